@@ -1,0 +1,146 @@
+"""A finished run as tables, and the folder that holds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .curves import accuracy_figure
+from .gantt import gantt_figure
+from .style import save_figure
+
+__all__ = ["FORMAT", "Run", "RunFolderError", "load_run", "save_run"]
+
+FORMAT = 1
+_FILES = ("scenario.yaml", "summary.json", "rounds.csv", "devices.csv", "intervals.parquet")
+
+
+class RunFolderError(Exception):
+    """A folder that can't be read as a run, or written; the message names it and the rule."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that a run produced.
+
+    Attributes
+    ----------
+    scenario : str
+        The scenario as YAML, every default filled in.
+    summary : dict
+        What ``summary.json`` holds; ``summary["schemes"]`` by label.
+    rounds, devices, intervals : DataFrame
+        The tables of the run folder.
+    """
+
+    scenario: str
+    summary: dict[str, Any]
+    rounds: pd.DataFrame
+    devices: pd.DataFrame
+    intervals: pd.DataFrame
+
+    @property
+    def interrupted(self) -> bool:
+        """Return whether the run was stopped before its end."""
+        return bool(self.summary["interrupted"])
+
+
+def save_run(run: Run, folder: Path, *, overwrite: bool = False) -> None:
+    """Write the run folder; it appears whole or not at all.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder exists and is not empty, and ``overwrite`` is not set; or if it can't be written.
+    """
+    check_free(folder, overwrite=overwrite)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from None
+    try:
+        draft.chmod(0o755)
+        _write_files(run, draft)
+        _move_into_place(draft, folder)
+    except OSError as error:
+        raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def check_free(folder: Path, *, overwrite: bool = False) -> None:
+    """Refuse a place that holds something, so that no result is lost.
+
+    Raises
+    ------
+    RunFolderError
+        If something is there and it may not be overwritten, or is no run folder.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not folder.is_dir() or not (folder / "summary.json").is_file():
+        raise RunFolderError(f"{folder} exists and is no run folder; choose another place")
+    if not overwrite:
+        raise RunFolderError(f"{folder} holds a run already; choose another place, or --overwrite it")
+
+
+def _write_files(run: Run, folder: Path) -> None:
+    (folder / "scenario.yaml").write_text(run.scenario, encoding="utf-8")
+    (folder / "summary.json").write_text(
+        json.dumps(run.summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+    )
+    run.rounds.to_csv(folder / "rounds.csv", index=False)
+    run.devices.to_csv(folder / "devices.csv", index=False)
+    run.intervals.to_parquet(folder / "intervals.parquet", index=False)
+    if len(run.intervals):
+        save_figure(gantt_figure(run.intervals), folder / "gantt.png")
+    if run.rounds["test_accuracy"].notna().any():
+        target = run.summary["target_accuracy"]
+        save_figure(accuracy_figure(run.rounds, target=target), folder / "accuracy.png")
+
+
+def _move_into_place(draft: Path, folder: Path) -> None:
+    if not folder.exists() or not any(folder.iterdir()):
+        draft.replace(folder)
+        return
+    replaced = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    os.replace(folder, replaced)  # noqa: PTH105 - onto an empty folder, in one step
+    draft.replace(folder)
+    shutil.rmtree(replaced)
+
+
+def load_run(folder: Path) -> Run:
+    """Read a run folder.
+
+    Raises
+    ------
+    RunFolderError
+        If a file is missing, broken, or of a later format.
+    """
+    missing = [name for name in _FILES if not (folder / name).is_file()]
+    if missing:
+        raise RunFolderError(f"{folder} is no run folder: {', '.join(missing)} missing")
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        if summary.get("format") != FORMAT:
+            raise RunFolderError(
+                f"{folder} is of format {summary.get('format')}; this version reads format {FORMAT}"
+            )
+        return Run(
+            (folder / "scenario.yaml").read_text(encoding="utf-8"),
+            summary,
+            # the shortest decimal form must come back as the very same number
+            pd.read_csv(folder / "rounds.csv", float_precision="round_trip", dtype={"cut": str}),
+            pd.read_csv(folder / "devices.csv", float_precision="round_trip"),
+            pd.read_parquet(folder / "intervals.parquet"),
+        )
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"{folder} cannot be read: {error}") from None

@@ -1,0 +1,210 @@
+"""The look of every figure: colours of phases and schemes, units of the time axis, files written whole."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+__all__ = [
+    "FIGURE_SUFFIXES",
+    "LABEL_PT",
+    "PHASE_COLOURS",
+    "SMALL_PT",
+    "TITLE_PT",
+    "WAITING",
+    "WAITING_COLOUR",
+    "WIDTH_IN",
+    "TimeUnit",
+    "bar_style",
+    "curve_style",
+    "legend_below",
+    "phase_colour",
+    "phase_label",
+    "plain_axes",
+    "save_figure",
+    "thinning",
+    "time_unit",
+    "wrapped",
+]
+
+WIDTH_IN = 7.0  # both columns of an IEEE or ACM page
+TITLE_PT, LABEL_PT, SMALL_PT = 9, 8, 7
+
+# Okabe and Ito's colours and Paul Tol's, picked so that any two stay apart (CIELAB distance above 15) for
+# normal, protan, deutan and tritan sight. Forward is darker than backward, so that greyscale keeps the order.
+PHASE_COLOURS = {
+    "client_forward": "#0072B2",
+    "uplink": "#D55E00",
+    "server_forward": "#225522",
+    "server_backward": "#ACD39E",
+    "broadcast": "#F0E442",
+    "downlink": "#E69F00",
+    "client_backward": "#56B4E9",
+    "model_upload": "#882255",
+    "model_download": "#CC6677",
+    "aggregate": "#332288",
+}
+WAITING, WAITING_COLOUR = "waiting", "#E8E8E8"
+_OTHER_COLOURS = ("#000000", "#777777", "#999933", "#AA4499")
+
+_CURVE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9", "#882255")
+_CURVE_MARKERS = "os^DvPX*"
+_CURVE_LINES: tuple[str | tuple[int, tuple[float, ...]], ...] = ("-", "--", "-.", (0, (4, 1, 1, 1, 1, 1)))
+
+FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
+_PNG_DPI = 200
+# Text stays text in vector files (TrueType in PDF), and the same figure gives the same bytes.
+_FILE_SETTINGS: dict[Any, Any] = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "cutlayer"}
+_FILE_METADATA: dict[str, dict[str, str | None]] = {
+    ".png": {},
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+}
+
+
+def phase_colour(phase: str) -> str:
+    """Return the colour of a phase, the same in every figure; an unknown phase's follows from its name."""
+    other = _OTHER_COLOURS[zlib.crc32(phase.encode()) % len(_OTHER_COLOURS)]
+    return PHASE_COLOURS.get(phase, other)
+
+
+def bar_style(phase: str) -> dict[str, Any]:
+    """Return face, edge and hatch of a phase's bars, and of waiting, as patch properties.
+
+    The edge, in a darker shade, parts bars of one phase and keeps the shortest bar a visible hairline.
+    """
+    if phase == WAITING:
+        return {"facecolor": WAITING_COLOUR, "edgecolor": "#AAAAAA", "hatch": "////", "linewidth": 0.0}
+    colour = phase_colour(phase)
+    red, green, blue = to_rgb(colour)
+    return {"facecolor": colour, "edgecolor": (0.7 * red, 0.7 * green, 0.7 * blue), "linewidth": 0.2}
+
+
+def phase_label(phase: str) -> str:
+    """Return a phase in words: ``Client forward`` for ``client_forward``."""
+    words = phase.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def curve_style(index: int) -> dict[str, Any]:
+    """Return colour, marker and dashes of the ``index``-th curve of a figure, from 0, as line properties.
+
+    Colours and markers repeat after 8 curves, dashes after 4.
+    """
+    return {
+        "color": _CURVE_COLOURS[index % len(_CURVE_COLOURS)],
+        "marker": _CURVE_MARKERS[index % len(_CURVE_MARKERS)],
+        "linestyle": _CURVE_LINES[index % len(_CURVE_LINES)],
+        "linewidth": 1.2,
+        "markersize": 3.5,
+    }
+
+
+@dataclass(frozen=True)
+class TimeUnit:
+    """A unit of a time axis and its length in seconds."""
+
+    symbol: str
+    seconds: float
+
+    def text(self, duration_s: float) -> str:
+        """Return a duration with three significant digits, for example ``1.25 s``."""
+        value = duration_s / self.seconds
+        return f"{value:.0f} {self.symbol}" if value >= 100 else f"{value:#.3g} {self.symbol}"
+
+
+def time_unit(longest_s: float) -> TimeUnit:
+    """Return the unit that keeps the numbers up to ``longest_s`` short: µs, ms, s, min or h."""
+    for below_s, unit in (
+        (1e-3, TimeUnit("µs", 1e-6)),
+        (1.0, TimeUnit("ms", 1e-3)),
+        (600.0, TimeUnit("s", 1.0)),
+        (3 * 3600.0, TimeUnit("min", 60.0)),
+    ):
+        if longest_s < below_s:
+            return unit
+    return TimeUnit("h", 3600.0)
+
+
+def wrapped(text: str, characters: int) -> str:
+    """Return the text broken into lines of at most this many characters."""
+    return "\n".join(textwrap.wrap(text, characters)) or text
+
+
+def thinning(room_pt: float, needed_pt: float) -> int:
+    """Return which labels to keep, every 1st, 2nd, 5th, 10th, ..., if each has this room and needs that."""
+    steps = (base * 10**power for power in range(9) for base in (1, 2, 5))
+    return next((step for step in steps if step * room_pt >= needed_pt), 10**9)
+
+
+def plain_axes(axes: Axes) -> None:
+    """Give the axes small tick labels, a light vertical grid behind the data and no frame above or right."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_linewidth(0.6)
+    axes.tick_params(labelsize=SMALL_PT, width=0.6, length=2.5)
+    axes.grid(axis="x", color="#DDDDDD", linewidth=0.4)
+    axes.set_axisbelow(True)
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
+    """Put one legend under all panels, as wide as the figure allows; the figure grows by its height."""
+    if not handles:
+        return
+    texts = [wrapped(label, 40) for label in labels]
+    longest = max(len(line) for text in texts for line in text.splitlines())
+    column_in = 0.55 + 0.058 * longest  # handle and gaps, then the width of a character at LABEL_PT
+    columns = max(1, min(len(texts), int(figure.get_figwidth() / column_in)))
+    rows = -(-len(texts) // columns)
+    columns = -(-len(texts) // rows)  # so that the columns are of even length
+    lines = max(
+        sum(text.count("\n") + 1 for text in texts[i * rows : (i + 1) * rows]) for i in range(columns)
+    )
+    figure.set_figheight(figure.get_figheight() + 0.167 * lines + 0.1)
+    figure.legend(
+        handles,
+        texts,
+        loc="outside lower center",
+        ncols=columns,
+        fontsize=LABEL_PT,
+        frameon=False,
+        handlelength=1.8,
+        columnspacing=1.2,
+    )
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write the figure whole or not at all, in the format of the suffix.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : Path
+        Ends in .png (200 dots per inch), .svg or .pdf (both with text as text).
+
+    Raises
+    ------
+    ValueError
+        If the suffix is none of these.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in FIGURE_SUFFIXES:
+        allowed = ", ".join(FIGURE_SUFFIXES)
+        raise ValueError(f"figure {path.name!r}: the suffix must be one of {allowed}; it is {suffix!r}")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with matplotlib.rc_context(_FILE_SETTINGS):
+            figure.savefig(unfinished, format=suffix[1:], dpi=_PNG_DPI, metadata=_FILE_METADATA[suffix])
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,257 @@
+"""The command line; each command imports what it needs, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="cutlayer",
+    help="Simulate split learning over wireless networks: latency and accuracy, both measured.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A file, or a name of the library.")
+]
+Overrides = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Set a key, for example devices.count=10.")
+]
+Seed = Annotated[int | None, typer.Option(min=0, help="Replace the scenario's seed.")]
+AllowImports = Annotated[
+    bool, typer.Option("--allow-imports", help="Let a model be imported from your code.")
+]
+
+
+class InputError(Exception):
+    """Wrong input: one message a line, exit status 2."""
+
+
+@contextmanager
+def _wrong_input() -> Iterator[None]:
+    """Turn the errors of wrong input into messages and exit status 2."""
+    from .analysis.run import RunFolderError
+    from .scenarios.faults import ScenarioError
+
+    try:
+        yield
+    except (ScenarioError, RunFolderError, InputError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+
+def main() -> None:
+    """Run the command line; an interrupt ends it with status 130."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("interrupted: nothing was finished, nothing was written", err=True)
+        sys.exit(130)
+
+
+@app.command()
+def run(
+    scenario: ScenarioArgument,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/NAME by default.")] = None,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    seed: Seed = None,
+    schemes: Annotated[str | None, typer.Option(help="Names or labels to run, comma-separated.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
+    allow_imports: AllowImports = False,
+) -> None:
+    """Run every scheme of a scenario on the same devices, channel, data order and initial weights."""
+    from rich.console import Console
+
+    from .analysis.comparison import comparison, rich_table
+    from .analysis.run import check_free, save_run
+    from .experiment import prepare
+    from .progress import RunProgress
+    from .runner import run_loaded
+    from .scenarios.loading import load_scenario
+
+    with _wrong_input():
+        wanted = None if schemes is None else [name.strip() for name in schemes.split(",")]
+        loaded = load_scenario(scenario, overrides, seed=seed, schemes=wanted)
+        folder = out or _free_folder(Path("runs"), loaded.scenario.name)
+        check_free(folder, overwrite=overwrite)
+        experiment = prepare(loaded, allow_imports=allow_imports)
+        console = Console()
+        with RunProgress(loaded.scenario, console) as progress:
+            result = run_loaded(experiment, progress.on_round)
+        save_run(result, folder, overwrite=overwrite)
+    console.print(rich_table(comparison([result]), title=loaded.scenario.name))
+    console.print(f"written to {folder}", soft_wrap=True, highlight=False)
+    if result.interrupted:
+        typer.echo("interrupted: the finished rounds are kept", err=True)
+        raise typer.Exit(130)
+
+
+def _free_folder(parent: Path, name: str) -> Path:
+    """Return ``parent/name``, numbered if that is taken."""
+    stem = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+    folder, number = parent / stem, 1
+    while folder.exists():
+        number += 1
+        folder = parent / f"{stem}-{number}"
+    return folder
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run folders.")],
+    form: Annotated[str, typer.Option("--format", help="table, csv, latex or markdown.")] = "table",
+) -> None:
+    """Print the comparison table of finished runs."""
+    from rich.console import Console
+
+    from .analysis.comparison import FORMATS, comparison, formatted, rich_table
+    from .analysis.run import load_run
+
+    with _wrong_input():
+        if form not in FORMATS:
+            raise InputError(f"--format: {form!r} is unknown; known: {', '.join(FORMATS)}")
+        table = comparison([load_run(folder) for folder in folders])
+    if form == "table":
+        Console().print(rich_table(table, title=", ".join(str(folder) for folder in folders)))
+    else:
+        typer.echo(formatted(table, form), nl=False)
+
+
+@app.command()
+def gantt(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
+    rounds: Annotated[str | None, typer.Option(help="Rounds to show, for example 1-3.")] = None,
+    scheme: Annotated[list[str], typer.Option(help="Labels to show; all by default.")] = [],  # noqa: B006
+    output: Annotated[
+        Path | None, typer.Option(help="A .png, .svg or .pdf; DIR/gantt.png by default.")
+    ] = None,
+) -> None:
+    """Draw the latency Gantt charts of a run, schemes stacked on one time axis."""
+    from .analysis.gantt import gantt_figure
+    from .analysis.run import load_run
+    from .analysis.style import save_figure
+
+    with _wrong_input():
+        result = load_run(folder)
+        span = None if rounds is None else _span(rounds)
+        where = output or folder / "gantt.png"
+        try:
+            labels = _labels(result.summary["schemes"], scheme) if scheme else None
+            figure = gantt_figure(result.intervals, rounds=span, labels=labels)
+            save_figure(figure, where)
+        except (ValueError, OSError) as error:
+            raise InputError(str(error)) from None
+    typer.echo(f"written to {where}")
+
+
+def _span(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    if not first.isdigit() or not (last or first).isdigit() or not 1 <= int(first) <= int(last or first):
+        raise InputError(f"--rounds: {text!r} is no span of rounds such as 2 or 1-3")
+    return int(first), int(last or first)
+
+
+def _labels(schemes: dict[str, Any], wanted: list[str]) -> list[str]:
+    """Return the labels that are named, by label or by the scheme's name."""
+    unknown = [
+        name for name in wanted if not any(name in (label, s["scheme"]) for label, s in schemes.items())
+    ]
+    if unknown:
+        raise InputError(f"--scheme: the run has no {', '.join(unknown)}; it has: {', '.join(schemes)}")
+    return [label for label, s in schemes.items() if label in wanted or s["scheme"] in wanted]
+
+
+@app.command()
+def profile(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name.")],
+    input_shape: Annotated[str | None, typer.Option("--input", help="For example 3x64x64.")] = None,
+    classes: Annotated[int | None, typer.Option(help="Number of classes.")] = None,
+    form: Annotated[str, typer.Option("--format", help="table or csv; the CSV is a unit table.")] = "table",
+) -> None:
+    """Print a model's units with their FLOPs, activations and parameters."""
+    from rich.console import Console
+
+    from .listing import unit_listing
+    from .models.unit_tables import named_unit_table
+    from .scenarios.unit_table import unit_table_csv
+
+    with _wrong_input():
+        if form not in ("table", "csv"):
+            raise InputError(f"--format: {form!r} is unknown; known: table, csv")
+        try:
+            units = named_unit_table(model, _shape(input_shape), classes)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+    if form == "csv":
+        typer.echo(unit_table_csv(units), nl=False)
+    else:
+        Console().print(unit_listing(units, title=model))
+
+
+def _shape(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) != 3 or not all(part.isdigit() and int(part) for part in parts):
+        raise InputError(f"--input: {text!r} is no CHANNELSxHEIGHTxWIDTH such as 3x64x64")
+    return tuple(int(part) for part in parts)
+
+
+@app.command()
+def validate(
+    scenario: ScenarioArgument,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    allow_imports: AllowImports = False,
+) -> None:
+    """Check a scenario, its data and its allocation without running it."""
+    from .experiment import prepare
+    from .scenarios.loading import load_scenario
+
+    with _wrong_input():
+        loaded = load_scenario(scenario, overrides)
+        experiment = prepare(loaded, allow_imports=allow_imports)
+    for scheme, plan in experiment.schemes:
+        cut = f"cut {plan.cut}, " if scheme.has_cut else ""
+        typer.echo(f"{scheme.parameters.label}: {cut}{plan.predicted_s:.6g} s a round")
+    typer.echo(f"{loaded.source}: valid")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a scenario."""
+    from . import experiment  # noqa: F401 - registers what can be named
+    from .scenarios.loading import scenario_json_schema
+
+    typer.echo(scenario_json_schema(), nl=False)
+
+
+@app.command("list")
+def list_names(
+    what: Annotated[
+        str | None, typer.Argument(help="schemes, models, datasets, allocations or scenarios.")
+    ] = None,
+) -> None:
+    """List what a scenario can name."""
+    from rich.console import Console
+
+    from .listing import listing
+
+    with _wrong_input():
+        try:
+            tables = listing(what)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+    for table in tables:
+        Console().print(table)

@@ -1,0 +1,134 @@
+"""CIFAR-10, the python version: six batches of 32x32 colour images, pickled by Python 2."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...scenarios.fields import ScenarioPath
+from ...scenarios.registry import Parameters
+from .dataset import Dataset, reading, standardised
+
+__all__ = ["Cifar10Parameters", "load"]
+
+SOURCE = "https://www.cs.toronto.edu/~kriz/cifar.html (CIFAR-10 python version)"
+CLASSES = 10
+SHAPE = (3, 32, 32)
+
+
+class Cifar10Parameters(Parameters):
+    """Where the batches are: a folder, or the one that holds ``cifar-10-batches-py``."""
+
+    path: ScenarioPath
+
+
+def load(parameters: Cifar10Parameters, input_shape: tuple[int, int, int]) -> Dataset:
+    """Return the training batches and the test batch in their published split, as 3x32x32.
+
+    The pixels, 0 to 255, are scaled channel by channel to mean 0 and variance 1 over the training set.
+
+    Parameters
+    ----------
+    parameters : the folder of the batches
+    input_shape : channels, height, width
+        What the model takes; not used.
+
+    Raises
+    ------
+    DatasetFileError
+        If a batch is missing, broken, or holds anything but numbers, text and arrays of bytes.
+    """
+    inner = parameters.path / "cifar-10-batches-py"
+    folder = inner if inner.is_dir() else parameters.path
+    batches = [_batch(folder / f"data_batch_{number}") for number in range(1, 6)]
+    images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    return standardised(
+        "cifar10", train=(images, labels), test=_batch(folder / "test_batch"), classes=CLASSES
+    )
+
+
+def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the images, [num_samples, 3, 32, 32], and labels, [num_samples], of one batch."""
+    with reading(path, SOURCE):
+        content = _unpickled(path)
+        if not isinstance(content, dict) or not {b"data", b"labels"} <= content.keys():
+            raise ValueError("a batch must be a dictionary with the keys data and labels; this is none")
+        data, labels = content[b"data"], content[b"labels"]
+        if not isinstance(data, _Array):
+            raise ValueError(f"data must be an array; it is of type {type(data).__name__}")
+        rows = data.bytes()
+        if rows.ndim != 2 or rows.shape[1] != math.prod(SHAPE) or not len(rows):
+            raise ValueError(f"data must be [num_samples, {math.prod(SHAPE)}]; it is {list(rows.shape)}")
+        if not isinstance(labels, list) or len(labels) != len(rows):
+            raise ValueError(f"labels must be a list of {len(rows)}, one an image; it is not")
+        if any(not isinstance(label, int) or not 0 <= label < CLASSES for label in labels):
+            raise ValueError(f"labels must be integers in 0..{CLASSES - 1}; some are not")
+    return rows.reshape(-1, *SHAPE), np.array(labels, dtype=np.int64)
+
+
+def _unpickled(path: Path) -> Any:
+    with path.open("rb") as file:
+        try:
+            return _Unpickler(file, encoding="bytes").load()
+        except Exception as error:  # pickle's documentation: a broken file may raise anything
+            raise ValueError(f"not a readable batch: {error}") from None
+
+
+class _Array:
+    """Stands in for ``numpy.ndarray`` in a pickle: it keeps the state, of which bytes alone are accepted."""
+
+    def __init__(self, *_: Any) -> None:
+        self.state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def bytes(self) -> NDArray[np.uint8]:
+        """Return the array, if its state is that of a row-major one of unsigned bytes."""
+        match self.state:
+            case (_, tuple(shape), _Type(code="u1"), False | 0, bytes(data)) if len(data) == math.prod(shape):
+                return np.frombuffer(data, np.uint8).reshape(shape)
+        raise ValueError("data must be a row-major array of unsigned bytes, whole; it is not")
+
+
+class _Type:
+    """Stands in for ``numpy.dtype`` in a pickle: it keeps the type's code; byte order means nothing here."""
+
+    def __init__(self, code: Any = None, *_: Any) -> None:
+        self.code = code.decode() if isinstance(code, bytes) else code
+
+    def __setstate__(self, state: Any) -> None:
+        """Ignore the byte order."""
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads numbers, text, containers and byte arrays; any other name in the file is refused.
+
+    A pickle can call whatever it names. Not even NumPy's own functions are admitted: the stand-ins
+    above only keep what they are given.
+    """
+
+    STAND_INS = {  # noqa: RUF012 - constant
+        ("numpy.core.multiarray", "_reconstruct"): _Array,
+        ("numpy._core.multiarray", "_reconstruct"): _Array,  # the same, as NumPy 2 writes it
+        ("numpy", "ndarray"): _Array,
+        ("numpy", "dtype"): _Type,
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return the stand-in of a name.
+
+        Raises
+        ------
+        UnpicklingError
+            If the name has none.
+        """
+        try:
+            return self.STAND_INS[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which no batch needs") from None

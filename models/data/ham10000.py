@@ -1,0 +1,110 @@
+"""HAM10000: 10,015 dermatoscopic images of 7,470 lesions in 7 classes (Tschandl et al. 2018)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...scenarios.fields import ScenarioPath
+from ...scenarios.registry import Parameters
+from .dataset import Dataset, reading, standardised, stratified_split
+
+__all__ = ["CLASSES", "Ham10000Parameters", "load"]
+
+SOURCE = "https://doi.org/10.7910/DVN/DBW86T (HAM10000, Harvard Dataverse)"
+CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
+COLUMNS = ("lesion_id", "image_id", "dx")
+FOLDERS = (".", "HAM10000_images_part_1", "HAM10000_images_part_2")
+TEST_SHARE = 0.2
+
+
+class Ham10000Parameters(Parameters):
+    """Where ``HAM10000_metadata.csv`` and the images are, the latter in the folder or its two parts."""
+
+    path: ScenarioPath
+
+
+def load(parameters: Ham10000Parameters, input_shape: tuple[int, int, int]) -> Dataset:
+    """Return the images in the model's height and width; a fifth of each class's lesions are the test set.
+
+    All images of a lesion are on one side of the split: seen twice, a lesion would be recognised
+    instead of diagnosed. Images are resized without regard to their aspect ratio, and their pixels,
+    0 to 255, scaled channel by channel to mean 0 and variance 1 over the training set.
+
+    Parameters
+    ----------
+    parameters : the folder
+    input_shape : channels, height, width
+        What the model takes; the channels are always red, green, blue.
+
+    Raises
+    ------
+    DatasetFileError
+        If the metadata or an image is missing or broken.
+    """
+    folder, (_, height, width) = parameters.path, input_shape
+    metadata = folder / "HAM10000_metadata.csv"
+    with reading(metadata, SOURCE):
+        lesions, images, labels = _metadata(metadata)
+    with reading(folder, SOURCE):
+        paths = _image_paths(folder, images)
+    pixels = np.empty((len(paths), 3, height, width), np.uint8)
+    for row, path in zip(pixels, paths, strict=True):
+        with reading(path, SOURCE):
+            row[:] = _pixels(path, height, width)
+    _, first, lesion = np.unique(lesions, return_index=True, return_inverse=True)
+    _, test_lesions = stratified_split(labels[first], TEST_SHARE)
+    test = np.isin(lesion, test_lesions)  # [num_images]
+    with reading(folder, SOURCE):
+        return standardised(
+            "ham10000",
+            train=(pixels[~test], labels[~test]),
+            test=(pixels[test], labels[test]),
+            classes=len(CLASSES),
+        )
+
+
+def _metadata(path: Path) -> tuple[list[str], list[str], NDArray[np.int64]]:
+    """Return the lesion, the name and the class of each image, [num_images] each."""
+    rows: list[tuple[str, str, int]] = []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        absent = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+        if absent:
+            raise ValueError(f"must have the columns {', '.join(COLUMNS)}; it lacks {', '.join(absent)}")
+        for row in reader:
+            lesion, image, diagnosis = (row[column] or "" for column in COLUMNS)
+            if not lesion or not image or diagnosis not in CLASSES:
+                raise ValueError(
+                    f"line {reader.line_num}: needs a lesion_id, an image_id and a dx of "
+                    f"{', '.join(CLASSES)}; it has {lesion!r}, {image!r}, {diagnosis!r}"
+                )
+            rows.append((lesion, image, CLASSES.index(diagnosis)))
+    if not rows:
+        raise ValueError("must list at least one image; it lists none")
+    lesions, images, labels = zip(*rows, strict=True)
+    return list(lesions), list(images), np.array(labels, dtype=np.int64)
+
+
+def _image_paths(folder: Path, images: Sequence[str]) -> list[Path]:
+    found = {path.stem: path for part in FOLDERS for path in sorted((folder / part).glob("*.jpg"))}
+    missing = [image for image in images if image not in found]
+    if missing:
+        raise FileNotFoundError(
+            f"{len(missing)} of the {len(images)} images listed are missing, the first is {missing[0]}.jpg"
+        )
+    return [found[image] for image in images]
+
+
+def _pixels(path: Path, height: int, width: int) -> NDArray[np.uint8]:
+    """Return an image as [3, height, width]."""
+    from PIL import Image  # late: naming the data set does not need it
+
+    with Image.open(path) as image:
+        image.draft("RGB", (2 * width, 2 * height))  # JPEG can be decoded at a fraction of its size
+        resized = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(resized).transpose(2, 0, 1)

@@ -1,0 +1,92 @@
+"""MNIST and what shares its format (Fashion-MNIST, KMNIST): four IDX files, gzipped or not."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...scenarios.fields import ScenarioPath
+from ...scenarios.registry import Parameters
+from .dataset import Dataset, reading, standardised
+
+__all__ = ["MnistParameters", "load"]
+
+SOURCE = (
+    "http://yann.lecun.com/exdb/mnist (MNIST) or "
+    "https://github.com/zalandoresearch/fashion-mnist (Fashion-MNIST, the same format)"
+)
+CLASSES = 10
+UNSIGNED_BYTE = 0x08  # the type code of the format; no file of the data set has another
+
+
+class MnistParameters(Parameters):
+    """Where the four files are."""
+
+    path: ScenarioPath
+
+
+def load(parameters: MnistParameters, input_shape: tuple[int, int, int]) -> Dataset:
+    """Return the training and test images in their published split, as 1x28x28.
+
+    The pixels, 0 to 255, are scaled to mean 0 and variance 1 over the training set.
+
+    Parameters
+    ----------
+    parameters : the folder of the files
+    input_shape : channels, height, width
+        What the model takes; not used.
+
+    Raises
+    ------
+    DatasetFileError
+        If a file is missing, of another format, cut short, or does not belong to the other.
+    """
+    folder = parameters.path
+    with reading(folder, SOURCE):
+        return standardised(
+            "mnist", train=_part(folder, "train"), test=_part(folder, "t10k"), classes=CLASSES
+        )
+
+
+def _part(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the images, [num_samples, 1, height, width], and labels, [num_samples], of one part."""
+    images = _idx(_find(folder, f"{part}-images", dimensions=3), dimensions=3)
+    labels_path = _find(folder, f"{part}-labels", dimensions=1)
+    labels = _idx(labels_path, dimensions=1)
+    with reading(labels_path, SOURCE):
+        if len(images) != len(labels):
+            raise ValueError(f"{len(labels)} labels for the {len(images)} images of the file beside it")
+        if labels.size and labels.max() >= CLASSES:
+            raise ValueError(f"labels must be in 0..{CLASSES - 1}; {labels.max()} is not")
+    return images[:, np.newaxis], labels
+
+
+def _find(folder: Path, stem: str, *, dimensions: int) -> Path:
+    names = [f"{stem}{mark}idx{dimensions}-ubyte{end}" for mark in "-." for end in ("", ".gz")]
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    with reading(folder, SOURCE):
+        raise FileNotFoundError(f"no file {names[0]} (or {', '.join(names[1:])}) in it")
+
+
+def _idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
+    """Return the array of an IDX file: a magic number, one big-endian uint32 a dimension, the bytes."""
+    magic = bytes((0, 0, UNSIGNED_BYTE, dimensions))
+    header = 4 + 4 * dimensions
+    with reading(path, SOURCE):
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        if content[:4] != magic:
+            raise ValueError(f"the magic number must be {magic.hex()}; it is {content[:4].hex() or 'absent'}")
+        if len(content) < header:
+            raise ValueError(f"the header has {header} bytes; the file ends after {len(content)}")
+        shape = struct.unpack_from(f">{dimensions}I", content, 4)
+        data = np.frombuffer(content, np.uint8, offset=header)
+        expected = int(np.prod(shape, dtype=object))  # of Python integers: a broken header may overflow
+        if data.size != expected:
+            raise ValueError(f"its header promises {expected} bytes of data; it has {data.size}")
+        return data.reshape(shape)

@@ -1,0 +1,130 @@
+"""Seeded images of any shape: smooth patterns under shifts, changes of contrast, distraction and noise."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from ...scenarios.fields import NonNegative, Positive, PositiveInt
+from ...scenarios.registry import Parameters
+from ...scenarios.streams import stream
+from .dataset import Dataset, standardised
+
+__all__ = ["SyntheticParameters", "load"]
+
+DEFAULT_CLASSES = 7  # those of HAM10000, which the set stands in for
+PATTERNS_PER_CLASS = 2  # several, so that no single mean image describes a class
+DISTRACTORS = 8
+DISTRACTION = 0.75  # root mean square of the common patterns; that of the classes' is 1
+HIGHEST_FREQUENCY = 3  # cycles per image
+SHIFT_SHARE = 0.125  # of height and width
+
+
+class SyntheticParameters(Parameters):
+    """Size, balance and difficulty of the data set; its images have the model's input shape."""
+
+    classes: Annotated[PositiveInt, Field(ge=2)] | None = Field(
+        default=None, description=f"{DEFAULT_CLASSES} by default"
+    )
+    train_samples: PositiveInt = 2000
+    test_samples: PositiveInt = 500
+    class_weights: tuple[Positive, ...] | None = Field(
+        default=None, description="relative sizes of the classes, one each; equal by default"
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(default=0, description="of the data set, not of the scenario")
+    noise: NonNegative = Field(default=0.5, description="standard deviation; the patterns' is 1")
+
+    @model_validator(mode="after")
+    def _one_weight_a_class(self) -> SyntheticParameters:
+        given = self.class_weights
+        if given is not None and len(given) != self.num_classes:
+            raise ValueError(
+                f"class_weights lists {len(given)} values for {self.num_classes} classes; one each is needed"
+            )
+        return self
+
+    @property
+    def num_classes(self) -> int:
+        """Return the number of classes, the default filled in."""
+        return DEFAULT_CLASSES if self.classes is None else self.classes
+
+
+def load(parameters: SyntheticParameters, input_shape: tuple[int, int, int]) -> Dataset:
+    """Return images that are learnable but not trivial, the same for the same parameters and shape.
+
+    A class has a few smooth random patterns. A sample is one of them, shifted cyclically by up to an
+    eighth of the image and scaled by U[0.5, 1.5], plus three quarters of a smooth pattern that is common to
+    all classes, shifted and scaled alike, plus white noise. Images are scaled channel by channel to
+    mean 0 and variance 1 over the training set. Neither part depends on the other's size.
+
+    Parameters
+    ----------
+    parameters : size, balance and difficulty
+    input_shape : channels, height, width
+        What the model takes, and so the images' shape.
+    """
+    patterns = _smooth_fields(
+        (parameters.num_classes, PATTERNS_PER_CLASS, *input_shape),
+        stream(parameters.seed, "synthetic_patterns"),
+    )
+    distractors = _smooth_fields(
+        (DISTRACTORS, *input_shape), stream(parameters.seed, "synthetic_distractors")
+    )
+    parts = [
+        _samples(parameters, size, patterns, distractors, stream(parameters.seed, f"synthetic_{part}"))
+        for part, size in (("train", parameters.train_samples), ("test", parameters.test_samples))
+    ]
+    return standardised("synthetic", train=parts[0], test=parts[1], classes=parameters.num_classes)
+
+
+def _smooth_fields(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return periodic random fields of low frequency, of mean square 1, over the last two axes."""
+    spectrum = np.fft.fft2(rng.standard_normal(shape))
+    rows, columns = (np.abs(np.fft.fftfreq(size, 1 / size)) <= HIGHEST_FREQUENCY for size in shape[-2:])
+    fields = np.fft.ifft2(spectrum * np.outer(rows, columns)).real
+    mean_square = np.square(fields).mean(axis=(-3, -2, -1), keepdims=True)
+    scaled: NDArray[np.float32] = (fields / np.sqrt(mean_square)).astype(np.float32)
+    return scaled
+
+
+def _samples(
+    parameters: SyntheticParameters,
+    size: int,
+    patterns: NDArray[np.float32],
+    distractors: NDArray[np.float32],
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the images, [size, channels, height, width], and labels, [size], of one part."""
+    labels = rng.permutation(_balanced_labels(parameters, size))
+    chosen = patterns[labels, rng.integers(patterns.shape[1], size=size)]
+    common = distractors[rng.integers(DISTRACTORS, size=size)]
+    images = _varied(chosen, rng) + DISTRACTION * _varied(common, rng)
+    images += np.float32(parameters.noise) * rng.standard_normal(images.shape, dtype=np.float32)
+    return images, labels
+
+
+def _balanced_labels(parameters: SyntheticParameters, size: int) -> NDArray[np.int64]:
+    """Return labels in rising order, each class's number within 1 of its weight's share."""
+    weights = np.asarray(parameters.class_weights or np.ones(parameters.num_classes))
+    bounds = np.rint(np.cumsum(weights) / weights.sum() * size).astype(np.int64)
+    return np.repeat(np.arange(parameters.num_classes), np.diff(bounds, prepend=0))
+
+
+def _varied(images: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return each image shifted cyclically and scaled, at random."""
+    size, channels, height, width = images.shape
+
+    def shifted(length: int) -> NDArray[np.int64]:
+        most = round(SHIFT_SHARE * length)
+        return (np.arange(length) + rng.integers(-most, most, size=(size, 1), endpoint=True)) % length
+
+    rows, columns = shifted(height), shifted(width)
+    scale = rng.uniform(0.5, 1.5, size=(size, 1, 1, 1)).astype(np.float32)
+    sample, channel = np.arange(size).reshape(-1, 1, 1, 1), np.arange(channels).reshape(-1, 1, 1)
+    return (
+        scale
+        * images[sample, channel, rows[:, np.newaxis, :, np.newaxis], columns[:, np.newaxis, np.newaxis]]
+    )

@@ -1,0 +1,216 @@
+"""What every learner shares: parts with their optimisers, the objective, evaluation, the fingerprint."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...scenarios.schema import Optimizer
+from ...scenarios.streams import stream_seed
+from .averaging import average_into
+from .client_data import ClientData
+
+__all__ = ["Composite", "Evaluation", "Learner", "Part", "Setup", "objective"]
+
+Composite: TypeAlias = tuple[nn.Module, nn.Module]
+"""A client's part and the server's part that completes it."""
+
+_EVALUATION_ROWS = 1024  # test samples in one pass: bounds memory, and changes no result
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a learner is made from.
+
+    Attributes
+    ----------
+    build : makes the model, an ``nn.Sequential`` of units, with weights from torch's global generator
+    cut : int
+        Units on the client; 0 where the model is not split.
+    data : every client's samples and the test set, on the device that trains
+    optimizer : the scenario's optimiser section
+    seed : int
+        Of the scenario.
+    """
+
+    build: Callable[[], nn.Sequential]
+    cut: int
+    data: ClientData
+    optimizer: Optimizer
+    seed: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Accuracy on the global test set, from 0 to 1.
+
+    Attributes
+    ----------
+    per_client : of each client's composite model
+    averaged : of the composite with the averaged client part
+    """
+
+    per_client: tuple[float, ...]
+    averaged: float
+
+    @property
+    def mean(self) -> float:
+        """Return the mean over the clients: the accuracy that results report."""
+        return sum(self.per_client) / len(self.per_client)
+
+
+class Part:
+    """A stretch of the model and the optimiser of its parameters (it may have none)."""
+
+    def __init__(self, module: nn.Module, settings: Optimizer, lr: float) -> None:
+        self.module = module
+        self.optimizer = _optimizer(list(module.parameters()), settings, lr)
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Return the part's outputs."""
+        outputs: Tensor = self.module(inputs)
+        return outputs
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        if self.optimizer is not None:
+            self.optimizer.zero_grad()
+
+    def step(self) -> None:
+        """Update the parameters."""
+        if self.optimizer is not None:
+            self.optimizer.step()
+
+
+def _optimizer(
+    parameters: list[nn.Parameter], settings: Optimizer, lr: float
+) -> torch.optim.Optimizer | None:
+    if not parameters:
+        return None
+    if settings.name == "adam":
+        return torch.optim.Adam(parameters, lr=lr, weight_decay=settings.weight_decay)
+    return torch.optim.SGD(parameters, lr=lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
+
+
+def objective(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Return ``Σ weights·ℓ``, the cross-entropy summed with one weight a row, as a scalar.
+
+    Parameters
+    ----------
+    logits : [num_rows, num_classes], float
+    labels : [num_rows], int64
+    weights : [num_rows], float
+    """
+    return (functional.cross_entropy(logits, labels, reduction="none") * weights).sum()
+
+
+class Learner(ABC):
+    """The side of a scheme that computes with tensors. Subclasses hold the parts and offer the steps.
+
+    All learners of a scenario start from the same weights and see the same mini-batches.
+
+    Attributes
+    ----------
+    train_loss : Tensor
+        Weighted mean loss of the last round's samples, before their update; a scalar.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self.data = setup.data
+        self.seed = setup.seed
+        self.settings = setup.optimizer
+        self.cut = setup.cut
+        self.train_loss: Tensor = torch.tensor(float("nan"))
+        self._build = setup.build
+        self._stochastic = any(
+            isinstance(module, nn.modules.dropout._DropoutNd) for module in self.new_model().modules()
+        )
+
+    def new_model(self) -> nn.Sequential:
+        """Return the model with the initial weights that every scheme starts from."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(self.seed, "initial weights"))
+            model = self._build()
+        return model.to(device=self.data.device, dtype=self.data.dtype).train()
+
+    def new_parts(self) -> tuple[nn.Sequential, nn.Sequential]:
+        """Return units 1..cut and cut+1..L of a new model."""
+        units = list(self.new_model())
+        return nn.Sequential(*units[: self.cut]), nn.Sequential(*units[self.cut :])
+
+    def client_part(self, module: nn.Module) -> Part:
+        """Return the module with an optimiser at the clients' rate."""
+        return Part(module, self.settings, self.settings.client_lr)
+
+    def server_part(self, module: nn.Module) -> Part:
+        """Return the module with an optimiser at the server's rate."""
+        return Part(module, self.settings, self.settings.server_lr)
+
+    @contextlib.contextmanager
+    def draws(self, purpose: str, *keys: int) -> Iterator[None]:
+        """Let dropout draw from a stream of its own; costs nothing where nothing is drawn."""
+        if not self._stochastic:
+            yield
+            return
+        devices = [self.data.device] if self.data.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(stream_seed(self.seed, purpose, *keys))
+            yield
+
+    def weights(self, clients: Sequence[int]) -> Tensor:
+        """Return λ of these clients, re-weighted to sum to one: ``[num_clients]``."""
+        shares = self.data.shares[list(clients)]
+        return shares / shares.sum()
+
+    @abstractmethod
+    def composites(self) -> list[Composite]:
+        """Return the distinct models that clients would use now; one where all have the same."""
+
+    @abstractmethod
+    def averaged(self) -> Composite:
+        """Return the model with the averaged client part."""
+
+    @torch.no_grad()
+    def evaluate(self) -> Evaluation:
+        """Return the accuracy of every client's model on the test set."""
+        composites = self.composites()
+        accuracies = [self._accuracy(composite) for composite in composites]
+        if len(composites) == 1:
+            return Evaluation(tuple(accuracies * self.data.clients), accuracies[0])
+        return Evaluation(tuple(accuracies), self._accuracy(self.averaged()))
+
+    def _accuracy(self, composite: Composite) -> float:
+        images, labels = self.data.test_images, self.data.test_labels
+        for module in composite:
+            module.eval()
+        correct = torch.zeros((), dtype=torch.int64, device=self.data.device)
+        for first in range(0, len(labels), _EVALUATION_ROWS):
+            rows = slice(first, first + _EVALUATION_ROWS)
+            logits = composite[1](composite[0](images[rows]))
+            correct += (logits.argmax(dim=1) == labels[rows]).sum()
+        for module in composite:
+            module.train()
+        return int(correct) / len(labels)
+
+    def fingerprint(self) -> str:
+        """Return a hash of all weights and buffers: two runs that agree in it learnt the same."""
+        digest = hashlib.sha256()
+        for composite in self.composites():
+            for module in composite:
+                for name, value in module.state_dict().items():
+                    digest.update(name.encode())
+                    digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def average_of(self, modules: Sequence[nn.Module], clients: Sequence[int], into: nn.Module) -> nn.Module:
+        """Write the λ-weighted average of the clients' modules into a module, and return it."""
+        average_into(into, [modules[i] for i in clients], self.weights(clients))
+        return into

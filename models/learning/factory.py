@@ -1,0 +1,107 @@
+"""From a scenario's sections to data on a device and a scheme's learner."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...scenarios.registry import Parameters, find
+from ...scenarios.schema import Learning
+from ...scenarios.streams import stream
+from ..data.batches import BatchSampler
+from ..data.dataset import Dataset, DatasetError
+from ..data.partition import split
+from .base import Learner, Setup
+from .client_data import ClientData
+
+__all__ = ["client_data", "load_dataset", "make_learner"]
+
+
+def load_dataset(learning: Learning, model: Parameters) -> Dataset:
+    """Return the scenario's data set, checked against what the model takes.
+
+    Raises
+    ------
+    DatasetError
+        If it can't be read, or its shape or classes are not the model's.
+    """
+    input_shape = tuple(getattr(model, "input_shape"))  # noqa: B009 - every trainable model has it
+    classes = getattr(model, "classes")  # noqa: B009
+    dataset: Dataset = find("dataset", learning.dataset.name).load()(learning.dataset, input_shape)
+    if dataset.input_shape != input_shape:
+        raise DatasetError(
+            f"{dataset.name} has images of {_shape(dataset.input_shape)};"
+            f" model.input_shape is {_shape(input_shape)}"
+        )
+    if dataset.classes > classes:
+        raise DatasetError(f"{dataset.name} has {dataset.classes} classes; model.classes is {classes}")
+    return dataset
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(str(size) for size in shape)
+
+
+def client_data(
+    learning: Learning, dataset: Dataset, *, clients: int, batch_size: int, seed: int
+) -> ClientData:
+    """Return the data set dealt out to the clients, on the device that trains; sets torch's threads.
+
+    Raises
+    ------
+    DatasetError
+        If the partition leaves a client without samples.
+    ValueError
+        If CUDA is asked for and absent.
+    """
+    torch.set_num_threads(learning.threads)
+    parts = split(learning.partition, dataset.train_labels, clients, stream(seed, "partition"))
+    return ClientData(
+        dataset,
+        parts,
+        BatchSampler(parts, batch_size, seed),
+        device=_device(learning.device),
+        dtype=getattr(torch, learning.precision),
+    )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("learning.device is cuda, and this machine has none that torch can use")
+    return torch.device(name)
+
+
+def make_learner(
+    entry_point: str,
+    options: Mapping[str, Any],
+    *,
+    model: Parameters,
+    cut: int,
+    data: ClientData,
+    learning: Learning,
+    seed: int,
+) -> Learner:
+    """Return the learner that a scheme names as ``"module:Class"``.
+
+    Parameters
+    ----------
+    options : the scheme's own keyword arguments
+    model : the scenario's model section
+    cut : int
+        Units on the client; 0 where the model is not split.
+    """
+    module, _, name = entry_point.partition(":")
+    learner_class: type[Learner] = getattr(importlib.import_module(module), name)
+    builder = find("model", model.name).load()
+
+    def build() -> nn.Sequential:
+        built: nn.Sequential = builder(model)
+        return built
+
+    return learner_class(Setup(build, cut, data, learning.optimizer, seed), **options)

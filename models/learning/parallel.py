@@ -1,0 +1,153 @@
+"""The learner of PSL and EPSL: clients' own parts, one server part, aggregated last-layer gradients.
+
+Lin et al., "Efficient Parallel Split Learning over Resource-constrained Wireless Edge Networks";
+which row carries which gradient is in docs/model.md section 3.3.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from .base import Composite, Learner, Setup, objective
+
+__all__ = ["ParallelLearner"]
+
+
+class ParallelLearner(Learner):
+    """Parallel split learning with n_a aggregated slots; n_a = 0 is PSL.
+
+    Parameters
+    ----------
+    exact : bool
+        Back-propagate every row and average the merged slots' cut-layer gradients afterwards: the
+        reference for ``virtual``, which back-propagates one row for each merged slot.
+    """
+
+    def __init__(self, setup: Setup, *, exact: bool = False) -> None:
+        super().__init__(setup)
+        client, server = self.new_parts()
+        self.clients = [self.client_part(copy.deepcopy(client)) for _ in range(self.data.clients)]
+        self.server = self.server_part(server)
+        self._average = client
+        self._exact = exact
+        self._members: tuple[int, ...] = ()
+        self._smashed: list[Tensor] = []
+        self._labels = torch.empty(0)
+        self._cut_gradients: list[Tensor] = []
+
+    def client_forward(self, clients: tuple[int, ...], number: int) -> None:
+        """Run the forward pass of these clients' parts on their mini-batches of this round."""
+        self._members, self._smashed = clients, []
+        labels = []
+        for i in clients:
+            images, wanted = self.data.batch(i, number)
+            with self.draws("client dropout", i, number):
+                self._smashed.append(self.clients[i](images))
+            labels.append(wanted)
+        self._labels = torch.cat(labels)
+
+    def server_step(self, merged: int, number: int) -> None:
+        """Train the server's part on the smashed data, with ``merged`` aggregated slots."""
+        share = self.weights(self._members)
+        # [num_members * b, ...]
+        states = torch.cat([part.detach() for part in self._smashed])
+        self.server.zero_grad()
+        with self.draws("server dropout", number):
+            if merged == 0:
+                gradients = self._all_rows(states, share)
+            elif self._exact:
+                gradients = self._all_rows(states, share, merged)
+            else:
+                gradients = self._merged_rows(states, share, merged)
+        self.server.step()
+        self._cut_gradients = list(gradients)
+
+    def client_step(self) -> None:
+        """Back-propagate the cut layer's gradients through the clients' parts, and update them."""
+        for i, smashed, gradient in zip(self._members, self._smashed, self._cut_gradients, strict=True):
+            part = self.clients[i]
+            part.zero_grad()
+            if smashed.requires_grad:
+                smashed.backward(gradient)  # type: ignore[no-untyped-call]
+            part.step()
+        self._smashed, self._cut_gradients = [], []
+
+    def _all_rows(self, states: Tensor, share: Tensor, merged: int = 0) -> Tensor:
+        """Back-propagate every row, and return the cut-layer gradients ``[num_members, b, ...]``."""
+        members, size = len(self._members), len(states) // len(self._members)
+        states.requires_grad_()
+        logits = self.server(states)
+        row_weights = (share / size).repeat_interleave(size)
+        loss = objective(logits, self._labels, row_weights)
+        self.train_loss = loss.detach()
+        if merged == 0:
+            loss.backward()  # type: ignore[no-untyped-call]
+        else:
+            (weighted,) = torch.autograd.grad(loss, logits, retain_graph=True)
+            rows = weighted.view(members, size, -1)
+            mean = rows[:, :merged].sum(dim=0)  # z̄_j/b, as the rows carry λ_i/b already
+            rows[:, :merged] = share.view(-1, 1, 1) * mean
+            logits.backward(rows.view_as(logits))  # type: ignore[no-untyped-call]
+        assert states.grad is not None
+        # [num_members, b, ...]; a client's gradient is that of its own mean loss
+        gradients = states.grad.view(members, size, *states.shape[1:])
+        scale = share.view(-1, *(1,) * (gradients.dim() - 1))
+        if merged == 0:
+            return gradients / scale
+        averaged = (
+            gradients[:, :merged].sum(dim=0, keepdim=True).expand(members, *(-1,) * (gradients.dim() - 1))
+        )
+        return torch.cat([averaged, gradients[:, merged:] / scale], dim=1)
+
+    def _merged_rows(self, states: Tensor, share: Tensor, merged: int) -> Tensor:
+        """Back-propagate n_a + C(b−n_a) rows; return the cut-layer gradients ``[num_members, b, ...]``."""
+        members, size = len(self._members), len(states) // len(self._members)
+        with torch.no_grad():  # this pass gives z, and updates running statistics
+            logits = self.server(states)
+        logits.requires_grad_()
+        loss = objective(logits, self._labels, (share / size).repeat_interleave(size))
+        self.train_loss = loss.detach()
+        (weighted,) = torch.autograd.grad(loss, logits)
+        # [num_members, b, num_classes], each row λ_i z_ij/b
+        row_gradients = weighted.view(members, size, -1)
+        by_slot = states.view(members, size, *states.shape[1:])
+        # [n_a, ...] s̄_j and z̄_j/b, then [num_members * (b − n_a), ...]
+        rows = torch.cat(
+            [torch.tensordot(share, by_slot[:, :merged], dims=1), by_slot[:, merged:].flatten(0, 1)]
+        )
+        gradients = torch.cat([row_gradients[:, :merged].sum(dim=0), row_gradients[:, merged:].flatten(0, 1)])
+        rows.requires_grad_()
+        with frozen_statistics(self.server.module):
+            self.server(rows).backward(gradients)  # type: ignore[no-untyped-call]
+        assert rows.grad is not None
+        averaged = rows.grad[:merged].expand(members, merged, *rows.shape[1:])
+        own = rows.grad[merged:].view(members, size - merged, *rows.shape[1:])
+        return torch.cat([averaged, own / share.view(-1, *(1,) * (own.dim() - 1))], dim=1)
+
+    def composites(self) -> list[Composite]:
+        """Return each client's part with the common server part."""
+        return [(part.module, self.server.module) for part in self.clients]
+
+    def averaged(self) -> Composite:
+        """Return the λ-weighted average of the client parts with the server part."""
+        modules = [part.module for part in self.clients]
+        return self.average_of(modules, range(len(modules)), into=self._average), self.server.module
+
+
+@contextlib.contextmanager
+def frozen_statistics(module: nn.Module) -> Iterator[None]:
+    """Let batch norms use the batch's own statistics and leave their running ones alone."""
+    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    tracking = [norm.track_running_stats for norm in norms]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm, tracked in zip(norms, tracking, strict=True):
+            norm.track_running_stats = tracked

@@ -1,0 +1,62 @@
+"""The learner of sequential split learning: one model, handed from client to client.
+
+Gupta and Raskar, "Distributed learning of deep neural network over multiple agents", 2018.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from .base import Composite, Learner, Setup, objective
+
+__all__ = ["RelayLearner"]
+
+
+class RelayLearner(Learner):
+    """One client part that travels, and one server part.
+
+    Weights and buffers travel; a client's optimiser state (Adam's moments, momentum) stays with the
+    client, since its bits are not sent.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self._module, server = self.new_parts()
+        self.clients = [self.client_part(self._module) for _ in range(self.data.clients)]
+        self.server = self.server_part(server)
+        self._round = 0
+        self._turns: list[tuple[int, torch.Tensor]] = []
+
+    def turn(self, client: int, number: int) -> None:
+        """Train the one model on this client's mini-batch."""
+        images, labels = self.data.batch(client, number)
+        part = self.clients[client]
+        part.zero_grad()
+        self.server.zero_grad()
+        with self.draws("client dropout", client, number):
+            smashed = part(images)
+        states = smashed.detach().requires_grad_()
+        with self.draws("server dropout", client, number):
+            logits = self.server(states)
+        loss = objective(logits, labels, logits.new_full((len(logits),), 1.0 / len(logits)))
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.server.step()
+        if smashed.requires_grad:
+            smashed.backward(states.grad)  # type: ignore[no-untyped-call]
+        part.step()
+        self._note_loss(client, number, loss.detach())
+
+    def _note_loss(self, client: int, number: int, loss: torch.Tensor) -> None:
+        if number != self._round:
+            self._round, self._turns = number, []
+        self._turns.append((client, loss))
+        clients, losses = zip(*self._turns, strict=True)
+        self.train_loss = self.weights(clients) @ torch.stack(losses)
+
+    def composites(self) -> list[Composite]:
+        """Return the one model."""
+        return [(self._module, self.server.module)]
+
+    def averaged(self) -> Composite:
+        """Return the one model: there is nothing to average."""
+        return self.composites()[0]

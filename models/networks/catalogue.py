@@ -1,0 +1,69 @@
+"""The names of models that a scenario can use. Importing this module registers them, and imports no torch.
+
+Behind a model's name is ``(parameters) -> nn.Sequential`` of units; behind ``table``, which has no
+weights, ``(parameters) -> UnitTable``.
+"""
+
+from __future__ import annotations
+
+from ...scenarios.registry import register
+from .parameters import (
+    ImageModelParameters,
+    ImportedParameters,
+    LenetParameters,
+    MlpParameters,
+    TableParameters,
+    VggParameters,
+)
+
+__all__: list[str] = []
+
+register(
+    "model",
+    "mlp",
+    f"{__package__}.mlp:build",
+    parameters=MlpParameters,
+    summary="multilayer perceptron",
+)
+register(
+    "model",
+    "lenet",
+    f"{__package__}.lenet:build",
+    parameters=LenetParameters,
+    summary="small convolutional network after LeNet-5, from 4x4 pixels (LeCun et al. 1998)",
+)
+register(
+    "model",
+    "resnet18",
+    f"{__package__}.resnet:build",
+    parameters=ImageModelParameters,
+    summary="ResNet-18, 12 units (He et al. 2016)",
+)
+register(
+    "model",
+    "vgg16",
+    f"{__package__}.vgg:build",
+    parameters=VggParameters,
+    summary="VGG-16 with batch norm, 21 units, from 32x32 pixels (Simonyan, Zisserman 2015)",
+)
+register(
+    "model",
+    "vgg19",
+    f"{__package__}.vgg:build",
+    parameters=VggParameters,
+    summary="VGG-19 with batch norm, 24 units, from 32x32 pixels (Simonyan, Zisserman 2015)",
+)
+register(
+    "model",
+    "imported",
+    f"{__package__}.imported:build",
+    parameters=ImportedParameters,
+    summary="an nn.Sequential of yours, by import path",
+)
+register(
+    "model",
+    "table",
+    "cutlayer.models.unit_tables:unit_table",
+    parameters=TableParameters,
+    summary="a unit table in a CSV file, for timelines",
+)

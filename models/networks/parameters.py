@@ -1,0 +1,92 @@
+"""What scenarios can set of a model; free of torch, so that a scenario is checked without it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from pydantic import Field, field_validator
+
+from ...scenarios.fields import PositiveInt, ScenarioPath
+from ...scenarios.registry import Parameters
+
+__all__ = [
+    "Activation",
+    "ImageModelParameters",
+    "ImportedParameters",
+    "LenetParameters",
+    "MlpParameters",
+    "TableParameters",
+    "VggParameters",
+]
+
+Activation: TypeAlias = Literal["relu", "gelu", "tanh", "sigmoid", "identity"]
+InputShape: TypeAlias = tuple[PositiveInt, PositiveInt, PositiveInt]
+
+
+class ImageModelParameters(Parameters):
+    """What every trainable model takes: the shape of its images and the number of classes."""
+
+    least_side: ClassVar[int] = 1
+    """The least height and width that the model's pooling leaves anything of."""
+
+    input_shape: InputShape = Field(default=(3, 64, 64), description="channels, height, width")
+    classes: Annotated[PositiveInt, Field(ge=2)] = 7
+
+    @field_validator("input_shape")
+    @classmethod
+    def _large_enough(cls, shape: InputShape) -> InputShape:
+        if min(shape[1:]) < cls.least_side:
+            height, width = shape[1:]
+            raise ValueError(
+                f"images of {height}x{width} are too small for the model's pooling; "
+                f"the least size is {cls.least_side}x{cls.least_side}"
+            )
+        return shape
+
+    @property
+    def table_name(self) -> str:
+        """Return what tells the model's unit table from others: equal names, equal tables."""
+        return f"{self.name}_{'x'.join(str(size) for size in self.input_shape)}_{self.classes}"
+
+
+class MlpParameters(ImageModelParameters):
+    """A multilayer perceptron: the widths of its hidden layers."""
+
+    hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (64, 64)
+    activation: Activation = Field(default="relu", description="identity makes the model linear")
+
+    @property
+    def table_name(self) -> str:
+        """Return the name with the hidden widths; activations cost no FLOPs."""
+        return f"{super().table_name}_{'-'.join(str(width) for width in self.hidden)}"
+
+
+class LenetParameters(ImageModelParameters):
+    """A small convolutional network."""
+
+    least_side: ClassVar[int] = 4  # halved twice
+
+    activation: Activation = "relu"
+
+
+class VggParameters(ImageModelParameters):
+    """VGG: the depth is in the name."""
+
+    least_side: ClassVar[int] = 32  # halved five times
+
+    name: Literal["vgg16", "vgg19"]
+
+
+class ImportedParameters(ImageModelParameters):
+    """A model of the user's own."""
+
+    factory: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")] = Field(
+        description="package.module:name of an nn.Sequential, or of a function or class that returns one"
+    )
+    arguments: dict[str, Any] = Field(default={}, description="keyword arguments of the factory")
+
+
+class TableParameters(Parameters):
+    """A model known by its unit table alone: for timelines, not for training."""
+
+    file: ScenarioPath = Field(description="CSV file of the unit table")

@@ -1,0 +1,72 @@
+"""ResNet-18 of He, Zhang, Ren, Sun, "Deep residual learning for image recognition", 2016, Table 1.
+
+A basic block can't be cut inside: its shortcut would have to travel too. So each block is one unit.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+
+from .parameters import ImageModelParameters
+
+__all__ = ["BasicBlock", "build"]
+
+STAGE_CHANNELS = (64, 128, 256, 512)
+BLOCKS_PER_STAGE = 2
+
+
+def build(parameters: ImageModelParameters) -> nn.Sequential:
+    """Return the units stem, maxpool, block1..8, avgpool, fc, with weights from torch's global generator."""
+    width = STAGE_CHANNELS[0]
+    units: OrderedDict[str, nn.Module] = OrderedDict()
+    units["stem"] = nn.Sequential(
+        nn.Conv2d(parameters.input_shape[0], width, kernel_size=7, stride=2, padding=3, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+    )
+    units["maxpool"] = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+    number = 0
+    for stage, outputs in enumerate(STAGE_CHANNELS):
+        for position in range(BLOCKS_PER_STAGE):
+            number += 1
+            units[f"block{number}"] = BasicBlock(width, outputs, stride=2 if stage and not position else 1)
+            width = outputs
+    units["avgpool"] = nn.AdaptiveAvgPool2d(1)
+    units["fc"] = nn.Sequential(nn.Flatten(), nn.Linear(width, parameters.classes))
+    return nn.Sequential(units)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut: He et al. 2016, Figure 2, with option B (a 1x1 projection).
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Channels.
+    stride : int
+        Of the first convolution and of the projection.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(
+            nn.Conv2d(inputs, outputs, kernel_size=3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, outputs, kernel_size=1, stride=stride, bias=False),
+                nn.BatchNorm2d(outputs),
+            )
+        self.activation = nn.ReLU()
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return ``[num_rows, outputs, height/stride, width/stride]``."""
+        result: Tensor = self.activation(self.residual(values) + self.shortcut(values))
+        return result

@@ -1,0 +1,43 @@
+"""VGG-16 and VGG-19 with batch norm, for images from 32x32 pixels.
+
+Simonyan, Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015, Table 1,
+configurations D and E. Batch norm follows every convolution (which then has no bias) and takes the place
+of the dropout. The first fully connected layer takes whatever the five poolings leave of the image,
+512x7x7 values at the paper's 224x224, 512 at 32x32.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import nn
+
+from .mlp import dense_units
+from .parameters import VggParameters
+
+__all__ = ["build"]
+
+STAGE_CHANNELS = (64, 128, 256, 512, 512)
+CONVOLUTIONS_PER_STAGE = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+HIDDEN = (4096, 4096)
+
+
+def build(parameters: VggParameters) -> nn.Sequential:
+    """Return the units conv1_1, …, pool1, …, fc1..fc3, with weights from torch's global generator."""
+    channels, height, width = parameters.input_shape
+    units: OrderedDict[str, nn.Module] = OrderedDict()
+    convolutions = CONVOLUTIONS_PER_STAGE[parameters.name]
+    for stage, (count, outputs) in enumerate(zip(convolutions, STAGE_CHANNELS, strict=True), start=1):
+        for position in range(1, count + 1):
+            units[f"conv{stage}_{position}"] = _convolution(channels, outputs)
+            channels = outputs
+        units[f"pool{stage}"] = nn.MaxPool2d(2)
+        height, width = height // 2, width // 2
+    units |= dense_units(channels * height * width, (*HIDDEN, parameters.classes), "relu")
+    return nn.Sequential(units)
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )

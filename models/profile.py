@@ -1,0 +1,141 @@
+"""What each unit of a model costs, measured by running it on shapes alone (torch's "meta" device)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..scenarios.registry import find
+from ..scenarios.unit_table import UnitTable, unit_table_csv
+from .networks import catalogue as _catalogue  # noqa: F401 - registers the models that are looked up
+from .networks.parameters import ImageModelParameters, LenetParameters, MlpParameters, VggParameters
+
+__all__ = ["COMMITTED", "built_profile", "profile", "write_tables"]
+
+COMMITTED: tuple[ImageModelParameters, ...] = (
+    MlpParameters(name="mlp", input_shape=(1, 8, 8), classes=10),
+    MlpParameters(name="mlp", input_shape=(1, 28, 28), classes=10),
+    LenetParameters(name="lenet", input_shape=(1, 8, 8), classes=10),
+    LenetParameters(name="lenet", input_shape=(1, 28, 28), classes=10),
+    ImageModelParameters(name="resnet18", input_shape=(3, 64, 64), classes=7),
+    ImageModelParameters(name="resnet18", input_shape=(3, 32, 32), classes=10),
+    VggParameters(name="vgg16", input_shape=(3, 32, 32), classes=10),
+    VggParameters(name="vgg19", input_shape=(3, 32, 32), classes=10),
+)
+"""The models whose unit tables come with the package, so that their timelines need no torch."""
+
+# torch counts a multiply-accumulate as two, the papers as one (docs/model.md section 1)
+TORCH_FLOPS_PER_MULTIPLY_ACCUMULATE = 2
+# the usual ratio: gradients of the inputs and of the weights, each as dear as the forward pass
+BACKWARD_PER_FORWARD = 2
+
+
+def profile(model: nn.Sequential, input_shape: Sequence[int]) -> UnitTable:
+    """Return the unit table of a model: its children are the units (docs/model.md section 1).
+
+    Only products of matrices and convolutions count as FLOPs; the model itself is left as it is.
+
+    Parameters
+    ----------
+    model : the units 1..L
+    input_shape : [num_dimensions], int
+        Shape of one sample, without the batch dimension.
+
+    Raises
+    ------
+    ValueError
+        If a unit doesn't take what the one before it gives, or gives no tensor of one row a sample.
+    """
+    return _measured(model, input_shape)[0]
+
+
+def _measured(model: nn.Sequential, input_shape: Sequence[int]) -> tuple[UnitTable, torch.Size]:
+    """Return the unit table and the shape of one sample's output."""
+    units = copy.deepcopy(model).to("meta").eval()  # batch norm can't train on one sample
+    dtype = next((p.dtype for p in units.parameters() if p.is_floating_point()), torch.float32)
+    values = torch.empty(1, *input_shape, dtype=dtype, device="meta")
+    forward_flops, activation_bits, parameter_bits = [], [], []
+    for name, unit in units._modules.items():  # named_children leaves out a module's second occurrence
+        assert unit is not None
+        values, flops = _run(name, unit, values)
+        forward_flops.append(flops)
+        activation_bits.append(_bits(values))
+        parameter_bits.append(sum(_bits(tensor) for tensor in (*unit.parameters(), *unit.buffers())))
+    forward = np.array(forward_flops, dtype=np.float64)
+    activations = np.array(activation_bits, dtype=np.float64)
+    table = UnitTable(
+        units=tuple(units._modules),
+        forward_flops=forward,
+        backward_flops=BACKWARD_PER_FORWARD * forward,
+        activation_bits=activations,
+        gradient_bits=activations.copy(),
+        parameter_bits=np.array(parameter_bits, dtype=np.float64),
+    )
+    return table, values.shape[1:]
+
+
+def _run(name: str, unit: nn.Module, values: Tensor) -> tuple[Tensor, float]:
+    """Return what leaves the unit for one sample, and its multiply-accumulates."""
+    counter = FlopCounterMode(display=False)
+    shape = _text(values.shape[1:])
+    try:
+        with torch.no_grad(), counter:
+            result: Any = unit(values)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"unit {name!r} doesn't take a sample of {shape}: {reason}") from error
+    if not isinstance(result, Tensor):
+        raise ValueError(f"unit {name!r} must give one tensor; it gives {type(result).__name__}")
+    if result.shape[:1] != (1,):
+        raise ValueError(
+            f"unit {name!r} must keep the batch dimension; "
+            f"it makes {list(result.shape)} of {list(values.shape)}"
+        )
+    return result, counter.get_total_flops() / TORCH_FLOPS_PER_MULTIPLY_ACCUMULATE
+
+
+def _bits(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size() * 8
+
+
+def _text(shape: torch.Size) -> str:
+    return "x".join(str(size) for size in shape)
+
+
+def built_profile(parameters: ImageModelParameters) -> UnitTable:
+    """Return the unit table of a registered model, built for it; draws nothing from torch's generator.
+
+    Raises
+    ------
+    ValueError
+        As ``profile``, and if the model gives another number of values than there are classes.
+    """
+    build = find("model", parameters.name).load()
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        model: nn.Sequential = build(parameters)
+    table, output = _measured(model, parameters.input_shape)
+    if output != (parameters.classes,):
+        raise ValueError(
+            f"model {parameters.name!r} gives {_text(output)} values a sample; "
+            f"classes is {parameters.classes}"
+        )
+    return table
+
+
+def write_tables(folder: Path) -> None:
+    """Write the unit tables that come with the package; run it after a change of a network.
+
+    Parameters
+    ----------
+    folder : where ``<table_name>.csv`` are written
+    """
+    for parameters in COMMITTED:
+        text = unit_table_csv(built_profile(parameters))
+        (folder / f"{parameters.table_name}.csv").write_text(text, encoding="utf-8")

@@ -1,0 +1,71 @@
+"""The unit table of the model that a scenario names: from a file where there is one, else by profiling.
+
+torch is imported only to profile, so that timelines of the committed tables do without it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..scenarios.faults import faults_of
+from ..scenarios.registry import Parameters, find
+from ..scenarios.unit_table import UnitTable, read_unit_table
+from .networks import catalogue as _catalogue  # noqa: F401 - registers the models that are looked up
+from .networks.parameters import ImageModelParameters, TableParameters
+
+__all__ = ["TABLES", "named_unit_table", "unit_table"]
+
+TABLES = Path(__file__).parent / "tables"
+"""Where the committed unit tables are."""
+
+
+def unit_table(parameters: Parameters) -> UnitTable:
+    """Return the unit table of a scenario's model section.
+
+    Raises
+    ------
+    ValueError
+        If the table's file can't be used, or the model can't be built and profiled.
+    """
+    if isinstance(parameters, TableParameters):
+        return read_unit_table(parameters.file)
+    if not isinstance(parameters, ImageModelParameters):
+        raise ValueError(
+            f"model {parameters.name!r}: its parameters must be ImageModelParameters, "
+            f"to have an input shape; they are {type(parameters).__name__}"
+        )
+    committed = TABLES / f"{parameters.table_name}.csv"
+    if committed.is_file():
+        return read_unit_table(committed)
+    from .profile import built_profile
+
+    return built_profile(parameters)
+
+
+def named_unit_table(
+    name: str, input_shape: tuple[int, ...] | None = None, classes: int | None = None
+) -> UnitTable:
+    """Return the unit table of a model by name, all but the given options at their defaults.
+
+    Parameters
+    ----------
+    name : of a registered model
+    input_shape : (channels, height, width), int
+    classes : int
+
+    Raises
+    ------
+    ValueError
+        If no model has the name, an option is wrong or a required one is missing.
+    """
+    options: dict[str, Any] = {"name": name, "input_shape": input_shape, "classes": classes}
+    given = {key: value for key, value in options.items() if value is not None}
+    try:
+        parameters = find("model", name).parameters.model_validate(given)
+    except ValidationError as error:
+        faults = "; ".join(f"{fault.key}: {fault.message}" for fault in faults_of(error, given))
+        raise ValueError(f"model {name!r}: {faults}") from None
+    return unit_table(parameters)

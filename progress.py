@@ -1,0 +1,52 @@
+"""Progress of a run in the terminal: a bar a scheme, with accuracy and simulated time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from .scenarios.schema import Scenario
+from .sim.schemes.engine import RoundResult
+
+__all__ = ["RunProgress"]
+
+
+class RunProgress:
+    """A context in which each scheme of a run has a progress bar over its rounds."""
+
+    def __init__(self, scenario: Scenario, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("rounds"),
+            TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._total = scenario.stop.rounds
+        self._tasks: dict[str, TaskID] = {}
+        self._accuracy: dict[str, float] = {}
+
+    def __enter__(self) -> RunProgress:
+        """Start drawing."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        """Stop drawing."""
+        self._progress.stop()
+
+    def on_round(self, label: str, result: RoundResult) -> None:
+        """Show a finished round."""
+        if label not in self._tasks:
+            self._tasks[label] = self._progress.add_task(escape(label), total=self._total, figures="")
+        if result.accuracy is not None:
+            self._accuracy[label] = result.accuracy.mean
+        figures = f"{result.end_s:.4g} s simulated"
+        if label in self._accuracy:
+            figures = f"accuracy {self._accuracy[label]:6.1%}  {figures}"
+        self._progress.update(self._tasks[label], completed=result.number, figures=figures)

@@ -1,0 +1,50 @@
+"""What one key demands of another: counts, labels, keys that need a section."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from .faults import Fault, KeyPath
+from .schema import ExplicitPower, Scenario
+
+__all__ = ["inconsistencies"]
+
+
+def inconsistencies(scenario: Scenario) -> list[Fault]:
+    """Return the faults that only show between two keys, all of them."""
+    return [*_labels(scenario), *_lengths(scenario), *_learning(scenario)]
+
+
+def _labels(scenario: Scenario) -> Iterator[Fault]:
+    counts = Counter(scheme.label for scheme in scenario.schemes)
+    for index, scheme in enumerate(scenario.schemes):
+        if counts[scheme.label] > 1:
+            yield Fault(
+                ("schemes", index), f"the label {scheme.label!r} is given {counts[scheme.label]} times;"
+                " labels must be unique: give each a label of its own"
+            )  # fmt: skip
+
+
+def _lengths(scenario: Scenario) -> Iterator[Fault]:
+    count = scenario.devices.count
+    given: dict[KeyPath, object] = {
+        ("devices", key): getattr(scenario.devices, key) for key in type(scenario.devices).model_fields
+    }
+    given["radio", "path_loss", "gain_db"] = getattr(scenario.radio.path_loss, "gain_db", None)
+    given["allocation", "subchannels"] = scenario.allocation.subchannels
+    if isinstance(scenario.allocation.power, ExplicitPower):
+        given["allocation", "power", "dbm_per_hz"] = scenario.allocation.power.dbm_per_hz
+    for path, values in given.items():
+        if isinstance(values, tuple) and len(values) != count:
+            yield Fault(path, f"lists {len(values)} values; devices.count is {count}, one each is needed")
+
+
+def _learning(scenario: Scenario) -> Iterator[Fault]:
+    if scenario.learning is not None:
+        if scenario.model.name == "table":
+            yield Fault(
+                ("model", "name"), "a unit table has no weights to train; name a model, or leave out learning"
+            )
+    elif scenario.stop.accuracy is not None:
+        yield Fault(("stop", "accuracy"), "needs a learning section: without one nothing is trained")

@@ -1,0 +1,181 @@
+"""The kinds of value that scenario keys take: strict sections, numbers per device, paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    model_validator,
+)
+
+from .section import Section
+
+__all__ = [
+    "AnyPerDevice",
+    "Distribution",
+    "NonNegative",
+    "Number",
+    "PerDevice",
+    "Placement",
+    "Positive",
+    "PositiveInt",
+    "PositivePerDevice",
+    "ScenarioPath",
+    "draw",
+]
+
+
+def _number(value: Any) -> Any:
+    """Refuse what would quietly become a number: booleans and quoted text."""
+    if isinstance(value, bool | str):
+        raise ValueError("must be a number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Positive = Annotated[Number, Field(gt=0)]
+NonNegative = Annotated[Number, Field(ge=0)]
+PositiveInt = Annotated[int, BeforeValidator(_number), Field(ge=1)]
+
+
+def _from_scenario_folder(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder")
+    return path if folder is None else (Path(folder) / path.expanduser()).resolve()
+
+
+ScenarioPath = Annotated[Path, AfterValidator(_from_scenario_folder)]
+"""A path; a relative one is taken from the scenario's folder."""
+
+
+class Lognormal(Section):
+    """A heavy-tailed spread: ``exp(N(ln median, sigma))``."""
+
+    median: Positive
+    sigma: NonNegative
+
+
+class Distribution(Section):
+    """A distribution that each device's value is drawn from: exactly one of the keys."""
+
+    uniform: tuple[Number, Number] | None = None
+    lognormal: Lognormal | None = None
+    choice: Annotated[tuple[Number, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Distribution:
+        keys = type(self).model_fields
+        given = [key for key in keys if getattr(self, key) is not None]
+        if len(given) != 1:
+            allowed = ", ".join(keys)
+            raise ValueError(f"give exactly one of {allowed}; {len(given)} are given")
+        if self.uniform is not None and self.uniform[0] > self.uniform[1]:
+            raise ValueError(f"uniform: the lower bound {self.uniform[0]:g} is above {self.uniform[1]:g}")
+        return self
+
+    def least(self) -> float:
+        """Return the greatest lower bound of the values that can be drawn."""
+        if self.uniform is not None:
+            return self.uniform[0]
+        if self.choice is not None:
+            return min(self.choice)
+        return self.lognormal.median if self.lognormal is not None else 0.0
+
+    def sample(self, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Return ``[count]`` values."""
+        if self.uniform is not None:
+            return rng.uniform(*self.uniform, count)
+        if self.choice is not None:
+            return rng.choice(np.asarray(self.choice, dtype=np.float64), count)
+        assert self.lognormal is not None
+        values: NDArray[np.float64] = self.lognormal.median * np.exp(
+            self.lognormal.sigma * rng.standard_normal(count)
+        )
+        return values
+
+
+class Placement(Distribution):
+    """A distribution of distances; ``uniform_disc`` is uniform over the area of a disc of that radius."""
+
+    uniform_disc: Positive | None = None
+
+    def sample(self, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Return ``[count]`` distances, [m]."""
+        if self.uniform_disc is None:
+            return super().sample(count, rng)
+        values: NDArray[np.float64] = self.uniform_disc * np.sqrt(rng.uniform(size=count))
+        return values
+
+
+def _form(value: Any) -> Literal["number", "list", "distribution"]:
+    if isinstance(value, Mapping | Distribution):
+        return "distribution"
+    return "list" if isinstance(value, Sequence) and not isinstance(value, str) else "number"
+
+
+_Numbers = Annotated[tuple[Number, ...], Field(min_length=1)]
+PerDevice = Annotated[
+    Annotated[Number, Tag("number")]
+    | Annotated[_Numbers, Tag("list")]
+    | Annotated[Distribution, Tag("distribution")],
+    Discriminator(_form),
+]
+"""A number for all devices, a list with one value a device, or a distribution."""
+
+PlacementPerDevice = Annotated[
+    Annotated[Number, Tag("number")]
+    | Annotated[_Numbers, Tag("list")]
+    | Annotated[Placement, Tag("distribution")],
+    Discriminator(_form),
+]
+
+AnyPerDevice: TypeAlias = float | tuple[float, ...] | Distribution
+
+
+def _least(value: AnyPerDevice) -> float:
+    if isinstance(value, Distribution):
+        return value.least()
+    return min(value) if isinstance(value, tuple) else value
+
+
+def _positive(value: AnyPerDevice) -> AnyPerDevice:
+    least = _least(value)
+    if isinstance(value, Distribution) and value.uniform is not None and least == 0:
+        return value  # the bound itself has probability zero
+    if least <= 0:
+        raise ValueError(f"must be greater than 0 for every device; the least is {least:g}")
+    return value
+
+
+def _not_negative(value: AnyPerDevice) -> AnyPerDevice:
+    if _least(value) < 0:
+        raise ValueError(f"must be 0 or more for every device; the least is {_least(value):g}")
+    return value
+
+
+PositivePerDevice = Annotated[PerDevice, AfterValidator(_positive)]
+Distances = Annotated[PlacementPerDevice, AfterValidator(_not_negative)]
+
+
+def draw(value: AnyPerDevice, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return the ``[count]`` values of a numeric device attribute.
+
+    Parameters
+    ----------
+    value : a number for all devices, one value a device, or a distribution
+    count : int
+        Number of devices.
+    rng : generator of this attribute's stream
+    """
+    if isinstance(value, Distribution):
+        return value.sample(count, rng)
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), (count,)).copy()

@@ -1,0 +1,175 @@
+"""From a scenario file, or the name of one in the library, to a checked :class:`Scenario`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from .consistency import inconsistencies
+from .faults import Fault, KeyPath, ScenarioError, faults_of
+from .named import SchemeParameters
+from .schema import Scenario
+from .section import closest
+from .yaml_text import dump_yaml, parse_value, parse_yaml
+
+__all__ = ["Loaded", "library", "load_scenario", "scenario_json_schema", "scenario_yaml"]
+
+LIBRARY = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checked scenario and where it came from, so that later faults can name their line."""
+
+    scenario: Scenario
+    source: str
+    lines: dict[KeyPath, int]
+    overridden: tuple[KeyPath, ...]
+
+    def error(self, faults: Sequence[Fault]) -> ScenarioError:
+        """Return the error that names the faults by file and line."""
+        return ScenarioError(faults, self.source, self.lines, self.overridden)
+
+
+def library() -> dict[str, Path]:
+    """Return the scenarios of the library by name."""
+    return {path.stem: path for path in sorted(LIBRARY.rglob("*.yaml"))}
+
+
+def load_scenario(
+    where: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    seed: int | None = None,
+    schemes: Sequence[str] | None = None,
+) -> Loaded:
+    """Read and check a scenario.
+
+    Parameters
+    ----------
+    where : a path, or the name of a scenario of the library
+    overrides : ``"key.path=value"`` each, the value in YAML
+    seed : replaces the scenario's seed
+    schemes : names or labels of the schemes to keep
+
+    Raises
+    ------
+    ScenarioError
+        With all faults at once.
+    """
+    path, source = _locate(where)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError([Fault((), f"cannot be read: {error}")], source) from None
+    data, lines = parse_yaml(text, source)
+    if not isinstance(data, dict):
+        raise ScenarioError([Fault((), "a scenario is a mapping of keys")], source)
+    overridden = [_override(data, override) for override in overrides]
+    if seed is not None:
+        data["seed"] = seed
+        overridden.append(("seed",))
+    try:
+        scenario = Scenario.model_validate(data, context={"folder": path.parent})
+    except ValidationError as error:
+        raise ScenarioError(faults_of(error, data), source, lines, overridden) from None
+    scenario = _labelled(scenario)
+    loaded = Loaded(scenario, source, lines, tuple(overridden))
+    faults = inconsistencies(scenario)
+    if faults:
+        raise loaded.error(faults)
+    return loaded if schemes is None else _only(loaded, schemes)
+
+
+def _locate(where: str | Path) -> tuple[Path, str]:
+    path = Path(where)
+    if path.is_file():
+        return path, str(where)
+    known = library()
+    if str(where) in known:
+        return known[str(where)], f"{where}.yaml"
+    hint = closest(str(where), list(known))
+    raise ScenarioError(
+        [Fault((), f"no such file, and no scenario of the library; it holds: {', '.join(known)}{hint}")],
+        str(where),
+    )
+
+
+def _override(data: dict[str, Any], override: str) -> KeyPath:
+    """Set one dotted key in the data, and return its path."""
+    dotted, equals, text = override.partition("=")
+    if not equals or not dotted:
+        raise ScenarioError([Fault((), f"{override!r} is not of the form key.path=value")], "--set")
+    path: KeyPath = tuple(int(part) if part.isdigit() else part for part in dotted.split("."))
+    here: Any = data
+    for position, part in enumerate(path):
+        last = position == len(path) - 1
+        if isinstance(here, list):
+            if not isinstance(part, int) or part >= len(here):
+                raise ScenarioError([Fault(path, f"{part!r} is no index of a list of {len(here)}")], "--set")
+        elif not isinstance(here, dict):
+            raise ScenarioError([Fault(path, f"{path[position - 1]!r} is a value, not a section")], "--set")
+        if last:
+            here[part] = parse_value(text)
+        else:
+            if isinstance(here, dict) and here.get(part) is None:
+                here[part] = {}
+            here = here[part]
+    return path
+
+
+def _labelled(scenario: Scenario) -> Scenario:
+    """Return the scenario with every scheme's label filled in."""
+    labelled = tuple(
+        scheme if scheme.label else scheme.model_copy(update={"label": scheme.default_label()})
+        for scheme in scenario.schemes
+    )
+    return scenario.model_copy(update={"schemes": labelled})
+
+
+def _only(loaded: Loaded, wanted: Sequence[str]) -> Loaded:
+    kept: list[SchemeParameters] = []
+    names = [name for scheme in loaded.scenario.schemes for name in (scheme.name, str(scheme.label))]
+    faults = [
+        Fault(("schemes",), f"the scenario has no scheme {name!r}; it has: {', '.join(dict.fromkeys(names))}"
+              f"{closest(name, names)}")
+        for name in wanted if name not in names
+    ]  # fmt: skip
+    if faults:
+        raise loaded.error(faults)
+    kept = [scheme for scheme in loaded.scenario.schemes if {scheme.name, scheme.label} & set(wanted)]
+    scenario = loaded.scenario.model_copy(update={"schemes": tuple(kept)})
+    return Loaded(scenario, loaded.source, loaded.lines, loaded.overridden)
+
+
+def scenario_yaml(scenario: Scenario) -> str:
+    """Return the scenario as YAML with every default filled in; reading it gives an equal scenario."""
+    return dump_yaml(scenario.model_dump(mode="json", exclude_none=True))
+
+
+def scenario_json_schema() -> str:
+    """Return the JSON Schema of a scenario, for editors and other programs."""
+    schema = Scenario.model_json_schema()
+    nested: dict[str, Any] = {}
+    _hoist(schema, nested, root=True)
+    schema.setdefault("$defs", {}).update(nested)
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _hoist(node: Any, nested: dict[str, Any], *, root: bool = False) -> None:
+    """Move the definitions of embedded schemas to the root, where their references look for them."""
+    if isinstance(node, dict):
+        if not root and "$defs" in node:
+            definitions = node.pop("$defs")
+            nested.update(definitions)
+            _hoist(definitions, nested)
+        for value in node.values():
+            _hoist(value, nested)
+    elif isinstance(node, list):
+        for value in node:
+            _hoist(value, nested)

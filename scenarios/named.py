@@ -1,0 +1,93 @@
+"""Scenario values that name something registered: ``psl`` or ``{name: epsl, phi: 0.5}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from .registry import Kind, Parameters, find, specs
+
+__all__ = ["MethodOr", "Registered", "SchemeParameters"]
+
+
+class SchemeParameters(Parameters):
+    """What every training scheme takes: a label, unique in its scenario."""
+
+    label: str | None = None
+
+    def default_label(self) -> str:
+        """Return the name with the parameters that tell two runs of one scheme apart."""
+        return self.name
+
+
+class Registered:
+    """Annotation: the parameters of a registered thing of one kind, given as its name or as a mapping."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind: Kind = kind
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate by the parameters that the name was registered with."""
+        return core_schema.with_info_plain_validator_function(
+            self._validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(_plain),
+        )
+
+    def _validate(self, value: Any, info: ValidationInfo) -> Parameters:
+        if isinstance(value, Parameters):
+            return value
+        if isinstance(value, str):
+            value = {"name": value}
+        if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+            raise ValueError(f"must be a name or a mapping with a name; known: {_names(self.kind)}")
+        return find(self.kind, value["name"]).parameters.model_validate(value, context=info.context)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return ``anyOf`` the bare names and each registered mapping."""
+        forms: list[JsonSchemaValue] = [{"enum": [spec.name for spec in specs(self.kind)]}]
+        for spec in specs(self.kind):
+            form = TypeAdapter(spec.parameters).json_schema()
+            form["properties"]["name"] = {"const": spec.name, "description": spec.summary}
+            forms.append(form)
+        return {"anyOf": forms}
+
+
+class MethodOr:
+    """Annotation: the name of a registered method, or an explicit value of the given type."""
+
+    def __init__(self, kind: Kind, explicit: Any) -> None:
+        self.kind: Kind = kind
+        self.explicit = explicit
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate text as a method's name and anything else as the explicit value."""
+        explicit = handler.generate_schema(self.explicit)
+        return core_schema.no_info_wrap_validator_function(
+            self._validate, explicit, serialization=core_schema.plain_serializer_function_ser_schema(_plain)
+        )
+
+    def _validate(self, value: Any, explicit: Any) -> Any:
+        if isinstance(value, str):
+            return find(self.kind, value).name
+        return explicit(value)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return ``anyOf`` the method names and the explicit form."""
+        explicit = handler(schema)
+        return {"anyOf": [{"enum": [spec.name for spec in specs(self.kind)]}, explicit]}
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json", exclude_none=True) if isinstance(value, BaseModel) else value
+
+
+def _names(kind: Kind) -> str:
+    return ", ".join(spec.name for spec in specs(kind))

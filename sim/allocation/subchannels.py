@@ -1,0 +1,261 @@
+"""Who gets which subchannels: functions ``(problem, work, rng) -> owner``, one a method.
+
+All of them reckon with uniform power: client i spreads min(p_i^max, p_th/C) flat over its own
+subchannels, so both power limits hold for whatever they choose (docs/model.md section 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..radio.rates import downlink_rates, spectral_efficiency, uplink_rates
+from .problem import AllocationError, RadioProblem, RoundWork, transfer_s, uniform_power_w
+
+__all__ = ["explicit_owner", "greedy", "marginal_greedy", "random", "round_robin"]
+
+UNUSED = -1
+
+
+class _Draft:
+    """An assignment in the making, with the stage times that it gives under uniform power."""
+
+    def __init__(self, problem: RadioProblem, work: RoundWork) -> None:
+        _check_enough(problem)
+        self.problem, self.work = problem, work
+        self.power_w = uniform_power_w(problem)
+        self.owner = np.full(problem.num_subchannels, UNUSED, dtype=np.intp)
+        self.free_gains = problem.gains.copy()
+        # The slowest processor first, each with its best free subchannel; ties to the lowest index.
+        for client in np.argsort(-work.before_uplink_s, kind="stable"):
+            self.give(int(client), int(self.free_gains[client].argmax()))
+
+    @property
+    def num_free(self) -> int:
+        return int((self.owner == UNUSED).sum())
+
+    def give(self, client: int, subchannel: int) -> None:
+        self.owner[subchannel] = client
+        self.free_gains[:, subchannel] = -np.inf
+
+    def best_free(self) -> NDArray[np.intp]:
+        """Return each client's best free subchannel: the same for both links, for both grow with the gain."""
+        best: NDArray[np.intp] = self.free_gains.argmax(axis=1)
+        return best
+
+    def stages(self, extra: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
+        """Return each client's time in each stage, [num_stages, num_clients].
+
+        With ``extra``, each client's times as if it alone were given that further subchannel.
+        """
+        band, gains = self.problem.band, self.problem.gains
+        count = np.bincount(self.owner[self.owner != UNUSED], minlength=len(gains)) + (extra is not None)
+        psd_w_per_hz = self.power_w / (count * band.subchannel_hz)  # [num_clients]
+        # Where a subchannel is unused, -1 picks some client's density; the rates leave it out.
+        uplink_bps = uplink_rates(band, gains, self.owner, psd_w_per_hz[self.owner])
+        downlink_bps = downlink_rates(band, gains, self.owner)
+        if extra is not None:
+            snr_per_w_per_hz = band.snr_per_w_per_hz(gains[np.arange(len(gains)), extra])
+            densities = np.stack((psd_w_per_hz, np.full(len(gains), band.downlink_w_per_hz)))
+            more_bps = band.subchannel_hz * spectral_efficiency(
+                densities * snr_per_w_per_hz, band.efficiency_cap_bps_per_hz
+            )
+            uplink_bps, downlink_bps = uplink_bps + more_bps[0], downlink_bps + more_bps[1]
+        return _stage_times(self.work, uplink_bps, downlink_bps)
+
+    def round_s(self) -> float:
+        """Return the round time without what no assignment changes: the server's work and the broadcasts."""
+        return float(_stage_weights(self.work) @ self.stages().max(axis=1))
+
+
+def greedy(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return the greedy assignment of Lin et al. 2024 (docs/model.md section 4): help the slowest.
+
+    One subchannel each, the slowest processor first. Then, until none is free, with
+    n1 = argmax(T_i^F + T_i^U) and n2 = argmax(T_i^D + T_i^B), the one with the longer phase gets its best
+    free subchannel. Ties go to the lowest index. Where models are exchanged, the second phase has the
+    share of the model's upload in it.
+
+    Parameters
+    ----------
+    problem, work : the resources and what the round asks for
+    rng : unused; there for methods that draw
+
+    Returns
+    -------
+    owner : [num_subchannels], int
+        The client of each subchannel, from 0.
+
+    Raises
+    ------
+    AllocationError
+        If there are more clients than subchannels.
+    """
+    return _draft_greedily(problem, work).owner
+
+
+def marginal_greedy(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return the assignment that gives each subchannel where it lowers the round time most.
+
+    It starts as :func:`greedy` does. Then every client's best free subchannel is tried, and the one that
+    leaves the shortest round is given. A round waits for the slowest in each stage, so often no single
+    subchannel shortens it, as when two clients are equally late: then a client that a stage waits for comes
+    first, and among several the one whose own stages fall most, until the tie is broken. What would only
+    lengthen the round stays unused. The rule looks one subchannel ahead; where the paper's rule ends with
+    the shorter round, its assignment is returned.
+
+    Parameters
+    ----------
+    problem, work : the resources and what the round asks for
+    rng : unused; there for methods that draw
+
+    Returns
+    -------
+    owner : [num_subchannels], int
+        The client of each subchannel, from 0; -1 where it is unused.
+
+    Raises
+    ------
+    AllocationError
+        If there are more clients than subchannels.
+    """
+    draft = _Draft(problem, work)
+    weights = _stage_weights(work)
+    stages_s = draft.stages()
+    for _ in range(draft.num_free):
+        candidates = draft.best_free()
+        tried_s = draft.stages(candidates)  # [num_stages, num_clients]
+        longest_s = stages_s.max(axis=1, keepdims=True)
+        round_s = weights @ np.maximum(_longest_of_others(stages_s), tried_s)  # [num_clients]
+        if round_s.min() > weights @ longest_s[:, 0]:
+            break
+        waited_for = ((stages_s == longest_s) & (weights > 0)[:, np.newaxis]).any(axis=0)
+        own_fall_s = weights @ (stages_s - tried_s)
+        client = int(np.lexsort((-own_fall_s, ~waited_for, round_s))[0])
+        draft.give(client, int(candidates[client]))
+        stages_s[:, client] = tried_s[:, client]
+    return min(draft, _draft_greedily(problem, work), key=_Draft.round_s).owner
+
+
+def round_robin(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return the assignment of subchannel k to client k mod C, [num_subchannels], int.
+
+    Parameters
+    ----------
+    problem, work, rng : as for :func:`greedy`
+
+    Raises
+    ------
+    AllocationError
+        If there are more clients than subchannels.
+    """
+    _check_enough(problem)
+    return np.arange(problem.num_subchannels, dtype=np.intp) % problem.num_clients
+
+
+def random(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return a random assignment, [num_subchannels], int: one to each client, the rest to any.
+
+    Parameters
+    ----------
+    problem, work : as for :func:`greedy`
+    rng : generator that the assignment is drawn from
+
+    Raises
+    ------
+    AllocationError
+        If there are more clients than subchannels.
+    """
+    _check_enough(problem)
+    clients, subchannels = problem.num_clients, problem.num_subchannels
+    owner = np.concatenate((np.arange(clients), rng.integers(clients, size=subchannels - clients)))
+    return rng.permutation(owner).astype(np.intp)
+
+
+def explicit_owner(
+    lists: Sequence[Sequence[int]], num_clients: int, num_subchannels: int
+) -> NDArray[np.intp]:
+    """Return an assignment that is given as each client's list of subchannels.
+
+    Parameters
+    ----------
+    lists : [num_clients] lists of int
+        Subchannels of each client, by index from 0.
+    num_clients, num_subchannels : int
+        C and M.
+
+    Returns
+    -------
+    owner : [num_subchannels], int
+        The client of each subchannel, from 0; -1 where it is in no list.
+
+    Raises
+    ------
+    AllocationError
+        If there are not C lists, a list is empty, or a subchannel is out of range or given twice.
+    """
+    if len(lists) != num_clients:
+        raise AllocationError(f"subchannels are listed for {len(lists)} devices; there are {num_clients}")
+    owner = np.full(num_subchannels, UNUSED, dtype=np.intp)
+    for client, subchannels in enumerate(lists):
+        if not subchannels:
+            raise AllocationError(f"device {client} has no subchannel; each needs at least one")
+        for subchannel in subchannels:
+            if not 0 <= subchannel < num_subchannels:
+                raise AllocationError(
+                    f"device {client}: subchannel {subchannel} is outside 0 to {num_subchannels - 1}"
+                )
+            if owner[subchannel] != UNUSED:
+                raise AllocationError(
+                    f"subchannel {subchannel} is given to device {owner[subchannel]}"
+                    f" and to device {client}; each belongs to one device at most"
+                )
+            owner[subchannel] = client
+    return owner
+
+
+def _check_enough(problem: RadioProblem) -> None:
+    if problem.num_clients > problem.num_subchannels:
+        raise AllocationError(
+            f"{problem.num_clients} clients need at least one subchannel each;"
+            f" there are {problem.num_subchannels}"
+        )
+
+
+def _draft_greedily(problem: RadioProblem, work: RoundWork) -> _Draft:
+    draft = _Draft(problem, work)
+    weights = _stage_weights(work)
+    for _ in range(draft.num_free):
+        stages_s = draft.stages()
+        longer_s = np.maximum(stages_s[0], weights[1:] @ stages_s[1:])  # [num_clients]
+        client = int(longer_s.argmax())
+        draft.give(client, int(draft.free_gains[client].argmax()))
+    return draft
+
+
+def _stage_weights(work: RoundWork) -> NDArray[np.float64]:
+    """Return what a second in each of the stages of :func:`_stage_times` adds to the mean round, [1]."""
+    return np.array([1.0, 1.0 - work.averaging_share, work.averaging_share])
+
+
+def _stage_times(
+    work: RoundWork, uplink_bps: NDArray[np.float64], downlink_bps: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return each client's times up to the first barrier, after it, and after it with the model's upload."""
+    first_s = work.before_uplink_s + transfer_s(work.uplink_bits, uplink_bps)
+    second_s = transfer_s(work.downlink_bits, downlink_bps) + work.after_downlink_s
+    return np.stack((first_s, second_s, second_s + transfer_s(work.model_upload_bits, uplink_bps)))
+
+
+def _longest_of_others(stages_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return, for each stage and client, the longest time among the other clients."""
+    num_stages, num_clients = stages_s.shape
+    if num_clients == 1:
+        return np.full_like(stages_s, -np.inf)
+    slowest = stages_s.argmax(axis=1)
+    second_s = np.partition(stages_s, -2, axis=1)[:, -2]
+    others_s = np.repeat(stages_s.max(axis=1, keepdims=True), num_clients, axis=1)
+    others_s[np.arange(num_stages), slowest] = second_s
+    return others_s

@@ -1,0 +1,186 @@
+"""Path losses: from distances to channel power gains, one function a model.
+
+Each has the signature ``(parameters, distance_m, centre_hz, seed) -> gains``. A new one is one such
+function, the keys that it takes in a scenario, and one registration under ``path_loss``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import model_validator
+
+from ...scenarios.fields import Number, PerDevice, Positive, ScenarioPath, draw
+from ...scenarios.registry import Parameters
+from ...scenarios.streams import stream
+from .units import db_to_linear
+
+__all__ = [
+    "FixedParameters",
+    "LogDistanceParameters",
+    "SamimiParameters",
+    "fixed_gains",
+    "line_of_sight_probability",
+    "log_distance_gains",
+    "samimi_gains",
+]
+
+LIGHT_M_PER_S = 3.0e8  # rounded, as in the paper: its constant is 61.4 dB at 28 GHz
+LOS_EXPONENT, LOS_SHADOWING_DB = 2.1, 3.6
+NLOS_EXPONENT, NLOS_SHADOWING_DB = 3.4, 9.7
+
+
+class SamimiParameters(Parameters):
+    """The 28 GHz urban model: its mean over the states, or one state and shadowing drawn per device."""
+
+    mode: Literal["mean", "sampled"] = "mean"
+
+
+class LogDistanceParameters(Parameters):
+    """A loss at the reference distance, and 10·exponent dB more for each tenfold of it."""
+
+    exponent: Positive
+    reference_loss_db: Number
+    reference_distance_m: Positive = 1.0
+
+
+class FixedParameters(Parameters):
+    """Gains given in dB: per device, or as a CSV table of one row a device, one column a subchannel."""
+
+    gain_db: PerDevice | None = None
+    file: ScenarioPath | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> FixedParameters:
+        if (self.gain_db is None) == (self.file is None):
+            raise ValueError("give exactly one of gain_db, file")
+        return self
+
+
+def line_of_sight_probability(distance_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``P_LOS = (min(27/d, 1)(1 − e^(−d/71)) + e^(−d/71))²``, Samimi, Rappaport, MacCartney 2015.
+
+    Parameters
+    ----------
+    distance_m : [num_clients], float
+        Distances to the access point, greater than 0, [m].
+    """
+    near = np.exp(-distance_m / 71.0)
+    return np.square(np.minimum(27.0 / distance_m, 1.0) * (1.0 - near) + near)
+
+
+def samimi_gains(
+    parameters: SamimiParameters, distance_m: NDArray[np.float64], centre_hz: NDArray[np.float64], seed: int
+) -> NDArray[np.float64]:
+    """Return the gains of Samimi, Rappaport, MacCartney, "Probabilistic omnidirectional path loss
+    models for millimeter-wave outdoor communications", 2015: ``20 log10(4πF/c) + 10 n log10(d) + X`` dB.
+
+    In line of sight n = 2.1 and X ~ N(0, 3.6 dB), else n = 3.4 and X ~ N(0, 9.7 dB). Mode ``mean``
+    averages both losses, in dB and without X, by the probability of line of sight; ``sampled`` draws
+    the state and X once per device and seed (docs/model.md section 2).
+
+    Parameters
+    ----------
+    parameters : the mode
+    distance_m : [num_clients], float
+        Distances to the access point, floored at 1 m, [m].
+    centre_hz : [num_subchannels], float
+        Centre frequencies F_k, each with its own constant, [Hz].
+    seed : int
+        Seed of the scenario.
+
+    Returns
+    -------
+    gains : [num_clients, num_subchannels], float
+        Channel power gains, linear, [1].
+    """
+    distance_m = np.maximum(distance_m, 1.0)
+    decades = np.log10(distance_m)
+    los_probability = line_of_sight_probability(distance_m)
+    if parameters.mode == "mean":
+        exponent = los_probability * LOS_EXPONENT + (1.0 - los_probability) * NLOS_EXPONENT
+        shadowing_db = np.zeros(len(distance_m))
+    else:
+        draws = [stream(seed, "shadowing", device) for device in range(len(distance_m))]
+        in_sight = np.array([rng.uniform() for rng in draws]) < los_probability
+        exponent = np.where(in_sight, LOS_EXPONENT, NLOS_EXPONENT)
+        deviation_db = np.where(in_sight, LOS_SHADOWING_DB, NLOS_SHADOWING_DB)
+        shadowing_db = deviation_db * np.array([rng.standard_normal() for rng in draws])
+    device_loss_db = 10.0 * exponent * decades + shadowing_db  # [num_clients]
+    constant_db = 20.0 * np.log10(4.0 * math.pi * centre_hz / LIGHT_M_PER_S)  # [num_subchannels]
+    return db_to_linear(-(device_loss_db[:, np.newaxis] + constant_db))
+
+
+def log_distance_gains(
+    parameters: LogDistanceParameters,
+    distance_m: NDArray[np.float64],
+    centre_hz: NDArray[np.float64],
+    seed: int,
+) -> NDArray[np.float64]:
+    """Return the gains of the log-distance model, the same on all subchannels.
+
+    Parameters
+    ----------
+    parameters : the exponent and the loss at the reference distance
+    distance_m, centre_hz, seed : as for :func:`samimi_gains`; distances are floored at the reference's
+
+    Returns
+    -------
+    gains : [num_clients, num_subchannels], float
+        Channel power gains, linear, [1].
+    """
+    ratio = np.maximum(distance_m / parameters.reference_distance_m, 1.0)
+    gain_db = -(parameters.reference_loss_db + 10.0 * parameters.exponent * np.log10(ratio))
+    return _same_on_all(gain_db, centre_hz)
+
+
+def fixed_gains(
+    parameters: FixedParameters, distance_m: NDArray[np.float64], centre_hz: NDArray[np.float64], seed: int
+) -> NDArray[np.float64]:
+    """Return the gains that the scenario gives, whatever the distances.
+
+    Parameters
+    ----------
+    parameters : gains in dB, per device or as a table
+    distance_m, centre_hz, seed : as for :func:`samimi_gains`
+
+    Returns
+    -------
+    gains : [num_clients, num_subchannels], float
+        Channel power gains, linear, [1].
+
+    Raises
+    ------
+    ValueError
+        If the file can't be read, a gain is no finite number, or there are not as many as needed.
+    """
+    if parameters.gain_db is not None:
+        given = parameters.gain_db
+        if isinstance(given, tuple) and len(given) != len(distance_m):
+            raise ValueError(f"gain_db lists {len(given)} values; there are {len(distance_m)} devices")
+        return _same_on_all(draw(given, len(distance_m), stream(seed, "gain_db")), centre_hz)
+    try:
+        table_db = np.loadtxt(str(parameters.file), delimiter=",", ndmin=2)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot read the gains in {parameters.file}: {error}") from None
+    needed = (len(distance_m), len(centre_hz))
+    if table_db.shape != needed:
+        rows, columns = table_db.shape
+        raise ValueError(
+            f"{parameters.file} holds {rows} x {columns} gains;"
+            f" {needed[0]} devices x {needed[1]} subchannels are needed"
+        )
+    if not np.isfinite(table_db).all():
+        device, subchannel = np.argwhere(~np.isfinite(table_db))[0]
+        raise ValueError(
+            f"{parameters.file}: device {device}, subchannel {subchannel}: the gain must be a finite number"
+            f" of dB, not {table_db[device, subchannel]}"
+        )
+    return db_to_linear(table_db)
+
+
+def _same_on_all(gain_db: NDArray[np.float64], centre_hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.repeat(db_to_linear(gain_db)[:, np.newaxis], len(centre_hz), axis=1)

@@ -1,0 +1,147 @@
+"""Rates of the links between the clients and the access point (docs/model.md section 2).
+
+Every rate is a sum over subchannels of ``B log2(1 + p G γ/σ²)``, the form of Lin et al., "Efficient
+Parallel Split Learning over Resource-constrained Wireless Edge Networks", 2024. All is linear and SI.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "Band",
+    "broadcast_rate",
+    "downlink_rates",
+    "spectral_efficiency",
+    "uplink_rates",
+    "whole_band_rates",
+]
+
+
+@dataclass(frozen=True)
+class Band:
+    """The spectrum that the clients share, and what is the same on all its subchannels.
+
+    Attributes
+    ----------
+    subchannel_hz : float
+        Bandwidth B of each of the M subchannels, [Hz].
+    centre_hz : [num_subchannels], float
+        Centre frequencies F_k, [Hz].
+    noise_w_per_hz : float
+        Noise power spectral density σ², [W/Hz].
+    antenna_gain : float
+        Product G of the gains of both antennas, linear, [1].
+    downlink_w_per_hz : float
+        Power spectral density p^DL of the access point, [W/Hz].
+    efficiency_cap_bps_per_hz : float
+        The most that a modem carries, [bit/s/Hz]; none by default.
+    """
+
+    subchannel_hz: float
+    centre_hz: NDArray[np.float64]
+    noise_w_per_hz: float
+    antenna_gain: float
+    downlink_w_per_hz: float
+    efficiency_cap_bps_per_hz: float = math.inf
+
+    def snr_per_w_per_hz(self, gains: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return Gγ/σ², [Hz/W]: the signal-to-noise ratio of a transmit density of 1 W/Hz."""
+        return gains * (self.antenna_gain / self.noise_w_per_hz)
+
+
+def spectral_efficiency(snr: NDArray[np.float64], cap_bps_per_hz: float = math.inf) -> NDArray[np.float64]:
+    """Return ``min(log2(1 + snr), cap)``, [bit/s/Hz].
+
+    Parameters
+    ----------
+    snr : [...], float
+        Signal-to-noise ratio, linear, [1].
+    cap_bps_per_hz : float
+        The most that a modem carries, [bit/s/Hz].
+    """
+    # log1p keeps full precision where the signal is far below the noise.
+    return np.minimum(np.log1p(snr) / math.log(2.0), cap_bps_per_hz)
+
+
+def uplink_rates(
+    band: Band, gains: NDArray[np.float64], owner: NDArray[np.intp], psd_w_per_hz: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the uplink rates ``R_i^U = Σ_k r_i^k B log2(1 + p_k G γ_i^k/σ²)``, [num_clients], [bit/s].
+
+    Parameters
+    ----------
+    band : the spectrum
+    gains : [num_clients, num_subchannels], float
+        Channel power gains γ_i^k, linear, [1].
+    owner : [num_subchannels], int
+        The client that each subchannel belongs to, from 0; -1 where it belongs to none.
+    psd_w_per_hz : [num_subchannels], float
+        Transmit power spectral densities p_k, [W/Hz].
+    """
+    used = np.flatnonzero(owner >= 0)
+    snr = psd_w_per_hz[used] * band.snr_per_w_per_hz(gains[owner[used], used])
+    rates_bps = band.subchannel_hz * spectral_efficiency(snr, band.efficiency_cap_bps_per_hz)
+    total_bps = np.bincount(owner[used], weights=rates_bps, minlength=len(gains))
+    return np.asarray(total_bps, dtype=np.float64)
+
+
+def downlink_rates(band: Band, gains: NDArray[np.float64], owner: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the downlink rates R_i^D, [num_clients], [bit/s]: as the uplink's, with p^DL for power.
+
+    Parameters
+    ----------
+    band, gains, owner : as for :func:`uplink_rates`
+    """
+    return uplink_rates(band, gains, owner, np.full(gains.shape[1], band.downlink_w_per_hz))
+
+
+def broadcast_rate(band: Band, gains: NDArray[np.float64]) -> float:
+    """Return the broadcast rate R^B, [bit/s]: the whole band, at the weakest client's rate.
+
+    Parameters
+    ----------
+    band : the spectrum
+    gains : [num_clients, num_subchannels], float
+        Channel power gains of the clients that the broadcast is for, linear, [1].
+    """
+    return float(_whole_band(band, gains, band.downlink_w_per_hz).min())
+
+
+def whole_band_rates(
+    band: Band, gains: NDArray[np.float64], power_w: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the uplink and the downlink rates of clients that use the whole band in turn.
+
+    Parameters
+    ----------
+    band : the spectrum
+    gains : [num_clients, num_subchannels], float
+        Channel power gains γ_i^k, linear, [1].
+    power_w : [num_clients], float
+        Transmit powers, each spread flat over the band, [W].
+
+    Returns
+    -------
+    uplink_bps, downlink_bps : [num_clients], float
+        Rates, [bit/s].
+    """
+    psd_w_per_hz = power_w / (band.subchannel_hz * gains.shape[1])
+    return (
+        _whole_band(band, gains, psd_w_per_hz[:, np.newaxis]),
+        _whole_band(band, gains, band.downlink_w_per_hz),
+    )
+
+
+def _whole_band(
+    band: Band, gains: NDArray[np.float64], psd_w_per_hz: float | NDArray[np.float64]
+) -> NDArray[np.float64]:
+    snr = psd_w_per_hz * band.snr_per_w_per_hz(gains)  # [num_clients, num_subchannels]
+    rates_bps: NDArray[np.float64] = band.subchannel_hz * spectral_efficiency(
+        snr, band.efficiency_cap_bps_per_hz
+    ).sum(axis=1)
+    return rates_bps

@@ -1,0 +1,29 @@
+"""Decibels to linear and back: the only place where they are converted."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["db_to_linear", "dbm_to_w", "linear_to_db"]
+
+Value = TypeVar("Value", float, NDArray[np.float64])
+
+
+def db_to_linear(value_db: Value) -> Value:
+    """Return the power ratio, [1], of a level in [dB]."""
+    ratio: Value = 10.0 ** (value_db / 10.0)
+    return ratio
+
+
+def linear_to_db(ratio: Value) -> Value:
+    """Return the level in [dB] of a power ratio, [1]."""
+    level: Value = 10.0 * np.log10(ratio)
+    return level
+
+
+def dbm_to_w(value_dbm: Value) -> Value:
+    """Return the power, [W], of a level in [dBm]; and so a density in [W/Hz] of one in [dBm/Hz]."""
+    return db_to_linear(value_dbm) / 1000.0

@@ -1,0 +1,64 @@
+"""The schemes that scenarios can name."""
+
+from __future__ import annotations
+
+from ...scenarios.named import SchemeParameters
+from ...scenarios.registry import register
+from .centralised import Centralised
+from .epsl import EPSL, EpslParameters, EpslPtParameters, PslParameters
+from .fl import FL, FlParameters
+from .sfl import SFL, SFLV2, SflParameters
+from .sl import SL
+
+__all__: list[str] = []
+
+register(
+    "scheme",
+    "sl",
+    SL,
+    parameters=SchemeParameters,
+    summary="vanilla split learning, one client after the other",
+)
+register(
+    "scheme",
+    "sfl",
+    SFL,
+    parameters=SflParameters,
+    summary="SplitFed V1: parallel, client and server models averaged",
+)
+register(
+    "scheme",
+    "sfl_v2",
+    SFLV2,
+    parameters=SflParameters,
+    summary="SplitFed V2: parallel clients, one server model in sequence",
+)
+register(
+    "scheme",
+    "psl",
+    EPSL,
+    parameters=PslParameters,
+    summary="parallel split learning, no averaging of client models",
+)
+register(
+    "scheme",
+    "epsl",
+    EPSL,
+    parameters=EpslParameters,
+    summary="PSL with the last layer's gradients aggregated over clients",
+)
+register(
+    "scheme",
+    "epsl_pt",
+    EPSL,
+    parameters=EpslPtParameters,
+    summary="EPSL with the aggregation share by phase of training",
+)
+register("scheme", "fl", FL, parameters=FlParameters, summary="federated averaging of whole models")
+register(
+    "scheme",
+    "centralised",
+    Centralised,
+    parameters=SchemeParameters,
+    summary="the server alone on the union of the data",
+)

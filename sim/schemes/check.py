@@ -1,0 +1,201 @@
+"""A test of any training scheme, built in or your own, against the contract of :class:`Scheme`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...scenarios.named import SchemeParameters
+from ...scenarios.registry import find
+from ...scenarios.schema import Server, Stop
+from ...scenarios.unit_table import UnitTable
+from ..allocation.problem import Rates
+from ..fleet import Fleet
+from ..world import Links, World
+from .base import Job, Scheme, Speeds
+from .engine import RoundResult, rounds
+
+__all__ = ["SchemeContractError", "check_scheme"]
+
+_ROUNDS = 3
+_BATCH = 4
+_UNITS = UnitTable(
+    ("first", "second", "third", "fourth"),
+    forward_flops=np.array([3e6, 5e6, 2e6, 1e5]),
+    backward_flops=np.array([6e6, 1e7, 4e6, 2e5]),
+    activation_bits=np.array([4e5, 2e5, 1e5, 320.0]),
+    gradient_bits=np.array([4e5, 2e5, 1e5, 320.0]),
+    parameter_bits=np.array([1e4, 4e5, 8e5, 3e4]),
+)
+
+
+class SchemeContractError(AssertionError):
+    """A scheme that breaks its contract; the message names each rule that it broke."""
+
+
+class _RecordingLearner:
+    """A learner that accepts every step and notes it."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.train_loss = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        def step(*arguments: Any, **options: Any) -> None:
+            self.steps.append(name)
+
+        return step
+
+    def evaluate(self) -> Any:
+        """Return no accuracy: evaluation is not a step of the scheme."""
+        return _NoAccuracy()
+
+
+class _NoAccuracy:
+    per_client = (0.0,)
+    averaged = mean = 0.0
+
+
+def check_scheme(name: str, **parameters: Any) -> None:
+    """Check a registered scheme, with these parameters, on small worlds of one and of three clients.
+
+    It must yield events alone and return an ``Outcome``; record all the time it takes, in intervals
+    that don't overlap; do the same again when run again, and the same with and without a learner; give
+    the closed form that it plans with; leave late clients out; and send by its declared ``band``.
+
+    Raises
+    ------
+    SchemeContractError
+        With every rule that is broken.
+    UnknownNameError
+        If no scheme has this name.
+    """
+    spec = find("scheme", name)
+    if not issubclass(spec.parameters, SchemeParameters):
+        raise SchemeContractError(f"scheme {name!r}: its parameters must extend SchemeParameters")
+    given = spec.parameters.model_validate({"name": name, **parameters})
+    broken: dict[str, None] = {}
+    for clients in (1, 3):
+        for service in ("barrier", "arrival"):
+            for rule in _broken_rules(_Trial(spec.load(), given, clients, service)):
+                broken[f"{rule} ({clients} clients, service {service})"] = None
+    if broken:
+        raise SchemeContractError(f"scheme {name!r} breaks its contract:\n" + "\n".join(broken))
+
+
+class _Trial:
+    """Runs of one scheme on one small world."""
+
+    def __init__(
+        self, scheme: type[Scheme], parameters: SchemeParameters, clients: int, service: str
+    ) -> None:
+        self._class = scheme
+        self._parameters = parameters
+        self.clients = clients
+        self.service = service
+        steps = np.linspace(1.0, clients, clients, dtype=np.float64)
+        ones = np.ones(clients, dtype=np.float64)
+        self._fleet = Fleet(1e9 * steps, ones / 16, ones * 1e-28, ones, ones, ones)
+        self._links = Links(2e7 / steps, 3e7 / steps, 4e7 * steps, ones, ones, 1.0)
+        self._server = Server.model_validate({"service": service})
+
+    def scheme(self, deadline_s: float | None = None) -> Scheme:
+        """Return the scheme, cut in the middle where it is cut."""
+        scheme = self._class(self._parameters, Job(_UNITS, _BATCH, self.clients, deadline_s))
+        scheme.cut = 2 if scheme.has_cut else 0
+        return scheme
+
+    def run(self, learner: Any = None, deadline_s: float | None = None) -> tuple[World, list[RoundResult]]:
+        """Run rounds in a new world."""
+        world = World(self._server, self._fleet, self._links, [None] * self.clients)
+        found = rounds(self.scheme(deadline_s), world, learner, Stop(rounds=_ROUNDS), _ROUNDS)
+        return world, list(found)
+
+    def predicted_s(self) -> float:
+        """Return the closed form of a round's time."""
+        scheme = self.scheme()
+        rates = Rates(
+            self._links.uplink_bps, self._links.downlink_bps, float(self._links.whole_band_bps.min())
+        )
+        server_s_per_flop = self._server.cycles_per_flop / self._server.clock_hz
+        return scheme.round_time_s(scheme.cut, Speeds(self._fleet.seconds_per_flop, server_s_per_flop), rates)
+
+
+def _broken_rules(trial: _Trial) -> Iterator[str]:
+    try:
+        world, results = trial.run()
+    except Exception as error:
+        yield f"a round fails: {type(error).__name__}: {error}"
+        return
+    table = world.record.frame()
+    yield from _outcomes(trial, results)
+    yield from _intervals(trial, table, results)
+    if world.record.fingerprint() != trial.run()[0].record.fingerprint():
+        yield "a second run differs: draw from a stream, never from a global random state"
+    learner = _RecordingLearner()
+    learnt, _ = trial.run(learner)
+    if learnt.record.fingerprint() != world.record.fingerprint():
+        yield "the timeline depends on whether there is a learner"
+    if not learner.steps:
+        yield "no step of the learner is called"
+    if trial.service == "barrier":
+        predicted_s = _ROUNDS * trial.predicted_s()
+        if not np.isclose(results[-1].end_s, predicted_s, rtol=1e-9):
+            yield f"{_ROUNDS} rounds take {results[-1].end_s:.9g} s; round_time_s says {predicted_s:.9g} s"
+    yield from _late(trial)
+
+
+def _outcomes(trial: _Trial, results: list[RoundResult]) -> Iterator[str]:
+    for result in results:
+        outcome = result.outcome
+        if list(outcome.participants) != list(range(trial.clients)):
+            yield f"without a deadline everybody takes part, not {outcome.participants}"
+        if outcome.samples < trial.clients * _BATCH or outcome.updates < 1:
+            yield f"{trial.clients} clients train on {outcome.samples} samples in {outcome.updates} updates"
+
+
+def _intervals(trial: _Trial, table: pd.DataFrame, results: list[RoundResult]) -> Iterator[str]:
+    start_s = 0.0
+    for result in results:
+        rows = table[table["round"] == result.number]
+        if rows.empty or rows["end_s"].max() != result.end_s or rows["start_s"].min() < start_s:
+            yield "a round's intervals don't fill it up to its end: what takes time must be recorded"
+            return
+        start_s = result.end_s
+    if _overlap(table, ["node", "lane"]):
+        yield "intervals of a lane overlap"
+    band = trial.scheme().band
+    on_air = table[table["lane"] != "compute"].assign(all="")
+    if band == "none" and len(on_air):
+        yield "band is none, yet something is sent"
+    if band == "whole" and _overlap(on_air, ["all"]):
+        yield "band is whole, yet two send at once"
+
+
+def _overlap(table: pd.DataFrame, by: list[str]) -> bool:
+    for _, rows in table.groupby(by, observed=True):
+        ordered = rows.sort_values(["start_s", "end_s"])
+        if (ordered["start_s"].to_numpy()[1:] < ordered["end_s"].to_numpy()[:-1]).any():
+            return True
+    return False
+
+
+def _late(trial: _Trial) -> Iterator[str]:
+    if trial.scheme().band == "none":
+        return
+    learner = _RecordingLearner()
+    try:
+        _, results = trial.run(learner, deadline_s=1e-6)
+    except Exception as error:
+        yield f"a round that nobody is in time for fails: {type(error).__name__}: {error}"
+        return
+    if any(r.outcome.participants or r.outcome.samples or r.outcome.updates for r in results):
+        yield "clients that miss the deadline take part"
+    if learner.steps:
+        yield "the learner trains in a round that nobody is in time for"

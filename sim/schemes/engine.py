@@ -1,0 +1,87 @@
+"""A scheme's run, round after round, until a stop is reached."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ...scenarios.schema import Stop
+from ..world import World
+from .base import Outcome, Scheme
+
+__all__ = ["Accuracy", "RoundResult", "rounds"]
+
+
+class Accuracy(Protocol):
+    """What an evaluation says; the learner's own class has more."""
+
+    @property
+    def per_client(self) -> tuple[float, ...]:
+        """Accuracy of each client's model, from 0 to 1."""
+
+    @property
+    def averaged(self) -> float:
+        """Accuracy with the averaged client part."""
+
+    @property
+    def mean(self) -> float:
+        """Mean over the clients."""
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """One finished round.
+
+    Attributes
+    ----------
+    number : int
+        From 1.
+    end_s : float
+        The simulated clock at its end, [s].
+    outcome : who took part
+    train_loss : float
+        NaN where nothing was trained.
+    accuracy : of the evaluation at the end of the round, None where none was due
+    """
+
+    number: int
+    end_s: float
+    outcome: Outcome
+    train_loss: float
+    accuracy: Accuracy | None
+
+
+def rounds(
+    scheme: Scheme, world: World, learner: Any, stop: Stop, evaluate_every: int
+) -> Iterator[RoundResult]:
+    """Run rounds and yield each as it finishes; the last one is always evaluated.
+
+    Parameters
+    ----------
+    learner : the scheme's learner, or None for the timeline alone
+    stop : the first of its limits that is reached ends the run
+    evaluate_every : int
+        Rounds between two evaluations.
+    """
+    number = 0
+    while True:
+        number += 1
+        world.record.round = number
+        process = world.env.process(scheme.round(world, learner, number))
+        outcome = world.env.run(until=process)
+        if not isinstance(outcome, Outcome):
+            raise TypeError(f"{type(scheme).__name__}.round returned {outcome!r}, not an Outcome")
+        now_s = float(world.env.now)
+        last = number == stop.rounds or (stop.time_s is not None and now_s >= stop.time_s)
+        train_loss, accuracy = math.nan, None
+        if learner is not None:
+            if outcome.participants:
+                train_loss = float(learner.train_loss)
+            if last or number % evaluate_every == 0:
+                accuracy = learner.evaluate()
+                last = last or (stop.accuracy is not None and accuracy.mean >= stop.accuracy)
+        yield RoundResult(number, now_s, outcome, train_loss, accuracy)
+        if last:
+            return

@@ -1,0 +1,142 @@
+"""EPSL: parallel split learning with last-layer gradient aggregation; PSL is its case φ = 0.
+
+Lin et al., "Efficient Parallel Split Learning over Resource-constrained Wireless Edge Networks".
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ...scenarios.fields import Number, PositiveInt
+from ...scenarios.named import SchemeParameters
+from ...scenarios.section import Section
+from ..allocation.problem import RoundWork
+from ..stages import merged_slots, split_stages
+from ..world import World
+from .base import Job, Outcome, Round, Speeds
+from .parallel import ParallelSplit, SplitLearner
+
+__all__ = ["EPSL", "EpslParameters", "EpslPtParameters", "Phase", "PslParameters"]
+
+AggregationShare = Annotated[Number, Field(ge=0, le=1)]
+Aggregation = Literal["virtual", "exact"]
+
+
+class Phase(Section):
+    """A phase of training with an aggregation share of its own; the last one has no ``rounds``."""
+
+    rounds: PositiveInt | None = None
+    phi: AggregationShare
+
+
+class PslParameters(SchemeParameters):
+    """PSL takes no parameters but its label."""
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Return one phase without aggregation."""
+        return (Phase(phi=0.0),)
+
+    @property
+    def plan_phi(self) -> float:
+        """Return the aggregation share that the allocation reckons with."""
+        return 0.0
+
+    @property
+    def aggregation(self) -> Aggregation:
+        """Return the form of aggregation; nothing is aggregated."""
+        return "virtual"
+
+
+class EpslParameters(SchemeParameters):
+    """EPSL(φ): the share φ of a mini-batch's slots whose last-layer gradients are aggregated."""
+
+    phi: AggregationShare = 0.5
+    aggregation: Aggregation = "virtual"
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Return the one phase."""
+        return (Phase(phi=self.phi),)
+
+    @property
+    def plan_phi(self) -> float:
+        """Return the aggregation share that the allocation reckons with."""
+        return self.phi
+
+    def default_label(self) -> str:
+        """Return for example ``epsl φ=0.5``."""
+        return f"{self.name} φ={self.phi:g}" + (" exact" if self.aggregation == "exact" else "")
+
+
+class EpslPtParameters(SchemeParameters):
+    """EPSL-PT: φ by phase of training; the allocation reckons with the φ of phase ``plan_phase``."""
+
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = (
+        Phase(rounds=50, phi=1.0),
+        Phase(phi=0.0),
+    )
+    plan_phase: PositiveInt = 1
+    aggregation: Aggregation = "virtual"
+
+    @model_validator(mode="after")
+    def _phases_follow(self) -> EpslPtParameters:
+        for number, phase in enumerate(self.phases, start=1):
+            if (phase.rounds is None) != (number == len(self.phases)):
+                raise ValueError("every phase but the last needs rounds, and the last has none")
+        if self.plan_phase > len(self.phases):
+            raise ValueError(f"plan_phase is {self.plan_phase}; there are {len(self.phases)} phases")
+        return self
+
+    @property
+    def plan_phi(self) -> float:
+        """Return the aggregation share that the allocation reckons with."""
+        return self.phases[self.plan_phase - 1].phi
+
+    def default_label(self) -> str:
+        """Return for example ``epsl_pt φ=1→0``."""
+        return f"{self.name} φ=" + "→".join(f"{phase.phi:g}" for phase in self.phases)
+
+
+class EPSL(ParallelSplit):
+    """EPSL, EPSL-PT and PSL: client models are not averaged; two barriers a round."""
+
+    learner = "cutlayer.models.learning.parallel:ParallelLearner"
+
+    def __init__(self, parameters: PslParameters | EpslParameters | EpslPtParameters, job: Job) -> None:
+        super().__init__(parameters, job)
+        self._phases = parameters.phases
+        self._plan_phi = parameters.plan_phi
+        self.all_rows_back = parameters.aggregation == "exact"
+        self.learner_options = {"exact": self.all_rows_back}
+
+    def merged(self, number: int) -> int:
+        """Return n_a, the aggregated slots of round ``number``."""
+        for phase in self._phases:
+            if phase.rounds is None or number <= phase.rounds:
+                break
+            number -= phase.rounds
+        return merged_slots(phase.phi, self.job.batch_size)
+
+    def work(self, cut: int, speeds: Speeds) -> RoundWork:
+        """Return a round's work with the φ that planning reckons with."""
+        job = self.job
+        merged = merged_slots(self._plan_phi, job.batch_size)
+        stages = split_stages(
+            job.units, cut, job.batch_size, job.clients, merged=merged, all_rows_back=self.all_rows_back
+        )
+        return RoundWork(
+            before_uplink_s=stages.client_forward_flops * speeds.device_s_per_flop,
+            uplink_bits=stages.uplink_bits,
+            server_s=stages.server_flops * speeds.server_s_per_flop,
+            broadcast_bits=stages.broadcast_bits,
+            downlink_bits=stages.downlink_bits,
+            after_downlink_s=stages.client_backward_flops * speeds.device_s_per_flop,
+        )
+
+    def round(self, world: World, learner: SplitLearner | None, number: int) -> Round:
+        """Run one round: one update of the server's part and of each participant's own."""
+        in_time = yield from self.split_round(world, learner, number, self.merged(number), upload_model=False)
+        return Outcome(in_time, int(bool(in_time)), len(in_time) * self.job.batch_size)

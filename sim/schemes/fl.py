@@ -1,0 +1,87 @@
+"""Federated averaging: the whole model on every client.
+
+McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data", 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Protocol
+
+import numpy as np
+from simpy import Event
+
+from ...scenarios.fields import PositiveInt
+from ...scenarios.named import SchemeParameters
+from ..allocation.problem import RoundWork
+from ..nodes import Device
+from ..phases import CLIENT_BACKWARD, CLIENT_FORWARD, MODEL_DOWNLOAD, MODEL_UPLOAD
+from ..world import World
+from .base import Job, Outcome, Round, Scheme, Speeds
+
+__all__ = ["FL", "FlParameters"]
+
+
+class LocalLearner(Protocol):
+    """The steps that the learner of federated averaging offers."""
+
+    def local_steps(self, clients: tuple[int, ...], number: int) -> None:
+        """Train each of these clients' whole models on its own mini-batches."""
+
+    def average(self, clients: tuple[int, ...]) -> None:
+        """Give every client the weighted average of these clients' models."""
+
+
+class FlParameters(SchemeParameters):
+    """FedAvg with ``local_steps`` mini-batches of each client in a round, E."""
+
+    local_steps: PositiveInt = 1
+
+    def default_label(self) -> str:
+        """Return for example ``fl E=5``."""
+        return self.name if self.local_steps == 1 else f"{self.name} E={self.local_steps}"
+
+
+class FL(Scheme):
+    """FedAvg: local steps on the whole model, upload, average, broadcast."""
+
+    has_cut = False
+    learner = "cutlayer.models.learning.federated:LocalLearner"
+
+    def __init__(self, parameters: FlParameters, job: Job) -> None:
+        super().__init__(parameters, job)
+        self._steps = parameters.local_steps
+        self.learner_options = {"local_steps": self._steps}
+        samples = self._steps * job.batch_size
+        self._forward_flops = samples * job.units.forward_flops_to(len(job.units))
+        self._backward_flops = samples * job.units.backward_flops_to(len(job.units))
+        self._model_bits = job.units.parameter_bits_to(len(job.units))
+
+    def work(self, cut: int, speeds: Speeds) -> RoundWork:
+        """Return a round's work: compute, model upload, model broadcast."""
+        compute_s = (self._forward_flops + self._backward_flops) * speeds.device_s_per_flop
+        return RoundWork(
+            before_uplink_s=compute_s,
+            uplink_bits=self._model_bits,
+            server_s=0.0,
+            broadcast_bits=self._model_bits,
+            downlink_bits=0.0,
+            after_downlink_s=np.zeros_like(compute_s),
+        )
+
+    def round(self, world: World, learner: LocalLearner | None, number: int) -> Round:
+        """Run one round: the models of the clients in time are averaged, and all clients get the average."""
+
+        def train(device: Device) -> Generator[Event, Any, None]:
+            yield device.compute(CLIENT_FORWARD, self._forward_flops)
+            yield device.compute(CLIENT_BACKWARD, self._backward_flops)
+            yield device.uplink(MODEL_UPLOAD, self._model_bits)
+
+        in_time: tuple[int, ...] = yield world.start(train, world.clients, self.job.deadline_s).in_time
+        if not in_time:
+            return Outcome((), 0, 0)
+        if learner:
+            learner.local_steps(in_time, number)
+            learner.average(in_time)
+        yield world.server.broadcast(MODEL_DOWNLOAD, self._model_bits, world.clients)
+        return Outcome(in_time, self._steps, len(in_time) * self._steps * self.job.batch_size)

@@ -1,0 +1,86 @@
+"""SplitFed learning, V1 and V2: parallel split learning whose client models are averaged.
+
+Thapa et al., "SplitFed: When Federated Learning Meets Split Learning", AAAI 2022.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ...scenarios.fields import PositiveInt
+from ...scenarios.named import SchemeParameters
+from ..allocation.problem import RoundWork
+from ..phases import MODEL_DOWNLOAD
+from ..stages import split_stages
+from ..world import World
+from .base import Job, Outcome, Round, Speeds
+from .parallel import ParallelSplit, SplitLearner
+
+__all__ = ["SFL", "SFLV2", "SflParameters"]
+
+
+class AveragingLearner(SplitLearner, Protocol):
+    """A split learner whose client models can be averaged."""
+
+    def average(self, clients: tuple[int, ...]) -> None:
+        """Give every client the weighted average of these clients' models."""
+
+
+class SflParameters(SchemeParameters):
+    """SplitFed averages the client models every ``aggregate_every`` rounds."""
+
+    aggregate_every: PositiveInt = 1
+
+    def default_label(self) -> str:
+        """Return for example ``sfl I=5``."""
+        return self.name if self.aggregate_every == 1 else f"{self.name} I={self.aggregate_every}"
+
+
+class SFL(ParallelSplit):
+    """SplitFed V1: one server copy per client, averaged alike at no air time."""
+
+    learner = "cutlayer.models.learning.splitfed:PrivateServerLearner"
+
+    def __init__(self, parameters: SflParameters, job: Job) -> None:
+        super().__init__(parameters, job)
+        self._every = parameters.aggregate_every
+
+    def work(self, cut: int, speeds: Speeds) -> RoundWork:
+        """Return a round's work, the averaging's share of it once in ``aggregate_every`` rounds."""
+        job = self.job
+        stages = split_stages(job.units, cut, job.batch_size, job.clients)
+        return RoundWork(
+            before_uplink_s=stages.client_forward_flops * speeds.device_s_per_flop,
+            uplink_bits=stages.uplink_bits,
+            server_s=stages.server_flops * speeds.server_s_per_flop,
+            broadcast_bits=0.0,
+            downlink_bits=stages.downlink_bits,
+            after_downlink_s=stages.client_backward_flops * speeds.device_s_per_flop,
+            model_upload_bits=stages.model_bits,
+            model_broadcast_bits=stages.model_bits,
+            averaging_share=1.0 / self._every,
+        )
+
+    def updates(self, participants: int) -> int:
+        """Return the steps of a server model in a round: its own copy's one."""
+        return int(participants > 0)
+
+    def round(self, world: World, learner: AveragingLearner | None, number: int) -> Round:
+        """Run one round, and average the client models when it is due."""
+        averaging = number % self._every == 0
+        in_time = yield from self.split_round(world, learner, number, 0, upload_model=averaging)
+        if averaging and in_time:
+            if learner:
+                learner.average(in_time)
+            yield world.server.broadcast(MODEL_DOWNLOAD, self.stages(1).model_bits, world.clients)
+        return Outcome(in_time, self.updates(len(in_time)), len(in_time) * self.job.batch_size)
+
+
+class SFLV2(SFL):
+    """SplitFed V2: one server model, trained on one client's batch after the other in random order."""
+
+    learner = "cutlayer.models.learning.splitfed:SharedServerLearner"
+
+    def updates(self, participants: int) -> int:
+        """Return the steps of the one server model: one for each participant."""
+        return participants

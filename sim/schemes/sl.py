@@ -1,0 +1,92 @@
+"""Vanilla split learning: one client after the other, the client model handed on.
+
+Gupta and Raskar, "Distributed learning of deep neural network over multiple agents", 2018.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Protocol
+
+from simpy import Event
+
+from ..allocation.problem import Rates
+from ..nodes import Device
+from ..phases import (
+    CLIENT_BACKWARD,
+    CLIENT_FORWARD,
+    DOWNLINK,
+    MODEL_DOWNLOAD,
+    MODEL_UPLOAD,
+    SERVER_BACKWARD,
+    SERVER_FORWARD,
+    UPLINK,
+)
+from ..stages import split_stages
+from ..world import World
+from .base import Outcome, Round, Scheme, Speeds
+
+__all__ = ["SL"]
+
+
+class RelayLearner(Protocol):
+    """The steps that the learner of sequential split learning offers."""
+
+    def turn(self, client: int, number: int) -> None:
+        """Train the one model on this client's mini-batch."""
+
+
+class SL(Scheme):
+    """Sequential split learning: the active client has the whole band.
+
+    The client model goes through the access point to the next client, the last one's to the first. A
+    deadline counts from the beginning of a client's turn; a late client's turn ends there, and the next
+    one gets the model as it was before that turn.
+    """
+
+    band = "whole"
+    learner = "cutlayer.models.learning.relay:RelayLearner"
+
+    def round_time_s(self, cut: int, speeds: Speeds, rates: Rates) -> float:
+        """Return the sum over the turns; the rates are those of the whole band."""
+        stages = split_stages(self.job.units, cut, self.job.batch_size, 1)
+        client_flops = stages.client_forward_flops + stages.client_backward_flops
+        up_bits = stages.uplink_bits + stages.model_bits
+        down_bits = stages.downlink_bits + stages.model_bits  # the downloads are a permutation of the clients
+        return float(
+            (client_flops * speeds.device_s_per_flop).sum()
+            + self.job.clients * stages.server_flops * speeds.server_s_per_flop
+            + (up_bits / rates.uplink_bps).sum()
+            + (down_bits / rates.downlink_bps).sum()
+        )
+
+    def round(self, world: World, learner: RelayLearner | None, number: int) -> Round:
+        """Run one round: every client has its turn."""
+        stages = split_stages(self.job.units, self.cut, self.job.batch_size, 1)
+
+        def forward(device: Device) -> Generator[Event, Any, None]:
+            yield device.compute(CLIENT_FORWARD, stages.client_forward_flops)
+            yield device.uplink(UPLINK, stages.uplink_bits)
+
+        server_job = (
+            (SERVER_FORWARD, stages.server_forward_flops),
+            (SERVER_BACKWARD, stages.own_backward_flops),
+        )
+        trained: list[int] = []
+        for client, device in enumerate(world.devices):
+            if self.job.deadline_s is None:
+                yield from forward(device)
+                in_time = True
+            else:
+                in_time = bool((yield world.start(forward, (client,), self.job.deadline_s).in_time))
+            if in_time:
+                trained.append(client)
+                yield world.server.serve(server_job, client)
+                if learner:
+                    learner.turn(client, number)
+                yield device.downlink(DOWNLINK, stages.downlink_bits)
+                yield device.compute(CLIENT_BACKWARD, stages.client_backward_flops)
+                yield device.uplink(MODEL_UPLOAD, stages.model_bits)
+            following = world.devices[(client + 1) % len(world.devices)]
+            yield following.downlink(MODEL_DOWNLOAD, stages.model_bits)
+        return Outcome(tuple(trained), len(trained), len(trained) * self.job.batch_size)

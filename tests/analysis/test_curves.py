@@ -1,0 +1,148 @@
+"""Laws of the accuracy figure: curves are the table, bands are the spread, marks are the first times."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from cutlayer.analysis.curves import accuracy_figure
+
+
+def rounds(
+    accuracy: ArrayLike, *, label: str = "psl", seed: int = 0, round_s: float = 2.0, spread: float = 0.05
+) -> pd.DataFrame:
+    """Return a table of rounds with these accuracies, clients within ``spread`` of them."""
+    values = np.asarray(accuracy, dtype=float)
+    numbers = np.arange(1, len(values) + 1)
+    return pd.DataFrame(
+        {
+            "label": label,
+            "seed": seed,
+            "round": numbers,
+            "end_s": round_s * numbers,
+            "test_accuracy": values,
+            "test_accuracy_min": values - spread,
+            "test_accuracy_max": values + spread,
+        }
+    )
+
+
+def curves(axes: Axes) -> list[NDArray[np.float64]]:
+    """Return the points of the schemes' curves, without the target's line and the marks."""
+    lines = [line for line in axes.lines if line.get_markersize() < 5 and line.get_marker() != "None"]
+    return [np.asarray(line.get_xydata(), dtype=float) for line in lines]
+
+
+def marks(axes: Axes) -> list[list[float]]:
+    """Return where schemes are marked as reaching the target, in the order of the schemes."""
+    lines = [line for line in axes.lines if line.get_markersize() > 5 and line.get_linestyle() == "None"]
+    return [point for line in lines for point in np.asarray(line.get_xydata(), dtype=float).tolist()]
+
+
+def bands(axes: Axes) -> list[tuple[float, float]]:
+    """Return the least and the greatest value of each band, in per cent."""
+    extents = [collection.get_paths()[0].get_extents() for collection in axes.collections]
+    return [(extent.y0, extent.y1) for extent in extents]
+
+
+def legend(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_the_curves_are_the_table() -> None:
+    """Left, accuracy in per cent over seconds; right, the same over rounds; one curve a scheme, in order."""
+    accuracy = [0.2, 0.5, 0.7]
+    figure = accuracy_figure(pd.concat([rounds(accuracy), rounds(accuracy[:2], label="sl", round_s=9.0)]))
+    over_time, over_rounds = figure.axes
+
+    np.testing.assert_allclose([[2, 20], [4, 50], [6, 70]], curves(over_time)[0])
+    np.testing.assert_allclose([[9, 20], [18, 50]], curves(over_time)[1])
+    np.testing.assert_allclose([[1, 20], [2, 50], [3, 70]], curves(over_rounds)[0])
+    assert "Simulated time (s)" == over_time.get_xlabel()
+    assert ["psl", "sl", "Least to greatest client"] == legend(figure)
+
+
+def test_rounds_without_an_evaluation_are_left_out() -> None:
+    """A round without accuracy is no point, and the curve goes on to the next one."""
+    over_time, _ = accuracy_figure(rounds([0.2, np.nan, 0.4])).axes
+
+    np.testing.assert_allclose([[2, 20], [6, 40]], curves(over_time)[0])
+
+
+def test_the_band_reaches_from_the_least_to_the_greatest_client() -> None:
+    """With one seed the band covers the clients; where they are unknown there is none."""
+    known = accuracy_figure(rounds([0.5, 0.5], spread=0.1))
+    unknown = accuracy_figure(rounds([0.5, 0.5]).drop(columns=["test_accuracy_min", "test_accuracy_max"]))
+
+    assert [(pytest.approx(40), pytest.approx(60))] == bands(known.axes[0])
+    assert ["psl"] == legend(unknown)
+
+
+def test_several_seeds_give_the_mean_and_its_standard_error() -> None:
+    """The curve is the mean of time and accuracy over seeds, the band the standard error of that mean."""
+    values, durations_s = [0.4, 0.6, 0.8], [1.0, 2.0, 6.0]
+    table = pd.concat(
+        [rounds([v], seed=s, round_s=t) for s, (v, t) in enumerate(zip(values, durations_s, strict=True))]
+    )
+    figure = accuracy_figure(table)
+    error = 100 * np.std(values, ddof=1) / np.sqrt(3)
+
+    np.testing.assert_allclose([[3.0, 60.0]], curves(figure.axes[0])[0])
+    assert [(pytest.approx(60 - error), pytest.approx(60 + error))] == bands(figure.axes[0])
+    assert "Standard error over seeds" in legend(figure)
+
+
+def test_a_mean_is_over_all_seeds_or_absent() -> None:
+    """Rounds that one seed of a scheme did not reach are left out: the mean would jump there."""
+    table = pd.concat([rounds([0.2, 0.4, 0.9], seed=0), rounds([0.4, 0.6], seed=1)])
+    over_rounds = accuracy_figure(table).axes[1]
+
+    np.testing.assert_allclose([[1, 30], [2, 50]], curves(over_rounds)[0])
+
+
+def test_a_mark_stands_where_the_target_is_first_reached() -> None:
+    """The first evaluated round with the target or more is marked, even if accuracy falls again."""
+    table = pd.concat([rounds([0.2, 0.75, 0.6, 0.9]), rounds([0.2, 0.3], label="sl")])
+    figure = accuracy_figure(table, target=0.75)
+
+    assert [[4.0, 75.0]] == marks(figure.axes[0])
+    assert [[2.0, 75.0]] == marks(figure.axes[1])
+    assert ["psl", "sl", "Target, 75 %", "Target first reached", "Least to greatest client"] == legend(figure)
+
+
+def test_a_target_nobody_reaches_has_a_line_and_no_mark() -> None:
+    """The target's line is drawn whether or not a scheme reaches it; a mark needs a scheme that does."""
+    figure = accuracy_figure(rounds([0.2, 0.3]), target=0.9)
+
+    assert [] == marks(figure.axes[0])
+    np.testing.assert_array_equal([90.0, 90.0], np.asarray(figure.axes[0].lines[-1].get_ydata()))
+    assert "Target first reached" not in legend(figure)
+
+
+@pytest.mark.parametrize(("ratio", "scale"), [(19.0, "linear"), (21.0, "log")])
+def test_times_far_apart_make_the_axis_logarithmic(ratio: float, scale: str) -> None:
+    """Above 20 times the shortest scheme's total time, the time axis is logarithmic; rounds never are."""
+    table = pd.concat([rounds([0.2, 0.3]), rounds([0.2, 0.3], label="sl", round_s=2.0 * ratio)])
+    over_time, over_rounds = accuracy_figure(table).axes
+
+    assert scale == over_time.get_xscale()
+    assert "linear" == over_rounds.get_xscale()
+
+
+def test_a_long_run_is_in_hours() -> None:
+    """The time axis has the unit of its range, and the points are in it."""
+    over_time, _ = accuracy_figure(rounds([0.2, 0.3], round_s=7200.0)).axes
+
+    assert "Simulated time (h)" == over_time.get_xlabel()
+    np.testing.assert_allclose([2.0, 4.0], curves(over_time)[0][:, 0])
+
+
+def test_schemes_without_learning_have_no_curve() -> None:
+    """A scheme without accuracy is left out; if all are, there is nothing to draw, which is an error."""
+    timeline = rounds([np.nan, np.nan], label="fl")
+
+    assert "fl" not in legend(accuracy_figure(pd.concat([rounds([0.5]), timeline])))
+    with pytest.raises(ValueError, match="no round has a test_accuracy"):
+        accuracy_figure(timeline)

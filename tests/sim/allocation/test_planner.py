@@ -1,0 +1,154 @@
+"""Laws of the plan: it keeps its promise, never gets worse on the way, and beats every fixed cut."""
+
+import math
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from cutlayer.sim.allocation.planner import optimal_cut, plan, random_cut
+from cutlayer.sim.allocation.power import optimal, uniform
+from cutlayer.sim.allocation.problem import (
+    AllocationError,
+    RadioProblem,
+    RoundWork,
+    link_rates,
+    round_time_s,
+)
+from cutlayer.sim.allocation.subchannels import greedy, marginal_greedy, random, round_robin
+from cutlayer.sim.radio.rates import Band
+
+SEEDS = st.integers(0, 2**32 - 1)
+SUBCHANNELS = st.sampled_from([greedy, marginal_greedy, round_robin, random])
+POWERS = st.sampled_from([uniform, optimal])
+SHARES = st.sampled_from([0.0, 0.5, 1.0])
+
+
+@settings(max_examples=40)
+@given(seed=SEEDS, subchannels=SUBCHANNELS, power=POWERS, averaging=SHARES)
+def test_a_plan_is_never_worse_than_any_fixed_cut(
+    instance: Callable[..., Any], seed: int, subchannels: Any, power: Any, averaging: float
+) -> None:
+    """The descent starts from every cut's own solution and keeps the best, drawn alike for every cut."""
+    problem, works = instance(seed, 4, 10, averaging_share=averaging, fading=bool(seed % 2))
+    found = plan(problem, works, subchannels, power, cut=None, rng=np.random.default_rng(seed))
+    for cut in works:
+        fixed = plan(problem, works, subchannels, power, cut=cut, rng=np.random.default_rng(seed))
+        assert cut == fixed.cut
+        assert found.predicted_s <= fixed.predicted_s
+
+
+@settings(max_examples=40)
+@given(seed=SEEDS, subchannels=SUBCHANNELS, power=POWERS, averaging=SHARES)
+def test_the_prediction_is_the_round_time_of_the_plan(
+    instance: Callable[..., Any], seed: int, subchannels: Any, power: Any, averaging: float
+) -> None:
+    """Recomputed from the cut, the assignment and the powers, the predicted time comes out to the bit."""
+    problem, works = instance(seed, 4, 10, averaging_share=averaging)
+    found = plan(problem, works, subchannels, power, cut=None, rng=np.random.default_rng(seed))
+    rates = link_rates(problem, found.owner, found.psd_w_per_hz)
+    assert round_time_s(works[found.cut], rates) == found.predicted_s
+
+
+@settings(max_examples=40)
+@given(seed=SEEDS, subchannels=SUBCHANNELS, power=POWERS)
+def test_the_incumbent_never_rises(
+    instance: Callable[..., Any], seed: int, subchannels: Any, power: Any
+) -> None:
+    """The best so far falls from the first cut's own solution to the plan's time."""
+    problem, works = instance(seed, 4, 10, fading=True)
+    found = plan(problem, works, subchannels, power, cut=None, rng=np.random.default_rng(seed))
+    first = plan(problem, works, subchannels, power, cut=1, rng=np.random.default_rng(seed))
+    assert (np.diff(found.history_s) < 0).all()
+    assert first.predicted_s == found.history_s[0]
+    assert found.predicted_s == found.history_s[-1]
+
+
+# Two clients on four subchannels of 1 Hz: three of them carry 3 log2(4/3) = 1.245 bit/s, one carries 1 bit/s.
+EQUAL = RadioProblem(Band(1.0, np.arange(4.0), 1.0, 1.0, 1.0), np.ones((2, 4)), np.ones(2), 2.0)
+EQUAL_WORKS = {
+    1: RoundWork(np.array([0.0, 8.0]), 10.0, 0.0, 0.0, 0.0, np.zeros(2)),
+    2: RoundWork(np.array([7.0, 0.0]), 10.0, 0.0, 0.0, 0.0, np.zeros(2)),
+}
+MORE_FOR = {0: np.array([0, 0, 0, 1]), 1: np.array([0, 1, 1, 1])}
+THREE_S = 10 / (3 * math.log2(4 / 3))  # 8.03 s
+
+
+@pytest.mark.parametrize("favoured", [{1: 1, 2: 0}, {1: 0, 2: 1}])
+def test_every_start_and_the_cut_step_count(favoured: dict[int, int]) -> None:
+    """The best is cut 2 with three subchannels for client 0, 7 + 8.03 s; cut 1 takes 16.03 s at least.
+
+    Where each cut favours its slower client, each is a fixed point of the descent, so both must be started
+    from. Where each favours the other, the best is only found by moving the cut and keeping the assignment.
+    """
+
+    def subchannels(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -> np.ndarray:
+        return MORE_FOR[favoured[1 if work is EQUAL_WORKS[1] else 2]]
+
+    found = plan(EQUAL, EQUAL_WORKS, subchannels, uniform, cut=None, rng=np.random.default_rng(0))
+    assert found.cut == 2
+    np.testing.assert_array_equal(MORE_FOR[0], found.owner)
+    assert pytest.approx(7 + THREE_S) == found.predicted_s
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_brute_force_bounds_the_plan(instance: Callable[..., Any], seed: int) -> None:
+    """Over every cut and assignment, each with its optimal power, nothing found is shorter than the best."""
+    problem, works = instance(seed, 2, 5)
+    owners = [np.array(owner) for owner in product(range(2), repeat=5) if len(set(owner)) == 2]
+    best_s = min(
+        round_time_s(work, link_rates(problem, owner, optimal(problem, work, owner)))
+        for owner in owners
+        for work in works.values()
+    )
+    for subchannels in (greedy, marginal_greedy, round_robin, random):
+        found = plan(problem, works, subchannels, optimal, cut=None, rng=np.random.default_rng(seed))
+        assert best_s <= found.predicted_s * (1 + 1e-12)
+    found = plan(problem, works, marginal_greedy, optimal, cut=None, rng=np.random.default_rng(seed))
+    assert found.predicted_s <= 1.01 * best_s
+
+
+def test_the_cut_step_alone_can_improve(instance: Callable[..., Any]) -> None:
+    """With one assignment for all cuts the plan's cut is the best of that assignment's enumeration."""
+    problem, works = instance(3, 4, 10)
+    found = plan(problem, works, round_robin, uniform, cut=None, rng=np.random.default_rng(0))
+    owner = round_robin(problem, works[1], np.random.default_rng(0))
+    rates = link_rates(problem, owner, uniform(problem, works[1], owner))
+    assert min(round_time_s(work, rates) for work in works.values()) == found.predicted_s
+
+
+def test_a_scheme_without_a_cut_has_one_work(instance: Callable[..., Any]) -> None:
+    """Then there is nothing to enumerate, and the plan is that work's own solution."""
+    problem, works = instance(0, 4, 10)
+    found = plan(problem, {0: works[3]}, greedy, optimal, cut=None, rng=np.random.default_rng(0))
+    fixed = plan(problem, works, greedy, optimal, cut=3, rng=np.random.default_rng(0))
+    assert found.cut == 0
+    assert fixed.predicted_s == found.predicted_s
+
+
+def test_planning_draws_nothing_from_the_generator_it_is_given(instance: Callable[..., Any]) -> None:
+    """So equal generators give equal plans, and whoever owns the generator goes on where it stood."""
+    problem, works = instance(0, 4, 10)
+    rng = np.random.default_rng(5)
+    first, second = (plan(problem, works, random, uniform, cut=None, rng=rng) for _ in range(2))
+    np.testing.assert_array_equal(first.owner, second.owner)
+
+
+def test_a_cut_that_is_not_possible_is_refused(instance: Callable[..., Any]) -> None:
+    """The error names the cut and the possible ones."""
+    problem, works = instance(0, 4, 10)
+    with pytest.raises(AllocationError, match="cut 6 is not possible; it must be 1 to 5"):
+        plan(problem, works, greedy, uniform, cut=6, rng=np.random.default_rng(0))
+
+
+def test_random_cuts_are_even() -> None:
+    """Each cut is as likely, and the method that leaves the cut to the plan draws nothing."""
+    rng = np.random.default_rng(0)
+    draws = [random_cut(range(1, 6), rng) for _ in range(500)]
+    assert stats.chisquare(np.bincount(draws, minlength=6)[1:]).pvalue > 0.01
+    assert optimal_cut(range(1, 6), rng) is None

@@ -1,0 +1,141 @@
+"""check_scheme: every registered scheme keeps the contract, and broken ones are found out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from worlds import make_scheme  # noqa: F401 - registers the schemes
+
+from cutlayer.scenarios import registry
+from cutlayer.scenarios.named import SchemeParameters
+from cutlayer.scenarios.registry import register, specs
+from cutlayer.sim.phases import SERVER_FORWARD, UPLINK
+from cutlayer.sim.schemes.base import Outcome, Round, Scheme
+from cutlayer.sim.schemes.centralised import Centralised
+from cutlayer.sim.schemes.check import SchemeContractError, check_scheme
+from cutlayer.sim.world import World
+
+BUILT_IN = [spec.name for spec in specs("scheme")]
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_built_in_schemes_keep_the_contract(name: str) -> None:
+    """Every registered scheme passes with its default parameters."""
+    check_scheme(name)
+
+
+def test_parameters_are_passed_on() -> None:
+    """A scheme can be checked with other parameters than its defaults."""
+    check_scheme("epsl", phi=1.0, aggregation="exact")
+    check_scheme("fl", local_steps=3)
+
+
+class Unrecorded(Centralised):
+    """Takes time that it does not record."""
+
+    def round(self, world: World, learner: Any, number: int) -> Round:
+        outcome = yield from super().round(world, learner, number)
+        yield world.env.timeout(1.0)
+        return outcome
+
+
+class Moody(Centralised):
+    """Draws from a global random state."""
+
+    def round(self, world: World, learner: Any, number: int) -> Round:
+        yield world.server.compute(SERVER_FORWARD, 1e6 * random.random())
+        return (yield from super().round(world, learner, number))
+
+
+class LearnerBound(Centralised):
+    """Takes longer when it trains."""
+
+    def round(self, world: World, learner: Any, number: int) -> Round:
+        if learner:
+            yield world.server.compute(SERVER_FORWARD, 1e6)
+        return (yield from super().round(world, learner, number))
+
+
+class Idle(Centralised):
+    """Never calls its learner."""
+
+    def round(self, world: World, learner: Any, number: int) -> Round:
+        return (yield from super().round(world, None, number))
+
+
+class Wishful(Centralised):
+    """Plans with another time than it takes."""
+
+    def round_time_s(self, cut: int, speeds: Any, rates: Any) -> float:
+        return 0.5 * super().round_time_s(cut, speeds, rates)
+
+
+class NoEvent(Centralised):
+    """Yields something that is no event."""
+
+    def round(self, world: World, learner: Any, number: int) -> Round:
+        yield 3.0  # type: ignore[misc]
+        return Outcome((), 0, 0)
+
+
+class Silent(Centralised):
+    """Sends, though it says that it has no radio."""
+
+    def round(self, world: World, learner: Any, number: int) -> Round:
+        yield world.devices[0].uplink(UPLINK, 1e3)
+        return (yield from super().round(world, learner, number))
+
+
+class Crowded(Scheme):
+    """Claims the whole band for each sender, and lets all send at once; waits for the late."""
+
+    band = "whole"
+    learner = "nowhere:Nothing"
+
+    def round_time_s(self, cut: int, speeds: Any, rates: Any) -> float:
+        return float((1e6 / rates.uplink_bps).max())
+
+    def round(self, world: World, learner: Any, number: int) -> Round:
+        def send(device: Any) -> Iterator[Any]:
+            yield device.uplink(UPLINK, 1e6)
+
+        if learner:
+            learner.step()
+        yield world.start(send, world.clients).finished
+        return Outcome(world.clients, 1, len(world.clients) * 4)
+
+
+class Forgetful(Centralised):
+    """Returns nothing."""
+
+    def round(self, world: World, learner: Any, number: int) -> Round:
+        yield from super().round(world, learner, number)
+        return None  # type: ignore[return-value]
+
+
+BROKEN = {
+    "what takes time must be recorded": Unrecorded,
+    "a second run differs": Moody,
+    "depends on whether there is a learner": LearnerBound,
+    "no step of the learner is called": Idle,
+    "round_time_s says": Wishful,
+    "a round fails": NoEvent,
+    "yet something is sent": Silent,
+    "yet two send at once": Crowded,
+    "clients that miss the deadline take part": Crowded,
+    "not an Outcome": Forgetful,
+}
+
+
+@pytest.mark.parametrize(("rule", "scheme"), BROKEN.items())
+def test_broken_schemes_are_found_out(
+    rule: str, scheme: type[Scheme], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each rule has a scheme that breaks it, and the message says so."""
+    monkeypatch.setitem(registry._specs, "scheme", dict(registry._specs["scheme"]))
+    register("scheme", "broken", scheme, parameters=SchemeParameters, summary="broken on purpose")
+    with pytest.raises(SchemeContractError, match=rule):
+        check_scheme("broken")

@@ -1,0 +1,28 @@
+"""Laws of the catalogue: every name can be loaded and has the signature of its kind."""
+
+import inspect
+
+import pytest
+
+import cutlayer.sim.catalogue
+from cutlayer.scenarios.registry import Kind, find
+
+NAMES: dict[Kind, list[str]] = {
+    "path_loss": ["samimi_28ghz", "log_distance", "fixed"],
+    "subchannels": ["greedy", "marginal_greedy", "round_robin", "random"],
+    "power": ["optimal", "uniform"],
+    "cut": ["optimal", "random"],
+}
+SIGNATURES: dict[Kind, list[str]] = {
+    "path_loss": ["parameters", "distance_m", "centre_hz", "seed"],
+    "subchannels": ["problem", "work", "rng"],
+    "power": ["problem", "work", "owner"],
+    "cut": ["cuts", "rng"],
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in NAMES.items() for name in names])
+def test_what_is_registered_has_the_signature_of_its_kind(kind: Kind, name: str) -> None:
+    """Importing the catalogue makes the names known, and each leads to a function of its kind."""
+    assert cutlayer.sim.catalogue.__all__ == []
+    assert SIGNATURES[kind] == list(inspect.signature(find(kind, name).load()).parameters)

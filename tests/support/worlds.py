@@ -1,0 +1,117 @@
+"""Small worlds for tests: unit tables, fleets, links, and Hypothesis strategies over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+import cutlayer.sim.catalogue
+import cutlayer.sim.schemes.catalogue  # noqa: F401 - registers the schemes
+from cutlayer.scenarios.registry import find
+from cutlayer.scenarios.schema import Server, Stop
+from cutlayer.scenarios.unit_table import UnitTable
+from cutlayer.sim.fleet import Fleet
+from cutlayer.sim.schemes.base import Job, Scheme
+from cutlayer.sim.schemes.engine import RoundResult, rounds
+from cutlayer.sim.world import Links, World
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything that decides a round's time, drawn freely: no allocation, no path loss in between."""
+
+    units: UnitTable
+    batch_size: int
+    fleet: Fleet
+    server: Server
+    links: Links
+
+    @property
+    def clients(self) -> int:
+        """Return the number of clients."""
+        return len(self.fleet)
+
+
+def unit_table(columns: list[tuple[float, float, float, float, float]]) -> UnitTable:
+    """Return a unit table from one tuple a unit."""
+    forward, backward, activation, gradient, parameter = np.array(columns, dtype=np.float64).T
+    names = tuple(f"unit{n}" for n in range(1, len(columns) + 1))
+    return UnitTable(names, forward, backward, activation, gradient, parameter)
+
+
+def fleet(clock_hz: list[float], cycles_per_flop: list[float]) -> Fleet:
+    """Return a fleet of which only the processors matter."""
+    ones = np.ones(len(clock_hz))
+    return Fleet(np.array(clock_hz), np.array(cycles_per_flop), ones * 1e-28, ones, ones, ones)
+
+
+def links(uplink_bps: list[float], downlink_bps: list[float], whole_band_bps: list[float]) -> Links:
+    """Return links of which only the rates matter."""
+    ones = np.ones(len(uplink_bps))
+    return Links(np.array(uplink_bps), np.array(downlink_bps), np.array(whole_band_bps), ones, ones, 1.0)
+
+
+def make_scheme(name: str, job: Job, cut: int, **parameters: Any) -> Scheme:
+    """Return a scheme with its cut set."""
+    spec = find("scheme", name)
+    scheme: Scheme = spec.load()(spec.parameters.model_validate({"name": name, **parameters}), job)
+    scheme.cut = cut if scheme.has_cut else 0
+    return scheme
+
+
+def run_timeline(
+    setting: Setting,
+    name: str,
+    cut: int,
+    *,
+    count: int = 1,
+    deadline_s: float | None = None,
+    **parameters: Any,
+) -> tuple[World, list[RoundResult]]:
+    """Run rounds of a scheme without learning, and return the world and the rounds."""
+    job = Job(setting.units, setting.batch_size, setting.clients, deadline_s)
+    world = World(setting.server, setting.fleet, setting.links, [None] * setting.clients)
+    scheme = make_scheme(name, job, cut, **parameters)
+    return world, list(rounds(scheme, world, None, Stop(rounds=count), 1))
+
+
+def positive(low: float, high: float) -> st.SearchStrategy[float]:
+    """Return floats spread over the decades between two bounds."""
+    return st.floats(np.log10(low), np.log10(high)).map(lambda x: float(10**x))
+
+
+@st.composite
+def settings_of(draw: st.DrawFn, *, service: str = "barrier", max_clients: int = 5) -> Setting:
+    """Return any setting: clients, clocks, rates and models over several decades."""
+    clients = draw(st.integers(1, max_clients))
+    units = draw(
+        st.lists(
+            st.tuples(
+                st.one_of(st.just(0.0), positive(1e3, 1e9)),
+                st.one_of(st.just(0.0), positive(1e3, 1e9)),
+                positive(32, 1e6),
+                positive(32, 1e6),
+                positive(32, 1e8),
+            ),
+            min_size=2,
+            max_size=6,
+        )
+    )
+
+    def each(low: float, high: float) -> list[float]:
+        return draw(st.lists(positive(low, high), min_size=clients, max_size=clients))
+
+    return Setting(
+        unit_table(units),
+        draw(st.integers(1, 70)),
+        fleet(each(1e8, 1e10), each(0.01, 1.0)),
+        Server(
+            clock_hz=draw(positive(1e9, 1e11)),
+            cycles_per_flop=draw(positive(0.01, 1.0)),
+            service=service,
+        ),
+        links(each(1e4, 1e10), each(1e4, 1e10), each(1e4, 1e10)),
+    )
