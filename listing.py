@@ -40,7 +40,7 @@ def _names(name: str) -> Table:
     for kind in _KINDS[name]:
         for spec in specs(kind):
             shown = f"{kind}: {spec.name}" if len(_KINDS[name]) > 1 else spec.name
-            keys = (key for key in spec.parameters.model_fields if key not in ("name", "label"))
+            keys = (key for key in spec.parameters.model_fields if key not in ("name", "model", "label"))
             table.add_row(shown, spec.summary, ", ".join(keys))
     return table
 

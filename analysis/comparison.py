@@ -12,6 +12,7 @@ from rich.text import Text
 from tabulate import tabulate
 
 from .run import Run
+from .style import time_unit
 
 __all__ = ["FORMATS", "comparison", "formatted", "rich_table"]
 
@@ -62,24 +63,27 @@ def _strict_mean(values: pd.Series[float]) -> float:
 
 def _display(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table as text for people: a fixed number of digits, units in the headings."""
-    megabits = 1e-6
-    shown = {"scheme": table["label"].tolist()}
+    shown: dict[str, list[str]] = {"scheme": table["label"].tolist()}
 
     def show(heading: str, column: str, form: str, scale: float = 1.0) -> None:
-        if table[column].notna().any():
-            shown[heading] = ["–" if pd.isna(x) else format(x * scale, form) for x in table[column]]
+        shown[heading] = ["–" if pd.isna(x) else format(x * scale, form) for x in table[column]]
 
-    show("round [s]", "mean_latency_s", "#.4g")
-    show("total [s]", "total_time_s", "#.4g")
+    def show_time(heading: str, column: str) -> None:
+        unit = time_unit(float(table[column].max()) if table[column].notna().any() else 1.0)
+        show(f"{heading} [{unit.symbol}]", column, "#.4g", 1 / unit.seconds)
+
+    show_time("round", "mean_latency_s")
+    show_time("total", "total_time_s")
     if table["final_accuracy"].notna().any():
-        shown["to target [s]"] = ["–" if pd.isna(x) else f"{x:#.4g}" for x in table["time_to_target_s"]]
-        shown["to target [rounds]"] = ["–" if pd.isna(x) else f"{x:.4g}" for x in table["rounds_to_target"]]
-    show("accuracy [%]", "final_accuracy", ".1f", 100.0)
-    show("samples", "samples", ".0f")
-    show("up [Mbit]", "uplink_bits", ".4g", megabits)
-    show("down [Mbit]", "downlink_bits", ".4g", megabits)
-    show("energy [J]", "energy_j", ".4g")
-    show("speed-up over SL", "speedup_over_sl", ".2f")
+        show_time("to target", "time_to_target_s")
+        show("to target [rounds]", "rounds_to_target", ".4g")
+        show("final acc. [%]", "final_accuracy", ".1f", 100.0)
+    show("samples [10³]", "samples", "#.4g", 1e-3)
+    show("up [Mbit]", "uplink_bits", "#.4g", 1e-6)
+    show("down [Mbit]", "downlink_bits", "#.4g", 1e-6)
+    show("energy [J]", "energy_j", "#.4g")
+    if table["speedup_over_sl"].notna().any():
+        show("× SL", "speedup_over_sl", ".2f")
     if (table["runs"] > 1).any():
         show("runs", "runs", ".0f")
     return pd.DataFrame(shown)
@@ -88,9 +92,20 @@ def _display(table: pd.DataFrame) -> pd.DataFrame:
 def rich_table(table: pd.DataFrame, title: str) -> Table:
     """Return the comparison as a table for the terminal."""
     shown = _display(table)
-    rich = Table(title=Text(title), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    caption = "× SL: a round of SL takes so many times as long" if "× SL" in shown.columns else None
+    rich = Table(
+        title=Text(title),
+        caption=caption,
+        box=SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
+        show_edge=False,
+    )
     for name in shown.columns:
-        rich.add_column(Text(name), justify="left" if name == "scheme" else "right")
+        if name == "scheme":
+            rich.add_column(Text(name), overflow="fold", min_width=min(10, max(map(len, shown[name]))))
+        else:
+            rich.add_column(Text(name.replace(" ", "\n")), justify="right", no_wrap=True)
     for row in shown.itertuples(index=False):
         rich.add_row(*(Text(cell) for cell in row))
     return rich

@@ -59,8 +59,8 @@ def gantt_figure(
     """Draw the intervals of each scheme as a panel of bars, one row a node, all on one time axis.
 
     A bar is an interval of activity, coloured by phase; lanes of a node that are busy at once share its
-    row. Hatched is a device that idles between its first activity of a round, or the moment when it was
-    ready for it, and the round's end; and, on a sub-row of the server, the time for which work is queued.
+    row. Hatched is a device that idles in a round that it takes part in, before its turn too; and, on a
+    sub-row of the server, the time for which work is queued.
     A broadcast is drawn once, at the server; the devices count as waiting meanwhile. A thin line ends each
     round. Of several seeds the lowest is drawn.
 
@@ -177,7 +177,7 @@ def _waiting(panel: _Panel) -> list[tuple[str, float, float]]:
             spans = spans[spans[:, 0] < spans[:, 1]]
             if _is_device(str(node)):
                 start_s, end_s = limits[number]
-                spans = _gaps(busy[of_node], max(start_s, ready_s[index].min()), end_s)
+                spans = _gaps(busy[of_node], start_s, end_s)
             waiting += [(str(node), *span) for span in (_merged(spans) if len(spans) else spans)]
     return waiting
 

@@ -68,4 +68,5 @@ def named_unit_table(
     except ValidationError as error:
         faults = "; ".join(f"{fault.key}: {fault.message}" for fault in faults_of(error, given))
         raise ValueError(f"model {name!r}: {faults}") from None
+    assert isinstance(parameters, Parameters)
     return unit_table(parameters)

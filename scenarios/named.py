@@ -10,8 +10,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from .registry import Kind, Parameters, find, specs
+from .section import Section
 
-__all__ = ["MethodOr", "Registered", "SchemeParameters"]
+__all__ = ["MethodOr", "PathLossParameters", "Registered", "SchemeParameters"]
 
 
 class SchemeParameters(Parameters):
@@ -24,11 +25,24 @@ class SchemeParameters(Parameters):
         return self.name
 
 
-class Registered:
-    """Annotation: the parameters of a registered thing of one kind, given as its name or as a mapping."""
+class PathLossParameters(Section):
+    """What every path loss takes: its name, under the key ``model``."""
 
-    def __init__(self, kind: Kind) -> None:
+    model: str
+
+
+class Registered:
+    """Annotation: the parameters of a registered thing of one kind, given as its name or as a mapping.
+
+    Parameters
+    ----------
+    kind : what is named
+    key : the key of the mapping that holds the name
+    """
+
+    def __init__(self, kind: Kind, key: str = "name") -> None:
         self.kind: Kind = kind
+        self.key = key
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Validate by the parameters that the name was registered with."""
@@ -37,14 +51,15 @@ class Registered:
             serialization=core_schema.plain_serializer_function_ser_schema(_plain),
         )
 
-    def _validate(self, value: Any, info: ValidationInfo) -> Parameters:
-        if isinstance(value, Parameters):
+    def _validate(self, value: Any, info: ValidationInfo) -> Section:
+        if isinstance(value, Section):
             return value
         if isinstance(value, str):
-            value = {"name": value}
-        if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
-            raise ValueError(f"must be a name or a mapping with a name; known: {_names(self.kind)}")
-        return find(self.kind, value["name"]).parameters.model_validate(value, context=info.context)
+            value = {self.key: value}
+        if not isinstance(value, Mapping) or not isinstance(value.get(self.key), str):
+            known = ", ".join(spec.name for spec in specs(self.kind))
+            raise ValueError(f"must be a name, or a mapping with the key {self.key}; known: {known}")
+        return find(self.kind, value[self.key]).parameters.model_validate(value, context=info.context)
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -53,7 +68,7 @@ class Registered:
         forms: list[JsonSchemaValue] = [{"enum": [spec.name for spec in specs(self.kind)]}]
         for spec in specs(self.kind):
             form = TypeAdapter(spec.parameters).json_schema()
-            form["properties"]["name"] = {"const": spec.name, "description": spec.summary}
+            form["properties"][self.key] = {"const": spec.name, "description": spec.summary}
             forms.append(form)
         return {"anyOf": forms}
 
@@ -87,7 +102,3 @@ class MethodOr:
 
 def _plain(value: Any) -> Any:
     return value.model_dump(mode="json", exclude_none=True) if isinstance(value, BaseModel) else value
-
-
-def _names(kind: Kind) -> str:
-    return ", ".join(spec.name for spec in specs(kind))

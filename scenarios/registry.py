@@ -34,7 +34,7 @@ class Spec:
     kind: Kind
     name: str
     entry_point: str | Callable[..., Any]
-    parameters: type[Parameters]
+    parameters: type[Section]
     summary: str
 
     def load(self) -> Any:
@@ -62,7 +62,7 @@ def register(
     name: str,
     entry_point: str | Callable[..., Any],
     *,
-    parameters: type[Parameters] = Parameters,
+    parameters: type[Section] = Parameters,
     summary: str,
 ) -> None:
     """Make ``name`` known to scenarios as a thing of this kind.

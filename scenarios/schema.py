@@ -12,15 +12,15 @@ from pydantic import Field, PositiveFloat, SerializeAsAny, model_validator
 from .fields import (
     Distances,
     Distribution,
-    Placement,
     NonNegative,
     Number,
     PerDevice,
+    Placement,
     Positive,
     PositiveInt,
     PositivePerDevice,
 )
-from .named import MethodOr, Registered, SchemeParameters
+from .named import MethodOr, PathLossParameters, Registered, SchemeParameters
 from .partition import Partition
 from .registry import Parameters
 from .section import Section
@@ -43,7 +43,7 @@ __all__ = [
 
 NamedModel = Annotated[SerializeAsAny[Parameters], Registered("model")]
 NamedDataset = Annotated[SerializeAsAny[Parameters], Registered("dataset")]
-NamedPathLoss = Annotated[SerializeAsAny[Parameters], Registered("path_loss")]
+NamedPathLoss = Annotated[SerializeAsAny[PathLossParameters], Registered("path_loss", key="model")]
 NamedScheme = Annotated[SerializeAsAny[SchemeParameters], Registered("scheme")]
 Fraction = Annotated[Number, Field(gt=0, le=1)]
 Index = Annotated[int, Field(ge=0)]

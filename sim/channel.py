@@ -34,6 +34,6 @@ def radio_problem(radio: Radio, fleet: Fleet, seed: int) -> RadioProblem:
         downlink_w_per_hz=float(dbm_to_w(radio.downlink_dbm_per_hz)),
         efficiency_cap_bps_per_hz=radio.spectral_efficiency_max or math.inf,
     )
-    path_loss = find("path_loss", radio.path_loss.name).load()
+    path_loss = find("path_loss", radio.path_loss.model).load()
     gains = path_loss(radio.path_loss, fleet.distance_m, band.centre_hz, seed)
     return RadioProblem(band, gains, fleet.power_max_w, float(dbm_to_w(radio.uplink_total_power_max_dbm)))

@@ -22,6 +22,8 @@ class Call:
 
     Attributes
     ----------
+    members : frozenset of int
+        The clients that go through it.
     in_time : Event
         Happens when every member has arrived or the deadline is past; its value is the tuple of the
         clients in time, in their numbers' order, so that no sum depends on who finished first.
@@ -33,18 +35,14 @@ class Call:
         self.path = path
         self.in_time: Event = env.event()
         self.finished: Event = env.event()
-        self._members = frozenset(members)
+        self.members = frozenset(members)
         self._arrived: set[int] = set()
         self._working = set(members)
-
-    def __contains__(self, client: int) -> bool:
-        """Return whether the client is a member."""
-        return client in self._members
 
     def arrive(self, client: int) -> None:
         """Count the client as in time; reaching the end of the path does so too."""
         self._arrived.add(client)
-        if len(self._arrived) == len(self._members):
+        if len(self._arrived) == len(self.members):
             self._close()
 
     def leave(self, client: int) -> None:
@@ -52,22 +50,24 @@ class Call:
         if client not in self._arrived:
             self.arrive(client)
         self._working.discard(client)
-        self._finish_if_done()
+        if not self._working:
+            self._finish()
 
     def cut_off(self) -> tuple[int, ...]:
         """Close the list of arrivals, and return who is late."""
-        late = tuple(sorted(self._members - self._arrived))
+        late = tuple(sorted(self.members - self._arrived))
         self._working -= set(late)
         self._close()
-        self._finish_if_done()
+        if not self._working:
+            self._finish()
         return late
 
     def _close(self) -> None:
         if not self.in_time.triggered:
             self.in_time.succeed(tuple(sorted(self._arrived)))
 
-    def _finish_if_done(self) -> None:
-        if not self._working and not self.finished.triggered:
+    def _finish(self) -> None:
+        if not self.finished.triggered:
             self.finished.succeed(tuple(sorted(self._arrived)))
 
 
@@ -117,7 +117,7 @@ class Crew:
         client = device.client
         while True:
             call: Call = yield self._next_call
-            if client not in call:
+            if client not in call.members:
                 continue
             try:
                 yield from call.path(device)

@@ -98,10 +98,9 @@ class Node:
             start_s, delay_s = free_at_s, free_at_s - now_s + duration_s
         end_s = now_s + delay_s  # the same sum as the event loop's, so the next start is never before it
         lane.free_at_s = end_s
-        record = self.record
-        lane.row = record.append(
+        lane.row = self.record.append(
             self.index,
-            record.phase_index(phase),
+            phase,
             start_s,
             end_s,
             start_s - (now_s if ready_s < 0 else ready_s),

@@ -62,7 +62,7 @@ def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         if not isinstance(data, _Array):
             raise ValueError(f"data must be an array; it is of type {type(data).__name__}")
         rows = data.bytes()
-        if rows.ndim != 2 or rows.shape[1] != math.prod(SHAPE) or not len(rows):
+        if rows.shape[1] != math.prod(SHAPE) or not len(rows):
             raise ValueError(f"data must be [num_samples, {math.prod(SHAPE)}]; it is {list(rows.shape)}")
         if not isinstance(labels, list) or len(labels) != len(rows):
             raise ValueError(f"labels must be a list of {len(rows)}, one an image; it is not")
@@ -89,11 +89,12 @@ class _Array:
         self.state = state
 
     def bytes(self) -> NDArray[np.uint8]:
-        """Return the array, if its state is that of a row-major one of unsigned bytes."""
+        """Return the array, if its state is that of a row-major matrix of unsigned bytes."""
         match self.state:
-            case (_, tuple(shape), _Type(code="u1"), False | 0, bytes(data)) if len(data) == math.prod(shape):
-                return np.frombuffer(data, np.uint8).reshape(shape)
-        raise ValueError("data must be a row-major array of unsigned bytes, whole; it is not")
+            case (_, (int(rows), int(columns)), _Type(code="u1"), False | 0, bytes(data)):
+                if len(data) == rows * columns:
+                    return np.frombuffer(data, np.uint8).reshape(rows, columns)
+        raise ValueError("data must be a whole row-major matrix of unsigned bytes; it is not")
 
 
 class _Type:

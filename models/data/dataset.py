@@ -21,6 +21,9 @@ __all__ = ["Dataset", "DatasetError", "DatasetFileError", "reading", "standardis
 SPLIT_SEED = 0
 """Not the scenario's: the test set is the same for every seed and scheme."""
 
+FILE_FAULTS = (OSError, EOFError, ValueError, RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error)
+"""What readers raise for missing and broken files; zipfile has RuntimeError for features that it lacks."""
+
 
 class DatasetError(ValueError):
     """A data set or a partition that can't be used; the message names it, the rule and the value."""
@@ -120,10 +123,13 @@ def standardised(
     DatasetError
         As :class:`Dataset`.
     """
+    sizes = len(train[0]), len(test[0])
+    if 0 in sizes:
+        raise DatasetError(f"{name}: needs training and test images; it has {sizes[0]} and {sizes[1]}")
     train_images, test_images = (part[0].astype(np.float32) for part in (train, test))
     for channel in range(train_images.shape[1]):  # one at a time: the float64 copies stay small
-        mean = train_images[:, channel].mean(dtype=np.float64)
-        deviation = train_images[:, channel].std(dtype=np.float64) or 1.0
+        mean = float(train_images[:, channel].mean(dtype=np.float64))
+        deviation = float(train_images[:, channel].std(dtype=np.float64)) or 1.0
         for images in (train_images, test_images):
             images[:, channel] = (images[:, channel] - mean) / deviation
     train_labels, test_labels = (part[1].astype(np.int64) for part in (train, test))
@@ -169,6 +175,6 @@ def reading(path: Path, source: str) -> Iterator[None]:
         yield
     except DatasetFileError:
         raise
-    except (OSError, EOFError, ValueError, csv.Error, zipfile.BadZipFile, zlib.error) as error:
+    except FILE_FAULTS as error:
         # the path is named once, so the system's own text goes without it
         raise DatasetFileError(path, getattr(error, "strerror", None) or error, source) from None

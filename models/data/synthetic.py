@@ -58,7 +58,7 @@ def load(parameters: SyntheticParameters, input_shape: tuple[int, int, int]) -> 
     A class has a few smooth random patterns. A sample is one of them, shifted cyclically by up to an
     eighth of the image and scaled by U[0.5, 1.5], plus three quarters of a smooth pattern that is common to
     all classes, shifted and scaled alike, plus white noise. Images are scaled channel by channel to
-    mean 0 and variance 1 over the training set. Neither part depends on the other's size.
+    mean 0 and variance 1 over the training set. The draws of neither part depend on the other's size.
 
     Parameters
     ----------

@@ -31,7 +31,10 @@ def load_dataset(learning: Learning, model: Parameters) -> Dataset:
     """
     input_shape = tuple(getattr(model, "input_shape"))  # noqa: B009 - every trainable model has it
     classes = getattr(model, "classes")  # noqa: B009
-    dataset: Dataset = find("dataset", learning.dataset.name).load()(learning.dataset, input_shape)
+    parameters = learning.dataset
+    if getattr(parameters, "classes", classes) is None:  # a set of any number of classes has the model's
+        parameters = parameters.model_copy(update={"classes": classes})
+    dataset: Dataset = find("dataset", parameters.name).load()(parameters, input_shape)
     if dataset.input_shape != input_shape:
         raise DatasetError(
             f"{dataset.name} has images of {_shape(dataset.input_shape)};"

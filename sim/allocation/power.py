@@ -234,6 +234,7 @@ def _within_limits(
     # However a sum of M terms is ordered, it rounds by less than this: so any reader finds the limits met.
     margin = 1.0 - problem.num_subchannels * np.finfo(np.float64).eps
     power_w = _client_power_w(problem, owner, psd_w_per_hz)
-    scale = np.minimum(1.0, margin * problem.power_max_w / np.where(power_w > 0, power_w, np.inf))
-    scale *= min(1.0, margin * problem.total_power_max_w / float((scale * power_w).sum()))
+    with np.errstate(divide="ignore"):
+        scale = np.minimum(1.0, margin * problem.power_max_w / power_w)
+        scale *= np.minimum(1.0, margin * problem.total_power_max_w / (scale * power_w).sum())
     return np.where(owner >= 0, psd_w_per_hz * scale[owner], 0.0)

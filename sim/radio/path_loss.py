@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from ...scenarios.fields import Number, PerDevice, Positive, ScenarioPath, draw
-from ...scenarios.registry import Parameters
+from ...scenarios.named import PathLossParameters
 from ...scenarios.streams import stream
 from .units import db_to_linear
 
@@ -33,13 +33,13 @@ LOS_EXPONENT, LOS_SHADOWING_DB = 2.1, 3.6
 NLOS_EXPONENT, NLOS_SHADOWING_DB = 3.4, 9.7
 
 
-class SamimiParameters(Parameters):
+class SamimiParameters(PathLossParameters):
     """The 28 GHz urban model: its mean over the states, or one state and shadowing drawn per device."""
 
     mode: Literal["mean", "sampled"] = "mean"
 
 
-class LogDistanceParameters(Parameters):
+class LogDistanceParameters(PathLossParameters):
     """A loss at the reference distance, and 10·exponent dB more for each tenfold of it."""
 
     exponent: Positive
@@ -47,7 +47,7 @@ class LogDistanceParameters(Parameters):
     reference_distance_m: Positive = 1.0
 
 
-class FixedParameters(Parameters):
+class FixedParameters(PathLossParameters):
     """Gains given in dB: per device, or as a CSV table of one row a device, one column a subchannel."""
 
     gain_db: PerDevice | None = None

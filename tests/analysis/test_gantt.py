@@ -102,7 +102,7 @@ def test_many_devices_lose_no_interval() -> None:
 
 
 def test_a_device_is_busy_or_waits_until_the_rounds_end() -> None:
-    """From its first activity to the round's end, a device's bars follow without gap or overlap."""
+    """From the round's start to its end, a device's bars follow without gap or overlap."""
     table = parallel(rounds=2)
     axes = gantt_figure(table, rounds=(1, 2)).axes[0]
     for i in range(3):
@@ -114,15 +114,15 @@ def test_a_device_is_busy_or_waits_until_the_rounds_end() -> None:
         assert table["end_s"].max() == pytest.approx(spans[-1, 1])
 
 
-def test_a_device_waits_from_when_it_was_ready() -> None:
-    """A first activity that started late has its wait_s before it, drawn as waiting."""
+def test_a_device_waits_for_its_turn() -> None:
+    """The time of a round before a device's first activity in it is drawn as waiting."""
     table = intervals(
         (1, "device-0", "compute", "client_forward", 0.0, 4.0, 0.0),
         (1, "device-1", "compute", "client_forward", 3.0, 4.0, 2.0),
     )
     axes = gantt_figure(table).axes[0]
 
-    np.testing.assert_allclose([[1.0, 3.0]], row(axes, "device 1")[WAITING][:, :2])
+    np.testing.assert_allclose([[0.0, 3.0]], row(axes, "device 1")[WAITING][:, :2])
     assert WAITING not in row(axes, "device 0")
 
 

@@ -29,7 +29,7 @@ POWERS = st.sampled_from([uniform, optimal])
 SHARES = st.sampled_from([0.0, 0.5, 1.0])
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(seed=SEEDS, subchannels=SUBCHANNELS, power=POWERS, averaging=SHARES)
 def test_a_plan_is_never_worse_than_any_fixed_cut(
     instance: Callable[..., Any], seed: int, subchannels: Any, power: Any, averaging: float
@@ -43,7 +43,7 @@ def test_a_plan_is_never_worse_than_any_fixed_cut(
         assert found.predicted_s <= fixed.predicted_s
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(seed=SEEDS, subchannels=SUBCHANNELS, power=POWERS, averaging=SHARES)
 def test_the_prediction_is_the_round_time_of_the_plan(
     instance: Callable[..., Any], seed: int, subchannels: Any, power: Any, averaging: float
@@ -55,7 +55,7 @@ def test_the_prediction_is_the_round_time_of_the_plan(
     assert round_time_s(works[found.cut], rates) == found.predicted_s
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(seed=SEEDS, subchannels=SUBCHANNELS, power=POWERS)
 def test_the_incumbent_never_rises(
     instance: Callable[..., Any], seed: int, subchannels: Any, power: Any

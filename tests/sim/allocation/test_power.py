@@ -98,7 +98,7 @@ def test_optimal_power_is_what_a_general_solver_finds(
     assert pytest.approx(other_s, rel=1e-6) == found_s
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(seed=SEEDS, clients=st.integers(1, 6), averaging=SHARES, cap=CAPS)
 def test_powers_meet_both_limits(
     instance: Callable[..., Any], seed: int, clients: int, averaging: float, cap: float
@@ -114,7 +114,7 @@ def test_powers_meet_both_limits(
         assert each_w.sum() <= problem.total_power_max_w
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(seed=SEEDS, clients=st.integers(1, 6), averaging=SHARES, cap=CAPS)
 def test_optimal_is_never_worse_than_uniform(
     instance: Callable[..., Any], seed: int, clients: int, averaging: float, cap: float
@@ -130,6 +130,7 @@ def test_optimal_is_never_worse_than_uniform(
         assert optimal_s <= uniform_s * (1 + 1e-12)
 
 
+@settings(deadline=None)
 @given(seed=SEEDS, clients=st.integers(1, 6))
 def test_all_clients_end_the_first_stage_together(
     instance: Callable[..., Any], seed: int, clients: int
@@ -170,6 +171,14 @@ def test_optimal_power_by_hand() -> None:
     np.testing.assert_allclose([1.0, 7.0], psd_w_per_hz, rtol=1e-9)
     rates = link_rates(problem, np.array([0, 1]), psd_w_per_hz)
     assert pytest.approx(50 + 10 / 3 + 110, rel=1e-9) == round_time_s(work, rates)
+
+
+def test_without_bits_to_send_no_power_is_used(instance: Callable[..., Any]) -> None:
+    """The least power that moves nothing is none."""
+    problem, works = instance(0, 3, 7)
+    work = replace(works[1], uplink_bits=0.0)
+    owner = random(problem, work, np.random.default_rng(0))
+    np.testing.assert_array_equal(np.zeros(7), optimal(problem, work, owner))
 
 
 def test_uniform_power_is_flat(instance: Callable[..., Any]) -> None:

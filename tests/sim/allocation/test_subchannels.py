@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -106,6 +106,7 @@ def test_marginal_greedy_leaves_what_would_harm() -> None:
     np.testing.assert_array_equal([0, 0], greedy(problem, work, RNG))
 
 
+@settings(deadline=None)
 @given(seed=SEEDS, clients=st.integers(1, 6), more=st.integers(0, 8), averaging=st.sampled_from([0, 0.5, 1]))
 @pytest.mark.parametrize("method", METHODS)
 def test_every_client_is_served_and_every_subchannel_given_once(
@@ -119,6 +120,7 @@ def test_every_client_is_served_and_every_subchannel_given_once(
     assert method is marginal_greedy or (owner >= 0).all()
 
 
+@settings(deadline=None)
 @given(seed=SEEDS, clients=st.integers(2, 8), averaging=st.sampled_from([0, 0.5, 1]))
 def test_marginal_greedy_is_never_worse_than_the_papers_rule(
     instance: Callable[..., Any], seed: int, clients: int, averaging: float

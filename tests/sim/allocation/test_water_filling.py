@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutlayer.sim.allocation.problem import AllocationError
@@ -21,6 +21,7 @@ CASES = {
 }
 
 
+@settings(deadline=None)
 @given(**CASES)
 def test_least_power_meets_the_optimality_conditions(
     instance: Callable[..., Any], seed: int, clients: int, cap: float, share: float
@@ -49,6 +50,7 @@ def test_least_power_meets_the_optimality_conditions(
             assert (slope[own & full] >= slope[used][0] * (1 - 1e-9)).all()
 
 
+@settings(deadline=None)
 @given(**CASES)
 def test_power_and_its_slope_belong_to_the_level(
     instance: Callable[..., Any], seed: int, clients: int, cap: float, share: float

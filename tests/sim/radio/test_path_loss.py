@@ -21,8 +21,8 @@ from cutlayer.sim.radio.units import linear_to_db
 
 CARRIER_HZ = np.array([28e9])
 CONSTANT_DB = 61.385  # 20 log10(4π · 28e9 / 3e8)
-MEAN = SamimiParameters(name="samimi_28ghz")
-SAMPLED = SamimiParameters(name="samimi_28ghz", mode="sampled")
+MEAN = SamimiParameters(model="samimi_28ghz")
+SAMPLED = SamimiParameters(model="samimi_28ghz", mode="sampled")
 DRAWS = 4000
 
 
@@ -105,7 +105,7 @@ def test_draws_belong_to_device_and_seed() -> None:
 def test_log_distance_law() -> None:
     """The loss is the reference's up to its distance, then grows by 10 n dB for each tenfold distance."""
     parameters = LogDistanceParameters(
-        name="log_distance", exponent=3.0, reference_loss_db=40.0, reference_distance_m=2.0
+        model="log_distance", exponent=3.0, reference_loss_db=40.0, reference_distance_m=2.0
     )
     gains = log_distance_gains(parameters, np.array([0.0, 2.0, 20.0, 200.0]), np.full(3, 5e9), 0)
     np.testing.assert_allclose(np.outer([-40, -40, -70, -100], [1, 1, 1]), linear_to_db(gains))
@@ -113,7 +113,7 @@ def test_log_distance_law() -> None:
 
 def fixed(**keys: object) -> np.ndarray:
     """The fixed gains in dB of two devices on three subchannels."""
-    parameters = FixedParameters.model_validate({"name": "fixed", **keys})
+    parameters = FixedParameters.model_validate({"model": "fixed", **keys})
     return linear_to_db(fixed_gains(parameters, np.zeros(2), np.full(3, 28e9), 0))
 
 
@@ -168,4 +168,4 @@ def test_a_list_for_other_devices_is_refused() -> None:
 def test_gains_are_given_in_exactly_one_way(keys: dict[str, object]) -> None:
     """Neither and both are refused when the scenario is read."""
     with pytest.raises(ValidationError, match="exactly one of gain_db, file"):
-        FixedParameters.model_validate({"name": "fixed", **keys})
+        FixedParameters.model_validate({"model": "fixed", **keys})

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutlayer.sim.radio.rates import (
@@ -67,6 +67,7 @@ def test_whole_band_rate_is_that_of_owning_every_subchannel() -> None:
         assert downlink_rates(BAND, GAINS, owner)[client] == pytest.approx(downlink_bps[client], rel=1e-12)
 
 
+@settings(deadline=None)
 @given(snr=st.floats(0.0, 1e12), cap=st.floats(0.1, 20.0))
 def test_the_cap_bounds_the_efficiency(snr: float, cap: float) -> None:
     """The efficiency is log2(1 + SNR) up to the cap, and the cap from there on."""

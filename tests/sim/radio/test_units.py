@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutlayer.sim.radio.units import db_to_linear, dbm_to_w, linear_to_db
@@ -20,6 +20,7 @@ def test_dbm_counts_from_a_milliwatt(value_dbm: float, power_w: float) -> None:
     assert power_w == pytest.approx(dbm_to_w(value_dbm), rel=1e-7)
 
 
+@settings(deadline=None)
 @given(st.floats(-300.0, 300.0))
 def test_there_and_back(value_db: float) -> None:
     """Converting to linear and back gives the level again."""

@@ -1,0 +1,76 @@
+"""The rate of the timeline: recorded intervals a second against SimPy's own rate of time-outs.
+
+Parallel split learning with 200 devices on dedicated subchannels, no learner. The reference is the least
+that an event loop can do: 200 SimPy processes that wait for one time-out after the other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+
+import simpy
+from measuring import Figure, interleaved, ratios, show
+
+from cutlayer.experiment import Experiment, prepare
+from cutlayer.scenarios.loading import load_scenario
+from cutlayer.scenarios.schema import Stop
+from cutlayer.sim.schemes.engine import rounds
+from cutlayer.sim.world import World, slowdown_traces
+
+__all__ = ["figures"]
+
+DEVICES = 200
+ROUNDS = 25  # four intervals a device and round, two of the server: 20,050 intervals
+TIMEOUTS_EACH = 100
+REPEATS = 41  # many short bursts, so that both of a pair meet the machine in the same state
+
+# The plan is no part of the figure, so that the cheapest one will do.
+OVERRIDES = (
+    f"devices.count={DEVICES}",
+    f"radio.subchannels={DEVICES}",
+    "allocation={subchannels: round_robin, power: uniform, cut: 2}",
+)
+
+
+def timeline_rate(experiment: Experiment) -> float:
+    """Return the recorded intervals a second of processor time, of the event loop alone."""
+    ((scheme, plan),) = experiment.schemes
+    scenario = experiment.loaded.scenario
+    world = World(scenario.server, experiment.fleet, plan.links, slowdown_traces(scenario))
+    start_s = time.process_time()
+    for _ in rounds(scheme, world, None, Stop(rounds=ROUNDS), 1):
+        pass
+    return len(world.record) / (time.process_time() - start_s)
+
+
+def timeout_rate() -> float:
+    """Return SimPy's time-outs a second of processor time, of as many processes as there are devices."""
+    env = simpy.Environment()
+
+    def wait(delay_s: float) -> Generator[simpy.Event, None, None]:
+        for _ in range(TIMEOUTS_EACH):
+            yield env.timeout(delay_s)
+
+    for device in range(DEVICES):
+        env.process(wait(1.0 + device / DEVICES))
+    start_s = time.process_time()
+    env.run()
+    return DEVICES * TIMEOUTS_EACH / (time.process_time() - start_s)
+
+
+def figures() -> list[Figure]:
+    """Return the two rates and their ratio."""
+    experiment = prepare(load_scenario("timeline_only", OVERRIDES, schemes=["psl"]))
+    intervals, timeouts = interleaved(REPEATS, lambda: timeline_rate(experiment), timeout_rate)
+    return [
+        Figure(
+            "events: intervals a second / SimPy time-outs a second", ratios(intervals, timeouts), "×", "≥ 0.4"
+        ),
+        Figure("events: recorded intervals", tuple(rate / 1e3 for rate in intervals), "thousand/s"),
+        Figure("events: SimPy time-outs", tuple(rate / 1e3 for rate in timeouts), "thousand/s"),
+    ]
+
+
+if __name__ == "__main__":
+    show(figures())

@@ -1,0 +1,69 @@
+"""What all benchmarks share: interleaved repeats, figures with their spread and target, one table."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+__all__ = ["Figure", "interleaved", "ratios", "show", "timed"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure: its repeats, and what it should be.
+
+    Attributes
+    ----------
+    what : what was measured
+    values : one value a repeat
+    unit : of the values; ``×`` is a ratio against a reference measured in the same run
+    target : what the project wants, in words; empty where the figure is for information
+    """
+
+    what: str
+    values: tuple[float, ...]
+    unit: str = "×"
+    target: str = ""
+
+    def row(self) -> tuple[str, str, str, str, str]:
+        """Return the figure as cells: what, median, spread, repeats, target."""
+        spread = f"{min(self.values):.3g} to {max(self.values):.3g}" if len(self.values) > 1 else ""
+        return self.what, f"{median(self.values):.3g} {self.unit}", spread, str(len(self.values)), self.target
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return the wall time of one call, [s]; garbage of earlier work is collected before it."""
+    gc.collect()
+    start_s = time.perf_counter()
+    work()
+    return time.perf_counter() - start_s
+
+
+def interleaved(repeats: int, *measures: Callable[[], float]) -> list[tuple[float, ...]]:
+    """Return each measure's values over the repeats.
+
+    Each repeat takes every measure once, in turns forwards and backwards, so that a machine that slows
+    down or is shared meets all of them alike.
+    """
+    values: list[list[float]] = [[] for _ in measures]
+    for repeat in range(repeats):
+        order = range(len(measures))
+        for index in reversed(order) if repeat % 2 else order:
+            values[index].append(measures[index]())
+    return [tuple(each) for each in values]
+
+
+def ratios(values: Sequence[float], reference: Sequence[float]) -> tuple[float, ...]:
+    """Return the ratio of each repeat against the reference of the same repeat."""
+    return tuple(value / other for value, other in zip(values, reference, strict=True))
+
+
+def show(figures: Sequence[Figure]) -> None:
+    """Print the figures as one table."""
+    rows = [("figure", "median", "min to max", "repeats", "target"), *(figure.row() for figure in figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

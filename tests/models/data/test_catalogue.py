@@ -1,0 +1,45 @@
+"""Laws of the catalogue: every data set can be named, without the weight of its libraries."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+import cutlayer.models.data.catalogue
+from cutlayer.scenarios.registry import find
+
+ON_DISK = ("mnist", "cifar10", "medmnist", "ham10000")
+
+
+@pytest.mark.parametrize("name", ["digits", "synthetic", *ON_DISK])
+def test_every_name_leads_to_a_loader(name: str) -> None:
+    """Behind each name is a function of parameters and input shape, whose parameters take the name."""
+    assert cutlayer.models.data.catalogue.__all__ == []
+    spec = find("dataset", name)
+    signature = inspect.signature(spec.load(), eval_str=True)
+    assert ["parameters", "input_shape"] == list(signature.parameters)
+    assert spec.parameters is signature.parameters["parameters"].annotation
+
+
+@pytest.mark.parametrize("name", ON_DISK)
+def test_sets_on_disk_need_a_path(name: str) -> None:
+    """A set that is read from disk can't be named without its path; a relative one is the scenario's."""
+    parameters = find("dataset", name).parameters
+    with pytest.raises(ValidationError, match="path"):
+        parameters.model_validate({"name": name})
+    given = parameters.model_validate({"name": name, "path": "data"}, context={"folder": "/scenarios"})
+    assert "/scenarios/data" == str(getattr(given, "path"))  # noqa: B009 - of each class of parameters
+
+
+def test_naming_data_sets_imports_no_heavy_library() -> None:
+    """The catalogue, partition and batches work without torch, scikit-learn, pandas or Pillow."""
+    code = (
+        "import sys, cutlayer.models.data, cutlayer.models.data.catalogue; "
+        "print(sorted({'torch', 'sklearn', 'pandas', 'PIL', 'simpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "[]" == done.stdout.strip()
