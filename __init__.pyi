@@ -5,3 +5,4 @@ from .runner import load as load
 from .runner import run as run
 from .scenarios.faults import ScenarioError as ScenarioError
 from .scenarios.registry import register as register
+from .sim.schemes.check import check_scheme as check_scheme

@@ -27,9 +27,13 @@ class RunProgress:
             TimeElapsedColumn(),
             console=console,
         )
-        self._total = scenario.stop.rounds
-        self._tasks: dict[str, TaskID] = {}
         self._accuracy: dict[str, float] = {}
+        self._tasks: dict[str, TaskID] = {
+            str(scheme.label): self._progress.add_task(
+                escape(str(scheme.label)), start=False, total=scenario.stop.rounds, figures=""
+            )
+            for scheme in scenario.schemes
+        }
 
     def __enter__(self) -> RunProgress:
         """Start drawing."""
@@ -42,8 +46,8 @@ class RunProgress:
 
     def on_round(self, label: str, result: RoundResult) -> None:
         """Show a finished round."""
-        if label not in self._tasks:
-            self._tasks[label] = self._progress.add_task(escape(label), total=self._total, figures="")
+        if result.number == 1:
+            self._progress.start_task(self._tasks[label])
         if result.accuracy is not None:
             self._accuracy[label] = result.accuracy.mean
         figures = f"{result.end_s:.4g} s simulated"

@@ -37,9 +37,9 @@ class Figure:
 def timed(work: Callable[[], object]) -> float:
     """Return the wall time of one call, [s]; garbage of earlier work is collected before it."""
     gc.collect()
-    start_s = time.perf_counter()
+    start_s = time.process_time()
     work()
-    return time.perf_counter() - start_s
+    return time.process_time() - start_s
 
 
 def interleaved(repeats: int, *measures: Callable[[], float]) -> list[tuple[float, ...]]:

@@ -1,1 +1,1 @@
-
+"""Models, their profiles, data, and the steps that train them."""

@@ -1,1 +1,1 @@
-
+"""The event world: nodes, links, processors, the record of intervals."""

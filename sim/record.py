@@ -116,9 +116,11 @@ class IntervalRecord:
         table = self.frame()
         for name in table.columns:
             values = table[name]
-            text = values.dtype == "category"
             digest.update(name.encode())
-            digest.update("\n".join(values).encode() if text else values.to_numpy().tobytes())
+            if isinstance(values.dtype, pd.CategoricalDtype):
+                digest.update("|".join(values.cat.categories).encode())
+                values = values.cat.codes
+            digest.update(values.to_numpy().tobytes())
         return digest.hexdigest()
 
 

@@ -71,12 +71,14 @@ class BatchSampler:
         """
         if round_index < 1:
             raise ValueError(f"rounds count from 1; batches of round {round_index} are asked for")
-        start = (round_index - 1) * self._batch_size
-        places = np.arange(start, start + self._batch_size)
-        epochs, offsets = np.divmod(places, len(self._partition[client]))
-        return np.concatenate(
-            [self._shuffle(client, int(epoch))[offsets[epochs == epoch]] for epoch in np.unique(epochs)]
-        )
+        place = (round_index - 1) * self._batch_size
+        end = place + self._batch_size
+        pieces = []
+        while place < end:
+            epoch, offset = divmod(place, len(self._partition[client]))
+            pieces.append(self._shuffle(client, epoch)[offset : offset + end - place])
+            place += len(pieces[-1])
+        return np.concatenate(pieces)
 
     def _drawn_shuffle(self, client: int, epoch: int) -> NDArray[np.int64]:
         return stream(self._seed, "batches", client, epoch).permutation(self._partition[client])

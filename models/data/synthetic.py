@@ -27,7 +27,7 @@ class SyntheticParameters(Parameters):
     """Size, balance and difficulty of the data set; its images have the model's input shape."""
 
     classes: Annotated[PositiveInt, Field(ge=2)] | None = Field(
-        default=None, description=f"{DEFAULT_CLASSES} by default"
+        default=None, description="those of the model by default"
     )
     train_samples: PositiveInt = 2000
     test_samples: PositiveInt = 500

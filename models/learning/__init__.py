@@ -1,1 +1,1 @@
-
+"""Learners: the side of a scheme that computes with tensors."""

@@ -109,7 +109,7 @@ def objective(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     labels : [num_rows], int64
     weights : [num_rows], float
     """
-    return (functional.cross_entropy(logits, labels, reduction="none") * weights).sum()
+    return functional.cross_entropy(logits, labels, reduction="none") @ weights
 
 
 class Learner(ABC):
@@ -212,5 +212,9 @@ class Learner(ABC):
 
     def average_of(self, modules: Sequence[nn.Module], clients: Sequence[int], into: nn.Module) -> nn.Module:
         """Write the λ-weighted average of the clients' modules into a module, and return it."""
-        average_into(into, [modules[i] for i in clients], self.weights(clients))
+        average_into([into], [modules[i] for i in clients], self.weights(clients))
         return into
+
+    def share_average(self, modules: Sequence[nn.Module], clients: Sequence[int]) -> None:
+        """Give every module the λ-weighted average of the clients' modules."""
+        average_into(modules, [modules[i] for i in clients], self.weights(clients))

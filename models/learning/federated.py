@@ -10,7 +10,6 @@ import copy
 import torch
 from torch import nn
 
-from .averaging import copy_into
 from .base import Composite, Learner, Setup, objective
 
 __all__ = ["LocalLearner"]
@@ -50,9 +49,7 @@ class LocalLearner(Learner):
 
     def average(self, clients: tuple[int, ...]) -> None:
         """Give every client the weighted average of these clients' models."""
-        average = self.average_of([part.module for part in self.clients], clients, into=self._average)
-        for part in self.clients:
-            copy_into(part.module, average)
+        self.share_average([part.module for part in self.clients], clients)
 
     def composites(self) -> list[Composite]:
         """Return the one model that all clients have after averaging."""

@@ -58,14 +58,11 @@ class ParallelLearner(Learner):
         states = torch.cat([part.detach() for part in self._smashed])
         self.server.zero_grad()
         with self.draws("server dropout", number):
-            if merged == 0:
-                gradients = self._all_rows(states, share)
-            elif self._exact:
-                gradients = self._all_rows(states, share, merged)
+            if merged == 0 or self._exact:
+                self._cut_gradients = list(self._all_rows(states, share, merged))
             else:
-                gradients = self._merged_rows(states, share, merged)
+                self._cut_gradients = self._merged_rows(states, share, merged)
         self.server.step()
-        self._cut_gradients = list(gradients)
 
     def client_step(self) -> None:
         """Back-propagate the cut layer's gradients through the clients' parts, and update them."""
@@ -77,7 +74,7 @@ class ParallelLearner(Learner):
             part.step()
         self._smashed, self._cut_gradients = [], []
 
-    def _all_rows(self, states: Tensor, share: Tensor, merged: int = 0) -> Tensor:
+    def _all_rows(self, states: Tensor, share: Tensor, merged: int) -> Tensor:
         """Back-propagate every row, and return the cut-layer gradients ``[num_members, b, ...]``."""
         members, size = len(self._members), len(states) // len(self._members)
         states.requires_grad_()
@@ -104,8 +101,8 @@ class ParallelLearner(Learner):
         )
         return torch.cat([averaged, gradients[:, merged:] / scale], dim=1)
 
-    def _merged_rows(self, states: Tensor, share: Tensor, merged: int) -> Tensor:
-        """Back-propagate n_a + C(b−n_a) rows; return the cut-layer gradients ``[num_members, b, ...]``."""
+    def _merged_rows(self, states: Tensor, share: Tensor, merged: int) -> list[Tensor]:
+        """Back-propagate n_a + C(b−n_a) rows; return each member's cut-layer gradients ``[b, ...]``."""
         members, size = len(self._members), len(states) // len(self._members)
         with torch.no_grad():  # this pass gives z, and updates running statistics
             logits = self.server(states)
@@ -125,9 +122,10 @@ class ParallelLearner(Learner):
         with frozen_statistics(self.server.module):
             self.server(rows).backward(gradients)  # type: ignore[no-untyped-call]
         assert rows.grad is not None
-        averaged = rows.grad[:merged].expand(members, merged, *rows.shape[1:])
-        own = rows.grad[merged:].view(members, size - merged, *rows.shape[1:])
-        return torch.cat([averaged, own / share.view(-1, *(1,) * (own.dim() - 1))], dim=1)
+        if merged == size:
+            return [rows.grad] * members
+        averaged, own = rows.grad[:merged], rows.grad[merged:].chunk(members)
+        return [torch.cat([averaged, rows / weight]) for rows, weight in zip(own, share, strict=True)]
 
     def composites(self) -> list[Composite]:
         """Return each client's part with the common server part."""

@@ -25,7 +25,8 @@ class RelayLearner(Learner):
         self.clients = [self.client_part(self._module) for _ in range(self.data.clients)]
         self.server = self.server_part(server)
         self._round = 0
-        self._turns: list[tuple[int, torch.Tensor]] = []
+        self._shares: list[float] = self.data.shares.tolist()
+        self._share = 0.0
 
     def turn(self, client: int, number: int) -> None:
         """Train the one model on this client's mini-batch."""
@@ -47,11 +48,11 @@ class RelayLearner(Learner):
         self._note_loss(client, number, loss.detach())
 
     def _note_loss(self, client: int, number: int, loss: torch.Tensor) -> None:
+        """Move the mean loss on by this turn's: the round's clients so far, weighted by λ."""
         if number != self._round:
-            self._round, self._turns = number, []
-        self._turns.append((client, loss))
-        clients, losses = zip(*self._turns, strict=True)
-        self.train_loss = self.weights(clients) @ torch.stack(losses)
+            self._round, self._share, self.train_loss = number, 0.0, loss
+        self._share += self._shares[client]
+        self.train_loss = torch.lerp(self.train_loss, loss, self._shares[client] / self._share)
 
     def composites(self) -> list[Composite]:
         """Return the one model."""

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from ...scenarios.streams import stream
-from .averaging import copy_into
 from .base import Composite, Learner, Part, Setup, objective
 
 __all__ = ["PrivateServerLearner", "SharedServerLearner"]
@@ -70,9 +69,7 @@ class _SplitFedLearner(Learner):
 
     def average(self, clients: tuple[int, ...]) -> None:
         """Give every client the weighted average of these clients' models."""
-        average = self.average_of([part.module for part in self.clients], clients, into=self._average[0])
-        for part in self.clients:
-            copy_into(part.module, average)
+        self.share_average([part.module for part in self.clients], clients)
         self.average_servers(clients)
         self._alike = True
 
@@ -116,9 +113,7 @@ class PrivateServerLearner(_SplitFedLearner):
 
     def average_servers(self, clients: tuple[int, ...]) -> None:
         """Give every server copy the weighted average of these clients' copies."""
-        average = self.average_of([part.module for part in self._servers], clients, into=self._average[1])
-        for part in self._servers:
-            copy_into(part.module, average)
+        self.share_average([part.module for part in self._servers], clients)
 
 
 class SharedServerLearner(_SplitFedLearner):

@@ -1,1 +1,1 @@
-
+"""Gains, rates, and the conversions between decibels and linear units."""

@@ -1,1 +1,1 @@
-
+"""Training schemes, one file each, and what runs and checks them."""

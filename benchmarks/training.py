@@ -1,0 +1,131 @@
+"""The cost of the simulator around training: its time over that of a plain PyTorch loop.
+
+The quickstart's model, data and optimisers; the event loop, the record and the learner on one side, the
+loops of ``plain_loops.py`` on the other, both with one thread. Neither evaluates nor writes anything.
+Both must end with the same weights, or the comparison is refused.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import torch
+from cutlayer.experiment import Experiment, prepare
+from cutlayer.models.data.batches import BatchSampler
+from cutlayer.models.data.partition import split
+from cutlayer.models.learning.base import Learner
+from cutlayer.models.learning.factory import load_dataset, make_learner
+from cutlayer.scenarios.loading import load_scenario
+from cutlayer.scenarios.schema import Stop
+from cutlayer.scenarios.streams import stream
+from cutlayer.sim.schemes.base import Scheme
+from cutlayer.sim.schemes.engine import rounds
+from cutlayer.sim.schemes.planning import SchemePlan
+from cutlayer.sim.world import World, slowdown_traces
+from measuring import Figure, interleaved, ratios, show, timed
+from plain_loops import LOOPS, PlainLoop, Task
+from torch import Tensor
+
+__all__ = ["figures"]
+
+SCHEMES = ("psl", "epsl φ=1", "sfl", "sl")
+ROUNDS = 20
+REPEATS = 15
+TOLERANCE = 1e-5
+
+
+def learner_of(experiment: Experiment, scheme: Scheme) -> Learner:
+    """Return a new learner of the scheme."""
+    scenario = experiment.loaded.scenario
+    assert scenario.learning is not None
+    assert experiment.data is not None
+    return make_learner(
+        scheme.learner,
+        scheme.learner_options,
+        model=scenario.model,
+        cut=scheme.cut,
+        data=experiment.data,
+        learning=scenario.learning,
+        seed=scenario.seed,
+    )
+
+
+def task_of(experiment: Experiment, learner: Learner) -> Task:
+    """Return the same training for a plain loop: same weights, same batches, same rates."""
+    scenario = experiment.loaded.scenario
+    learning = scenario.learning
+    assert learning is not None
+    dataset = load_dataset(learning, scenario.model)
+    clients = scenario.devices.count
+    parts = split(learning.partition, dataset.train_labels, clients, stream(scenario.seed, "partition"))
+    sampler = BatchSampler(parts, scenario.batch_size, scenario.seed)
+    return Task(
+        learner.new_model,
+        learner.cut,
+        torch.as_tensor(dataset.train_images),
+        torch.as_tensor(dataset.train_labels),
+        [
+            [torch.as_tensor(sampler.indices(i, number)) for i in range(clients)]
+            for number in range(1, ROUNDS + 1)
+        ],
+        learner.data.shares,
+        learning.optimizer.client_lr,
+        learning.optimizer.server_lr,
+    )
+
+
+def simulated(world: World, scheme: Scheme, learner: Learner) -> None:
+    """Train inside the simulator; the run is left before its last round, which would be evaluated."""
+    endless = rounds(scheme, world, learner, Stop(rounds=ROUNDS + 1), ROUNDS + 1)
+    for _ in islice(endless, ROUNDS):
+        pass
+
+
+def weights(learner: Any) -> list[Tensor]:
+    """Return all parameters of a learner, client parts first, as a plain loop's."""
+    clients = [part.module for part in learner.clients]
+    composites = learner.composites()
+    servers = [composites[0][1]]
+    if len({id(server) for _, server in composites}) > 1:
+        servers = [server for _, server in composites]
+    return [p.detach() for module in (*clients, *servers) for p in module.parameters()]
+
+
+def check_same(learner: Learner, plain: PlainLoop, label: str) -> None:
+    """Raise a RuntimeError where the two have not learnt the same."""
+    pairs = zip(weights(learner), plain.weights(), strict=False)
+    gap = max(float((one - other).abs().max()) for one, other in pairs)
+    if not gap <= TOLERANCE:
+        raise RuntimeError(f"{label}: the weights differ by {gap:.2g} from the plain loop's; {TOLERANCE:g} is allowed")
+
+
+def overhead(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> Figure:
+    """Return the time in the simulator over the time of the plain loop, for one scheme."""
+    scenario = experiment.loaded.scenario
+    task = task_of(experiment, learner_of(experiment, scheme))
+    label = str(scheme.parameters.label)
+    last: dict[str, Any] = {}
+
+    def inside() -> float:
+        learner = last["learner"] = learner_of(experiment, scheme)
+        world = World(scenario.server, experiment.fleet, plan.links, slowdown_traces(scenario))
+        return timed(lambda: simulated(world, scheme, learner))
+
+    def plain() -> float:
+        loop = last["plain"] = LOOPS[scheme.parameters.name](task)
+        return timed(loop.train)
+
+    simulator_s, plain_s = interleaved(REPEATS, inside, plain)
+    check_same(last["learner"], last["plain"], label)
+    return Figure(f"training: {label}, simulator / plain PyTorch", ratios(simulator_s, plain_s), "×", "≤ 1.10")
+
+
+def figures() -> list[Figure]:
+    """Return one ratio a scheme."""
+    experiment = prepare(load_scenario("quickstart", schemes=SCHEMES))
+    return [overhead(experiment, scheme, plan) for scheme, plan in experiment.schemes]
+
+
+if __name__ == "__main__":
+    show(figures())

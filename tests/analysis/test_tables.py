@@ -1,0 +1,142 @@
+"""Rounds, summaries, run folders and comparisons, all derived from the intervals of real runs."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cutlayer
+from cutlayer.analysis.comparison import comparison, formatted
+from cutlayer.analysis.run import Run, RunFolderError, load_run, save_run
+from cutlayer.analysis.tables import scheme_summary
+
+
+@pytest.fixture(scope="module")
+def timeline() -> Run:
+    """A run of all schemes without learning."""
+    schemes = "[sl, sfl, psl, {name: epsl, phi: 0.5}, fl, centralised]"
+    return cutlayer.run("timeline_only", overrides=["stop.rounds=3", f"schemes={schemes}"])
+
+
+def test_rounds_add_up_to_the_intervals(timeline: Run) -> None:
+    """Bits, FLOPs and energy of the rounds are those of the intervals, scheme by scheme."""
+    for label, rows in timeline.intervals.groupby("label"):
+        table = timeline.rounds[timeline.rounds["label"] == label]
+        server = rows["node"] == "server"
+        sums = {
+            "uplink_bits": rows.loc[rows["lane"] == "uplink", "bits"],
+            "downlink_bits": rows.loc[rows["lane"] == "downlink", "bits"],
+            "client_flops": rows.loc[~server, "flops"],
+            "server_flops": rows.loc[server, "flops"],
+            "energy_j": rows["energy_j"],
+            "client_energy_j": rows.loc[~server & (rows["lane"] != "downlink"), "energy_j"],
+        }
+        for column, values in sums.items():
+            assert values.sum() == pytest.approx(table[column].sum(), rel=1e-12), (label, column)
+        assert table["latency_s"].sum() == pytest.approx(rows["end_s"].max(), rel=1e-12)
+
+
+def test_the_summary_finds_the_first_round_at_the_target() -> None:
+    """The target counts where it is first seen, though accuracy falls again and gaps lie between."""
+    rounds = pd.DataFrame(
+        {
+            "latency_s": [2.0] * 5,
+            "end_s": [2.0, 4.0, 6.0, 8.0, 10.0],
+            "test_accuracy": [np.nan, 0.4, np.nan, 0.8, 0.6],
+            "samples": [10, 10, 0, 10, 10],
+            "updates": [1] * 5,
+            "participants": [1, 1, 0, 1, 1],
+            **{c: [1.0] * 5 for c in ("uplink_bits", "downlink_bits", "energy_j", "client_energy_j")},
+        }
+    )
+    summary = scheme_summary(rounds, 0.8)
+    assert (8.0, 4, 30) == tuple(
+        summary[k] for k in ("time_to_target_s", "rounds_to_target", "samples_to_target")
+    )
+    assert (0.6, 0.8, 1) == tuple(summary[k] for k in ("final_accuracy", "best_accuracy", "empty_rounds"))
+    assert scheme_summary(rounds, 0.9)["time_to_target_s"] is None
+
+
+def test_a_saved_run_reads_back_equal(timeline: Run, tmp_path: Path) -> None:
+    """Every number survives the files, to the bit."""
+    save_run(timeline, tmp_path / "run")
+    read = load_run(tmp_path / "run")
+    assert timeline.summary == read.summary
+    assert timeline.scenario == read.scenario
+    for name in ("rounds", "devices", "intervals"):
+        written, back = getattr(timeline, name), getattr(read, name)
+        for column in written.select_dtypes("number"):
+            assert np.array_equal(written[column], back[column], equal_nan=True), (name, column)
+
+
+def test_nothing_is_overwritten_unasked(timeline: Run, tmp_path: Path) -> None:
+    """A run in the folder is kept; asked to, it is replaced; a folder of something else never is."""
+    folder = tmp_path / "run"
+    save_run(timeline, folder)
+    (folder / "mark").write_text("")
+    with pytest.raises(RunFolderError, match="holds a run already"):
+        save_run(timeline, folder)
+    save_run(timeline, folder, overwrite=True)
+    assert not (folder / "mark").exists()
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter").write_text("")
+    with pytest.raises(RunFolderError, match="no run folder"):
+        save_run(timeline, tmp_path / "thesis", overwrite=True)
+
+
+def test_a_failed_write_leaves_nothing(
+    timeline: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the disk is full half-way, the folder does not appear, and no draft stays behind."""
+
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    with pytest.raises(RunFolderError, match="No space left"):
+        save_run(timeline, tmp_path / "run")
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_broken_run_folders_are_refused(timeline: Run, tmp_path: Path) -> None:
+    """A missing file and a later format are named."""
+    folder = tmp_path / "run"
+    save_run(timeline, folder)
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps({**summary, "format": 2}))
+    with pytest.raises(RunFolderError, match="format 2; this version reads format 1"):
+        load_run(folder)
+    (folder / "rounds.csv").unlink()
+    with pytest.raises(RunFolderError, match=r"rounds\.csv missing"):
+        load_run(folder)
+
+
+def test_the_comparison_is_the_summaries(timeline: Run) -> None:
+    """One row a scheme; the speed-up is SL's mean round over the scheme's; CSV keeps full precision."""
+    table = comparison([timeline]).set_index("label")
+    for label, summary in timeline.summary["schemes"].items():
+        assert summary["mean_latency_s"] == table.loc[label, "mean_latency_s"]
+        ratio = timeline.summary["schemes"]["sl"]["mean_latency_s"] / summary["mean_latency_s"]
+        assert ratio == pytest.approx(table.loc[label, "speedup_over_sl"], rel=1e-12)
+    read = pd.read_csv(io.StringIO(formatted(comparison([timeline]), "csv")), float_precision="round_trip")
+    assert read["mean_latency_s"].tolist() == table["mean_latency_s"].tolist()
+
+
+def test_a_time_to_target_needs_every_run() -> None:
+    """Over several runs a mean exists only where each run has the figure; latencies are averaged."""
+    runs = [
+        cutlayer.run("timeline_only", seed=s, overrides=["stop.rounds=1", "schemes=[psl]"]) for s in (0, 1)
+    ]
+    for run, time_s in zip(runs, (3.0, None), strict=True):
+        run.summary["schemes"]["psl"]["time_to_target_s"] = time_s
+    (row,) = comparison(runs).to_dict("records")
+    assert 2 == row["runs"]
+    assert np.isnan(row["time_to_target_s"])
+    latencies = [run.summary["schemes"]["psl"]["mean_latency_s"] for run in runs]
+    assert latencies[0] != latencies[1]
+    assert sum(latencies) / 2 == pytest.approx(row["mean_latency_s"], rel=1e-12)
