@@ -125,7 +125,7 @@ class ParallelLearner(Learner):
         if merged == size:
             return [rows.grad] * members
         averaged, own = rows.grad[:merged], rows.grad[merged:].chunk(members)
-        return [torch.cat([averaged, rows / weight]) for rows, weight in zip(own, share, strict=True)]
+        return [torch.cat([averaged, mine / weight]) for mine, weight in zip(own, share, strict=True)]
 
     def composites(self) -> list[Composite]:
         """Return each client's part with the common server part."""

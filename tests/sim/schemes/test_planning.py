@@ -22,9 +22,7 @@ UNITS = named_unit_table("resnet18")
 SCHEMES = ["sl", "sfl", "psl", "epsl", "fl", "centralised"]
 
 
-def planned(
-    name: str, seed: int, *, clients: int = 4, subchannels: int = 9, **allocation: object
-) -> SchemePlan:
+def planned(name: str, seed: int, clients: int = 4, band: int = 9, **allocation: object) -> SchemePlan:
     """Return a scheme's plan for a random placement."""
     return case(name, seed, clients, band, **allocation)[0]
 
