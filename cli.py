@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["app", "main"]
 
@@ -29,7 +25,7 @@ ScenarioArgument = Annotated[
 Overrides = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Set a key, for example devices.count=10.")
 ]
-Seed = Annotated[int | None, typer.Option(min=0, help="Replace the scenario's seed.")]
+Seed = Annotated[int | None, typer.Option(help="Replace the scenario's seed.")]
 AllowImports = Annotated[
     bool, typer.Option("--allow-imports", help="Let a model be imported from your code.")
 ]
@@ -50,15 +46,14 @@ def _wrong_input() -> Iterator[None]:
     except (ScenarioError, RunFolderError, InputError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted: nothing was finished, nothing was written", err=True)
+        raise typer.Exit(130) from None
 
 
 def main() -> None:
-    """Run the command line; an interrupt ends it with status 130."""
-    try:
-        app()
-    except KeyboardInterrupt:
-        typer.echo("interrupted: nothing was finished, nothing was written", err=True)
-        sys.exit(130)
+    """Run the command line."""
+    app()
 
 
 @app.command()
@@ -75,7 +70,7 @@ def run(
     from rich.console import Console
 
     from .analysis.comparison import comparison, rich_table
-    from .analysis.run import check_free, save_run
+    from .analysis.run import RunFolderError, check_free, save_run
     from .experiment import prepare
     from .progress import RunProgress
     from .runner import run_loaded
@@ -90,7 +85,11 @@ def run(
         console = Console()
         with RunProgress(loaded.scenario, console) as progress:
             result = run_loaded(experiment, progress.on_round)
+    try:
         save_run(result, folder, overwrite=overwrite)
+    except RunFolderError as error:  # the place was free before: not wrong input, but a run that failed
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
     console.print(rich_table(comparison([result]), title=loaded.scenario.name))
     console.print(f"written to {folder}", soft_wrap=True, highlight=False)
     if result.interrupted:

@@ -11,11 +11,13 @@ import pandas as pd
 
 from .analysis.tables import round_table, scheme_summary
 from .models.data import catalogue as _datasets
+from .models.data.dataset import DatasetError, DatasetFileError
 from .models.networks import catalogue as _networks
 from .models.unit_tables import unit_table
-from .scenarios.faults import Fault
+from .scenarios.faults import Fault, KeyPath
 from .scenarios.loading import Loaded
 from .scenarios.registry import find
+from .scenarios.schema import Scenario
 from .scenarios.unit_table import UnitTable
 from .sim import catalogue as _methods
 from .sim.allocation.problem import AllocationError, RadioProblem
@@ -87,67 +89,91 @@ def prepare(loaded: Loaded, *, allow_imports: bool = False) -> Experiment:
         With all that can't be had: units, gains, plans, data.
     """
     scenario = loaded.scenario
-    if scenario.model.name == "imported" and not allow_imports:
-        text = "runs code of yours; allow it with --allow-imports (from Python: allow_imports=True)"
-        raise loaded.error([Fault(("model", "name"), text)])
-    try:
-        units = unit_table(scenario.model)
-    except (ValueError, ImportError) as error:
-        raise loaded.error([Fault(("model",), str(error))]) from None
-    faults = allocation_faults(scenario.allocation, len(units), scenario.model.name)
+    faults: list[Fault] = []
+    units = _units(scenario, faults, allow_imports=allow_imports)
     fleet = draw_fleet(scenario.devices, scenario.seed)
-    data = None
-    try:
-        problem = radio_problem(scenario.radio, fleet, scenario.seed)
-    except ValueError as error:
-        faults.append(Fault(("radio", "path_loss"), str(error)))
-    if scenario.learning is not None:
-        data = _client_data(loaded, faults)
-    if faults:
+    problem = _problem(scenario, fleet, faults)
+    data = _client_data(scenario, faults) if scenario.learning is not None else None
+    schemes = _planned(scenario, units, fleet, problem, faults) if units and problem else ()
+    if faults or units is None or problem is None:
         raise loaded.error(faults)
-    schemes = _planned(loaded, units, fleet, problem)
     return Experiment(loaded, units, fleet, problem, schemes, data)
 
 
-def _client_data(loaded: Loaded, faults: list[Fault]) -> ClientData | None:
+def _units(scenario: Scenario, faults: list[Fault], *, allow_imports: bool) -> UnitTable | None:
+    model = scenario.model
+    if model.name == "imported" and not allow_imports:
+        text = "runs code of yours; allow it with --allow-imports (from Python: allow_imports=True)"
+        faults.append(Fault(("model", "name"), text))
+        return None
+    try:
+        return unit_table(model)
+    except (ValueError, ImportError) as error:
+        source = tuple(key for key in ("file", "factory") if hasattr(model, key))
+        faults.append(Fault(("model", *source), str(error)))
+        return None
+
+
+def _problem(scenario: Scenario, fleet: Fleet, faults: list[Fault]) -> RadioProblem | None:
+    try:
+        return radio_problem(scenario.radio, fleet, scenario.seed)
+    except ValueError as error:
+        faults.append(Fault(("radio", "path_loss"), str(error)))
+        return None
+
+
+def _client_data(scenario: Scenario, faults: list[Fault]) -> ClientData | None:
     from .models.learning.factory import client_data, load_dataset  # torch only where it trains
 
-    scenario = loaded.scenario
-    assert scenario.learning is not None
+    learning = scenario.learning
+    assert learning is not None
+    key: KeyPath = ("learning", "dataset")
     try:
-        dataset = load_dataset(scenario.learning, scenario.model)
+        dataset = load_dataset(learning, scenario.model)
+        key = ("learning", "partition")
         return client_data(
-            scenario.learning,
+            learning,
             dataset,
             clients=scenario.devices.count,
             batch_size=scenario.batch_size,
             seed=scenario.seed,
         )
+    except DatasetFileError as error:
+        faults.append(Fault(("learning", "dataset", "path"), str(error)))
+    except DatasetError as error:
+        faults.append(Fault(key, str(error)))
     except ValueError as error:
-        faults.append(Fault(("learning",), str(error)))
-        return None
+        faults.append(Fault(("learning", "device"), str(error)))
+    return None
 
 
 def _planned(
-    loaded: Loaded, units: UnitTable, fleet: Fleet, problem: RadioProblem
+    scenario: Scenario, units: UnitTable, fleet: Fleet, problem: RadioProblem, faults: list[Fault]
 ) -> tuple[tuple[Scheme, SchemePlan], ...]:
-    scenario = loaded.scenario
+    allocation = scenario.allocation
+    outside = allocation_faults(allocation, len(units), scenario.model.name)
+    if outside and len(units) > 1:
+        faults.extend(outside)
+        allocation = allocation.model_copy(update={"cut": 1})  # so that the rest is checked all the same
     server = scenario.server
     speeds = Speeds(fleet.seconds_per_flop, server.cycles_per_flop / server.clock_hz)
     job = Job(units, scenario.batch_size, len(fleet), scenario.round_policy.deadline_s)
     planned: list[tuple[Scheme, SchemePlan]] = []
-    faults: dict[Fault, None] = {}  # several schemes meet the same fault
+    found: dict[KeyPath, Fault] = {}  # several schemes meet the same fault, each with its own numbers
     for parameters in scenario.schemes:
         scheme: Scheme = find("scheme", parameters.name).load()(parameters, job)
+        if not scheme.cuts():
+            text = f"{parameters.name} splits the model, which takes 2 units or more; it has {len(units)}"
+            found.setdefault(("model",), Fault(("model",), text))
+            continue
         try:
-            plan = plan_scheme(scheme, problem, speeds, scenario.allocation, scenario.seed)
+            plan = plan_scheme(scheme, problem, speeds, allocation, scenario.seed)
         except AllocationError as error:
-            faults[Fault(("allocation",), str(error))] = None
+            found.setdefault(error.key, Fault(error.key, str(error)))
             continue
         scheme.cut = plan.cut
         planned.append((scheme, plan))
-    if faults:
-        raise loaded.error(list(faults))
+    faults.extend(found.values())
     return tuple(planned)
 
 

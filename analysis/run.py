@@ -82,9 +82,19 @@ def check_free(folder: Path, *, overwrite: bool = False) -> None:
     Raises
     ------
     RunFolderError
-        If something is there and it may not be overwritten, or is no run folder.
+        If something is there and it may not be overwritten, or is no run folder; or if nothing can be
+        written there.
     """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    try:
+        free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+        parent = next(path for path in folder.absolute().parents if path.exists())
+    except OSError as error:
+        raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from None
+    if not parent.is_dir():
+        raise RunFolderError(f"cannot write {folder}: {parent} is no folder")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise RunFolderError(f"cannot write {folder}: no permission to write in {parent}")
+    if free:
         return
     if not folder.is_dir() or not (folder / "summary.json").is_file():
         raise RunFolderError(f"{folder} exists and is no run folder; choose another place")

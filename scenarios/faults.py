@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -17,11 +19,13 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 class Fault:
     """One thing wrong with a scenario.
 
-    ``path`` is the key path as the user wrote it; empty when the whole file is meant.
+    ``path`` is the key path as the user wrote it; empty when the whole file is meant. ``place`` is given
+    where the fault is not in the file: the option of the command line.
     """
 
     path: KeyPath
     message: str
+    place: str | None = None
 
     @property
     def key(self) -> str:
@@ -34,11 +38,11 @@ class ScenarioError(Exception):
 
     Parameters
     ----------
-    faults : all faults found, in the order of the keys
+    faults : all faults found; they are told in the order of the file, those of options last
     source : str
         Name of the file.
     lines : line of each key path in the file; a path that is absent is looked up by its parents
-    overridden : key paths that were set from outside the file
+    overridden : key paths that were set from outside the file, with the option that set them
     """
 
     def __init__(
@@ -46,25 +50,43 @@ class ScenarioError(Exception):
         faults: Sequence[Fault],
         source: str = "scenario",
         lines: Mapping[KeyPath, int] | None = None,
-        overridden: Sequence[KeyPath] = (),
+        overridden: Mapping[KeyPath, str] | None = None,
     ) -> None:
-        self.faults = tuple(faults)
         self.source = source
         self.lines = dict(lines or {})
-        self.overridden = tuple(overridden)
+        self.overridden = dict(overridden or {})
+        self.faults = tuple(sorted(faults, key=self._order))
         super().__init__("\n".join(self.messages()))
 
     def messages(self) -> list[str]:
         """Return one line for each fault."""
-        return [f"{self._place(fault.path)}: {_headed(fault)}" for fault in self.faults]
+        told = []
+        for fault in self.faults:
+            place = self._option(fault) or f"{self.source}:{self._line(fault.path)}"
+            told.append(" ".join(f"{place}: {_headed(fault)}".split()))  # what others' errors say may be long
+        return told
 
-    def _place(self, path: KeyPath) -> str:
+    def _order(self, fault: Fault) -> tuple[bool, int]:
+        return self._option(fault) is not None, self._line(fault.path)
+
+    def _option(self, fault: Fault) -> str | None:
+        """Return the option that brought the key in, None where the file did."""
+        if fault.place is not None:
+            return fault.place
+        path = fault.path
         for depth in range(len(path), 0, -1):
             if path[:depth] in self.overridden:
-                return "--set"
+                return self.overridden[path[:depth]]
             if path[:depth] in self.lines:
-                return f"{self.source}:{self.lines[path[:depth]]}"
-        return f"{self.source}:{self.lines.get((), 1)}"
+                break
+        if path and path not in self.lines:  # a section that only came to be for a key inside it
+            inside = (key for key in self.overridden if key[: len(path)] == path)
+            return next((self.overridden[key] for key in inside), None)
+        return None
+
+    def _line(self, path: KeyPath) -> int:
+        known = (path[:depth] for depth in range(len(path), -1, -1))
+        return next((self.lines[key] for key in known if key in self.lines), 1)
 
 
 def _headed(fault: Fault) -> str:
@@ -81,12 +103,18 @@ def faults_of(error: ValidationError, data: Any) -> list[Fault]:
     """
     found: dict[Fault, None] = {}  # keeps the order, drops what two branches of a union both say
     for entry in error.errors(include_url=False):
-        path = _user_path(entry["loc"], data, missing=entry["type"] == "missing")
-        found[Fault(path, _plain(entry["msg"], entry["input"], entry["type"]))] = None
+        kind, loc = entry["type"], entry["loc"]
+        if kind == "too_short" and entry["input"]:
+            continue  # only short of its items that are wrong, and they have faults of their own
+        if kind == "missing" and isinstance(loc[-1], int):
+            found[Fault(_user_path(loc[:-1], data), f"value {loc[-1] + 1} of the list is missing")] = None
+            continue
+        path = _user_path(loc, data, missing=kind == "missing")
+        found[Fault(path, _plain(entry["msg"], entry["input"], kind))] = None
     return list(found)
 
 
-def _user_path(loc: KeyPath, data: Any, *, missing: bool) -> KeyPath:
+def _user_path(loc: KeyPath, data: Any, *, missing: bool = False) -> KeyPath:
     path: list[str | int] = []
     here = data
     for position, part in enumerate(loc):
@@ -104,12 +132,36 @@ def _holds(here: Any, part: str | int) -> bool:
     return isinstance(here, Mapping) and part in here
 
 
+_WORDS = {
+    "missing": "this key is required and missing",
+    "too_short": "must hold at least one value",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "string_type": "must be text",
+    "string_too_short": "must not be empty",
+    "invalid_key": "keys must be text",
+}
+"""What pydantic's errors are called in a scenario: its own words name Python's types."""
+
+
 def _plain(message: str, value: Any, kind: str) -> str:
     """Return pydantic's message in the house's words, with the value that was given."""
-    if kind == "missing":
-        return "this key is required and missing"
     text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    text = text.replace("Input should be ", "must be ").replace("Input should have", "must have")
-    if not text.startswith(("must be", "must have")) or isinstance(value, dict | list):
+    text = _WORDS.get(kind, text.replace("Input should be ", "must be ").replace("String should", "must"))
+    text = re.sub(
+        "Tuple should have (at most .*) after validation, not (.*)", r"must hold \1; it holds \2", text
+    )
+    if not text.startswith("must") or isinstance(value, dict | list) or value == "":
         return text
-    return f"{text}; it is {value!r}"
+    return f"{text}; it is {_shown(value)}"
+
+
+def _shown(value: Any) -> str:
+    """Return a value as YAML writes it."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)

@@ -23,6 +23,9 @@ from .section import Section
 __all__ = [
     "AnyPerDevice",
     "Distribution",
+    "Index",
+    "Level",
+    "LevelPerDevice",
     "NonNegative",
     "Number",
     "PerDevice",
@@ -33,6 +36,10 @@ __all__ = [
     "ScenarioPath",
     "draw",
 ]
+
+
+LEVEL_MAX_DB = 300
+"""Beyond it, products of the linear values could leave the range of floating-point numbers."""
 
 
 def _number(value: Any) -> Any:
@@ -46,6 +53,9 @@ Number = Annotated[float, BeforeValidator(_number)]
 Positive = Annotated[Number, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
 PositiveInt = Annotated[int, BeforeValidator(_number), Field(ge=1)]
+Index = Annotated[int, BeforeValidator(_number), Field(ge=0)]
+Level = Annotated[Number, Field(ge=-LEVEL_MAX_DB, le=LEVEL_MAX_DB)]
+"""A level in dB or dBm."""
 
 
 def _from_scenario_folder(path: Path, info: ValidationInfo) -> Path:
@@ -82,13 +92,11 @@ class Distribution(Section):
             raise ValueError(f"uniform: the lower bound {self.uniform[0]:g} is above {self.uniform[1]:g}")
         return self
 
-    def least(self) -> float:
-        """Return the greatest lower bound of the values that can be drawn."""
-        if self.uniform is not None:
-            return self.uniform[0]
-        if self.choice is not None:
-            return min(self.choice)
-        return self.lognormal.median if self.lognormal is not None else 0.0
+    def given(self) -> tuple[float, ...]:
+        """Return the values that the distribution is described by."""
+        if self.lognormal is not None:
+            return (self.lognormal.median,)
+        return self.uniform or self.choice or ()
 
     def sample(self, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return ``[count]`` values."""
@@ -141,28 +149,42 @@ PlacementPerDevice = Annotated[
 AnyPerDevice: TypeAlias = float | tuple[float, ...] | Distribution
 
 
-def _least(value: AnyPerDevice) -> float:
+def _given(value: AnyPerDevice) -> tuple[float, ...]:
     if isinstance(value, Distribution):
-        return value.least()
-    return min(value) if isinstance(value, tuple) else value
+        return value.given()
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _refused(rule: str, value: AnyPerDevice, extreme: float) -> ValueError:
+    """Return the error, with the value that breaks the rule where there are several."""
+    return ValueError(f"must be {rule}" + ("" if extreme == value else f"; it has {extreme:g}"))
 
 
 def _positive(value: AnyPerDevice) -> AnyPerDevice:
-    least = _least(value)
-    if isinstance(value, Distribution) and value.uniform is not None and least == 0:
+    given = _given(value)
+    if isinstance(value, Distribution) and value.uniform is not None and min(given) == 0 < max(given):
         return value  # the bound itself has probability zero
-    if least <= 0:
-        raise ValueError(f"must be greater than 0 for every device; the least is {least:g}")
+    if given and min(given) <= 0:
+        raise _refused("greater than 0 for every device", value, min(given))
     return value
 
 
 def _not_negative(value: AnyPerDevice) -> AnyPerDevice:
-    if _least(value) < 0:
-        raise ValueError(f"must be 0 or more for every device; the least is {_least(value):g}")
+    given = _given(value)
+    if given and min(given) < 0:
+        raise _refused("0 or more for every device", value, min(given))
+    return value
+
+
+def _level(value: AnyPerDevice) -> AnyPerDevice:
+    for level in _given(value):
+        if abs(level) > LEVEL_MAX_DB:
+            raise _refused(f"from {-LEVEL_MAX_DB} to {LEVEL_MAX_DB} for every device", value, level)
     return value
 
 
 PositivePerDevice = Annotated[PerDevice, AfterValidator(_positive)]
+LevelPerDevice = Annotated[PerDevice, AfterValidator(_level)]
 Distances = Annotated[PlacementPerDevice, AfterValidator(_not_negative)]
 
 

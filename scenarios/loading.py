@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from .consistency import inconsistencies
 from .faults import Fault, KeyPath, ScenarioError, faults_of
 from .named import SchemeParameters
+from .overrides import override
 from .schema import Scenario
 from .section import closest
-from .yaml_text import dump_yaml, parse_value, parse_yaml
+from .yaml_text import dump_yaml, parse_yaml
 
 __all__ = ["Loaded", "library", "load_scenario", "scenario_json_schema", "scenario_yaml"]
 
@@ -29,7 +30,7 @@ class Loaded:
     scenario: Scenario
     source: str
     lines: dict[KeyPath, int]
-    overridden: tuple[KeyPath, ...]
+    overridden: dict[KeyPath, str]
 
     def error(self, faults: Sequence[Fault]) -> ScenarioError:
         """Return the error that names the faults by file and line."""
@@ -65,22 +66,25 @@ def load_scenario(
     path, source = _locate(where)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError([Fault((), f"cannot be read: {error}")], source) from None
+    except OSError as error:
+        raise ScenarioError([Fault((), f"cannot be read: {error.strerror}")], source) from None
+    except UnicodeDecodeError as error:
+        raise ScenarioError([Fault((), f"is no text in UTF-8: {error.reason}")], source) from None
     data, lines = parse_yaml(text, source)
     if not isinstance(data, dict):
-        raise ScenarioError([Fault((), "a scenario is a mapping of keys")], source)
-    overridden = [_override(data, override) for override in overrides]
+        raise ScenarioError([Fault((), "must be a mapping of keys, as every scenario is")], source)
+    overridden, faults = override(data, overrides)
     if seed is not None:
         data["seed"] = seed
-        overridden.append(("seed",))
+        overridden["seed",] = "--seed"
     try:
         scenario = Scenario.model_validate(data, context={"folder": path.parent})
     except ValidationError as error:
-        raise ScenarioError(faults_of(error, data), source, lines, overridden) from None
+        faults += faults_of(error, data)
+        raise ScenarioError(faults, source, lines, overridden) from None
     scenario = _labelled(scenario)
-    loaded = Loaded(scenario, source, lines, tuple(overridden))
-    faults = inconsistencies(scenario)
+    loaded = Loaded(scenario, source, lines, overridden)
+    faults += inconsistencies(scenario)
     if faults:
         raise loaded.error(faults)
     return loaded if schemes is None else _only(loaded, schemes)
@@ -88,39 +92,22 @@ def load_scenario(
 
 def _locate(where: str | Path) -> tuple[Path, str]:
     path = Path(where)
-    if path.is_file():
-        return path, str(where)
+    try:
+        if path.is_file():
+            return path, str(where)
+        is_folder = path.is_dir()
+    except OSError:  # for example a name that is too long for one
+        is_folder = False
     known = library()
     if str(where) in known:
         return known[str(where)], f"{where}.yaml"
+    if is_folder:
+        raise ScenarioError([Fault((), "is a folder; a scenario is a file")], str(where))
     hint = closest(str(where), list(known))
     raise ScenarioError(
         [Fault((), f"no such file, and no scenario of the library; it holds: {', '.join(known)}{hint}")],
         str(where),
     )
-
-
-def _override(data: dict[str, Any], override: str) -> KeyPath:
-    """Set one dotted key in the data, and return its path."""
-    dotted, equals, text = override.partition("=")
-    if not equals or not dotted:
-        raise ScenarioError([Fault((), f"{override!r} is not of the form key.path=value")], "--set")
-    path: KeyPath = tuple(int(part) if part.isdigit() else part for part in dotted.split("."))
-    here: Any = data
-    for position, part in enumerate(path):
-        last = position == len(path) - 1
-        if isinstance(here, list):
-            if not isinstance(part, int) or part >= len(here):
-                raise ScenarioError([Fault(path, f"{part!r} is no index of a list of {len(here)}")], "--set")
-        elif not isinstance(here, dict):
-            raise ScenarioError([Fault(path, f"{path[position - 1]!r} is a value, not a section")], "--set")
-        if last:
-            here[part] = parse_value(text)
-        else:
-            if isinstance(here, dict) and here.get(part) is None:
-                here[part] = {}
-            here = here[part]
-    return path
 
 
 def _labelled(scenario: Scenario) -> Scenario:
@@ -136,8 +123,8 @@ def _only(loaded: Loaded, wanted: Sequence[str]) -> Loaded:
     kept: list[SchemeParameters] = []
     names = [name for scheme in loaded.scenario.schemes for name in (scheme.name, str(scheme.label))]
     faults = [
-        Fault(("schemes",), f"the scenario has no scheme {name!r}; it has: {', '.join(dict.fromkeys(names))}"
-              f"{closest(name, names)}")
+        Fault((), f"the scenario has no scheme {name!r}; it has: {', '.join(dict.fromkeys(names))}"
+              f"{closest(name, names)}", "--schemes")
         for name in wanted if name not in names
     ]  # fmt: skip
     if faults:

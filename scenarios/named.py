@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationInfo
+from pydantic import (
+    BaseModel,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from .registry import Kind, Parameters, find, specs
+from .registry import Kind, Parameters, UnknownNameError, find, specs
 from .section import Section
 
 __all__ = ["MethodOr", "PathLossParameters", "Registered", "SchemeParameters"]
@@ -18,7 +26,7 @@ __all__ = ["MethodOr", "PathLossParameters", "Registered", "SchemeParameters"]
 class SchemeParameters(Parameters):
     """What every training scheme takes: a label, unique in its scenario."""
 
-    label: str | None = None
+    label: Annotated[str, Field(min_length=1)] | None = None
 
     def default_label(self) -> str:
         """Return the name with the parameters that tell two runs of one scheme apart."""
@@ -59,7 +67,11 @@ class Registered:
         if not isinstance(value, Mapping) or not isinstance(value.get(self.key), str):
             known = ", ".join(spec.name for spec in specs(self.kind))
             raise ValueError(f"must be a name, or a mapping with the key {self.key}; known: {known}")
-        return find(self.kind, value[self.key]).parameters.model_validate(value, context=info.context)
+        try:
+            parameters = find(self.kind, value[self.key]).parameters
+        except UnknownNameError as error:
+            raise _at(self.key, str(error), value[self.key]) from None
+        return parameters.model_validate(value, context=info.context)
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -90,7 +102,15 @@ class MethodOr:
     def _validate(self, value: Any, explicit: Any) -> Any:
         if isinstance(value, str):
             return find(self.kind, value).name
-        return explicit(value)
+        try:
+            return explicit(value)
+        except ValidationError as error:
+            if any(fault["loc"] or fault["type"] not in _WRONG_TYPES for fault in error.errors()):
+                raise
+            known = ", ".join(spec.name for spec in specs(self.kind))
+            raise ValueError(
+                f"must be a method ({known}) or {_WRONG_TYPES[error.errors()[0]['type']]}"
+            ) from None
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -98,6 +118,17 @@ class MethodOr:
         """Return ``anyOf`` the method names and the explicit form."""
         explicit = handler(schema)
         return {"anyOf": [{"enum": [spec.name for spec in specs(self.kind)]}, explicit]}
+
+
+_WRONG_TYPES = {"tuple_type": "a list of lists", "model_type": "a mapping"}
+"""What an explicit value that is something else altogether should have been."""
+
+
+def _at(key: str, message: str, value: object) -> ValidationError:
+    """Return a fault of one key of the mapping in hand, so that its line is found."""
+    kind = PydanticCustomError("unknown_name", "{message}", {"message": message})
+    fault = InitErrorDetails(type=kind, loc=(key,), input=value)
+    return ValidationError.from_exception_data("name", [fault])
 
 
 def _plain(value: Any) -> Any:

@@ -45,13 +45,23 @@ class Spec:
         return getattr(importlib.import_module(module), attribute)
 
 
+_WORDS: dict[Kind, str] = {
+    "dataset": "data set",
+    "path_loss": "path loss",
+    "subchannels": "subchannel method",
+    "power": "power method",
+    "cut": "cut method",
+}
+
+
 class UnknownNameError(ValueError):
     """A name that nothing is registered under; the message lists the known ones and the closest."""
 
     def __init__(self, kind: Kind, name: str) -> None:
         known = sorted(_specs[kind])
-        label = kind.replace("_", " ")
-        super().__init__(f"no {label} is named {name!r}; known: {', '.join(known)}{closest(name, known)}")
+        super().__init__(
+            f"no {_WORDS.get(kind, kind)} is named {name!r}; known: {', '.join(known)}{closest(name, known)}"
+        )
 
 
 _specs: dict[Kind, dict[str, Spec]] = {kind: {} for kind in get_args(Kind)}

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, SerializeAsAny, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
 from .fields import (
     Distances,
     Distribution,
+    Index,
+    Level,
+    LevelPerDevice,
     NonNegative,
     Number,
-    PerDevice,
     Placement,
     Positive,
     PositiveInt,
@@ -46,7 +48,6 @@ NamedDataset = Annotated[SerializeAsAny[Parameters], Registered("dataset")]
 NamedPathLoss = Annotated[SerializeAsAny[PathLossParameters], Registered("path_loss", key="model")]
 NamedScheme = Annotated[SerializeAsAny[SchemeParameters], Registered("scheme")]
 Fraction = Annotated[Number, Field(gt=0, le=1)]
-Index = Annotated[int, Field(ge=0)]
 
 
 class Stop(Section):
@@ -100,7 +101,7 @@ class Devices(Section):
     clock_hz: PositivePerDevice = Field(default=Distribution(uniform=(1.0e9, 1.6e9)), description="cycles/s")
     cycles_per_flop: PositivePerDevice = Field(default=0.0625, description="κ; time = FLOPs·κ/clock")
     distance_m: Distances = Field(default=Placement(uniform_disc=200.0), description="to the access point")
-    power_max_dbm: PerDevice = Field(default=31.76, description="uplink power limit of one device")
+    power_max_dbm: LevelPerDevice = Field(default=31.76, description="uplink power limit of one device")
     switched_capacitance: PositivePerDevice = Field(
         default=1e-28, description="ς, J·s²/cycle³; energy = ς·clock²·κ·FLOPs"
     )
@@ -131,21 +132,31 @@ class Radio(Section):
     subchannels: PositiveInt = 20
     subchannel_hz: Positive = 10.0e6
     antenna_gain: Positive = Field(default=10.0, description="product of both antennas' gains, linear")
-    noise_dbm_per_hz: Number = -174.0
-    downlink_dbm_per_hz: Number = -50.0
-    uplink_total_power_max_dbm: Number = Field(default=36.99, description="limit of all devices together")
-    spectral_efficiency_max: PositiveFloat | None = Field(
+    noise_dbm_per_hz: Level = -174.0
+    downlink_dbm_per_hz: Level = -50.0
+    uplink_total_power_max_dbm: Level = Field(default=36.99, description="limit of all devices together")
+    spectral_efficiency_max: Positive | None = Field(
         default=None, description="cap in bit/s/Hz; real modems stop near 7.4"
     )
     path_loss: NamedPathLoss = Field(default="samimi_28ghz", validate_default=True)
     fading: Fading = Fading()
     sharing: Literal["dedicated"] = "dedicated"
 
+    @model_validator(mode="after")
+    def _band_above_zero(self) -> Radio:
+        band_hz = self.subchannels * self.subchannel_hz
+        if self.carrier_hz <= band_hz / 2:
+            raise ValueError(
+                f"a band of {self.subchannels} x {self.subchannel_hz:g} Hz around carrier_hz"
+                f" {self.carrier_hz:g} reaches below 0 Hz"
+            )
+        return self
+
 
 class ExplicitPower(Section):
     """Uplink power spectral densities given by hand, one a device."""
 
-    dbm_per_hz: Annotated[tuple[Number, ...], Field(min_length=1)]
+    dbm_per_hz: Annotated[tuple[Level, ...], Field(min_length=1)]
 
 
 Assignment = tuple[tuple[Index, ...], ...]

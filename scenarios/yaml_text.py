@@ -18,6 +18,14 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own
 
 
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper; it quotes text that either version of YAML would read as something else."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {  # noqa: RUF012 - PyYAML's own
+        first: list(resolvers) for first, resolvers in yaml.SafeDumper.yaml_implicit_resolvers.items()
+    }
+
+
 for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
@@ -28,7 +36,8 @@ for _tag, _pattern, _first in (
         list("-+0123456789."),
     ),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: _integer(node.value))
 _Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: _real(node.value))
 
@@ -55,22 +64,23 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[KeyPath, int]]:
     ScenarioError
         If the text is no YAML, or a key is given twice (YAML readers would drop one silently).
     """
-    loader = _Loader(text)
-    try:
-        node = loader.get_single_node()
-        data = loader.construct_document(node) if node is not None else None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = mark.line + 1 if mark else 1
-        raise ScenarioError([Fault((), f"not valid YAML: {error.problem}")], source, {(): line}) from None
-    except (yaml.YAMLError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ScenarioError([Fault((), f"not valid YAML: {reason}")], source) from None
-    finally:
-        loader.dispose()
     lines: dict[KeyPath, int] = {}
     faults: list[Fault] = []
-    _locate(node, (), lines, faults)
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        _locate(node, (), lines, faults)
+        data = loader.construct_document(node) if node is not None and not faults else None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = min(mark.line + 1, len(text.splitlines())) if mark else 1  # the end of the text is on no line
+        reason = ", ".join(filter(None, (error.context, error.problem)))
+        raise ScenarioError([Fault((), f"not valid YAML: {reason}")], source, {(): line}) from None
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise ScenarioError([Fault((), f"not valid YAML: {error}")], source) from None
+    except RecursionError:
+        text = "not valid YAML: nested too deeply, or an alias that stands inside its own anchor"
+        raise ScenarioError([Fault((), text)], source) from None
     if faults:
         raise ScenarioError(faults, source, lines)
     return data, lines
@@ -79,12 +89,14 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[KeyPath, int]]:
 def _locate(node: Any, path: KeyPath, lines: dict[KeyPath, int], faults: list[Fault]) -> None:
     if isinstance(node, yaml.MappingNode):
         for key_node, value_node in node.value:
-            here = (*path, str(key_node.value))
+            here = (*path, key_node.value if isinstance(key_node, yaml.ScalarNode) else "?")
             line = key_node.start_mark.line + 1
             if here in lines:
                 faults.append(Fault(here, f"given twice, first in line {lines[here]}"))
-                continue
             lines[here] = line
+            if not key_node.tag.endswith(":str"):
+                kind = key_node.tag.rpartition(":")[2]
+                faults.append(Fault(here, f"keys must be text; this one reads as {kind}"))
             _locate(value_node, here, lines, faults)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
@@ -105,5 +117,5 @@ def parse_value(text: str) -> Any:
 
 def dump_yaml(data: Any) -> str:
     """Return plain data as YAML text that reads back equal, keys in their order."""
-    text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
     return text

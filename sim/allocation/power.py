@@ -24,6 +24,7 @@ from .water_filling import WaterFilling
 __all__ = ["explicit_power", "optimal", "uniform"]
 
 TOLERANCE = 4 * np.finfo(np.float64).eps  # the least that brentq takes
+GIVEN = ("allocation", "power")
 ROUNDING = 1e-12  # relative; a round that is shorter by less is not shorter
 
 
@@ -108,7 +109,8 @@ def explicit_power(
     """
     if len(dbm_per_hz) != problem.num_clients:
         raise AllocationError(
-            f"power densities are given for {len(dbm_per_hz)} devices; there are {problem.num_clients}"
+            f"power densities are given for {len(dbm_per_hz)} devices; there are {problem.num_clients}",
+            GIVEN,
         )
     given = dbm_to_w(np.asarray(dbm_per_hz, dtype=np.float64))
     psd_w_per_hz = np.where(owner >= 0, given[owner], 0.0)
@@ -117,12 +119,14 @@ def explicit_power(
     for client in np.flatnonzero(power_w > problem.power_max_w * slack).tolist():
         raise AllocationError(
             f"device {client}: {dbm_per_hz[client]:g} dBm/Hz on its {np.sum(owner == client)} subchannels"
-            f" is {power_w[client]:.6g} W; its limit is {problem.power_max_w[client]:.6g} W"
+            f" is {power_w[client]:.6g} W; its limit is {problem.power_max_w[client]:.6g} W",
+            GIVEN,
         )
     if power_w.sum() > problem.total_power_max_w * slack:
         raise AllocationError(
             f"all devices together ask for {power_w.sum():.6g} W;"
-            f" their limit is {problem.total_power_max_w:.6g} W"
+            f" their limit is {problem.total_power_max_w:.6g} W",
+            GIVEN,
         )
     return psd_w_per_hz
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...scenarios.faults import KeyPath
 from ..radio.rates import Band, broadcast_rate, downlink_rates, uplink_rates
 
 __all__ = [
@@ -22,7 +23,17 @@ __all__ = [
 
 
 class AllocationError(ValueError):
-    """Resources that can't be allocated as asked; the message names the rule and the numbers."""
+    """Resources that can't be allocated as asked; the message names the rule and the numbers.
+
+    Parameters
+    ----------
+    message : the rule and the numbers
+    key : key path of the scenario that asks for it
+    """
+
+    def __init__(self, message: str, key: KeyPath = ("allocation",)) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from .problem import AllocationError, RadioProblem, RoundWork, transfer_s, unifo
 __all__ = ["explicit_owner", "greedy", "marginal_greedy", "random", "round_robin"]
 
 UNUSED = -1
+GIVEN = ("allocation", "subchannels")
 
 
 class _Draft:
@@ -197,20 +198,23 @@ def explicit_owner(
         If there are not C lists, a list is empty, or a subchannel is out of range or given twice.
     """
     if len(lists) != num_clients:
-        raise AllocationError(f"subchannels are listed for {len(lists)} devices; there are {num_clients}")
+        raise AllocationError(
+            f"subchannels are listed for {len(lists)} devices; there are {num_clients}", GIVEN
+        )
     owner = np.full(num_subchannels, UNUSED, dtype=np.intp)
     for client, subchannels in enumerate(lists):
         if not subchannels:
-            raise AllocationError(f"device {client} has no subchannel; each needs at least one")
+            raise AllocationError(f"device {client} has no subchannel; each needs at least one", GIVEN)
         for subchannel in subchannels:
             if not 0 <= subchannel < num_subchannels:
                 raise AllocationError(
-                    f"device {client}: subchannel {subchannel} is outside 0 to {num_subchannels - 1}"
+                    f"device {client}: subchannel {subchannel} is outside 0 to {num_subchannels - 1}", GIVEN
                 )
             if owner[subchannel] != UNUSED:
                 raise AllocationError(
                     f"subchannel {subchannel} is given to device {owner[subchannel]}"
-                    f" and to device {client}; each belongs to one device at most"
+                    f" and to device {client}; each belongs to one device at most",
+                    GIVEN,
                 )
             owner[subchannel] = client
     return owner
@@ -220,7 +224,8 @@ def _check_enough(problem: RadioProblem) -> None:
     if problem.num_clients > problem.num_subchannels:
         raise AllocationError(
             f"{problem.num_clients} clients need at least one subchannel each;"
-            f" there are {problem.num_subchannels}"
+            f" there are {problem.num_subchannels}",
+            ("radio", "subchannels"),
         )
 
 

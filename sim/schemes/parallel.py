@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
 
 from simpy import Event
 
+from ...scenarios.named import SchemeParameters
 from ..nodes import Device
 from ..phases import (
     BROADCAST,
@@ -20,7 +22,7 @@ from ..phases import (
 )
 from ..stages import Stages, split_stages
 from ..world import World
-from .base import Scheme
+from .base import Job, Scheme
 
 __all__ = ["ParallelSplit", "SplitLearner"]
 
@@ -45,11 +47,18 @@ class ParallelSplit(Scheme):
 
     all_rows_back = False
 
+    def __init__(self, parameters: SchemeParameters, job: Job) -> None:
+        super().__init__(parameters, job)
+        self._stages = lru_cache(maxsize=None)(self._stages_at)  # every round asks for the same few
+
     def stages(self, clients: int, merged: int = 0) -> Stages:
         """Return the stages of a round with so many participants at the planned cut."""
+        return self._stages(self.cut, clients, merged)
+
+    def _stages_at(self, cut: int, clients: int, merged: int) -> Stages:
         job = self.job
         return split_stages(
-            job.units, self.cut, job.batch_size, clients, merged=merged, all_rows_back=self.all_rows_back
+            job.units, cut, job.batch_size, clients, merged=merged, all_rows_back=self.all_rows_back
         )
 
     def split_round(
