@@ -71,7 +71,7 @@ def run(
 
     from .analysis.comparison import comparison, rich_table
     from .analysis.run import RunFolderError, check_free, save_run
-    from .experiment import prepare
+    from .preparation import prepare
     from .progress import RunProgress
     from .runner import run_loaded
     from .scenarios.loading import load_scenario
@@ -215,7 +215,7 @@ def validate(
     allow_imports: AllowImports = False,
 ) -> None:
     """Check a scenario, its data and its allocation without running it."""
-    from .experiment import prepare
+    from .preparation import prepare
     from .scenarios.loading import load_scenario
 
     with _wrong_input():
@@ -230,7 +230,7 @@ def validate(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of a scenario."""
-    from . import experiment  # noqa: F401 - registers what can be named
+    from . import preparation  # noqa: F401 - registers what can be named
     from .scenarios.loading import scenario_json_schema
 
     typer.echo(scenario_json_schema(), nl=False)

@@ -1,66 +1,26 @@
-"""A scenario made ready to run, and the run of one of its schemes. Here the floors meet."""
+"""The run of one scheme of a prepared scenario: what takes time and what takes accuracy, together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from .analysis.tables import round_table, scheme_summary
-from .models.data import catalogue as _datasets
-from .models.data.dataset import DatasetError, DatasetFileError
-from .models.networks import catalogue as _networks
-from .models.unit_tables import unit_table
-from .scenarios.faults import Fault, KeyPath
-from .scenarios.loading import Loaded
-from .scenarios.registry import find
-from .scenarios.schema import Scenario
-from .scenarios.unit_table import UnitTable
-from .sim import catalogue as _methods
-from .sim.allocation.problem import AllocationError, RadioProblem
-from .sim.channel import radio_problem
-from .sim.fleet import Fleet, draw_fleet
+from .preparation import Experiment, prepare
 from .sim.radio.units import linear_to_db
-from .sim.schemes import catalogue as _schemes
-from .sim.schemes.base import Job, Scheme, Speeds
+from .sim.schemes.base import Scheme
 from .sim.schemes.engine import RoundResult, rounds
-from .sim.schemes.planning import SchemePlan, allocation_faults, plan_scheme
+from .sim.schemes.planning import SchemePlan
 from .sim.world import World, slowdown_traces
-
-if TYPE_CHECKING:
-    from .models.learning.client_data import ClientData
 
 __all__ = ["Experiment", "OnRound", "SchemeRun", "prepare", "run_scheme"]
 
-BUILT_IN = (_datasets, _networks, _methods, _schemes)
-"""The catalogues, imported so that scenarios can name what they register."""
-
 OnRound: TypeAlias = Callable[[str, RoundResult], None]
 """Called with a scheme's label after each of its rounds."""
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A scenario with everything drawn, planned and loaded that its schemes share.
-
-    Attributes
-    ----------
-    loaded : the scenario
-    units : the model's unit table
-    fleet, problem : the devices and the radio resources
-    schemes : each scheme with its plan, in the scenario's order
-    data : the clients' samples; None for a timeline alone
-    """
-
-    loaded: Loaded
-    units: UnitTable
-    fleet: Fleet
-    problem: RadioProblem
-    schemes: tuple[tuple[Scheme, SchemePlan], ...]
-    data: ClientData | None
 
 
 @dataclass(frozen=True)
@@ -73,108 +33,6 @@ class SchemeRun:
     devices: pd.DataFrame
     intervals: pd.DataFrame
     interrupted: bool
-
-
-def prepare(loaded: Loaded, *, allow_imports: bool = False) -> Experiment:
-    """Return the scenario made ready, before anything is written.
-
-    Parameters
-    ----------
-    allow_imports : bool
-        Let ``model: {name: imported}`` import and run the user's code.
-
-    Raises
-    ------
-    ScenarioError
-        With all that can't be had: units, gains, plans, data.
-    """
-    scenario = loaded.scenario
-    faults: list[Fault] = []
-    units = _units(scenario, faults, allow_imports=allow_imports)
-    fleet = draw_fleet(scenario.devices, scenario.seed)
-    problem = _problem(scenario, fleet, faults)
-    data = _client_data(scenario, faults) if scenario.learning is not None else None
-    schemes = _planned(scenario, units, fleet, problem, faults) if units and problem else ()
-    if faults or units is None or problem is None:
-        raise loaded.error(faults)
-    return Experiment(loaded, units, fleet, problem, schemes, data)
-
-
-def _units(scenario: Scenario, faults: list[Fault], *, allow_imports: bool) -> UnitTable | None:
-    model = scenario.model
-    if model.name == "imported" and not allow_imports:
-        text = "runs code of yours; allow it with --allow-imports (from Python: allow_imports=True)"
-        faults.append(Fault(("model", "name"), text))
-        return None
-    try:
-        return unit_table(model)
-    except (ValueError, ImportError) as error:
-        source = tuple(key for key in ("file", "factory") if hasattr(model, key))
-        faults.append(Fault(("model", *source), str(error)))
-        return None
-
-
-def _problem(scenario: Scenario, fleet: Fleet, faults: list[Fault]) -> RadioProblem | None:
-    try:
-        return radio_problem(scenario.radio, fleet, scenario.seed)
-    except ValueError as error:
-        faults.append(Fault(("radio", "path_loss"), str(error)))
-        return None
-
-
-def _client_data(scenario: Scenario, faults: list[Fault]) -> ClientData | None:
-    from .models.learning.factory import client_data, load_dataset  # torch only where it trains
-
-    learning = scenario.learning
-    assert learning is not None
-    key: KeyPath = ("learning", "dataset")
-    try:
-        dataset = load_dataset(learning, scenario.model)
-        key = ("learning", "partition")
-        return client_data(
-            learning,
-            dataset,
-            clients=scenario.devices.count,
-            batch_size=scenario.batch_size,
-            seed=scenario.seed,
-        )
-    except DatasetFileError as error:
-        faults.append(Fault(("learning", "dataset", "path"), str(error)))
-    except DatasetError as error:
-        faults.append(Fault(key, str(error)))
-    except ValueError as error:
-        faults.append(Fault(("learning", "device"), str(error)))
-    return None
-
-
-def _planned(
-    scenario: Scenario, units: UnitTable, fleet: Fleet, problem: RadioProblem, faults: list[Fault]
-) -> tuple[tuple[Scheme, SchemePlan], ...]:
-    allocation = scenario.allocation
-    outside = allocation_faults(allocation, len(units), scenario.model.name)
-    if outside and len(units) > 1:
-        faults.extend(outside)
-        allocation = allocation.model_copy(update={"cut": 1})  # so that the rest is checked all the same
-    server = scenario.server
-    speeds = Speeds(fleet.seconds_per_flop, server.cycles_per_flop / server.clock_hz)
-    job = Job(units, scenario.batch_size, len(fleet), scenario.round_policy.deadline_s)
-    planned: list[tuple[Scheme, SchemePlan]] = []
-    found: dict[KeyPath, Fault] = {}  # several schemes meet the same fault, each with its own numbers
-    for parameters in scenario.schemes:
-        scheme: Scheme = find("scheme", parameters.name).load()(parameters, job)
-        if not scheme.cuts():
-            text = f"{parameters.name} splits the model, which takes 2 units or more; it has {len(units)}"
-            found.setdefault(("model",), Fault(("model",), text))
-            continue
-        try:
-            plan = plan_scheme(scheme, problem, speeds, allocation, scenario.seed)
-        except AllocationError as error:
-            found.setdefault(error.key, Fault(error.key, str(error)))
-            continue
-        scheme.cut = plan.cut
-        planned.append((scheme, plan))
-    faults.extend(found.values())
-    return tuple(planned)
 
 
 def run_scheme(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from .experiment import BUILT_IN as BUILT_IN  # its import registers what can be named
+from .preparation import BUILT_IN as BUILT_IN  # its import registers what can be named
 from .scenarios.loading import library, load_scenario
 from .scenarios.registry import Kind, specs
 from .scenarios.section import closest

@@ -12,7 +12,8 @@ import pandas as pd
 
 from .analysis.comparison import comparison
 from .analysis.run import FORMAT, Run, check_free, load_run, save_run
-from .experiment import Experiment, OnRound, SchemeRun, prepare, run_scheme
+from .experiment import OnRound, SchemeRun, run_scheme
+from .preparation import Experiment, prepare
 from .scenarios.loading import Loaded, load_scenario, scenario_yaml
 
 __all__ = ["compare", "load", "run", "run_loaded"]
@@ -97,11 +98,14 @@ def run_loaded(experiment: Experiment, on_round: OnRound = lambda label, result:
     return Run(
         scenario_yaml(experiment.loaded.scenario),
         _summary(experiment.loaded, done, interrupted=interrupted, trained=experiment.data is not None),
-        *(
-            pd.concat([getattr(part, table) for part in done], ignore_index=True)
-            for table in ("rounds", "devices", "intervals")
-        ),
+        *(_joined([getattr(part, table) for part in done]) for table in ("rounds", "devices", "intervals")),
     )
+
+
+def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the schemes' rows as one table, its columns of the same types however many schemes there are."""
+    table = pd.concat(parts, ignore_index=True)
+    return table.astype(dict.fromkeys(table.select_dtypes("category"), "str"))
 
 
 def _summary(

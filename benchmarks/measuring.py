@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
-__all__ = ["Figure", "interleaved", "ratios", "show", "timed"]
+__all__ = ["Figure", "command", "interleaved", "ratios", "run_time_s", "show", "timed"]
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,33 @@ class Figure:
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Return the wall time of one call, [s]; garbage of earlier work is collected before it."""
+    """Return the processor time of one call, [s]; garbage of earlier work is collected before it.
+
+    All that is measured so has one thread, whose processor time is its wall time on an idle machine, and
+    is moved less than that by what else runs.
+    """
     gc.collect()
     start_s = time.process_time()
     work()
     return time.process_time() - start_s
+
+
+def command() -> str:
+    """Return the path of the console command ``cutlayer`` of this Python."""
+    return str(Path(sys.executable).with_name("cutlayer"))
+
+
+def run_time_s(arguments: Sequence[str]) -> float:
+    """Return the wall time of a command, [s]; its output is dropped.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If it fails.
+    """
+    start_s = time.perf_counter()
+    subprocess.run(arguments, check=True, capture_output=True)
+    return time.perf_counter() - start_s
 
 
 def interleaved(repeats: int, *measures: Callable[[], float]) -> list[tuple[float, ...]]:

@@ -11,6 +11,10 @@ from itertools import islice
 from typing import Any
 
 import torch
+from measuring import Figure, interleaved, ratios, show, timed
+from plain_loops import LOOPS, PlainLoop, Task
+from torch import Tensor
+
 from cutlayer.experiment import Experiment, prepare
 from cutlayer.models.data.batches import BatchSampler
 from cutlayer.models.data.partition import split
@@ -23,9 +27,6 @@ from cutlayer.sim.schemes.base import Scheme
 from cutlayer.sim.schemes.engine import rounds
 from cutlayer.sim.schemes.planning import SchemePlan
 from cutlayer.sim.world import World, slowdown_traces
-from measuring import Figure, interleaved, ratios, show, timed
-from plain_loops import LOOPS, PlainLoop, Task
-from torch import Tensor
 
 __all__ = ["figures"]
 
@@ -83,21 +84,21 @@ def simulated(world: World, scheme: Scheme, learner: Learner) -> None:
 
 
 def weights(learner: Any) -> list[Tensor]:
-    """Return all parameters of a learner, client parts first, as a plain loop's."""
-    clients = [part.module for part in learner.clients]
-    composites = learner.composites()
-    servers = [composites[0][1]]
-    if len({id(server) for _, server in composites}) > 1:
-        servers = [server for _, server in composites]
-    return [p.detach() for module in (*clients, *servers) for p in module.parameters()]
+    """Return all parameters of a learner in a plain loop's order: client parts, then server parts."""
+    everyone = range(learner.data.clients)
+    private = hasattr(learner, "server_for")
+    servers = [learner.server_for(i) for i in everyone] if private else [learner.server]
+    return [p.detach() for part in (*learner.clients, *servers) for p in part.module.parameters()]
 
 
 def check_same(learner: Learner, plain: PlainLoop, label: str) -> None:
     """Raise a RuntimeError where the two have not learnt the same."""
-    pairs = zip(weights(learner), plain.weights(), strict=False)
+    pairs = zip(weights(learner), plain.weights(), strict=True)
     gap = max(float((one - other).abs().max()) for one, other in pairs)
     if not gap <= TOLERANCE:
-        raise RuntimeError(f"{label}: the weights differ by {gap:.2g} from the plain loop's; {TOLERANCE:g} is allowed")
+        raise RuntimeError(
+            f"{label}: the weights differ by {gap:.2g} from the plain loop's; {TOLERANCE:g} is allowed"
+        )
 
 
 def overhead(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> Figure:
@@ -118,7 +119,9 @@ def overhead(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> Figure
 
     simulator_s, plain_s = interleaved(REPEATS, inside, plain)
     check_same(last["learner"], last["plain"], label)
-    return Figure(f"training: {label}, simulator / plain PyTorch", ratios(simulator_s, plain_s), "×", "≤ 1.10")
+    return Figure(
+        f"training: {label}, simulator / plain PyTorch", ratios(simulator_s, plain_s), "×", "≤ 1.10"
+    )
 
 
 def figures() -> list[Figure]:

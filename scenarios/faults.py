@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -164,4 +165,4 @@ def _plain(message: str, value: Any, kind: str) -> str:
 
 def _shown(value: Any) -> str:
     """Return a value as YAML writes it."""
-    return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
+    return json.dumps(value) if value is None or isinstance(value, bool) else reprlib.repr(value)

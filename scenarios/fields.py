@@ -49,11 +49,12 @@ def _number(value: Any) -> Any:
     return value
 
 
-Number = Annotated[float, BeforeValidator(_number)]
+Number = Annotated[float, Field(strict=True)]
 Positive = Annotated[Number, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
-PositiveInt = Annotated[int, BeforeValidator(_number), Field(ge=1)]
-Index = Annotated[int, BeforeValidator(_number), Field(ge=0)]
+# The bound stands before the validator, or else the JSON Schema would not state it.
+PositiveInt = Annotated[int, Field(ge=1), BeforeValidator(_number)]
+Index = Annotated[int, Field(ge=0), BeforeValidator(_number)]
 Level = Annotated[Number, Field(ge=-LEVEL_MAX_DB, le=LEVEL_MAX_DB)]
 """A level in dB or dBm."""
 
@@ -70,16 +71,18 @@ ScenarioPath = Annotated[Path, AfterValidator(_from_scenario_folder)]
 class Lognormal(Section):
     """A heavy-tailed spread: ``exp(N(ln median, sigma))``."""
 
-    median: Positive
-    sigma: NonNegative
+    median: Positive = Field(description="half of the values are below")
+    sigma: NonNegative = Field(description="standard deviation of the logarithm")
 
 
 class Distribution(Section):
     """A distribution that each device's value is drawn from: exactly one of the keys."""
 
-    uniform: tuple[Number, Number] | None = None
+    uniform: tuple[Number, Number] | None = Field(default=None, description="lower and upper bound")
     lognormal: Lognormal | None = None
-    choice: Annotated[tuple[Number, ...], Field(min_length=1)] | None = None
+    choice: Annotated[tuple[Number, ...], Field(min_length=1)] | None = Field(
+        default=None, description="one of these, each as likely"
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Distribution:
@@ -114,7 +117,7 @@ class Distribution(Section):
 class Placement(Distribution):
     """A distribution of distances; ``uniform_disc`` is uniform over the area of a disc of that radius."""
 
-    uniform_disc: Positive | None = None
+    uniform_disc: Positive | None = Field(default=None, description="radius of the disc, m")
 
     def sample(self, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return ``[count]`` distances, [m]."""

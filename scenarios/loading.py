@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -141,22 +140,4 @@ def scenario_yaml(scenario: Scenario) -> str:
 
 def scenario_json_schema() -> str:
     """Return the JSON Schema of a scenario, for editors and other programs."""
-    schema = Scenario.model_json_schema()
-    nested: dict[str, Any] = {}
-    _hoist(schema, nested, root=True)
-    schema.setdefault("$defs", {}).update(nested)
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-
-
-def _hoist(node: Any, nested: dict[str, Any], *, root: bool = False) -> None:
-    """Move the definitions of embedded schemas to the root, where their references look for them."""
-    if isinstance(node, dict):
-        if not root and "$defs" in node:
-            definitions = node.pop("$defs")
-            nested.update(definitions)
-            _hoist(definitions, nested)
-        for value in node.values():
-            _hoist(value, nested)
-    elif isinstance(node, list):
-        for value in node:
-            _hoist(value, nested)
+    return json.dumps(Scenario.model_json_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -10,7 +11,6 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
-    TypeAdapter,
     ValidationError,
     ValidationInfo,
 )
@@ -79,7 +79,9 @@ class Registered:
         """Return ``anyOf`` the bare names and each registered mapping."""
         forms: list[JsonSchemaValue] = [{"enum": [spec.name for spec in specs(self.kind)]}]
         for spec in specs(self.kind):
-            form = TypeAdapter(spec.parameters).json_schema()
+            form = copy.deepcopy(
+                handler.resolve_ref_schema(handler(spec.parameters.__pydantic_core_schema__))
+            )
             form["properties"][self.key] = {"const": spec.name, "description": spec.summary}
             forms.append(form)
         return {"anyOf": forms}

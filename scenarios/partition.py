@@ -16,7 +16,7 @@ __all__ = ["Partition"]
 class Partition(Section):
     """The partition of the training set: equal and alike, by class shards, or by Dirichlet shares."""
 
-    kind: Literal["iid", "shards", "dirichlet"] = "iid"
+    kind: Literal["iid", "shards", "dirichlet"] = Field(default="iid", description="how unlike clients are")
     classes_per_client: PositiveInt | None = Field(default=None, description="of shards; 2 by default")
     alpha: Positive | None = Field(default=None, description="concentration, of dirichlet; 0.5 by default")
 

@@ -53,7 +53,7 @@ Fraction = Annotated[Number, Field(gt=0, le=1)]
 class Stop(Section):
     """When a scheme's run ends: the first that is reached."""
 
-    rounds: PositiveInt | None = None
+    rounds: PositiveInt | None = Field(default=None, description="after so many rounds")
     time_s: Positive | None = Field(default=None, description="no round starts at or after this instant")
     accuracy: Fraction | None = Field(default=None, description="test accuracy, from 0 to 1")
 
@@ -67,11 +67,11 @@ class Stop(Section):
 class Optimizer(Section):
     """The optimiser of every client's and of the server's part, with a learning rate for each side."""
 
-    name: Literal["adam", "sgd"] = "adam"
-    client_lr: Positive = 1.5e-4
-    server_lr: Positive = 1.0e-4
+    name: Literal["adam", "sgd"] = Field(default="adam", description="the rule of a step")
+    client_lr: Positive = Field(default=1.5e-4, description="learning rate of the clients' part")
+    server_lr: Positive = Field(default=1.0e-4, description="learning rate of the server's part")
     momentum: Annotated[Number, Field(ge=0, lt=1)] = Field(default=0.0, description="of sgd")
-    weight_decay: NonNegative = 0.0
+    weight_decay: NonNegative = Field(default=0.0, description="L2 penalty")
 
     @model_validator(mode="after")
     def _momentum_is_for_sgd(self) -> Optimizer:
@@ -83,12 +83,16 @@ class Optimizer(Section):
 class Learning(Section):
     """Real training in the loop; without this section the run is a timeline only."""
 
-    dataset: NamedDataset = Field(default="synthetic", validate_default=True)
+    dataset: NamedDataset = Field(
+        default="synthetic", validate_default=True, description="what is learnt from"
+    )
     partition: Partition = Partition()
     optimizer: Optimizer = Optimizer()
     evaluate_every: PositiveInt = Field(default=1, description="rounds between two evaluations")
-    device: Literal["cpu", "cuda", "auto"] = "cpu"
-    precision: Literal["float32", "float64"] = "float32"
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        default="cpu", description="where training runs; auto: cuda where it is there"
+    )
+    precision: Literal["float32", "float64"] = Field(default="float32", description="of weights and data")
     threads: PositiveInt = Field(
         default=1, description="torch's threads; a fixed number keeps results equal on every machine"
     )
@@ -97,7 +101,7 @@ class Learning(Section):
 class Devices(Section):
     """The fleet. Each attribute is a number, a list with one value a device, or a distribution."""
 
-    count: PositiveInt = 5
+    count: PositiveInt = Field(default=5, description="number of devices, each a client")
     clock_hz: PositivePerDevice = Field(default=Distribution(uniform=(1.0e9, 1.6e9)), description="cycles/s")
     cycles_per_flop: PositivePerDevice = Field(default=0.0625, description="κ; time = FLOPs·κ/clock")
     distance_m: Distances = Field(default=Placement(uniform_disc=200.0), description="to the access point")
@@ -110,9 +114,9 @@ class Devices(Section):
 class Server(Section):
     """The server behind the access point."""
 
-    clock_hz: Positive = 5.0e9
-    cycles_per_flop: Positive = 0.03125
-    switched_capacitance: Positive = 1e-28
+    clock_hz: Positive = Field(default=5.0e9, description="cycles/s")
+    cycles_per_flop: Positive = Field(default=0.03125, description="κ; time = FLOPs·κ/clock")
+    switched_capacitance: Positive = Field(default=1e-28, description="ς, J·s²/cycle³")
     service: Literal["barrier", "arrival"] = Field(
         default="barrier",
         description="barrier: start when all data are there; arrival: a queue, first come first served",
@@ -122,25 +126,29 @@ class Server(Section):
 class Fading(Section):
     """How gains change over time; not at all."""
 
-    model: Literal["none"] = "none"
+    model: Literal["none"] = Field(default="none", description="gains stay as they are")
 
 
 class Radio(Section):
     """One access point: OFDMA subchannels shared by the devices."""
 
-    carrier_hz: Positive = 28.0e9
-    subchannels: PositiveInt = 20
-    subchannel_hz: Positive = 10.0e6
+    carrier_hz: Positive = Field(default=28.0e9, description="centre of the band")
+    subchannels: PositiveInt = Field(default=20, description="number of subchannels")
+    subchannel_hz: Positive = Field(default=10.0e6, description="bandwidth of one subchannel")
     antenna_gain: Positive = Field(default=10.0, description="product of both antennas' gains, linear")
-    noise_dbm_per_hz: Level = -174.0
-    downlink_dbm_per_hz: Level = -50.0
+    noise_dbm_per_hz: Level = Field(default=-174.0, description="power spectral density of the noise")
+    downlink_dbm_per_hz: Level = Field(default=-50.0, description="power spectral density of the downlink")
     uplink_total_power_max_dbm: Level = Field(default=36.99, description="limit of all devices together")
     spectral_efficiency_max: Positive | None = Field(
         default=None, description="cap in bit/s/Hz; real modems stop near 7.4"
     )
-    path_loss: NamedPathLoss = Field(default="samimi_28ghz", validate_default=True)
+    path_loss: NamedPathLoss = Field(
+        default="samimi_28ghz", validate_default=True, description="from distances to channel gains"
+    )
     fading: Fading = Fading()
-    sharing: Literal["dedicated"] = "dedicated"
+    sharing: Literal["dedicated"] = Field(
+        default="dedicated", description="each client keeps its subchannels for the whole round"
+    )
 
     @model_validator(mode="after")
     def _band_above_zero(self) -> Radio:
@@ -156,7 +164,7 @@ class Radio(Section):
 class ExplicitPower(Section):
     """Uplink power spectral densities given by hand, one a device."""
 
-    dbm_per_hz: Annotated[tuple[Level, ...], Field(min_length=1)]
+    dbm_per_hz: Annotated[tuple[Level, ...], Field(min_length=1, description="on each of its subchannels")]
 
 
 Assignment = tuple[tuple[Index, ...], ...]
@@ -166,9 +174,15 @@ Assignment = tuple[tuple[Index, ...], ...]
 class Allocation(Section):
     """Who gets which subchannels, at what power, and where the model is cut: a method or a value each."""
 
-    subchannels: Annotated[Assignment | str, MethodOr("subchannels", Assignment)] = "greedy"
-    power: Annotated[ExplicitPower | str, MethodOr("power", ExplicitPower)] = "optimal"
-    cut: Annotated[int | str, MethodOr("cut", PositiveInt)] = "optimal"
+    subchannels: Annotated[Assignment | str, MethodOr("subchannels", Assignment)] = Field(
+        default="greedy", description="a method, or each device's subchannels by index from 0"
+    )
+    power: Annotated[ExplicitPower | str, MethodOr("power", ExplicitPower)] = Field(
+        default="optimal", description="a method, or each device's uplink power spectral density"
+    )
+    cut: Annotated[int | str, MethodOr("cut", PositiveInt)] = Field(
+        default="optimal", description="a method, or the number of units on the client"
+    )
 
 
 class Slowdown(Section):
@@ -177,8 +191,8 @@ class Slowdown(Section):
     factor: Annotated[Number, Field(ge=1)] = Field(
         default=5.0, description="slow: compute takes so much longer"
     )
-    mean_normal_s: Positive = 60.0
-    mean_slow_s: Positive = 10.0
+    mean_normal_s: Positive = Field(default=60.0, description="mean time in the normal state")
+    mean_slow_s: Positive = Field(default=10.0, description="mean time in the slow state")
 
 
 class Stragglers(Section):
@@ -190,7 +204,7 @@ class Stragglers(Section):
 class RoundPolicy(Section):
     """Whom a round waits for: all, or those in time."""
 
-    wait: Literal["all"] | None = None
+    wait: Literal["all"] | None = Field(default=None, description="for all; the default")
     deadline_s: Positive | None = Field(
         default=None, description="from the round's start; a client that is later is left out of the round"
     )
@@ -217,21 +231,25 @@ class Sweep(Section):
     grid: Values = Field(default={}, description="every combination of the values")
     zip: Values = Field(default={}, description="the values side by side")
     list: Overrides = Field(default=(), description="points written out")
-    seeds: PositiveInt | tuple[Index, ...] | None = None
+    seeds: PositiveInt | tuple[Index, ...] | None = Field(
+        default=None, description="a number of seeds from the scenario's own on, or a list of them"
+    )
 
 
 class Scenario(Section):
     """One experiment: devices, a channel, a model, and the training schemes to compare on them."""
 
-    name: Annotated[str, Field(min_length=1)]
-    seed: Index = 0
+    name: Annotated[str, Field(min_length=1, description="of the run's folder and of its tables")]
+    seed: Index = Field(default=0, description="of every draw")
     stop: Stop
     target_accuracy: Fraction = Field(
         default=0.755, description="for time and rounds to target; stops nothing"
     )
-    schemes: Annotated[tuple[NamedScheme, ...], Field(min_length=1)]
-    batch_size: PositiveInt = 64
-    model: NamedModel
+    schemes: Annotated[
+        tuple[NamedScheme, ...], Field(min_length=1, description="run one after the other, on equal terms")
+    ]
+    batch_size: PositiveInt = Field(default=64, description="samples of each client in a round")
+    model: NamedModel = Field(description="what is split")
     learning: Learning | None = None
     devices: Devices = Devices()
     server: Server = Server()

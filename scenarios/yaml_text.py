@@ -93,6 +93,8 @@ def _locate(node: Any, path: KeyPath, lines: dict[KeyPath, int], faults: list[Fa
             line = key_node.start_mark.line + 1
             if here in lines:
                 faults.append(Fault(here, f"given twice, first in line {lines[here]}"))
+                lines[here] = line
+                continue
             lines[here] = line
             if not key_node.tag.endswith(":str"):
                 kind = key_node.tag.rpartition(":")[2]

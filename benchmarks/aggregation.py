@@ -1,0 +1,130 @@
+"""What last-layer gradient aggregation saves on the server: EPSL(φ = 1) against PSL, with ten clients.
+
+Two things are measured, each in time and in peak memory, as a ratio EPSL / PSL.
+
+* The back-propagating pass: forwards with gradients and backwards through the server's part, b rows
+  against C·b. A tenth of the time is the best that there is.
+* The whole server step, which in EPSL begins with a pass without gradients over all C·b rows
+  (docs/model.md section 3.3) and in both ends with the update.
+
+A peak is the greatest sum of the tensors that PyTorch holds at one time, above what it held before: every
+allocation as its profiler reports it, to the byte, the same in every run. The kernel's resident set would
+also count what the allocator keeps from earlier work. Scratch memory inside oneDNN's kernels is not in it.
+Plain SGD, since Adam's moments, alike in both, would blur the ratio; the gradients of the parameters,
+43 MiB in both, are in it.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from measuring import Figure, interleaved, ratios, show, timed
+from torch.profiler import ProfilerActivity, profile
+
+from cutlayer.experiment import prepare
+from cutlayer.models.learning.factory import make_learner
+from cutlayer.scenarios.loading import load_scenario
+
+__all__ = ["figures"]
+
+CLIENTS = 10
+BATCH = 16
+CUT = 2  # behind the stem and the max-pool
+REPEATS = 7
+MEBIBYTE = 2**20
+SCHEMES = {"psl": 0, "epsl": BATCH}
+"""The schemes, with their aggregated slots n_a."""
+
+OVERRIDES = (
+    "schemes=[psl, {name: epsl, phi: 1.0}]",
+    "model={name: resnet18, input_shape: [3, 64, 64], classes: 7}",
+    "learning.dataset={name: synthetic}",
+    "learning.optimizer={name: sgd, client_lr: 1.0e-3, server_lr: 1.0e-3}",
+    f"devices.count={CLIENTS}",
+    "devices.clock_hz=1.3e9",
+    f"batch_size={BATCH}",
+    f"allocation.cut={CUT}",
+)
+
+
+def learner_of(name: str) -> Any:
+    """Return the scheme's learner, its clients' forward pass done."""
+    experiment = prepare(load_scenario("quickstart", OVERRIDES, schemes=[name]))
+    ((scheme, _),) = experiment.schemes
+    scenario = experiment.loaded.scenario
+    assert scenario.learning is not None
+    assert experiment.data is not None
+    learner: Any = make_learner(
+        scheme.learner,
+        scheme.learner_options,
+        model=scenario.model,
+        cut=scheme.cut,
+        data=experiment.data,
+        learning=scenario.learning,
+        seed=scenario.seed,
+    )
+    learner.client_forward(tuple(range(CLIENTS)), 1)
+    return learner
+
+
+def step_of(name: str) -> Callable[[], None]:
+    """Return the whole server step of a scheme."""
+    learner = learner_of(name)
+    return lambda: learner.server_step(SCHEMES[name], 1)
+
+
+def pass_of(name: str) -> Callable[[], None]:
+    """Return the pass with gradients alone, over as many rows as the scheme back-propagates."""
+    server = learner_of(name).server
+    rows = BATCH if SCHEMES[name] else CLIENTS * BATCH
+    generator = torch.Generator().manual_seed(0)
+    states = torch.randn(rows, 64, 16, 16, generator=generator, requires_grad=True)
+
+    def back_propagate() -> None:
+        server.zero_grad()
+        logits = server(states)
+        logits.backward(torch.full_like(logits, 1.0 / rows))
+
+    return back_propagate
+
+
+WORKS = {"back-propagating pass": pass_of, "whole server step": step_of}
+
+
+def peak_mib(step: Callable[[], None]) -> float:
+    """Return by how much the memory of all tensors grows at most during the step, [MiB]."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        step()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trace.json"
+        profiler.export_chrome_trace(str(path))
+        events = json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
+    changes = sorted((e for e in events if e.get("name") == "[memory]"), key=lambda e: e["ts"])
+    totals = [change["args"]["Total Allocated"] for change in changes]
+    before = totals[0] - changes[0]["args"]["Bytes"]
+    return float(max(totals) - before) / MEBIBYTE
+
+
+def figures() -> list[Figure]:
+    """Return the ratios of time and of peak memory."""
+    found = []
+    for what, work in WORKS.items():
+        epsl, psl = work("epsl"), work("psl")
+        epsl_mib, psl_mib = (peak_mib(epsl),), (peak_mib(psl),)
+        epsl_s, psl_s = interleaved(REPEATS, lambda: timed(epsl), lambda: timed(psl))  # noqa: B023
+        found += [
+            Figure(f"aggregation: {what}, time EPSL / PSL", ratios(epsl_s, psl_s)),
+            Figure(f"aggregation: {what}, peak memory EPSL / PSL", ratios(epsl_mib, psl_mib)),
+            Figure(f"aggregation: {what}, peak memory of EPSL", epsl_mib, "MiB"),
+            Figure(f"aggregation: {what}, peak memory of PSL", psl_mib, "MiB"),
+        ]
+    return found
+
+
+if __name__ == "__main__":
+    show(figures())

@@ -1,0 +1,20 @@
+"""Processes of the command line and of scripts, as users start them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["COMMAND", "python"]
+
+COMMAND = [sys.executable, "-c", "from cutlayer.cli import main; main()"]
+"""The console command ``cutlayer``; arguments follow."""
+
+
+def python(script: str, folder: Path) -> str:
+    """Return what a script prints, run in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout

@@ -1,0 +1,178 @@
+"""The command line as users type it: what each command answers, and with what status it ends."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from processes import python
+from typer.testing import CliRunner
+
+import cutlayer
+from cutlayer.cli import app
+from cutlayer.scenarios.loading import library
+from cutlayer.scenarios.unit_table import read_unit_table
+
+SCENARIO = """\
+name: two schemes
+stop: {rounds: 3}
+schemes: [sl, {name: epsl, phi: 1}]
+batch_size: 8
+model: {name: lenet, input_shape: [1, 8, 8], classes: 10}
+devices: {count: 2}
+"""
+
+
+def cli(*arguments: object) -> Any:
+    """Return the result of a command that must succeed."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert 0 == result.exit_code, (result.output, result.exception)
+    return result
+
+
+def refused(*arguments: object) -> str:
+    """Return what a command says that must be refused as wrong input."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert 2 == result.exit_code, (result.output, result.exception)
+    return result.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a finished run's folder, written by the command."""
+    place = tmp_path_factory.mktemp("cli")
+    (place / "two.yaml").write_text(SCENARIO, encoding="utf-8")
+    cli("run", place / "two.yaml", "--out", place / "run")
+    return place / "run"
+
+
+def test_run_writes_the_folder(folder: Path) -> None:
+    """A run writes its scenario, summary, tables and chart; a timeline has no accuracy to draw."""
+    files = {"scenario.yaml", "summary.json", "rounds.csv", "devices.csv", "intervals.parquet", "gantt.png"}
+    assert files == {path.name for path in folder.iterdir()}
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    assert (1, False) == (summary["format"], summary["interrupted"])
+    assert ["sl", "epsl φ=1"] == list(summary["schemes"])
+
+
+def test_run_names_its_folder_after_the_scenario(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --out the folder is runs/NAME, numbered when that is taken."""
+    monkeypatch.chdir(folder.parent)
+    for _ in range(2):
+        assert "written to runs/two-schemes" in cli("run", "two.yaml", "--schemes", "sl").stdout
+    assert {"two-schemes", "two-schemes-2"} == {path.name for path in (folder.parent / "runs").iterdir()}
+
+
+def test_overwriting_is_asked_for(folder: Path, tmp_path: Path) -> None:
+    """A folder that holds a run is replaced only with --overwrite."""
+    arguments = ("run", folder.parent / "two.yaml", "--out", tmp_path / "run")
+    cli(*arguments)
+    assert "holds a run already" in refused(*arguments)
+    cli(*arguments, "--overwrite", "--seed", 5, "--set", "stop.rounds=1")
+    run = cutlayer.load(tmp_path / "run")
+    assert [5, 5] == run.rounds["seed"].tolist()
+    assert [tmp_path / "run"] == list(tmp_path.iterdir())
+
+
+def test_compare_in_every_format(folder: Path) -> None:
+    """The table names every scheme in every format; the CSV is the table of the Python API."""
+    for form in ("table", "latex", "markdown", "csv"):
+        text = cli("compare", folder, "--format", form).stdout
+        assert "sl" in text
+        assert "epsl" in text
+    table = pd.read_csv(StringIO(text), float_precision="round_trip")
+    pd.testing.assert_frame_equal(cutlayer.compare(folder), table, check_dtype=False)
+    assert "--format: 'html' is unknown" in refused("compare", folder, "--format", "html")
+
+
+def test_compare_takes_runs_only(tmp_path: Path) -> None:
+    """A folder that is no run is wrong input, and named."""
+    assert f"{tmp_path} is no run folder" in refused("compare", tmp_path).replace("\n", " ")
+
+
+def test_gantt_writes_each_format(folder: Path, tmp_path: Path) -> None:
+    """The suffix decides on the format; rounds and schemes can be picked."""
+    for suffix, start in ((".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")):
+        output = tmp_path / f"chart{suffix}"
+        cli("gantt", folder, "--rounds", "1-2", "--scheme", "epsl", "--output", output)
+        assert output.read_bytes().startswith(start)
+    assert "suffix" in refused("gantt", folder, "--output", tmp_path / "chart.doc")
+    assert "--rounds" in refused("gantt", folder, "--rounds", "3-1")
+    assert "the run has no psl; it has: sl, epsl φ=1" in refused("gantt", folder, "--scheme", "psl")
+    assert 3 == len(list(tmp_path.iterdir()))
+
+
+def test_profile_prints_a_unit_table(tmp_path: Path) -> None:
+    """The CSV of a profile is a unit table; the table for people has its units."""
+    text = cli("profile", "lenet", "--input", "1x8x8", "--classes", "10", "--format", "csv").stdout
+    (tmp_path / "units.csv").write_text(text, encoding="utf-8")
+    units = read_unit_table(tmp_path / "units.csv").units
+    table = cli("profile", "lenet", "--input", "1x8x8", "--classes", "10").stdout
+    assert all(unit in table for unit in units)
+    assert "did you mean 'lenet'" in refused("profile", "lenett")
+    assert "--input" in refused("profile", "lenet", "--input", "8x8")
+
+
+def test_validate_names_the_plan() -> None:
+    """Validation tells each scheme's cut and predicted round, and runs nothing."""
+    *plans, verdict = cli("validate", "timeline_only").stdout.splitlines()
+    assert "timeline_only.yaml: valid" == verdict
+    assert ["sl", "sfl", "psl", "epsl φ=0.5", "epsl φ=1", "fl"] == [plan.split(":")[0] for plan in plans]
+    assert all(plan.endswith("s a round") for plan in plans)
+
+
+def test_list_names_everything() -> None:
+    """Each kind of name is listed, alone and with all others."""
+    everything = cli("list").stdout
+    for kind, name in (
+        ("schemes", "epsl_pt"),
+        ("models", "resnet18"),
+        ("datasets", "ham10000"),
+        ("allocations", "marginal_greedy"),
+        ("path-losses", "log_distance"),
+        ("scenarios", "quickstart"),
+    ):
+        assert name in cli("list", kind).stdout
+        assert name in everything
+    assert set(library()) <= set(everything.split())
+    assert "did you mean 'models'" in refused("list", "model")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["rum"], ["run"], ["run", "quickstart", "--colour"], ["run", "x", "--seed", "y"]]
+)
+def test_wrong_usage_is_wrong_input(arguments: list[str]) -> None:
+    """Unknown commands and options, and missing arguments, end with status 2."""
+    assert refused(*arguments)
+
+
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    """``--help`` imports neither torch nor pandas nor matplotlib."""
+    script = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom cutlayer.cli import app\n"
+        "assert 0 == CliRunner().invoke(app, ['--help']).exit_code\n"
+        "print({'torch', 'pandas', 'matplotlib'} & set(sys.modules))"
+    )
+    assert "set()\n" == python(script, tmp_path)
+
+
+def test_the_python_interface(folder: Path) -> None:
+    """run, load and compare give the documented tables, and a run in memory writes nothing."""
+    before = sorted(folder.parent.rglob("*"))
+    result = cutlayer.run(folder.parent / "two.yaml", overrides=["stop.rounds=2"], schemes=["sl"])
+    assert before == sorted(folder.parent.rglob("*"))
+    assert [1, 2] == result.rounds["round"].tolist()
+    assert {"label", "seed", "round", "node", "lane", "phase", "start_s", "end_s", "wait_s"} < set(
+        result.intervals
+    )
+    loaded = cutlayer.load(folder)
+    assert 6 == len(loaded.rounds)
+    assert ["sl", "epsl φ=1"] == cutlayer.compare(loaded)["label"].tolist()
+    with pytest.raises(cutlayer.ScenarioError, match="did you mean 'quickstart'"):
+        cutlayer.run("quickstrt")
+    with pytest.raises(cutlayer.RunFolderError, match="no run folder"):
+        cutlayer.load(folder.parent)
