@@ -134,7 +134,7 @@ def gantt(
     rounds: Annotated[str | None, typer.Option(help="Rounds to show, for example 1-3.")] = None,
     scheme: Annotated[list[str], typer.Option(help="Labels to show; all by default.")] = [],  # noqa: B006
     output: Annotated[
-        Path | None, typer.Option(help="A .png, .svg or .pdf; DIR/gantt.png by default.")
+        Path | None, typer.Option(help="A .png, .svg, .pdf or .html; DIR/gantt.png by default.")
     ] = None,
 ) -> None:
     """Draw the latency Gantt charts of a run, schemes stacked on one time axis."""

@@ -101,12 +101,14 @@ def _problem(scenario: Scenario, fleet: Fleet, faults: list[Fault]) -> RadioProb
 
 
 def _client_data(scenario: Scenario, faults: list[Fault]) -> ClientData | None:
-    from .models.learning.factory import client_data, load_dataset  # torch only where it trains
+    # torch only where it trains
+    from .models.learning.factory import client_data, load_dataset, training_device
 
     learning = scenario.learning
     assert learning is not None
     key: KeyPath = ("learning", "dataset")
     try:
+        training_device(learning.device)  # before a large data set is read for nothing
         dataset = load_dataset(learning, scenario.model)
         key = ("learning", "partition")
         return client_data(

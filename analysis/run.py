@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow
+import pyarrow.csv
 
 from .curves import accuracy_figure
 from .gantt import gantt_figure
@@ -19,6 +21,7 @@ from .style import save_figure
 __all__ = ["FORMAT", "Run", "RunFolderError", "load_run", "save_run"]
 
 FORMAT = 1
+_TEXT_COLUMNS = ("scheme", "label", "cut", "subchannels")
 _FILES = ("scenario.yaml", "summary.json", "rounds.csv", "devices.csv", "intervals.parquet")
 
 
@@ -102,6 +105,16 @@ def check_free(folder: Path, *, overwrite: bool = False) -> None:
         raise RunFolderError(f"{folder} holds a run already; choose another place, or --overwrite it")
 
 
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Return the table; numbers come back as the very same ones, texts that look like numbers as text."""
+    texts = dict.fromkeys(_TEXT_COLUMNS, pyarrow.string())
+    options = pyarrow.csv.ConvertOptions(column_types=texts)
+    table = pyarrow.csv.read_csv(path, convert_options=options)
+    empty = [column.name for column in table.schema if pyarrow.types.is_null(column.type)]
+    frame: pd.DataFrame = table.to_pandas().astype(dict.fromkeys(empty, float))
+    return frame
+
+
 def _write_files(run: Run, folder: Path) -> None:
     (folder / "scenario.yaml").write_text(run.scenario, encoding="utf-8")
     (folder / "summary.json").write_text(
@@ -147,10 +160,9 @@ def load_run(folder: Path) -> Run:
         return Run(
             (folder / "scenario.yaml").read_text(encoding="utf-8"),
             summary,
-            # the shortest decimal form must come back as the very same number
-            pd.read_csv(folder / "rounds.csv", float_precision="round_trip", dtype={"cut": str}),
-            pd.read_csv(folder / "devices.csv", float_precision="round_trip"),
+            _read_csv(folder / "rounds.csv"),
+            _read_csv(folder / "devices.csv"),
             pd.read_parquet(folder / "intervals.parquet"),
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # pyarrow's errors are among them
         raise RunFolderError(f"{folder} cannot be read: {error}") from None

@@ -62,7 +62,7 @@ _CURVE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#00000
 _CURVE_MARKERS = "os^DvPX*"
 _CURVE_LINES: tuple[str | tuple[int, tuple[float, ...]], ...] = ("-", "--", "-.", (0, (4, 1, 1, 1, 1, 1)))
 
-FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
+FIGURE_SUFFIXES = (".png", ".svg", ".pdf", ".html")
 _PNG_DPI = 200
 # Text stays text in vector files (TrueType in PDF), and the same figure gives the same bytes.
 _FILE_SETTINGS: dict[Any, Any] = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "cutlayer"}
@@ -70,6 +70,7 @@ _FILE_METADATA: dict[str, dict[str, str | None]] = {
     ".png": {},
     ".svg": {"Date": None},
     ".pdf": {"CreationDate": None},
+    ".html": {"Date": None},
 }
 
 
@@ -190,7 +191,8 @@ def save_figure(figure: Figure, path: Path) -> None:
     ----------
     figure : Figure
     path : Path
-        Ends in .png (200 dots per inch), .svg or .pdf (both with text as text).
+        Ends in .png (200 dots per inch), .svg, .pdf (both with text as text), or .html: one page that
+        holds the SVG.
 
     Raises
     ------
@@ -203,8 +205,14 @@ def save_figure(figure: Figure, path: Path) -> None:
         raise ValueError(f"figure {path.name!r}: the suffix must be one of {allowed}; it is {suffix!r}")
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        form = "svg" if suffix == ".html" else suffix[1:]
         with matplotlib.rc_context(_FILE_SETTINGS):
-            figure.savefig(unfinished, format=suffix[1:], dpi=_PNG_DPI, metadata=_FILE_METADATA[suffix])
+            figure.savefig(unfinished, format=form, dpi=_PNG_DPI, metadata=_FILE_METADATA[suffix])
+        if suffix == ".html":
+            svg = unfinished.read_text(encoding="utf-8")
+            drawing = svg[svg.index("<svg") :]
+            page = '<!doctype html>\n<meta charset="utf-8">\n<title>Cutlayer</title>\n'
+            unfinished.write_text(page + drawing, encoding="utf-8")
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -18,10 +18,10 @@ def main() -> None:
     cutlayer = Path(sys.executable).with_name("cutlayer")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "quickstart"
-        subprocess.run([cutlayer, "run", "quickstart", "--out", folder], check=True)
+        subprocess.run([str(cutlayer), "run", "quickstart", "--out", str(folder)], check=True)
         for name in ("gantt", "accuracy"):
             shutil.copy(folder / f"{name}.png", ROOT / "docs" / "figures" / f"quickstart_{name}.png")
-        command = [cutlayer, "compare", folder, "--format", "markdown"]
+        command = [str(cutlayer), "compare", str(folder), "--format", "markdown"]
         table = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")

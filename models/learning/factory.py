@@ -61,22 +61,23 @@ def client_data(
     ValueError
         If CUDA is asked for and absent.
     """
+    device = training_device(learning.device)
     torch.set_num_threads(learning.threads)
     parts = split(learning.partition, dataset.train_labels, clients, stream(seed, "partition"))
     return ClientData(
         dataset,
         parts,
         BatchSampler(parts, batch_size, seed),
-        device=_device(learning.device),
+        device=device,
         dtype=getattr(torch, learning.precision),
     )
 
 
-def _device(name: str) -> torch.device:
+def training_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("learning.device is cuda, and this machine has none that torch can use")
+        raise ValueError("it is cuda, and this machine has none that torch can use")
     return torch.device(name)
 
 

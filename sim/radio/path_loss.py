@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from ...scenarios.fields import Number, PerDevice, Positive, ScenarioPath, draw
+from ...scenarios.fields import LevelPerDevice, Number, Positive, ScenarioPath, draw
 from ...scenarios.named import PathLossParameters
 from ...scenarios.streams import stream
 from .units import db_to_linear
@@ -50,7 +50,7 @@ class LogDistanceParameters(PathLossParameters):
 class FixedParameters(PathLossParameters):
     """Gains given in dB: per device, or as a CSV table of one row a device, one column a subchannel."""
 
-    gain_db: PerDevice | None = None
+    gain_db: LevelPerDevice | None = None
     file: ScenarioPath | None = None
 
     @model_validator(mode="after")

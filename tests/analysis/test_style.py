@@ -164,7 +164,7 @@ def test_a_failed_rendering_leaves_the_old_file(tmp_path: Path) -> None:
     assert [path] == list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a", "a.html"])
+@pytest.mark.parametrize("name", ["a.jpg", "a", "a.bmp"])
 def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, name: str) -> None:
     """A suffix that has no format is an error with the allowed ones, and nothing is written."""
     with pytest.raises(ValueError, match=r"\.png, \.svg, \.pdf"):
