@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,6 +82,8 @@ def run(
         loaded = load_scenario(scenario, overrides, seed=seed, schemes=wanted)
         folder = out or _free_folder(Path("runs"), loaded.scenario.name)
         check_free(folder, overwrite=overwrite)
+        if allow_imports:
+            sys.path.insert(0, str(Path.cwd()))  # as python itself does for a script of the user's
         experiment = prepare(loaded, allow_imports=allow_imports)
         console = Console()
         with RunProgress(loaded.scenario, console) as progress:
@@ -220,6 +223,8 @@ def validate(
 
     with _wrong_input():
         loaded = load_scenario(scenario, overrides)
+        if allow_imports:
+            sys.path.insert(0, str(Path.cwd()))  # as python itself does for a script of the user's
         experiment = prepare(loaded, allow_imports=allow_imports)
     for scheme, plan in experiment.schemes:
         cut = f"cut {plan.cut}, " if scheme.has_cut else ""

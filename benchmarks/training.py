@@ -31,8 +31,8 @@ from cutlayer.sim.world import World, slowdown_traces
 __all__ = ["figures"]
 
 SCHEMES = ("psl", "epsl φ=1", "sfl", "sl")
-ROUNDS = 20
-REPEATS = 15
+ROUNDS = 100
+REPEATS = 7
 TOLERANCE = 1e-5
 
 

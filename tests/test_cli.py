@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -176,3 +177,23 @@ def test_the_python_interface(folder: Path) -> None:
         cutlayer.run("quickstrt")
     with pytest.raises(cutlayer.RunFolderError, match="no run folder"):
         cutlayer.load(folder.parent)
+
+
+def test_a_model_of_ones_own_is_found_where_the_command_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Allowed to, `imported` trains an nn.Sequential from a file in the working folder."""
+    (tmp_path / "own_model_of_a_test.py").write_text(
+        "from torch import nn\n\n\ndef build(width):\n"
+        "    return nn.Sequential(nn.Sequential(nn.Flatten(), nn.Linear(64, width)), nn.Linear(width, 10))\n"
+    )
+    (tmp_path / "own.yaml").write_text(
+        "name: own\nstop: {rounds: 2}\nschemes: [psl]\nbatch_size: 8\nlearning: {dataset: digits}\n"
+        "model: {name: imported, factory: 'own_model_of_a_test:build', input_shape: [1, 8, 8], classes: 10,"
+        " arguments: {width: 12}}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    cli("run", "own.yaml", "--allow-imports", "--out", "run")
+    # the smashed data of a round: 5 clients, 8 samples, 12 values of 32 bits
+    assert [5 * 8 * 12 * 32] * 2 == cutlayer.load("run").rounds["uplink_bits"].tolist()
