@@ -6,9 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 __all__ = ["app", "main"]
 
@@ -70,7 +73,7 @@ def run(
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights."""
     from rich.console import Console
 
-    from .analysis.comparison import comparison, rich_table
+    from .analysis.comparison import comparison, notes, rich_table
     from .analysis.run import RunFolderError, check_free, save_run
     from .preparation import prepare
     from .progress import RunProgress
@@ -80,6 +83,8 @@ def run(
     with _wrong_input():
         wanted = None if schemes is None else [name.strip() for name in schemes.split(",")]
         loaded = load_scenario(scenario, overrides, seed=seed, schemes=wanted)
+        if loaded.scenario.sweep is not None:
+            typer.echo("note: run takes the scenario as it stands; its sweep section is not run", err=True)
         folder = out or _free_folder(Path("runs"), loaded.scenario.name)
         check_free(folder, overwrite=overwrite)
         if allow_imports:
@@ -93,8 +98,10 @@ def run(
     except RunFolderError as error:  # the place was free before: not wrong input, but a run that failed
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
-    console.print(rich_table(comparison([result]), title=loaded.scenario.name))
-    console.print(f"written to {folder}", soft_wrap=True, highlight=False)
+    table = comparison([result])
+    _show(rich_table(table, title=loaded.scenario.name), *notes(table, [result]))
+    figures = ", ".join(path.name for path in sorted(folder.glob("*.png")))
+    console.print(f"written to {folder}: figures {figures}", soft_wrap=True, highlight=False, markup=False)
     if result.interrupted:
         typer.echo("interrupted: the finished rounds are kept", err=True)
         raise typer.Exit(130)
@@ -110,23 +117,35 @@ def _free_folder(parent: Path, name: str) -> Path:
     return folder
 
 
+def _show(table: Table, *notes: str) -> None:
+    """Print a table whole, however narrow the terminal or file that it goes to, and its notes."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    console = Console()
+    wide = Console(width=1000)
+    needed = Measurement.get(wide, wide.options, table).maximum
+    Console(width=max(console.width, needed)).print(table)
+    for note in notes:
+        console.print(note, soft_wrap=True, highlight=False, markup=False)
+
+
 @app.command()
 def compare(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run folders.")],
     form: Annotated[str, typer.Option("--format", help="table, csv, latex or markdown.")] = "table",
 ) -> None:
     """Print the comparison table of finished runs."""
-    from rich.console import Console
-
-    from .analysis.comparison import FORMATS, comparison, formatted, rich_table
+    from .analysis.comparison import FORMATS, comparison, formatted, notes, rich_table
     from .analysis.run import load_run
 
     with _wrong_input():
         if form not in FORMATS:
             raise InputError(f"--format: {form!r} is unknown; known: {', '.join(FORMATS)}")
-        table = comparison([load_run(folder) for folder in folders])
+        runs = [load_run(folder) for folder in folders]
+        table = comparison(runs)
     if form == "table":
-        Console().print(rich_table(table, title=", ".join(str(folder) for folder in folders)))
+        _show(rich_table(table, title="comparison"), *notes(table, runs))
     else:
         typer.echo(formatted(table, form), nl=False)
 
@@ -153,8 +172,10 @@ def gantt(
             labels = _labels(result.summary["schemes"], scheme) if scheme else None
             figure = gantt_figure(result.intervals, rounds=span, labels=labels)
             save_figure(figure, where)
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             raise InputError(str(error)) from None
+        except OSError as error:
+            raise InputError(f"cannot write {where}: {error.strerror or error}") from None
     typer.echo(f"written to {where}")
 
 
@@ -183,8 +204,6 @@ def profile(
     form: Annotated[str, typer.Option("--format", help="table or csv; the CSV is a unit table.")] = "table",
 ) -> None:
     """Print a model's units with their FLOPs, activations and parameters."""
-    from rich.console import Console
-
     from .listing import unit_listing
     from .models.unit_tables import named_unit_table
     from .scenarios.unit_table import unit_table_csv
@@ -199,7 +218,7 @@ def profile(
     if form == "csv":
         typer.echo(unit_table_csv(units), nl=False)
     else:
-        Console().print(unit_listing(units, title=model))
+        _show(unit_listing(units, title=model))
 
 
 def _shape(text: str | None) -> tuple[int, ...] | None:
@@ -248,8 +267,6 @@ def list_names(
     ] = None,
 ) -> None:
     """List what a scenario can name."""
-    from rich.console import Console
-
     from .listing import listing
 
     with _wrong_input():
@@ -258,4 +275,4 @@ def list_names(
         except ValueError as error:
             raise InputError(str(error)) from None
     for table in tables:
-        Console().print(table)
+        _show(table)

@@ -12,6 +12,7 @@ import pandas as pd
 from .analysis.tables import round_table, scheme_summary
 from .preparation import Experiment, prepare
 from .sim.radio.units import linear_to_db
+from .sim.record import timeline_fingerprint
 from .sim.schemes.base import Scheme
 from .sim.schemes.engine import RoundResult, rounds
 from .sim.schemes.planning import SchemePlan
@@ -71,8 +72,9 @@ def run_scheme(
         "cut": plan.cut if scheme.has_cut else None,
         "predicted_latency_s": plan.predicted_s,
         **scheme_summary(table, scenario.target_accuracy),
-        "timeline_fingerprint": world.record.fingerprint(),
-        "weights_fingerprint": learner.fingerprint() if learner else None,
+        "timeline_fingerprint": timeline_fingerprint(intervals),
+        # an interrupted round may have moved some of the weights
+        "weights_fingerprint": learner.fingerprint() if learner and not interrupted else None,
     }
     devices = _device_table(experiment, scheme, plan, identity, results)
     intervals = intervals.assign(label=label, seed=scenario.seed)

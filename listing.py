@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.table import Table
+from rich.text import Text
 
 from .preparation import BUILT_IN as BUILT_IN  # its import registers what can be named
 from .scenarios.loading import library, load_scenario
@@ -60,7 +61,7 @@ def unit_listing(units: UnitTable, title: str) -> Table:
     caption = "per sample; a multiply-accumulate counts as one FLOP"
     table = Table(title=title, caption=caption)
     for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left")
+        table.add_column(Text(column), justify="right" if number else "left")
     rows = zip(
         units.units,
         units.forward_flops,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -11,49 +12,80 @@ from rich.table import Table
 from rich.text import Text
 from tabulate import tabulate
 
+from ..scenarios.yaml_text import parse_yaml
 from .run import Run
 from .style import time_unit
 
-__all__ = ["FORMATS", "comparison", "formatted", "rich_table"]
+__all__ = ["FORMATS", "comparison", "formatted", "notes", "rich_table"]
 
 FORMATS = ("table", "csv", "latex", "markdown")
 
 _REFERENCE = "sl"
+_MEANS = [
+    "mean_latency_s",
+    "total_time_s",
+    "time_to_target_s",
+    "rounds_to_target",
+    "final_accuracy",
+    "samples",
+    "uplink_bits",
+    "downlink_bits",
+    "energy_j",
+]
+_LATEX = {"φ": r"$\varphi$", "×": r"$\times$", "→": r"$\to$", "–": "--"}
 
 
 def comparison(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return one row a scheme's label, means over the runs; figures that do not exist are NaN.
+    """Return one row an experiment and label, means over seeds; figures that do not exist are NaN.
 
-    Columns: ``label, runs, mean_latency_s, total_time_s, time_to_target_s, rounds_to_target,
-    final_accuracy, samples, uplink_bits, downlink_bits, energy_j, speedup_over_sl``. A time to the target
-    is the mean only where every run reached it. ``speedup_over_sl`` is the ratio of the total times of
-    equal numbers of rounds (mean round latency of SL over this scheme's), where the runs have ``sl``.
+    Runs are of one experiment if their scenarios differ in nothing but the seed and the list of schemes;
+    an interrupted run is one of its own. Columns: ``experiment, scheme, label, runs, cut,
+    mean_latency_s, total_time_s, time_to_target_s, rounds_to_target, final_accuracy, samples,
+    uplink_bits, downlink_bits, energy_j, speedup_over_sl, empty_rounds, rounds``. A time to the target is
+    the mean only where every run reached it. ``speedup_over_sl`` is SL's mean round latency over this
+    scheme's, in the same experiment; NaN for a scheme that trained nothing.
     """
-    rows: list[dict[str, Any]] = [
-        {"scenario": run.summary["name"], "seed": run.summary["seed"], "label": label, **figures}
-        for run in runs
-        for label, figures in run.summary["schemes"].items()
-    ]
-    frame = pd.DataFrame(rows)
-    grouped = frame.groupby("label", sort=False)
-    columns = [
-        "mean_latency_s",
-        "total_time_s",
-        "time_to_target_s",
-        "rounds_to_target",
-        "final_accuracy",
-        "samples",
-        "uplink_bits",
-        "downlink_bits",
-        "energy_j",
-    ]
-    numbers = frame[columns].astype(float).assign(label=frame["label"])
-    table = numbers.groupby("label", sort=False)[columns].agg(_strict_mean)
-    table.insert(0, "runs", grouped.size())
-    reference = frame.loc[frame["scheme"] == _REFERENCE, "label"].unique()
-    sl_s = table.loc[reference[0], "mean_latency_s"] if len(reference) == 1 else float("nan")
-    table["speedup_over_sl"] = sl_s / table["mean_latency_s"]
-    return table.reset_index()
+    names = _experiments(runs)
+    frame = pd.DataFrame(
+        [
+            {"experiment": name, "label": label, **figures}
+            for name, run in zip(names, runs, strict=True)
+            for label, figures in run.summary["schemes"].items()
+        ]
+    )
+    keys = ["experiment", "label"]
+    numbers = frame[keys].join(frame[_MEANS].astype(float))
+    table = numbers.groupby(keys, sort=False)[_MEANS].agg(_strict_mean)
+    grouped = frame.groupby(keys, sort=False)
+    table.insert(0, "scheme", grouped["scheme"].first())
+    table.insert(1, "runs", grouped.size())
+    table.insert(2, "cut", grouped["cut"].agg(_cuts))
+    for column in ("empty_rounds", "rounds"):
+        table[column] = grouped[column].sum()
+    table = table.reset_index()
+    reference = table[table["scheme"] == _REFERENCE].drop_duplicates("experiment", keep=False)
+    sl_s = table["experiment"].map(reference.set_index("experiment")["mean_latency_s"])
+    table["speedup_over_sl"] = (sl_s / table["mean_latency_s"]).where(table["samples"] > 0)
+    return table
+
+
+def _experiments(runs: Sequence[Run]) -> list[str]:
+    """Return a name for each run's experiment, numbered where two have one scenario name."""
+    found: dict[str, str] = {}
+    names = []
+    for run in runs:
+        scenario, _ = parse_yaml(run.scenario, "scenario.yaml")
+        rest = {key: value for key, value in scenario.items() if key not in ("seed", "schemes")}
+        identity = json.dumps([rest, run.interrupted], sort_keys=True)
+        if identity not in found:
+            alike = sum(name.split(" #")[0] == run.summary["name"] for name in found.values())
+            found[identity] = f"{run.summary['name']} #{alike + 1}" if alike else run.summary["name"]
+        names.append(found[identity] + (" (interrupted)" if run.interrupted else ""))
+    return names
+
+
+def _cuts(values: pd.Series[float]) -> str:
+    return "|".join(str(int(value)) for value in sorted(set(values.dropna())))
 
 
 def _strict_mean(values: pd.Series[float]) -> float:
@@ -61,49 +93,73 @@ def _strict_mean(values: pd.Series[float]) -> float:
     return float(values.mean(skipna=False))
 
 
+def _text(value: float, digits: int = 4) -> str:
+    """Return a number with so many significant digits, and no exponent below ten million."""
+    if math.isnan(value):
+        return "–"
+    if abs(value) >= 10.0**digits:
+        return f"{value:.0f}" if abs(value) < 1e7 else f"{value:.{digits - 1}e}"
+    return f"{value:#.{digits}g}".rstrip(".")
+
+
 def _display(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table as text for people: a fixed number of digits, units in the headings."""
-    shown: dict[str, list[str]] = {"scheme": table["label"].tolist()}
+    shown: dict[str, list[str]] = {}
+    if table["experiment"].nunique() > 1 or table["experiment"].str.contains("interrupted").any():
+        shown["experiment"] = table["experiment"].tolist()
+    shown["scheme"] = table["label"].tolist()
+    shown["cut"] = [cut or "–" for cut in table["cut"]]
 
-    def show(heading: str, column: str, form: str, scale: float = 1.0) -> None:
-        shown[heading] = ["–" if pd.isna(x) else format(x * scale, form) for x in table[column]]
+    def show(heading: str, column: str, scale: float = 1.0) -> None:
+        shown[heading] = [_text(x * scale) for x in table[column]]
 
     def show_time(heading: str, column: str) -> None:
         unit = time_unit(float(table[column].max()) if table[column].notna().any() else 1.0)
-        show(f"{heading} [{unit.symbol}]", column, "#.4g", 1 / unit.seconds)
+        show(f"{heading} [{unit.symbol}]", column, 1 / unit.seconds)
 
     show_time("round", "mean_latency_s")
     show_time("total", "total_time_s")
     if table["final_accuracy"].notna().any():
         show_time("to target", "time_to_target_s")
-        show("to target [rounds]", "rounds_to_target", ".4g")
-        show("final acc. [%]", "final_accuracy", ".1f", 100.0)
-    show("samples [10³]", "samples", "#.4g", 1e-3)
-    show("up [Mbit]", "uplink_bits", "#.4g", 1e-6)
-    show("down [Mbit]", "downlink_bits", "#.4g", 1e-6)
-    show("energy [J]", "energy_j", "#.4g")
+        shown["to target [rounds]"] = ["–" if pd.isna(x) else f"{x:.4g}" for x in table["rounds_to_target"]]
+        shown["final acc. [%]"] = ["–" if pd.isna(x) else f"{100 * x:.1f}" for x in table["final_accuracy"]]
+    shown["samples"] = [f"{x:.0f}" for x in table["samples"]]
+    show("up [Mbit]", "uplink_bits", 1e-6)
+    show("down [Mbit]", "downlink_bits", 1e-6)
+    show("energy [J]", "energy_j")
     if table["speedup_over_sl"].notna().any():
-        show("× SL", "speedup_over_sl", ".2f")
+        shown["× SL"] = ["–" if pd.isna(x) else f"{x:.2f}" for x in table["speedup_over_sl"]]
     if (table["runs"] > 1).any():
-        show("runs", "runs", ".0f")
+        shown["runs"] = [str(x) for x in table["runs"]]
     return pd.DataFrame(shown)
+
+
+def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
+    """Return what a reader of the table must know beyond its headings."""
+    found = []
+    if table["final_accuracy"].notna().any():
+        targets = sorted({run.summary["target_accuracy"] for run in runs})
+        named = ", ".join(f"{100 * target:g} %" for target in targets)
+        found.append(f"target: {named} test accuracy, seen in evaluated rounds only")
+    if table["speedup_over_sl"].notna().any():
+        found.append("× SL: SL's mean round time over the scheme's; a round of SL makes one update a client")
+    for row in table[table["empty_rounds"] > 0].to_dict("records"):
+        found.append(
+            f"{row['label']}: nobody was in time in {row['empty_rounds']} of {row['rounds']} rounds,"
+            " which trained nothing"
+        )
+    if any(run.interrupted for run in runs):
+        found.append("interrupted: figures are of the finished rounds")
+    return found
 
 
 def rich_table(table: pd.DataFrame, title: str) -> Table:
     """Return the comparison as a table for the terminal."""
     shown = _display(table)
-    caption = "× SL: a round of SL takes so many times as long" if "× SL" in shown.columns else None
-    rich = Table(
-        title=Text(title),
-        caption=caption,
-        box=SIMPLE_HEAD,
-        padding=0,
-        pad_edge=False,
-        show_edge=False,
-    )
+    rich = Table(title=Text(title), box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for name in shown.columns:
-        if name == "scheme":
-            rich.add_column(Text(name), overflow="fold", min_width=min(10, max(map(len, shown[name]))))
+        if name in ("experiment", "scheme"):
+            rich.add_column(Text(name), no_wrap=True)
         else:
             rich.add_column(Text(name.replace(" ", "\n")), justify="right", no_wrap=True)
     for row in shown.itertuples(index=False):
@@ -125,11 +181,15 @@ def formatted(table: pd.DataFrame, form: str) -> str:
     if form not in styles:
         raise ValueError(f"format {form!r} is unknown; known: {', '.join(FORMATS)}")
     shown = _display(table)
+    labelled = 1 + ("experiment" in shown.columns)
     text: str = tabulate(
         shown.values.tolist(),
         headers=list(shown.columns),
         tablefmt=styles[form],
         disable_numparse=True,
-        colalign=["left", *["right"] * (len(shown.columns) - 1)],
+        colalign=["left"] * labelled + ["right"] * (len(shown.columns) - labelled),
     )
+    if form == "latex":
+        for symbol, command in _LATEX.items():
+            text = text.replace(symbol, command)
     return text + "\n"

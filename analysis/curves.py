@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from .style import LABEL_PT, WIDTH_IN, curve_style, legend_below, plain_axes, time_unit
+from .style import LABEL_PT, WIDTH_IN, curve_indices, curve_style, legend_below, plain_axes, time_unit
 
 __all__ = ["accuracy_figure"]
 
@@ -67,6 +67,8 @@ def accuracy_figure(rounds: pd.DataFrame, *, target: float | None = None) -> Fig
     curves = [curve for curve in curves if len(curve.points)]
     if not curves:
         raise ValueError("no round has a test_accuracy: these runs are timelines, without learning")
+    schemes = rounds.drop_duplicates("label").set_index("label")["scheme"]
+    indices = curve_indices([str(schemes[curve.label]) for curve in curves])
     totals_s = [float(curve.points["time_s"].max()) for curve in curves]
     unit = time_unit(max(totals_s))
     figure = Figure(figsize=(WIDTH_IN, _HEIGHT_IN), layout="constrained")
@@ -74,7 +76,7 @@ def accuracy_figure(rounds: pd.DataFrame, *, target: float | None = None) -> Fig
     for axes, column, scale in ((over_time, "time_s", unit.seconds), (over_rounds, "round", 1.0)):
         plain_axes(axes)
         axes.grid(axis="y", color="#DDDDDD", linewidth=0.4)
-        for index, curve in enumerate(curves):
+        for index, curve in zip(indices, curves, strict=True):
             _draw_curve(axes, curve, index, column, scale, target)
         if target is not None:
             axes.axhline(100 * target, zorder=1, **_TARGET)
@@ -88,7 +90,7 @@ def accuracy_figure(rounds: pd.DataFrame, *, target: float | None = None) -> Fig
     over_time.set_xlabel(f"Simulated time ({unit.symbol})", fontsize=LABEL_PT)
     over_rounds.set_xlabel("Round", fontsize=LABEL_PT)
     over_time.set_ylabel("Test accuracy (%)", fontsize=LABEL_PT)
-    _legend(figure, curves, several_seeds, target)
+    _legend(figure, curves, indices, several_seeds, target)
     return figure
 
 
@@ -122,8 +124,10 @@ def _draw_curve(
         axes.plot(x[reached[:1]], accuracy[reached[:1]], **style | _REACHED)
 
 
-def _legend(figure: Figure, curves: list[_Curve], several_seeds: bool, target: float | None) -> None:
-    handles: list[Artist] = [Line2D([], [], **curve_style(index)) for index in range(len(curves))]
+def _legend(
+    figure: Figure, curves: list[_Curve], indices: list[int], several_seeds: bool, target: float | None
+) -> None:
+    handles: list[Artist] = [Line2D([], [], **curve_style(index)) for index in indices]
     labels = [curve.label for curve in curves]
     if target is not None:
         handles.append(Line2D([], [], **_TARGET))

@@ -29,7 +29,7 @@ class RunFolderError(Exception):
     """A folder that can't be read as a run, or written; the message names it and the rule."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """Everything that a run produced.
 
@@ -48,6 +48,11 @@ class Run:
     rounds: pd.DataFrame
     devices: pd.DataFrame
     intervals: pd.DataFrame
+
+    def __repr__(self) -> str:
+        """Return one line: the scenario, its seed, and what was run."""
+        done = ", ".join(f"{label}: {s['rounds']} rounds" for label, s in self.summary["schemes"].items())
+        return f"<Run of {self.summary['name']!r}, seed {self.summary['seed']}: {done}>"
 
     @property
     def interrupted(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import textwrap
 import zlib
@@ -27,6 +28,7 @@ __all__ = [
     "WIDTH_IN",
     "TimeUnit",
     "bar_style",
+    "curve_indices",
     "curve_style",
     "legend_below",
     "phase_colour",
@@ -59,6 +61,10 @@ WAITING, WAITING_COLOUR = "waiting", "#E8E8E8"
 _OTHER_COLOURS = ("#000000", "#777777", "#999933", "#AA4499")
 
 _CURVE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9", "#882255")
+_CURVE_OF_SCHEME = {
+    name: index
+    for index, name in enumerate(("sl", "sfl", "psl", "epsl", "epsl_pt", "centralised", "fl", "sfl_v2"))
+}
 _CURVE_MARKERS = "os^DvPX*"
 _CURVE_LINES: tuple[str | tuple[int, tuple[float, ...]], ...] = ("-", "--", "-.", (0, (4, 1, 1, 1, 1, 1)))
 
@@ -96,6 +102,26 @@ def phase_label(phase: str) -> str:
     """Return a phase in words: ``Client forward`` for ``client_forward``."""
     words = phase.replace("_", " ").strip()
     return words[:1].upper() + words[1:]
+
+
+def curve_indices(schemes: Sequence[str]) -> list[int]:
+    """Return the ``curve_style`` of each curve: a scheme looks the same in every figure.
+
+    Further curves of a scheme, and schemes that are not known, take looks that no other curve has.
+
+    Parameters
+    ----------
+    schemes : the scheme of each curve
+    """
+    taken = {_CURVE_OF_SCHEME[name] for name in schemes if name in _CURVE_OF_SCHEME}
+    free = (index for index in itertools.count() if index not in taken)
+    given: set[str] = set()
+    indices = []
+    for name in schemes:
+        known = name in _CURVE_OF_SCHEME and name not in given
+        indices.append(_CURVE_OF_SCHEME[name] if known else next(free))
+        given.add(name)
+    return indices
 
 
 def curve_style(index: int) -> dict[str, Any]:

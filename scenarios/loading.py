@@ -98,8 +98,9 @@ def _locate(where: str | Path) -> tuple[Path, str]:
     except OSError:  # for example a name that is too long for one
         is_folder = False
     known = library()
-    if str(where) in known:
-        return known[str(where)], f"{where}.yaml"
+    name = str(where).replace("-", "_")  # a library scenario's own name is hyphenated
+    if name in known:
+        return known[name], f"{name}.yaml"
     if is_folder:
         raise ScenarioError([Fault((), "is a folder; a scenario is a file")], str(where))
     hint = closest(str(where), list(known))

@@ -116,7 +116,8 @@ class Node:
         now_s = self.env.now
         for lane in self._lanes.values():
             if lane.free_at_s > now_s:
-                self.record.truncate(lane.row, now_s)
+                even = self._speed is None or lane is not self._compute_lane
+                self.record.truncate(lane.row, now_s, None if even else self._speed)
                 lane.free_at_s = now_s
 
 
@@ -196,7 +197,8 @@ class Server(Node):
                 client,
                 ready_s,
             )
-            ready_s = self._compute_lane.free_at_s
+            if flops:  # the next stage is ready when this one ends
+                ready_s = self._compute_lane.free_at_s
         return event
 
     def broadcast(self, phase: Phase, bits: float, clients: Iterable[int]) -> Timeout:

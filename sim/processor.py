@@ -16,6 +16,9 @@ class SpeedTrace(Protocol):
     def duration_s(self, start_s: float, work_s: float) -> float:
         """Return how long work takes that would take ``work_s`` at full speed, if begun at ``start_s``."""
 
+    def work_s(self, start_s: float, end_s: float) -> float:
+        """Return the work done between two instants, as its time at full speed."""
+
 
 class SlowdownTrace:
     """A two-state speed: normal and slow, with exponentially distributed stays (docs/model.md section 2.4).
@@ -56,6 +59,14 @@ class SlowdownTrace:
             work_s -= (end_s - now_s) * speed
             now_s = end_s
             segment += 1
+
+    def work_s(self, start_s: float, end_s: float) -> float:
+        """Return the work done between two instants, as its time at full speed."""
+        self._extend_to(end_s)
+        bounds = np.clip(self._switches_s, start_s, end_s)
+        stays_s = np.diff(bounds)
+        slow_s = float(stays_s[0 if self._slow_first else 1 :: 2].sum())
+        return end_s - start_s - slow_s * (1.0 - self._slow_speed)
 
     def slow_share(self, end_s: float) -> float:
         """Return the share of the time from 0 to ``end_s`` that is spent in the slow state."""

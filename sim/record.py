@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .phases import Phase
+from .processor import SpeedTrace
 
-__all__ = ["IntervalRecord"]
+__all__ = ["IntervalRecord", "timeline_fingerprint"]
 
 _FIELDS = (
     ("round", "i"),
@@ -76,15 +77,27 @@ class IntervalRecord:
         )
         return number
 
-    def truncate(self, row: int, end_s: float) -> None:
-        """End a row early, with the share of its bits, FLOPs and energy that was done by then."""
+    def truncate(self, row: int, end_s: float, speed: SpeedTrace | None = None) -> None:
+        """End a row early, with the share of its bits, FLOPs and energy that was done by then.
+
+        Parameters
+        ----------
+        row : int
+            Its number.
+        end_s : float
+            When it ended, [s].
+        speed : the trace of the processor's speed; without one the work was done at an even pace
+        """
         cells = np.frombuffer(self._rows, dtype=_ROW)[row : row + 1]
         start_s, planned_s = float(cells["start_s"][0]), float(cells["end_s"][0])
         if end_s <= start_s:  # it had not begun
             share = 0.0
             cells["start_s"] = end_s
         else:
-            share = (end_s - start_s) / (planned_s - start_s)
+            done_s, all_s = end_s - start_s, planned_s - start_s
+            if speed is not None:
+                done_s, all_s = speed.work_s(start_s, end_s), speed.work_s(start_s, planned_s)
+            share = done_s / all_s
         cells["end_s"] = end_s
         for amount in ("bits", "flops", "energy_j"):
             cells[amount] *= share
@@ -111,17 +124,26 @@ class IntervalRecord:
         )
 
     def fingerprint(self) -> str:
-        """Return a hash of the timeline: two runs that agree in it did the same at the same instants."""
-        digest = hashlib.sha256()
-        table = self.frame()
-        for name in table.columns:
-            values = table[name]
-            digest.update(name.encode())
-            if isinstance(values.dtype, pd.CategoricalDtype):
-                digest.update("|".join(values.cat.categories).encode())
-                values = values.cat.codes
-            digest.update(values.to_numpy().tobytes())
-        return digest.hexdigest()
+        """Return the hash of the timeline so far."""
+        return timeline_fingerprint(self.frame())
+
+
+def timeline_fingerprint(table: pd.DataFrame) -> str:
+    """Return a hash of intervals: two runs that agree in it did the same at the same instants.
+
+    Parameters
+    ----------
+    table : rows of :meth:`IntervalRecord.frame`
+    """
+    digest = hashlib.sha256()
+    for name in table.columns:
+        values = table[name]
+        digest.update(name.encode())
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            digest.update("|".join(values.cat.categories).encode())
+            values = values.cat.codes
+        digest.update(values.to_numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _named(codes: NDArray[np.int32], names: list[str]) -> pd.Categorical[str]:

@@ -121,7 +121,7 @@ class Learner(ABC):
     Attributes
     ----------
     train_loss : Tensor
-        Weighted mean loss of the last round's samples, before their update; a scalar.
+        λ-weighted mean loss of the last round's samples, each before the step that it is for; a scalar.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -140,6 +140,9 @@ class Learner(ABC):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(self.seed, "initial weights"))
             model = self._build()
+        for module in model.modules():
+            if hasattr(module, "inplace"):  # nothing may overwrite the smashed data that a server part gets
+                setattr(module, "inplace", False)  # noqa: B010 - torch types attributes as tensors
         return model.to(device=self.data.device, dtype=self.data.dtype).train()
 
     def new_parts(self) -> tuple[nn.Sequential, nn.Sequential]:

@@ -34,7 +34,7 @@ class LocalLearner(Learner):
         """Train each of these clients' whole models on its own mini-batches."""
         losses = []
         for i in clients:
-            part = self.clients[i]
+            part, mean = self.clients[i], self.data.shares.new_zeros(())
             for step in range(self._steps):
                 batch = (number - 1) * self._steps + step + 1
                 images, labels = self.data.batch(i, batch)
@@ -44,7 +44,8 @@ class LocalLearner(Learner):
                 loss = objective(logits, labels, logits.new_full((len(logits),), 1.0 / len(logits)))
                 loss.backward()  # type: ignore[no-untyped-call]
                 part.step()
-            losses.append(loss.detach())
+                mean += loss.detach() / self._steps
+            losses.append(mean)
         self.train_loss = self.weights(clients) @ torch.stack(losses)
 
     def average(self, clients: tuple[int, ...]) -> None:

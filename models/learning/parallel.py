@@ -106,7 +106,7 @@ class ParallelLearner(Learner):
         members, size = len(self._members), len(states) // len(self._members)
         with torch.no_grad():  # this pass gives z, and updates running statistics
             logits = self.server(states)
-        logits.requires_grad_()
+        logits = logits.detach().clone().requires_grad_()  # of its own, also behind a server of identities
         loss = objective(logits, self._labels, (share / size).repeat_interleave(size))
         self.train_loss = loss.detach()
         (weighted,) = torch.autograd.grad(loss, logits)

@@ -52,14 +52,13 @@ class FL(Scheme):
         super().__init__(parameters, job)
         self._steps = parameters.local_steps
         self.learner_options = {"local_steps": self._steps}
-        samples = self._steps * job.batch_size
-        self._forward_flops = samples * job.units.forward_flops_to(len(job.units))
-        self._backward_flops = samples * job.units.backward_flops_to(len(job.units))
+        self._forward_flops = job.batch_size * job.units.forward_flops_to(len(job.units))
+        self._backward_flops = job.batch_size * job.units.backward_flops_to(len(job.units))
         self._model_bits = job.units.parameter_bits_to(len(job.units))
 
     def work(self, cut: int, speeds: Speeds) -> RoundWork:
         """Return a round's work: compute, model upload, model broadcast."""
-        compute_s = (self._forward_flops + self._backward_flops) * speeds.device_s_per_flop
+        compute_s = self._steps * (self._forward_flops + self._backward_flops) * speeds.device_s_per_flop
         return RoundWork(
             before_uplink_s=compute_s,
             uplink_bits=self._model_bits,
@@ -73,8 +72,9 @@ class FL(Scheme):
         """Run one round: the models of the clients in time are averaged, and all clients get the average."""
 
         def train(device: Device) -> Generator[Event, Any, None]:
-            yield device.compute(CLIENT_FORWARD, self._forward_flops)
-            yield device.compute(CLIENT_BACKWARD, self._backward_flops)
+            for _ in range(self._steps):
+                yield device.compute(CLIENT_FORWARD, self._forward_flops)
+                yield device.compute(CLIENT_BACKWARD, self._backward_flops)
             yield device.uplink(MODEL_UPLOAD, self._model_bits)
 
         in_time: tuple[int, ...] = yield world.start(train, world.clients, self.job.deadline_s).in_time

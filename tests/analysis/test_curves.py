@@ -18,6 +18,7 @@ def rounds(
     numbers = np.arange(1, len(values) + 1)
     return pd.DataFrame(
         {
+            "scheme": label,
             "label": label,
             "seed": seed,
             "round": numbers,

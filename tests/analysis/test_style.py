@@ -14,6 +14,7 @@ from cutlayer.analysis.style import (
     PHASE_COLOURS,
     WAITING_COLOUR,
     bar_style,
+    curve_indices,
     curve_style,
     phase_colour,
     phase_label,
@@ -171,3 +172,10 @@ def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, name: str) -> No
         save_figure(a_figure(), tmp_path / name)
 
     assert [] == list(tmp_path.iterdir())
+
+
+def test_a_scheme_looks_the_same_in_every_figure() -> None:
+    """Whatever stands beside it, PSL has its look; two curves of one scheme differ, and so do all others."""
+    alone, among = curve_indices(["psl"]), curve_indices(["epsl", "mine", "epsl", "psl", "sl", "epsl"])
+    assert alone[0] == among[3]
+    assert len(among) == len(set(among))

@@ -109,3 +109,34 @@ def test_the_graph_carries_the_links() -> None:
     w.graph.edges["access-point", "server"]["link"].seconds_per_bit = 1.0
     w._attach()
     assert 1.25 == w.devices[0].uplink_to_server.seconds_per_bit
+
+
+class HalfWay:
+    """A trace that is ten times slower from 1 s on."""
+
+    def duration_s(self, start_s: float, work_s: float) -> float:
+        """Return the time that work takes from an instant before the slow-down."""
+        return work_s if start_s + work_s <= 1 else 10 * (start_s + work_s - 1) + 1 - start_s
+
+    def work_s(self, start_s: float, end_s: float) -> float:
+        """Return the work done."""
+        return min(end_s, 1) - start_s + max(0.0, end_s - 1) / 10
+
+
+def test_abandoned_compute_keeps_the_work_done() -> None:
+    """Of 2 s of work, full speed for 1 s and a tenth of it for 5 s do 1.5: three quarters of the FLOPs."""
+    w = world()
+    w.devices[0]._speed = HalfWay()
+    w.devices[0].compute(CLIENT_FORWARD, 8.0)
+    w.env.run(until=6.0)
+    w.devices[0].abandon()
+    (row,) = w.record.frame().to_dict("records")
+    assert (6.0, 6.0) == (row["end_s"], pytest.approx(row["flops"]))
+
+
+def test_a_job_whose_first_stage_is_empty_waits_as_it_should() -> None:
+    """Two jobs of (0, 5) FLOPs at once: the first waits 0 s, the second the first's 1 s."""
+    w = world()
+    for client in (0, 1):
+        w.server.serve(((SERVER_FORWARD, 0.0), (SERVER_FORWARD, 5.0)), client)
+    assert [0.0, 1.0] == w.record.frame()["wait_s"].tolist()

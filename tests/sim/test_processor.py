@@ -50,3 +50,11 @@ def test_share_and_length_of_slow_stays() -> None:
 def test_mean_speed_over_a_long_time() -> None:
     """Work done in T seconds is T·(3/4 + 1/4·1/5), so W seconds of work take W/0.8."""
     assert 1 / 0.8 == pytest.approx(trace(2).duration_s(0.0, 20_000.0) / 20_000.0, rel=0.02)
+
+
+@given(st.integers(0, 50), st.floats(0, 20), st.floats(0.01, 20))
+def test_work_done_is_what_duration_asks_for(seed: int, start_s: float, work_s: float) -> None:
+    """In the time that work takes, just that work is done."""
+    one = trace(seed)
+    end_s = start_s + one.duration_s(start_s, work_s)
+    assert work_s == pytest.approx(one.work_s(start_s, end_s), rel=1e-9)
