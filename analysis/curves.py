@@ -22,7 +22,7 @@ _HEIGHT_IN = 2.4  # without the legend
 _LOG_RATIO = 20.0  # between the longest and the shortest scheme, from which the time axis is logarithmic
 _MARKERS_PER_CURVE = 8
 _REACHED: dict[str, Any] = {
-    "markersize": 7,
+    "markersize": 5.5,
     "markeredgecolor": "black",
     "markeredgewidth": 0.7,
     "zorder": 4,
