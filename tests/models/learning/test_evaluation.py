@@ -1,0 +1,143 @@
+"""Accuracy on the test set: of every client's model, their mean, and the averaged model's."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from learners import CLASSES, client_data, make, normed, smooth, state
+from torch import nn
+
+from cutlayer.models.learning import base
+from cutlayer.models.learning.parallel import ParallelLearner
+from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
+
+UNEQUAL = (30, 18, 12)  # λ = 0.5, 0.3, 0.2
+B = 5
+SPLITFED = [PrivateServerLearner, SharedServerLearner]
+# of the 40 test samples 14 are of class 0, and 13 of each of the two others
+BIASES = ([0.9, 1.0, 0.0], [0.5, 0.0, 0.0], [0.0, 0.0, 2.0])
+
+
+def constant() -> nn.Sequential:
+    """Return a model that can be set to name the same class for every sample."""
+    return nn.Sequential(nn.Sequential(nn.Flatten(), nn.Linear(16, CLASSES)), nn.Linear(CLASSES, CLASSES))
+
+
+@torch.no_grad()
+def name_class(client: nn.Module, server: nn.Module, bias: list[float]) -> None:
+    """Let a composite's logits be the bias whatever the sample."""
+    client[0][1].weight.zero_()
+    client[0][1].bias.copy_(torch.tensor(bias))
+    server[0].weight.copy_(torch.eye(CLASSES))
+    server[0].bias.zero_()
+
+
+def round_of(learner: PrivateServerLearner | SharedServerLearner, number: int) -> None:
+    """Run one round of all clients, without averaging."""
+    learner.client_forward(tuple(range(learner.data.clients)), number)
+    learner.server_step(0, number)
+    learner.client_step()
+
+
+def test_accuracy_of_parallel_clients_by_hand() -> None:
+    """Clients name classes 1, 0 and 2; the λ-weighted bias (0.60, 0.50, 0.40) names class 0.
+
+    The plain mean of the biases would name class 2, and client 0 names class 1: 13 of 40 right.
+    """
+    learner = make(ParallelLearner, constant, client_data(UNEQUAL, B), cut=1)
+    for part, bias in zip(learner.clients, BIASES, strict=True):
+        name_class(part.module, learner.server.module, bias)
+    evaluation = learner.evaluate()
+    assert (13 / 40, 14 / 40, 13 / 40) == evaluation.per_client
+    assert pytest.approx(1 / 3, abs=1e-12) == evaluation.mean
+    assert evaluation.averaged == 14 / 40
+    assert evaluation.averaged != evaluation.per_client[0]
+
+
+@pytest.mark.parametrize("kind", SPLITFED)
+def test_accuracy_of_splitfed_between_averages_and_after(kind: type) -> None:
+    """Between averages every client has its accuracy; afterwards all have the averaged model's."""
+    learner = make(kind, constant, client_data(UNEQUAL, B), cut=1)
+    round_of(learner, 1)
+    for i, bias in enumerate(BIASES):
+        name_class(learner.clients[i].module, learner.server_for(i).module, bias)
+    between = learner.evaluate()
+    learner.average((0, 1, 2))
+    after = learner.evaluate()
+    assert (13 / 40, 14 / 40, 13 / 40) == between.per_client
+    assert between.averaged == 14 / 40
+    assert (14 / 40,) * 3 == after.per_client
+    assert after.averaged == 14 / 40
+
+
+def test_averaged_splitfed_v1_averages_the_servers_too() -> None:
+    """V1's averaged model has the λ-weighted server copies: their biases alone decide here."""
+    learner = make(PrivateServerLearner, constant, client_data(UNEQUAL, B), cut=1)
+    round_of(learner, 1)
+    for i, bias in enumerate(BIASES):
+        server = learner.server_for(i).module
+        name_class(learner.clients[i].module, server, [0.0] * CLASSES)
+        with torch.no_grad():
+            server[0].bias.copy_(torch.tensor(bias))
+    evaluation = learner.evaluate()
+    assert (13 / 40, 14 / 40, 13 / 40) == evaluation.per_client
+    assert evaluation.averaged == 14 / 40
+
+
+@pytest.mark.parametrize("kind", [ParallelLearner, *SPLITFED])
+def test_evaluation_changes_nothing(kind: type) -> None:
+    """Evaluation leaves parameters, running statistics and counters as they are, and trains on after."""
+    learner = make(kind, normed, client_data(UNEQUAL, B))
+    round_of(learner, 1)
+    before, fingerprint = state(*(m for c in learner.composites() for m in c)), learner.fingerprint()
+    learner.evaluate()
+    after = state(*(m for c in learner.composites() for m in c))
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert fingerprint == learner.fingerprint()
+    modules = [m for c in [*learner.composites(), learner.averaged()] for part in c for m in part.modules()]
+    assert all(m.training for m in modules)
+
+
+def test_evaluation_uses_running_statistics() -> None:
+    """A running mean far below in class 0 lifts that class for all samples; a batch's own would not."""
+
+    def build() -> nn.Sequential:
+        return nn.Sequential(
+            nn.Sequential(nn.Flatten(), nn.Linear(16, CLASSES)), nn.BatchNorm1d(CLASSES, affine=False)
+        )
+
+    learner = make(ParallelLearner, build, client_data(UNEQUAL, B), cut=1)
+    learner.server.module[0].running_mean.copy_(torch.tensor([-100.0, 0.0, 0.0]))
+    evaluation = learner.evaluate()
+    assert (14 / 40,) * 3 == evaluation.per_client
+    assert evaluation.averaged == 14 / 40
+
+
+def test_evaluation_turns_dropout_off() -> None:
+    """Nothing is dropped: class 1 is named for every sample, every time."""
+
+    def build() -> nn.Sequential:
+        client, server = constant()
+        return nn.Sequential(client, nn.Sequential(server, nn.Dropout(0.5)))
+
+    learner = make(ParallelLearner, build, client_data(UNEQUAL, B), cut=1)
+    for part in learner.clients:
+        name_class(part.module, learner.server.module[0], [0.5, 1.0, 0.0])
+    assert (13 / 40,) * 3 == learner.evaluate().per_client
+    assert learner.evaluate() == learner.evaluate()
+
+
+@pytest.mark.parametrize("rows", [1, 7, 20, 40, 41])
+def test_every_test_row_counts_once(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rows go in one pass, a last short one included, the accuracy is that of all."""
+    learner = make(ParallelLearner, smooth, client_data((20,), B))
+    client, server = learner.composites()[0]
+    with torch.no_grad():
+        named = server(client(learner.data.test_images)).argmax(dim=1)
+    expected = int((named == learner.data.test_labels).sum()) / 40
+    passes: list[int] = []
+    client.register_forward_hook(lambda module, into, out: passes.append(len(out)))
+    monkeypatch.setattr(base, "_EVALUATION_ROWS", rows)
+    assert (expected,) == learner.evaluate().per_client
+    assert sum(passes) == 40
+    assert max(passes) == min(rows, 40)
