@@ -18,7 +18,7 @@ from .sim.schemes.engine import RoundResult, rounds
 from .sim.schemes.planning import SchemePlan
 from .sim.world import World, slowdown_traces
 
-__all__ = ["Experiment", "OnRound", "SchemeRun", "prepare", "run_scheme"]
+__all__ = ["Experiment", "OnRound", "SchemeRun", "prepare", "run_scheme", "scheme_learner"]
 
 OnRound: TypeAlias = Callable[[str, RoundResult], None]
 """Called with a scheme's label after each of its rounds."""
@@ -49,7 +49,7 @@ def run_scheme(
     scenario = experiment.loaded.scenario
     label = str(scheme.parameters.label)
     world = World(scenario.server, experiment.fleet, plan.links, slowdown_traces(scenario))
-    learner = _learner(experiment, scheme)
+    learner = scheme_learner(experiment, scheme)
     learning = scenario.learning
     results: list[RoundResult] = []
     interrupted = False
@@ -83,7 +83,8 @@ def run_scheme(
     return SchemeRun(label, summary, table, devices, intervals, interrupted)
 
 
-def _learner(experiment: Experiment, scheme: Scheme) -> Any:
+def scheme_learner(experiment: Experiment, scheme: Scheme) -> Any:
+    """Return a new learner of the scheme, or None for a timeline alone."""
     scenario = experiment.loaded.scenario
     if scenario.learning is None or experiment.data is None:
         return None

@@ -26,8 +26,7 @@ import torch
 from measuring import Figure, interleaved, ratios, show, timed
 from torch.profiler import ProfilerActivity, profile
 
-from cutlayer.experiment import prepare
-from cutlayer.models.learning.factory import make_learner
+from cutlayer.experiment import prepare, scheme_learner
 from cutlayer.scenarios.loading import load_scenario
 
 __all__ = ["figures"]
@@ -56,18 +55,7 @@ def learner_of(name: str) -> Any:
     """Return the scheme's learner, its clients' forward pass done."""
     experiment = prepare(load_scenario("quickstart", OVERRIDES, schemes=[name]))
     ((scheme, _),) = experiment.schemes
-    scenario = experiment.loaded.scenario
-    assert scenario.learning is not None
-    assert experiment.data is not None
-    learner: Any = make_learner(
-        scheme.learner,
-        scheme.learner_options,
-        model=scenario.model,
-        cut=scheme.cut,
-        data=experiment.data,
-        learning=scenario.learning,
-        seed=scenario.seed,
-    )
+    learner = scheme_learner(experiment, scheme)
     learner.client_forward(tuple(range(CLIENTS)), 1)
     return learner
 

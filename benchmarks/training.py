@@ -15,11 +15,11 @@ from measuring import Figure, interleaved, ratios, show, timed
 from plain_loops import LOOPS, PlainLoop, Task
 from torch import Tensor
 
-from cutlayer.experiment import Experiment, prepare
+from cutlayer.experiment import Experiment, prepare, scheme_learner
 from cutlayer.models.data.batches import BatchSampler
 from cutlayer.models.data.partition import split
 from cutlayer.models.learning.base import Learner
-from cutlayer.models.learning.factory import load_dataset, make_learner
+from cutlayer.models.learning.factory import load_dataset
 from cutlayer.scenarios.loading import load_scenario
 from cutlayer.scenarios.schema import Stop
 from cutlayer.scenarios.streams import stream
@@ -34,22 +34,6 @@ SCHEMES = ("psl", "epsl φ=1", "sfl", "sl")
 ROUNDS = 100
 REPEATS = 7
 TOLERANCE = 1e-5
-
-
-def learner_of(experiment: Experiment, scheme: Scheme) -> Learner:
-    """Return a new learner of the scheme."""
-    scenario = experiment.loaded.scenario
-    assert scenario.learning is not None
-    assert experiment.data is not None
-    return make_learner(
-        scheme.learner,
-        scheme.learner_options,
-        model=scenario.model,
-        cut=scheme.cut,
-        data=experiment.data,
-        learning=scenario.learning,
-        seed=scenario.seed,
-    )
 
 
 def task_of(experiment: Experiment, learner: Learner) -> Task:
@@ -104,12 +88,12 @@ def check_same(learner: Learner, plain: PlainLoop, label: str) -> None:
 def overhead(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> Figure:
     """Return the time in the simulator over the time of the plain loop, for one scheme."""
     scenario = experiment.loaded.scenario
-    task = task_of(experiment, learner_of(experiment, scheme))
+    task = task_of(experiment, scheme_learner(experiment, scheme))
     label = str(scheme.parameters.label)
     last: dict[str, Any] = {}
 
     def inside() -> float:
-        learner = last["learner"] = learner_of(experiment, scheme)
+        learner = last["learner"] = scheme_learner(experiment, scheme)
         world = World(scenario.server, experiment.fleet, plan.links, slowdown_traces(scenario))
         return timed(lambda: simulated(world, scheme, learner))
 
