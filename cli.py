@@ -267,6 +267,8 @@ def list_names(
     ] = None,
 ) -> None:
     """List what a scenario can name."""
+    from rich.console import Console
+
     from .listing import listing
 
     with _wrong_input():
@@ -275,4 +277,4 @@ def list_names(
         except ValueError as error:
             raise InputError(str(error)) from None
     for table in tables:
-        _show(table)
+        Console().print(table)  # texts, which may fold

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .analysis.tables import round_table, scheme_summary
-from .preparation import Experiment, prepare
+from .preparation import Experiment
 from .sim.radio.units import linear_to_db
 from .sim.record import timeline_fingerprint
 from .sim.schemes.base import Scheme
@@ -18,7 +18,7 @@ from .sim.schemes.engine import RoundResult, rounds
 from .sim.schemes.planning import SchemePlan
 from .sim.world import World, slowdown_traces
 
-__all__ = ["Experiment", "OnRound", "SchemeRun", "prepare", "run_scheme", "scheme_learner"]
+__all__ = ["OnRound", "SchemeRun", "run_scheme", "scheme_learner"]
 
 OnRound: TypeAlias = Callable[[str, RoundResult], None]
 """Called with a scheme's label after each of its rounds."""

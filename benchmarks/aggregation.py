@@ -26,7 +26,8 @@ import torch
 from measuring import Figure, interleaved, ratios, show, timed
 from torch.profiler import ProfilerActivity, profile
 
-from cutlayer.experiment import prepare, scheme_learner
+from cutlayer.experiment import scheme_learner
+from cutlayer.preparation import prepare
 from cutlayer.scenarios.loading import load_scenario
 
 __all__ = ["figures"]

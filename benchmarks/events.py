@@ -12,7 +12,7 @@ from collections.abc import Generator
 import simpy
 from measuring import Figure, interleaved, ratios, show
 
-from cutlayer.experiment import Experiment, prepare
+from cutlayer.preparation import Experiment, prepare
 from cutlayer.scenarios.loading import load_scenario
 from cutlayer.scenarios.schema import Stop
 from cutlayer.sim.schemes.engine import rounds

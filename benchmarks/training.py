@@ -15,11 +15,12 @@ from measuring import Figure, interleaved, ratios, show, timed
 from plain_loops import LOOPS, PlainLoop, Task
 from torch import Tensor
 
-from cutlayer.experiment import Experiment, prepare, scheme_learner
+from cutlayer.experiment import scheme_learner
 from cutlayer.models.data.batches import BatchSampler
 from cutlayer.models.data.partition import split
 from cutlayer.models.learning.base import Learner
 from cutlayer.models.learning.factory import load_dataset
+from cutlayer.preparation import Experiment, prepare
 from cutlayer.scenarios.loading import load_scenario
 from cutlayer.scenarios.schema import Stop
 from cutlayer.scenarios.streams import stream

@@ -74,8 +74,8 @@ class Call:
 class Crew:
     """The devices' processes; each waits for the next call and goes its path.
 
-    A process per device for the whole run, woken by one shared event per call, costs about half as much
-    as a new process for each part of each round.
+    A process per device for the whole run, woken by one shared event per call, costs less than a new
+    process for each part of each round.
     """
 
     def __init__(self, env: Environment, devices: Sequence[Device]) -> None:
