@@ -15,10 +15,12 @@ from .sim.radio.units import linear_to_db
 from .sim.record import timeline_fingerprint
 from .sim.schemes.base import Scheme
 from .sim.schemes.engine import RoundResult, rounds
+from .sim.schemes.on_air import PlannedLinks, sharing_rules
 from .sim.schemes.planning import SchemePlan
+from .sim.schemes.replanning import Replanner
 from .sim.world import World, slowdown_traces
 
-__all__ = ["OnRound", "SchemeRun", "run_scheme", "scheme_learner"]
+__all__ = ["OnRound", "SchemeRun", "make_world", "run_scheme", "scheme_learner"]
 
 OnRound: TypeAlias = Callable[[str, RoundResult], None]
 """Called with a scheme's label after each of its rounds."""
@@ -48,14 +50,19 @@ def run_scheme(
     """
     scenario = experiment.loaded.scenario
     label = str(scheme.parameters.label)
-    world = World(scenario.server, experiment.fleet, plan.links, slowdown_traces(scenario))
+    world, replanner = make_world(experiment, scheme, plan)
     learner = scheme_learner(experiment, scheme)
     learning = scenario.learning
     results: list[RoundResult] = []
     interrupted = False
     try:
         for result in rounds(
-            scheme, world, learner, scenario.stop, learning.evaluate_every if learning else 1
+            scheme,
+            world,
+            learner,
+            scenario.stop,
+            learning.evaluate_every if learning else 1,
+            replanner.before_round,
         ):
             results.append(result)
             on_round(label, result)
@@ -72,15 +79,37 @@ def run_scheme(
         "cut": plan.cut if scheme.has_cut else None,
         "predicted_latency_s": plan.predicted_s,
         **scheme_summary(table, scenario.target_accuracy),
+        "plans": 1 + replanner.plans,
+        "left_at_s": {str(client): world.left_at_s[client] for client in sorted(world.left_at_s)},
         "timeline_fingerprint": timeline_fingerprint(intervals),
         # an interrupted round may have moved some of the weights
         "weights_fingerprint": learner.fingerprint() if learner and not interrupted else None,
     }
     devices = _device_table(experiment, scheme, plan, identity, results)
+    devices = devices.assign(**_energy_columns(intervals, len(devices)))
+    devices["left_at_s"] = [world.left_at_s.get(client, np.nan) for client in range(len(devices))]
     intervals = intervals.assign(label=label, seed=scenario.seed)
     first = [*identity, "round"]
     intervals = intervals[[*first, *(c for c in intervals.columns if c not in first)]]
     return SchemeRun(label, summary, table, devices, intervals, interrupted)
+
+
+def make_world(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> tuple[World, Replanner]:
+    """Return a new world of the scheme, connected by its plan, and what plans anew in it."""
+    scenario, channel = experiment.loaded.scenario, experiment.channel
+    links = PlannedLinks(plan, channel)
+    sharing = sharing_rules(scheme, plan, channel, links, scenario.radio)
+    world = World(scenario.server, experiment.fleet, links, slowdown_traces(scenario), sharing)
+    replanner = Replanner(
+        scheme,
+        plan,
+        channel,
+        experiment.speeds,
+        scenario.allocation,
+        scenario.radio,
+        scenario.seed,
+    )
+    return world, replanner
 
 
 def scheme_learner(experiment: Experiment, scheme: Scheme) -> Any:
@@ -119,9 +148,22 @@ def _learnt(scheme: Scheme, identity: dict[str, Any], results: list[RoundResult]
                 "test_accuracy_min": min(accuracy.per_client) if accuracy else np.nan,
                 "test_accuracy_max": max(accuracy.per_client) if accuracy else np.nan,
                 "test_accuracy_averaged": accuracy.averaged if accuracy else np.nan,
+                "validation_accuracy": _or_nan(accuracy.validation if accuracy else None),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
+def _energy_columns(intervals: pd.DataFrame, devices: int) -> dict[str, np.ndarray]:
+    """Return what each device spent on compute and uplinks, and the access point on its downlinks, [J]."""
+    names = [f"device-{i}" for i in range(devices)]
+    energy_j = intervals.groupby(["node", "lane"], observed=True)["energy_j"].sum().unstack()
+    energy_j = energy_j.reindex(index=names, columns=["compute", "uplink", "downlink"]).fillna(0.0)
+    return {f"{lane}_energy_j": energy_j[lane].to_numpy() for lane in energy_j.columns}
 
 
 def _device_table(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .models.data import catalogue as _datasets
 from .models.data.dataset import DatasetError, DatasetFileError
+from .models.data.validation import hold_out
 from .models.networks import catalogue as _networks
 from .models.unit_tables import unit_table
 from .scenarios.faults import Fault, KeyPath
@@ -16,7 +17,7 @@ from .scenarios.schema import Allocation, Scenario
 from .scenarios.unit_table import UnitTable
 from .sim import catalogue as _methods
 from .sim.allocation.problem import AllocationError, RadioProblem
-from .sim.channel import radio_problem
+from .sim.channel import Channel, draw_channel
 from .sim.fleet import Fleet, draw_fleet
 from .sim.schemes import catalogue as _schemes
 from .sim.schemes.base import Job, Scheme, Speeds
@@ -39,7 +40,8 @@ class Experiment:
     ----------
     loaded : the scenario
     units : the model's unit table
-    fleet, problem : the devices and the radio resources
+    fleet, channel : the devices and their gains, with the radio resources
+    speeds : of the devices and of the server
     schemes : each scheme with its plan, in the scenario's order
     data : the clients' samples; None for a timeline alone
     """
@@ -47,9 +49,15 @@ class Experiment:
     loaded: Loaded
     units: UnitTable
     fleet: Fleet
-    problem: RadioProblem
+    channel: Channel
+    speeds: Speeds
     schemes: tuple[tuple[Scheme, SchemePlan], ...]
     data: ClientData | None
+
+    @property
+    def problem(self) -> RadioProblem:
+        """Return the radio resources with the gains that a first plan knows."""
+        return self.channel.problem
 
 
 def prepare(loaded: Loaded, *, allow_imports: bool = False) -> Experiment:
@@ -68,14 +76,18 @@ def prepare(loaded: Loaded, *, allow_imports: bool = False) -> Experiment:
     scenario = loaded.scenario
     faults: list[Fault] = []
     units = _units(scenario, faults, allow_imports=allow_imports)
-    fleet = draw_fleet(scenario.devices, scenario.seed)
-    problem = _problem(scenario, fleet, faults)
+    fleet = _fleet(scenario, faults)
+    channel = _channel(scenario, fleet, faults) if fleet else None
     data = _client_data(scenario, faults) if scenario.learning is not None else None
     allocation = _allocation(scenario, units, faults) if units else scenario.allocation
-    schemes = _planned(scenario, units, fleet, problem, allocation, faults) if units and problem else ()
-    if faults or units is None or problem is None:
-        raise loaded.error(faults)
-    return Experiment(loaded, units, fleet, problem, schemes, data)
+    schemes: tuple[tuple[Scheme, SchemePlan], ...] = ()
+    if units and fleet and channel:
+        server = scenario.server
+        speeds = Speeds(fleet.seconds_per_flop, server.cycles_per_flop / server.clock_hz)
+        schemes = _planned(scenario, units, speeds, channel, allocation, faults)
+        if not faults:
+            return Experiment(loaded, units, fleet, channel, speeds, schemes, data)
+    raise loaded.error(faults)
 
 
 def _units(scenario: Scenario, faults: list[Fault], *, allow_imports: bool) -> UnitTable | None:
@@ -92,9 +104,17 @@ def _units(scenario: Scenario, faults: list[Fault], *, allow_imports: bool) -> U
         return None
 
 
-def _problem(scenario: Scenario, fleet: Fleet, faults: list[Fault]) -> RadioProblem | None:
+def _fleet(scenario: Scenario, faults: list[Fault]) -> Fleet | None:
     try:
-        return radio_problem(scenario.radio, fleet, scenario.seed)
+        return draw_fleet(scenario.devices, scenario.seed)
+    except ValueError as error:
+        faults.append(Fault(("devices", "positions"), str(error)))
+        return None
+
+
+def _channel(scenario: Scenario, fleet: Fleet, faults: list[Fault]) -> Channel | None:
+    try:
+        return draw_channel(scenario.radio, fleet, scenario.seed)
     except ValueError as error:
         faults.append(Fault(("radio", "path_loss"), str(error)))
         return None
@@ -110,6 +130,8 @@ def _client_data(scenario: Scenario, faults: list[Fault]) -> ClientData | None:
     try:
         training_device(learning.device)  # before a large data set is read for nothing
         dataset = load_dataset(learning, scenario.model)
+        key = ("learning", "validation_share")
+        dataset = hold_out(dataset, learning.validation_share)
         key = ("learning", "partition")
         return client_data(
             learning,
@@ -139,14 +161,13 @@ def _allocation(scenario: Scenario, units: UnitTable, faults: list[Fault]) -> Al
 def _planned(
     scenario: Scenario,
     units: UnitTable,
-    fleet: Fleet,
-    problem: RadioProblem,
+    speeds: Speeds,
+    channel: Channel,
     allocation: Allocation,
     faults: list[Fault],
 ) -> tuple[tuple[Scheme, SchemePlan], ...]:
-    server = scenario.server
-    speeds = Speeds(fleet.seconds_per_flop, server.cycles_per_flop / server.clock_hz)
-    job = Job(units, scenario.batch_size, len(fleet), scenario.round_policy.deadline_s)
+    clients = scenario.devices.count
+    job = Job(units, scenario.batch_size, clients, scenario.round_policy.deadline_s)
     planned: list[tuple[Scheme, SchemePlan]] = []
     found: dict[KeyPath, Fault] = {}  # several schemes meet the same fault, each with its own numbers
     for parameters in scenario.schemes:
@@ -156,7 +177,14 @@ def _planned(
             found.setdefault(("model",), Fault(("model",), text))
             continue
         try:
-            plan = plan_scheme(scheme, problem, speeds, allocation, scenario.seed)
+            plan = plan_scheme(
+                scheme,
+                channel.problem,
+                speeds,
+                allocation,
+                scenario.seed,
+                sharing=scenario.radio.sharing,
+            )
         except AllocationError as error:
             found.setdefault(error.key, Fault(error.key, str(error)))
             continue

@@ -12,11 +12,11 @@ from collections.abc import Generator
 import simpy
 from measuring import Figure, interleaved, ratios, show
 
+from cutlayer.experiment import make_world
 from cutlayer.preparation import Experiment, prepare
 from cutlayer.scenarios.loading import load_scenario
 from cutlayer.scenarios.schema import Stop
 from cutlayer.sim.schemes.engine import rounds
-from cutlayer.sim.world import World, slowdown_traces
 
 __all__ = ["figures"]
 
@@ -37,7 +37,7 @@ def timeline_rate(experiment: Experiment) -> float:
     """Return the recorded intervals a second of processor time, of the event loop alone."""
     ((scheme, plan),) = experiment.schemes
     scenario = experiment.loaded.scenario
-    world = World(scenario.server, experiment.fleet, plan.links, slowdown_traces(scenario))
+    world, _ = make_world(experiment, scheme, plan)
     start_s = time.process_time()
     for _ in rounds(scheme, world, None, Stop(rounds=ROUNDS), 1):
         pass

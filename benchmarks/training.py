@@ -15,7 +15,7 @@ from measuring import Figure, interleaved, ratios, show, timed
 from plain_loops import LOOPS, PlainLoop, Task
 from torch import Tensor
 
-from cutlayer.experiment import scheme_learner
+from cutlayer.experiment import make_world, scheme_learner
 from cutlayer.models.data.batches import BatchSampler
 from cutlayer.models.data.partition import split
 from cutlayer.models.learning.base import Learner
@@ -27,7 +27,6 @@ from cutlayer.scenarios.streams import stream
 from cutlayer.sim.schemes.base import Scheme
 from cutlayer.sim.schemes.engine import rounds
 from cutlayer.sim.schemes.planning import SchemePlan
-from cutlayer.sim.world import World, slowdown_traces
 
 __all__ = ["figures"]
 
@@ -95,7 +94,7 @@ def overhead(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> Figure
 
     def inside() -> float:
         learner = last["learner"] = scheme_learner(experiment, scheme)
-        world = World(scenario.server, experiment.fleet, plan.links, slowdown_traces(scenario))
+        world, _ = make_world(experiment, scheme, plan)
         return timed(lambda: simulated(world, scheme, learner))
 
     def plain() -> float:

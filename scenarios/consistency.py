@@ -6,14 +6,20 @@ from collections import Counter
 from collections.abc import Iterator
 
 from .faults import Fault, KeyPath
-from .schema import ExplicitPower, Scenario
+from .schema import Allocation, Devices, ExplicitPower, Scenario
 
 __all__ = ["inconsistencies"]
 
 
 def inconsistencies(scenario: Scenario) -> list[Fault]:
     """Return the faults that only show between two keys, all of them."""
-    return [*_labels(scenario), *_lengths(scenario), *_learning(scenario)]
+    return [
+        *_labels(scenario),
+        *_lengths(scenario),
+        *_places(scenario),
+        *_allocation(scenario),
+        *_learning(scenario),
+    ]
 
 
 def _labels(scenario: Scenario) -> Iterator[Fault]:
@@ -38,6 +44,23 @@ def _lengths(scenario: Scenario) -> Iterator[Fault]:
     for path, values in given.items():
         if isinstance(values, tuple) and len(values) != count:
             yield Fault(path, f"lists {len(values)} values; devices.count is {count}, one each is needed")
+
+
+def _places(scenario: Scenario) -> Iterator[Fault]:
+    devices = scenario.devices
+    if devices.positions is not None and devices.distance_m != Devices().distance_m:
+        yield Fault(("devices", "positions"), "gives the places already; leave out distance_m")
+
+
+def _allocation(scenario: Scenario) -> Iterator[Fault]:
+    allocation = scenario.allocation
+    for key in ("subchannels", "power"):
+        # A run folder's scenario gives every default, so only other values are known to be meant.
+        if allocation.method is not None and getattr(allocation, key) != Allocation.model_fields[key].default:
+            yield Fault(
+                ("allocation", key), f"allocation.method is {allocation.method}, which chooses the {key} too;"
+                f" leave out either method or {key}"
+            )  # fmt: skip
 
 
 def _learning(scenario: Scenario) -> Iterator[Fault]:

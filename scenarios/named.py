@@ -20,7 +20,7 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, cor
 from .registry import Kind, Parameters, UnknownNameError, find, specs
 from .section import Section
 
-__all__ = ["MethodOr", "PathLossParameters", "Registered", "SchemeParameters"]
+__all__ = ["FadingParameters", "MethodOr", "NameOf", "PathLossParameters", "Registered", "SchemeParameters"]
 
 
 class SchemeParameters(Parameters):
@@ -35,6 +35,12 @@ class SchemeParameters(Parameters):
 
 class PathLossParameters(Section):
     """What every path loss takes: its name, under the key ``model``."""
+
+    model: str
+
+
+class FadingParameters(Section):
+    """What every fading model takes: its name, under the key ``model``."""
 
     model: str
 
@@ -120,6 +126,25 @@ class MethodOr:
         """Return ``anyOf`` the method names and the explicit form."""
         explicit = handler(schema)
         return {"anyOf": [{"enum": [spec.name for spec in specs(self.kind)]}, explicit]}
+
+
+class NameOf:
+    """Annotation: the name of something registered of one kind."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind: Kind = kind
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate text as a registered name."""
+        return core_schema.no_info_after_validator_function(
+            lambda name: find(self.kind, name).name, handler(str)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the enumeration of the names."""
+        return {"enum": [spec.name for spec in specs(self.kind)]}
 
 
 _WRONG_TYPES = {"tuple_type": "a list of lists", "model_type": "a mapping"}

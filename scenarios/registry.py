@@ -14,7 +14,9 @@ from .section import Section, closest
 
 __all__ = ["Kind", "Parameters", "Spec", "UnknownNameError", "find", "register", "specs"]
 
-Kind: TypeAlias = Literal["scheme", "model", "dataset", "path_loss", "subchannels", "power", "cut"]
+Kind: TypeAlias = Literal[
+    "scheme", "model", "dataset", "path_loss", "fading", "plan", "subchannels", "power", "cut"
+]
 
 
 class Parameters(Section):
@@ -51,6 +53,7 @@ _WORDS: dict[Kind, str] = {
     "subchannels": "subchannel method",
     "power": "power method",
     "cut": "cut method",
+    "plan": "allocation method",
 }
 
 

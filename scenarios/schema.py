@@ -21,11 +21,13 @@ from .fields import (
     Positive,
     PositiveInt,
     PositivePerDevice,
+    ScenarioPath,
 )
-from .named import MethodOr, PathLossParameters, Registered, SchemeParameters
+from .named import FadingParameters, MethodOr, NameOf, PathLossParameters, Registered, SchemeParameters
 from .partition import Partition
 from .registry import Parameters
 from .section import Section
+from .sweeps import Sweep
 
 __all__ = [
     "Allocation",
@@ -40,12 +42,12 @@ __all__ = [
     "Slowdown",
     "Stop",
     "Stragglers",
-    "Sweep",
 ]
 
 NamedModel = Annotated[SerializeAsAny[Parameters], Registered("model")]
 NamedDataset = Annotated[SerializeAsAny[Parameters], Registered("dataset")]
 NamedPathLoss = Annotated[SerializeAsAny[PathLossParameters], Registered("path_loss", key="model")]
+NamedFading = Annotated[SerializeAsAny[FadingParameters], Registered("fading", key="model")]
 NamedScheme = Annotated[SerializeAsAny[SchemeParameters], Registered("scheme")]
 Fraction = Annotated[Number, Field(gt=0, le=1)]
 
@@ -89,6 +91,9 @@ class Learning(Section):
     partition: Partition = Partition()
     optimizer: Optimizer = Optimizer()
     evaluate_every: PositiveInt = Field(default=1, description="rounds between two evaluations")
+    validation_share: Annotated[Number, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="share of the training set that is held out, to choose parameters by"
+    )
     device: Literal["cpu", "cuda", "auto"] = Field(
         default="cpu", description="where training runs; auto: cuda where it is there"
     )
@@ -109,6 +114,13 @@ class Devices(Section):
     switched_capacitance: PositivePerDevice = Field(
         default=1e-28, description="ς, J·s²/cycle³; energy = ς·clock²·κ·FLOPs"
     )
+    battery_j: PositivePerDevice | None = Field(
+        default=None, description="energy for compute and uplink; a device that has spent it leaves the run"
+    )
+    positions: ScenarioPath | None = Field(
+        default=None,
+        description="CSV of x_m, y_m of each device, with time_s where they move; instead of distance_m",
+    )
 
 
 class Server(Section):
@@ -121,12 +133,6 @@ class Server(Section):
         default="barrier",
         description="barrier: start when all data are there; arrival: a queue, first come first served",
     )
-
-
-class Fading(Section):
-    """How gains change over time; not at all."""
-
-    model: Literal["none"] = Field(default="none", description="gains stay as they are")
 
 
 class Radio(Section):
@@ -145,10 +151,13 @@ class Radio(Section):
     path_loss: NamedPathLoss = Field(
         default="samimi_28ghz", validate_default=True, description="from distances to channel gains"
     )
-    fading: Fading = Fading()
-    sharing: Literal["dedicated"] = Field(
-        default="dedicated", description="each client keeps its subchannels for the whole round"
+    fading: NamedFading = Field(default="none", validate_default=True, description="from block to block")
+    sharing: Literal["dedicated", "work_conserving", "tdma"] = Field(
+        default="dedicated",
+        description="dedicated: each client keeps its subchannels for the whole round; work_conserving: those"
+        " of clients that are not sending serve the others; tdma: slots of the whole band",
     )
+    tdma_slot_s: Positive = Field(default=1.0e-3, description="longest turn of a client with sharing: tdma")
 
     @model_validator(mode="after")
     def _band_above_zero(self) -> Radio:
@@ -171,9 +180,40 @@ Assignment = tuple[tuple[Index, ...], ...]
 """The subchannels of each device, by index from 0."""
 
 
-class Allocation(Section):
-    """Who gets which subchannels, at what power, and where the model is cut: a method or a value each."""
+class Replan(Section):
+    """When subchannels and power are planned anew: at the start of rounds; the cut stays."""
 
+    every_rounds: PositiveInt | None = Field(default=None, description="1: at the start of every round")
+    change_db: Positive | None = Field(
+        default=None,
+        description="when a client's mean gain over its own subchannels, as known, has changed by so much",
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Replan:
+        if (self.every_rounds is None) == (self.change_db is None):
+            raise ValueError("give either every_rounds or change_db")
+        return self
+
+
+class Knowledge(Section):
+    """What re-planning knows of the channel."""
+
+    age_s: NonNegative = Field(default=0.0, description="gains are known as they were so long ago")
+    error_db: NonNegative = Field(
+        default=0.0, description="standard deviation of the estimation error of each gain"
+    )
+
+
+class Allocation(Section):
+    """Who gets which subchannels, at what power, and where the model is cut: a method or a value each.
+
+    Or one ``method`` that chooses all three together.
+    """
+
+    method: Annotated[str, NameOf("plan")] | None = Field(
+        default=None, description="chooses all three; with it neither subchannels nor power are given"
+    )
     subchannels: Annotated[Assignment | str, MethodOr("subchannels", Assignment)] = Field(
         default="greedy", description="a method, or each device's subchannels by index from 0"
     )
@@ -183,6 +223,10 @@ class Allocation(Section):
     cut: Annotated[int | str, MethodOr("cut", PositiveInt)] = Field(
         default="optimal", description="a method, or the number of units on the client"
     )
+    replan: Replan | None = Field(
+        default=None, description="absent: planned once, on the gains without fading"
+    )
+    knowledge: Knowledge = Field(default=Knowledge(), description="what re-planning knows of the channel")
 
 
 class Slowdown(Section):
@@ -219,21 +263,6 @@ class RoundPolicy(Section):
         if (self.wait is None) == (self.deadline_s is None):
             raise ValueError("give either wait: all or deadline_s")
         return self
-
-
-Values = dict[str, list[Any]]
-Overrides = tuple[dict[str, Any], ...]
-
-
-class Sweep(Section):
-    """Points of a study: overrides of the scenario by dotted keys."""
-
-    grid: Values = Field(default={}, description="every combination of the values")
-    zip: Values = Field(default={}, description="the values side by side")
-    list: Overrides = Field(default=(), description="points written out")
-    seeds: PositiveInt | tuple[Index, ...] | None = Field(
-        default=None, description="a number of seeds from the scenario's own on, or a list of them"
-    )
 
 
 class Scenario(Section):

@@ -23,12 +23,14 @@ class Call:
     Attributes
     ----------
     members : frozenset of int
-        The clients that go through it.
+        The clients that set out on it.
     in_time : Event
         Happens when every member has arrived or the deadline is past; its value is the tuple of the
         clients in time, in their numbers' order, so that no sum depends on who finished first.
     finished : Event
         Happens when every member in time is at the end of its path; the same value.
+
+    A member that leaves the run on the way counts for neither, if it has not arrived before.
     """
 
     def __init__(self, env: Environment, path: Path, members: Sequence[int]) -> None:
@@ -37,13 +39,26 @@ class Call:
         self.finished: Event = env.event()
         self.members = frozenset(members)
         self._arrived: set[int] = set()
+        self._awaited = len(self.members)
         self._working = set(members)
 
     def arrive(self, client: int) -> None:
         """Count the client as in time; reaching the end of the path does so too."""
         self._arrived.add(client)
-        if len(self._arrived) == len(self.members):
+        if len(self._arrived) == self._awaited:
             self._close()
+
+    def drop(self, client: int) -> None:
+        """Wait for the client no more: it has left the run."""
+        if client not in self.members:
+            return
+        self._working.discard(client)
+        if client not in self._arrived:
+            self._awaited -= 1
+            if len(self._arrived) == self._awaited:
+                self._close()
+        if not self._working:
+            self._finish()
 
     def leave(self, client: int) -> None:
         """Note that the client is at the end of its path."""
@@ -82,6 +97,7 @@ class Crew:
         self._env = env
         self._devices = devices
         self._next_call: Event = env.event()
+        self._call: Call | None = None
         self._processes = [env.process(self._serve(device)) for device in devices]
 
     def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> Call:
@@ -95,12 +111,18 @@ class Crew:
             Seconds from now after which members that have not arrived are left out; they stop what they
             are doing. Arriving at the very instant of the deadline is in time.
         """
-        call = Call(self._env, path, members)
+        self._call = call = Call(self._env, path, members)
         waiting, self._next_call = self._next_call, self._env.event()
         waiting.succeed(call)
         if deadline_s is not None:
             self._ring_at(call, deadline_s)
         return call
+
+    def dismiss(self, client: int) -> None:
+        """End what a client is doing, now and for good."""
+        self._processes[client].interrupt()
+        if self._call is not None:
+            self._call.drop(client)
 
     def _ring_at(self, call: Call, deadline_s: float) -> None:
         def ring(_: Event) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..scenarios.fields import draw
 from ..scenarios.schema import Devices
 from ..scenarios.streams import stream
+from .radio.gain_trace import PositionTrace, read_positions
 from .radio.units import dbm_to_w
 
 __all__ = ["Fleet", "draw_fleet"]
@@ -26,6 +27,8 @@ class Fleet:
     clock_hz, cycles_per_flop, switched_capacitance : processor, [cycles/s], [cycles/FLOP], [J·s²/cycle³]
     distance_m, angle_rad : place around the access point, [m], [rad]
     power_max_w : uplink power limit, [W]
+    battery_j : what each battery holds, [J]; None where all have mains
+    moves : places over time, of which distance and angle are the first; None where nobody moves
     """
 
     clock_hz: Array
@@ -34,6 +37,8 @@ class Fleet:
     distance_m: Array
     angle_rad: Array
     power_max_w: Array
+    battery_j: Array | None = None
+    moves: PositionTrace | None = None
 
     def __len__(self) -> int:
         """Return the number of devices."""
@@ -46,16 +51,31 @@ class Fleet:
 
 
 def draw_fleet(devices: Devices, seed: int) -> Fleet:
-    """Return the fleet; each attribute has a stream of its own, so none shifts another's draws."""
+    """Return the fleet; each attribute has a stream of its own, so none shifts another's draws.
+
+    Raises
+    ------
+    ValueError
+        If the file of positions can't be read.
+    """
 
     def values(name: str) -> Array:
         return draw(getattr(devices, name), devices.count, stream(seed, f"devices.{name}"))
 
+    if devices.positions is None:
+        distance_m = values("distance_m")
+        angle_rad = stream(seed, "devices.angle").uniform(0.0, 2.0 * np.pi, devices.count)
+        moves = None
+    else:
+        moves = read_positions(devices.positions, devices.count)
+        distance_m, angle_rad = moves.distance_m[0], moves.angle_rad[0]
     return Fleet(
         clock_hz=values("clock_hz"),
         cycles_per_flop=values("cycles_per_flop"),
         switched_capacitance=values("switched_capacitance"),
-        distance_m=values("distance_m"),
-        angle_rad=stream(seed, "devices.angle").uniform(0.0, 2.0 * np.pi, devices.count),
+        distance_m=distance_m,
+        angle_rad=angle_rad,
         power_max_w=np.asarray(dbm_to_w(values("power_max_dbm"))),
+        battery_j=None if devices.battery_j is None else values("battery_j"),
+        moves=moves if moves is not None and len(moves.times_s) > 1 else None,
     )

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
-from simpy import Environment, Timeout
+from simpy import Environment, Event, Timeout
 
-from .phases import Phase
+from .links import Broadcaster, Carrier
+from .phases import LaneName, Phase
 from .processor import SpeedTrace
 from .record import IntervalRecord
 
-__all__ = ["Device", "Node", "Server", "Transmitter"]
+__all__ = ["Device", "Lane", "Node", "Pace", "Server"]
+
+
+class Pace(Protocol):
+    """How fast a lane gets on over time."""
+
+    def done(self, start_s: float, end_s: float) -> float:
+        """Return what is done between two instants, in any unit."""
 
 
 class Lane:
@@ -18,12 +28,22 @@ class Lane:
 
     A job's end is known when it is asked for, so a queue is no more than the instant at which the lane
     is free: one event a job, and intervals of a lane never overlap.
+
+    Attributes
+    ----------
+    free_at_s : float
+        When all that was asked for is done, [s].
+    row : int
+        The last job's row in the record.
+    pace : Pace or None
+        How fast the job gets on; None: evenly.
     """
 
-    __slots__ = ("free_at_s", "row")
+    __slots__ = ("free_at_s", "pace", "row")
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace | None = None) -> None:
         self.free_at_s = 0.0
+        self.pace = pace
         self.row = -1
 
 
@@ -60,8 +80,12 @@ class Node:
         self.seconds_per_flop = cycles_per_flop / clock_hz
         self.joules_per_flop = switched_capacitance * clock_hz**2 * cycles_per_flop
         self._speed = speed
-        self._lanes = {"compute": Lane(), "uplink": Lane(), "downlink": Lane()}
-        self._compute_lane = self._lanes["compute"]
+        self._compute_lane = Lane(speed)
+        self.lanes: dict[LaneName, Lane] = {
+            "compute": self._compute_lane,
+            "uplink": Lane(),
+            "downlink": Lane(),
+        }
 
     def compute(self, phase: Phase, flops: float, client: int = -1) -> Timeout:
         """Return the event that ends this computation, queued behind what the processor has to do.
@@ -72,11 +96,11 @@ class Node:
         if self._speed is not None and flops:
             start_s = max(self.env.now, self._compute_lane.free_at_s)
             work_s = self._speed.duration_s(start_s, work_s)
-        return self._occupy(
+        return self.occupy(
             self._compute_lane, phase, work_s, 0.0, flops, flops * self.joules_per_flop, client
         )
 
-    def _occupy(
+    def occupy(
         self,
         lane: Lane,
         phase: Phase,
@@ -84,9 +108,10 @@ class Node:
         bits: float,
         flops: float,
         energy_j: float,
-        client: int,
+        client: int = -1,
         ready_s: float = -1.0,
     ) -> Timeout:
+        """Return the event that ends a job, queued behind what the lane has to do, and record it."""
         env = self.env
         now_s = env._now  # the property costs a tenth of an event
         free_at_s = lane.free_at_s
@@ -114,66 +139,66 @@ class Node:
     def abandon(self) -> None:
         """Stop what every lane is doing now; the record keeps what was done so far."""
         now_s = self.env.now
-        for lane in self._lanes.values():
+        for lane in self.lanes.values():
             if lane.free_at_s > now_s:
-                even = self._speed is None or lane is not self._compute_lane
-                self.record.truncate(lane.row, now_s, None if even else self._speed)
+                self._cut_off(lane, now_s)
                 lane.free_at_s = now_s
 
-
-class Transmitter:
-    """One direction of a radio link as the allocation made it.
-
-    Parameters
-    ----------
-    seconds_per_bit : float
-        Of the whole route, [s/bit].
-    power_w : float
-        Transmit power, [W]; energy = power·air time.
-    """
-
-    __slots__ = ("power_w", "seconds_per_bit")
-
-    def __init__(self, seconds_per_bit: float, power_w: float) -> None:
-        self.seconds_per_bit = seconds_per_bit
-        self.power_w = power_w
+    def _cut_off(self, lane: Lane, now_s: float) -> None:
+        start_s, planned_s = self.record.span(lane.row)
+        if now_s <= start_s:  # it had not begun
+            self.record.truncate(lane.row, now_s, 0.0, 0.0)
+            return
+        time_share = done_share = (now_s - start_s) / (planned_s - start_s)
+        if lane.pace is not None:
+            done_share = lane.pace.done(start_s, now_s) / lane.pace.done(start_s, planned_s)
+        # A processor pays for each FLOP, a transmitter for each second.
+        energy_share = done_share if lane is self._compute_lane else time_share
+        self.record.truncate(lane.row, now_s, done_share, energy_share)
 
 
 class Device(Node):
     """A client: computes, sends and receives over its own links. Transfers are recorded here."""
 
-    uplink_to_server: Transmitter
-    downlink_from_server: Transmitter
+    uplink_to_server: Carrier
+    downlink_from_server: Carrier
+    #: the end of the last downlink
+    received: Event
+    #: what is left to spend; without a battery, without end
+    charge_j = math.inf
 
     @property
     def client(self) -> int:
         """Return the device's number among the clients, from 0."""
         return self.index - 1
 
-    def uplink(self, phase: Phase, bits: float) -> Timeout:
+    def uplink(self, phase: Phase, bits: float) -> Event:
         """Return the event that ends the transfer of so many bits to the server."""
-        return self._transfer(self.uplink_to_server, phase, bits)
+        return self.uplink_to_server.carry(self, phase, bits)
 
-    def downlink(self, phase: Phase, bits: float) -> Timeout:
+    def downlink(self, phase: Phase, bits: float) -> Event:
         """Return the event that ends the transfer of so many bits from the server."""
-        return self._transfer(self.downlink_from_server, phase, bits)
+        self.received = self.downlink_from_server.carry(self, phase, bits)
+        return self.received
 
-    @property
-    def downlink_free_at_s(self) -> float:
-        """Return the instant at which what is being sent to the device has arrived, [s]."""
-        return self._lanes["downlink"].free_at_s
+    def spend(self, energy_j: float) -> None:
+        """Take so much from what is left, [J]."""
 
-    def _transfer(self, link: Transmitter, phase: Phase, bits: float) -> Timeout:
-        duration_s = bits * link.seconds_per_bit
-        lane = self._lanes[phase.lane]
-        return self._occupy(lane, phase, duration_s, bits, 0.0, duration_s * link.power_w, -1)
+    def run_empty(self) -> None:
+        """Leave the run; for devices with a battery."""
+        raise RuntimeError(f"{self.name} has no battery that could be empty")
+
+    def abandon(self) -> None:
+        """Stop computing, sending and receiving now; the record keeps what was done so far."""
+        super().abandon()
+        self.uplink_to_server.abandon(self)
+        self.downlink_from_server.abandon(self)
 
 
 class Server(Node):
     """The server with the access point's broadcast channel."""
 
-    #: per client: whole-band transmitter of the access point, as that client would receive it
-    broadcast_to: list[Transmitter]
+    broadcaster: Broadcaster
 
     def serve(self, stages: Iterable[tuple[Phase, float]], client: int) -> Timeout:
         """Return the event that ends one client's job: its stages back to back, first come first served.
@@ -187,7 +212,7 @@ class Server(Node):
         event = Timeout(self.env, 0.0)
         ready_s = self.env.now
         for phase, flops in stages:
-            event = self._occupy(
+            event = self.occupy(
                 self._compute_lane,
                 phase,
                 flops * self.seconds_per_flop,
@@ -201,12 +226,12 @@ class Server(Node):
                 ready_s = self._compute_lane.free_at_s
         return event
 
-    def broadcast(self, phase: Phase, bits: float, clients: Iterable[int]) -> Timeout:
+    def broadcast(self, phase: Phase, bits: float, clients: Sequence[int]) -> Timeout:
         """Return the event that ends a broadcast at the rate of the weakest of these clients.
 
         The bits are counted once, on the server's downlink.
         """
-        weakest = max((self.broadcast_to[i] for i in clients), key=lambda link: link.seconds_per_bit)
-        duration_s = bits * weakest.seconds_per_bit
-        lane = self._lanes["downlink"]
-        return self._occupy(lane, phase, duration_s, bits, 0.0, duration_s * weakest.power_w, -1)
+        lane = self.lanes["downlink"]
+        start_s = max(self.env.now, lane.free_at_s)
+        duration_s = self.broadcaster.air_time_s(bits, clients, start_s)
+        return self.occupy(lane, phase, duration_s, bits, 0.0, duration_s * self.broadcaster.power_w(start_s))

@@ -16,7 +16,7 @@ class SpeedTrace(Protocol):
     def duration_s(self, start_s: float, work_s: float) -> float:
         """Return how long work takes that would take ``work_s`` at full speed, if begun at ``start_s``."""
 
-    def work_s(self, start_s: float, end_s: float) -> float:
+    def done(self, start_s: float, end_s: float) -> float:
         """Return the work done between two instants, as its time at full speed."""
 
 
@@ -60,7 +60,7 @@ class SlowdownTrace:
             now_s = end_s
             segment += 1
 
-    def work_s(self, start_s: float, end_s: float) -> float:
+    def done(self, start_s: float, end_s: float) -> float:
         """Return the work done between two instants, as its time at full speed."""
         self._extend_to(end_s)
         bounds = np.clip(self._switches_s, start_s, end_s)

@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .phases import Phase
-from .processor import SpeedTrace
 
 __all__ = ["IntervalRecord", "timeline_fingerprint"]
 
@@ -77,8 +76,17 @@ class IntervalRecord:
         )
         return number
 
-    def truncate(self, row: int, end_s: float, speed: SpeedTrace | None = None) -> None:
-        """End a row early, with the share of its bits, FLOPs and energy that was done by then.
+    def span(self, row: int) -> tuple[float, float]:
+        """Return a row's start and end, [s]."""
+        cells = np.frombuffer(self._rows, dtype=_ROW)[row]
+        return float(cells["start_s"]), float(cells["end_s"])
+
+    def energy_j(self, row: int) -> float:
+        """Return a row's energy, [J]."""
+        return float(np.frombuffer(self._rows, dtype=_ROW)[row]["energy_j"])
+
+    def truncate(self, row: int, end_s: float, done_share: float, energy_share: float) -> None:
+        """End a row early, or one that had not begun at its end, with what was done by then.
 
         Parameters
         ----------
@@ -86,21 +94,30 @@ class IntervalRecord:
             Its number.
         end_s : float
             When it ended, [s].
-        speed : the trace of the processor's speed; without one the work was done at an even pace
+        done_share, energy_share : float
+            Shares of its bits and FLOPs, and of its energy, that were done and spent, [1].
         """
         cells = np.frombuffer(self._rows, dtype=_ROW)[row : row + 1]
-        start_s, planned_s = float(cells["start_s"][0]), float(cells["end_s"][0])
-        if end_s <= start_s:  # it had not begun
-            share = 0.0
-            cells["start_s"] = end_s
-        else:
-            done_s, all_s = end_s - start_s, planned_s - start_s
-            if speed is not None:
-                done_s, all_s = speed.work_s(start_s, end_s), speed.work_s(start_s, planned_s)
-            share = done_s / all_s
+        cells["start_s"] = np.minimum(cells["start_s"], end_s)
         cells["end_s"] = end_s
-        for amount in ("bits", "flops", "energy_j"):
-            cells[amount] *= share
+        cells["bits"] *= done_share
+        cells["flops"] *= done_share
+        cells["energy_j"] *= energy_share
+
+    def close(self, row: int, end_s: float, bits: float, energy_j: float) -> None:
+        """End a row whose end was not known when it started.
+
+        Parameters
+        ----------
+        row : int
+            Its number.
+        end_s : float
+            When it ended, [s].
+        bits, energy_j : float
+            What was sent, [bit], and spent, [J].
+        """
+        cells = np.frombuffer(self._rows, dtype=_ROW)[row : row + 1]
+        cells["end_s"], cells["bits"], cells["energy_j"] = end_s, bits, energy_j
 
     def frame(self) -> pd.DataFrame:
         """Return ``round, node, lane, phase, start_s, end_s, wait_s, bits, flops, energy_j, client``.

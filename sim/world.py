@@ -2,57 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import networkx as nx
-import numpy as np
-from numpy.typing import NDArray
-from simpy import Environment
+from simpy import Environment, Event
 
 from ..scenarios.schema import Scenario
 from ..scenarios.schema import Server as ServerSection
 from ..scenarios.streams import stream
+from .battery import BatteryDevice
 from .crew import Call, Crew, Path
 from .fleet import Fleet
-from .nodes import Device, Node, Server, Transmitter
+from .links import Broadcaster, Carrier, LinkSource, carriers
+from .medium import Medium
+from .nodes import Device, Server
 from .processor import SlowdownTrace
 from .record import IntervalRecord
+from .sharing import Sharing
 
-__all__ = ["Links", "World", "slowdown_traces"]
-
-Array = NDArray[np.float64]
-
-
-class Links:
-    """Rates and transmit powers of every radio link under one allocation.
-
-    Attributes
-    ----------
-    uplink_bps, downlink_bps : [num_devices], float
-        Each client's own links, [bit/s].
-    whole_band_bps : [num_devices], float
-        Downlink rate over all subchannels, for broadcasts, [bit/s].
-    uplink_w, downlink_w : [num_devices], float
-        Transmit power of the device, and of the access point on the client's subchannels, [W].
-    broadcast_w : float
-        Transmit power of the access point over the whole band, [W].
-    """
-
-    def __init__(
-        self,
-        uplink_bps: Array,
-        downlink_bps: Array,
-        whole_band_bps: Array,
-        uplink_w: Array,
-        downlink_w: Array,
-        broadcast_w: float,
-    ) -> None:
-        self.uplink_bps = uplink_bps
-        self.downlink_bps = downlink_bps
-        self.whole_band_bps = whole_band_bps
-        self.uplink_w = uplink_w
-        self.downlink_w = downlink_w
-        self.broadcast_w = broadcast_w
+__all__ = ["World", "slowdown_traces"]
 
 
 class World:
@@ -60,24 +29,41 @@ class World:
 
     Every scheme has a world of its own, made from the same draws, so that no scheme sees another.
 
+    Parameters
+    ----------
+    server, fleet : what computes
+    links : rates and powers, constant or over time
+    speeds : each device's slow-downs, None for none
+    sharing : the rules by which uplinks and downlinks share the band; None: each has links of its own
+
     Attributes
     ----------
     env : simpy.Environment
         The event loop; its clock is the simulated time, [s].
     graph : networkx.DiGraph
-        ``device-i`` ↔ ``access-point`` ↔ ``server``; each edge carries its link as ``link``.
+        ``device-i`` ↔ ``access-point`` ↔ ``server``; each radio edge holds what carries its bits as ``link``.
+        The wire behind the access point costs no time.
     devices, server : the nodes that take time
     clients : tuple of int
-        All clients' numbers.
+        The numbers of the clients that are in the run.
+    left_at_s : dict of int to float
+        When each client that is no longer in the run left it, [s].
     record : IntervalRecord
     """
 
     def __init__(
-        self, server: ServerSection, fleet: Fleet, links: Links, speeds: Sequence[SlowdownTrace | None]
+        self,
+        server: ServerSection,
+        fleet: Fleet,
+        links: LinkSource,
+        speeds: Sequence[SlowdownTrace | None],
+        sharing: tuple[Sharing, Sharing] | None = None,
     ) -> None:
         self.env = Environment()
         self.service = server.service
         self.clients = tuple(range(len(fleet)))
+        self.left_at_s: dict[int, float] = {}
+        self.clients_may_leave = fleet.battery_j is not None
         self.record = IntervalRecord(["server", *(f"device-{i}" for i in self.clients)])
         self.server = Server(
             self.env,
@@ -87,52 +73,65 @@ class World:
             cycles_per_flop=server.cycles_per_flop,
             switched_capacitance=server.switched_capacitance,
         )
-        self.devices = [
-            Device(
-                self.env,
-                self.record,
-                i + 1,
-                clock_hz=float(fleet.clock_hz[i]),
-                cycles_per_flop=float(fleet.cycles_per_flop[i]),
-                switched_capacitance=float(fleet.switched_capacitance[i]),
-                speed=speeds[i],
+        self.devices = [self._device(fleet, i, speeds[i]) for i in self.clients]
+        self._media: tuple[Medium, Medium] | None = None
+        if sharing is not None:
+            self._media = (
+                Medium(self.env, self.record, sharing[0], senders_pay=True),
+                Medium(self.env, self.record, sharing[1], senders_pay=False),
             )
-            for i in self.clients
-        ]
-        self.graph = self._connect(links)
-        self._attach()
+        self.graph: nx.DiGraph[str] = nx.DiGraph()
+        self.connect(links, sharing)
         self._crew = Crew(self.env, self.devices)
 
-    def _connect(self, links: Links) -> nx.DiGraph[str]:
-        """Return the graph of nodes and links; the wire behind the access point costs no time."""
-        graph: nx.DiGraph[str] = nx.DiGraph()
-        nodes: list[Node] = [self.server, *self.devices]
-        for node in nodes:
-            graph.add_node(node.name, node=node)
-        wire = Transmitter(0.0, 0.0)
-        graph.add_edge("access-point", "server", link=wire)
-        graph.add_edge("server", "access-point", link=wire)
-        for i, device in enumerate(self.devices):
-            up = Transmitter(_seconds_per_bit(links.uplink_bps[i]), float(links.uplink_w[i]))
-            down = Transmitter(_seconds_per_bit(links.downlink_bps[i]), float(links.downlink_w[i]))
-            band = Transmitter(_seconds_per_bit(links.whole_band_bps[i]), links.broadcast_w)
-            graph.add_edge(device.name, "access-point", link=up)
-            graph.add_edge("access-point", device.name, link=down, broadcast=band)
-        return graph
+    def _device(self, fleet: Fleet, client: int, speed: SlowdownTrace | None) -> Device:
+        make: Callable[..., Device] = Device
+        if fleet.battery_j is not None:
+            charge_j = float(fleet.battery_j[client])
+            make = partial(BatteryDevice, charge_j=charge_j, on_empty=self._retire)
+        return make(
+            self.env,
+            self.record,
+            client + 1,
+            clock_hz=float(fleet.clock_hz[client]),
+            cycles_per_flop=float(fleet.cycles_per_flop[client]),
+            switched_capacitance=float(fleet.switched_capacitance[client]),
+            speed=speed,
+        )
 
-    def _attach(self) -> None:
-        """Give each device its route's links; a route's time a bit is the sum over its edges."""
+    def connect(self, links: LinkSource, sharing: tuple[Sharing, Sharing] | None = None) -> None:
+        """Give every device its radio links, as a plan made them; a new plan replaces the last one's.
+
+        Parameters
+        ----------
+        links : rates and powers
+        sharing : the rules of the shared directions, where the world was made with some
+        """
+        self.graph.add_node(self.server.name, node=self.server)
+        for ends in (("access-point", "server"), ("server", "access-point")):
+            self.graph.add_edge(*ends)
+        if self._media is not None and sharing is not None:
+            for medium, rule in zip(self._media, sharing, strict=True):
+                medium.sharing = rule
         for device in self.devices:
-            device.uplink_to_server = self._route(device.name, "server")
-            device.downlink_from_server = self._route("server", device.name)
-        self.server.broadcast_to = [
-            self.graph.edges["access-point", device.name]["broadcast"] for device in self.devices
-        ]
+            self._attach(device, *(self._media or carriers(links, device.client)))
+        self.server.broadcaster = Broadcaster(links)
 
-    def _route(self, source: str, target: str) -> Transmitter:
-        hops = nx.utils.pairwise(nx.shortest_path(self.graph, source, target))
-        links = [self.graph.edges[hop]["link"] for hop in hops]
-        return Transmitter(sum(x.seconds_per_bit for x in links), sum(x.power_w for x in links))
+    def _attach(self, device: Device, up: Carrier, down: Carrier) -> None:
+        self.graph.add_node(device.name, node=device)
+        self.graph.add_edge(device.name, "access-point", link=up)
+        self.graph.add_edge("access-point", device.name, link=down)
+        device.uplink_to_server, device.downlink_from_server = up, down
+
+    def _retire(self, device: Device) -> None:
+        """Let a client leave the run for good, at this instant."""
+        self.clients = tuple(client for client in self.clients if client != device.client)
+        self.left_at_s[device.client] = float(self.env.now)
+        self._crew.dismiss(device.client)
+
+    def received(self, clients: Sequence[int]) -> Event:
+        """Return the event that the last downlinks of these clients have ended."""
+        return self.env.all_of([self.devices[client].received for client in clients])
 
     def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> Call:
         """Send clients on a path side by side; see :meth:`Crew.start`."""
@@ -154,7 +153,3 @@ def slowdown_traces(scenario: Scenario) -> list[SlowdownTrace | None]:
         )
         for i in range(scenario.devices.count)
     ]
-
-
-def _seconds_per_bit(rate_bps: float) -> float:
-    return float("inf") if rate_bps == 0 else 1.0 / float(rate_bps)

@@ -7,6 +7,7 @@ function, the keys that it takes in a scenario, and one registration under ``pat
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from pydantic import model_validator
 from ...scenarios.fields import LevelPerDevice, Number, Positive, ScenarioPath, draw
 from ...scenarios.named import PathLossParameters
 from ...scenarios.streams import stream
+from .gain_trace import GainTrace, read_gains
 from .units import db_to_linear
 
 __all__ = [
@@ -48,7 +50,11 @@ class LogDistanceParameters(PathLossParameters):
 
 
 class FixedParameters(PathLossParameters):
-    """Gains given in dB: per device, or as a CSV table of one row a device, one column a subchannel."""
+    """Gains given in dB: per device, or in a CSV.
+
+    The CSV is a bare table of one row a device and one column a subchannel, or has a heading with
+    ``device``, ``gain_db`` and, where they are needed, ``subchannel`` and ``time_s``.
+    """
 
     gain_db: LevelPerDevice | None = None
     file: ScenarioPath | None = None
@@ -139,18 +145,18 @@ def log_distance_gains(
 
 def fixed_gains(
     parameters: FixedParameters, distance_m: NDArray[np.float64], centre_hz: NDArray[np.float64], seed: int
-) -> NDArray[np.float64]:
+) -> NDArray[np.float64] | GainTrace:
     """Return the gains that the scenario gives, whatever the distances.
 
     Parameters
     ----------
-    parameters : gains in dB, per device or as a table
+    parameters : gains in dB, per device or in a file
     distance_m, centre_hz, seed : as for :func:`samimi_gains`
 
     Returns
     -------
     gains : [num_clients, num_subchannels], float
-        Channel power gains, linear, [1].
+        Channel power gains, linear, [1]; a :class:`GainTrace` where the file gives times.
 
     Raises
     ------
@@ -162,24 +168,40 @@ def fixed_gains(
         if isinstance(given, tuple) and len(given) != len(distance_m):
             raise ValueError(f"gain_db lists {len(given)} values; there are {len(distance_m)} devices")
         return _same_on_all(draw(given, len(distance_m), stream(seed, "gain_db")), centre_hz)
+    assert parameters.file is not None
+    if _has_heading(parameters.file):
+        times_s, gain_db = read_gains(parameters.file, len(distance_m), len(centre_hz))
+        gains = db_to_linear(gain_db)
+        return GainTrace(times_s, gains) if len(times_s) > 1 else gains[0]
+    return db_to_linear(_bare_table(parameters.file, (len(distance_m), len(centre_hz))))
+
+
+def _has_heading(path: Path) -> bool:
     try:
-        table_db = np.loadtxt(str(parameters.file), delimiter=",", ndmin=2)
+        with path.open(encoding="utf-8") as lines:
+            return "device" in lines.readline()
     except (OSError, ValueError) as error:
-        raise ValueError(f"cannot read the gains in {parameters.file}: {error}") from None
-    needed = (len(distance_m), len(centre_hz))
+        raise ValueError(f"cannot read the gains in {path}: {error}") from None
+
+
+def _bare_table(path: Path, needed: tuple[int, int]) -> NDArray[np.float64]:
+    """Return a table in dB of one row a device and one column a subchannel."""
+    try:
+        table_db = np.loadtxt(str(path), delimiter=",", ndmin=2)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot read the gains in {path}: {error}") from None
     if table_db.shape != needed:
         rows, columns = table_db.shape
         raise ValueError(
-            f"{parameters.file} holds {rows} x {columns} gains;"
-            f" {needed[0]} devices x {needed[1]} subchannels are needed"
+            f"{path} holds {rows} x {columns} gains; {needed[0]} devices x {needed[1]} subchannels are needed"
         )
     if not np.isfinite(table_db).all():
         device, subchannel = np.argwhere(~np.isfinite(table_db))[0]
         raise ValueError(
-            f"{parameters.file}: device {device}, subchannel {subchannel}: the gain must be a finite number"
+            f"{path}: device {device}, subchannel {subchannel}: the gain must be a finite number"
             f" of dB, not {table_db[device, subchannel]}"
         )
-    return db_to_linear(table_db)
+    return np.asarray(table_db, dtype=np.float64)
 
 
 def _same_on_all(gain_db: NDArray[np.float64], centre_hz: NDArray[np.float64]) -> NDArray[np.float64]:

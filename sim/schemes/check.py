@@ -14,7 +14,8 @@ from ...scenarios.schema import Server, Stop
 from ...scenarios.unit_table import UnitTable
 from ..allocation.problem import Rates
 from ..fleet import Fleet
-from ..world import Links, World
+from ..links import Links
+from ..world import World
 from .base import Job, Scheme, Speeds
 from .engine import RoundResult, rounds
 
@@ -59,6 +60,7 @@ class _RecordingLearner:
 
 class _NoAccuracy:
     per_client = (0.0,)
+    validation = None
     averaged = mean = 0.0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,6 +28,10 @@ class Accuracy(Protocol):
     @property
     def mean(self) -> float:
         """Mean over the clients."""
+
+    @property
+    def validation(self) -> float | None:
+        """Mean over the clients on the validation set; None without one."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,16 @@ class RoundResult:
 
 
 def rounds(
-    scheme: Scheme, world: World, learner: Any, stop: Stop, evaluate_every: int
+    scheme: Scheme,
+    world: World,
+    learner: Any,
+    stop: Stop,
+    evaluate_every: int,
+    before_round: Callable[[World, int], None] | None = None,
 ) -> Iterator[RoundResult]:
     """Run rounds and yield each as it finishes; the last one is always evaluated.
+
+    It also ends when no client is left in the run.
 
     Parameters
     ----------
@@ -64,17 +75,21 @@ def rounds(
     stop : the first of its limits that is reached ends the run
     evaluate_every : int
         Rounds between two evaluations.
+    before_round : called with the world and the number of each round before it starts
     """
     number = 0
     while True:
         number += 1
         world.record.round = number
+        if before_round is not None:
+            before_round(world, number)
         process = world.env.process(scheme.round(world, learner, number))
         outcome = world.env.run(until=process)
         if not isinstance(outcome, Outcome):
             raise TypeError(f"{type(scheme).__name__}.round returned {outcome!r}, not an Outcome")
         now_s = float(world.env.now)
         last = number == stop.rounds or (stop.time_s is not None and now_s >= stop.time_s)
+        last = last or not world.clients
         train_loss, accuracy = math.nan, None
         if learner is not None:
             if outcome.participants:

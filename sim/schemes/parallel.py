@@ -140,8 +140,8 @@ class ParallelSplit(Scheme):
             together = self.stages(len(in_time), merged)
             yield world.server.compute(SERVER_BACKWARD, together.merged_backward_flops)
             # The broadcast takes the whole band, so it waits for the clients' own downlinks.
-            busy_until_s = max(world.devices[i].downlink_free_at_s for i in in_time)
-            yield world.env.timeout(max(0.0, busy_until_s - world.env.now))
+            if one.downlink_bits:
+                yield world.received(in_time)
             yield world.server.broadcast(BROADCAST, one.broadcast_bits, in_time)
             aggregated.succeed()
         yield call.finished

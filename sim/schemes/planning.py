@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -12,15 +13,15 @@ from ...scenarios.faults import Fault
 from ...scenarios.registry import find
 from ...scenarios.schema import Allocation, ExplicitPower
 from ...scenarios.streams import stream
-from ..allocation.planner import PowerMethod, SubchannelMethod, plan
+from ..allocation.planner import PlanMethod, PowerMethod, SubchannelMethod, plan
 from ..allocation.power import explicit_power
-from ..allocation.problem import RadioProblem, Rates
+from ..allocation.problem import RadioProblem, Rates, link_rates
 from ..allocation.subchannels import explicit_owner
+from ..links import Links
 from ..radio.rates import whole_band_rates
-from ..world import Links
 from .base import Scheme, Speeds
 
-__all__ = ["SchemePlan", "allocation_faults", "plan_scheme"]
+__all__ = ["SchemePlan", "allocation_faults", "fixed_cut", "plan_scheme"]
 
 Owner: TypeAlias = NDArray[np.intp]
 
@@ -33,45 +34,112 @@ class SchemePlan:
     ----------
     cut : int
         Units on the client; 0 where the model is not split.
+    problem : RadioProblem
+        The resources, with the gains that were planned on.
     owner : [num_subchannels], int, or None
         The client that each subchannel is dedicated to; None where the active client has the whole band.
-    links : Links
-    uplink_snr : [num_devices], float
-        Signal-to-noise ratio of each device's uplink, mean over its subchannels, linear, [1].
+    psd_w_per_hz : [num_subchannels], float, or None
+        Uplink power densities on them, [W/Hz]; None with the whole band.
     predicted_s : float
-        The closed form of a round's time, without stragglers and deadlines, [s].
+        The closed form of a round's time, without stragglers, deadlines and fading, [s].
     """
 
     cut: int
+    problem: RadioProblem
     owner: Owner | None
-    links: Links
-    uplink_snr: NDArray[np.float64]
+    psd_w_per_hz: NDArray[np.float64] | None
     predicted_s: float
+
+    @cached_property
+    def links(self) -> Links:
+        """Return the links with the gains that were planned on."""
+        return self.links_at(self.problem.gains)
+
+    def links_at(self, gains: NDArray[np.float64]) -> Links:
+        """Return the links that the plan gives on a state of the channel.
+
+        Parameters
+        ----------
+        gains : [num_devices, num_subchannels], float
+            Channel power gains, linear, [1].
+        """
+        problem = replace(self.problem, gains=gains)
+        band = problem.band
+        whole = _whole_band(problem)
+        if self.owner is None or self.psd_w_per_hz is None:
+            return whole
+        rates = link_rates(problem, self.owner, self.psd_w_per_hz)
+        watts = self.psd_w_per_hz * band.subchannel_hz
+        return Links(
+            uplink_bps=rates.uplink_bps,
+            downlink_bps=rates.downlink_bps,
+            whole_band_bps=whole.whole_band_bps,
+            uplink_w=self._per_client(watts),
+            downlink_w=self._per_client(np.full_like(watts, band.subchannel_hz * band.downlink_w_per_hz)),
+            broadcast_w=whole.broadcast_w,
+        )
+
+    @property
+    def uplink_snr(self) -> NDArray[np.float64]:
+        """Return the signal-to-noise ratio of each uplink, mean over its subchannels, [num_devices], [1]."""
+        band, gains = self.problem.band, self.problem.gains
+        if self.owner is None or self.psd_w_per_hz is None:
+            flat_w_per_hz = self.links.uplink_w / (band.subchannel_hz * self.problem.num_subchannels)
+            mean: NDArray[np.float64] = flat_w_per_hz * band.snr_per_w_per_hz(gains).mean(axis=1)
+            return mean
+        snr = self.psd_w_per_hz * band.snr_per_w_per_hz(gains)[self.owner, np.arange(len(self.owner))]
+        return self._per_client(snr) / self._per_client(np.ones_like(snr))
+
+    def _per_client(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sums of values [num_subchannels] over each client's subchannels, [num_devices]."""
+        assert self.owner is not None
+        used = self.owner >= 0
+        sums = np.bincount(self.owner[used], weights=values[used], minlength=self.problem.num_clients)
+        return np.asarray(sums, dtype=np.float64)
 
 
 def plan_scheme(
-    scheme: Scheme, problem: RadioProblem, speeds: Speeds, allocation: Allocation, seed: int
+    scheme: Scheme,
+    problem: RadioProblem,
+    speeds: Speeds,
+    allocation: Allocation,
+    seed: int,
+    *,
+    sharing: str = "dedicated",
+    number: int = 0,
 ) -> SchemePlan:
     """Return the plan that minimises the scheme's own round time, as far as the methods named allow.
+
+    With ``tdma`` nothing but the cut is planned, on the rates that remain to each client if all send all
+    the time; with ``work_conserving`` the plan is that of dedicated subchannels. Both are upper bounds.
+
+    Parameters
+    ----------
+    scheme, problem, speeds, allocation, seed : what is planned for, with what
+    sharing : ``radio.sharing``
+    number : int
+        The round that is planned anew for; methods that draw have a stream for each. 0: the first plan.
 
     Raises
     ------
     AllocationError
         If the resources can't be allocated as asked.
     """
-    cut = _fixed_cut(scheme, allocation, seed)
-    if scheme.band == "dedicated":
-        return _dedicated(scheme, problem, speeds, allocation, cut, seed)
-    links, rates = _whole_band(problem)
+    cut = fixed_cut(scheme, allocation, seed)
+    if scheme.band == "dedicated" and sharing != "tdma":
+        rng = stream(seed, "subchannels", *([number] if number else []))
+        return _dedicated(scheme, problem, speeds, allocation, cut, rng)
+    links = _whole_band(problem)
+    senders = problem.num_clients if scheme.band == "dedicated" else 1
+    broadcast_bps = float(links.whole_band_bps.min())
+    rates = Rates(links.uplink_bps / senders, links.downlink_bps / senders, broadcast_bps)
     cuts = scheme.cuts() if cut is None else (cut,)
     times_s = {j: scheme.round_time_s(j, speeds, rates) for j in cuts}
     best = min(times_s, key=lambda j: times_s[j])
-    flat_w_per_hz = links.uplink_w / (problem.band.subchannel_hz * problem.num_subchannels)
-    snr = flat_w_per_hz * problem.band.snr_per_w_per_hz(problem.gains).mean(axis=1)
-    return SchemePlan(best, None, links, snr, times_s[best])
+    return SchemePlan(best, problem, None, None, times_s[best])
 
 
-def _fixed_cut(scheme: Scheme, allocation: Allocation, seed: int) -> int | None:
+def fixed_cut(scheme: Scheme, allocation: Allocation, seed: int) -> int | None:
     """Return the cut where it is given or drawn, None where it is to be chosen."""
     if not scheme.has_cut:
         return 0
@@ -87,45 +155,25 @@ def _dedicated(
     speeds: Speeds,
     allocation: Allocation,
     cut: int | None,
-    seed: int,
+    rng: np.random.Generator,
 ) -> SchemePlan:
-    works = {j: scheme.work(j, speeds) for j in scheme.cuts()}
-    found = plan(
-        problem,
-        works,
-        _subchannel_method(allocation),
-        _power_method(allocation),
-        cut=cut,
-        rng=stream(seed, "subchannels"),
-    )
-    band = problem.band
-    used = np.flatnonzero(found.owner >= 0)
-    per_client = np.bincount(found.owner[used], minlength=problem.num_clients)
-    uplink_w: NDArray[np.float64] = np.bincount(
-        found.owner[used],
-        weights=found.psd_w_per_hz[used] * band.subchannel_hz,
-        minlength=problem.num_clients,
-    ).astype(np.float64)
-    snr = found.psd_w_per_hz[used] * band.snr_per_w_per_hz(problem.gains[found.owner[used], used])
-    total_snr = np.bincount(found.owner[used], weights=snr, minlength=problem.num_clients)
-    whole, _ = _whole_band(problem)
-    links = Links(
-        uplink_bps=found.rates.uplink_bps,
-        downlink_bps=found.rates.downlink_bps,
-        whole_band_bps=whole.whole_band_bps,
-        uplink_w=uplink_w,
-        downlink_w=np.asarray(per_client * band.subchannel_hz * band.downlink_w_per_hz, np.float64),
-        broadcast_w=whole.broadcast_w,
-    )
-    return SchemePlan(found.cut, found.owner, links, total_snr / per_client, found.predicted_s)
+    if allocation.method is not None:
+        method: PlanMethod = find("plan", allocation.method).load()
+        cuts = scheme.cuts() if cut is None else (cut,)
+        found = method(problem, {j: scheme.work(j, speeds) for j in cuts}, rng)
+    else:
+        works = {j: scheme.work(j, speeds) for j in scheme.cuts()}
+        subchannels, power = _subchannel_method(allocation), _power_method(allocation)
+        found = plan(problem, works, subchannels, power, cut=cut, rng=rng)
+    return SchemePlan(found.cut, problem, found.owner, found.psd_w_per_hz, found.predicted_s)
 
 
-def _whole_band(problem: RadioProblem) -> tuple[Links, Rates]:
+def _whole_band(problem: RadioProblem) -> Links:
     """Return each client's links when it has the band alone, with power min(p_i^max, p_th) spread flat."""
     power_w = np.minimum(problem.power_max_w, problem.total_power_max_w)
     uplink_bps, downlink_bps = whole_band_rates(problem.band, problem.gains, power_w)
     band_w = problem.band.downlink_w_per_hz * problem.band.subchannel_hz * problem.num_subchannels
-    links = Links(
+    return Links(
         uplink_bps=uplink_bps,
         downlink_bps=downlink_bps,
         whole_band_bps=downlink_bps,
@@ -133,7 +181,6 @@ def _whole_band(problem: RadioProblem) -> tuple[Links, Rates]:
         downlink_w=np.full(problem.num_clients, band_w),
         broadcast_w=band_w,
     )
-    return links, Rates(uplink_bps, downlink_bps, float(downlink_bps.min()))
 
 
 def _subchannel_method(allocation: Allocation) -> SubchannelMethod:

@@ -69,9 +69,10 @@ class SFL(ParallelSplit):
         """Run one round, and average the client models when it is due."""
         averaging = number % self._every == 0
         in_time = yield from self.split_round(world, learner, number, 0, upload_model=averaging)
-        if averaging and in_time:
+        uploaded = tuple(client for client in in_time if client in world.clients)
+        if averaging and uploaded:
             if learner:
-                learner.average(in_time)
+                learner.average(uploaded)
             yield world.server.broadcast(MODEL_DOWNLOAD, self.stages(1).model_bits, world.clients)
         return Outcome(in_time, self.updates(len(in_time)), len(in_time) * self.job.batch_size)
 

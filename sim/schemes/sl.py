@@ -41,7 +41,7 @@ class SL(Scheme):
 
     The client model goes through the access point to the next client, the last one's to the first. A
     deadline counts from the beginning of a client's turn; a late client's turn ends there, and the next
-    one gets the model as it was before that turn.
+    one gets the model as it was before that turn. So it does where a client leaves the run in its turn.
     """
 
     band = "whole"
@@ -63,30 +63,36 @@ class SL(Scheme):
     def round(self, world: World, learner: RelayLearner | None, number: int) -> Round:
         """Run one round: every client has its turn."""
         stages = split_stages(self.job.units, self.cut, self.job.batch_size, 1)
-
-        def forward(device: Device) -> Generator[Event, Any, None]:
-            yield device.compute(CLIENT_FORWARD, stages.client_forward_flops)
-            yield device.uplink(UPLINK, stages.uplink_bits)
-
         server_job = (
             (SERVER_FORWARD, stages.server_forward_flops),
             (SERVER_BACKWARD, stages.own_backward_flops),
         )
+
+        def turn(device: Device) -> Generator[Event, Any, None]:
+            yield device.compute(CLIENT_FORWARD, stages.client_forward_flops)
+            yield device.uplink(UPLINK, stages.uplink_bits)
+            if may_fail:
+                call.arrive(device.client)
+            yield world.server.serve(server_job, device.client)
+            yield device.downlink(DOWNLINK, stages.downlink_bits)
+            yield device.compute(CLIENT_BACKWARD, stages.client_backward_flops)
+            yield device.uplink(MODEL_UPLOAD, stages.model_bits)
+
+        may_fail = self.job.deadline_s is not None or world.clients_may_leave
         trained: list[int] = []
-        for client, device in enumerate(world.devices):
-            if self.job.deadline_s is None:
-                yield from forward(device)
-                in_time = True
+        for client in world.clients:
+            if may_fail:
+                call = world.start(turn, (client,), self.job.deadline_s)
+                finished: tuple[int, ...] = yield call.finished
             else:
-                in_time = bool((yield world.start(forward, (client,), self.job.deadline_s).in_time))
-            if in_time:
+                yield from turn(world.devices[client])
+                finished = (client,)
+            if client in finished and client in world.clients:
                 trained.append(client)
-                yield world.server.serve(server_job, client)
                 if learner:
                     learner.turn(client, number)
-                yield device.downlink(DOWNLINK, stages.downlink_bits)
-                yield device.compute(CLIENT_BACKWARD, stages.client_backward_flops)
-                yield device.uplink(MODEL_UPLOAD, stages.model_bits)
-            following = world.devices[(client + 1) % len(world.devices)]
-            yield following.downlink(MODEL_DOWNLOAD, stages.model_bits)
+            if not world.clients:
+                break
+            following = min((i for i in world.clients if i > client), default=world.clients[0])
+            yield world.devices[following].downlink(MODEL_DOWNLOAD, stages.model_bits)
         return Outcome(tuple(trained), len(trained), len(trained) * self.job.batch_size)

@@ -8,7 +8,7 @@ import cutlayer.sim.catalogue
 from cutlayer.scenarios.registry import Kind, find
 
 NAMES: dict[Kind, list[str]] = {
-    "path_loss": ["samimi_28ghz", "log_distance", "fixed"],
+    "path_loss": ["samimi_28ghz", "log_distance", "fixed", "tr38901"],
     "subchannels": ["greedy", "marginal_greedy", "round_robin", "random"],
     "power": ["optimal", "uniform"],
     "cut": ["optimal", "random"],

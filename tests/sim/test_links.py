@@ -14,7 +14,8 @@ from cutlayer.sim.phases import CLIENT_FORWARD, DOWNLINK, SERVER_FORWARD
 from cutlayer.sim.radio.rates import Band
 from cutlayer.sim.schemes.base import Job, Speeds
 from cutlayer.sim.schemes.planning import SchemePlan, plan_scheme
-from cutlayer.sim.world import Links, World, slowdown_traces
+from cutlayer.sim.links import Links
+from cutlayer.sim.world import World, slowdown_traces
 
 
 class Twice:
@@ -23,7 +24,7 @@ class Twice:
     def duration_s(self, start_s: float, work_s: float) -> float:
         return 2 * work_s
 
-    def work_s(self, start_s: float, end_s: float) -> float:
+    def done(self, start_s: float, end_s: float) -> float:
         return (end_s - start_s) / 2
 
 

@@ -10,7 +10,8 @@ from worlds import fleet, links
 
 from cutlayer.scenarios.schema import Server
 from cutlayer.sim.phases import BROADCAST, CLIENT_FORWARD, SERVER_FORWARD, UPLINK
-from cutlayer.sim.world import Links, World
+from cutlayer.sim.links import Links
+from cutlayer.sim.world import World
 
 
 def world(clients: int = 2) -> World:
@@ -100,15 +101,12 @@ def test_abandoned_work_keeps_its_share() -> None:
 
 
 def test_the_graph_carries_the_links() -> None:
-    """Every device reaches the server through the access point, and a slower edge there would be felt."""
+    """Every device reaches the server through the access point, over the very links that carry its bits."""
     w = world(3)
     for device in w.devices:
-        path = nx.shortest_path(w.graph, device.name, "server")
-        assert [device.name, "access-point", "server"] == path
-        assert 0.25 == w.graph.edges[device.name, "access-point"]["link"].seconds_per_bit
-    w.graph.edges["access-point", "server"]["link"].seconds_per_bit = 1.0
-    w._attach()
-    assert 1.25 == w.devices[0].uplink_to_server.seconds_per_bit
+        assert [device.name, "access-point", "server"] == nx.shortest_path(w.graph, device.name, "server")
+        up, down = w.graph.edges[device.name, "access-point"], w.graph.edges["access-point", device.name]
+        assert (up["link"], down["link"]) == (device.uplink_to_server, device.downlink_from_server)
 
 
 class HalfWay:
@@ -118,7 +116,7 @@ class HalfWay:
         """Return the time that work takes from an instant before the slow-down."""
         return work_s if start_s + work_s <= 1 else 10 * (start_s + work_s - 1) + 1 - start_s
 
-    def work_s(self, start_s: float, end_s: float) -> float:
+    def done(self, start_s: float, end_s: float) -> float:
         """Return the work done."""
         return min(end_s, 1) - start_s + max(0.0, end_s - 1) / 10
 
@@ -126,7 +124,7 @@ class HalfWay:
 def test_abandoned_compute_keeps_the_work_done() -> None:
     """Of 2 s of work, full speed for 1 s and a tenth of it for 5 s do 1.5: three quarters of the FLOPs."""
     w = world()
-    w.devices[0]._speed = HalfWay()
+    w.devices[0]._speed = w.devices[0].lanes["compute"].pace = HalfWay()
     w.devices[0].compute(CLIENT_FORWARD, 8.0)
     w.env.run(until=6.0)
     w.devices[0].abandon()

@@ -57,4 +57,4 @@ def test_work_done_is_what_duration_asks_for(seed: int, start_s: float, work_s: 
     """In the time that work takes, just that work is done."""
     one = trace(seed)
     end_s = start_s + one.duration_s(start_s, work_s)
-    assert work_s == pytest.approx(one.work_s(start_s, end_s), rel=1e-9)
+    assert work_s == pytest.approx(one.done(start_s, end_s), rel=1e-9)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
-import cutlayer.sim.catalogue
-import cutlayer.sim.schemes.catalogue  # noqa: F401 - registers the schemes
+from cutlayer.experiment import make_world
+from cutlayer.preparation import Experiment, prepare
+from cutlayer.scenarios.loading import Draft, check_scenario
 from cutlayer.scenarios.registry import find
 from cutlayer.scenarios.schema import Server, Stop
 from cutlayer.scenarios.unit_table import UnitTable
 from cutlayer.sim.fleet import Fleet
+from cutlayer.sim.links import Links
 from cutlayer.sim.schemes.base import Job, Scheme
 from cutlayer.sim.schemes.engine import RoundResult, rounds
-from cutlayer.sim.world import Links, World
+from cutlayer.sim.schemes.replanning import Replanner
+from cutlayer.sim.sharing import Sharing
+from cutlayer.sim.world import World
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,57 @@ def links(uplink_bps: list[float], downlink_bps: list[float], whole_band_bps: li
     return Links(np.array(uplink_bps), np.array(downlink_bps), np.array(whole_band_bps), ones, ones, 1.0)
 
 
+class Steps:
+    """Links that are the same from one instant to the next; the last ones stay."""
+
+    def __init__(self, times_s: Sequence[float], states: Sequence[Links]) -> None:
+        self.times_s, self.states = times_s, states
+
+    def at(self, time_s: float) -> tuple[Links, float]:
+        """Return the links at an instant, and the instant up to which they stay."""
+        state = int(np.searchsorted(self.times_s, time_s, side="right")) - 1
+        return self.states[state], [*self.times_s, np.inf][state + 1]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One scheme's run of a scenario, without learning."""
+
+    world: World
+    results: list[RoundResult]
+    replanner: Replanner
+
+    @property
+    def ends_s(self) -> list[float]:
+        """Return when each round ended."""
+        return [result.end_s for result in self.results]
+
+
+def experiment(**sections: Any) -> Experiment:
+    """Return a small scenario made ready, with these sections in the place of the defaults."""
+    good = {
+        "name": "small",
+        "stop": {"rounds": 3},
+        "schemes": ["psl"],
+        "batch_size": 16,
+        "model": {"name": "lenet", "input_shape": [1, 28, 28], "classes": 10},
+        "devices": {"count": 3},
+        "allocation": {"cut": 2},
+    }
+    return prepare(check_scenario(Draft({**good, **sections}, Path(), "small.yaml", {}, {}, [])))
+
+
+def trials(ready: Experiment) -> dict[str, Trial]:
+    """Run every scheme of a scenario, and return each under its label."""
+    found = {}
+    for scheme, plan in ready.schemes:
+        world, replanner = make_world(ready, scheme, plan)
+        stop = ready.loaded.scenario.stop
+        results = list(rounds(scheme, world, None, stop, 1, replanner.before_round))
+        found[str(scheme.parameters.label)] = Trial(world, results, replanner)
+    return found
+
+
 def make_scheme(name: str, job: Job, cut: int, **parameters: Any) -> Scheme:
     """Return a scheme with its cut set."""
     spec = find("scheme", name)
@@ -69,11 +126,14 @@ def run_timeline(
     *,
     count: int = 1,
     deadline_s: float | None = None,
+    speeds: Sequence[Any] = (),
+    sharing: tuple[Sharing, Sharing] | None = None,
     **parameters: Any,
 ) -> tuple[World, list[RoundResult]]:
     """Run rounds of a scheme without learning, and return the world and the rounds."""
     job = Job(setting.units, setting.batch_size, setting.clients, deadline_s)
-    world = World(setting.server, setting.fleet, setting.links, [None] * setting.clients)
+    traces = list(speeds) or [None] * setting.clients
+    world = World(setting.server, setting.fleet, setting.links, traces, sharing)
     scheme = make_scheme(name, job, cut, **parameters)
     return world, list(rounds(scheme, world, None, Stop(rounds=count), 1))
 

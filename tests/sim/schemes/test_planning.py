@@ -11,7 +11,7 @@ from worlds import make_scheme
 from cutlayer.models.unit_tables import named_unit_table
 from cutlayer.scenarios.schema import Allocation, Devices, Radio, Server, Stop
 from cutlayer.sim.allocation.problem import AllocationError
-from cutlayer.sim.channel import radio_problem
+from cutlayer.sim.channel import draw_channel
 from cutlayer.sim.fleet import draw_fleet
 from cutlayer.sim.schemes.base import Job, Speeds
 from cutlayer.sim.schemes.engine import rounds
@@ -32,7 +32,7 @@ def case(
 ) -> tuple[SchemePlan, World, object]:
     """Return a plan, a world with its links, and the scheme."""
     fleet = draw_fleet(Devices(count=clients), seed)
-    problem = radio_problem(Radio.model_validate({"subchannels": band}), fleet, seed)
+    problem = draw_channel(Radio.model_validate({"subchannels": band}), fleet, seed).problem
     server = Server()
     speeds = Speeds(fleet.seconds_per_flop, server.cycles_per_flop / server.clock_hz)
     scheme = make_scheme(name, Job(UNITS, 64, clients), 0)

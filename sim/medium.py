@@ -1,0 +1,163 @@
+"""One direction of a band that several transfers share: what each has sent, and when each ends."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from simpy import Environment, Event, Timeout
+
+from .nodes import Device
+from .phases import Phase
+from .record import IntervalRecord
+from .sharing import Share, Sharing
+
+__all__ = ["Medium"]
+
+_AFTER_ALL_ELSE = 2  # an event's priority: when all that happens at an instant has happened
+
+
+@dataclass
+class _Transfer:
+    """A transfer in progress."""
+
+    device: Device
+    phase: Phase
+    bits: float
+    left: float
+    ready_s: float
+    ended: Event
+    row: int = -1  # of the record; none before its first bit is sent
+    energy_j: float = 0.0
+
+
+class Medium:
+    """Carries transfers side by side at rates that change whenever one begins or ends.
+
+    Between two changes every rate is constant. At each the bits sent since the last are counted off, and
+    the band is shared out anew, once for all that happens at that instant. So the bits of a transfer are
+    the integral of its rate, and none is lost or sent twice.
+
+    Parameters
+    ----------
+    env : the event loop
+    record : where intervals go
+    sharing : who gets how much of the band
+    senders_pay : bool
+        The energy is that of the devices' batteries; else it is the access point's.
+    """
+
+    def __init__(
+        self, env: Environment, record: IntervalRecord, sharing: Sharing, *, senders_pay: bool
+    ) -> None:
+        self._env = env
+        self._record = record
+        self.sharing = sharing
+        self._senders_pay = senders_pay
+        self._transfers: dict[int, _Transfer] = {}  # by client
+        self._share = Share({}, {}, math.inf)
+        self._ends_s: dict[int, float] = {}
+        self._empty_s: dict[int, float] = {}
+        self._since_s = 0.0
+        self._next_change: Event | None = None
+
+    def carry(self, device: Device, phase: Phase, bits: float) -> Event:
+        """Return the event that ends the transfer of so many bits.
+
+        Raises
+        ------
+        RuntimeError
+            If the node is sending already: a lane does one thing at a time.
+        """
+        if not bits:
+            return Timeout(self._env, 0.0)
+        client = device.client
+        if client in self._transfers:
+            raise RuntimeError(f"{device.name} is asked for {phase.name} while another transfer is under way")
+        ended = self._env.event()
+        self._count_off()
+        self._transfers[client] = _Transfer(device, phase, bits, bits, self._env.now, ended)
+        self._share_out_at(0.0)
+        return ended
+
+    def abandon(self, device: Device) -> None:
+        """Stop the node's transfer, if it has one; the record keeps what was sent."""
+        client = device.client
+        if client in self._transfers:
+            self._count_off()
+            self._end(self._transfers.pop(client))
+            self._ends_s.pop(client, None)  # it may have been about to end at this very instant
+            self._empty_s.pop(client, None)
+            self._share_out_at(0.0)
+
+    def _count_off(self) -> None:
+        """Count what was sent since the last change."""
+        now_s = self._env.now
+        passed_s, self._since_s = now_s - self._since_s, now_s
+        if passed_s <= 0:
+            return
+        for client, transfer in self._transfers.items():
+            transfer.left -= self._share.rate_bps.get(client, 0.0) * passed_s
+            energy_j = self._share.power_w.get(client, 0.0) * passed_s
+            transfer.energy_j += energy_j
+            if self._senders_pay:
+                transfer.device.spend(energy_j)
+
+    def _share_out_at(self, delay_s: float) -> None:
+        """Share the band out anew so many seconds from now, when all else has happened at that instant."""
+        event = self._next_change = self._env.event()
+        event._ok, event._value = True, None  # an event that is sure to happen, as SimPy's Timeout marks it
+        event.callbacks = [self._change]
+        self._env.schedule(event, priority=_AFTER_ALL_ELSE, delay=delay_s)  # type: ignore[arg-type]
+
+    def _change(self, event: Event) -> None:
+        if event is not self._next_change:
+            return  # something has happened before it
+        self._count_off()
+        now_s = self._env.now
+        for client in [client for client, end_s in self._ends_s.items() if end_s <= now_s]:
+            transfer = self._transfers.pop(client)
+            transfer.left = 0.0
+            self._end(transfer)
+            transfer.ended.succeed()
+        for client in [client for client, empty_s in self._empty_s.items() if empty_s <= now_s]:
+            if client in self._transfers:
+                self._transfers[client].device.run_empty()
+        self._share_out()
+
+    def _share_out(self) -> None:
+        """Give every transfer its share from now on, and look when that will change."""
+        now_s = self._env.now
+        self._ends_s, self._empty_s = {}, {}
+        if not self._transfers:
+            self._next_change = None
+            return
+        in_order = sorted(self._transfers)
+        self._share = self.sharing.share({client: self._transfers[client].left for client in in_order}, now_s)
+        for client in in_order:
+            transfer, rate_bps = self._transfers[client], self._share.rate_bps[client]
+            if rate_bps <= 0:
+                continue
+            if transfer.row < 0:
+                transfer.row = self._record.append(
+                    transfer.device.index,
+                    transfer.phase,
+                    now_s,
+                    now_s,
+                    now_s - transfer.ready_s,
+                    0.0,
+                    0.0,
+                    0.0,
+                    -1,
+                )
+            self._ends_s[client] = now_s + transfer.left / rate_bps
+            if self._senders_pay:
+                self._empty_s[client] = now_s + transfer.device.charge_j / self._share.power_w[client]
+        change_s = min(self._share.until_s, *self._ends_s.values(), *self._empty_s.values())
+        if math.isfinite(change_s):
+            self._share_out_at(max(0.0, change_s - now_s))
+
+    def _end(self, transfer: _Transfer) -> None:
+        if transfer.row >= 0:
+            bits = transfer.bits - transfer.left
+            self._record.close(transfer.row, self._env.now, bits, transfer.energy_j)

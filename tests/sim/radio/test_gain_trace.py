@@ -1,0 +1,160 @@
+"""Tables of positions and gains over time: what they hold, and what is told of those that are wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cutlayer.sim.radio.gain_trace import read_gains, read_positions
+
+NEEDED = "needed: time_s, device, x_m, y_m, of which time_s may be left out"
+EACH = "must hold finite numbers, and no time before 0"
+
+
+def assert_told(told: str, read: Callable[[], object]) -> None:
+    """Compare the error's message; ``...`` stands for any text."""
+    with pytest.raises(ValueError) as caught:
+        read()
+    pattern = ".*".join(re.escape(part) for part in told.split("..."))
+    assert re.fullmatch(pattern, str(caught.value), re.DOTALL), str(caught.value)
+
+
+def table(folder: Path, text: str | bytes) -> Path:
+    """Return a file of this content."""
+    path = folder / "table.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_positions_that_stay(tmp_path: Path) -> None:
+    """Without times every device has one place; rows and columns may stand in any order."""
+    places = read_positions(table(tmp_path, "y_m,device,x_m\n4,1,3\n-5,0,12\n"), 2)
+    assert [0.0] == places.times_s.tolist()
+    assert [[[12, -5], [3, 4]]] == places.xy_m.tolist()
+    assert [[13, 5]] == places.distance_m.tolist()
+    assert [[np.arctan2(-5, 12), np.arctan2(4, 3)]] == places.angle_rad.tolist()
+
+
+def test_a_device_without_a_row_stays_where_it_was(tmp_path: Path) -> None:
+    """Each instant of the file is one of all devices; rows need not be in the order of time."""
+    text = "time_s,device,x_m,y_m\n7.5,0,3,3\n0,0,1,1\n2,1,5,5\n0,1,4,4\n"
+    places = read_positions(table(tmp_path, text), 2)
+    assert [0.0, 2.0, 7.5] == places.times_s.tolist()
+    assert [[1, 1, 3], [4, 5, 5]] == places.xy_m[..., 0].T.tolist()
+
+
+def test_gains_for_all_subchannels_at_once(tmp_path: Path) -> None:
+    """Without a column of subchannels a gain is that of each."""
+    times_s, gain_db = read_gains(table(tmp_path, "device,gain_db\n0,-100\n1,-90\n"), 2, 3)
+    assert [0.0] == times_s.tolist()
+    assert [[[-100] * 3, [-90] * 3]] == gain_db.tolist()
+
+
+def test_gains_of_each_subchannel_over_time(tmp_path: Path) -> None:
+    """A gain that has no row at an instant stays, subchannel by subchannel."""
+    text = "device,subchannel,time_s,gain_db\n0,1,0,-2\n0,0,0,-1\n0,1,5,-3\n0,0,9,-4\n"
+    times_s, gain_db = read_gains(table(tmp_path, text), 1, 2)
+    assert [0.0, 5.0, 9.0] == times_s.tolist()
+    assert [[[-1, -2]], [[-1, -3]], [[-4, -3]]] == gain_db.tolist()
+
+
+@given(st.data())
+def test_the_last_row_up_to_an_instant_holds(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Whatever the order of the rows: a gain is that of the device's last row at or before the instant."""
+    times_s = [0.0, *sorted(data.draw(st.sets(st.integers(1, 50), max_size=6)))]
+    rows = [(t, d) for t in times_s for d in (0, 1) if t == 0 or data.draw(st.booleans())]
+    gains = {row: -float(n) for n, row in enumerate(rows, start=1)}
+    lines = [f"{t},{d},{gains[t, d]}" for t, d in data.draw(st.permutations(rows))]
+    text = "\n".join(["time_s,device,gain_db", *lines])
+    found_s, gain_db = read_gains(table(tmp_path_factory.mktemp("gains"), text), 2, 1)
+    assert sorted({t for t, _ in rows}) == found_s.tolist()
+    for instant, now_s in enumerate(found_s.tolist()):
+        for device in (0, 1):
+            last_s = max(t for t, d in rows if d == device and t <= now_s)
+            assert gains[last_s, device] == gain_db[instant, device, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "cannot read ...table.csv: ..."),
+        (b"\xff\xfe\x00", "cannot read ...table.csv: ..."),
+        ("device,x_m\n0,1\n", f"...table.csv has the columns device, x_m; {NEEDED}"),
+        ("device,x_m,y_m,z_m\n0,1,1,1\n", f"...table.csv has the columns device, x_m, y_m, z_m; {NEEDED}"),
+        ("0,1,1\n1,2,2\n", f"...table.csv has the columns 0, 1, 1.1; {NEEDED}"),
+        ("device,x_m,y_m\n", "...table.csv: no x_m is given for device 0 at time 0"),
+        ("device,x_m,y_m\n0,1,1\n", "...table.csv: no x_m is given for device 1 at time 0"),
+        ("device,x_m,y_m\n0,1,1\n1,far,1\n", f"...table.csv: line 3 {EACH}"),
+        ("device,x_m,y_m\n\n0,1,1\n\n1,inf,1\n", f"...table.csv: line 5 {EACH}"),
+        ("device,x_m,y_m\n0,1,\n1,1,1\n", f"...table.csv: line 2 {EACH}"),
+        ("time_s,device,x_m,y_m\n0,0,1,1\n0,1,1,1\n-1,1,1,1\n", f"...table.csv: line 4 {EACH}"),
+        ("device,x_m,y_m\n0,1,1\n2,1,1\n", "...table.csv: line 3: device 2 is none of 0 to 1"),
+        ("device,x_m,y_m\n0.5,1,1\n1,1,1\n", "...table.csv: line 2: device 0.5 is none of 0 to 1"),
+        (
+            "device,x_m,y_m\n0,1,1\n1,1,1\n0,2,2\n",
+            "...table.csv: line 4: given twice: time_s 0, device 0",
+        ),
+        (
+            "time_s,device,x_m,y_m\n1,0,1,1\n1,1,1,1\n",
+            "...table.csv: no x_m is given for device 0 at time 0",
+        ),
+        (
+            "time_s,device,x_m,y_m\n0,0,1,1\n1,1,1,1\n",
+            "...table.csv: no x_m is given for device 1 at time 0",
+        ),
+        (
+            "device,x_m,y_m\n0,1,1,1\n1,1,1,1\n",
+            "cannot read ...table.csv: its rows hold more values than its heading",
+        ),
+        ("device,x_m,y_m\n0,1,1\n1,1,1,1\n", "cannot read ...table.csv: ..."),
+    ],
+)
+def test_wrong_positions_are_told(tmp_path: Path, text: str | bytes, told: str) -> None:
+    """The message names the file, the line or the device, and the rule that is broken."""
+    assert_told(told, lambda: read_positions(table(tmp_path, text), 2))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "device,subchannel,gain_db\n0,0,-1\n0,1,-1\n1,0,-1\n",
+            "...table.csv: no gain_db is given for device 1, subchannel 1 at time 0",
+        ),
+        (
+            "device,subchannel,gain_db\n0,0,-1\n0,2,-1\n",
+            "...table.csv: line 3: subchannel 2 is none of 0 to 1",
+        ),
+        (
+            "device,subchannel\n0,0\n",
+            "...table.csv has the columns device, subchannel; needed: time_s, device, subchannel, gain_db,"
+            " of which time_s may be left out",
+        ),
+        (
+            "device,gain_db,gain_db\n0,-1,-1\n",
+            "...table.csv has the columns device, gain_db, gain_db.1; needed: time_s, device, gain_db, ...",
+        ),
+        (
+            "device,subchannel,time_s,gain_db\n0,0,0,-1\n0,0,0.0,-1\n",
+            "...table.csv: line 3: given twice: time_s 0, device 0, subchannel 0",
+        ),
+    ],
+)
+def test_wrong_gains_are_told(tmp_path: Path, text: str, told: str) -> None:
+    """Also of the one subchannel that is missing, unknown or given twice."""
+    assert_told(told, lambda: read_gains(table(tmp_path, text), 2, 2))
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    """Whichever kind of table it should be."""
+    missing = tmp_path / "table.csv"
+    assert_told("cannot read ...table.csv: ...", lambda: read_positions(missing, 2))
+    assert_told("cannot read ...table.csv: ...", lambda: read_gains(missing, 2, 2))
