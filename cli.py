@@ -84,7 +84,7 @@ def run(
         wanted = None if schemes is None else [name.strip() for name in schemes.split(",")]
         loaded = load_scenario(scenario, overrides, seed=seed, schemes=wanted)
         if loaded.scenario.sweep is not None:
-            typer.echo("note: run takes the scenario as it stands; its sweep section is not run", err=True)
+            typer.echo("note: run takes the scenario as it stands; cutlayer sweep runs its sweep", err=True)
         folder = out or _free_folder(Path("runs"), loaded.scenario.name)
         check_free(folder, overwrite=overwrite)
         if allow_imports:
@@ -131,19 +131,78 @@ def _show(table: Table, *notes: str) -> None:
 
 
 @app.command()
-def compare(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run folders.")],
-    form: Annotated[str, typer.Option("--format", help="table, csv, latex or markdown.")] = "table",
+def sweep(
+    scenario: ScenarioArgument,
+    out: Annotated[Path | None, typer.Option(help="Folder of the sweep; sweeps/NAME by default.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Points that run at the same time; one a core by default.")
+    ] = None,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the points, estimate the time.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed points again.")] = False,
+    mix_versions: Annotated[
+        bool, typer.Option("--mix-versions", help="Keep points that other versions of the code made.")
+    ] = False,
+    allow_imports: AllowImports = False,
 ) -> None:
-    """Print the comparison table of finished runs."""
+    """Run every point of a scenario's sweep that is not finished yet."""
+    from .analysis.sweep_report import draw_figures, estimate_line, failures, outcome_line, point_listing
+    from .progress import SweepProgress
+    from .sweeping import Sweeping
+
+    with _wrong_input():
+        if allow_imports:
+            sys.path.insert(0, str(Path.cwd()))  # as python itself does for a script of the user's
+        sweeping = Sweeping(scenario, out=out, overrides=overrides, jobs=jobs, allow_imports=allow_imports)
+        if dry_run:
+            line = estimate_line(len(sweeping.pending()), sweeping.jobs, *sweeping.estimate())
+            _show(point_listing(sweeping.folder), line)
+            return
+        try:
+            with SweepProgress() as progress:
+                result = sweeping.run(
+                    retry_failed=retry_failed, mix_versions=mix_versions, on_progress=progress.on_progress
+                )
+        except KeyboardInterrupt:
+            raise _interrupted_sweep() from None
+    drawn, faults = draw_figures(result, sweeping.figures)
+    for table, *told in drawn:
+        _show(table, *told)
+    typer.echo(outcome_line(result))
+    for line in (*failures(result), *faults):
+        typer.echo(line, err=True)
+    if result.interrupted:
+        raise _interrupted_sweep()
+    if faults or (result.points["status"] == "failed").any():
+        raise typer.Exit(1)
+
+
+def _interrupted_sweep() -> typer.Exit:
+    typer.echo("interrupted: the finished points are kept; the same command goes on", err=True)
+    return typer.Exit(130)
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run folders, or sweep folders.")],
+    form: Annotated[str, typer.Option("--format", help="table, csv, latex or markdown.")] = "table",
+    reference: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="Compare with this scheme; with sl by default.")
+    ] = None,
+) -> None:
+    """Print the comparison table of finished runs or of a sweep, with paired differences over seeds."""
     from .analysis.comparison import FORMATS, comparison, formatted, notes, rich_table
-    from .analysis.run import load_run
+    from .analysis.paired import UnknownReferenceError
+    from .analysis.sweep_folder import load_runs
 
     with _wrong_input():
         if form not in FORMATS:
             raise InputError(f"--format: {form!r} is unknown; known: {', '.join(FORMATS)}")
-        runs = [load_run(folder) for folder in folders]
-        table = comparison(runs)
+        runs = [run for folder in folders for run in load_runs(folder)]
+        try:
+            table = comparison(runs, reference)
+        except UnknownReferenceError as error:
+            raise InputError(f"--reference: {error}") from None
     if form == "table":
         _show(rich_table(table, title="comparison"), *notes(table, runs))
     else:
@@ -194,6 +253,49 @@ def _labels(schemes: dict[str, Any], wanted: list[str]) -> list[str]:
     if unknown:
         raise InputError(f"--scheme: the run has no {', '.join(unknown)}; it has: {', '.join(schemes)}")
     return [label for label, s in schemes.items() if label in wanted or s["scheme"] in wanted]
+
+
+@app.command()
+def plan(
+    scenario: ScenarioArgument,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    seed: Seed = None,
+    schemes: Annotated[str | None, typer.Option(help="Names or labels to plan, comma-separated.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Allocation methods, comma-separated.")] = None,
+    bound_time: Annotated[
+        float, typer.Option(min=0.0, help="Seconds a scheme for a bound where the optimum is out of reach.")
+    ] = 5.0,
+    form: Annotated[str, typer.Option("--format", help="table or csv.")] = "table",
+    allow_imports: AllowImports = False,
+) -> None:
+    """Print what each allocation method makes of a scenario, and how far that is from the optimum."""
+    from . import plan_listing
+    from .scenarios.registry import UnknownNameError
+
+    with _wrong_input():
+        if form not in ("table", "csv"):
+            raise InputError(f"--format: {form!r} is unknown; known: table, csv")
+        if allow_imports:
+            sys.path.insert(0, str(Path.cwd()))  # as python itself does for a script of the user's
+        try:
+            table = plan_listing.plan(
+                scenario,
+                overrides=overrides,
+                seed=seed,
+                schemes=None if schemes is None else [name.strip() for name in schemes.split(",")],
+                methods=None if methods is None else [name.strip() for name in methods.split(",")],
+                bound_time_s=bound_time,
+                allow_imports=allow_imports,
+            )
+        except UnknownNameError as error:
+            raise InputError(f"--methods: {error}") from None
+    if form == "csv":
+        typer.echo(table.to_csv(index=False), nl=False)
+        return
+    for shown in plan_listing.plan_tables(table):
+        _show(shown)
+    for note in plan_listing.plan_notes(table):
+        typer.echo(note)
 
 
 @app.command()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,8 @@ import pandas as pd
 
 from .analysis.comparison import comparison
 from .analysis.run import FORMAT, Run, check_free, load_run, save_run
+from .analysis.sweep_folder import load_runs
+from .code_version import versions
 from .experiment import OnRound, SchemeRun, run_scheme
 from .preparation import Experiment, prepare
 from .scenarios.loading import Loaded, load_scenario, scenario_yaml
@@ -71,9 +71,18 @@ def load(folder: str | Path) -> Run:
     return load_run(Path(folder))
 
 
-def compare(*runs: Run | str | Path) -> pd.DataFrame:
-    """Return the comparison table of finished runs, given as results or as folders: a row a scheme."""
-    return comparison([item if isinstance(item, Run) else load(item) for item in runs])
+def compare(*runs: Run | str | Path, reference: str | None = None) -> pd.DataFrame:
+    """Return the comparison table: a row an experiment and scheme, with paired differences over seeds.
+
+    Parameters
+    ----------
+    runs : finished runs, their folders, or folders of sweeps
+    reference : label of the scheme that others are compared with; SL by default, or the first
+    """
+    given: list[Run] = []
+    for item in runs:
+        given += [item] if isinstance(item, Run) else load_runs(Path(item))
+    return comparison(given, reference)
 
 
 def run_loaded(experiment: Experiment, on_round: OnRound = lambda label, result: None) -> Run:
@@ -112,14 +121,12 @@ def _summary(
     loaded: Loaded, done: Sequence[SchemeRun], *, interrupted: bool, trained: bool
 ) -> dict[str, Any]:
     scenario = loaded.scenario
-    packages = ["cutlayer", "numpy", "simpy", *(["torch"] if trained else [])]
-    versions = {name: importlib.metadata.version(name) for name in packages}
     return {
         "format": FORMAT,
         "name": scenario.name,
         "seed": scenario.seed,
         "interrupted": interrupted,
         "target_accuracy": scenario.target_accuracy,
-        "versions": {"python": platform.python_version(), **versions},
+        "versions": versions(trained=trained),
         "schemes": {part.label: part.summary for part in done},
     }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -13,6 +14,7 @@ from rich.text import Text
 from tabulate import tabulate
 
 from ..scenarios.yaml_text import parse_yaml
+from .paired import paired_differences
 from .run import Run
 from .style import time_unit
 
@@ -21,6 +23,7 @@ __all__ = ["FORMATS", "comparison", "formatted", "notes", "rich_table"]
 FORMATS = ("table", "csv", "latex", "markdown")
 
 _REFERENCE = "sl"
+_LONGEST_NAME = 70
 _MEANS = [
     "mean_latency_s",
     "total_time_s",
@@ -32,23 +35,25 @@ _MEANS = [
     "downlink_bits",
     "energy_j",
 ]
-_LATEX = {"φ": r"$\varphi$", "×": r"$\times$", "→": r"$\to$", "–": "--"}
+_LATEX = {"φ": r"$\varphi$", "×": r"$\times$", "→": r"$\to$", "–": "--", "±": r"$\pm$"}
 
 
-def comparison(runs: Sequence[Run]) -> pd.DataFrame:
+def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFrame:
     """Return one row an experiment and label, means over seeds; figures that do not exist are NaN.
 
     Runs are of one experiment if their scenarios differ in nothing but the seed and the list of schemes;
-    an interrupted run is one of its own. Columns: ``experiment, scheme, label, runs, cut,
+    an interrupted run is one of its own. Experiments of one name are told apart by the keys in which they
+    differ. Columns: ``experiment, scheme, label, runs, cut,
     mean_latency_s, total_time_s, time_to_target_s, rounds_to_target, final_accuracy, samples,
-    uplink_bits, downlink_bits, energy_j, speedup_over_sl, empty_rounds, rounds``. A time to the target is
+    uplink_bits, downlink_bits, energy_j, speedup_over_sl, empty_rounds, rounds``, and those of
+    :func:`paired_differences` to the scheme labelled ``reference``. A time to the target is
     the mean only where every run reached it. ``speedup_over_sl`` is SL's mean round latency over this
     scheme's, in the same experiment; NaN for a scheme that trained nothing.
     """
     names = _experiments(runs)
     frame = pd.DataFrame(
         [
-            {"experiment": name, "label": label, **figures}
+            {"experiment": name, "seed": run.summary["seed"], "label": label, **figures}
             for name, run in zip(names, runs, strict=True)
             for label, figures in run.summary["schemes"].items()
         ]
@@ -63,25 +68,47 @@ def comparison(runs: Sequence[Run]) -> pd.DataFrame:
     for column in ("empty_rounds", "rounds"):
         table[column] = grouped[column].sum()
     table = table.reset_index()
-    reference = table[table["scheme"] == _REFERENCE].drop_duplicates("experiment", keep=False)
-    sl_s = table["experiment"].map(reference.set_index("experiment")["mean_latency_s"])
+    sequential = table[table["scheme"] == _REFERENCE].drop_duplicates("experiment", keep=False)
+    sl_s = table["experiment"].map(sequential.set_index("experiment")["mean_latency_s"])
     table["speedup_over_sl"] = (sl_s / table["mean_latency_s"]).where(table["samples"] > 0)
-    return table
+    paired = frame.astype({"mean_latency_s": float, "final_accuracy": float})
+    return table.merge(paired_differences(paired, reference), on=keys)
 
 
 def _experiments(runs: Sequence[Run]) -> list[str]:
-    """Return a name for each run's experiment, numbered where two have one scenario name."""
-    found: dict[str, str] = {}
-    names = []
+    """Return a name for each run's experiment; those of one scenario name say in which keys they differ."""
+    found: dict[str, tuple[str, dict[str, Any]]] = {}
+    identities = []
     for run in runs:
         scenario, _ = parse_yaml(run.scenario, "scenario.yaml")
         rest = {key: value for key, value in scenario.items() if key not in ("seed", "schemes")}
-        identity = json.dumps([rest, run.interrupted], sort_keys=True)
-        if identity not in found:
-            alike = sum(name.split(" #")[0] == run.summary["name"] for name in found.values())
-            found[identity] = f"{run.summary['name']} #{alike + 1}" if alike else run.summary["name"]
-        names.append(found[identity] + (" (interrupted)" if run.interrupted else ""))
-    return names
+        identities.append(json.dumps([rest, run.interrupted], sort_keys=True))
+        found.setdefault(identities[-1], (run.summary["name"], dict(_flat(rest))))
+    names: dict[str, str] = {}
+    for number, (identity, (name, values)) in enumerate(found.items()):
+        alike = [other for same, other in found.values() if same == name]
+        keys = [
+            k
+            for k in dict.fromkeys(k for v in alike for k in v)
+            if any(v.get(k) != values.get(k) for v in alike)
+        ]
+        told = ", ".join(f"{key}={values.get(key, '–')}" for key in keys)
+        if len(told) > _LONGEST_NAME:
+            told = f"#{1 + sum(same == name for same, _ in list(found.values())[:number])}"
+        names[identity] = f"{name} {told}".strip()
+    return [
+        names[identity] + (" (interrupted)" if run.interrupted else "")
+        for identity, run in zip(identities, runs, strict=True)
+    ]
+
+
+def _flat(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield dotted keys with their values, which are no mappings."""
+    if not isinstance(values, dict):
+        yield path, values
+        return
+    for key, inner in values.items():
+        yield from _flat(inner, f"{path}.{key}" if path else str(key))
 
 
 def _cuts(values: pd.Series[float]) -> str:
@@ -129,6 +156,16 @@ def _display(table: pd.DataFrame) -> pd.DataFrame:
     show("energy [J]", "energy_j")
     if table["speedup_over_sl"].notna().any():
         shown["× SL"] = ["–" if pd.isna(x) else f"{x:.2f}" for x in table["speedup_over_sl"]]
+    named = table["reference"].unique()
+    reference = named[0] if len(named) == 1 else "reference"
+    for heading, column, scale in (
+        (f"round vs {reference} [%]", "latency_change_percent", 1.0),
+        (f"acc. vs {reference} [points]", "accuracy_change", 100.0),
+    ):
+        if table[column].notna().any():
+            halves = scale * (table[f"{column}_high"] - table[column])
+            changes = zip(scale * table[column], halves, strict=True)
+            shown[heading] = ["–" if pd.isna(x) else f"{x:+.1f} ± {half:.1f}" for x, half in changes]
     if (table["runs"] > 1).any():
         shown["runs"] = [str(x) for x in table["runs"]]
     return pd.DataFrame(shown)
@@ -143,14 +180,28 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
         found.append(f"target: {named} test accuracy, seen in evaluated rounds only")
     if table["speedup_over_sl"].notna().any():
         found.append("× SL: SL's mean round time over the scheme's; a round of SL makes one update a client")
+    if table["latency_change_percent"].notna().any():
+        found.append(
+            "vs: mean over seeds of the difference at the same seed ± its 95 % interval (Student's t)"
+        )
     for row in table[table["empty_rounds"] > 0].to_dict("records"):
         found.append(
             f"{row['label']}: nobody was in time in {row['empty_rounds']} of {row['rounds']} rounds,"
             " which trained nothing"
         )
+    found += [note for run in runs for note in _departures(run)]
     if any(run.interrupted for run in runs):
         found.append("interrupted: figures are of the finished rounds")
     return found
+
+
+def _departures(run: Run) -> Iterator[str]:
+    """Say which devices left the run with an empty battery."""
+    for label, figures in run.summary["schemes"].items():
+        left_at_s = figures["left_at_s"]
+        if left_at_s:
+            who = ", ".join(f"device {number} at {left_s:.4g} s" for number, left_s in left_at_s.items())
+            yield f"{label}, seed {run.summary['seed']}: battery empty, {who}"
 
 
 def rich_table(table: pd.DataFrame, title: str) -> Table:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ import pyarrow.csv
 from .curves import accuracy_figure
 from .gantt import gantt_figure
 from .style import save_figure
+from .tables import stage_table
 
-__all__ = ["FORMAT", "Run", "RunFolderError", "load_run", "save_run"]
+__all__ = ["FORMAT", "Run", "RunFolderError", "check_free", "load_run", "read_csv", "save_run", "write_whole"]
 
 FORMAT = 1
-_TEXT_COLUMNS = ("scheme", "label", "cut", "subchannels")
+_TEXT_COLUMNS = ("scheme", "label", "cut", "subchannels", "point", "status", "overrides", "error")
 _FILES = ("scenario.yaml", "summary.json", "rounds.csv", "devices.csv", "intervals.parquet")
 
 
@@ -55,13 +57,25 @@ class Run:
         return f"<Run of {self.summary['name']!r}, seed {self.summary['seed']}: {done}>"
 
     @property
+    def stages(self) -> pd.DataFrame:
+        """Return where time and energy went: a row a scheme, node and phase."""
+        return stage_table(self.intervals)
+
+    @property
     def interrupted(self) -> bool:
         """Return whether the run was stopped before its end."""
         return bool(self.summary["interrupted"])
 
 
-def save_run(run: Run, folder: Path, *, overwrite: bool = False) -> None:
+def save_run(run: Run, folder: Path, *, overwrite: bool = False, figures: bool = True) -> None:
     """Write the run folder; it appears whole or not at all.
+
+    Parameters
+    ----------
+    run : Run
+    folder : Path
+    overwrite : replace the run that is there
+    figures : draw the charts too, which takes longer than all the rest
 
     Raises
     ------
@@ -76,7 +90,11 @@ def save_run(run: Run, folder: Path, *, overwrite: bool = False) -> None:
         raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from None
     try:
         draft.chmod(0o755)
-        _write_files(run, draft)
+        _write_tables(run, draft)
+        if figures:
+            _draw_figures(run, draft)
+        for path in draft.iterdir():
+            _flush(path)
         _move_into_place(draft, folder)
     except OSError as error:
         raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from None
@@ -110,7 +128,24 @@ def check_free(folder: Path, *, overwrite: bool = False) -> None:
         raise RunFolderError(f"{folder} holds a run already; choose another place, or --overwrite it")
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Have a file written under another name, and renamed when it is all on the disk."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(draft)
+        _flush(draft)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Have the file's content on the disk before its name: a loss of power must not leave it empty."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def read_csv(path: Path) -> pd.DataFrame:
     """Return the table; numbers come back as the very same ones, texts that look like numbers as text."""
     texts = dict.fromkeys(_TEXT_COLUMNS, pyarrow.string())
     options = pyarrow.csv.ConvertOptions(column_types=texts)
@@ -120,14 +155,18 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _write_files(run: Run, folder: Path) -> None:
+def _write_tables(run: Run, folder: Path) -> None:
     (folder / "scenario.yaml").write_text(run.scenario, encoding="utf-8")
     (folder / "summary.json").write_text(
         json.dumps(run.summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
     )
     run.rounds.to_csv(folder / "rounds.csv", index=False)
     run.devices.to_csv(folder / "devices.csv", index=False)
+    run.stages.to_csv(folder / "stages.csv", index=False)
     run.intervals.to_parquet(folder / "intervals.parquet", index=False)
+
+
+def _draw_figures(run: Run, folder: Path) -> None:
     if len(run.intervals):
         save_figure(gantt_figure(run.intervals), folder / "gantt.png")
     if run.rounds["test_accuracy"].notna().any():
@@ -165,8 +204,8 @@ def load_run(folder: Path) -> Run:
         return Run(
             (folder / "scenario.yaml").read_text(encoding="utf-8"),
             summary,
-            _read_csv(folder / "rounds.csv"),
-            _read_csv(folder / "devices.csv"),
+            read_csv(folder / "rounds.csv"),
+            read_csv(folder / "devices.csv"),
             pd.read_parquet(folder / "intervals.parquet"),
         )
     except (OSError, ValueError) as error:  # pyarrow's errors are among them

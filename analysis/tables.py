@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["ROUND_COLUMNS", "round_table", "scheme_summary"]
+__all__ = ["ROUND_COLUMNS", "round_table", "scheme_summary", "stage_table"]
 
 ROUND_COLUMNS = (
     "scheme",
@@ -33,6 +33,7 @@ ROUND_COLUMNS = (
     "test_accuracy_min",
     "test_accuracy_max",
     "test_accuracy_averaged",
+    "validation_accuracy",
 )
 
 
@@ -43,7 +44,8 @@ def round_table(intervals: pd.DataFrame, learnt: pd.DataFrame) -> pd.DataFrame:
     ----------
     intervals : a single scheme's intervals; each belongs to a round
     learnt : one row a finished round, in order, with ``scheme, label, seed, round, cut, participants,
-        updates, samples, train_loss`` and the ``test_accuracy`` columns
+        updates, samples, train_loss`` the ``test_accuracy`` columns
+        and ``validation_accuracy``
     """
     numbers = learnt["round"].to_numpy()
     position = np.searchsorted(numbers, intervals["round"].to_numpy())
@@ -72,6 +74,18 @@ def round_table(intervals: pd.DataFrame, learnt: pd.DataFrame) -> pd.DataFrame:
     return table[list(ROUND_COLUMNS)]
 
 
+def stage_table(intervals: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a label, seed, node and phase: where time and energy went.
+
+    Columns: ``label, seed, node, phase, intervals, busy_s, wait_s, bits, flops, energy_j``, in the order in
+    which the phases were met.
+    """
+    keys = ["label", "seed", "node", "phase"]
+    busy = intervals.assign(intervals=1, busy_s=intervals["end_s"] - intervals["start_s"])
+    amounts = ["intervals", "busy_s", "wait_s", "bits", "flops", "energy_j"]
+    return busy.groupby(keys, sort=False, observed=True)[amounts].sum().reset_index()
+
+
 def scheme_summary(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, Any]:
     """Return the totals of one scheme's run; None where a figure does not exist.
 
@@ -84,13 +98,13 @@ def scheme_summary(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, An
     accuracy = rounds["test_accuracy"]
     reached = np.flatnonzero(accuracy >= target_accuracy)
     until = rounds.iloc[: reached[0] + 1] if reached.size else None
-    evaluated = accuracy.dropna()
     return {
         "rounds": len(rounds),
         "mean_latency_s": _or_none(rounds["latency_s"].mean()),
         "total_time_s": _or_none(rounds["end_s"].max()),
-        "final_accuracy": _or_none(evaluated.iloc[-1] if len(evaluated) else math.nan),
-        "best_accuracy": _or_none(evaluated.max()),
+        "final_accuracy": _or_none(_last(accuracy)),
+        "best_accuracy": _or_none(accuracy.max()),
+        "final_validation_accuracy": _or_none(_last(rounds["validation_accuracy"])),
         "target_accuracy": target_accuracy,
         "time_to_target_s": None if until is None else float(until["end_s"].iloc[-1]),
         "rounds_to_target": None if until is None else len(until),
@@ -103,6 +117,12 @@ def scheme_summary(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, An
         "client_energy_j": float(rounds["client_energy_j"].sum()),
         "empty_rounds": int((rounds["participants"] == 0).sum()),
     }
+
+
+def _last(values: pd.Series[float]) -> float:
+    """Return the last value that is there; NaN if none is."""
+    there = values.dropna()
+    return float(there.iloc[-1]) if len(there) else math.nan
 
 
 def _or_none(value: float) -> float | None:

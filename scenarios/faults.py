@@ -6,7 +6,7 @@ import json
 import re
 import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
@@ -61,11 +61,15 @@ class ScenarioError(Exception):
 
     def messages(self) -> list[str]:
         """Return one line for each fault."""
-        told = []
-        for fault in self.faults:
-            place = self._option(fault) or f"{self.source}:{self._line(fault.path)}"
-            told.append(" ".join(f"{place}: {_headed(fault)}".split()))  # what others' errors say may be long
-        return told
+        # what others' errors say may be long
+        return [" ".join(f"{fault.place}: {_headed(fault)}".split()) for fault in self.placed()]
+
+    def placed(self) -> list[Fault]:
+        """Return the faults, each with its place filled in: the option, or the file and the line."""
+        return [
+            replace(fault, place=self._option(fault) or f"{self.source}:{self._line(fault.path)}")
+            for fault in self.faults
+        ]
 
     def _order(self, fault: Fault) -> tuple[bool, int]:
         return self._option(fault) is not None, self._line(fault.path)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -17,7 +18,16 @@ from .schema import Scenario
 from .section import closest
 from .yaml_text import dump_yaml, parse_yaml
 
-__all__ = ["Loaded", "library", "load_scenario", "scenario_json_schema", "scenario_yaml"]
+__all__ = [
+    "Draft",
+    "Loaded",
+    "check_scenario",
+    "library",
+    "load_scenario",
+    "read_scenario",
+    "scenario_json_schema",
+    "scenario_yaml",
+]
 
 LIBRARY = Path(__file__).parent
 
@@ -34,6 +44,18 @@ class Loaded:
     def error(self, faults: Sequence[Fault]) -> ScenarioError:
         """Return the error that names the faults by file and line."""
         return ScenarioError(faults, self.source, self.lines, self.overridden)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A scenario as plain data, before its check; ``faults`` are those of what was set from outside."""
+
+    data: dict[str, Any]
+    folder: Path
+    source: str
+    lines: dict[KeyPath, int]
+    overridden: dict[KeyPath, str]
+    faults: list[Fault]
 
 
 def library() -> dict[str, Path]:
@@ -62,6 +84,22 @@ def load_scenario(
     ScenarioError
         With all faults at once.
     """
+    draft = read_scenario(where, overrides)
+    if seed is not None:
+        draft.data["seed"] = seed
+        draft.overridden["seed",] = "--seed"
+    loaded = check_scenario(draft)
+    return loaded if schemes is None else _only(loaded, schemes)
+
+
+def read_scenario(where: str | Path, overrides: Sequence[str] = ()) -> Draft:
+    """Return a scenario as plain data, with the keys set that are set from outside its file.
+
+    Raises
+    ------
+    ScenarioError
+        If there is no such file, or it is no YAML.
+    """
     path, source = _locate(where)
     try:
         text = path.read_text(encoding="utf-8")
@@ -73,20 +111,29 @@ def load_scenario(
     if not isinstance(data, dict):
         raise ScenarioError([Fault((), "must be a mapping of keys, as every scenario is")], source)
     overridden, faults = override(data, overrides)
-    if seed is not None:
-        data["seed"] = seed
-        overridden["seed",] = "--seed"
+    return Draft(data, path.parent, source, lines, overridden, faults)
+
+
+def check_scenario(draft: Draft) -> Loaded:
+    """Return the checked scenario.
+
+    Raises
+    ------
+    ScenarioError
+        With all faults at once.
+    """
+    faults = list(draft.faults)
     try:
-        scenario = Scenario.model_validate(data, context={"folder": path.parent})
+        scenario = Scenario.model_validate(draft.data, context={"folder": draft.folder})
     except ValidationError as error:
-        faults += faults_of(error, data)
-        raise ScenarioError(faults, source, lines, overridden) from None
+        faults += faults_of(error, draft.data)
+        raise ScenarioError(faults, draft.source, draft.lines, draft.overridden) from None
     scenario = _labelled(scenario)
-    loaded = Loaded(scenario, source, lines, overridden)
+    loaded = Loaded(scenario, draft.source, draft.lines, draft.overridden)
     faults += inconsistencies(scenario)
     if faults:
         raise loaded.error(faults)
-    return loaded if schemes is None else _only(loaded, schemes)
+    return loaded
 
 
 def _locate(where: str | Path) -> tuple[Path, str]:

@@ -8,7 +8,7 @@ from typing import Any
 from .faults import Fault, KeyPath, ScenarioError
 from .yaml_text import parse_value
 
-__all__ = ["override"]
+__all__ = ["override", "set_key"]
 
 OPTION = "--set"
 
@@ -34,7 +34,7 @@ def override(data: dict[str, Any], overrides: Sequence[str]) -> tuple[dict[KeyPa
             faults.append(Fault((), f"{text!r} is not of the form key.path=value", OPTION))
             continue
         try:
-            done[_set(data, parts, parse_value(value))] = OPTION
+            done[set_key(data, parts, parse_value(value))] = OPTION
         except ScenarioError as error:
             faults.extend(Fault(tuple(parts), fault.message, OPTION) for fault in error.faults)
         except LookupError as error:
@@ -42,7 +42,7 @@ def override(data: dict[str, Any], overrides: Sequence[str]) -> tuple[dict[KeyPa
     return done, faults
 
 
-def _set(data: dict[str, Any], parts: Sequence[str], value: Any) -> KeyPath:
+def set_key(data: dict[str, Any], parts: Sequence[str], value: Any) -> KeyPath:
     """Set one key, and return its path.
 
     Raises

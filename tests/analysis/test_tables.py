@@ -48,6 +48,7 @@ def test_the_summary_finds_the_first_round_at_the_target() -> None:
             "latency_s": [2.0] * 5,
             "end_s": [2.0, 4.0, 6.0, 8.0, 10.0],
             "test_accuracy": [np.nan, 0.4, np.nan, 0.8, 0.6],
+            "validation_accuracy": [np.nan, 0.7, np.nan, 0.5, np.nan],
             "samples": [10, 10, 0, 10, 10],
             "updates": [1] * 5,
             "participants": [1, 1, 0, 1, 1],
@@ -59,6 +60,7 @@ def test_the_summary_finds_the_first_round_at_the_target() -> None:
         summary[k] for k in ("time_to_target_s", "rounds_to_target", "samples_to_target")
     )
     assert (0.6, 0.8, 1) == tuple(summary[k] for k in ("final_accuracy", "best_accuracy", "empty_rounds"))
+    assert 0.5 == summary["final_validation_accuracy"]
     assert scheme_summary(rounds, 0.9)["time_to_target_s"] is None
 
 

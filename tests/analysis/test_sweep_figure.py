@@ -1,0 +1,194 @@
+"""Laws of a sweep's figures: lines are the centres over seeds, bands the intervals, nothing is mixed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from scipy import stats
+
+from cutlayer.analysis.style import curve_style
+from cutlayer.analysis.sweep_figure import axis_words, shown_value, sweep_figure
+from cutlayer.analysis.sweep_folder import SweepResult, point_table
+from cutlayer.analysis.sweep_statistics import ambiguous, figure_table
+from cutlayer.scenarios.sweeps import SweepFigure
+
+COUNTS, RATES, SEEDS = (5, 10, 15), (1e-3, 1e-2), range(8)
+LABELS = {"sl": "sl", "psl": "psl", "epsl φ=1": "epsl"}
+
+
+@pytest.fixture(scope="module")
+def result() -> SweepResult:
+    """Return a sweep over devices and learning rates, its figures drawn at random."""
+    rng = np.random.default_rng(0)
+    places = [(count, rate, seed) for count in COUNTS for rate in RATES for seed in SEEDS]
+    points = point_table(
+        [f"{n:016x}" for n in range(len(places))],
+        [{"devices.count": count, "client_lr": rate} for count, rate, _ in places],
+        [{"seed": seed} for *_, seed in places],
+    )
+    schemes, rounds = [], []
+    for point in points.drop(columns="overrides").to_dict("records"):
+        for label, scheme in LABELS.items():
+            own = {**point, "label": label, "scheme": scheme}
+            schemes.append(
+                own
+                | {"mean_latency_s": rng.uniform(1, 2) * point["devices.count"]}
+                | {"final_accuracy": rng.uniform(0.5, 1), "final_validation_accuracy": rng.uniform(0.5, 1)}
+            )
+            for number in range(1, 4 + (point["seed"] == 0)):  # one seed has a round more
+                accuracy = rng.uniform() if number != 2 else np.nan
+                rounds.append(own | {"round": number, "end_s": 2.0 * number, "test_accuracy": accuracy})
+    points = points.assign(status="finished", error="")
+    return SweepResult(Path("out"), points, pd.DataFrame(schemes), pd.DataFrame(rounds))
+
+
+def figure(**keys: Any) -> SweepFigure:
+    """Return a figure's section."""
+    return SweepFigure.model_validate({"file": "f", "x": "devices.count", "y": "mean_latency_s", **keys})
+
+
+def lines(axes: Axes) -> list[np.ndarray[Any, Any]]:
+    """Return the points of the schemes' lines."""
+    return [np.asarray(line.get_xydata(), dtype=float) for line in axes.lines]
+
+
+def test_a_line_is_the_mean_over_seeds_and_its_band_the_interval(result: SweepResult) -> None:
+    """Each point of a line is the mean over seeds, its band Student's interval; panels part by their key."""
+    wanted = figure(panels="client_lr")
+    drawn = sweep_figure(figure_table(result, wanted), wanted)
+    assert ["Client lr: 0.001", "Client lr: 0.01"] == [axes.get_title() for axes in drawn.axes]
+    for axes, rate in zip(drawn.axes, RATES, strict=True):
+        for number, label in enumerate(LABELS):
+            schemes = result.schemes
+            rows = schemes[(schemes["label"] == label) & (schemes["client_lr"] == rate)]
+            groups = [rows.loc[rows["devices.count"] == count, "mean_latency_s"] for count in COUNTS]
+            expected = [(count, group.mean()) for count, group in zip(COUNTS, groups, strict=True)]
+            np.testing.assert_allclose(expected, lines(axes)[number], rtol=1e-12)
+            bounds = [stats.ttest_1samp(group, 0).confidence_interval(0.95) for group in groups]
+            extent = axes.collections[number].get_paths()[0].get_extents()
+            ends = min(bound.low for bound in bounds), max(bound.high for bound in bounds)
+            assert ends == pytest.approx((extent.y0, extent.y1), rel=1e-9)
+
+
+def test_medians_lie_between_order_statistics(result: SweepResult) -> None:
+    """Of eight seeds the median's 95 % interval reaches from the least to the greatest value."""
+    table = figure_table(result, figure(centre="median", panels="client_lr"))
+    group = result.schemes.query("label == 'psl' and client_lr == 0.01")
+    values = group.loc[group["devices.count"] == 10, "mean_latency_s"]
+    (found,) = table[
+        (table["label"] == "psl") & (table["client_lr"] == 0.01) & (table["devices.count"] == 10)
+    ].to_dict("records")
+    names = ("mean_latency_s", "mean_latency_s_low", "mean_latency_s_high")
+    assert [values.median(), values.min(), values.max()] == [found[name] for name in names]
+
+
+def test_a_ratio_is_paired(result: SweepResult) -> None:
+    """The reference's ratio to itself is 1 with no spread; another's is the mean of the seeds' own ratios."""
+    table = figure_table(result, figure(normalise_to="sl", panels="client_lr"))
+    names = ["mean_latency_s", "mean_latency_s_low", "mean_latency_s_high"]
+    assert {1.0} == set(table.loc[table["label"] == "sl", names].to_numpy().ravel())
+    by_seed = result.schemes.pivot(index=["client_lr", "devices.count", "seed"], columns="label")[
+        "mean_latency_s"
+    ]
+    expected = (by_seed["psl"] / by_seed["sl"]).groupby(level=[0, 1]).mean()
+    found = table[table["label"] == "psl"].set_index(["client_lr", "devices.count"])["mean_latency_s"]
+    pd.testing.assert_series_equal(expected, found.sort_index(), check_names=False, rtol=1e-12)
+
+
+def test_the_best_value_is_chosen_by_its_mean_for_each_line_and_place(result: SweepResult) -> None:
+    """At each label and number of devices the learning rate with the greatest mean column is shown."""
+    best = {"key": "client_lr", "by": "final_validation_accuracy"}
+    table = figure_table(result, figure(y="final_accuracy", best_over=best))
+    assert len(COUNTS) * len(LABELS) == len(table)
+    means = result.schemes.groupby(["label", "devices.count", "client_lr"]).mean(numeric_only=True)
+    for row in table.to_dict("records"):
+        candidates = means.loc[(row["label"], row["devices.count"])]
+        assert candidates["final_validation_accuracy"].idxmax() == row["client_lr"]
+        assert candidates.loc[row["client_lr"], "final_accuracy"] == pytest.approx(row["final_accuracy"])
+
+
+def test_the_best_latency_is_the_least(result: SweepResult) -> None:
+    """Of a column that is no accuracy the least mean is the best; without the column nothing is chosen."""
+    table = figure_table(result, figure(best_over={"key": "client_lr", "by": "mean_latency_s"}))
+    means = result.schemes.groupby(["label", "devices.count", "client_lr"])["mean_latency_s"].mean()
+    least = means.groupby(level=[0, 1]).min()
+    found = table.set_index(["label", "devices.count"])["mean_latency_s"].sort_index()
+    pd.testing.assert_series_equal(least.sort_index(), found, rtol=1e-12)
+    with pytest.raises(ValueError, match="best_over: the runs have no beauty"):
+        figure_table(result, figure(best_over={"key": "client_lr", "by": "beauty"}))
+
+
+def test_curves_end_where_the_first_seed_does(result: SweepResult) -> None:
+    """A round is a point of the curve if every seed has a value for it; accuracies are in per cent."""
+    wanted = figure(kind="curves", x="end_s", y="test_accuracy", lines="client_lr", panels="devices.count")
+    drawn = sweep_figure(figure_table(result, wanted), wanted)
+    assert len(COUNTS) == len(drawn.axes)
+    values = result.rounds.query("label == 'sl' and client_lr == 0.001 and round in (1, 3)")
+    own = values[values["devices.count"] == 5].groupby("round")["test_accuracy"].mean()
+    np.testing.assert_allclose([[2, 100 * own[1]], [6, 100 * own[3]]], lines(drawn.axes[0])[0])
+    assert len(LABELS) * len(RATES) == len(drawn.axes[0].lines)
+    assert ("Simulated time (s)", "Test accuracy (%)") == (
+        drawn.axes[0].get_xlabel(), drawn.axes[0].get_ylabel()
+    )  # fmt: skip
+
+
+def test_bars_stand_at_their_labels(result: SweepResult) -> None:
+    """With schemes on the x axis there is a group a scheme with a bar a value, as high as the mean."""
+    wanted = figure(kind="bar", x="label", lines="devices.count", panels="client_lr")
+    axes = sweep_figure(figure_table(result, wanted), wanted).axes[1]
+    assert list(LABELS) == [text.get_text() for text in axes.get_xticklabels()]
+    rows = result.schemes[result.schemes["client_lr"] == RATES[1]]
+    means = rows.groupby(["devices.count", "label"])["mean_latency_s"].mean()
+    heights = [bar.get_height() for bar in axes.patches]  # type: ignore[attr-defined]
+    expected = [means[count, label] for count in COUNTS for label in LABELS]
+    np.testing.assert_allclose(expected, heights, rtol=1e-12)
+
+
+def test_a_scheme_looks_as_in_every_figure(result: SweepResult) -> None:
+    """Colours of lines are the schemes' own."""
+    wanted = figure(panels="client_lr")
+    axes = sweep_figure(figure_table(result, wanted), wanted).axes[0]
+    colours = [curve_style(index)["color"] for index in (0, 2, 3)]  # of sl, psl, epsl
+    assert colours == [line.get_color() for line in axes.lines]
+
+
+def test_a_figure_that_mixes_points_is_found_out(result: SweepResult) -> None:
+    """Keys that a figure does not show, though points differ in them, are named."""
+    assert ["client_lr"] == ambiguous(result.points, figure())
+    assert ["devices.count"] == ambiguous(result.points, figure(x="client_lr"))
+    assert [] == ambiguous(result.points, figure(panels="client_lr"))
+    assert [] == ambiguous(result.points, figure(best_over={"key": "client_lr"}))
+
+
+def test_columns_that_do_not_exist_are_named(result: SweepResult) -> None:
+    """The message says what there is instead."""
+    with pytest.raises(ValueError, match=r"no column of numbers is named height; there"):
+        figure_table(result, figure(y="height"))
+    with pytest.raises(ValueError, match="normalise_to: no label fl; labels: sl, psl, epsl φ=1"):
+        figure_table(result, figure(normalise_to="fl"))
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("mean_latency_s", "Round time (s)"),
+        ("radio.subchannel_hz", "Subchannel (Hz)"),
+        ("allocation.method", "Method"),
+        ("final_validation_accuracy", "Final validation accuracy (%)"),
+        ("samples_to_target", "Samples to target"),
+    ],
+)
+def test_axes_say_what_they_show(column: str, words: str) -> None:
+    """Names with a unit in them become words with the unit in brackets."""
+    assert words == axis_words(column)
+
+
+def test_values_read_as_text() -> None:
+    """A mapping reads as its keys and values, a number without needless zeros."""
+    assert "kind=shards, classes_per_client=2" == shown_value('{"kind": "shards", "classes_per_client": 2}')
+    assert ["0.003", "5", "greedy"] == [shown_value(value) for value in (0.0030, 5, "greedy")]

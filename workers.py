@@ -1,0 +1,157 @@
+"""A pool of worker processes that outlives the death of one of them, and ends well when interrupted."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from typing import Any, TypeAlias, TypeVar
+
+__all__ = ["StartPool", "Workers", "cores", "process_pool"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+StartPool: TypeAlias = Callable[[int], Executor]
+"""From the number of jobs to an executor; anything with the interface of concurrent.futures will do."""
+
+_POLL_S = 0.2
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def process_pool(jobs: int) -> Executor:
+    """Return a pool of processes that import everything anew, so that nothing of the parent's leaks in."""
+    return ProcessPoolExecutor(
+        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
+    )
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent has ended, however that came: a pool's workers would wait forever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    sentinel = parent
+
+    def watch() -> None:
+        sentinel.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class Workers:
+    """Workers that are started at their first item; a context.
+
+    An interrupt (Ctrl-C) lets running items finish and starts no others; a second one ends the workers and
+    is raised as ``KeyboardInterrupt``.
+
+    Parameters
+    ----------
+    jobs : int
+        Items that run at the same time.
+    start : starts the pool, and starts it again after a worker has died
+    """
+
+    def __init__(self, jobs: int, start: StartPool = process_pool) -> None:
+        self.jobs = jobs
+        self.interrupted = False
+        self._start = start
+        self._executor: Executor | None = None
+        self._others: set[Any] = set()
+        self._handler: Any = None
+
+    def __enter__(self) -> Workers:
+        """Take over interrupts, unless they are ignored or another thread's."""
+        self._others = set(multiprocessing.active_children())
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if in_main_thread and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            self._handler = signal.signal(signal.SIGINT, self._on_interrupt)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        """End the workers: at once after an exception, else when they are idle."""
+        try:
+            if self._executor is not None:
+                self._executor.shutdown(wait=kind is None, cancel_futures=True)
+            if kind is not None:
+                for process in set(multiprocessing.active_children()) - self._others:
+                    process.terminate()
+                    process.join()
+        finally:
+            if self._handler is not None:
+                signal.signal(signal.SIGINT, self._handler)
+
+    def _on_interrupt(self, *signal_and_frame: object) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
+
+    def each(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Future[Result]]]:
+        """Call the function on each item in a worker; yield items with their finished futures, as they end.
+
+        When a worker dies, its pool is lost with all that runs in it. Each of these items is tried once
+        more, alone, so that the death is held against the one that caused it: its future has a
+        ``BrokenExecutor`` as its exception. After an interrupt, items that have not begun are left out.
+        """
+        waiting, suspects = deque(items), deque[Item]()
+        running: dict[Future[Result], tuple[Item, bool]] = {}
+        while True:
+            # never more than run: what a pool holds in advance can't be called back
+            while not self.interrupted and (suspects or waiting):
+                alone = bool(suspects) or any(again for _, again in running.values())
+                if len(running) >= (1 if alone else self.jobs):
+                    break
+                queue = suspects or waiting
+                try:
+                    future = self._submit(function, queue[0])
+                except BrokenExecutor:  # a worker died between two items; what still ran is told below
+                    self._executor = None
+                    if running:
+                        break
+                    continue
+                running[future] = (queue.popleft(), alone)
+            if not running:
+                return
+            done, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+            for future in done:
+                item, again = running.pop(future)
+                if isinstance(future.exception(), BrokenExecutor):
+                    self._executor = None
+                    if not again:
+                        suspects.append(item)
+                        continue
+                yield item, future
+
+    def _submit(self, function: Callable[[Item], Result], item: Item) -> Future[Result]:
+        if self._executor is None:
+            self._executor = self._start(self.jobs)
+        with _inherited_by_workers():
+            return self._executor.submit(function, item)
+
+
+@contextmanager
+def _inherited_by_workers() -> Iterator[None]:
+    """Keep interrupts from the workers, and their libraries to one thread: a pool starts them as it needs.
+
+    An interrupt of the terminal goes to every process of the group, and a worker must finish its item.
+    """
+    added = [name for name in _ONE_THREAD if name not in os.environ]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.environ.update(dict.fromkeys(added, "1"))
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
