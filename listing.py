@@ -17,7 +17,7 @@ _KINDS: dict[str, tuple[Kind, ...]] = {
     "schemes": ("scheme",),
     "models": ("model",),
     "datasets": ("dataset",),
-    "allocations": ("subchannels", "power", "cut"),
+    "allocations": ("plan", "subchannels", "power", "cut"),
     "path-losses": ("path_loss",),
 }
 

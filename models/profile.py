@@ -15,7 +15,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..scenarios.registry import find
 from ..scenarios.unit_table import UnitTable, unit_table_csv
 from .networks import catalogue as _catalogue  # noqa: F401 - registers the models that are looked up
-from .networks.parameters import ImageModelParameters, LenetParameters, MlpParameters, VggParameters
+from .networks.parameters import (
+    ImageModelParameters,
+    LenetParameters,
+    MlpParameters,
+    ResnetParameters,
+    VggParameters,
+)
 
 __all__ = ["COMMITTED", "built_profile", "profile", "write_tables"]
 
@@ -24,8 +30,8 @@ COMMITTED: tuple[ImageModelParameters, ...] = (
     MlpParameters(name="mlp", input_shape=(1, 28, 28), classes=10),
     LenetParameters(name="lenet", input_shape=(1, 8, 8), classes=10),
     LenetParameters(name="lenet", input_shape=(1, 28, 28), classes=10),
-    ImageModelParameters(name="resnet18", input_shape=(3, 64, 64), classes=7),
-    ImageModelParameters(name="resnet18", input_shape=(3, 32, 32), classes=10),
+    ResnetParameters(name="resnet18", input_shape=(3, 64, 64), classes=7),
+    ResnetParameters(name="resnet18", input_shape=(3, 32, 32), classes=10),
     VggParameters(name="vgg16", input_shape=(3, 32, 32), classes=10),
     VggParameters(name="vgg19", input_shape=(3, 32, 32), classes=10),
 )

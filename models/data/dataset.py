@@ -50,6 +50,8 @@ class Dataset:
         Classes, counted from 0.
     classes : int
         Number of classes.
+    validation : pair of images and labels, or None
+        Held out of the training set, [num_samples, channels, height, width] and [num_samples].
 
     Raises
     ------
@@ -63,6 +65,7 @@ class Dataset:
     test_images: NDArray[np.float32]
     test_labels: NDArray[np.int64]
     classes: int
+    validation: tuple[NDArray[np.float32], NDArray[np.int64]] | None = None
 
     def __post_init__(self) -> None:
         for part in ("train", "test"):
@@ -137,24 +140,26 @@ def standardised(
 
 
 def stratified_split(
-    labels: NDArray[np.int64], test_share: float
+    labels: NDArray[np.int64], share: float, *, purpose: str = "train_test_split"
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the indices of the training and of the test samples, in rising order, always the same.
+    """Return the indices of the training and of the set-apart samples, in rising order, always the same.
 
     Parameters
     ----------
     labels : [num_samples], int64
         Classes; each is split in the same proportion, to the nearest sample.
-    test_share : float
-        Share of the test samples, in (0, 1).
+    share : float
+        Share of the samples that are set apart (for test), in (0, 1).
+    purpose : str
+        Names the stream of the draw, so that splits for different ends are independent.
     """
-    order = stream(SPLIT_SEED, "train_test_split").permutation(len(labels))
-    test: list[NDArray[np.int64]] = []
+    order = stream(SPLIT_SEED, purpose).permutation(len(labels))
+    apart: list[NDArray[np.int64]] = []
     for label in np.unique(labels):
         members = order[labels[order] == label]
-        test.append(members[: round(test_share * len(members))])
-    in_test = np.isin(np.arange(len(labels)), np.concatenate(test))
-    return np.flatnonzero(~in_test), np.flatnonzero(in_test)
+        apart.append(members[: round(share * len(members))])
+    chosen = np.isin(np.arange(len(labels)), np.concatenate(apart))
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
 @contextmanager

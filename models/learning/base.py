@@ -16,14 +16,14 @@ from torch.nn import functional
 from ...scenarios.schema import Optimizer
 from ...scenarios.streams import stream_seed
 from .averaging import average_into
-from .client_data import ClientData
+from .client_data import ClientData, Samples
 
 __all__ = ["Composite", "Evaluation", "Learner", "Part", "Setup", "objective"]
 
 Composite: TypeAlias = tuple[nn.Module, nn.Module]
 """A client's part and the server's part that completes it."""
 
-_EVALUATION_ROWS = 1024  # test samples in one pass: bounds memory, and changes no result
+_EVALUATION_ROWS = 1024  # samples in one pass: bounds memory, and changes no result
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Setup:
     build : makes the model, an ``nn.Sequential`` of units, with weights from torch's global generator
     cut : int
         Units on the client; 0 where the model is not split.
-    data : every client's samples and the test set, on the device that trains
+    data : every client's samples, the test and the validation set, on the device that trains
     optimizer : the scenario's optimiser section
     seed : int
         Of the scenario.
@@ -50,16 +50,18 @@ class Setup:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Accuracy on the global test set, from 0 to 1.
+    """Accuracy on the global test set, and on the validation set where there is one; from 0 to 1.
 
     Attributes
     ----------
-    per_client : of each client's composite model
-    averaged : of the composite with the averaged client part
+    per_client : of each client's composite model, on the test set
+    averaged : of the composite with the averaged client part, on the test set
+    validation : mean over the clients' composites on the validation set; None without one
     """
 
     per_client: tuple[float, ...]
     averaged: float
+    validation: float | None = None
 
     @property
     def mean(self) -> float:
@@ -73,12 +75,20 @@ class Part:
     def __init__(self, module: nn.Module, settings: Optimizer, lr: float) -> None:
         self.module = module
         self._parameters = list(module.parameters())
+        self._has_buffers = any(True for _ in module.buffers())
         self.optimizer = _optimizer(self._parameters, settings, lr)
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the part's outputs."""
         outputs: Tensor = self.module(inputs)
         return outputs
+
+    @property
+    def tensors(self) -> Sequence[Tensor]:
+        """Return the parameters and buffers: what is sent and averaged."""
+        if not self._has_buffers:
+            return self._parameters  # finding them in the module takes longer than averaging them
+        return [*self._parameters, *self.module.buffers()]
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -184,15 +194,19 @@ class Learner(ABC):
 
     @torch.no_grad()
     def evaluate(self) -> Evaluation:
-        """Return the accuracy of every client's model on the test set."""
-        composites = self.composites()
-        accuracies = [self._accuracy(composite) for composite in composites]
+        """Return the accuracy of every client's model on the test set, and the mean on the validation set."""
+        data, composites = self.data, self.composites()
+        tested = [self._accuracy(composite, data.test) for composite in composites]
+        validation = None
+        if data.validation is not None:
+            validated = [self._accuracy(composite, data.validation) for composite in composites]
+            validation = sum(validated) / len(validated)
         if len(composites) == 1:
-            return Evaluation(tuple(accuracies * self.data.clients), accuracies[0])
-        return Evaluation(tuple(accuracies), self._accuracy(self.averaged()))
+            return Evaluation(tuple(tested * data.clients), tested[0], validation)
+        return Evaluation(tuple(tested), self._accuracy(self.averaged(), data.test), validation)
 
-    def _accuracy(self, composite: Composite) -> float:
-        images, labels = self.data.test_images, self.data.test_labels
+    def _accuracy(self, composite: Composite, samples: Samples) -> float:
+        images, labels = samples
         for module in composite:
             module.eval()
         correct = torch.zeros((), dtype=torch.int64, device=self.data.device)
@@ -214,11 +228,14 @@ class Learner(ABC):
                     digest.update(value.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
-    def average_of(self, modules: Sequence[nn.Module], clients: Sequence[int], into: nn.Module) -> nn.Module:
-        """Write the λ-weighted average of the clients' modules into a module, and return it."""
-        average_into([into], [modules[i] for i in clients], self.weights(clients))
+    def average_of(self, parts: Sequence[Part], into: nn.Module) -> nn.Module:
+        """Write the λ-weighted average of all clients' parts into a module, and return it."""
+        everyone = range(self.data.clients)
+        target = [*into.parameters(), *into.buffers()]
+        average_into([target], [parts[i].tensors for i in everyone], self.weights(everyone))
         return into
 
-    def share_average(self, modules: Sequence[nn.Module], clients: Sequence[int]) -> None:
-        """Give every module the λ-weighted average of the clients' modules."""
-        average_into(modules, [modules[i] for i in clients], self.weights(clients))
+    def share_average(self, parts: Sequence[Part], clients: Sequence[int]) -> None:
+        """Give every part the λ-weighted average of the clients' parts."""
+        tensors = [part.tensors for part in parts]
+        average_into(tensors, [tensors[i] for i in clients], self.weights(clients))

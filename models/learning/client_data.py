@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -12,11 +13,14 @@ from torch import Tensor
 from ..data.batches import BatchSampler
 from ..data.dataset import Dataset
 
-__all__ = ["ClientData"]
+__all__ = ["ClientData", "Samples"]
+
+Samples: TypeAlias = tuple[Tensor, Tensor]
+"""Images and their labels."""
 
 
 class ClientData:
-    """Training samples by client, and the test set.
+    """Training samples by client, the test set, and the validation set where there is one.
 
     Parameters
     ----------
@@ -31,6 +35,8 @@ class ClientData:
         λ_i = |D_i|/Σ|D_i|.
     samples, classes_held : lists of int
         Of each client: how many samples it has, of how many classes.
+    test, validation : pair of [num_samples, channels, height, width], float, and [num_samples], int64
+        Images and labels; ``validation`` is None where nothing is held out.
     """
 
     def __init__(
@@ -42,8 +48,8 @@ class ClientData:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        def images(values: NDArray[np.float32]) -> Tensor:
-            return torch.as_tensor(values).to(device=device, dtype=dtype)
+        def samples(images: NDArray[np.float32], labels: NDArray[np.int64]) -> Samples:
+            return torch.as_tensor(images).to(device=device, dtype=dtype), torch.as_tensor(labels).to(device)
 
         self.device = device
         self.dtype = dtype
@@ -53,13 +59,12 @@ class ClientData:
         self.shares = sizes / sizes.sum()
         self.samples = [len(rows) for rows in partition]
         self.classes_held = [len(np.unique(dataset.train_labels[rows])) for rows in partition]
-        self.test_images = images(dataset.test_images)
-        self.test_labels = torch.as_tensor(dataset.test_labels).to(device)
-        self._images = images(dataset.train_images)
-        self._labels = torch.as_tensor(dataset.train_labels).to(device)
+        self.test = samples(dataset.test_images, dataset.test_labels)
+        self.validation = samples(*dataset.validation) if dataset.validation else None
+        self._images, self._labels = samples(dataset.train_images, dataset.train_labels)
         self._batches = batches
 
-    def batch(self, client: int, number: int) -> tuple[Tensor, Tensor]:
+    def batch(self, client: int, number: int) -> Samples:
         """Return a client's mini-batch of round ``number``: ``[b, channels, height, width]`` and ``[b]``."""
         rows = torch.as_tensor(self._batches.indices(client, number)).to(self.device)
-        return self._images[rows], self._labels[rows]
+        return self._images.index_select(0, rows), self._labels.index_select(0, rows)

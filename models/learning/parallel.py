@@ -133,8 +133,7 @@ class ParallelLearner(Learner):
 
     def averaged(self) -> Composite:
         """Return the λ-weighted average of the client parts with the server part."""
-        modules = [part.module for part in self.clients]
-        return self.average_of(modules, range(len(modules)), into=self._average), self.server.module
+        return self.average_of(self.clients, into=self._average), self.server.module
 
 
 @contextlib.contextmanager

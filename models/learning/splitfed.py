@@ -69,7 +69,7 @@ class _SplitFedLearner(Learner):
 
     def average(self, clients: tuple[int, ...]) -> None:
         """Give every client the weighted average of these clients' models."""
-        self.share_average([part.module for part in self.clients], clients)
+        self.share_average(self.clients, clients)
         self.average_servers(clients)
         self._alike = True
 
@@ -91,12 +91,10 @@ class _SplitFedLearner(Learner):
 
     def averaged(self) -> Composite:
         """Return the λ-weighted averages of the client parts and of the server parts."""
-        everyone = range(len(self.clients))
-        clients = [self.clients[i].module for i in everyone]
-        servers = [self.server_for(i).module for i in everyone]
+        servers = [self.server_for(i) for i in range(len(self.clients))]
         return (
-            self.average_of(clients, everyone, into=self._average[0]),
-            self.average_of(servers, everyone, into=self._average[1]),
+            self.average_of(self.clients, into=self._average[0]),
+            self.average_of(servers, into=self._average[1]),
         )
 
 
@@ -113,7 +111,7 @@ class PrivateServerLearner(_SplitFedLearner):
 
     def average_servers(self, clients: tuple[int, ...]) -> None:
         """Give every server copy the weighted average of these clients' copies."""
-        self.share_average([part.module for part in self._servers], clients)
+        self.share_average(self._servers, clients)
 
 
 class SharedServerLearner(_SplitFedLearner):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from ...scenarios.registry import register
 from .parameters import (
-    ImageModelParameters,
     ImportedParameters,
     LenetParameters,
     MlpParameters,
+    ResnetParameters,
     TableParameters,
     VggParameters,
 )
@@ -36,7 +36,7 @@ register(
     "model",
     "resnet18",
     f"{__package__}.resnet:build",
-    parameters=ImageModelParameters,
+    parameters=ResnetParameters,
     summary="ResNet-18, 12 units (He et al. 2016)",
 )
 register(

@@ -15,6 +15,7 @@ __all__ = [
     "ImportedParameters",
     "LenetParameters",
     "MlpParameters",
+    "ResnetParameters",
     "TableParameters",
     "VggParameters",
 ]
@@ -69,12 +70,19 @@ class LenetParameters(ImageModelParameters):
     activation: Activation = "relu"
 
 
+class ResnetParameters(ImageModelParameters):
+    """ResNet-18."""
+
+    activation: Activation = "relu"
+
+
 class VggParameters(ImageModelParameters):
     """VGG: the depth is in the name."""
 
     least_side: ClassVar[int] = 32  # halved five times
 
     name: Literal["vgg16", "vgg19"]
+    activation: Activation = "relu"
 
 
 class ImportedParameters(ImageModelParameters):

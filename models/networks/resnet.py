@@ -9,7 +9,8 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from .parameters import ImageModelParameters
+from .mlp import ACTIVATIONS
+from .parameters import Activation, ResnetParameters
 
 __all__ = ["BasicBlock", "build"]
 
@@ -17,21 +18,22 @@ STAGE_CHANNELS = (64, 128, 256, 512)
 BLOCKS_PER_STAGE = 2
 
 
-def build(parameters: ImageModelParameters) -> nn.Sequential:
+def build(parameters: ResnetParameters) -> nn.Sequential:
     """Return the units stem, maxpool, block1..8, avgpool, fc, with weights from torch's global generator."""
     width = STAGE_CHANNELS[0]
     units: OrderedDict[str, nn.Module] = OrderedDict()
     units["stem"] = nn.Sequential(
         nn.Conv2d(parameters.input_shape[0], width, kernel_size=7, stride=2, padding=3, bias=False),
         nn.BatchNorm2d(width),
-        nn.ReLU(),
+        ACTIVATIONS[parameters.activation](),
     )
     units["maxpool"] = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
     number = 0
     for stage, outputs in enumerate(STAGE_CHANNELS):
         for position in range(BLOCKS_PER_STAGE):
             number += 1
-            units[f"block{number}"] = BasicBlock(width, outputs, stride=2 if stage and not position else 1)
+            stride = 2 if stage and not position else 1
+            units[f"block{number}"] = BasicBlock(width, outputs, stride, parameters.activation)
             width = outputs
     units["avgpool"] = nn.AdaptiveAvgPool2d(1)
     units["fc"] = nn.Sequential(nn.Flatten(), nn.Linear(width, parameters.classes))
@@ -47,14 +49,15 @@ class BasicBlock(nn.Module):
         Channels.
     stride : int
         Of the first convolution and of the projection.
+    activation : name of what follows the first batch norm, and the sum
     """
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, activation: Activation) -> None:
         super().__init__()
         self.residual = nn.Sequential(
             nn.Conv2d(inputs, outputs, kernel_size=3, stride=stride, padding=1, bias=False),
             nn.BatchNorm2d(outputs),
-            nn.ReLU(),
+            ACTIVATIONS[activation](),
             nn.Conv2d(outputs, outputs, kernel_size=3, padding=1, bias=False),
             nn.BatchNorm2d(outputs),
         )
@@ -64,7 +67,7 @@ class BasicBlock(nn.Module):
                 nn.Conv2d(inputs, outputs, kernel_size=1, stride=stride, bias=False),
                 nn.BatchNorm2d(outputs),
             )
-        self.activation = nn.ReLU()
+        self.activation = ACTIVATIONS[activation]()
 
     def forward(self, values: Tensor) -> Tensor:
         """Return ``[num_rows, outputs, height/stride, width/stride]``."""

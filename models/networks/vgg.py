@@ -12,8 +12,8 @@ from collections import OrderedDict
 
 from torch import nn
 
-from .mlp import dense_units
-from .parameters import VggParameters
+from .mlp import ACTIVATIONS, dense_units
+from .parameters import Activation, VggParameters
 
 __all__ = ["build"]
 
@@ -29,15 +29,17 @@ def build(parameters: VggParameters) -> nn.Sequential:
     convolutions = CONVOLUTIONS_PER_STAGE[parameters.name]
     for stage, (count, outputs) in enumerate(zip(convolutions, STAGE_CHANNELS, strict=True), start=1):
         for position in range(1, count + 1):
-            units[f"conv{stage}_{position}"] = _convolution(channels, outputs)
+            units[f"conv{stage}_{position}"] = _convolution(channels, outputs, parameters.activation)
             channels = outputs
         units[f"pool{stage}"] = nn.MaxPool2d(2)
         height, width = height // 2, width // 2
-    units |= dense_units(channels * height * width, (*HIDDEN, parameters.classes), "relu")
+    units |= dense_units(channels * height * width, (*HIDDEN, parameters.classes), parameters.activation)
     return nn.Sequential(units)
 
 
-def _convolution(inputs: int, outputs: int) -> nn.Sequential:
+def _convolution(inputs: int, outputs: int, activation: Activation) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        ACTIVATIONS[activation](),
     )

@@ -18,6 +18,7 @@ from cutlayer.models.networks.parameters import (
     ImportedParameters,
     LenetParameters,
     MlpParameters,
+    ResnetParameters,
     TableParameters,
     VggParameters,
 )
@@ -37,7 +38,7 @@ def assert_equal(expected: UnitTable, actual: UnitTable) -> None:
 
 def test_resnet18_at_64_pixels_is_as_published() -> None:
     """ResNet-18 on 3x64x64, 7 classes: multiply-accumulates, activations, size (docs/model.md section 4)."""
-    table = built_profile(ImageModelParameters(name="resnet18"))
+    table = built_profile(ResnetParameters(name="resnet18"))
     blocks = [18.874, 18.874, 14.680, 18.874, 14.680, 18.874, 14.680, 18.874]
     assert [9.634, 0, *blocks, 0, 0.0036] == pytest.approx(table.forward_flops / 1e6, abs=6e-4)
     assert 148.05 == pytest.approx(table.forward_flops.sum() / 1e6, abs=5e-3)
@@ -50,7 +51,7 @@ def test_resnet18_parameters_without_buffers() -> None:
     """Without buffers ResNet-18 is 42.65 MiB at 7 classes; at 1000 it has 11,689,512 parameters."""
     for classes, expected in ((7, 42.65 * MEBI / BITS), (1000, 11_689_512)):
         table = built_profile(
-            ImageModelParameters(name="resnet18", input_shape=(3, 224, 224), classes=classes)
+            ResnetParameters(name="resnet18", input_shape=(3, 224, 224), classes=classes)
         )
         channels = 64 + 4 * 64 + 5 * 128 + 5 * 256 + 5 * 512
         buffers = 2 * channels * BITS + 20 * 64  # mean and variance a channel, a 64-bit counter a layer
@@ -62,7 +63,7 @@ def test_resnet18_parameters_without_buffers() -> None:
 @pytest.mark.parametrize(
     ("parameters", "billions"),
     [
-        (ImageModelParameters(name="resnet18", input_shape=(3, 224, 224), classes=1000), 1.8),
+        (ResnetParameters(name="resnet18", input_shape=(3, 224, 224), classes=1000), 1.8),
         (VggParameters(name="vgg19", input_shape=(3, 224, 224), classes=1000), 19.6),
     ],
 )
@@ -241,7 +242,7 @@ def test_imported_model_is_profiled_and_its_classes_checked(
 
 def test_named_unit_table() -> None:
     """A model's name gives the table of its defaults, with options the table of those."""
-    assert_equal(unit_table(ImageModelParameters(name="resnet18")), named_unit_table("resnet18"))
+    assert_equal(unit_table(ResnetParameters(name="resnet18")), named_unit_table("resnet18"))
     digits = LenetParameters(name="lenet", input_shape=(1, 8, 8), classes=10)
     assert_equal(unit_table(digits), named_unit_table("lenet", (1, 8, 8), 10))
 

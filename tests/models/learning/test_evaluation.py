@@ -133,8 +133,9 @@ def test_every_test_row_counts_once(rows: int, monkeypatch: pytest.MonkeyPatch) 
     learner = make(ParallelLearner, smooth, client_data((20,), B))
     client, server = learner.composites()[0]
     with torch.no_grad():
-        named = server(client(learner.data.test_images)).argmax(dim=1)
-    expected = int((named == learner.data.test_labels).sum()) / 40
+        images, labels = learner.data.test
+        named = server(client(images)).argmax(dim=1)
+    expected = int((named == labels).sum()) / 40
     passes: list[int] = []
     client.register_forward_hook(lambda module, into, out: passes.append(len(out)))
     monkeypatch.setattr(base, "_EVALUATION_ROWS", rows)

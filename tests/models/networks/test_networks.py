@@ -19,6 +19,7 @@ from cutlayer.models.networks.parameters import (
     ImportedParameters,
     LenetParameters,
     MlpParameters,
+    ResnetParameters,
     VggParameters,
 )
 from cutlayer.scenarios.registry import find
@@ -33,7 +34,7 @@ ALL = [
     *SMALL,
     LenetParameters(name="lenet", input_shape=(1, 28, 28), classes=10),
     LenetParameters(name="lenet", input_shape=(3, 32, 32), classes=10),
-    ImageModelParameters(name="resnet18", input_shape=(3, 32, 32), classes=10),
+    ResnetParameters(name="resnet18", input_shape=(3, 32, 32), classes=10),
     VggParameters(name="vgg16", input_shape=(3, 32, 32), classes=10),
     VggParameters(name="vgg19", input_shape=(1, 32, 32), classes=10),
 ]
@@ -78,7 +79,13 @@ def test_cut_changes_no_value(parameters: ImageModelParameters) -> None:
 
 @pytest.mark.parametrize(
     "parameters",
-    [*SMALL, ImageModelParameters(name="resnet18", input_shape=(3, 16, 16), classes=3)],
+    [
+        *SMALL,
+        *(
+            ResnetParameters(name="resnet18", input_shape=(3, 16, 16), classes=3, activation=a)
+            for a in ("relu", "gelu")
+        ),
+    ],
     ids=name_of,
 )
 def test_cut_changes_no_gradient(parameters: ImageModelParameters) -> None:
@@ -132,7 +139,7 @@ def test_unit_names() -> None:
     assert lenet_names == names(LenetParameters(name="lenet"))
     assert ["fc1", "fc2", "fc3", "fc4"] == names(MlpParameters(name="mlp", hidden=(5, 4, 3)))
     blocks = [f"block{number}" for number in range(1, 9)]
-    assert ["stem", "maxpool", *blocks, "avgpool", "fc"] == names(ImageModelParameters(name="resnet18"))
+    assert ["stem", "maxpool", *blocks, "avgpool", "fc"] == names(ResnetParameters(name="resnet18"))
     stages = [
         ["1_1", "1_2"],
         ["2_1", "2_2"],

@@ -1,0 +1,42 @@
+"""The validation samples: a share of the training set that nothing is trained on, to choose parameters by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .dataset import Dataset, DatasetError, stratified_split
+
+__all__ = ["hold_out"]
+
+
+def hold_out(dataset: Dataset, share: float) -> Dataset:
+    """Return the data set with a share of each class's training samples held out for validation.
+
+    The held-out samples leave the training set, so no client gets them. They are the same for every
+    seed and scheme, as the test set is. Images stay normalised with statistics of the whole training set.
+
+    Parameters
+    ----------
+    dataset : without validation samples
+    share : float
+        In [0, 1), to the nearest sample of each class; 0 leaves the data set as it is.
+
+    Raises
+    ------
+    DatasetError
+        If the share, though above 0, comes to no sample, or leaves none to train on.
+    """
+    if share == 0:
+        return dataset
+    train, validation = stratified_split(dataset.train_labels, share, purpose="validation_split")
+    if 0 in (len(train), len(validation)):
+        raise DatasetError(
+            f"validation_share must leave samples on both sides; {share:g} of the {len(dataset.train_labels)}"
+            f" training samples of {dataset.name} are {len(validation)} held out and {len(train)} to train on"
+        )
+    return replace(
+        dataset,
+        train_images=dataset.train_images[train],
+        train_labels=dataset.train_labels[train],
+        validation=(dataset.train_images[validation], dataset.train_labels[validation]),
+    )
