@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .problem import AllocationError, RadioProblem, Rates, RoundWork, link_rates, round_time_s
 
-__all__ = ["Plan", "PowerMethod", "SubchannelMethod", "optimal_cut", "plan", "random_cut"]
+__all__ = ["Plan", "PlanMethod", "PowerMethod", "SubchannelMethod", "optimal_cut", "plan", "random_cut"]
 
 SubchannelMethod: TypeAlias = Callable[[RadioProblem, RoundWork, np.random.Generator], NDArray[np.intp]]
 PowerMethod: TypeAlias = Callable[[RadioProblem, RoundWork, NDArray[np.intp]], NDArray[np.float64]]
@@ -45,6 +45,9 @@ class Plan:
     rates: Rates
     predicted_s: float
     history_s: tuple[float, ...] = ()
+
+
+PlanMethod: TypeAlias = Callable[[RadioProblem, Mapping[int, RoundWork], np.random.Generator], Plan]
 
 
 def plan(

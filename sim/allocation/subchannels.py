@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..radio.rates import downlink_rates, spectral_efficiency, uplink_rates
 from .problem import AllocationError, RadioProblem, RoundWork, transfer_s, uniform_power_w
 
-__all__ = ["explicit_owner", "greedy", "marginal_greedy", "random", "round_robin"]
+__all__ = ["explicit_owner", "greedy", "marginal_greedy", "random", "round_robin", "strongest_signal"]
 
 UNUSED = -1
 GIVEN = ("allocation", "subchannels")
@@ -173,6 +173,38 @@ def random(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -> 
     clients, subchannels = problem.num_clients, problem.num_subchannels
     owner = np.concatenate((np.arange(clients), rng.integers(clients, size=subchannels - clients)))
     return rng.permutation(owner).astype(np.intp)
+
+
+def strongest_signal(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return the assignment of each subchannel to the client whose signal is received strongest on it.
+
+    That is the greatest gain times min(p_i^max, p_th/C), the power before it is spread. So that nobody is
+    left without: first one subchannel each, in the order of the clients, each its best free one. Ties go to
+    the lowest index.
+
+    Parameters
+    ----------
+    problem, work, rng : as for :func:`greedy`
+
+    Returns
+    -------
+    owner : [num_subchannels], int
+        The client of each subchannel, from 0.
+
+    Raises
+    ------
+    AllocationError
+        If there are more clients than subchannels.
+    """
+    _check_enough(problem)
+    signal_w = problem.gains * uniform_power_w(problem)[:, np.newaxis]
+    owner: NDArray[np.intp] = signal_w.argmax(axis=0)
+    free = signal_w.copy()
+    for client in range(problem.num_clients):
+        best = int(free[client].argmax())
+        owner[best] = client
+        free[:, best] = -np.inf
+    return owner
 
 
 def explicit_owner(

@@ -1,0 +1,65 @@
+"""Optimal power against a convex solver: Clarabel, by CVXPY, on the problem as the papers write it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import cvxpy as cp
+import numpy as np
+import pytest
+
+from cutlayer.sim.allocation.power import optimal
+from cutlayer.sim.allocation.problem import (
+    RadioProblem,
+    RoundWork,
+    link_rates,
+    round_time_s,
+    transfer_s,
+)
+from cutlayer.sim.allocation.subchannels import random
+from cutlayer.sim.radio.rates import downlink_rates
+
+MEGA = 1e6
+
+
+def shortest_s(problem: RadioProblem, work: RoundWork, owner: np.ndarray) -> float:
+    """The shortest round over the powers: minimise T1 + a·T2, rates concave in power, times convex in rates.
+
+    Rates are in Mbit/s, so that the solver sees numbers of about 1 to 1000.
+    """
+    band, share = problem.band, work.averaging_share
+    snr_per_w = band.snr_per_w_per_hz(problem.gains[owner, np.arange(len(owner))]) / band.subchannel_hz
+    power_w = cp.Variable(len(owner), nonneg=True)
+    mine = (owner == np.arange(problem.num_clients)[:, np.newaxis]).astype(float)
+    rate_mbps = mine @ (band.subchannel_hz / MEGA / np.log(2) * cp.log1p(cp.multiply(snr_per_w, power_w)))
+    second_s = (
+        transfer_s(work.downlink_bits, downlink_rates(band, problem.gains, owner)) + work.after_downlink_s
+    )
+    upload_bits = work.model_upload_bits if share > 0 else 0.0
+    first = cp.max(work.before_uplink_s + work.uplink_bits / MEGA * cp.inv_pos(rate_mbps))
+    second = cp.max(second_s + upload_bits / MEGA * cp.inv_pos(rate_mbps))
+    limits = [mine @ power_w <= problem.power_max_w, cp.sum(power_w) <= problem.total_power_max_w]
+    program = cp.Problem(cp.Minimize(first + share * second), limits)
+    program.solve(solver=cp.CLARABEL)
+    # The rest of the round is the same for all powers: it is read off any, here full power for everybody.
+    full = link_rates(problem, owner, np.full(len(owner), problem.power_max_w.min() / band.subchannel_hz))
+    first_s = (work.before_uplink_s + transfer_s(work.uplink_bits, full.uplink_bps)).max()
+    upload_s = (second_s + transfer_s(upload_bits, full.uplink_bps)).max()
+    rest_s = round_time_s(work, full) - first_s - share * upload_s
+    return float(program.value + rest_s)
+
+
+@pytest.mark.parametrize("scarce", [0.1, 0.5, 1.5], ids=["common limit", "both limits", "own limits"])
+@pytest.mark.parametrize("averaging", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_optimal_power_is_the_convex_optimum(
+    instance: Callable[..., Any], seed: int, averaging: float, scarce: float
+) -> None:
+    """Both round times agree to 1e-6, with and without averaging, whichever limits bind."""
+    clients = 2 + seed
+    problem, works = instance(seed, clients, 9, averaging_share=averaging, fading=bool(seed % 2))
+    work = replace(works[1 + seed], model_upload_bits=(1, 3, 10, 30)[seed] * works[1 + seed].uplink_bits)
+    problem = replace(problem, total_power_max_w=scarce * float(problem.power_max_w.sum()))
+    owner = random(problem, work, np.random.default_rng(seed))
+    found_s = round_time_s(work, link_rates(problem, owner, optimal(problem, work, owner)))
+    assert pytest.approx(shortest_s(problem, work, owner), rel=1e-6) == found_s
