@@ -41,10 +41,16 @@ def experiment(name: str) -> None:
     """Run a sweep, and put its figures and tables into its page."""
     folder = ROOT / "sweeps" / name
     subprocess.run([CUTLAYER, "sweep", name, "--out", str(folder)], check=True)
-    for figure in folder.glob("*.png"):
-        shutil.copy(figure, FIGURES / f"{name}_{figure.name}")
+    fill(name, folder)
+
+
+def fill(name: str, folder: Path) -> None:
+    """Put the figures and tables of a finished sweep into its page."""
     page = PAGES / f"{name}.md"
     text = page.read_text(encoding="utf-8")
+    for figure in folder.glob("*.png"):
+        if f"{name}_{figure.name}" in text:
+            shutil.copy(figure, FIGURES / f"{name}_{figure.name}")
     page.write_text(TABLE.sub(lambda m: f"{m[1]}{table(folder / m[2])}{m[3]}", text), encoding="utf-8")
 
 
@@ -58,16 +64,35 @@ def table(path: Path) -> str:
         f"{centre:.4g}" + ("" if pd.isna(low) else f" ({low:.4g} to {high:.4g})")
         for centre, low, high in zip(numbers[y], numbers[f"{y}_low"], numbers[f"{y}_high"], strict=True)
     ]
+    chosen = chosen_key(numbers, keys)
+    if chosen is not None:
+        keys.remove(chosen)
+        numbers["text"] += [f" at {value:g}" for value in numbers[chosen]]
     order = list(dict.fromkeys(numbers["label"]))
-    filled = numbers.fillna(dict.fromkeys(keys, "–"))
-    wide = filled.pivot(index=keys, columns="label", values="text")[order].reset_index()
-    heading = f"`{y}`, with 95 % intervals over {int(numbers['seeds'].max())} seeds:"
+    filled = numbers.fillna(dict.fromkeys(keys, "–")).assign(all="all seeds")
+    wide = (
+        filled.pivot(index=keys or ["all"], columns="label", values="text")[order].reset_index().fillna("–")
+    )
+    heading = f"`{y}`, with 95 % intervals over {int(numbers['seeds'].max())} seeds"
+    heading += f", at the best `{chosen}`:" if chosen else ":"
     return f"{heading}\n\n{wide.to_markdown(index=False)}\n"
+
+
+def chosen_key(numbers: pd.DataFrame, keys: list[str]) -> str | None:
+    """Return the swept key of which each line shows its best value alone; None where there is none."""
+    for key in reversed(keys):
+        others = [name for name in keys if name != key]
+        by_line = numbers.groupby([*others, "label"], dropna=False)[key].nunique()
+        if by_line.max() == 1 and numbers.groupby(others or (lambda _: 0))[key].nunique().max() > 1:
+            cells = numbers[others].drop_duplicates().shape[0] if others else 1
+            if len(by_line) >= 0.7 * cells * numbers["label"].nunique():
+                return key
+    return None
 
 
 def main(wanted: list[str]) -> None:
     """Do what is asked for."""
-    for name in wanted or ["quickstart", *sorted(page.stem for page in PAGES.glob("*.md"))]:
+    for name in wanted or ["quickstart", *sorted(page.stem for page in PAGES.glob("epsl_*.md"))]:
         quickstart() if name == "quickstart" else experiment(name)
 
 

@@ -72,13 +72,16 @@ class EpslParameters(SchemeParameters):
 
 
 class EpslPtParameters(SchemeParameters):
-    """EPSL-PT: φ by phase of training; the allocation reckons with the φ of phase ``plan_phase``."""
+    """EPSL-PT: φ by phase of training; the allocation reckons with the φ of phase ``plan_phase``.
+
+    By default that is the last phase, which has no end.
+    """
 
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = (
         Phase(rounds=50, phi=1.0),
         Phase(phi=0.0),
     )
-    plan_phase: PositiveInt = 1
+    plan_phase: PositiveInt | None = None
     aggregation: Aggregation = "virtual"
 
     @model_validator(mode="after")
@@ -86,14 +89,14 @@ class EpslPtParameters(SchemeParameters):
         for number, phase in enumerate(self.phases, start=1):
             if (phase.rounds is None) != (number == len(self.phases)):
                 raise ValueError("every phase but the last needs rounds, and the last has none")
-        if self.plan_phase > len(self.phases):
+        if self.plan_phase is not None and self.plan_phase > len(self.phases):
             raise ValueError(f"plan_phase is {self.plan_phase}; there are {len(self.phases)} phases")
         return self
 
     @property
     def plan_phi(self) -> float:
         """Return the aggregation share that the allocation reckons with."""
-        return self.phases[self.plan_phase - 1].phi
+        return self.phases[(self.plan_phase or len(self.phases)) - 1].phi
 
     def default_label(self) -> str:
         """Return for example ``epsl_pt φ=1→0``."""
