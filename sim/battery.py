@@ -56,7 +56,9 @@ class BatteryDevice(Device):
             if lane.pace is not None and lane is self.lanes["compute"]:
                 assert self._speed is not None
                 lasting_s = self._speed.duration_s(start_s, share * lane.pace.done(start_s, end_s))
-            self._leave_in(start_s + lasting_s - self.env.now)
+            delay_s = start_s + lasting_s - self.env.now
+            if self.env.now + delay_s < end_s:  # else it lasts to the end of the job, but for rounding
+                self._leave_in(delay_s)
         self.spend(energy_j)
         return end
 

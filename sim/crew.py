@@ -14,7 +14,7 @@ __all__ = ["Call", "Crew", "Path"]
 Path: TypeAlias = Callable[[Device], Generator[Event, Any, None]]
 """What one device does in a part of the round: a generator of events."""
 
-_AFTER_ALL_ELSE = 2  # an event's priority: behind whatever else happens at its instant
+_AFTER_ALL_ELSE = 3  # an event's priority: behind whatever else happens at its instant, in a shared band too
 
 
 class Call:
@@ -70,7 +70,7 @@ class Call:
 
     def cut_off(self) -> tuple[int, ...]:
         """Close the list of arrivals, and return who is late."""
-        late = tuple(sorted(self.members - self._arrived))
+        late = tuple(sorted(self._working - self._arrived))  # without those that have left the run
         self._working -= set(late)
         self._close()
         if not self._working:

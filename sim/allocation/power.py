@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
-from ..radio.rates import downlink_rates
 from ..radio.units import dbm_to_w
 from .problem import (
     AllocationError,
@@ -16,14 +14,12 @@ from .problem import (
     RoundWork,
     link_rates,
     round_time_s,
-    transfer_s,
     uniform_power_w,
 )
-from .water_filling import WaterFilling
+from .stage_ends import Needs, shortest_ends
 
 __all__ = ["explicit_power", "optimal", "uniform"]
 
-TOLERANCE = 4 * np.finfo(np.float64).eps  # the least that brentq takes
 GIVEN = ("allocation", "power")
 ROUNDING = 1e-12  # relative; a round that is shorter by less is not shorter
 
@@ -77,8 +73,8 @@ def optimal(problem: RadioProblem, work: RoundWork, owner: NDArray[np.intp]) -> 
         If a client has no subchannel.
     """
     flat = uniform(problem, work, owner)
-    needs = _Needs(problem, work, owner)
-    levels = needs.levels(_shortest_ends(needs, work.averaging_share))
+    needs = Needs(problem, work, owner)
+    levels = needs.levels(shortest_ends(needs, work.averaging_share))
     psd_w_per_hz = _within_limits(problem, owner, needs.filling.densities(levels))
     optimal_s, flat_s = (round_time_s(work, link_rates(problem, owner, psd)) for psd in (psd_w_per_hz, flat))
     return flat if flat_s < optimal_s * (1.0 - ROUNDING) else psd_w_per_hz
@@ -129,97 +125,6 @@ def explicit_power(
             GIVEN,
         )
     return psd_w_per_hz
-
-
-class _Needs:
-    """What ending the first stage by T1 and the second by T2 takes of each client.
-
-    Ends are given as a pair [T1, T2] of seconds, the second counted from its own start.
-    """
-
-    def __init__(self, problem: RadioProblem, work: RoundWork, owner: NDArray[np.intp]) -> None:
-        self.filling = WaterFilling(problem, owner)
-        self.limit_w = problem.total_power_max_w
-        downlink_bps = downlink_rates(problem.band, problem.gains, owner)
-        second_s = transfer_s(work.downlink_bits, downlink_bps) + work.after_downlink_s
-        self.starts_s = np.stack((work.before_uplink_s, second_s))  # [num_stages, num_clients]
-        upload_bits = work.model_upload_bits if work.averaging_share > 0 else 0.0
-        self.bits = np.array([work.uplink_bits, upload_bits])
-
-    def rates(self, ends_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the rates that each stage needs, [num_stages, num_clients], [bit/s]."""
-        return self.bits[:, np.newaxis] / (ends_s[:, np.newaxis] - self.starts_s)
-
-    def ends(self, rate_bps: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the ends of both stages at given rates, [num_stages], [s]."""
-        ends_s: NDArray[np.float64] = (self.starts_s + self.bits[:, np.newaxis] / rate_bps).max(axis=1)
-        return ends_s
-
-    def levels(self, ends_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the water levels of the least powers that meet both ends, [num_clients]."""
-        return self.filling.levels(self.rates(ends_s).max(axis=0))
-
-    def excess_w(self, ends_s: NDArray[np.float64]) -> float:
-        """Return by how much the least powers that meet both ends pass the limit of all together, [W]."""
-        return float(self.filling.powers_w(self.levels(ends_s)).sum()) - self.limit_w
-
-
-def _shortest_ends(needs: _Needs, share: float) -> NDArray[np.float64]:
-    """Return the ends [T1, T2] that minimise T1 + share·T2 within all limits, [s]; inf: no bits to send."""
-    # A client alone, with all of its own power, ends no earlier than this.
-    earliest_s = np.where(needs.bits > 0, needs.ends(needs.filling.rate_max_bps), np.inf)
-    if needs.excess_w(earliest_s) <= 0:
-        return earliest_s
-    alone_s = np.array([_end_alone(needs, earliest_s[stage], stage) for stage in range(2)])
-    if np.isinf(alone_s).any():
-        return alone_s
-
-    def second_s(first_s: float) -> float:
-        # Where the first stage's rates end the second, that one needs no power of its own.
-        latest_s = needs.ends(needs.rates(np.array([first_s, np.inf]))[0])[1]
-        return _falling_root(
-            lambda end_s: needs.excess_w(np.array([first_s, end_s])), earliest_s[1], latest_s
-        )
-
-    def slope(first_s: float) -> float:
-        """Return a number of the sign of the derivative of T1 + share·T2 by T1 along the curve."""
-        ends_s = np.array([first_s, second_s(first_s)])
-        if ends_s[1] <= earliest_s[1]:
-            return 1.0  # more power for the second stage would not shorten it
-        rate_bps = needs.rates(ends_s)
-        # The power that a later end of each stage saves, [W/s].
-        saved = needs.filling.marginal_w_per_bps(needs.levels(ends_s)) * rate_bps
-        saved /= ends_s[:, np.newaxis] - needs.starts_s
-        first_binds = rate_bps[0] >= rate_bps[1]
-        return float(saved[1, ~first_binds].sum() - share * saved[0, first_binds].sum())
-
-    # From here on the second stage, all power spent on it, gains nothing by a later end of the first.
-    latest_s = needs.ends(needs.rates(np.array([np.inf, alone_s[1]]))[1])[0]
-    first_s = _falling_root(lambda end_s: -slope(end_s), alone_s[0], latest_s)
-    return np.array([first_s, second_s(first_s)])
-
-
-def _end_alone(needs: _Needs, earliest_s: float, stage: int) -> float:
-    """Return the least end of one stage if the other needed no power, [s]; inf if it has no bits to send."""
-    if np.isinf(earliest_s):
-        return earliest_s
-    latest_s = 2.0 * earliest_s
-
-    def excess_w(end_s: float) -> float:
-        return needs.excess_w(np.where(np.arange(2) == stage, end_s, np.inf))
-
-    while excess_w(latest_s) > 0:
-        latest_s *= 2.0
-    return _falling_root(excess_w, earliest_s, latest_s)
-
-
-def _falling_root(function: Callable[[float], float], low: float, high: float) -> float:
-    """Return where a falling function changes sign, or the bound that is nearest to it."""
-    if high <= low or function(low) <= 0:
-        return low
-    if function(high) >= 0:
-        return high
-    return float(brentq(function, low, high, xtol=np.finfo(np.float64).tiny, rtol=TOLERANCE))
 
 
 def _client_power_w(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,11 @@ class RadioProblem:
     def num_subchannels(self) -> int:
         """Return M."""
         return len(self.band.centre_hz)
+
+    @cached_property
+    def preferences(self) -> NDArray[np.intp]:
+        """Return each client's subchannels, the best first, [num_clients, num_subchannels]."""
+        return np.argsort(-self.gains, axis=1, kind="stable")
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,11 @@ class WaterFilling:
         power_w: NDArray[np.float64] = self._subchannel_hz * self._densities(levels).sum(axis=1)
         return power_w
 
+    def log_levels(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the natural logarithms of the water levels μ, of [W/Hz], [num_clients]."""
+        logarithms: NDArray[np.float64] = LN2 * levels - np.log(self._best)
+        return logarithms
+
     def marginal_w_per_bps(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what a bit/s more costs each client at its level, [num_clients], [W/(bit/s)]: μ ln 2."""
         marginal: NDArray[np.float64] = LN2 * np.exp2(levels) / self._best

@@ -81,6 +81,7 @@ class Scheme(ABC):
     learner : ``"module:Class"`` of the learner whose steps :meth:`round` calls; it is made with
         ``learner_options`` as keyword arguments
     cut : the planned cut, set before the first round
+    planned_from : the first of the rounds whose time :meth:`round_time_s` gives
     """
 
     band: ClassVar[Literal["dedicated", "whole", "none"]] = "dedicated"
@@ -91,6 +92,7 @@ class Scheme(ABC):
         self.parameters = parameters
         self.job = job
         self.cut = 0
+        self.planned_from = 1
         self.learner_options: dict[str, Any] = {}
 
     def cuts(self) -> range:

@@ -96,7 +96,16 @@ class EpslPtParameters(SchemeParameters):
     @property
     def plan_phi(self) -> float:
         """Return the aggregation share that the allocation reckons with."""
-        return self.phases[(self.plan_phase or len(self.phases)) - 1].phi
+        return self.phases[self._planned].phi
+
+    @property
+    def planned_from(self) -> int:
+        """Return the first round of the phase that the allocation reckons with, from 1."""
+        return 1 + sum(phase.rounds or 0 for phase in self.phases[: self._planned])
+
+    @property
+    def _planned(self) -> int:
+        return (self.plan_phase or len(self.phases)) - 1
 
     def default_label(self) -> str:
         """Return for example ``epsl_pt φ=1→0``."""
@@ -112,6 +121,8 @@ class EPSL(ParallelSplit):
         super().__init__(parameters, job)
         self._phases = parameters.phases
         self._plan_phi = parameters.plan_phi
+        if isinstance(parameters, EpslPtParameters):
+            self.planned_from = parameters.planned_from
         self.all_rows_back = parameters.aggregation == "exact"
         self.learner_options = {"exact": self.all_rows_back}
 

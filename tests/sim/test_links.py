@@ -10,11 +10,11 @@ import cutlayer.preparation  # noqa: F401 - registers what scenarios name
 from cutlayer.scenarios.loading import load_scenario
 from cutlayer.scenarios.schema import Allocation, Server
 from cutlayer.sim.allocation.problem import RadioProblem
+from cutlayer.sim.links import Links
 from cutlayer.sim.phases import CLIENT_FORWARD, DOWNLINK, SERVER_FORWARD
 from cutlayer.sim.radio.rates import Band
 from cutlayer.sim.schemes.base import Job, Speeds
 from cutlayer.sim.schemes.planning import SchemePlan, plan_scheme
-from cutlayer.sim.links import Links
 from cutlayer.sim.world import World, slowdown_traces
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from worlds import fleet, links
 
 from cutlayer.scenarios.schema import Server
-from cutlayer.sim.phases import BROADCAST, CLIENT_FORWARD, SERVER_FORWARD, UPLINK
 from cutlayer.sim.links import Links
+from cutlayer.sim.phases import BROADCAST, CLIENT_FORWARD, SERVER_FORWARD, UPLINK
 from cutlayer.sim.world import World
 
 

@@ -1,0 +1,160 @@
+"""The channel over time: constant from one change to the next, drawn by seed and block alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from worlds import positive
+
+import cutlayer.preparation  # noqa: F401 - registers what scenarios name
+from cutlayer.scenarios.schema import Devices, Radio
+from cutlayer.sim.channel import Channel, draw_channel
+from cutlayer.sim.fleet import draw_fleet
+from cutlayer.sim.radio.units import db_to_linear
+
+FADING = [{"model": "rayleigh", "coherence_s": 0.1}, {"model": "rician", "k_db": 3.0, "coherence_s": 0.1}]
+MOVES = "device,time_s,x_m,y_m\n0,0,30,40\n1,0,0,10\n0,2.5,60,80\n1,4,0,20\n"
+GAINS = "device,time_s,gain_db\n0,0,-100\n1,0,-110\n0,2.5,-120\n1,4,-90\n"
+
+
+def channel(seed: int = 0, devices: dict[str, Any] | None = None, **radio: Any) -> Channel:
+    """Return the channel of two devices, if not said otherwise, on four subchannels."""
+    fleet = draw_fleet(Devices.model_validate({"count": 2, **(devices or {})}), seed)
+    return draw_channel(Radio.model_validate({"subchannels": 4, **radio}), fleet, seed)
+
+
+def moving(folder: Path, **radio: Any) -> Channel:
+    """Return the channel of two devices that move at 2.5 and at 4 s: 60 dB, 20 dB more a decade."""
+    (folder / "moves.csv").write_text(MOVES)
+    law = {"model": "log_distance", "exponent": 2, "reference_loss_db": 60}
+    return channel(devices={"positions": folder / "moves.csv"}, path_loss=law, **radio)
+
+
+def test_without_fading_gains_stay_for_ever() -> None:
+    """A channel that does not change says so, and has the planned gains at any instant."""
+    still = channel()
+    assert still.constant
+    for time_s in (0.0, 1e9):
+        gains, until_s = still.at(time_s)
+        assert still.problem.gains.tolist() == gains.tolist()
+        assert np.inf == until_s
+
+
+@given(positive(1e-4, 10), st.integers(0, 10**6), st.integers(-2, 2), st.floats(0, 1, exclude_max=True))
+def test_a_block_lasts_until_its_end(coherence_s: float, number: int, ulps: int, share: float) -> None:
+    """At the edges too, to the last bit: the end lies ahead, and all before it is one block, and not it."""
+    faded = channel(fading={"model": "rayleigh", "coherence_s": coherence_s})
+    time_s = number * coherence_s
+    for _ in range(abs(ulps)):
+        time_s = float(np.nextafter(time_s, np.inf if ulps > 0 else 0.0))
+    state, until_s = faded.state(time_s)
+    assert time_s < until_s <= time_s + coherence_s * (1 + 1e-9)
+    last_s = float(np.nextafter(until_s, 0.0))
+    assert state == faded.state(min(time_s + share * (until_s - time_s), last_s))[0]
+    assert state == faded.state(last_s)[0]
+    assert (0, state[1] + 1) == faded.state(until_s)[0]
+
+
+@pytest.mark.parametrize("coherence_s", [0.1, 0.3, 1 / 3, 1e-3])
+def test_no_block_is_left_out(coherence_s: float) -> None:
+    """Going from end to end visits the blocks 0, 1, 2 and so on, though the ends are rounded."""
+    faded = channel(fading={"model": "rayleigh", "coherence_s": coherence_s})
+    now_s, visited = 0.0, []
+    for _ in range(3000):
+        (_, block), now_s = faded.state(now_s)
+        visited.append(block)
+    assert list(range(3000)) == visited
+
+
+@pytest.mark.parametrize("fading", FADING, ids=lambda fading: str(fading["model"]))
+def test_a_block_depends_on_seed_and_number_alone(fading: dict[str, Any]) -> None:
+    """Blocks asked for in any order are the same; those of other numbers and other seeds are not."""
+    times_s = [0.05 + 0.1 * n for n in range(100)]  # more than are kept at hand
+    one, other = channel(fading=fading), channel(fading=fading)
+    forwards = [one.at(time_s)[0].tolist() for time_s in times_s]
+    assert forwards == [other.at(time_s)[0].tolist() for time_s in reversed(times_s)][::-1]
+    assert 100 == len({str(gains) for gains in forwards})
+    path = one.problem.gains
+    elsewhere = channel(seed=1, fading=fading)
+    assert not np.isclose(one.at(0.0)[0] / path, elsewhere.at(0.0)[0] / elsewhere.problem.gains).any()
+
+
+@pytest.mark.parametrize("fading", FADING, ids=lambda fading: str(fading["model"]))
+def test_a_further_device_changes_no_others_fading(fading: dict[str, Any]) -> None:
+    """With as many subchannels, device i fades alike in a fleet of two and in one of three."""
+    fadings = []
+    for count in (2, 3):
+        one = channel(devices={"count": count, "distance_m": 100.0}, fading=fading)
+        fadings.append([one.at(time_s)[0][:2].tolist() for time_s in (0.0, 0.1, 7.7)])
+    assert fadings[0] == fadings[1]
+
+
+def test_fading_is_a_factor_of_the_path_gain() -> None:
+    """At other distances the same seed has the same fading."""
+    ratios = []
+    for distance_m in (20.0, 150.0):
+        one = channel(devices={"distance_m": distance_m}, fading=FADING[0])
+        ratios.append((one.at(0.35)[0] / one.problem.gains).ravel())
+    assert ratios[0].tolist() == pytest.approx(ratios[1].tolist(), rel=1e-12)
+
+
+def test_a_first_plan_knows_the_gains_without_fading() -> None:
+    """Fading is no part of the problem that is planned for before the run."""
+    assert channel().problem.gains.tolist() == channel(fading=FADING[0]).problem.gains.tolist()
+
+
+def test_positions_change_gains_at_their_instants(tmp_path: Path) -> None:
+    """At 50, 10 m, then 100, 10 m from 2.5 s on, then 100, 20 m: 60 dB and 20 dB a tenfold of distance."""
+    moves = moving(tmp_path)
+    assert not moves.constant
+    for time_s, distances_m, end_s in (
+        (0.0, (50, 10), 2.5),
+        (np.nextafter(2.5, 0), (50, 10), 2.5),
+        (2.5, (100, 10), 4.0),
+        (3.9, (100, 10), 4.0),
+        (4.0, (100, 20), np.inf),
+        (1e6, (100, 20), np.inf),
+    ):
+        gains, until_s = moves.at(time_s)
+        assert [[1e-6 / d**2] * 4 for d in distances_m] == [pytest.approx(row) for row in gains.tolist()]
+        assert end_s == until_s
+    assert moves.problem.gains.tolist() == moves.at(0.0)[0].tolist()
+
+
+def test_gains_of_a_table_change_at_their_instants(tmp_path: Path) -> None:
+    """A gain of the table holds from its instant on, on all subchannels."""
+    (tmp_path / "gains.csv").write_text(GAINS)
+    table = channel(path_loss={"model": "fixed", "file": tmp_path / "gains.csv"})
+    for time_s, gains_db in ((0.0, (-100, -110)), (2.5, (-120, -110)), (4.0, (-120, -90))):
+        expected = np.repeat(db_to_linear(np.array(gains_db, dtype=float))[:, np.newaxis], 4, axis=1)
+        assert expected.tolist() == table.at(time_s)[0].tolist()
+
+
+def test_moves_and_fading_go_on_side_by_side(tmp_path: Path) -> None:
+    """Whichever changes first ends the stretch; gains are the product of both at that instant."""
+    both = moving(tmp_path, fading={"model": "rayleigh", "coherence_s": 1.0})
+    path, fading = moving(tmp_path), channel(fading={"model": "rayleigh", "coherence_s": 1.0})
+    now_s, ends_s = 0.0, []
+    for _ in range(6):
+        gains, until_s = both.at(now_s)
+        factors = fading.at(now_s)[0] / fading.problem.gains
+        assert (path.at(now_s)[0] * factors).tolist() == [pytest.approx(row) for row in gains.tolist()]
+        ends_s.append(until_s)
+        now_s = until_s
+    assert [1.0, 2.0, 2.5, 3.0, 4.0, 5.0] == ends_s
+
+
+def test_what_changes_gains_is_given_once(tmp_path: Path) -> None:
+    """Gains over time and devices that move contradict each other."""
+    (tmp_path / "gains.csv").write_text(GAINS)
+    (tmp_path / "moves.csv").write_text(MOVES)
+    with pytest.raises(ValueError, match="gains that change with time are given, and positions that do"):
+        channel(
+            devices={"positions": tmp_path / "moves.csv"},
+            path_loss={"model": "fixed", "file": tmp_path / "gains.csv"},
+        )
