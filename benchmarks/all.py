@@ -7,12 +7,13 @@ from multiprocessing import get_context
 
 import aggregation
 import events
+import planning
 import quickstart
 import startup
 import training
 from measuring import show
 
-BENCHMARKS = (startup, quickstart, events, training, aggregation)
+BENCHMARKS = (startup, quickstart, events, planning, training, aggregation)
 
 
 def main() -> None:

@@ -36,7 +36,6 @@ OVERRIDES = (
 def timeline_rate(experiment: Experiment) -> float:
     """Return the recorded intervals a second of processor time, of the event loop alone."""
     ((scheme, plan),) = experiment.schemes
-    scenario = experiment.loaded.scenario
     world, _ = make_world(experiment, scheme, plan)
     start_s = time.process_time()
     for _ in rounds(scheme, world, None, Stop(rounds=ROUNDS), 1):

@@ -27,6 +27,7 @@ from cutlayer.scenarios.streams import stream
 from cutlayer.sim.schemes.base import Scheme
 from cutlayer.sim.schemes.engine import rounds
 from cutlayer.sim.schemes.planning import SchemePlan
+from cutlayer.sim.world import World
 
 __all__ = ["figures"]
 
@@ -87,7 +88,6 @@ def check_same(learner: Learner, plain: PlainLoop, label: str) -> None:
 
 def overhead(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> Figure:
     """Return the time in the simulator over the time of the plain loop, for one scheme."""
-    scenario = experiment.loaded.scenario
     task = task_of(experiment, scheme_learner(experiment, scheme))
     label = str(scheme.parameters.label)
     last: dict[str, Any] = {}

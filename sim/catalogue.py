@@ -90,12 +90,6 @@ register(
 )
 register(
     "subchannels",
-    "exchange",
-    f"{ALLOCATION}.exchange:exchange",
-    summary="marginal greedy by optimal power, then moves and swaps while they shorten the round",
-)
-register(
-    "subchannels",
     "round_robin",
     f"{ALLOCATION}.subchannels:round_robin",
     summary="subchannel k to client k mod C",
@@ -135,12 +129,6 @@ register(
     "random",
     f"{ALLOCATION}.planner:random_cut",
     summary="any cut, each as likely",
-)
-register(
-    "plan",
-    "bcd",
-    f"{ALLOCATION}.bcd:bcd",
-    summary="block-coordinate descent: drafts, exchanges of subchannels, optimal power and cut",
 )
 register(
     "plan",

@@ -56,6 +56,7 @@ def bcd(problem: RadioProblem, works: Mapping[int, RoundWork], rng: np.random.Ge
     for cut in sorted(bounds_s, key=bounds_s.__getitem__):
         if bounds_s[cut] < history_s[-1]:
             keep(cut, draft(tables, works[cut], rng))
+
     def search(method: Callable[[Assignment], Assignment], near: float) -> None:
         limit_s = near * history_s[-1]
         for cut in sorted(found, key=lambda cut: found[cut].round_s)[:CUTS_MAX]:
@@ -67,8 +68,8 @@ def bcd(problem: RadioProblem, works: Mapping[int, RoundWork], rng: np.random.Ge
     owner = min(found.values(), key=lambda assignment: assignment.round_s).owner
     for cut, present in list(found.items()):
         carried = Assignment(tables, works[cut], owner)
-        keep(cut, min(present, carried, key=lambda assignment: assignment.round_s))
-    search(improved, NEAR)
+        if carried.round_s < present.round_s:
+            keep(cut, improved(carried))
     search(disturbed, NEARER)
     cut = min(found, key=lambda cut: found[cut].round_s)
     work, owner = works[cut], found[cut].owner

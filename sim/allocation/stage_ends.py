@@ -16,7 +16,7 @@ from .water_filling import WaterFilling
 __all__ = ["Needs", "Strain", "shortest_ends"]
 
 TOLERANCE = 1e-14  # relative; Newton's method is far nearer when its step is this short
-GAP = 1e-14  # relative; what a minimum may be above the true one
+GAP = 1e-13  # relative; what a minimum may be above the true one
 NUDGE = 1e-10  # relative; to the side of a bend on which the slope is that of the stage in question
 STEPS_MAX = 100  # of Newton's method, which takes about six
 
@@ -125,16 +125,16 @@ def shortest_ends(needs: Needs, share: float) -> NDArray[np.float64]:
         return alone_s
 
     def follow(first_s: float, second_s: float) -> tuple[NDArray[np.float64], float]:
-        """Return the ends where the first stage has this one, and the slope of T1 + share·T2 by T1 there.
+        """Return the ends where the first stage has this one, and the slope of T2 by T1 there.
 
         The end of the second stage is searched from a given one.
         """
         ends_s = np.array([first_s, second_s])
         ends_s[1] = _end(needs, ends_s, 1, earliest_s)
         if ends_s[1] <= earliest_s[1]:
-            return ends_s, 1.0  # more power for the second stage would not shorten it
+            return ends_s, 0.0  # more power for the second stage would not shorten it
         saved = needs.strain(ends_s).saved_w_per_s.sum(axis=1)
-        return ends_s, 1.0 - share * float(saved[0] / saved[1]) if saved[1] > 0 else -math.inf
+        return ends_s, -float(saved[0] / saved[1]) if saved[1] > 0 else -math.inf
 
     # From here on the second stage, all power spent on it, gains nothing by a later end of the first.
     latest_s = needs.ends(needs.rates(np.array([np.inf, alone_s[1]]))[1])[0]
@@ -153,26 +153,32 @@ def _least_sum(
     secant of the slopes is nearer to it; the two take turns, until the tangents leave nothing to gain.
     """
     weights = np.array([1.0, share])
-    sides = [follow(*low_s), follow(*high_s)]
-    if sides[0][1] >= 0:
-        return sides[0][0]
-    if sides[1][1] <= 0:
-        return sides[1][0]
+    left, left_slope = follow(*low_s)
+    if 1.0 + share * left_slope >= 0:
+        return left
+    right, right_slope = follow(*high_s)
+    if 1.0 + share * right_slope <= 0:
+        return right
     for step in range(STEPS_MAX):
-        (left, falling), (right, rising) = sides
         wide_s = right[0] - left[0]
-        next_s = 0.0  # from the left side
+        falling, rising = 1.0 + share * left_slope, 1.0 + share * right_slope
+        next_s, begin_s = 0.01 * wide_s, right[1]
         if math.isfinite(falling):
             first_s, last_s = float(weights @ left), float(weights @ right)
             met_s = (rising * wide_s - (last_s - first_s)) / (rising - falling)
             if min(first_s, last_s) - (first_s + falling * met_s) <= GAP * first_s:
                 break
-            next_s = wide_s * falling / (falling - rising) if step % 2 else met_s
-        next_s = min(max(next_s, 0.01 * wide_s), 0.99 * wide_s)
-        # The second end falls with the first: the right side's is before the one that is searched.
-        tried = follow(left[0] + next_s, right[1])
-        sides[int(tried[1] > 0)] = tried
-    return min((ends_s for ends_s, _ in sides), key=lambda ends_s: float(weights @ ends_s))
+            turned_s = wide_s * falling / (falling - rising)
+            next_s = min(max(turned_s if step % 2 else met_s, 0.01 * wide_s), 0.99 * wide_s)
+            begin_s = max(begin_s, left[1] + left_slope * next_s)
+        # The second end is convex in the first, and so not before its tangents.
+        begin_s = max(begin_s, right[1] - right_slope * (wide_s - next_s))
+        tried, slope = follow(left[0] + next_s, begin_s)
+        if 1.0 + share * slope > 0:
+            right, right_slope = tried, slope
+        else:
+            left, left_slope = tried, slope
+    return min(left, right, key=lambda ends_s: float(weights @ ends_s))
 
 
 def _end(needs: Needs, ends_s: NDArray[np.float64], stage: int, earliest_s: NDArray[np.float64]) -> float:

@@ -263,11 +263,12 @@ class Tension:
         all_over = _exp((total.power_w - self._limit_w) / self._all_w)
         upload = max(total.upload, LITTLE)
         per_first = upload**self._share
+        per_upload = total.first * per_first * self._share / upload if upload > LITTLE else 0.0
         over = max(all_over + total.first * per_first, LITTLE)
         return Term(
             self.tau_s * all_over / over / self._all_w,
             self.tau_s * per_first / over,
-            self.tau_s * self._share * total.first * per_first / upload / over,
+            self.tau_s * per_upload / over,
             self.tau_s * (1.0 - self._share) / max(total.late, LITTLE),
         )
 
