@@ -186,7 +186,7 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
         )
     for row in table[table["empty_rounds"] > 0].to_dict("records"):
         found.append(
-            f"{row['label']}: nobody was in time in {row['empty_rounds']} of {row['rounds']} rounds,"
+            f"{row['label']}: nobody took part in {row['empty_rounds']} of {row['rounds']} rounds,"
             " which trained nothing"
         )
     found += [note for run in runs for note in _departures(run)]

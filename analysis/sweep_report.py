@@ -28,14 +28,14 @@ _MOST_FAILURES = 10
 
 
 def draw_figures(result: SweepResult, figures: Sequence[SweepFigure]) -> tuple[list[Listing], list[str]]:
-    """Write each figure and its table (a CSV of the same name) to the sweep folder.
+    """Write each figure and its table (a CSV of the same name) to the sweep folder, if no point is pending.
 
     Returns
     -------
     a table for the terminal for each figure, or an overview where there is none; and a message for each
     figure that could not be drawn
     """
-    if not len(result.schemes):
+    if not len(result.schemes) or (result.points["status"] == "pending").any():
         return [], []
     listings: list[Listing] = [] if figures else _overview(result)
     faults = []

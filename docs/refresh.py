@@ -69,11 +69,12 @@ def table(path: Path) -> str:
         keys.remove(chosen)
         numbers["text"] += [f" at {value:g}" for value in numbers[chosen]]
     order = list(dict.fromkeys(numbers["label"]))
-    filled = numbers.fillna(dict.fromkeys(keys, "–")).assign(all="all seeds")
+    filled = numbers.fillna(dict.fromkeys(keys, "null")).assign(all="all seeds")
     wide = (
         filled.pivot(index=keys or ["all"], columns="label", values="text")[order].reset_index().fillna("–")
     )
-    heading = f"`{y}`, with 95 % intervals over {int(numbers['seeds'].max())} seeds"
+    intervals = ", with 95 % intervals" if numbers[f"{y}_low"].notna().any() else ""
+    heading = f"`{y}`{intervals} over {int(numbers['seeds'].max())} seeds"
     heading += f", at the best `{chosen}`:" if chosen else ":"
     return f"{heading}\n\n{wide.to_markdown(index=False)}\n"
 

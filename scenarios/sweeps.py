@@ -56,11 +56,11 @@ class SweepFigure(Section):
     normalise_to: Column | None = Field(
         default=None, description="label whose value at the same point and seed y is divided by"
     )
-    best_over: BestOver | None = None
-    x_log: bool = False
-    y_log: bool = False
-    x_label: Column | None = None
-    y_label: Column | None = None
+    best_over: BestOver | None = Field(default=None, description="show the best value of a swept key alone")
+    x_log: bool = Field(default=False, description="logarithmic x axis")
+    y_log: bool = Field(default=False, description="logarithmic y axis")
+    x_label: Column | None = Field(default=None, description="of the x axis; the key in words by default")
+    y_label: Column | None = Field(default=None, description="of the y axis; the column in words by default")
 
     @field_validator("file")
     @classmethod

@@ -90,6 +90,12 @@ register(
 )
 register(
     "subchannels",
+    "exchange",
+    f"{ALLOCATION}.exchange:exchange",
+    summary="moves and swaps while the round shortens with optimal power; slower, near the optimum",
+)
+register(
+    "subchannels",
     "round_robin",
     f"{ALLOCATION}.subchannels:round_robin",
     summary="subchannel k to client k mod C",
@@ -129,6 +135,12 @@ register(
     "random",
     f"{ALLOCATION}.planner:random_cut",
     summary="any cut, each as likely",
+)
+register(
+    "plan",
+    "bcd",
+    f"{ALLOCATION}.bcd:bcd",
+    summary="subchannels by exchange, optimal power, optimal cut: near the optimum at any size",
 )
 register(
     "plan",

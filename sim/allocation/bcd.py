@@ -17,9 +17,10 @@ from .tension import Assignment, Tables
 
 __all__ = ["bcd"]
 
-NEAR, NEARER = 1.2, 1.02
-"""Up to how many times the best round a cut's may be for it to be searched, and to be disturbed, [1]."""
+NEAR, NEAR_PER_SUBCHANNEL = 1.03, 1.2
+"""Up to NEAR plus the other over M times the best round, a cut is searched, [1]."""
 
+NEARER = 1.02  # and to be disturbed
 CUTS_MAX = 3  # that are searched
 ROUNDING = 1e-12  # relative
 
@@ -63,7 +64,7 @@ def bcd(problem: RadioProblem, works: Mapping[int, RoundWork], rng: np.random.Ge
             if found[cut].round_s <= limit_s and bounds_s[cut] < history_s[-1]:
                 keep(cut, method(found[cut]))
 
-    search(improved, NEAR)
+    search(improved, NEAR + NEAR_PER_SUBCHANNEL / problem.num_subchannels)
     # What is good at the best cut may be a better start at another one than its own.
     owner = min(found.values(), key=lambda assignment: assignment.round_s).owner
     for cut, present in list(found.items()):

@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 
 from .problem import AllocationError, RadioProblem, Rates, RoundWork, link_rates, round_time_s
 
-__all__ = ["Plan", "PlanMethod", "PowerMethod", "SubchannelMethod", "optimal_cut", "plan", "random_cut"]
+__all__ = [
+    "Plan",
+    "PlanMethod",
+    "PowerMethod",
+    "SubchannelMethod",
+    "checked_plan",
+    "optimal_cut",
+    "plan",
+    "random_cut",
+]
 
 SubchannelMethod: TypeAlias = Callable[[RadioProblem, RoundWork, np.random.Generator], NDArray[np.intp]]
 PowerMethod: TypeAlias = Callable[[RadioProblem, RoundWork, NDArray[np.intp]], NDArray[np.float64]]
@@ -103,6 +112,45 @@ def plan(
                 best = incumbent
                 history_s.append(incumbent.predicted_s)
     return replace(best, history_s=tuple(history_s))
+
+
+def checked_plan(name: str, found: Plan, problem: RadioProblem, works: Mapping[int, RoundWork]) -> Plan:
+    """Return what a method planned, with rates and round time reckoned anew; refuse what breaks a rule.
+
+    Parameters
+    ----------
+    name : of the method
+    found : its plan
+    problem, works : what it was asked
+
+    Raises
+    ------
+    AllocationError
+        If it is no plan, is for another cut, leaves a client without subchannels, or passes a power limit.
+    """
+
+    def refuse(rule: str) -> AllocationError:
+        return AllocationError(f"the method {name!r} {rule}", ("allocation", "method"))
+
+    if not isinstance(found, Plan):
+        raise refuse(f"must return a Plan; it returned {type(found).__name__}")
+    if found.cut not in works:
+        raise refuse(f"planned for cut {found.cut}; it was asked for {', '.join(map(str, works))}")
+    used = found.owner >= 0
+    watts = found.psd_w_per_hz[used] * problem.band.subchannel_hz
+    power_w = np.bincount(found.owner[used], weights=watts, minlength=problem.num_clients)
+    without = np.setdiff1d(np.arange(problem.num_clients), found.owner)
+    if without.size:
+        raise refuse(f"leaves client {without[0]} without a subchannel")
+    slack = 1.0 + 1e-9
+    for client in np.flatnonzero(power_w > problem.power_max_w * slack).tolist():
+        limit_w = problem.power_max_w[client]
+        raise refuse(f"gives client {client} {power_w[client]:.6g} W; its limit is {limit_w:.6g} W")
+    if power_w.sum() > problem.total_power_max_w * slack:
+        limit_w = problem.total_power_max_w
+        raise refuse(f"spends {power_w.sum():.6g} W; the limit of all clients is {limit_w:.6g} W")
+    rates = link_rates(problem, found.owner, found.psd_w_per_hz)
+    return replace(found, rates=rates, predicted_s=round_time_s(works[found.cut], rates))
 
 
 def optimal_cut(cuts: Sequence[int], rng: np.random.Generator) -> None:

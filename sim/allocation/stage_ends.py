@@ -95,14 +95,14 @@ class Needs:
     def strain(self, ends_s: NDArray[np.float64]) -> Strain:
         """Return what the least powers that meet both ends are, and how they fall with later ends."""
         rate_bps = self.rates(ends_s)
-        levels = self.filling.levels(rate_bps.max(axis=0))
+        levels, power_w = self.filling.levels_and_powers_w(rate_bps.max(axis=0))
         saved = self.filling.marginal_w_per_bps(levels) * rate_bps / (ends_s[:, np.newaxis] - self.starts_s)
         first_binds = rate_bps[0] >= rate_bps[1]
         saved *= np.stack((first_binds, ~first_binds))
-        return Strain(rate_bps, levels, self.filling.powers_w(levels), saved)
+        return Strain(rate_bps, levels, power_w, saved)
 
 
-def shortest_ends(needs: Needs, share: float) -> NDArray[np.float64]:
+def shortest_ends(needs: Needs, share: float, tolerance: float = GAP) -> NDArray[np.float64]:
     """Return the ends [T1, T2] that minimise T1 + share·T2 within all limits, [s].
 
     Parameters
@@ -110,6 +110,8 @@ def shortest_ends(needs: Needs, share: float) -> NDArray[np.float64]:
     needs : of the clients
     share : float
         Weight of the second end, from 0 to 1, [1].
+    tolerance : float
+        What the sum may be above the least, relative, [1].
 
     Returns
     -------
@@ -138,7 +140,8 @@ def shortest_ends(needs: Needs, share: float) -> NDArray[np.float64]:
 
     # From here on the second stage, all power spent on it, gains nothing by a later end of the first.
     latest_s = needs.ends(needs.rates(np.array([np.inf, alone_s[1]]))[1])[0]
-    return _least_sum(follow, share, np.array([alone_s[0], earliest_s[1]]), np.array([latest_s, alone_s[1]]))
+    low_s, high_s = np.array([alone_s[0], earliest_s[1]]), np.array([latest_s, alone_s[1]])
+    return _least_sum(follow, share, low_s, high_s, tolerance)
 
 
 def _least_sum(
@@ -146,6 +149,7 @@ def _least_sum(
     share: float,
     low_s: NDArray[np.float64],
     high_s: NDArray[np.float64],
+    tolerance: float,
 ) -> NDArray[np.float64]:
     """Return the ends of the least T1 + share·T2, a convex function of T1 between two bounds.
 
@@ -166,7 +170,7 @@ def _least_sum(
         if math.isfinite(falling):
             first_s, last_s = float(weights @ left), float(weights @ right)
             met_s = (rising * wide_s - (last_s - first_s)) / (rising - falling)
-            if min(first_s, last_s) - (first_s + falling * met_s) <= GAP * first_s:
+            if min(first_s, last_s) - (first_s + falling * met_s) <= tolerance * first_s:
                 break
             turned_s = wide_s * falling / (falling - rising)
             next_s = min(max(turned_s if step % 2 else met_s, 0.01 * wide_s), 0.99 * wide_s)

@@ -32,6 +32,7 @@ from .stage_ends import Needs, shortest_ends
 __all__ = ["NOTHING", "Assignment", "Tables", "Tension", "Term", "least_power"]
 
 LN2 = math.log(2.0)
+TOLERANCE = 1e-10  # relative; of the round time
 LEAST = 1e-9  # relative; nobody saves less power than this by a second more
 STEEP = 60.0
 STEEPEST = math.exp(STEEP)
@@ -130,7 +131,7 @@ class Assignment:
         self.tables, self.work, self.owner = tables, work, owner
         share = work.averaging_share
         needs = Needs(tables.problem, work, owner)
-        self.ends_s, self.bits = shortest_ends(needs, share), needs.bits
+        self.ends_s, self.bits = shortest_ends(needs, share, TOLERANCE), needs.bits
         strain = needs.strain(self.ends_s)
         self.power_w, self.log_level = strain.power_w, needs.filling.log_levels(strain.levels)
         self.second_binds = strain.rate_bps[1] > strain.rate_bps[0]

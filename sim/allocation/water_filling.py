@@ -100,6 +100,20 @@ class WaterFilling:
         efficiency = rate_bps / self._subchannel_hz
         return _interpolate(efficiency, self._efficiency_table, self._level_table)
 
+    def levels_and_powers_w(
+        self, rate_bps: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return :meth:`levels` and :meth:`powers_w` for the rates, from one look into the tables."""
+        efficiency = rate_bps / self._subchannel_hz
+        rows, upper, share = _cells(efficiency, self._efficiency_table)
+        levels = _between(rows, upper, share, self._level_table)
+        # From a bend on, the power grows by the number of subchannels that fill times 2 to the level.
+        start, end = self._level_table[rows, upper - 1], self._level_table[rows, upper]
+        width = np.expm1((end - start) * LN2)
+        share = np.where(width > 0, np.expm1((levels - start) * LN2) / np.where(width > 0, width, 1.0), 0.0)
+        power_w = _between(rows, upper, share, self._power_table) * self._subchannel_hz / self._best
+        return levels, power_w
+
     def powers_w(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return each client's power at its level, [num_clients], [W]."""
         power_w: NDArray[np.float64] = self._subchannel_hz * self._densities(levels).sum(axis=1)
@@ -138,11 +152,24 @@ def _interpolate(
     values: NDArray[np.float64], table: NDArray[np.float64], wanted: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return what a table of one row a client, linear between its columns, gives at one value each."""
+    return _between(*_cells(values, table), wanted)
+
+
+def _cells(
+    values: NDArray[np.float64], table: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """Return each value's row, the column that ends its cell of the table, and its share of the cell."""
     values = np.minimum(values, table[:, -1])
     upper = np.clip((table < values[:, np.newaxis]).sum(axis=1), 1, table.shape[1] - 1)
     rows = np.arange(len(values))
     start, width = table[rows, upper - 1], table[rows, upper] - table[rows, upper - 1]
-    share = np.where(width > 0, (values - start) / np.where(width > 0, width, 1.0), 0.0)
-    below, above = wanted[rows, upper - 1], wanted[rows, upper]
+    return rows, upper, np.where(width > 0, (values - start) / np.where(width > 0, width, 1.0), 0.0)
+
+
+def _between(
+    rows: NDArray[np.intp], upper: NDArray[np.intp], share: NDArray[np.float64], table: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return what a table gives at a share of the way through one cell of each row."""
+    below, above = table[rows, upper - 1], table[rows, upper]
     interpolated: NDArray[np.float64] = below + share * (above - below)
     return interpolated

@@ -13,7 +13,7 @@ from ...scenarios.faults import Fault
 from ...scenarios.registry import find
 from ...scenarios.schema import Allocation, ExplicitPower
 from ...scenarios.streams import stream
-from ..allocation.planner import PlanMethod, PowerMethod, SubchannelMethod, plan
+from ..allocation.planner import PlanMethod, PowerMethod, SubchannelMethod, checked_plan, plan
 from ..allocation.power import explicit_power
 from ..allocation.problem import RadioProblem, Rates, link_rates
 from ..allocation.subchannels import explicit_owner
@@ -160,7 +160,8 @@ def _dedicated(
     if allocation.method is not None:
         method: PlanMethod = find("plan", allocation.method).load()
         cuts = scheme.cuts() if cut is None else (cut,)
-        found = method(problem, {j: scheme.work(j, speeds) for j in cuts}, rng)
+        works = {j: scheme.work(j, speeds) for j in cuts}
+        found = checked_plan(allocation.method, method(problem, works, rng), problem, works)
     else:
         works = {j: scheme.work(j, speeds) for j in scheme.cuts()}
         subchannels, power = _subchannel_method(allocation), _power_method(allocation)

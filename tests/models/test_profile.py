@@ -50,9 +50,7 @@ def test_resnet18_at_64_pixels_is_as_published() -> None:
 def test_resnet18_parameters_without_buffers() -> None:
     """Without buffers ResNet-18 is 42.65 MiB at 7 classes; at 1000 it has 11,689,512 parameters."""
     for classes, expected in ((7, 42.65 * MEBI / BITS), (1000, 11_689_512)):
-        table = built_profile(
-            ResnetParameters(name="resnet18", input_shape=(3, 224, 224), classes=classes)
-        )
+        table = built_profile(ResnetParameters(name="resnet18", input_shape=(3, 224, 224), classes=classes))
         channels = 64 + 4 * 64 + 5 * 128 + 5 * 256 + 5 * 512
         buffers = 2 * channels * BITS + 20 * 64  # mean and variance a channel, a 64-bit counter a layer
         assert expected == pytest.approx(

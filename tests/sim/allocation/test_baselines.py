@@ -1,6 +1,7 @@
 """Laws of the baselines: what each of them leaves out, and what they have in common."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutlayer.scenarios.registry import specs
+from cutlayer.scenarios.registry import find, specs
 from cutlayer.sim import catalogue as catalogue
 from cutlayer.sim.allocation import baselines
-from cutlayer.sim.allocation.planner import plan
+from cutlayer.sim.allocation.planner import Plan, checked_plan, plan
 from cutlayer.sim.allocation.power import optimal, uniform
 from cutlayer.sim.allocation.problem import AllocationError, RadioProblem, RoundWork, uniform_power_w
 from cutlayer.sim.allocation.subchannels import greedy, round_robin, strongest_signal
@@ -104,3 +105,30 @@ def test_every_plan_method_refuses_more_clients_than_subchannels(instance: Calla
     for spec in specs("plan"):
         with pytest.raises(AllocationError, match="4 clients need at least one subchannel each; there are 3"):
             spec.load()(problem, works, RNG)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "rule"),
+    [
+        (lambda found: None, "must return a Plan; it returned NoneType"),
+        (lambda found: replace(found, cut=99), "planned for cut 99"),
+        (lambda found: replace(found, owner=np.where(found.owner == 0, 1, found.owner)), "leaves client 0"),
+        (lambda found: replace(found, psd_w_per_hz=100 * found.psd_w_per_hz), "its limit is"),
+    ],
+)
+def test_a_plan_that_breaks_a_rule_is_refused(
+    instance: Callable[..., Any], spoil: Callable[[Plan], Any], rule: str
+) -> None:
+    """What a method returns is held to the limits that it was given, whoever wrote it."""
+    problem, works = instance(0, 3, 8)
+    found = find("plan", "baseline_d").load()(problem, works, np.random.default_rng(0))
+    with pytest.raises(AllocationError, match=rule):
+        checked_plan("mine", spoil(found), problem, works)
+
+
+def test_a_plans_own_prediction_is_not_believed(instance: Callable[..., Any]) -> None:
+    """The round time is that of the rates that the plan gives."""
+    problem, works = instance(0, 3, 8)
+    found = find("plan", "baseline_d").load()(problem, works, np.random.default_rng(0))
+    boasting = replace(found, predicted_s=0.001)
+    assert found.predicted_s == pytest.approx(checked_plan("mine", boasting, problem, works).predicted_s)

@@ -62,6 +62,9 @@ def test_power_and_its_slope_belong_to_the_level(
     levels = filling.levels(share * filling.rate_max_bps)
     density_sums = np.bincount(owner, weights=filling.densities(levels)) * problem.band.subchannel_hz
     np.testing.assert_allclose(density_sums, filling.powers_w(levels))
+    same_levels, same_w = filling.levels_and_powers_w(share * filling.rate_max_bps)
+    np.testing.assert_array_equal(levels, same_levels)
+    np.testing.assert_allclose(density_sums, same_w)
     all_w = filling.powers_w(filling.levels(filling.rate_max_bps))
     assert (all_w <= problem.power_max_w * (1 + 1e-12)).all()
     if cap == np.inf:
