@@ -57,9 +57,10 @@ def fill(name: str, folder: Path) -> None:
 def table(path: Path) -> str:
     """Return the numbers of a figure: a row a point of the x axis, a column a line."""
     numbers = pd.read_csv(path, dtype={"label": str})
-    (y,) = (column.removesuffix("_low") for column in numbers if column.endswith("_low"))
+    columns = [str(column) for column in numbers]
+    (y,) = (column.removesuffix("_low") for column in columns if column.endswith("_low"))
     told = ["label", "scheme", y, f"{y}_low", f"{y}_high", "seeds"]
-    keys = [column for column in numbers if column not in told]
+    keys = [column for column in columns if column not in told]
     numbers["text"] = [
         f"{centre:.4g}" + ("" if pd.isna(low) else f" ({low:.4g} to {high:.4g})")
         for centre, low, high in zip(numbers[y], numbers[f"{y}_low"], numbers[f"{y}_high"], strict=True)
