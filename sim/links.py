@@ -1,22 +1,15 @@
-"""Radio links: their rates and powers, also where these change with time, and how they carry bits."""
+"""Radio links: their rates and powers, also where these change with time."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from simpy import Event
-
-    from .nodes import Node
-    from .phases import Phase
-
-__all__ = ["Broadcaster", "Carrier", "LinkSource", "Links", "Transmitter", "VaryingTransmitter", "carriers"]
+__all__ = ["LinkSource", "Links"]
 
 Array = NDArray[np.float64]
 
@@ -54,130 +47,3 @@ class Links:
     def at(self, time_s: float) -> tuple[Links, float]:
         """Return these links for ever: a channel that does not change."""
         return self, math.inf
-
-
-class Carrier(Protocol):
-    """What carries a device's bits in one direction."""
-
-    def carry(self, node: Node, phase: Phase, bits: float) -> Event:
-        """Return the event that ends the transfer of so many bits."""
-
-    def abandon(self, node: Node) -> None:
-        """Stop what is being carried for the node beyond what its lanes know of."""
-
-
-class Transmitter:
-    """A link of constant rate.
-
-    Parameters
-    ----------
-    seconds_per_bit : float
-        [s/bit].
-    power_w : float
-        Transmit power, [W]; energy = power·air time.
-    """
-
-    __slots__ = ("power_w", "seconds_per_bit")
-
-    def __init__(self, seconds_per_bit: float, power_w: float) -> None:
-        self.seconds_per_bit = seconds_per_bit
-        self.power_w = power_w
-
-    def carry(self, node: Node, phase: Phase, bits: float) -> Event:
-        """Return the event that ends the transfer, queued behind what the lane has to do."""
-        duration_s = bits * self.seconds_per_bit
-        return node.occupy(node.lanes[phase.lane], phase, duration_s, bits, 0.0, duration_s * self.power_w)
-
-    def abandon(self, node: Node) -> None:
-        """Do nothing: the lane knows the transfer."""
-
-
-class VaryingTransmitter:
-    """A link whose rate changes with time: a transfer's bits are the integral of the rate.
-
-    Parameters
-    ----------
-    source : the links over time
-    rate_bps : of one state of the links, [bit/s]
-    power_w : float
-        Transmit power, [W].
-    """
-
-    def __init__(self, source: LinkSource, rate_bps: Callable[[Links], float], power_w: float) -> None:
-        self._source = source
-        self._rate_bps = rate_bps
-        self.power_w = power_w
-
-    def carry(self, node: Node, phase: Phase, bits: float) -> Event:
-        """Return the event that ends the transfer, queued behind what the lane has to do."""
-        lane = node.lanes[phase.lane]
-        lane.pace = self
-        start_s = max(node.env.now, lane.free_at_s)
-        duration_s = air_time_s(self._source, self._rate_bps, start_s, bits)
-        return node.occupy(lane, phase, duration_s, bits, 0.0, duration_s * self.power_w)
-
-    def abandon(self, node: Node) -> None:
-        """Do nothing: the lane knows the transfer."""
-
-    def done(self, start_s: float, end_s: float) -> float:
-        """Return the bits that the link carries between two instants."""
-        now_s, bits = start_s, 0.0
-        while now_s < end_s:
-            links, until_s = self._source.at(now_s)
-            until_s = min(until_s, end_s)
-            bits += self._rate_bps(links) * (until_s - now_s)
-            now_s = until_s
-        return bits
-
-
-class Broadcaster:
-    """The access point's whole band, at the rate of the weakest listener at every instant."""
-
-    def __init__(self, source: LinkSource) -> None:
-        self._source = source
-
-    def air_time_s(self, bits: float, clients: Sequence[int], start_s: float) -> float:
-        """Return how long a broadcast to these clients takes, [s]."""
-        if not bits:
-            return 0.0
-        listeners = list(clients)
-        return air_time_s(
-            self._source, lambda links: float(links.whole_band_bps[listeners].min()), start_s, bits
-        )
-
-    def power_w(self, time_s: float) -> float:
-        """Return the transmit power, [W]."""
-        return self._source.at(time_s)[0].broadcast_w
-
-
-def air_time_s(source: LinkSource, rate_bps: Callable[[Links], float], start_s: float, bits: float) -> float:
-    """Return the time in which the integral of the rate from ``start_s`` on reaches ``bits``, [s]."""
-    now_s, left = start_s, bits
-    while True:
-        links, until_s = source.at(now_s)
-        rate = rate_bps(links)
-        if rate > 0 and left <= rate * (until_s - now_s):
-            return now_s - start_s + left / rate
-        if math.isinf(until_s):
-            return math.inf if left else 0.0
-        left -= rate * (until_s - now_s)
-        now_s = until_s
-
-
-def carriers(source: LinkSource, client: int) -> tuple[Carrier, Carrier]:
-    """Return what carries a client's uplink and downlink, each on links of its own."""
-    links, until_s = source.at(0.0)
-    up_w, down_w = float(links.uplink_w[client]), float(links.downlink_w[client])
-    if math.isinf(until_s):
-        return (
-            Transmitter(_seconds_per_bit(float(links.uplink_bps[client])), up_w),
-            Transmitter(_seconds_per_bit(float(links.downlink_bps[client])), down_w),
-        )
-    return (
-        VaryingTransmitter(source, lambda state: float(state.uplink_bps[client]), up_w),
-        VaryingTransmitter(source, lambda state: float(state.downlink_bps[client]), down_w),
-    )
-
-
-def _seconds_per_bit(rate_bps: float) -> float:
-    return math.inf if rate_bps == 0 else 1.0 / rate_bps

@@ -8,12 +8,11 @@ from typing import Protocol
 
 from simpy import Environment, Event, Timeout
 
-from .links import Broadcaster, Carrier
 from .phases import LaneName, Phase
 from .processor import SpeedTrace
 from .record import IntervalRecord
 
-__all__ = ["Device", "Lane", "Node", "Pace", "Server"]
+__all__ = ["BroadcastChannel", "Carrier", "Device", "Lane", "Node", "Pace", "Server"]
 
 
 class Pace(Protocol):
@@ -21,6 +20,26 @@ class Pace(Protocol):
 
     def done(self, start_s: float, end_s: float) -> float:
         """Return what is done between two instants, in any unit."""
+
+
+class Carrier(Protocol):
+    """What carries a device's bits in one direction."""
+
+    def carry(self, node: Node, phase: Phase, bits: float) -> Event:
+        """Return the event that ends the transfer of so many bits."""
+
+    def abandon(self, node: Node) -> None:
+        """Stop what is being carried for the node beyond what its lanes know of."""
+
+
+class BroadcastChannel(Protocol):
+    """The access point's whole band."""
+
+    def air_time_s(self, bits: float, clients: Sequence[int], start_s: float) -> float:
+        """Return how long a broadcast to these clients takes, [s]."""
+
+    def power_w(self, time_s: float) -> float:
+        """Return the transmit power, [W]."""
 
 
 class Lane:
@@ -198,7 +217,7 @@ class Device(Node):
 class Server(Node):
     """The server with the access point's broadcast channel."""
 
-    broadcaster: Broadcaster
+    broadcaster: BroadcastChannel
 
     def serve(self, stages: Iterable[tuple[Phase, float]], client: int) -> Timeout:
         """Return the event that ends one client's job: its stages back to back, first come first served.

@@ -12,11 +12,12 @@ from ..scenarios.schema import Scenario
 from ..scenarios.schema import Server as ServerSection
 from ..scenarios.streams import stream
 from .battery import BatteryDevice
+from .carriers import Broadcaster, carriers
 from .crew import Call, Crew, Path
 from .fleet import Fleet
-from .links import Broadcaster, Carrier, LinkSource, carriers
+from .links import LinkSource
 from .medium import Medium
-from .nodes import Device, Server
+from .nodes import Carrier, Device, Server
 from .processor import SlowdownTrace
 from .record import IntervalRecord
 from .sharing import Sharing

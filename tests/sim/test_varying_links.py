@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from worlds import Steps, fleet, links, positive
 
 from cutlayer.scenarios.schema import Server
-from cutlayer.sim.links import Broadcaster, Links, Transmitter, VaryingTransmitter, air_time_s, carriers
+from cutlayer.sim.carriers import Broadcaster, Transmitter, VaryingTransmitter, air_time_s, carriers
+from cutlayer.sim.links import Links
 from cutlayer.sim.phases import BROADCAST, DOWNLINK, UPLINK
 from cutlayer.sim.world import World
 
