@@ -30,8 +30,8 @@ def gaps(instance: Callable[..., Any], method: str, *, fading: bool) -> np.ndarr
 
 @pytest.mark.parametrize(("fading", "limit"), [(False, 1e-3), (True, 1e-2)], ids=["mean gains", "Rayleigh"])
 def test_descent_closes_the_gap(instance: Callable[..., Any], fading: bool, limit: float) -> None:
-    """Block-coordinate descent is on average within 0.1 % of the optimum, on Rayleigh gains within 1 %."""
-    assert gaps(instance, "bcd", fading=fading).mean() <= limit
+    """Block-coordinate descent is within 0.1 % of the optimum on each instance; 1 % on Rayleigh gains."""
+    assert gaps(instance, "bcd", fading=fading).max() <= limit
 
 
 @settings(max_examples=25, deadline=None)
