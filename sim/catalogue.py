@@ -79,13 +79,13 @@ register(
 register(
     "subchannels",
     "greedy",
-    f"{ALLOCATION}.subchannels:greedy",
+    f"{ALLOCATION}.greedy:greedy",
     summary="the client with the longest phase gets its best free subchannel (Lin et al. 2024)",
 )
 register(
     "subchannels",
     "marginal_greedy",
-    f"{ALLOCATION}.subchannels:marginal_greedy",
+    f"{ALLOCATION}.greedy:marginal_greedy",
     summary="each subchannel goes where it shortens the round most",
 )
 register(

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .greedy import greedy
 from .planner import Plan, plan, random_cut
 from .power import optimal, uniform
 from .problem import RadioProblem, RoundWork
-from .subchannels import greedy, strongest_signal
 from .subchannels import round_robin as in_turn
+from .subchannels import strongest_signal
 
 __all__ = ["baseline_a", "baseline_b", "baseline_c", "baseline_d", "round_robin"]
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from .assignment import Assignment, Tables
 from .cut_bounds import cut_bounds
 from .drafting import draft
 from .exchange import disturbed, improved
 from .planner import Plan
 from .power import optimal
 from .problem import RadioProblem, RoundWork, link_rates, round_time_s
-from .tension import Assignment, Tables
 
 __all__ = ["bcd"]
 

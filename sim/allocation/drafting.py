@@ -12,9 +12,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from .assignment import Assignment, Tables
+from .greedy import greedy, marginal_greedy
 from .problem import RadioProblem, RoundWork
-from .subchannels import UNUSED, greedy, marginal_greedy
-from .tension import NOTHING, Assignment, Tables, Tension
+from .subchannels import UNUSED
+from .tension import NOTHING, Tension
 
 __all__ = ["draft"]
 

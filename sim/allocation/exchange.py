@@ -15,9 +15,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .assignment import Assignment, Tables
 from .drafting import draft
 from .problem import RadioProblem, RoundWork
-from .tension import NOTHING, Assignment, Tables, Tension
+from .tension import NOTHING, Tension
 
 __all__ = ["disturbed", "exchange", "improved"]
 

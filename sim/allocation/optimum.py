@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..radio.rates import broadcast_rate, spectral_efficiency
+from .greedy import marginal_greedy
 from .planner import Plan, plan
 from .power import optimal as optimal_power
 from .problem import AllocationError, RadioProblem, RoundWork, link_rates, round_time_s, transfer_s
-from .subchannels import marginal_greedy
 
 __all__ = ["ASSIGNMENTS_MAX", "optimal"]
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from cutlayer.scenarios.registry import find, specs
 from cutlayer.sim import catalogue as catalogue
 from cutlayer.sim.allocation import baselines
+from cutlayer.sim.allocation.greedy import greedy
 from cutlayer.sim.allocation.planner import Plan, checked_plan, plan
 from cutlayer.sim.allocation.power import optimal, uniform
 from cutlayer.sim.allocation.problem import AllocationError, RadioProblem, RoundWork, uniform_power_w
-from cutlayer.sim.allocation.subchannels import greedy, round_robin, strongest_signal
+from cutlayer.sim.allocation.subchannels import round_robin, strongest_signal
 from cutlayer.sim.radio.rates import Band
 
 RNG = np.random.default_rng(0)

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from cutlayer.sim.allocation.bcd import bcd
 from cutlayer.sim.allocation.cut_bounds import cut_bounds
+from cutlayer.sim.allocation.greedy import greedy, marginal_greedy
 from cutlayer.sim.allocation.planner import plan
 from cutlayer.sim.allocation.power import optimal
 from cutlayer.sim.allocation.problem import AllocationError, RadioProblem, RoundWork, link_rates, round_time_s
-from cutlayer.sim.allocation.subchannels import greedy, marginal_greedy, random
+from cutlayer.sim.allocation.subchannels import random
 from cutlayer.sim.radio.rates import Band
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutlayer.sim.allocation.bound import lower_bound_s
+from cutlayer.sim.allocation.greedy import marginal_greedy
 from cutlayer.sim.allocation.optimum import optimal
 from cutlayer.sim.allocation.planner import plan
 from cutlayer.sim.allocation.power import optimal as optimal_power
 from cutlayer.sim.allocation.problem import RadioProblem, RoundWork
-from cutlayer.sim.allocation.subchannels import marginal_greedy
 from cutlayer.sim.radio.rates import Band
 
 RNG = np.random.default_rng(0)

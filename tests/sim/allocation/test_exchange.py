@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cutlayer.sim.allocation.assignment import Assignment, Tables
 from cutlayer.sim.allocation.exchange import exchange
+from cutlayer.sim.allocation.greedy import greedy, marginal_greedy
 from cutlayer.sim.allocation.power import optimal
 from cutlayer.sim.allocation.problem import AllocationError, RadioProblem, RoundWork, link_rates, round_time_s
-from cutlayer.sim.allocation.subchannels import greedy, marginal_greedy
-from cutlayer.sim.allocation.tension import Assignment, Tables, least_power
+from cutlayer.sim.allocation.tension import least_power
 from cutlayer.sim.allocation.water_filling import WaterFilling
 from cutlayer.sim.radio.rates import Band
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from cutlayer.sim.allocation.greedy import greedy, marginal_greedy
 from cutlayer.sim.allocation.planner import optimal_cut, plan, random_cut
 from cutlayer.sim.allocation.power import optimal, uniform
 from cutlayer.sim.allocation.problem import (
@@ -20,7 +21,7 @@ from cutlayer.sim.allocation.problem import (
     link_rates,
     round_time_s,
 )
-from cutlayer.sim.allocation.subchannels import greedy, marginal_greedy, random, round_robin
+from cutlayer.sim.allocation.subchannels import random, round_robin
 from cutlayer.sim.radio.rates import Band
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cutlayer.sim.allocation import subchannels
+from cutlayer.sim.allocation.greedy import greedy, marginal_greedy
 from cutlayer.sim.allocation.power import uniform
 from cutlayer.sim.allocation.problem import (
     AllocationError,
@@ -19,7 +20,7 @@ from cutlayer.sim.allocation.problem import (
     link_rates,
     round_time_s,
 )
-from cutlayer.sim.allocation.subchannels import explicit_owner, greedy, marginal_greedy, round_robin
+from cutlayer.sim.allocation.subchannels import explicit_owner, round_robin
 from cutlayer.sim.radio.rates import Band
 
 METHODS = [greedy, marginal_greedy, round_robin, subchannels.random]
