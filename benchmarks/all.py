@@ -9,11 +9,12 @@ import aggregation
 import events
 import planning
 import quickstart
+import shares_and_placement
 import startup
 import training
 from measuring import show
 
-BENCHMARKS = (startup, quickstart, events, planning, training, aggregation)
+BENCHMARKS = (startup, quickstart, events, planning, shares_and_placement, training, aggregation)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Decibels to linear and back: the only place where they are converted."""
+"""Decibels and mebibytes to linear SI units and back: the only place where they are converted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["db_to_linear", "dbm_to_w", "linear_to_db"]
+__all__ = ["BITS_PER_MIB", "db_to_linear", "dbm_to_w", "linear_to_db"]
+
+BITS_PER_MIB = 8.0 * 2**20
 
 Value = TypeVar("Value", float, NDArray[np.float64])
 

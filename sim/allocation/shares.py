@@ -1,0 +1,328 @@
+"""One resource in shares, and a cut for each device: the longest time of all devices is minimised.
+
+Device i with cut j and share β_i takes ``T_i = c_ij + q_ij/β_i``, with ``β_i > 0`` and ``Σ β_i ≤ 1``. In
+EdgeSplit (arXiv 2403.15815) the shares are of the bandwidth, in ESFL (arXiv 2402.15903) of the server's
+processor; what differs is only which times are fixed and which are shared.
+
+For given cuts all devices end together, and T is the root of ``Σ q_i/(T − c_i) = 1``. For a given T a device
+needs the share ``min_j q_ij/(T − c_ij)``, and T can be met if the needs sum to 1 at most. So descent over
+cuts and shares in turn can't get stuck where every cut uses the resource: if no device has a better cut at
+its share β_i, none needs less than β_i for T, and the needs sum to 1 already.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .equal_ends import balanced_shares, device_times_s
+from .problem import AllocationError
+
+__all__ = [
+    "COMBINATIONS_MAX",
+    "DEVICES_MAX",
+    "SharePlan",
+    "ShareProblem",
+    "alternating",
+    "best_choice",
+    "best_shares",
+    "brute_force",
+    "common_cut",
+    "equal_shares",
+    "joint",
+]
+
+DEVICES_MAX = 4  # of the brute force
+COMBINATIONS_MAX = 1_000_000
+BATCH = 1 << 16  # combinations at a time
+GAIN_MIN = 1e-12  # relative; a step of the descent that gains less is rounding
+
+
+@dataclass(frozen=True)
+class ShareProblem:
+    """The times that shares and cuts decide. A column is a cut; which one it is, is the caller's to know.
+
+    Attributes
+    ----------
+    fixed_s : [num_devices, num_cuts], float
+        What no share shortens, c, at least 0, [s].
+    shared_s : [num_devices, num_cuts], float
+        The shared part if the device had the whole resource, q, at least 0, [s].
+    allowed : [num_devices, num_cuts], bool
+        Whether the device's memory permits the cut; the times of one that it does not are not looked at.
+
+    Raises
+    ------
+    AllocationError
+        If the shapes differ, a time is out of range, or a device has no cut that it may take.
+    """
+
+    fixed_s: NDArray[np.float64]
+    shared_s: NDArray[np.float64]
+    allowed: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        shapes = {name: getattr(self, name).shape for name in ("fixed_s", "shared_s", "allowed")}
+        if len(set(shapes.values())) > 1 or self.allowed.ndim != 2 or not self.allowed.size:
+            given = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+            raise AllocationError(f"a row for each device and a column for each cut are needed, not {given}")
+        for name, values in (("fixed_s", self.fixed_s), ("shared_s", self.shared_s)):
+            for device, cut in np.argwhere(self.allowed & ~(np.isfinite(values) & (values >= 0))):
+                raise AllocationError(
+                    f"{name} of device {device} in column {cut} must be finite and at least 0,"
+                    f" not {values[device, cut]:g}"
+                )
+        for device in np.flatnonzero(~self.allowed.any(axis=1)):
+            raise AllocationError(
+                f"device {device} may take none of the {self.num_cuts} cuts: its memory permits none"
+            )
+
+    @property
+    def num_devices(self) -> int:
+        """Return n."""
+        return len(self.allowed)
+
+    @property
+    def num_cuts(self) -> int:
+        """Return the number of columns."""
+        return int(self.allowed.shape[1])
+
+    @cached_property
+    def open_fixed_s(self) -> NDArray[np.float64]:
+        """Return c, and infinity where a cut is not allowed, [num_devices, num_cuts], [s]."""
+        return np.where(self.allowed, self.fixed_s, np.inf)
+
+    @cached_property
+    def open_shared_s(self) -> NDArray[np.float64]:
+        """Return q, and infinity where a cut is not allowed, [num_devices, num_cuts], [s]."""
+        return np.where(self.allowed, self.shared_s, np.inf)
+
+
+@dataclass(frozen=True)
+class SharePlan:
+    """A cut and a share for each device.
+
+    Attributes
+    ----------
+    choice : [num_devices], int
+        The column of each device's cut.
+    shares : [num_devices], float
+        Share β_i of the resource; 0 only where the cut uses none of it, [1].
+    time_s : float
+        The longest time of all devices, max T_i, [s].
+    history_s : the longest time after each step of the search, the plan's own last, [s]
+    """
+
+    choice: NDArray[np.intp]
+    shares: NDArray[np.float64]
+    time_s: float
+    history_s: tuple[float, ...]
+
+
+def best_shares(
+    fixed_s: NDArray[np.float64], shared_s: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Return the shares that minimise the longest time for given cuts, exact to rounding.
+
+    All devices that use the resource end together: ``β_i = q_i/(T − c_i)``, ``Σ β_i = 1``.
+
+    Parameters
+    ----------
+    fixed_s : [num_devices], float
+        c_i, [s].
+    shared_s : [num_devices], float
+        q_i, at least 0, [s].
+
+    Returns
+    -------
+    shares : [num_devices], float
+        β_i; 0 where q_i is, [1].
+    time_s : float
+        max T_i, [s].
+    """
+    shares = balanced_shares(fixed_s, shared_s)
+    return shares, float(device_times_s(fixed_s, shared_s, shares).max())
+
+
+def best_choice(problem: ShareProblem, shares: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the cut of each device that is the shortest at its share, [num_devices].
+
+    Ties go to the lowest column.
+
+    Parameters
+    ----------
+    problem : the times
+    shares : [num_devices], float
+        β_i, [1].
+
+    Raises
+    ------
+    AllocationError
+        If a device has a share of 0 and no cut that needs none.
+    """
+    times_s = device_times_s(problem.open_fixed_s, problem.open_shared_s, shares[:, np.newaxis])
+    choice: NDArray[np.intp] = times_s.argmin(axis=1)
+    for device in np.flatnonzero(~np.isfinite(times_s[np.arange(problem.num_devices), choice])):
+        raise AllocationError(
+            f"device {device} has a share of {shares[device]:g}, and each cut that it may take needs more"
+        )
+    return choice
+
+
+def equal_shares(problem: ShareProblem) -> SharePlan:
+    """Return the plan in which each device has 1/n, and the best cut for that.
+
+    Parameters
+    ----------
+    problem : the times
+    """
+    shares = np.full(problem.num_devices, 1.0 / problem.num_devices)
+    return _plan(problem, best_choice(problem, shares), shares)
+
+
+def common_cut(problem: ShareProblem, *, equal_shares: bool) -> SharePlan:
+    """Return the best plan with one cut for all. Ties go to the lowest column.
+
+    Parameters
+    ----------
+    problem : the times
+    equal_shares : 1/n each; else the best shares
+
+    Raises
+    ------
+    AllocationError
+        If no cut is allowed for all devices.
+    """
+    columns = np.flatnonzero(problem.allowed.all(axis=0))
+    if not columns.size:
+        nearest = int(problem.allowed.sum(axis=0).argmax())
+        lacking = np.flatnonzero(~problem.allowed[:, nearest])
+        raise AllocationError(
+            f"none of the {problem.num_cuts} cuts is allowed for all {problem.num_devices} devices: column"
+            f" {nearest} comes nearest, and is not allowed for {len(lacking)} of them, the first device"
+            f" {lacking[0]}"
+        )
+    fixed_s, shared_s = problem.fixed_s[:, columns].T, problem.shared_s[:, columns].T  # [columns, devices]
+    even = np.full_like(fixed_s, 1.0 / problem.num_devices)
+    shares = even if equal_shares else balanced_shares(fixed_s, shared_s)
+    best = int(device_times_s(fixed_s, shared_s, shares).max(axis=1).argmin())
+    return _plan(problem, np.full(problem.num_devices, columns[best]), shares[best])
+
+
+def alternating(problem: ShareProblem, start: SharePlan | None = None) -> SharePlan:
+    """Return the plan of EdgeSplit's and ESFL's descent: best cuts for the shares, best shares for the cuts.
+
+    No step makes the longest time longer. Where every cut uses the resource it ends at the optimum. A device
+    whose cut uses none gets no share, and so never leaves that cut: there it may end above ``joint``.
+
+    Parameters
+    ----------
+    problem : the times
+    start : the plan whose shares come first; absent: equal shares
+    """
+    shares = equal_shares(problem).shares if start is None else start.shares
+    plan = _plan(problem, best_choice(problem, shares), shares)
+    history_s = [plan.time_s]
+    while True:
+        balanced = _with_best_shares(problem, plan)
+        if plan.time_s - balanced.time_s <= GAIN_MIN * plan.time_s:
+            last = min(balanced, plan, key=lambda each: each.time_s)  # rounding may lengthen what is the best
+            return replace(last, history_s=(*history_s, last.time_s))
+        # A better cut may shorten the longest time no further by itself: the next shares do.
+        plan = _plan(problem, best_choice(problem, balanced.shares), balanced.shares)
+        history_s += [balanced.time_s, plan.time_s]
+
+
+def joint(problem: ShareProblem) -> SharePlan:
+    """Return the optimum of cuts and shares together, exact to rounding.
+
+    At the time T of a plan, each device takes the cut that needs the least share for T. If those needs sum
+    to less than 1, the best shares for these cuts end earlier; if not, no plan does. So T falls from plan to
+    plan, and there are finitely many.
+
+    Parameters
+    ----------
+    problem : the times
+    """
+    plan = equal_shares(problem)
+    history_s = [plan.time_s]
+    while True:
+        choice = _least_needs(problem, plan.time_s)
+        if choice is None:
+            break
+        better = _with_best_shares(problem, replace(plan, choice=choice))
+        if better.time_s >= plan.time_s:
+            break
+        plan = better
+        history_s.append(plan.time_s)
+    return replace(plan, history_s=tuple(history_s))
+
+
+def brute_force(problem: ShareProblem) -> SharePlan:
+    """Return the best of all combinations of cuts, with the best shares for each.
+
+    Ties go to the lowest columns, the first device's first.
+
+    Parameters
+    ----------
+    problem : the times
+
+    Raises
+    ------
+    AllocationError
+        If there are more than 4 devices, or more than 1,000,000 combinations.
+    """
+    columns = [np.flatnonzero(row) for row in problem.allowed]
+    sizes = [len(each) for each in columns]
+    if problem.num_devices > DEVICES_MAX or math.prod(sizes) > COMBINATIONS_MAX:
+        raise AllocationError(
+            f"{problem.num_devices} devices have {math.prod(sizes):.6g} combinations of cuts; brute force"
+            f" takes {DEVICES_MAX} devices and {COMBINATIONS_MAX:,} combinations at most"
+        )
+    devices = np.arange(problem.num_devices)
+    best: SharePlan | None = None
+    for first in range(0, math.prod(sizes), BATCH):
+        digits = np.unravel_index(np.arange(first, min(first + BATCH, math.prod(sizes))), sizes)
+        choices = np.stack([each[digit] for each, digit in zip(columns, digits, strict=True)], axis=1)
+        fixed_s, shared_s = problem.fixed_s[devices, choices], problem.shared_s[devices, choices]
+        shares = balanced_shares(fixed_s, shared_s)  # [combinations, num_devices]
+        least = int(device_times_s(fixed_s, shared_s, shares).max(axis=1).argmin())
+        plan = _plan(problem, choices[least], shares[least])
+        best = plan if best is None or plan.time_s < best.time_s else best
+    assert best is not None  # each device may take a cut
+    return best
+
+
+def _plan(problem: ShareProblem, choice: NDArray[np.intp], shares: NDArray[np.float64]) -> SharePlan:
+    fixed_s, shared_s = _chosen(problem, choice)
+    time_s = float(device_times_s(fixed_s, shared_s, shares).max())
+    return SharePlan(choice, shares, time_s, (time_s,))
+
+
+def _with_best_shares(problem: ShareProblem, plan: SharePlan) -> SharePlan:
+    return _plan(problem, plan.choice, balanced_shares(*_chosen(problem, plan.choice)))
+
+
+def _chosen(
+    problem: ShareProblem, choice: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return c and q of the chosen cuts, each [num_devices], [s]."""
+    devices = np.arange(problem.num_devices)
+    return problem.fixed_s[devices, choice], problem.shared_s[devices, choice]
+
+
+def _least_needs(problem: ShareProblem, time_s: float) -> NDArray[np.intp] | None:
+    """Return each device's cut of the least need for ``time_s``; none if an earlier end is out of reach."""
+    left_s = time_s - problem.open_fixed_s
+    with np.errstate(divide="ignore", invalid="ignore"):
+        needs = np.where(left_s > 0, problem.open_shared_s / left_s, np.inf)  # [num_devices, num_cuts]
+    least = needs.min(axis=1, keepdims=True)
+    if not least.sum() < 1:
+        return None
+    # Of cuts that need nothing, the earliest: the other devices may let the end come that far.
+    choice: NDArray[np.intp] = np.where(needs == least, problem.open_fixed_s, np.inf).argmin(axis=1)
+    return choice
