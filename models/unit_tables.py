@@ -8,15 +8,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from ..scenarios.faults import faults_of
+from ..scenarios.layer_profile import BATCH_SIZE, LayerProfile, read_layer_profile
 from ..scenarios.registry import Parameters, find
 from ..scenarios.unit_table import UnitTable, read_unit_table
 from .networks import catalogue as _catalogue  # noqa: F401 - registers the models that are looked up
-from .networks.parameters import ImageModelParameters, TableParameters
+from .networks.parameters import ImageModelParameters, MeasuredParameters, TableParameters
 
-__all__ = ["TABLES", "named_unit_table", "unit_table"]
+__all__ = ["TABLES", "model_profile", "named_unit_table", "unit_table"]
 
 TABLES = Path(__file__).parent / "tables"
 """Where the committed unit tables are."""
@@ -32,6 +34,8 @@ def unit_table(parameters: Parameters) -> UnitTable:
     """
     if isinstance(parameters, TableParameters):
         return read_unit_table(parameters.file)
+    if isinstance(parameters, MeasuredParameters):
+        return _measured_table(read_layer_profile(parameters.profile))
     if not isinstance(parameters, ImageModelParameters):
         raise ValueError(
             f"model {parameters.name!r}: its parameters must be ImageModelParameters, "
@@ -43,6 +47,37 @@ def unit_table(parameters: Parameters) -> UnitTable:
     from .profile import built_profile
 
     return built_profile(parameters)
+
+
+def _measured_table(profile: LayerProfile) -> UnitTable:
+    """Return the sizes of a profile's layers; FLOPs are not known, and are not asked for."""
+    nothing = np.zeros(len(profile.weight_bits))
+    activations = profile.activation_bits / BATCH_SIZE
+    names = tuple(f"layer{number}" for number in range(len(nothing)))
+    return UnitTable(names, nothing, nothing, activations, activations, profile.weight_bits)
+
+
+def model_profile(parameters: Parameters, units: int) -> LayerProfile | None:
+    """Return the measured layer times of a model section; None where it has none.
+
+    Parameters
+    ----------
+    units : int
+        How many units the model has.
+
+    Raises
+    ------
+    ValueError
+        If the folder can't be used, or has another number of layers.
+    """
+    folder = getattr(parameters, "profile", None)
+    if folder is None:
+        return None
+    profile = read_layer_profile(folder)
+    layers = len(profile.weight_bits)
+    if layers != units:
+        raise ValueError(f"{folder} has {layers} layers; model {parameters.name} has {units} units")
+    return profile
 
 
 def named_unit_table(

@@ -17,6 +17,7 @@ def inconsistencies(scenario: Scenario) -> list[Fault]:
         *_labels(scenario),
         *_lengths(scenario),
         *_places(scenario),
+        *_own_links(scenario),
         *_allocation(scenario),
         *_learning(scenario),
     ]
@@ -52,6 +53,16 @@ def _places(scenario: Scenario) -> Iterator[Fault]:
         yield Fault(("devices", "positions"), "gives the places already; leave out distance_m")
 
 
+def _own_links(scenario: Scenario) -> Iterator[Fault]:
+    if scenario.devices.uplink_bps is None:
+        return
+    radio, why = scenario.radio, "devices.uplink_bps gives links of the devices' own, which do not change"
+    if radio.fading.model != "none":
+        yield Fault(("radio", "fading"), f"{why}; leave out fading")
+    if radio.sharing != "dedicated":
+        yield Fault(("radio", "sharing"), f"{why}; leave out sharing")
+
+
 def _allocation(scenario: Scenario) -> Iterator[Fault]:
     allocation = scenario.allocation
     for key in ("subchannels", "power"):
@@ -65,9 +76,10 @@ def _allocation(scenario: Scenario) -> Iterator[Fault]:
 
 def _learning(scenario: Scenario) -> Iterator[Fault]:
     if scenario.learning is not None:
-        if scenario.model.name == "table":
+        if scenario.model.name in ("table", "measured"):
             yield Fault(
-                ("model", "name"), "a unit table has no weights to train; name a model, or leave out learning"
-            )
+                ("model", "name"), f"{scenario.model.name} has no weights to train; name a model, or leave"
+                " out learning"
+            )  # fmt: skip
     elif scenario.stop.accuracy is not None:
         yield Fault(("stop", "accuracy"), "needs a learning section: without one nothing is trained")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializeAsAny, model_validator
 
+from .compression import Compression
 from .fields import (
     Distances,
     Distribution,
@@ -24,6 +25,7 @@ from .fields import (
     ScenarioPath,
 )
 from .named import FadingParameters, MethodOr, NameOf, PathLossParameters, Registered, SchemeParameters
+from .network import Network
 from .partition import Partition
 from .registry import Parameters
 from .section import Section
@@ -121,6 +123,22 @@ class Devices(Section):
         default=None,
         description="CSV of x_m, y_m of each device, with time_s where they move; instead of distance_m",
     )
+    memory_mib: PositivePerDevice | None = Field(
+        default=None, description="for weights and a batch's activations of its part; absent: no limit"
+    )
+    uplink_bps: PositivePerDevice | None = Field(
+        default=None, description="rate of a link of its own, in place of the radio; with downlink_bps"
+    )
+    downlink_bps: PositivePerDevice | None = Field(default=None, description="the other direction's")
+    profile: str | tuple[str, ...] | None = Field(
+        default=None, description="device of model.profile whose measured times they have, or one for each"
+    )
+
+    @model_validator(mode="after")
+    def _both_directions(self) -> Devices:
+        if (self.uplink_bps is None) != (self.downlink_bps is None):
+            raise ValueError("give both uplink_bps and downlink_bps, or neither")
+        return self
 
 
 class Server(Section):
@@ -133,6 +151,11 @@ class Server(Section):
         default="barrier",
         description="barrier: start when all data are there; arrival: a queue, first come first served",
     )
+    profile: str | None = Field(
+        default=None, description="device of model.profile whose measured times the server has"
+    )
+    memory_mib: Positive | None = Field(default=None, description="absent: no limit")
+    price_per_hour: NonNegative = Field(default=0.0, description="in a currency of yours")
 
 
 class Radio(Section):
@@ -282,6 +305,10 @@ class Scenario(Section):
     learning: Learning | None = None
     devices: Devices = Devices()
     server: Server = Server()
+    network: Network | None = Field(default=None, description="compute nodes, for schemes of several hops")
+    compression: Compression | None = Field(
+        default=None, description="of every scheme that has none of its own; absent: none"
+    )
     radio: Radio = Field(default={}, validate_default=True)
     allocation: Allocation = Field(default={}, validate_default=True)
     stragglers: Stragglers | None = None

@@ -78,6 +78,11 @@ class UnitTable:
         """Return Λ_j: bits of the parameters and buffers of units 1..j."""
         return float(self.parameter_bits[:cut].sum())
 
+    def memory_bits(self, first: int, end: int, batch_size: int) -> float:
+        """Return what training units ``first`` to ``end - 1`` keeps: weights and activations, [bit]."""
+        per_sample = self.activation_bits[first:end].sum()
+        return float(self.parameter_bits[first:end].sum() + batch_size * per_sample)
+
 
 def read_unit_table(path: Path) -> UnitTable:
     """Read a unit table: ``unit,forward_flops,backward_flops,activation_bits,gradient_bits,parameter_bits``.

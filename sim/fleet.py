@@ -11,7 +11,7 @@ from ..scenarios.fields import draw
 from ..scenarios.schema import Devices
 from ..scenarios.streams import stream
 from .radio.gain_trace import PositionTrace, read_positions
-from .radio.units import dbm_to_w
+from .radio.units import BITS_PER_MIB, dbm_to_w
 
 __all__ = ["Fleet", "draw_fleet"]
 
@@ -29,6 +29,8 @@ class Fleet:
     power_max_w : uplink power limit, [W]
     battery_j : what each battery holds, [J]; None where all have mains
     moves : places over time, of which distance and angle are the first; None where nobody moves
+    memory_bits : what fits into each device's memory, [bit]; None: without limit
+    uplink_bps, downlink_bps : rates of links of their own, [bit/s]; None where the radio carries all
     """
 
     clock_hz: Array
@@ -39,6 +41,9 @@ class Fleet:
     power_max_w: Array
     battery_j: Array | None = None
     moves: PositionTrace | None = None
+    memory_bits: Array | None = None
+    uplink_bps: Array | None = None
+    downlink_bps: Array | None = None
 
     def __len__(self) -> int:
         """Return the number of devices."""
@@ -62,6 +67,11 @@ def draw_fleet(devices: Devices, seed: int) -> Fleet:
     def values(name: str) -> Array:
         return draw(getattr(devices, name), devices.count, stream(seed, f"devices.{name}"))
 
+    def values_or_none(name: str) -> Array | None:
+        return None if getattr(devices, name) is None else values(name)
+
+    memory_mib = values_or_none("memory_mib")
+
     if devices.positions is None:
         distance_m = values("distance_m")
         angle_rad = stream(seed, "devices.angle").uniform(0.0, 2.0 * np.pi, devices.count)
@@ -76,6 +86,9 @@ def draw_fleet(devices: Devices, seed: int) -> Fleet:
         distance_m=distance_m,
         angle_rad=angle_rad,
         power_max_w=np.asarray(dbm_to_w(values("power_max_dbm"))),
-        battery_j=None if devices.battery_j is None else values("battery_j"),
+        battery_j=values_or_none("battery_j"),
         moves=moves if moves is not None and len(moves.times_s) > 1 else None,
+        memory_bits=None if memory_mib is None else memory_mib * BITS_PER_MIB,
+        uplink_bps=values_or_none("uplink_bps"),
+        downlink_bps=values_or_none("downlink_bps"),
     )

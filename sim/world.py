@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
+from typing import Any
 
 import networkx as nx
 from simpy import Environment, Event
 
+from ..scenarios.network import ComputeNode as NodeSection
 from ..scenarios.schema import Scenario
 from ..scenarios.schema import Server as ServerSection
 from ..scenarios.streams import stream
 from .battery import BatteryDevice
 from .carriers import Broadcaster, carriers
+from .compute_nodes import ComputeNode, ServerShare, Wire
 from .crew import Call, Crew, Path
 from .fleet import Fleet
 from .links import LinkSource
 from .medium import Medium
+from .network import Network
 from .nodes import Carrier, Device, Server
+from .phases import Phase
 from .processor import SlowdownTrace
 from .record import IntervalRecord
 from .sharing import Sharing
@@ -36,6 +41,9 @@ class World:
     links : rates and powers, constant or over time
     speeds : each device's slow-downs, None for none
     sharing : the rules by which uplinks and downlinks share the band; None: each has links of its own
+    network : compute nodes behind the access point, if there are any
+    server_shares : [num_devices], float
+        The share of the server's processor that is each client's own; None: the server is one processor.
 
     Attributes
     ----------
@@ -43,8 +51,11 @@ class World:
         The event loop; its clock is the simulated time, [s].
     graph : networkx.DiGraph
         ``device-i`` ↔ ``access-point`` ↔ ``server``; each radio edge holds what carries its bits as ``link``.
-        The wire behind the access point costs no time.
+        The wire from the access point to the server costs no time. Wires to and between compute nodes do,
+        and are the edges' ``link``.
     devices, server : the nodes that take time
+    compute_nodes : by name
+    server_shares : the clients' own shares of the server, as nodes; empty where it is not shared out
     clients : tuple of int
         The numbers of the clients that are in the run.
     left_at_s : dict of int to float
@@ -59,6 +70,9 @@ class World:
         links: LinkSource,
         speeds: Sequence[SlowdownTrace | None],
         sharing: tuple[Sharing, Sharing] | None = None,
+        *,
+        network: Network | None = None,
+        server_shares: Sequence[float] = (),
     ) -> None:
         self.env = Environment()
         self.service = server.service
@@ -66,14 +80,7 @@ class World:
         self.left_at_s: dict[int, float] = {}
         self.clients_may_leave = fleet.battery_j is not None
         self.record = IntervalRecord(["server", *(f"device-{i}" for i in self.clients)])
-        self.server = Server(
-            self.env,
-            self.record,
-            0,
-            clock_hz=server.clock_hz,
-            cycles_per_flop=server.cycles_per_flop,
-            switched_capacitance=server.switched_capacitance,
-        )
+        self.server = Server(self.env, self.record, 0, **_processor(server))
         self.devices = [self._device(fleet, i, speeds[i]) for i in self.clients]
         self._media: tuple[Medium, Medium] | None = None
         if sharing is not None:
@@ -83,7 +90,30 @@ class World:
             )
         self.graph: nx.DiGraph[str] = nx.DiGraph()
         self.connect(links, sharing)
+        self.server_shares = [
+            ServerShare(
+                self.env, self.record, self._add_name(f"server-{i}"), share=float(share), **_processor(server)
+            )
+            for i, share in enumerate(server_shares)
+        ]
+        self.compute_nodes: dict[str, ComputeNode] = {}
+        self._network = network
+        if network is not None:
+            self._add_network(network)
         self._crew = Crew(self.env, self.devices)
+
+    def _add_name(self, name: str) -> int:
+        self.record.nodes.append(name)
+        return len(self.record.nodes) - 1
+
+    def _add_network(self, network: Network) -> None:
+        for node in network.nodes:
+            made = ComputeNode(self.env, self.record, self._add_name(node.name), **_processor(node))
+            self.compute_nodes[node.name] = made
+            self.graph.add_node(node.name, node=made)
+        for start, end, wire in network.graph.edges(data=True):
+            index = self._add_name(f"{start}>{end}")
+            self.graph.add_edge(start, end, link=Wire(self.env, self.record, index, **wire))
 
     def _device(self, fleet: Fleet, client: int, speed: SlowdownTrace | None) -> Device:
         make: Callable[..., Device] = Device
@@ -134,9 +164,35 @@ class World:
         """Return the event that the last downlinks of these clients have ended."""
         return self.env.all_of([self.devices[client].received for client in clients])
 
+    def send(
+        self, start: str, end: str, phase: Phase, bits: float, client: int
+    ) -> Generator[Event, Any, None]:
+        """Yield until a message has gone over the wires from one node to another, one hop after the other.
+
+        Parameters
+        ----------
+        start, end : ``access-point`` or names of compute nodes
+        phase : of its intervals
+        bits : float
+            The message's size, [bit].
+        client : int
+            Whose data it is.
+        """
+        assert self._network is not None
+        for hop in self._network.route(start, end, bits):
+            yield self.graph.edges[hop]["link"].carry(phase, bits, client)
+
     def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> Call:
         """Send clients on a path side by side; see :meth:`Crew.start`."""
         return self._crew.start(path, members, deadline_s)
+
+
+def _processor(section: ServerSection | NodeSection) -> dict[str, Any]:
+    return {
+        "clock_hz": section.clock_hz,
+        "cycles_per_flop": section.cycles_per_flop,
+        "switched_capacitance": section.switched_capacitance,
+    }
 
 
 def slowdown_traces(scenario: Scenario) -> list[SlowdownTrace | None]:

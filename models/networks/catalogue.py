@@ -1,7 +1,7 @@
 """The names of models that a scenario can use. Importing this module registers them, and imports no torch.
 
-Behind a model's name is ``(parameters) -> nn.Sequential`` of units; behind ``table``, which has no
-weights, ``(parameters) -> UnitTable``.
+Behind a model's name is ``(parameters) -> nn.Sequential`` of units; behind ``table`` and ``measured``, which
+have no weights, ``(parameters) -> UnitTable``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from ...scenarios.registry import register
 from .parameters import (
     ImportedParameters,
     LenetParameters,
+    MeasuredParameters,
     MlpParameters,
     ResnetParameters,
     TableParameters,
@@ -41,6 +42,13 @@ register(
 )
 register(
     "model",
+    "resnet101_basic",
+    f"{__package__}.resnet:build",
+    parameters=ResnetParameters,
+    summary="ResNet-101 with basic blocks, 37 units, as in MP-SL's testbed (Tirana et al. 2024)",
+)
+register(
+    "model",
     "vgg16",
     f"{__package__}.vgg:build",
     parameters=VggParameters,
@@ -59,6 +67,13 @@ register(
     f"{__package__}.imported:build",
     parameters=ImportedParameters,
     summary="an nn.Sequential of yours, by import path",
+)
+register(
+    "model",
+    "measured",
+    "cutlayer.models.unit_tables:unit_table",
+    parameters=MeasuredParameters,
+    summary="measured layer times in a folder, for timelines of schemes that take them",
 )
 register(
     "model",

@@ -14,6 +14,7 @@ __all__ = [
     "ImageModelParameters",
     "ImportedParameters",
     "LenetParameters",
+    "MeasuredParameters",
     "MlpParameters",
     "ResnetParameters",
     "TableParameters",
@@ -32,6 +33,9 @@ class ImageModelParameters(Parameters):
 
     input_shape: InputShape = Field(default=(3, 64, 64), description="channels, height, width")
     classes: Annotated[PositiveInt, Field(ge=2)] = 7
+    profile: ScenarioPath | None = Field(
+        default=None, description="folder of measured layer times, as many rows as units, in place of FLOPs"
+    )
 
     @field_validator("input_shape")
     @classmethod
@@ -71,8 +75,9 @@ class LenetParameters(ImageModelParameters):
 
 
 class ResnetParameters(ImageModelParameters):
-    """ResNet-18."""
+    """ResNet of basic blocks: how many is in the name."""
 
+    name: Literal["resnet18", "resnet101_basic"]
     activation: Activation = "relu"
 
 
@@ -98,3 +103,11 @@ class TableParameters(Parameters):
     """A model known by its unit table alone: for timelines, not for training."""
 
     file: ScenarioPath = Field(description="CSV file of the unit table")
+
+
+class MeasuredParameters(Parameters):
+    """A model known by the measured times and sizes of its layers alone: for timelines, not for training."""
+
+    profile: ScenarioPath = Field(
+        description="folder of measured layer times: a CSV a device, and memory.csv"
+    )

@@ -1,4 +1,6 @@
-"""ResNet-18 of He, Zhang, Ren, Sun, "Deep residual learning for image recognition", 2016, Table 1.
+"""ResNets of He, Zhang, Ren, Sun, "Deep residual learning for image recognition", 2016, Table 1.
+
+ResNet-18, and ResNet-101 with basic blocks in the place of bottlenecks: that of MP-SL's testbed.
 
 A basic block can't be cut inside: its shortcut would have to travel too. So each block is one unit.
 """
@@ -15,11 +17,11 @@ from .parameters import Activation, ResnetParameters
 __all__ = ["BasicBlock", "build"]
 
 STAGE_CHANNELS = (64, 128, 256, 512)
-BLOCKS_PER_STAGE = 2
+BLOCKS_PER_STAGE = {"resnet18": (2, 2, 2, 2), "resnet101_basic": (3, 4, 23, 3)}
 
 
 def build(parameters: ResnetParameters) -> nn.Sequential:
-    """Return the units stem, maxpool, block1..8, avgpool, fc, with weights from torch's global generator."""
+    """Return the units stem, maxpool, block1, …, avgpool, fc, with weights from torch's global generator."""
     width = STAGE_CHANNELS[0]
     units: OrderedDict[str, nn.Module] = OrderedDict()
     units["stem"] = nn.Sequential(
@@ -30,7 +32,7 @@ def build(parameters: ResnetParameters) -> nn.Sequential:
     units["maxpool"] = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
     number = 0
     for stage, outputs in enumerate(STAGE_CHANNELS):
-        for position in range(BLOCKS_PER_STAGE):
+        for position in range(BLOCKS_PER_STAGE[parameters.name][stage]):
             number += 1
             stride = 2 if stage and not position else 1
             units[f"block{number}"] = BasicBlock(width, outputs, stride, parameters.activation)

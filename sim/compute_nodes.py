@@ -1,0 +1,129 @@
+"""Compute nodes behind the access point, the wires between them, and what is in their memory."""
+
+from __future__ import annotations
+
+import math
+
+from simpy import Environment, Timeout
+
+from .nodes import Lane, Node
+from .phases import Phase
+from .record import IntervalRecord
+
+__all__ = ["ComputeNode", "MemoryAccount", "ServerShare", "Wire"]
+
+
+class MemoryAccount:
+    """What a node holds over time.
+
+    Attributes
+    ----------
+    held_bits, peak_bits : float
+        Now, and the most so far, [bit].
+    changes : list of (time_s, held_bits)
+        Each change, with what is held after it.
+    """
+
+    def __init__(self, env: Environment) -> None:
+        self._env = env
+        self.held_bits = self.peak_bits = 0.0
+        self.changes: list[tuple[float, float]] = []
+
+    def take(self, bits: float) -> None:
+        """Hold so many bits more; fewer, where negative."""
+        self.held_bits += bits
+        self.peak_bits = max(self.peak_bits, self.held_bits)
+        self.changes.append((self._env._now, self.held_bits))  # the property costs a tenth of an event
+
+
+class ComputeNode(Node):
+    """A node that trains parts of the model, one task at a time, first come first served."""
+
+    def __init__(
+        self,
+        env: Environment,
+        record: IntervalRecord,
+        index: int,
+        *,
+        clock_hz: float,
+        cycles_per_flop: float,
+        switched_capacitance: float,
+    ) -> None:
+        super().__init__(
+            env,
+            record,
+            index,
+            clock_hz=clock_hz,
+            cycles_per_flop=cycles_per_flop,
+            switched_capacitance=switched_capacitance,
+        )
+        self.memory = MemoryAccount(env)
+
+    def backward(self, backward: tuple[Phase, float], update: tuple[Phase, float], client: int) -> Timeout:
+        """Return the event at which the gradient leaves; the update occupies the node right after it.
+
+        Parameters
+        ----------
+        backward, update : phase and FLOPs each
+        client : int
+            Whose rows they are.
+        """
+        gradient = self.compute(*backward, client)
+        self.compute(*update, client)
+        return gradient
+
+
+class ServerShare(Node):
+    """A fixed share of the server's processor, for one client alone.
+
+    Parameters
+    ----------
+    share : float
+        From 0 to 1: work takes 1/share of its time on the whole processor; a FLOP costs the same energy.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        record: IntervalRecord,
+        index: int,
+        *,
+        clock_hz: float,
+        cycles_per_flop: float,
+        switched_capacitance: float,
+        share: float,
+    ) -> None:
+        super().__init__(
+            env,
+            record,
+            index,
+            clock_hz=clock_hz,
+            cycles_per_flop=cycles_per_flop,
+            switched_capacitance=switched_capacitance,
+        )
+        self.seconds_per_flop *= math.inf if share == 0 else 1 / share
+
+
+class Wire(Node):
+    """One direction of a wire: messages one after the other, each arriving a delay after its last bit left.
+
+    Parameters
+    ----------
+    rate_bps, delay_s : float
+        [bit/s], [s].
+    """
+
+    def __init__(
+        self, env: Environment, record: IntervalRecord, index: int, *, rate_bps: float, delay_s: float
+    ) -> None:
+        super().__init__(env, record, index, clock_hz=1.0, cycles_per_flop=0.0, switched_capacitance=0.0)
+        self._lane = Lane()
+        self._rate_bps = rate_bps
+        self._delay_s = delay_s
+
+    def carry(self, phase: Phase, bits: float, client: int) -> Timeout:
+        """Return the event of a message's arrival, queued behind what the wire has to carry."""
+        sent = self.occupy(self._lane, phase, bits / self._rate_bps, bits, 0.0, 0.0, client)
+        if not self._delay_s:
+            return sent
+        return Timeout(self.env, self._lane.free_at_s - self.env._now + self._delay_s)
