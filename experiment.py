@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from .analysis.tables import round_table, scheme_summary
+from .place_tables import cut_list, device_table, energy_columns, memory_table, node_table
 from .preparation import Experiment
-from .sim.radio.units import linear_to_db
 from .sim.record import timeline_fingerprint
 from .sim.schemes.base import Scheme
 from .sim.schemes.engine import RoundResult, rounds
@@ -34,6 +34,8 @@ class SchemeRun:
     summary: dict[str, Any]
     rounds: pd.DataFrame
     devices: pd.DataFrame
+    nodes: pd.DataFrame
+    memory: pd.DataFrame
     intervals: pd.DataFrame
     interrupted: bool
 
@@ -76,7 +78,10 @@ def run_scheme(
     table = round_table(intervals, _learnt(scheme, identity, results))
     summary = {
         "scheme": scheme.parameters.name,
-        "cut": plan.cut if scheme.has_cut else None,
+        "cut": (list(scheme.cut) if isinstance(scheme.cut, tuple) else scheme.cut)
+        if scheme.has_cut
+        else None,
+        **scheme.details,
         "predicted_latency_s": plan.predicted_s,
         **scheme_summary(table, scenario.target_accuracy),
         "plans": 1 + replanner.plans,
@@ -85,13 +90,20 @@ def run_scheme(
         # an interrupted round may have moved some of the weights
         "weights_fingerprint": learner.fingerprint() if learner and not interrupted else None,
     }
-    devices = _device_table(experiment, scheme, plan, identity, results)
-    devices = devices.assign(**_energy_columns(intervals, len(devices)))
+    devices = device_table(experiment, scheme, plan, identity, results[-1].accuracy)
+    devices = devices.assign(**energy_columns(intervals, len(devices)))
     devices["left_at_s"] = [world.left_at_s.get(client, np.nan) for client in range(len(devices))]
+    nodes = node_table(experiment, scheme, world, identity, intervals)
+    summary |= {
+        "device_memory_bits": float(devices["memory_bits"].max()),
+        "node_memory_bits": float(nodes[["memory_planned_bits", "memory_peak_bits"]].max().max()),
+        "cost": float(nodes["cost"].sum()),
+    }
     intervals = intervals.assign(label=label, seed=scenario.seed)
     first = [*identity, "round"]
     intervals = intervals[[*first, *(c for c in intervals.columns if c not in first)]]
-    return SchemeRun(label, summary, table, devices, intervals, interrupted)
+    memory = memory_table(world, identity)
+    return SchemeRun(label, summary, table, devices, nodes, memory, intervals, interrupted)
 
 
 def make_world(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> tuple[World, Replanner]:
@@ -99,7 +111,15 @@ def make_world(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> tupl
     scenario, channel = experiment.loaded.scenario, experiment.channel
     links = PlannedLinks(plan, channel)
     sharing = sharing_rules(scheme, plan, channel, links, scenario.radio)
-    world = World(scenario.server, experiment.fleet, links, slowdown_traces(scenario), sharing)
+    world = World(
+        scenario.server,
+        experiment.fleet,
+        links,
+        slowdown_traces(scenario),
+        sharing,
+        network=experiment.site.network,
+        server_shares=scheme.server_shares,
+    )
     replanner = Replanner(
         scheme,
         plan,
@@ -123,15 +143,18 @@ def scheme_learner(experiment: Experiment, scheme: Scheme) -> Any:
         scheme.learner,
         scheme.learner_options,
         model=scenario.model,
-        cut=scheme.cut,
+        cut=common_cut(scheme) or 0,
         data=experiment.data,
         learning=scenario.learning,
         seed=scenario.seed,
+        compression=scheme.job.compression.section if scheme.job.compression else None,
     )
 
 
 def _learnt(scheme: Scheme, identity: dict[str, Any], results: list[RoundResult]) -> pd.DataFrame:
     rows = []
+    cuts = cut_list(scheme, len(scheme.cut) if isinstance(scheme.cut, tuple) else 1)
+    cut = "|".join(cuts)
     for result in results:
         accuracy = result.accuracy
         rows.append(
@@ -139,7 +162,7 @@ def _learnt(scheme: Scheme, identity: dict[str, Any], results: list[RoundResult]
                 "scheme": scheme.parameters.name,
                 **identity,
                 "round": result.number,
-                "cut": str(scheme.cut) if scheme.has_cut else "",
+                "cut": cut,
                 "participants": len(result.outcome.participants),
                 "updates": result.outcome.updates,
                 "samples": result.outcome.samples,
@@ -154,53 +177,11 @@ def _learnt(scheme: Scheme, identity: dict[str, Any], results: list[RoundResult]
     return pd.DataFrame(rows)
 
 
+def common_cut(scheme: Scheme) -> int | None:
+    """Return the cut that all devices have; None where they differ."""
+    cuts = {scheme.cut} if isinstance(scheme.cut, int) else set(scheme.cut)
+    return cuts.pop() if len(cuts) == 1 else None
+
+
 def _or_nan(value: float | None) -> float:
     return np.nan if value is None else value
-
-
-def _energy_columns(intervals: pd.DataFrame, devices: int) -> dict[str, np.ndarray]:
-    """Return what each device spent on compute and uplinks, and the access point on its downlinks, [J]."""
-    names = [f"device-{i}" for i in range(devices)]
-    energy_j = intervals.groupby(["node", "lane"], observed=True)["energy_j"].sum().unstack()
-    energy_j = energy_j.reindex(index=names, columns=["compute", "uplink", "downlink"]).fillna(0.0)
-    return {f"{lane}_energy_j": energy_j[lane].to_numpy() for lane in energy_j.columns}
-
-
-def _device_table(
-    experiment: Experiment,
-    scheme: Scheme,
-    plan: SchemePlan,
-    identity: dict[str, Any],
-    results: list[RoundResult],
-) -> pd.DataFrame:
-    """Return one row a device: where it is, what it has, what it was given."""
-    fleet, data, links = experiment.fleet, experiment.data, plan.links
-    clients = range(len(fleet))
-    accuracy = results[-1].accuracy
-    sends = scheme.band != "none"
-    given: list[str] = ["" for _ in clients]
-    if plan.owner is not None:
-        given = ["|".join(str(k) for k in np.flatnonzero(plan.owner == i)) for i in clients]
-    elif sends:
-        given = ["all" for _ in clients]
-    return pd.DataFrame(
-        {
-            "scheme": scheme.parameters.name,
-            **identity,
-            "device": list(clients),
-            "x_m": fleet.distance_m * np.cos(fleet.angle_rad),
-            "y_m": fleet.distance_m * np.sin(fleet.angle_rad),
-            "distance_m": fleet.distance_m,
-            "gain_db": linear_to_db(experiment.problem.gains.mean(axis=1)),
-            "clock_hz": fleet.clock_hz,
-            "cycles_per_flop": fleet.cycles_per_flop,
-            "subchannels": given,
-            "power_w": links.uplink_w if sends else np.nan,
-            "snr_db": linear_to_db(plan.uplink_snr) if sends else np.nan,
-            "uplink_bps": links.uplink_bps if sends else np.nan,
-            "downlink_bps": links.downlink_bps if sends else np.nan,
-            "samples": data.samples if data else np.nan,
-            "classes": data.classes_held if data else np.nan,
-            "final_accuracy": accuracy.per_client if accuracy else np.nan,
-        }
-    )

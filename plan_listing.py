@@ -98,7 +98,8 @@ def _scheme_rows(
 ) -> list[dict[str, Any]]:
     scenario = experiment.loaded.scenario
     allocations = {"scenario": scenario.allocation}
-    dedicated = scheme.band == "dedicated" and scenario.radio.sharing != "tdma"
+    radio = scenario.radio.sharing != "tdma" and not experiment.site.own_links
+    dedicated = scheme.band == "dedicated" and radio
     if dedicated:
         unset = {"subchannels": "greedy", "power": "optimal"}
         for name in methods:
@@ -108,7 +109,7 @@ def _scheme_rows(
         {"label": scheme.parameters.label, "method": name} | _planned(experiment, scheme, allocation)
         for name, allocation in allocations.items()
     ]
-    if dedicated:
+    if dedicated and scheme.predicts == "time":
         kind, reference_s = _reference(experiment, scheme, bound_time_s)
         for row in rows:
             row |= {"reference": kind, "reference_s": reference_s}
@@ -128,12 +129,19 @@ def _planned(experiment: Experiment, scheme: Scheme, allocation: Allocation) -> 
             allocation,
             scenario.seed,
             sharing=scenario.radio.sharing,
+            own_links=experiment.site.links if experiment.site.own_links else None,
         )
+        found = scheme.settle(found, experiment.site)
     except AllocationError as error:
         return {"note": str(error)}
     planning_ms = 1e3 * (time.perf_counter() - started_s)
-    row = {"cut": found.cut or math.nan, "predicted_s": found.predicted_s, "planning_ms": planning_ms}
-    return row | (_stages(scheme.work(found.cut, speeds), found) if found.owner is not None else {})
+    row = {"predicted_s": found.predicted_s, "planning_ms": planning_ms}
+    if not isinstance(found.cut, int):  # one for each device
+        return row
+    row["cut"] = found.cut or math.nan
+    if found.owner is None or scheme.predicts == "bound":
+        return row
+    return row | _stages(scheme.work(found.cut, speeds), found)
 
 
 def _stages(work: RoundWork, found: SchemePlan) -> dict[str, float]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from .compressing import Compressors, check_prunable
 from .models.data import catalogue as _datasets
 from .models.data.dataset import DatasetError, DatasetFileError
 from .models.data.validation import hold_out
@@ -12,16 +13,19 @@ from .models.networks import catalogue as _networks
 from .models.unit_tables import unit_table
 from .scenarios.faults import Fault, KeyPath
 from .scenarios.loading import Loaded
-from .scenarios.registry import find
+from .scenarios.registry import find, specs
 from .scenarios.schema import Allocation, Scenario
 from .scenarios.unit_table import UnitTable
 from .sim import catalogue as _methods
 from .sim.allocation.problem import AllocationError, RadioProblem
 from .sim.channel import Channel, draw_channel
 from .sim.fleet import Fleet, draw_fleet
+from .sim.radio.units import BITS_PER_MIB
 from .sim.schemes import catalogue as _schemes
 from .sim.schemes.base import Job, Scheme, Speeds
 from .sim.schemes.planning import SchemePlan, allocation_faults, plan_scheme
+from .sim.schemes.site import Site
+from .sites import make_site
 
 if TYPE_CHECKING:
     from .models.learning.client_data import ClientData
@@ -42,6 +46,7 @@ class Experiment:
     units : the model's unit table
     fleet, channel : the devices and their gains, with the radio resources
     speeds : of the devices and of the server
+    site : what schemes find besides: work by layer and place, memories, links, compute nodes
     schemes : each scheme with its plan, in the scenario's order
     data : the clients' samples; None for a timeline alone
     """
@@ -51,6 +56,7 @@ class Experiment:
     fleet: Fleet
     channel: Channel
     speeds: Speeds
+    site: Site
     schemes: tuple[tuple[Scheme, SchemePlan], ...]
     data: ClientData | None
 
@@ -80,13 +86,14 @@ def prepare(loaded: Loaded, *, allow_imports: bool = False) -> Experiment:
     channel = _channel(scenario, fleet, faults) if fleet else None
     data = _client_data(scenario, faults) if scenario.learning is not None else None
     allocation = _allocation(scenario, units, faults) if units else scenario.allocation
-    schemes: tuple[tuple[Scheme, SchemePlan], ...] = ()
     if units and fleet and channel:
         server = scenario.server
         speeds = Speeds(fleet.seconds_per_flop, server.cycles_per_flop / server.clock_hz)
-        schemes = _planned(scenario, units, speeds, channel, allocation, faults)
-        if not faults:
-            return Experiment(loaded, units, fleet, channel, speeds, schemes, data)
+        site = make_site(scenario, units, fleet, channel, faults)
+        if site:
+            schemes = _planned(scenario, units, speeds, channel, allocation, site, faults)
+            if not faults:
+                return Experiment(loaded, units, fleet, channel, speeds, site, schemes, data)
     raise loaded.error(faults)
 
 
@@ -164,31 +171,67 @@ def _planned(
     speeds: Speeds,
     channel: Channel,
     allocation: Allocation,
+    site: Site,
     faults: list[Fault],
 ) -> tuple[tuple[Scheme, SchemePlan], ...]:
-    clients = scenario.devices.count
-    job = Job(units, scenario.batch_size, clients, scenario.round_policy.deadline_s)
+    clients, deadline_s = scenario.devices.count, scenario.round_policy.deadline_s
+    job = Job(units, scenario.batch_size, clients, deadline_s, float(site.memory_bits.min()))
     planned: list[tuple[Scheme, SchemePlan]] = []
     found: dict[KeyPath, Fault] = {}  # several schemes meet the same fault, each with its own numbers
+    compressors = Compressors(scenario, units)
     for parameters in scenario.schemes:
-        scheme: Scheme = find("scheme", parameters.name).load()(parameters, job)
-        if not scheme.cuts():
+        scheme_class: type[Scheme] = find("scheme", parameters.name).load()
+        try:
+            compression = compressors.of(parameters, scheme_class)
+        except AllocationError as error:
+            faults.append(Fault(error.key, str(error)))
+            continue
+        scheme = scheme_class(parameters, replace(job, compression=compression))
+        if scheme.has_cut and len(units) < 2:
             text = f"{parameters.name} splits the model, which takes 2 units or more; it has {len(units)}"
             found.setdefault(("model",), Fault(("model",), text))
             continue
         try:
-            plan = plan_scheme(
-                scheme,
-                channel.problem,
-                speeds,
-                allocation,
-                scenario.seed,
-                sharing=scenario.radio.sharing,
-            )
+            plan = _plan_one(scenario, scheme, speeds, channel, allocation, site)
+            check_prunable(scheme)
         except AllocationError as error:
             found.setdefault(error.key, Fault(error.key, str(error)))
             continue
-        scheme.cut = plan.cut
         planned.append((scheme, plan))
     faults.extend(found.values())
     return tuple(planned)
+
+
+def _plan_one(
+    scenario: Scenario, scheme: Scheme, speeds: Speeds, channel: Channel, allocation: Allocation, site: Site
+) -> SchemePlan:
+    """Return a scheme's plan: what it arranges itself, the radio's resources, what follows from the links."""
+    name = scheme.parameters.name
+    if getattr(scenario.model, "profile", None) is not None and not scheme.measurable:
+        raise AllocationError(
+            f"{name} reckons with FLOPs; measured times are for {', '.join(_measurable())}",
+            ("model", "profile"),
+        )
+    scheme.arrange(site)
+    plan = plan_scheme(
+        scheme,
+        channel.problem,
+        speeds,
+        allocation,
+        scenario.seed,
+        sharing=scenario.radio.sharing,
+        own_links=site.links if site.own_links else None,
+    )
+    scheme.cut = plan.cut
+    plan = scheme.settle(plan, site)
+    needed, had = scheme.memory().server_bits / BITS_PER_MIB, scenario.server.memory_mib
+    if had is not None and needed > had:
+        raise AllocationError(
+            f"{name} needs {needed:,.1f} MiB on the server, which has {had:,.1f} MiB",
+            ("server", "memory_mib"),
+        )
+    return plan
+
+
+def _measurable() -> list[str]:
+    return [spec.name for spec in specs("scheme") if spec.load().measurable]

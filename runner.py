@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from .analysis.comparison import comparison
-from .analysis.run import FORMAT, Run, check_free, load_run, save_run
+from .analysis.run import FORMAT, TABLES, Run, check_free, load_run, save_run
 from .analysis.sweep_folder import load_runs
 from .code_version import versions
 from .experiment import OnRound, SchemeRun, run_scheme
@@ -107,7 +107,7 @@ def run_loaded(experiment: Experiment, on_round: OnRound = lambda label, result:
     return Run(
         scenario_yaml(experiment.loaded.scenario),
         _summary(experiment.loaded, done, interrupted=interrupted, trained=experiment.data is not None),
-        *(_joined([getattr(part, table) for part in done]) for table in ("rounds", "devices", "intervals")),
+        *(_joined([getattr(part, table) for part in done]) for table in TABLES),
     )
 
 

@@ -22,6 +22,7 @@ __all__ = ["FORMATS", "comparison", "formatted", "notes", "rich_table"]
 
 FORMATS = ("table", "csv", "latex", "markdown")
 
+BITS_PER_MIB = 8.0 * 2**20
 _REFERENCE = "sl"
 _LONGEST_NAME = 70
 _MEANS = [
@@ -34,6 +35,9 @@ _MEANS = [
     "uplink_bits",
     "downlink_bits",
     "energy_j",
+    "device_memory_bits",
+    "node_memory_bits",
+    "cost",
 ]
 _LATEX = {"φ": r"$\varphi$", "×": r"$\times$", "→": r"$\to$", "–": "--", "±": r"$\pm$"}
 
@@ -45,7 +49,8 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
     an interrupted run is one of its own. Experiments of one name are told apart by the keys in which they
     differ. Columns: ``experiment, scheme, label, runs, cut,
     mean_latency_s, total_time_s, time_to_target_s, rounds_to_target, final_accuracy, samples,
-    uplink_bits, downlink_bits, energy_j, speedup_over_sl, empty_rounds, rounds``, and those of
+    uplink_bits, downlink_bits, energy_j, device_memory_bits, node_memory_bits, cost, memory_counts,
+    speedup_over_sl, empty_rounds, rounds``, and those of
     :func:`paired_differences` to the scheme labelled ``reference``. A time to the target is
     the mean only where every run reached it. ``speedup_over_sl`` is SL's mean round latency over this
     scheme's, in the same experiment; NaN for a scheme that trained nothing.
@@ -68,6 +73,9 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
     for column in ("empty_rounds", "rounds"):
         table[column] = grouped[column].sum()
     table = table.reset_index()
+    table["memory_counts"] = table["experiment"].isin(
+        {name for name, run in zip(names, runs, strict=True) if _memory_counts(run)}
+    )
     sequential = table[table["scheme"] == _REFERENCE].drop_duplicates("experiment", keep=False)
     sl_s = table["experiment"].map(sequential.set_index("experiment")["mean_latency_s"])
     table["speedup_over_sl"] = (sl_s / table["mean_latency_s"]).where(table["samples"] > 0)
@@ -102,6 +110,13 @@ def _experiments(runs: Sequence[Run]) -> list[str]:
     ]
 
 
+def _memory_counts(run: Run) -> bool:
+    """Return whether the scenario speaks of memory: a limit somewhere, or compute nodes."""
+    scenario, _ = parse_yaml(run.scenario, "scenario.yaml")
+    limited = any((scenario.get(section) or {}).get("memory_mib") for section in ("devices", "server"))
+    return limited or bool(scenario.get("network"))
+
+
 def _flat(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield dotted keys with their values, which are no mappings."""
     if not isinstance(values, dict):
@@ -111,8 +126,13 @@ def _flat(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield from _flat(inner, f"{path}.{key}" if path else str(key))
 
 
-def _cuts(values: pd.Series[float]) -> str:
-    return "|".join(str(int(value)) for value in sorted(set(values.dropna())))
+def _cuts(values: pd.Series[Any]) -> str:
+    """Return the cuts of the runs; the least and the greatest where devices differ in it."""
+    found = dict.fromkeys(
+        str(int(cut)) if not isinstance(cut, list) else "–".join(str(c) for c in sorted({min(cut), max(cut)}))
+        for cut in sorted(values.dropna(), key=lambda cut: min(cut) if isinstance(cut, list) else cut)
+    )
+    return "|".join(found)
 
 
 def _strict_mean(values: pd.Series[float]) -> float:
@@ -154,6 +174,11 @@ def _display(table: pd.DataFrame) -> pd.DataFrame:
     show("up [Mbit]", "uplink_bits", 1e-6)
     show("down [Mbit]", "downlink_bits", 1e-6)
     show("energy [J]", "energy_j")
+    if table["memory_counts"].any():
+        show("device [MiB]", "device_memory_bits", 1 / BITS_PER_MIB)
+        show("node [MiB]", "node_memory_bits", 1 / BITS_PER_MIB)
+    if (table["cost"] > 0).any():
+        show("cost", "cost")
     if table["speedup_over_sl"].notna().any():
         shown["× SL"] = ["–" if pd.isna(x) else f"{x:.2f}" for x in table["speedup_over_sl"]]
     named = table["reference"].unique()
@@ -184,6 +209,10 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
         found.append(
             "vs: mean over seeds of the difference at the same seed ± its 95 % interval (Student's t)"
         )
+    if table["memory_counts"].any():
+        found.append("memory: weights and activations, the most on one device, and on the server or one node")
+    if (table["cost"] > 0).any():
+        found.append("cost: of the server and the nodes that a scheme uses, for the whole run, idle or not")
     for row in table[table["empty_rounds"] > 0].to_dict("records"):
         found.append(
             f"{row['label']}: nobody took part in {row['empty_rounds']} of {row['rounds']} rounds,"

@@ -20,11 +20,35 @@ from .gantt import gantt_figure
 from .style import save_figure
 from .tables import stage_table
 
-__all__ = ["FORMAT", "Run", "RunFolderError", "check_free", "load_run", "read_csv", "save_run", "write_whole"]
+__all__ = [
+    "FORMAT",
+    "TABLES",
+    "Run",
+    "RunFolderError",
+    "check_free",
+    "load_run",
+    "read_csv",
+    "save_run",
+    "write_whole",
+]
 
 FORMAT = 1
-_TEXT_COLUMNS = ("scheme", "label", "cut", "subchannels", "point", "status", "overrides", "error")
-_FILES = ("scenario.yaml", "summary.json", "rounds.csv", "devices.csv", "intervals.parquet")
+_TEXT_COLUMNS = (
+    "scheme",
+    "label",
+    "cut",
+    "subchannels",
+    "node",
+    "units",
+    "point",
+    "status",
+    "overrides",
+    "error",
+)
+_MEMORY_COLUMNS = ["label", "seed", "node", "time_s", "held_bits"]
+_FILES = ("scenario.yaml", "summary.json", "rounds.csv", "devices.csv", "nodes.csv", "intervals.parquet")
+TABLES = ("rounds", "devices", "nodes", "memory", "intervals")
+"""The tables of a run, in the order in which :class:`Run` takes them."""
 
 
 class RunFolderError(Exception):
@@ -41,14 +65,16 @@ class Run:
         The scenario as YAML, every default filled in.
     summary : dict
         What ``summary.json`` holds; ``summary["schemes"]`` by label.
-    rounds, devices, intervals : DataFrame
-        The tables of the run folder.
+    rounds, devices, nodes, memory, intervals : DataFrame
+        The tables of the run folder; ``memory`` has rows where compute nodes are in use.
     """
 
     scenario: str
     summary: dict[str, Any]
     rounds: pd.DataFrame
     devices: pd.DataFrame
+    nodes: pd.DataFrame
+    memory: pd.DataFrame
     intervals: pd.DataFrame
 
     def __repr__(self) -> str:
@@ -162,6 +188,9 @@ def _write_tables(run: Run, folder: Path) -> None:
     )
     run.rounds.to_csv(folder / "rounds.csv", index=False)
     run.devices.to_csv(folder / "devices.csv", index=False)
+    run.nodes.to_csv(folder / "nodes.csv", index=False)
+    if len(run.memory):
+        run.memory.to_parquet(folder / "memory.parquet", index=False)
     run.stages.to_csv(folder / "stages.csv", index=False)
     run.intervals.to_parquet(folder / "intervals.parquet", index=False)
 
@@ -192,6 +221,7 @@ def load_run(folder: Path) -> Run:
     RunFolderError
         If a file is missing, broken, or of a later format.
     """
+    memory = folder / "memory.parquet"
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise RunFolderError(f"{folder} is no run folder: {', '.join(missing)} missing")
@@ -206,6 +236,8 @@ def load_run(folder: Path) -> Run:
             summary,
             read_csv(folder / "rounds.csv"),
             read_csv(folder / "devices.csv"),
+            read_csv(folder / "nodes.csv"),
+            pd.read_parquet(memory) if memory.is_file() else pd.DataFrame(columns=_MEMORY_COLUMNS),
             pd.read_parquet(folder / "intervals.parquet"),
         )
     except (OSError, ValueError) as error:  # pyarrow's errors are among them

@@ -54,7 +54,7 @@ def round_table(intervals: pd.DataFrame, learnt: pd.DataFrame) -> pd.DataFrame:
         chosen = np.where(mask, intervals[column].to_numpy(), 0.0)
         return np.bincount(position, weights=chosen, minlength=len(numbers))
 
-    at_server = (intervals["node"] == "server").to_numpy()
+    at_device = intervals["node"].astype(str).str.startswith("device-").to_numpy()
     lane = intervals["lane"]
     end_s = np.zeros(len(numbers))
     np.maximum.at(end_s, position, intervals["end_s"].to_numpy())
@@ -65,11 +65,11 @@ def round_table(intervals: pd.DataFrame, learnt: pd.DataFrame) -> pd.DataFrame:
         latency_s=end_s - start_s,
         uplink_bits=total("bits", (lane == "uplink").to_numpy()),
         downlink_bits=total("bits", (lane == "downlink").to_numpy()),
-        client_flops=total("flops", ~at_server),
-        server_flops=total("flops", at_server),
+        client_flops=total("flops", at_device),
+        server_flops=total("flops", ~at_device),  # and what compute nodes do
         energy_j=total("energy_j"),
         # what batteries pay for: a downlink is the access point's to send
-        client_energy_j=total("energy_j", (~at_server) & (lane != "downlink").to_numpy()),
+        client_energy_j=total("energy_j", at_device & (lane != "downlink").to_numpy()),
     )
     return table[list(ROUND_COLUMNS)]
 

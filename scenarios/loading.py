@@ -160,10 +160,18 @@ def _locate(where: str | Path) -> tuple[Path, str]:
 def _labelled(scenario: Scenario) -> Scenario:
     """Return the scenario with every scheme's label filled in."""
     labelled = tuple(
-        scheme if scheme.label else scheme.model_copy(update={"label": scheme.default_label()})
+        scheme if scheme.label else scheme.model_copy(update={"label": _label(scheme)})
         for scheme in scenario.schemes
     )
     return scenario.model_copy(update={"schemes": labelled})
+
+
+def _label(scheme: SchemeParameters) -> str:
+    """Return the default label: the scheme's own, with what is compressed otherwise than by default."""
+    compression, usual = scheme.compression, type(scheme).model_fields["compression"].default
+    if compression is None or compression == usual:
+        return scheme.default_label()
+    return f"{scheme.default_label()} {compression.label}"
 
 
 def _only(loaded: Loaded, wanted: Sequence[str]) -> Loaded:

@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
+from .compression import Compression
 from .registry import Kind, Parameters, UnknownNameError, find, specs
 from .section import Section
 
@@ -24,9 +25,12 @@ __all__ = ["FadingParameters", "MethodOr", "NameOf", "PathLossParameters", "Regi
 
 
 class SchemeParameters(Parameters):
-    """What every training scheme takes: a label, unique in its scenario."""
+    """What every training scheme takes: a label, unique in its scenario, and its own compression."""
 
     label: Annotated[str, Field(min_length=1)] | None = None
+    compression: Compression | None = Field(
+        default=None, description="in place of the scenario's; {}: none for this scheme"
+    )
 
     def default_label(self) -> str:
         """Return the name with the parameters that tell two runs of one scheme apart."""

@@ -31,8 +31,8 @@ class Stages:
         On the server for the merged slots, n_a(ϖ_{L−1}−ϖ_j).
     broadcast_bits : float
         Aggregated gradients, n_aχ_j.
-    model_bits : float
-        The client part, Λ_j.
+    model_bits, model_download_bits : float
+        The client part, Λ_j, on its way up and down.
     """
 
     client_forward_flops: float
@@ -45,6 +45,7 @@ class Stages:
     downlink_bits: float
     client_backward_flops: float
     model_bits: float
+    model_download_bits: float
 
     @property
     def all_forward_flops(self) -> float:
@@ -109,4 +110,5 @@ def split_stages(
         downlink_bits=(batch_size - merged) * units.gradient_bits_at(cut),
         client_backward_flops=batch_size * units.backward_flops_to(cut),
         model_bits=units.parameter_bits_to(cut),
+        model_download_bits=units.parameter_bits_to(cut),
     )

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...scenarios.compression import Compression
 from ...scenarios.schema import Optimizer
 from ...scenarios.streams import stream_seed
+from ..compression.compressor import LearnerCompression
 from .averaging import average_into
 from .client_data import ClientData, Samples
 
@@ -39,6 +41,7 @@ class Setup:
     optimizer : the scenario's optimiser section
     seed : int
         Of the scenario.
+    compression : what of the clients' parts and messages is compressed; None: nothing
     """
 
     build: Callable[[], nn.Sequential]
@@ -46,6 +49,7 @@ class Setup:
     data: ClientData
     optimizer: Optimizer
     seed: int
+    compression: Compression | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,11 @@ class Learner(ABC):
         self.cut = setup.cut
         self.train_loss: Tensor = torch.tensor(float("nan"))
         self._build = setup.build
+        self.compression: LearnerCompression | None = None
+        if setup.compression is not None:
+            rest = self.new_model()[self.cut :] if self.cut else nn.Sequential()
+            ends_model = not any(True for _ in rest.parameters())
+            self.compression = LearnerCompression(setup.compression, self.seed, ends_model=ends_model)
         self._stochastic = any(
             isinstance(module, nn.modules.dropout._DropoutNd) for module in self.new_model().modules()
         )
@@ -158,11 +167,15 @@ class Learner(ABC):
     def new_parts(self) -> tuple[nn.Sequential, nn.Sequential]:
         """Return units 1..cut and cut+1..L of a new model."""
         units = list(self.new_model())
-        return nn.Sequential(*units[: self.cut]), nn.Sequential(*units[self.cut :])
+        gate = [self.compression.gate] if self.compression is not None else []
+        return nn.Sequential(*units[: self.cut], *gate), nn.Sequential(*units[self.cut :])
 
     def client_part(self, module: nn.Module) -> Part:
-        """Return the module with an optimiser at the clients' rate."""
-        return Part(module, self.settings, self.settings.client_lr)
+        """Return the module with an optimiser at the clients' rate: the next client's part."""
+        part = Part(module, self.settings, self.settings.client_lr)
+        if self.compression is not None:
+            self.compression.watch(module, part.optimizer)
+        return part
 
     def server_part(self, module: nn.Module) -> Part:
         """Return the module with an optimiser at the server's rate."""
@@ -178,6 +191,44 @@ class Learner(ABC):
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(stream_seed(self.seed, purpose, *keys))
             yield
+
+    def sent_smashed(self, smashed: Tensor, client: int, number: int) -> Tensor:
+        """Return what the server gets of a client's smashed data in round ``number``, detached.
+
+        Parameters
+        ----------
+        smashed : [num_rows, ...], float
+            The cut layer's outputs on the client's mini-batch.
+        """
+        if self.compression is None:
+            return smashed.detach()
+        return self.compression.wire.smashed(smashed, client, number)
+
+    def sent_gradient(self, gradient: Tensor, client: int, number: int, first_slot: int = 0) -> Tensor:
+        """Return what a client back-propagates of a gradient that the server sends it.
+
+        Parameters
+        ----------
+        gradient : [num_rows, ...], float
+            With respect to smashed data as the server got them.
+        client : int
+            Whom it is for; -1: a broadcast of merged rows.
+        first_slot : int
+            Position of the first row in the mini-batch.
+        """
+        if self.compression is None:
+            return gradient
+        return self.compression.wire.gradient(gradient, client, number, first_slot)
+
+    def restore_pruned(self) -> None:
+        """Give the clients' parts back what masks left out of them, for a round that runs unpruned."""
+        if self.compression is not None:
+            self.compression.restore_pruned()
+
+    def renew_masks(self, clients: tuple[int, ...]) -> None:
+        """Prune the clients' parts anew, by the importances of these clients' steps in the unpruned round."""
+        if self.compression is not None:
+            self.compression.renew_masks(clients, self.weights(clients))
 
     def weights(self, clients: Sequence[int]) -> Tensor:
         """Return λ of these clients, re-weighted to sum to one: ``[num_clients]``."""
@@ -239,3 +290,23 @@ class Learner(ABC):
         """Give every part the λ-weighted average of the clients' parts."""
         tensors = [part.tensors for part in parts]
         average_into(tensors, [tensors[i] for i in clients], self.weights(clients))
+
+    def average_clients(self, parts: Sequence[Part], clients: Sequence[int]) -> None:
+        """Give every client the λ-weighted average of these clients' parts, as the server got them."""
+        if self.compression is None:
+            self.share_average(parts, clients)
+            return
+        arrived = [self.compression.arrived(i, parts[i].module) for i in clients]
+        average_into([part.tensors for part in parts], arrived, self.weights(clients))
+        for client, part in enumerate(parts):
+            self.compression.receive(client, part.module)
+
+    def begin_turn(self, part: Part, client: int) -> None:
+        """Note that a client has the part that travels, as it is now."""
+        if self.compression is not None:
+            self.compression.receive(client, part.module)
+
+    def end_turn(self, part: Part, client: int) -> None:
+        """Make the part that travels what the server gets of it from this client."""
+        if self.compression is not None:
+            self.compression.hand_over(client, part.module)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ...scenarios.compression import Compression
 from ...scenarios.registry import Parameters, find
 from ...scenarios.schema import Learning
 from ...scenarios.streams import stream
@@ -90,6 +91,7 @@ def make_learner(
     data: ClientData,
     learning: Learning,
     seed: int,
+    compression: Compression | None = None,
 ) -> Learner:
     """Return the learner that a scheme names as ``"module:Class"``.
 
@@ -99,6 +101,7 @@ def make_learner(
     model : the scenario's model section
     cut : int
         Units on the client; 0 where the model is not split.
+    compression : what of it applies to the scheme
     """
     module, _, name = entry_point.partition(":")
     learner_class: type[Learner] = getattr(importlib.import_module(module), name)
@@ -108,4 +111,4 @@ def make_learner(
         built: nn.Sequential = builder(model)
         return built
 
-    return learner_class(Setup(build, cut, data, learning.optimizer, seed), **options)
+    return learner_class(Setup(build, cut, data, learning.optimizer, seed, compression), **options)

@@ -50,7 +50,7 @@ class LocalLearner(Learner):
 
     def average(self, clients: tuple[int, ...]) -> None:
         """Give every client the weighted average of these clients' models."""
-        self.share_average(self.clients, clients)
+        self.average_clients(self.clients, clients)
 
     def composites(self) -> list[Composite]:
         """Return the one model that all clients have after averaging."""

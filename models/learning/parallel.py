@@ -55,14 +55,26 @@ class ParallelLearner(Learner):
         """Train the server's part on the smashed data, with ``merged`` aggregated slots."""
         share = self.weights(self._members)
         # [num_members * b, ...]
-        states = torch.cat([part.detach() for part in self._smashed])
+        states = torch.cat(
+            [self.sent_smashed(own, i, number) for i, own in zip(self._members, self._smashed, strict=True)]
+        )
         self.server.zero_grad()
         with self.draws("server dropout", number):
             if merged == 0 or self._exact:
                 self._cut_gradients = list(self._all_rows(states, share, merged))
             else:
                 self._cut_gradients = self._merged_rows(states, share, merged)
+        if self.compression is not None:
+            self._cut_gradients = self._sent(self._cut_gradients, merged, number)
         self.server.step()
+
+    def _sent(self, gradients: list[Tensor], merged: int, number: int) -> list[Tensor]:
+        """Return each member's cut-layer gradients as they arrive: merged rows by broadcast, then its own."""
+        averaged = self.sent_gradient(gradients[0][:merged], -1, number)
+        return [
+            torch.cat([averaged, self.sent_gradient(own[merged:], i, number, first_slot=merged)])
+            for i, own in zip(self._members, gradients, strict=True)
+        ]
 
     def client_step(self) -> None:
         """Back-propagate the cut layer's gradients through the clients' parts, and update them."""

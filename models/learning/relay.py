@@ -32,19 +32,22 @@ class RelayLearner(Learner):
         """Train the one model on this client's mini-batch."""
         images, labels = self.data.batch(client, number)
         part = self.clients[client]
+        self.begin_turn(part, client)
         part.zero_grad()
         self.server.zero_grad()
         with self.draws("client dropout", client, number):
             smashed = part(images)
-        states = smashed.detach().requires_grad_()
+        states = self.sent_smashed(smashed, client, number).requires_grad_()
         with self.draws("server dropout", client, number):
             logits = self.server(states)
         loss = objective(logits, labels, logits.new_full((len(logits),), 1.0 / len(logits)))
         loss.backward()  # type: ignore[no-untyped-call]
         self.server.step()
         if smashed.requires_grad:
-            smashed.backward(states.grad)  # type: ignore[no-untyped-call]
+            assert states.grad is not None
+            smashed.backward(self.sent_gradient(states.grad, client, number))  # type: ignore[no-untyped-call]
         part.step()
+        self.end_turn(part, client)
         self._note_loss(client, number, loss.detach())
 
     def _note_loss(self, client: int, number: int, loss: torch.Tensor) -> None:

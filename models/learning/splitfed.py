@@ -32,7 +32,7 @@ class _SplitFedLearner(Learner):
         self._members: tuple[int, ...] = ()
         self._smashed: dict[int, Tensor] = {}
         self._labels: dict[int, Tensor] = {}
-        self._cut_gradients: dict[int, Tensor | None] = {}
+        self._cut_gradients: dict[int, Tensor] = {}
 
     def client_forward(self, clients: tuple[int, ...], number: int) -> None:
         """Run the forward pass of these clients' parts on their mini-batches of this round."""
@@ -47,14 +47,15 @@ class _SplitFedLearner(Learner):
         losses: dict[int, Tensor] = {}
         for i in self.order(number):
             part = self.server_for(i)
-            states = self._smashed[i].detach().requires_grad_()
+            states = self.sent_smashed(self._smashed[i], i, number).requires_grad_()
             part.zero_grad()
             with self.draws("server dropout", i, number):
                 logits = part(states)
             loss = objective(logits, self._labels[i], logits.new_full((len(logits),), 1.0 / len(logits)))
             loss.backward()  # type: ignore[no-untyped-call]
             part.step()
-            losses[i], self._cut_gradients[i] = loss.detach(), states.grad
+            assert states.grad is not None
+            losses[i], self._cut_gradients[i] = loss.detach(), self.sent_gradient(states.grad, i, number)
         self.train_loss = self.weights(self._members) @ torch.stack([losses[i] for i in self._members])
         self._alike = False
 
@@ -69,7 +70,7 @@ class _SplitFedLearner(Learner):
 
     def average(self, clients: tuple[int, ...]) -> None:
         """Give every client the weighted average of these clients' models."""
-        self.share_average(self.clients, clients)
+        self.average_clients(self.clients, clients)
         self.average_servers(clients)
         self._alike = True
 

@@ -19,11 +19,11 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array
+from scipy.optimize import Bounds, milp
 
 from ..radio.rates import broadcast_rate, spectral_efficiency
 from .problem import RadioProblem, RoundWork, transfer_s, uniform_power_w
+from .program import Rows
 
 __all__ = ["lower_bound_s"]
 
@@ -68,34 +68,6 @@ def lower_bound_s(
         if not lowest.steps or left_s <= 0 or math.isinf(lowest.bound_s):
             return lowest.bound_s
         lowest.improve(left_s if len(relaxations) == 1 else left_s / 2)
-
-
-class _Rows:
-    """The constraints of a linear program in the making: sums of terms, at most ``upper``."""
-
-    def __init__(self) -> None:
-        self._row: list[NDArray[np.intp]] = []
-        self._column: list[NDArray[np.intp]] = []
-        self._value: list[Floats] = []
-        self._upper: list[Floats] = []
-        self._count = 0
-
-    def add(self, upper: Floats | float, *terms: tuple[NDArray[np.intp], Floats | float]) -> None:
-        """Add rows; a term is its variables, [num_rows] or [num_rows, num_summed], and their coefficients."""
-        rows = self._count + np.arange(len(terms[0][0]))
-        for columns, values in terms:
-            shape = columns.shape
-            self._row.append(np.broadcast_to(rows.reshape(-1, *(1,) * (columns.ndim - 1)), shape).ravel())
-            self._column.append(columns.ravel())
-            self._value.append(np.broadcast_to(values, shape).ravel())
-        self._upper.append(np.broadcast_to(upper, rows.shape))
-        self._count += len(rows)
-
-    def constraint(self, num_variables: int) -> LinearConstraint:
-        """Return all rows as a constraint for :func:`scipy.optimize.milp`."""
-        cells = (np.concatenate(self._row), np.concatenate(self._column))
-        matrix = coo_array((np.concatenate(self._value), cells), shape=(self._count, num_variables))
-        return LinearConstraint(matrix.tocsr(), -np.inf, np.concatenate(self._upper))
 
 
 class _Relaxation:
@@ -156,7 +128,7 @@ class _Relaxation:
         self._number, self._link = singles[0], singles[1:]  # subchannels of a client, times of its links
         self._ends = pairs.size + singles.size + np.arange(3)  # of the stages: first, second, with upload
         self._num_variables = pairs.size + singles.size + 3
-        self._rows = _Rows()
+        self._rows = Rows()
         self._limit(problem)
         self._end(work)
         every = np.arange(clients)

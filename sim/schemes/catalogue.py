@@ -5,8 +5,12 @@ from __future__ import annotations
 from ...scenarios.named import SchemeParameters
 from ...scenarios.registry import register
 from .centralised import Centralised
+from .edgesplit import ESFL, EdgeSplit, SharesParameters
 from .epsl import EPSL, EpslParameters, EpslPtParameters, PslParameters
+from .fedsl import FedslParameters
 from .fl import FL, FlParameters
+from .mpsl import MPSL, MpslParameters
+from .one_hop import OneHop, OneHopParameters
 from .sfl import SFL, SFLV2, SflParameters
 from .sl import SL
 
@@ -53,6 +57,41 @@ register(
     EPSL,
     parameters=EpslPtParameters,
     summary="EPSL with the aggregation share by phase of training",
+)
+register(
+    "scheme",
+    "fedsl",
+    SFL,
+    parameters=FedslParameters,
+    summary="SplitFed V1 with pruning, quantised gradients and activation dropout",
+)
+register(
+    "scheme",
+    "edgesplit",
+    EdgeSplit,
+    parameters=SharesParameters,
+    summary="a cut for each device and shares of the bandwidth, models averaged",
+)
+register(
+    "scheme",
+    "esfl",
+    ESFL,
+    parameters=SharesParameters,
+    summary="a cut for each device and shares of the server's compute, models averaged",
+)
+register(
+    "scheme",
+    "mpsl",
+    MPSL,
+    parameters=MpslParameters,
+    summary="U-shaped models over a chain of compute nodes, a copy for each owner, averaged",
+)
+register(
+    "scheme",
+    "one_hop",
+    OneHop,
+    parameters=OneHopParameters,
+    summary="U-shaped models, one compute node for each owner: horizontal baseline and workflow",
 )
 register("scheme", "fl", FL, parameters=FlParameters, summary="federated averaging of whole models")
 register(

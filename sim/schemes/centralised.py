@@ -26,6 +26,10 @@ class Centralised(Scheme):
     has_cut = False
     learner = "cutlayer.models.learning.centralised:UnionLearner"
 
+    def server_bits(self) -> float:
+        """Return what the whole model needs for the union batch, [bit]."""
+        return self.job.units.memory_bits(0, len(self.job.units), self.job.clients * self.job.batch_size)
+
     def round_time_s(self, cut: int, speeds: Speeds, rates: Rates) -> float:
         """Return C·b·κ_s(ρ_L+ϖ_L)/f_s, [s]."""
         units = self.job.units

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from ...scenarios.schema import Stop
 from ..world import World
 from .base import Outcome, Scheme
+from .mask_renewal import MaskRenewal
 
 __all__ = ["Accuracy", "RoundResult", "rounds"]
 
@@ -77,13 +78,17 @@ def rounds(
         Rounds between two evaluations.
     before_round : called with the world and the number of each round before it starts
     """
+    compression = scheme.job.compression
+    runs: Scheme | MaskRenewal = scheme
+    if compression is not None and compression.renew_every is not None:
+        runs = MaskRenewal(scheme, compression.renew_every)
     number = 0
     while True:
         number += 1
         world.record.round = number
         if before_round is not None:
             before_round(world, number)
-        process = world.env.process(scheme.round(world, learner, number))
+        process = world.env.process(runs.round(world, learner, number))
         outcome = world.env.run(until=process)
         if not isinstance(outcome, Outcome):
             raise TypeError(f"{type(scheme).__name__}.round returned {outcome!r}, not an Outcome")

@@ -13,7 +13,7 @@ from ...scenarios.fields import Number, PositiveInt
 from ...scenarios.named import SchemeParameters
 from ...scenarios.section import Section
 from ..allocation.problem import RoundWork
-from ..stages import merged_slots, split_stages
+from ..stages import merged_slots
 from ..world import World
 from .base import Job, Outcome, Round, Speeds
 from .parallel import ParallelSplit, SplitLearner
@@ -134,13 +134,21 @@ class EPSL(ParallelSplit):
             number -= phase.rounds
         return merged_slots(phase.phi, self.job.batch_size)
 
+    def server_bits(self) -> float:
+        """Return what the one server part needs for all rows that go back through it, [bit]."""
+        assert isinstance(self.cut, int)
+        job = self.job
+        merged = 0
+        if not self.all_rows_back:
+            merged = min(merged_slots(phase.phi, job.batch_size) for phase in self._phases)
+        rows = merged + job.clients * (job.batch_size - merged)
+        return job.units.memory_bits(self.cut, len(job.units), rows)
+
     def work(self, cut: int, speeds: Speeds) -> RoundWork:
         """Return a round's work with the φ that planning reckons with."""
         job = self.job
         merged = merged_slots(self._plan_phi, job.batch_size)
-        stages = split_stages(
-            job.units, cut, job.batch_size, job.clients, merged=merged, all_rows_back=self.all_rows_back
-        )
+        stages = job.stages(cut, job.clients, merged=merged, all_rows_back=self.all_rows_back)
         return RoundWork(
             before_uplink_s=stages.client_forward_flops * speeds.device_s_per_flop,
             uplink_bits=stages.uplink_bits,

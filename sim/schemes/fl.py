@@ -6,6 +6,7 @@ McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentra
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ from ...scenarios.named import SchemeParameters
 from ..allocation.problem import RoundWork
 from ..nodes import Device
 from ..phases import CLIENT_BACKWARD, CLIENT_FORWARD, MODEL_DOWNLOAD, MODEL_UPLOAD
+from ..stages import Stages
 from ..world import World
 from .base import Job, Outcome, Round, Scheme, Speeds
 
@@ -47,35 +49,46 @@ class FL(Scheme):
 
     has_cut = False
     learner = "cutlayer.models.learning.federated:LocalLearner"
+    compresses = frozenset({"pruning", "models"})
 
     def __init__(self, parameters: FlParameters, job: Job) -> None:
         super().__init__(parameters, job)
         self._steps = parameters.local_steps
         self.learner_options = {"local_steps": self._steps}
-        self._forward_flops = job.batch_size * job.units.forward_flops_to(len(job.units))
-        self._backward_flops = job.batch_size * job.units.backward_flops_to(len(job.units))
-        self._model_bits = job.units.parameter_bits_to(len(job.units))
+        whole = len(job.units)  # all units are the client's
+        self._stages = lru_cache(maxsize=None)(lambda pruned: job.stages(whole, pruned=pruned))
+
+    def device_bits(self, cut: int) -> float:
+        """Return what the whole model needs in memory, [bit]."""
+        return self.job.units.memory_bits(0, len(self.job.units), self.job.batch_size)
+
+    def server_bits(self) -> float:
+        """Return the average's size, [bit]."""
+        return self.job.units.parameter_bits_to(len(self.job.units))
 
     def work(self, cut: int, speeds: Speeds) -> RoundWork:
         """Return a round's work: compute, model upload, model broadcast."""
-        compute_s = self._steps * (self._forward_flops + self._backward_flops) * speeds.device_s_per_flop
+        stages: Stages = self._stages(True)
+        flops = self._steps * (stages.client_forward_flops + stages.client_backward_flops)
+        compute_s = flops * speeds.device_s_per_flop
         return RoundWork(
             before_uplink_s=compute_s,
-            uplink_bits=self._model_bits,
+            uplink_bits=stages.model_bits,
             server_s=0.0,
-            broadcast_bits=self._model_bits,
+            broadcast_bits=stages.model_download_bits,
             downlink_bits=0.0,
             after_downlink_s=np.zeros_like(compute_s),
         )
 
     def round(self, world: World, learner: LocalLearner | None, number: int) -> Round:
         """Run one round: the models of the clients in time are averaged, and all clients get the average."""
+        stages: Stages = self._stages(self.pruned)
 
         def train(device: Device) -> Generator[Event, Any, None]:
             for _ in range(self._steps):
-                yield device.compute(CLIENT_FORWARD, self._forward_flops)
-                yield device.compute(CLIENT_BACKWARD, self._backward_flops)
-            yield device.uplink(MODEL_UPLOAD, self._model_bits)
+                yield device.compute(CLIENT_FORWARD, stages.client_forward_flops)
+                yield device.compute(CLIENT_BACKWARD, stages.client_backward_flops)
+            yield device.uplink(MODEL_UPLOAD, stages.model_bits)
 
         in_time: tuple[int, ...] = yield world.start(train, world.clients, self.job.deadline_s).in_time
         if not in_time:
@@ -83,5 +96,5 @@ class FL(Scheme):
         if learner:
             learner.local_steps(in_time, number)
             learner.average(in_time)
-        yield world.server.broadcast(MODEL_DOWNLOAD, self._model_bits, world.clients)
+        yield world.server.broadcast(MODEL_DOWNLOAD, stages.model_download_bits, world.clients)
         return Outcome(in_time, self._steps, len(in_time) * self._steps * self.job.batch_size)

@@ -20,7 +20,7 @@ from ..phases import (
     SERVER_FORWARD,
     UPLINK,
 )
-from ..stages import Stages, split_stages
+from ..stages import Stages
 from ..world import World
 from .base import Job, Scheme
 
@@ -45,6 +45,7 @@ class SplitLearner(Protocol):
 class ParallelSplit(Scheme):
     """Clients go forward side by side, the server trains on their smashed data, gradients come back."""
 
+    compresses = frozenset({"pruning", "dropout", "activations", "gradients"})
     all_rows_back = False
 
     def __init__(self, parameters: SchemeParameters, job: Job) -> None:
@@ -53,13 +54,10 @@ class ParallelSplit(Scheme):
 
     def stages(self, clients: int, merged: int = 0) -> Stages:
         """Return the stages of a round with so many participants at the planned cut."""
-        return self._stages(self.cut, clients, merged)
+        return self._stages(self.cut, clients, merged, self.pruned)
 
-    def _stages_at(self, cut: int, clients: int, merged: int) -> Stages:
-        job = self.job
-        return split_stages(
-            job.units, cut, job.batch_size, clients, merged=merged, all_rows_back=self.all_rows_back
-        )
+    def _stages_at(self, cut: int, clients: int, merged: int, pruned: bool) -> Stages:
+        return self.job.stages(cut, clients, merged=merged, all_rows_back=self.all_rows_back, pruned=pruned)
 
     def split_round(
         self, world: World, learner: SplitLearner | None, number: int, merged: int, *, upload_model: bool

@@ -15,13 +15,14 @@ from ...scenarios.schema import Allocation, ExplicitPower
 from ...scenarios.streams import stream
 from ..allocation.planner import PlanMethod, PowerMethod, SubchannelMethod, checked_plan, plan
 from ..allocation.power import explicit_power
-from ..allocation.problem import RadioProblem, Rates, link_rates
+from ..allocation.problem import AllocationError, RadioProblem, Rates, link_rates
 from ..allocation.subchannels import explicit_owner
 from ..links import Links
 from ..radio.rates import whole_band_rates
-from .base import Scheme, Speeds
+from ..radio.units import BITS_PER_MIB
+from .base import Cut, Scheme, Speeds
 
-__all__ = ["SchemePlan", "allocation_faults", "fixed_cut", "plan_scheme"]
+__all__ = ["SchemePlan", "allocation_faults", "fixed_cut", "fixed_links", "plan_scheme", "whole_band"]
 
 Owner: TypeAlias = NDArray[np.intp]
 
@@ -32,7 +33,7 @@ class SchemePlan:
 
     Attributes
     ----------
-    cut : int
+    cut : int, or one a device
         Units on the client; 0 where the model is not split.
     problem : RadioProblem
         The resources, with the gains that were planned on.
@@ -42,13 +43,19 @@ class SchemePlan:
         Uplink power densities on them, [W/Hz]; None with the whole band.
     predicted_s : float
         The closed form of a round's time, without stragglers, deadlines and fading, [s].
+    shares : [num_devices], float, or None
+        The share of the band that each client has; None where it is not shared so.
+    own_links : Links or None
+        Links of the devices' own, in place of the radio.
     """
 
-    cut: int
+    cut: Cut
     problem: RadioProblem
     owner: Owner | None
     psd_w_per_hz: NDArray[np.float64] | None
     predicted_s: float
+    shares: NDArray[np.float64] | None = None
+    own_links: Links | None = None
 
     @cached_property
     def links(self) -> Links:
@@ -63,9 +70,13 @@ class SchemePlan:
         gains : [num_devices, num_subchannels], float
             Channel power gains, linear, [1].
         """
+        if self.own_links is not None:
+            return self.own_links
         problem = replace(self.problem, gains=gains)
         band = problem.band
-        whole = _whole_band(problem)
+        whole = whole_band(problem)
+        if self.shares is not None:
+            return _shared(whole, self.shares)
         if self.owner is None or self.psd_w_per_hz is None:
             return whole
         rates = link_rates(problem, self.owner, self.psd_w_per_hz)
@@ -84,7 +95,9 @@ class SchemePlan:
         """Return the signal-to-noise ratio of each uplink, mean over its subchannels, [num_devices], [1]."""
         band, gains = self.problem.band, self.problem.gains
         if self.owner is None or self.psd_w_per_hz is None:
-            flat_w_per_hz = self.links.uplink_w / (band.subchannel_hz * self.problem.num_subchannels)
+            flat_w_per_hz = whole_band(self.problem).uplink_w / (
+                band.subchannel_hz * self.problem.num_subchannels
+            )
             mean: NDArray[np.float64] = flat_w_per_hz * band.snr_per_w_per_hz(gains).mean(axis=1)
             return mean
         snr = self.psd_w_per_hz * band.snr_per_w_per_hz(gains)[self.owner, np.arange(len(self.owner))]
@@ -107,6 +120,7 @@ def plan_scheme(
     *,
     sharing: str = "dedicated",
     number: int = 0,
+    own_links: Links | None = None,
 ) -> SchemePlan:
     """Return the plan that minimises the scheme's own round time, as far as the methods named allow.
 
@@ -119,31 +133,45 @@ def plan_scheme(
     sharing : ``radio.sharing``
     number : int
         The round that is planned anew for; methods that draw have a stream for each. 0: the first plan.
+    own_links : links of the devices' own, in place of the radio: nothing but the cut is planned then
 
     Raises
     ------
     AllocationError
         If the resources can't be allocated as asked.
     """
+    if scheme.own_plan is not None:
+        cut_each, shares, predicted_s = scheme.own_plan
+        return SchemePlan(cut_each, problem, None, None, predicted_s, shares, own_links)
     cut = fixed_cut(scheme, allocation, seed)
-    if scheme.band == "dedicated" and sharing != "tdma":
+    if own_links is None and scheme.band == "dedicated" and sharing != "tdma":
         rng = stream(seed, "subchannels", *([number] if number else []))
         return _dedicated(scheme, problem, speeds, allocation, cut, rng)
-    links = _whole_band(problem)
-    senders = problem.num_clients if scheme.band == "dedicated" else 1
+    links = own_links or whole_band(problem)
+    senders = problem.num_clients if own_links is None and scheme.band == "dedicated" else 1
     broadcast_bps = float(links.whole_band_bps.min())
     rates = Rates(links.uplink_bps / senders, links.downlink_bps / senders, broadcast_bps)
     cuts = scheme.cuts() if cut is None else (cut,)
     times_s = {j: scheme.round_time_s(j, speeds, rates) for j in cuts}
     best = min(times_s, key=lambda j: times_s[j])
-    return SchemePlan(best, problem, None, None, times_s[best])
+    return SchemePlan(best, problem, None, None, times_s[best], own_links=own_links)
 
 
 def fixed_cut(scheme: Scheme, allocation: Allocation, seed: int) -> int | None:
     """Return the cut where it is given or drawn, None where it is to be chosen."""
     if not scheme.has_cut:
+        scheme.cuts()  # which refuses a model that does not fit
         return 0
+    if scheme.own_cut:
+        return scheme.cuts()[0]
     if not isinstance(allocation.cut, str):
+        if allocation.cut not in scheme.cuts():
+            needed, had = scheme.device_bits(allocation.cut), scheme.job.device_memory_bits
+            raise AllocationError(
+                f"cut {allocation.cut} needs {needed / BITS_PER_MIB:.4g} MiB on every device with"
+                f" {scheme.parameters.name}; the smallest has {had / BITS_PER_MIB:.4g} MiB",
+                ("allocation", "cut"),
+            )
         return allocation.cut
     chosen: int | None = find("cut", allocation.cut).load()(scheme.cuts(), stream(seed, "cut"))
     return chosen
@@ -169,7 +197,7 @@ def _dedicated(
     return SchemePlan(found.cut, problem, found.owner, found.psd_w_per_hz, found.predicted_s)
 
 
-def _whole_band(problem: RadioProblem) -> Links:
+def whole_band(problem: RadioProblem) -> Links:
     """Return each client's links when it has the band alone, with power min(p_i^max, p_th) spread flat."""
     power_w = np.minimum(problem.power_max_w, problem.total_power_max_w)
     uplink_bps, downlink_bps = whole_band_rates(problem.band, problem.gains, power_w)
@@ -182,6 +210,29 @@ def _whole_band(problem: RadioProblem) -> Links:
         downlink_w=np.full(problem.num_clients, band_w),
         broadcast_w=band_w,
     )
+
+
+def _shared(whole: Links, shares: NDArray[np.float64]) -> Links:
+    """Return the links on shares of the band, at the power density that each client has on the whole."""
+    return replace(
+        whole,
+        uplink_bps=shares * whole.uplink_bps,
+        downlink_bps=shares * whole.downlink_bps,
+        uplink_w=shares * whole.uplink_w,
+        downlink_w=shares * whole.downlink_w,
+    )
+
+
+def fixed_links(uplink_bps: NDArray[np.float64], downlink_bps: NDArray[np.float64]) -> Links:
+    """Return links of the devices' own, which cost no radio energy; all are sent to at once.
+
+    Parameters
+    ----------
+    uplink_bps, downlink_bps : [num_devices], float
+        [bit/s].
+    """
+    nothing_w = np.zeros(len(uplink_bps))
+    return Links(uplink_bps, downlink_bps, downlink_bps, nothing_w, nothing_w, 0.0)
 
 
 def _subchannel_method(allocation: Allocation) -> SubchannelMethod:

@@ -11,7 +11,6 @@ from ...scenarios.fields import PositiveInt
 from ...scenarios.named import SchemeParameters
 from ..allocation.problem import RoundWork
 from ..phases import MODEL_DOWNLOAD
-from ..stages import split_stages
 from ..world import World
 from .base import Job, Outcome, Round, Speeds
 from .parallel import ParallelSplit, SplitLearner
@@ -40,6 +39,7 @@ class SFL(ParallelSplit):
     """SplitFed V1: one server copy per client, averaged alike at no air time."""
 
     learner = "cutlayer.models.learning.splitfed:PrivateServerLearner"
+    compresses = ParallelSplit.compresses | {"models"}
 
     def __init__(self, parameters: SflParameters, job: Job) -> None:
         super().__init__(parameters, job)
@@ -48,7 +48,7 @@ class SFL(ParallelSplit):
     def work(self, cut: int, speeds: Speeds) -> RoundWork:
         """Return a round's work, the averaging's share of it once in ``aggregate_every`` rounds."""
         job = self.job
-        stages = split_stages(job.units, cut, job.batch_size, job.clients)
+        stages = job.stages(cut, job.clients)
         return RoundWork(
             before_uplink_s=stages.client_forward_flops * speeds.device_s_per_flop,
             uplink_bits=stages.uplink_bits,
@@ -57,9 +57,13 @@ class SFL(ParallelSplit):
             downlink_bits=stages.downlink_bits,
             after_downlink_s=stages.client_backward_flops * speeds.device_s_per_flop,
             model_upload_bits=stages.model_bits,
-            model_broadcast_bits=stages.model_bits,
+            model_broadcast_bits=stages.model_download_bits,
             averaging_share=1.0 / self._every,
         )
+
+    def server_bits(self) -> float:
+        """Return what the server's copies need, one a client, [bit]."""
+        return self.job.clients * super().server_bits()
 
     def updates(self, participants: int) -> int:
         """Return the steps of a server model in a round: its own copy's one."""
@@ -73,7 +77,7 @@ class SFL(ParallelSplit):
         if averaging and uploaded:
             if learner:
                 learner.average(uploaded)
-            yield world.server.broadcast(MODEL_DOWNLOAD, self.stages(1).model_bits, world.clients)
+            yield world.server.broadcast(MODEL_DOWNLOAD, self.stages(1).model_download_bits, world.clients)
         return Outcome(in_time, self.updates(len(in_time)), len(in_time) * self.job.batch_size)
 
 
@@ -81,6 +85,10 @@ class SFLV2(SFL):
     """SplitFed V2: one server model, trained on one client's batch after the other in random order."""
 
     learner = "cutlayer.models.learning.splitfed:SharedServerLearner"
+
+    def server_bits(self) -> float:
+        """Return what the one server model needs for one client's rows at a time, [bit]."""
+        return super().server_bits() / self.job.clients
 
     def updates(self, participants: int) -> int:
         """Return the steps of the one server model: one for each participant."""

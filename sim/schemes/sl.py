@@ -22,7 +22,6 @@ from ..phases import (
     SERVER_FORWARD,
     UPLINK,
 )
-from ..stages import split_stages
 from ..world import World
 from .base import Outcome, Round, Scheme, Speeds
 
@@ -46,13 +45,16 @@ class SL(Scheme):
 
     band = "whole"
     learner = "cutlayer.models.learning.relay:RelayLearner"
+    compresses = frozenset({"pruning", "dropout", "activations", "gradients", "models"})
 
     def round_time_s(self, cut: int, speeds: Speeds, rates: Rates) -> float:
         """Return the sum over the turns; the rates are those of the whole band."""
-        stages = split_stages(self.job.units, cut, self.job.batch_size, 1)
+        stages = self.job.stages(cut)
         client_flops = stages.client_forward_flops + stages.client_backward_flops
         up_bits = stages.uplink_bits + stages.model_bits
-        down_bits = stages.downlink_bits + stages.model_bits  # the downloads are a permutation of the clients
+        down_bits = (
+            stages.downlink_bits + stages.model_download_bits
+        )  # the downloads are a permutation of the clients
         return float(
             (client_flops * speeds.device_s_per_flop).sum()
             + self.job.clients * stages.server_flops * speeds.server_s_per_flop
@@ -62,7 +64,8 @@ class SL(Scheme):
 
     def round(self, world: World, learner: RelayLearner | None, number: int) -> Round:
         """Run one round: every client has its turn."""
-        stages = split_stages(self.job.units, self.cut, self.job.batch_size, 1)
+        assert isinstance(self.cut, int)
+        stages = self.job.stages(self.cut, pruned=self.pruned)
         server_job = (
             (SERVER_FORWARD, stages.server_forward_flops),
             (SERVER_BACKWARD, stages.own_backward_flops),
@@ -94,5 +97,5 @@ class SL(Scheme):
             if not world.clients:
                 break
             following = min((i for i in world.clients if i > client), default=world.clients[0])
-            yield world.devices[following].downlink(MODEL_DOWNLOAD, stages.model_bits)
+            yield world.devices[following].downlink(MODEL_DOWNLOAD, stages.model_download_bits)
         return Outcome(tuple(trained), len(trained), len(trained) * self.job.batch_size)

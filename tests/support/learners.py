@@ -14,6 +14,7 @@ from cutlayer.models.data.batches import BatchSampler
 from cutlayer.models.data.dataset import Dataset
 from cutlayer.models.learning.base import Learner, Setup
 from cutlayer.models.learning.client_data import ClientData
+from cutlayer.scenarios.compression import Compression
 from cutlayer.scenarios.schema import Optimizer
 
 torch.set_num_threads(1)  # the tensors are tiny
@@ -74,11 +75,12 @@ def make(
     *,
     cut: int = 2,
     optimizer: Optimizer | None = None,
+    compression: Compression | None = None,
     **options: Any,
 ) -> Any:
     """Return a learner; plain SGD at one rate unless told otherwise."""
     settings = optimizer or sgd()
-    return learner(Setup(build, cut, data, settings, seed=3), **options)
+    return learner(Setup(build, cut, data, settings, 3, compression), **options)
 
 
 def sgd(rate: float = 0.1, momentum: float = 0.0) -> Optimizer:

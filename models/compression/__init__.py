@@ -1,0 +1,1 @@
+"""Compression of what clients train and send: pruning, quantisation, activation dropout."""

@@ -1,0 +1,140 @@
+"""The learner of schemes with a model for every client, cut into parts that train one behind the other.
+
+EdgeSplit (two parts, at a cut of each client's own) and MP-SL (U-shaped: first and last part at the owner,
+the others on compute nodes, a copy for every owner). All parts of all clients are averaged.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from .averaging import average_into
+from .base import Composite, Learner, Part, Setup, objective
+
+__all__ = ["ChainLearner"]
+
+
+class ChainLearner(Learner):
+    """Models in parts; each part is given its input by the one before, and its gradient by the one behind.
+
+    Units that one client trains itself and another leaves to the server exist on both sides, and are
+    averaged like all others: the average is one over whole models.
+
+    Parameters
+    ----------
+    bounds : [num_clients][num_parts + 1], int
+        Part p of client i are its units ``bounds[i][p]`` to ``bounds[i][p + 1] - 1``, from 0.
+    at_client : [num_parts], bool
+        Which parts train at the clients' learning rate, on the device.
+    batches, repeats : int
+        In a round a client goes through so many mini-batches, so many times; the next round goes on behind.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        *,
+        bounds: Sequence[Sequence[int]],
+        at_client: Sequence[bool],
+        batches: int = 1,
+        repeats: int = 1,
+    ) -> None:
+        super().__init__(setup)
+        model = self.new_model()
+        self._models = [copy.deepcopy(model) for _ in range(self.data.clients)]
+        self._parts = [
+            self._parts_of(whole, ends, at_client) for whole, ends in zip(self._models, bounds, strict=True)
+        ]
+        self._at_client = at_client
+        self._batches, self._repeats = batches, repeats
+
+    def _parts_of(self, model: nn.Sequential, ends: Sequence[int], at_client: Sequence[bool]) -> list[Part]:
+        units = list(model)
+        stretches = [units[first:end] for first, end in pairwise(ends)]
+        gate = [self.compression.gate] if self.compression is not None else []
+        first = self.client_part(nn.Sequential(*stretches[0], *gate))
+        rates = [self.settings.client_lr if mine else self.settings.server_lr for mine in at_client]
+        return [
+            first,  # the one part that a compression is for
+            *(
+                Part(nn.Sequential(*stretch), self.settings, rate)
+                for stretch, rate in zip(stretches[1:], rates[1:], strict=True)
+            ),
+        ]
+
+    def local_steps(self, clients: tuple[int, ...], number: int) -> None:
+        """Train each of these clients' models, part by part, on its own mini-batches."""
+        steps = self._batches * self._repeats
+        losses = []
+        for i in clients:
+            mean = self.data.shares.new_zeros(())
+            for step in range(steps):
+                batch = (number - 1) * self._batches + step % self._batches + 1
+                mean += self.step(i, batch, (number - 1) * steps + step + 1) / steps
+            losses.append(mean)
+        self.train_loss = self.weights(clients) @ torch.stack(losses)
+
+    def step(self, client: int, batch: int, number: int) -> Tensor:
+        """Train all parts of a client's model on one mini-batch, and return its mean loss, a scalar.
+
+        Parameters
+        ----------
+        batch : int
+            Of the client's sequence of mini-batches, from 1.
+        number : int
+            Of the step, from 1: what is drawn in it has a stream of its own.
+        """
+        images, labels = self.data.batch(client, batch)
+        parts = self._parts[client]
+        inputs, outputs = [images], []
+        for place, part in enumerate(parts):
+            part.zero_grad()
+            purpose = "client dropout" if self._at_client[place] else "server dropout"
+            with self.draws(purpose, client, number, *([place] if place > 1 else [])):
+                outputs.append(part(inputs[place]))
+            if place == 0:  # the cut layer: the only tensors that a compression is for
+                inputs.append(self.sent_smashed(outputs[0], client, number).requires_grad_())
+            else:
+                inputs.append(outputs[-1].detach().requires_grad_())
+        logits = outputs[-1]
+        loss = objective(logits, labels, logits.new_full((len(logits),), 1.0 / len(logits)))
+        loss.backward()  # type: ignore[no-untyped-call]
+        parts[-1].step()
+        for place in reversed(range(len(parts) - 1)):
+            gradient = inputs[place + 1].grad
+            if outputs[place].requires_grad and gradient is not None:
+                if place == 0:
+                    gradient = self.sent_gradient(gradient, client, number)
+                outputs[place].backward(gradient)  # type: ignore[no-untyped-call]
+            parts[place].step()
+        return loss.detach()
+
+    def average(self, clients: tuple[int, ...]) -> None:
+        """Give every client the weighted average of these clients' whole models, as they arrive."""
+        tensors = [[*model.parameters(), *model.buffers()] for model in self._models]
+        average_into(tensors, [self._arrived(i, tensors[i]) for i in clients], self.weights(clients))
+        if self.compression is not None:
+            for client, parts in enumerate(self._parts):
+                self.compression.receive(client, parts[0].module)
+
+    def _arrived(self, client: int, tensors: list[Tensor]) -> list[Tensor]:
+        """Return a client's model as the server gets it: what of its first part is sent may be compressed."""
+        if self.compression is None:
+            return tensors
+        module = self._parts[client][0].module
+        sent = [*module.parameters(), *module.buffers()]
+        arrived = dict(zip(map(id, sent), self.compression.arrived(client, module), strict=True))
+        return [arrived.get(id(tensor), tensor) for tensor in tensors]
+
+    def composites(self) -> list[Composite]:
+        """Return the one model that all clients have after averaging."""
+        return [(self._models[0], nn.Identity())]
+
+    def averaged(self) -> Composite:
+        """Return the one model."""
+        return self.composites()[0]

@@ -1,0 +1,153 @@
+"""Tables of the places of a scheme's run: its devices, its server and compute nodes, and their memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .preparation import Experiment
+from .sim.radio.units import BITS_PER_MIB, linear_to_db
+from .sim.schemes.base import Scheme
+from .sim.schemes.engine import Accuracy
+from .sim.schemes.planning import SchemePlan
+from .sim.world import World
+
+__all__ = ["cut_list", "device_table", "energy_columns", "memory_table", "node_table"]
+
+SECONDS_PER_HOUR = 3600.0
+
+
+def cut_list(scheme: Scheme, devices: int) -> list[str]:
+    """Return each device's cut as text; nothing where nothing is split."""
+    if not scheme.has_cut:
+        return [""] * devices
+    return [str(cut) for cut in ([scheme.cut] * devices if isinstance(scheme.cut, int) else scheme.cut)]
+
+
+def device_table(
+    experiment: Experiment,
+    scheme: Scheme,
+    plan: SchemePlan,
+    identity: dict[str, Any],
+    accuracy: Accuracy | None,
+) -> pd.DataFrame:
+    """Return one row a device: where it is, what it has, what it was given.
+
+    Parameters
+    ----------
+    identity : label and seed, for every row
+    accuracy : at the end of the run, None without learning
+    """
+    fleet, data, links = experiment.fleet, experiment.data, plan.links
+    clients = range(len(fleet))
+    sends = scheme.band != "none"
+    given: list[str] = ["" for _ in clients]
+    if plan.owner is not None:
+        given = ["|".join(str(k) for k in np.flatnonzero(plan.owner == i)) for i in clients]
+    elif sends and plan.own_links is None:
+        given = ["all" for _ in clients]
+    by_radio = sends and plan.own_links is None
+    limits_bits = experiment.site.memory_bits
+    return pd.DataFrame(
+        {
+            "scheme": scheme.parameters.name,
+            **identity,
+            "device": list(clients),
+            "x_m": fleet.distance_m * np.cos(fleet.angle_rad),
+            "y_m": fleet.distance_m * np.sin(fleet.angle_rad),
+            "distance_m": fleet.distance_m,
+            "gain_db": linear_to_db(experiment.problem.gains.mean(axis=1)),
+            "clock_hz": fleet.clock_hz,
+            "cycles_per_flop": fleet.cycles_per_flop,
+            "subchannels": given,
+            "band_share": np.nan if plan.shares is None else plan.shares,
+            "server_share": list(scheme.server_shares) or np.nan,
+            "cut": cut_list(scheme, len(fleet)),
+            "memory_bits": scheme.memory().devices_bits,
+            "memory_limit_bits": np.where(np.isinf(limits_bits), np.nan, limits_bits),
+            "power_w": links.uplink_w if by_radio else np.nan,
+            "snr_db": linear_to_db(plan.uplink_snr) if by_radio else np.nan,
+            "uplink_bps": links.uplink_bps if sends else np.nan,
+            "downlink_bps": links.downlink_bps if sends else np.nan,
+            "samples": data.samples if data else np.nan,
+            "classes": data.classes_held if data else np.nan,
+            "final_accuracy": accuracy.per_client if accuracy else np.nan,
+        }
+    )
+
+
+def node_table(
+    experiment: Experiment,
+    scheme: Scheme,
+    world: World,
+    identity: dict[str, Any],
+    intervals: pd.DataFrame,
+) -> pd.DataFrame:
+    """Return one row for the server and for each compute node: memory, time in work, cost.
+
+    Columns besides scheme, label and seed: ``node, units, memory_planned_bits, memory_peak_bits,
+    memory_limit_bits, busy_s, utilisation, price_per_hour, cost``. The peak is what was found while the run
+    went, and is known of compute nodes alone. A cost is that of the whole run, idle or not.
+
+    Parameters
+    ----------
+    identity : label and seed, for every row
+    intervals : of this scheme
+    """
+    server, planned = experiment.loaded.scenario.server, scheme.memory()
+    total_s = float(intervals["end_s"].max()) if len(intervals) else 0.0
+    place = intervals["node"].astype(str).str.replace(r"^server-\d+$", "server", regex=True)
+    flops = intervals["flops"].groupby(place).sum()
+    rows = []
+    processors: list[tuple[str, Any, float, float]] = [("server", server, planned.server_bits, np.nan)]
+    if planned.nodes_bits and experiment.site.network is not None:
+        for node in experiment.site.network.nodes:
+            peak_bits = world.compute_nodes[node.name].memory.peak_bits
+            processors.append((node.name, node, planned.nodes_bits.get(node.name, 0.0), peak_bits))
+    on_nodes = scheme.units_on_nodes()
+    for name, section, planned_bits, peak_bits in processors:
+        # FLOPs, not time: a share of the server is busy for a share of the server's time
+        busy_s = float(flops.get(name, 0.0)) * section.cycles_per_flop / section.clock_hz
+        rows.append(
+            {
+                "scheme": scheme.parameters.name,
+                **identity,
+                "node": name,
+                "units": on_nodes.get(name, ""),
+                "memory_planned_bits": planned_bits,
+                "memory_peak_bits": peak_bits,
+                "memory_limit_bits": np.nan
+                if section.memory_mib is None
+                else section.memory_mib * BITS_PER_MIB,
+                "busy_s": busy_s,
+                "utilisation": busy_s / total_s if total_s else np.nan,
+                "price_per_hour": section.price_per_hour,
+                "cost": section.price_per_hour * total_s / SECONDS_PER_HOUR,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def memory_table(world: World, identity: dict[str, Any]) -> pd.DataFrame:
+    """Return one row for each change of a compute node's memory: ``label, seed, node, time_s, held_bits``.
+
+    Parameters
+    ----------
+    identity : label and seed, for every row
+    """
+    tables = [
+        pd.DataFrame(node.memory.changes, columns=["time_s", "held_bits"]).assign(**identity, node=name)
+        for name, node in world.compute_nodes.items()
+    ]
+    columns = [*identity, "node", "time_s", "held_bits"]
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def energy_columns(intervals: pd.DataFrame, devices: int) -> dict[str, np.ndarray]:
+    """Return what each device spent on compute and uplinks, and the access point on its downlinks, [J]."""
+    names = [f"device-{i}" for i in range(devices)]
+    energy_j = intervals.groupby(["node", "lane"], observed=True)["energy_j"].sum().unstack()
+    energy_j = energy_j.reindex(index=names, columns=["compute", "uplink", "downlink"]).fillna(0.0)
+    return {f"{lane}_energy_j": energy_j[lane].to_numpy() for lane in energy_j.columns}

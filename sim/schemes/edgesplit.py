@@ -1,0 +1,284 @@
+"""EdgeSplit and ESFL: a cut for each device, and shares of the bandwidth or of the server's compute.
+
+Zhang et al., "Resource-efficient Parallel Split Learning in Heterogeneous Edge Computing" (EdgeSplit,
+arXiv 2403.15815), and its twin ESFL (arXiv 2402.15903); docs/model.md has the times of a round.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Generator, Sequence
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from simpy import Event
+
+from ...scenarios.fields import PositiveInt
+from ...scenarios.named import SchemeParameters
+from ..allocation.problem import AllocationError
+from ..allocation.shares import (
+    SharePlan,
+    ShareProblem,
+    alternating,
+    best_shares,
+    common_cut,
+    equal_shares,
+    joint,
+)
+from ..layer_work import LayerWork, PartWork
+from ..nodes import Device
+from ..phases import (
+    CLIENT_BACKWARD,
+    CLIENT_FORWARD,
+    DOWNLINK,
+    MODEL_DOWNLOAD,
+    MODEL_UPLOAD,
+    SERVER_BACKWARD,
+    SERVER_FORWARD,
+    UPLINK,
+)
+from ..radio.units import BITS_PER_MIB
+from ..stages import Stages
+from ..world import World
+from .base import Job, Outcome, Round, Scheme
+from .fl import LocalLearner
+from .site import Memory, Site
+
+__all__ = ["ESFL", "EdgeSplit", "SharesParameters"]
+
+Array = NDArray[np.float64]
+
+
+class SharesParameters(SchemeParameters):
+    """A cut for each device and shares of one resource, by the paper's method, in part, or given."""
+
+    cuts: Literal["each", "common"] | Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = Field(
+        default="each", description="each device its best cut, one for all, or the cuts themselves"
+    )
+    shares: Literal["optimal", "equal"] = Field(default="optimal", description="of the shared resource")
+    method: Literal["alternating", "joint"] = Field(
+        default="alternating",
+        description="for the best cuts and shares: in turns, as in the paper, or exact",
+    )
+    local_steps: PositiveInt = Field(default=1, description="mini-batches of each device in a round")
+
+    def default_label(self) -> str:
+        """Return the name with what is not the default."""
+        parts = [self.name]
+        if self.cuts == "common":
+            parts.append("common cut")
+        elif self.cuts != "each":
+            parts.append("cuts " + "|".join(str(cut) for cut in self.cuts))
+        if self.shares == "equal":
+            parts.append("equal shares")
+        if self.method == "joint":
+            parts.append("joint")
+        if self.local_steps > 1:
+            parts.append(f"E={self.local_steps}")
+        return " ".join(parts)
+
+
+class _SharedSplit(Scheme):
+    """A round: every device gets its part, trains it with the server on its mini-batches, sends it back.
+
+    Each client has fixed shares of the band and of the server, so none waits for another before the
+    round's end, and a round lasts as long as its slowest client.
+    """
+
+    learner = "cutlayer.models.learning.chain:ChainLearner"
+    own_cut = True
+    measurable = True
+    compresses = frozenset({"pruning", "dropout", "activations", "gradients", "models"})
+
+    def __init__(self, parameters: SharesParameters, job: Job) -> None:
+        super().__init__(parameters, job)
+        self._given = parameters
+        self._steps = parameters.local_steps
+        self.server_shares: Sequence[float] = (1.0 / job.clients,) * job.clients
+        self._device_work: list[PartWork] = []
+        self._server_work: list[PartWork] = []
+        self._stages = lru_cache(maxsize=None)(lambda cut, pruned: job.stages(cut, pruned=pruned))
+
+    def arrange(self, site: Site) -> None:
+        """Choose the cuts and the shares, on the rates of the whole band.
+
+        Raises
+        ------
+        AllocationError
+            If a device has no cut that fits into its memory, or the given cuts don't.
+        """
+        if site.server is None:
+            raise AllocationError(
+                f"{self._given.name} trains with the server: name the profile whose times it has",
+                ("server", "profile"),
+            )
+        problem = self._problem(site, site.server)
+        found = self._chosen(problem, site.memory_bits)
+        cuts = tuple(int(column) + 1 for column in found.choice)
+        self._check_pruning(cuts)
+        self.own_plan = cuts, self._adopt(site, found), found.time_s
+        count = len(self.job.units)
+        self._device_work = [site.devices.part(i, 0, cut) for i, cut in enumerate(cuts)]
+        self._server_work = [site.server.part(0, cut, count) for cut in cuts]
+        self.learner_options = {
+            "bounds": [(0, cut, count) for cut in cuts],
+            "at_client": (True, False),
+            "batches": self._steps,
+        }
+
+    @abstractmethod
+    def _times(self, site: Site, compute_s: Array, server_s: Array, air_s: Array) -> tuple[Array, Array]:
+        """Return what no share shortens, and what the whole shared resource would take, each by cut, [s]."""
+
+    @abstractmethod
+    def _adopt(self, site: Site, found: SharePlan) -> Array | None:
+        """Take the shares, and return those of the band."""
+
+    def _problem(self, site: Site, server: LayerWork) -> ShareProblem:
+        """Return each device's round by cut, 1 to L−1: [num_devices, num_cuts]."""
+        steps, cuts = self._steps, range(1, len(self.job.units))
+        stages: list[Stages] = [self._stages(cut, True) for cut in cuts]  # an ordinary round is planned for
+        left = np.array(
+            [self._left(cut, True) for cut in cuts]
+        )  # [num_cuts, 2] of forward and backward FLOPs
+        forward_s = np.cumsum(site.devices.forward_s, axis=1)[:, :-1] * left[:, 0]
+        backward_s = np.cumsum(site.devices.backward_s, axis=1)[:, :-1] * left[:, 1]
+        server_s = server.forward_s[0] + server.backward_s[0]
+        from_cut_s = np.broadcast_to((server_s.sum() - np.cumsum(server_s))[:-1], forward_s.shape)
+        up_bits = np.array([steps * stage.uplink_bits + stage.model_bits for stage in stages])
+        down_bits = np.array([steps * stage.downlink_bits + stage.model_download_bits for stage in stages])
+        air_s = up_bits / site.links.uplink_bps[:, None] + down_bits / site.links.downlink_bps[:, None]
+        fixed_s, shared_s = self._times(site, steps * (forward_s + backward_s), steps * from_cut_s, air_s)
+        needed = np.array([self.device_bits(cut) for cut in cuts])
+        self._check_device_memory(site, needed)
+        return ShareProblem(fixed_s, shared_s, needed <= site.memory_bits[:, None])
+
+    def _left(self, cut: int, pruned: bool) -> tuple[float, float]:
+        """Return the shares of a device's forward and backward FLOPs that pruning leaves."""
+        units, size, stages = self.job.units, self.job.batch_size, self._stages(cut, pruned)
+        forward, backward = size * units.forward_flops_to(cut), size * units.backward_flops_to(cut)
+        return (
+            stages.client_forward_flops / forward if forward else 1.0,
+            stages.client_backward_flops / backward if backward else 1.0,
+        )
+
+    def _check_device_memory(self, site: Site, needed_bits: Array) -> None:
+        short = np.flatnonzero(site.memory_bits < needed_bits.min())
+        if short.size:
+            raise AllocationError(
+                f"{self._given.name} needs {needed_bits.min() / BITS_PER_MIB:.4g} MiB on a device at the"
+                f" least; device {short[0]} has {site.memory_bits[short[0]] / BITS_PER_MIB:.4g} MiB",
+                ("devices", "memory_mib"),
+            )
+
+    def _check_pruning(self, cuts: tuple[int, ...]) -> None:
+        compressor = self.job.compression
+        if compressor is not None and compressor.renew_every is not None and len(set(cuts)) > 1:
+            raise AllocationError(
+                f"{self._given.name}: masks are common to all clients, so pruning needs a common cut; the"
+                f" devices' cuts are {', '.join(str(cut) for cut in cuts)}: take cuts: common, or no pruning",
+                ("schemes",),
+            )
+
+    def _chosen(self, problem: ShareProblem, memory_bits: Array) -> SharePlan:
+        given = self._given
+        if given.cuts == "common":
+            return common_cut(problem, equal_shares=given.shares == "equal")
+        if given.cuts != "each":
+            return self._with_cuts(problem, given.cuts, memory_bits)
+        if given.shares == "equal":
+            return equal_shares(problem)
+        return joint(problem) if given.method == "joint" else alternating(problem)
+
+    def _with_cuts(self, problem: ShareProblem, cuts: tuple[int, ...], memory_bits: Array) -> SharePlan:
+        count, last = self.job.clients, len(self.job.units) - 1
+        if len(cuts) != count or max(cuts) > last:
+            raise AllocationError(
+                f"{self._given.name}: cuts must be {count} numbers from 1 to {last}, one a device;"
+                f" they are {', '.join(str(cut) for cut in cuts)}",
+                ("schemes",),
+            )
+        choice = np.array(cuts, dtype=np.intp) - 1
+        rows = np.arange(count)
+        for i in np.flatnonzero(~problem.allowed[rows, choice]):
+            needed, had = self.device_bits(cuts[i]) / BITS_PER_MIB, memory_bits[i] / BITS_PER_MIB
+            raise AllocationError(
+                f"{self._given.name}: cut {cuts[i]} needs {needed:.4g} MiB on device {i}, which has"
+                f" {had:.4g} MiB",
+                ("schemes",),
+            )
+        fixed_s, shared_s = problem.fixed_s[rows, choice], problem.shared_s[rows, choice]
+        if self._given.shares == "equal":
+            shares = np.full(count, 1.0 / count)
+            time_s = float((fixed_s + shared_s / shares).max())
+        else:
+            shares, time_s = best_shares(fixed_s, shared_s)
+        return SharePlan(choice, shares, time_s, (time_s,))
+
+    def memory(self) -> Memory:
+        """Return what the parts need: each device its own, the server a copy for each client."""
+        assert isinstance(self.cut, tuple)
+        units, size = self.job.units, self.job.batch_size
+        devices = np.array([units.memory_bits(0, cut, size) for cut in self.cut])
+        server = sum(units.memory_bits(cut, len(units), size) for cut in self.cut)
+        return Memory(devices, server, {})
+
+    def round(self, world: World, learner: LocalLearner | None, number: int) -> Round:
+        """Run one round: the models of the clients in time are averaged on the server."""
+        cuts, size, pruned = self.cut, self.job.batch_size, self.pruned
+        assert isinstance(cuts, tuple)
+
+        def train(device: Device) -> Generator[Event, Any, None]:
+            i = device.client
+            mine, servers, stages = self._device_work[i], self._server_work[i], self._stages(cuts[i], pruned)
+            forward_left, backward_left = self._left(cuts[i], pruned)
+            share = world.server_shares[i]
+            yield device.downlink(MODEL_DOWNLOAD, stages.model_download_bits)
+            for _ in range(self._steps):
+                yield device.compute(CLIENT_FORWARD, forward_left * mine.forward_flops)
+                yield device.uplink(UPLINK, stages.uplink_bits)
+                yield share.compute(SERVER_FORWARD, servers.forward_flops, i)
+                yield share.compute(SERVER_BACKWARD, servers.backward_flops + servers.update_flops, i)
+                yield device.downlink(DOWNLINK, stages.downlink_bits)
+                yield device.compute(CLIENT_BACKWARD, backward_left * mine.backward_flops + mine.update_flops)
+            yield device.uplink(MODEL_UPLOAD, stages.model_bits)
+
+        in_time: tuple[int, ...] = yield world.start(train, world.clients, self.job.deadline_s).in_time
+        if in_time and learner:
+            learner.local_steps(in_time, number)
+            learner.average(in_time)
+        steps = self._steps if in_time else 0
+        return Outcome(in_time, steps, len(in_time) * self._steps * size)
+
+
+class EdgeSplit(_SharedSplit):
+    """Shares of the bandwidth; the server's compute is shared out equally."""
+
+    band: ClassVar[Literal["dedicated", "shares", "whole", "none"]] = "shares"
+
+    def _times(self, site: Site, compute_s: Array, server_s: Array, air_s: Array) -> tuple[Array, Array]:
+        if site.own_links:
+            raise AllocationError(
+                "edgesplit shares out the bandwidth; with devices.uplink_bps there is none to share",
+                ("devices", "uplink_bps"),
+            )
+        return compute_s + self.job.clients * server_s, air_s
+
+    def _adopt(self, site: Site, found: SharePlan) -> Array | None:
+        return found.shares
+
+
+class ESFL(_SharedSplit):
+    """Shares of the server's compute; the bandwidth is shared out equally."""
+
+    band: ClassVar[Literal["dedicated", "shares", "whole", "none"]] = "shares"
+
+    def _times(self, site: Site, compute_s: Array, server_s: Array, air_s: Array) -> tuple[Array, Array]:
+        return compute_s + air_s * (1 if site.own_links else self.job.clients), server_s
+
+    def _adopt(self, site: Site, found: SharePlan) -> Array | None:
+        self.server_shares = found.shares.tolist()
+        return None if site.own_links else np.full(self.job.clients, 1.0 / self.job.clients)
