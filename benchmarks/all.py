@@ -7,6 +7,7 @@ from multiprocessing import get_context
 
 import aggregation
 import events
+import multihop
 import planning
 import quickstart
 import shares_and_placement
@@ -14,7 +15,7 @@ import startup
 import training
 from measuring import show
 
-BENCHMARKS = (startup, quickstart, events, planning, shares_and_placement, training, aggregation)
+BENCHMARKS = (startup, quickstart, events, planning, shares_and_placement, multihop, training, aggregation)
 
 
 def main() -> None:

@@ -32,6 +32,8 @@ COMMITTED: tuple[ImageModelParameters, ...] = (
     LenetParameters(name="lenet", input_shape=(1, 28, 28), classes=10),
     ResnetParameters(name="resnet18", input_shape=(3, 64, 64), classes=7),
     ResnetParameters(name="resnet18", input_shape=(3, 32, 32), classes=10),
+    ResnetParameters(name="resnet101_basic", input_shape=(3, 32, 32), classes=10),
+    ResnetParameters(name="resnet101_basic", input_shape=(3, 32, 32), classes=10),
     VggParameters(name="vgg16", input_shape=(3, 32, 32), classes=10),
     VggParameters(name="vgg19", input_shape=(3, 32, 32), classes=10),
 )
