@@ -13,9 +13,20 @@ import quickstart
 import shares_and_placement
 import startup
 import training
+import workflow
 from measuring import show
 
-BENCHMARKS = (startup, quickstart, events, planning, shares_and_placement, multihop, training, aggregation)
+BENCHMARKS = (
+    startup,
+    quickstart,
+    events,
+    planning,
+    shares_and_placement,
+    workflow,
+    multihop,
+    training,
+    aggregation,
+)
 
 
 def main() -> None:

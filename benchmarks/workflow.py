@@ -1,0 +1,122 @@
+"""What a workflow is worth: makespans of one mini-batch an owner over one hop, by method.
+
+Owners are boards and laptops, helpers vms and laptops in turns, with the measured layer times of the folder
+that CUTLAYER_PROFILES names. Each owner has cuts and link rates of its own; memory holds a third more owners
+than there are. First come first served of a random assignment is the baseline of arXiv 2402.10092.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from measuring import Figure, show, timed
+from numpy.typing import NDArray
+
+from cutlayer.scenarios.layer_profile import LayerProfile, read_layer_profile
+from cutlayer.sim.allocation.workflow import WorkflowProblem, first_come_first_served
+from cutlayer.sim.allocation.workflow_assignment import balanced_greedy, random_assignment
+from cutlayer.sim.allocation.workflow_bound import lower_bound_s
+from cutlayer.sim.allocation.workflow_optimum import optimal
+from cutlayer.sim.allocation.workflow_search import improved
+
+__all__ = ["figures"]
+
+MODELS = ("resnet101_cifar10", "vgg19_cifar10")
+SIZES = ((8, 2), (12, 3), (50, 5))
+EXACT_OWNERS_MAX = 12
+INSTANCES = 20
+DRAWS = 20
+OWNERS = ("raspberry_pi_4", "jetson_cpu", "jetson_gpu", "laptop")
+HELPERS = ("vm", "laptop")
+RATE_BPS = (20e6, 200e6)
+FIRST_CUTS = {
+    "resnet101_cifar10": (2, 4),
+    "vgg19_cifar10": (3, 6),
+}  # layers of the first part, from and below
+LAST_LAYERS = (1, 3)  # of the last part, from and below
+
+
+def problem_of(
+    profile: LayerProfile, cuts: tuple[int, int], owners: int, helpers: int, seed: int
+) -> WorkflowProblem:
+    """Return random owners on the helpers, with links of log-uniform rates."""
+    rng = np.random.default_rng(seed)
+    shape = (owners, helpers)
+    rate_bps = np.exp(rng.uniform(np.log(RATE_BPS[0]), np.log(RATE_BPS[1]), shape))
+    times: NDArray[np.float64] = np.zeros((6, *shape))
+    memory_bits = np.zeros(owners)
+    servers = [profile.times(HELPERS[h % len(HELPERS)]) for h in range(helpers)]
+    for i in range(owners):
+        own = profile.times(str(rng.choice(OWNERS)))
+        first, last = int(rng.integers(*cuts)), len(profile) - int(rng.integers(*LAST_LAYERS))
+        smashed_s = profile.activation_bits[first - 1] / rate_bps[i]
+        middle_s = profile.activation_bits[last - 1] / rate_bps[i]
+        labels_s = (own.forward_s + own.backward_s + own.update_s)[last:].sum()
+        times[0, i] = own.forward_s[:first].sum() + smashed_s
+        times[1, i] = [server.forward_s[first:last].sum() for server in servers]
+        times[2, i] = 2 * middle_s + labels_s
+        times[3, i] = [server.backward_s[first:last].sum() for server in servers]
+        times[4, i] = [server.update_s[first:last].sum() for server in servers]
+        times[5, i] = smashed_s + (own.backward_s + own.update_s)[:first].sum()
+        memory_bits[i] = (profile.activation_bits + profile.weight_bits)[first:last].sum()
+    capacity_bits = np.full(helpers, memory_bits.max() * np.ceil(owners / helpers * 4 / 3))
+    return WorkflowProblem(*[*times, memory_bits, capacity_bits])
+
+
+def figures() -> list[Figure]:
+    """Return how much longer other methods' makespans are than the best known, and how long methods take."""
+    folder = os.environ.get("CUTLAYER_PROFILES")
+    if folder is None:
+        print("no workflows: set CUTLAYER_PROFILES to a folder with", *MODELS)
+        return []
+    found = []
+    for model in MODELS:
+        profile = read_layer_profile(Path(folder) / model)
+        for owners, helpers in SIZES:
+            rows: list[tuple[float, ...]] = []
+            for seed in range(INSTANCES):
+                rows.append(compared(problem_of(profile, FIRST_CUTS[model], owners, helpers, seed)))
+            what = f"workflow: {model}, {owners} × {helpers}"
+            names = {
+                "random assignment, served as they come": "%",
+                "balanced greedy, served as they come": "%",
+                "local search": "%",
+                "lower bound": "%",
+                "balanced greedy against random": "%",
+                "best against random": "%",
+                "solved to the optimum": "%",
+                "time of the local search": "ms",
+            }
+            for (name, unit), values in zip(names.items(), zip(*rows, strict=True), strict=True):
+                found.append(Figure(f"{what}: {name}", values, unit))
+    return found
+
+
+def compared(problem: WorkflowProblem) -> tuple[float, ...]:
+    """Return makespans over the best known and what is saved against random ones, [%], and a time, [ms]."""
+    rng = np.random.default_rng(0)
+    drawn_s = float(
+        np.mean(
+            [
+                first_come_first_served(problem, random_assignment(problem, rng)).makespan_s
+                for _ in range(DRAWS)
+            ]
+        )
+    )
+    served = first_come_first_served(problem, balanced_greedy(problem))
+    searched = improved(problem, served)
+    search_s = timed(lambda: improved(problem, served))
+    best, bound_s = searched, lower_bound_s(problem)
+    if problem.num_owners <= EXACT_OWNERS_MAX:
+        best, bound_s = optimal(problem, time_limit_s=10.0)
+    over = [
+        100 * (t / best.makespan_s - 1) for t in (drawn_s, served.makespan_s, searched.makespan_s, bound_s)
+    ]
+    saved = [100 * (1 - t / drawn_s) for t in (served.makespan_s, best.makespan_s)]
+    return (*over, *saved, 100.0 * (bound_s >= best.makespan_s * (1 - 1e-9)), 1e3 * search_s)
+
+
+if __name__ == "__main__":
+    show(figures())
