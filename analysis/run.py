@@ -17,6 +17,7 @@ import pyarrow.csv
 
 from .curves import accuracy_figure
 from .gantt import gantt_figure
+from .memory_figure import memory_figure
 from .style import save_figure
 from .tables import stage_table
 
@@ -26,6 +27,7 @@ __all__ = [
     "Run",
     "RunFolderError",
     "check_free",
+    "check_writable",
     "load_run",
     "read_csv",
     "save_run",
@@ -139,19 +141,38 @@ def check_free(folder: Path, *, overwrite: bool = False) -> None:
     """
     try:
         free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-        parent = next(path for path in folder.absolute().parents if path.exists())
     except OSError as error:
         raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from None
-    if not parent.is_dir():
-        raise RunFolderError(f"cannot write {folder}: {parent} is no folder")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise RunFolderError(f"cannot write {folder}: no permission to write in {parent}")
+    check_writable(folder.absolute().parent, told=folder)
     if free:
         return
     if not folder.is_dir() or not (folder / "summary.json").is_file():
         raise RunFolderError(f"{folder} exists and is no run folder; choose another place")
     if not overwrite:
         raise RunFolderError(f"{folder} holds a run already; choose another place, or --overwrite it")
+
+
+def check_writable(folder: Path, *, told: Path | None = None) -> None:
+    """Refuse a folder in which nothing can be written, or which can't be made.
+
+    Parameters
+    ----------
+    folder : Path
+    told : what the message names; the folder by default
+
+    Raises
+    ------
+    RunFolderError
+    """
+    told = told or folder
+    try:
+        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    except OSError as error:
+        raise RunFolderError(f"cannot write {told}: {error.strerror or error}") from None
+    if not there.is_dir():
+        raise RunFolderError(f"cannot write {told}: {there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise RunFolderError(f"cannot write {told}: no permission to write in {there}")
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -198,6 +219,8 @@ def _write_tables(run: Run, folder: Path) -> None:
 def _draw_figures(run: Run, folder: Path) -> None:
     if len(run.intervals):
         save_figure(gantt_figure(run.intervals), folder / "gantt.png")
+    if len(run.memory):
+        save_figure(memory_figure(run.memory, run.nodes), folder / "memory.png")
     if run.rounds["test_accuracy"].notna().any():
         target = run.summary["target_accuracy"]
         save_figure(accuracy_figure(run.rounds, target=target), folder / "accuracy.png")

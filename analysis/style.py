@@ -31,6 +31,7 @@ __all__ = [
     "curve_indices",
     "curve_style",
     "legend_below",
+    "node_label",
     "phase_colour",
     "phase_label",
     "plain_axes",
@@ -43,8 +44,9 @@ __all__ = [
 WIDTH_IN = 7.0  # both columns of an IEEE or ACM page
 TITLE_PT, LABEL_PT, SMALL_PT = 9, 8, 7
 
-# Okabe and Ito's colours and Paul Tol's, picked so that any two stay apart (CIELAB distance above 15) for
-# normal, protan, deutan and tritan sight. Forward is darker than backward, so that greyscale keeps the order.
+# Okabe and Ito's colours, Paul Tol's and others, picked so that any two stay apart (CIELAB distance above 15)
+# for normal, protan, deutan and tritan sight; only compute nodes may look like a server. Forward is darker
+# than backward, so that greyscale keeps the order.
 PHASE_COLOURS = {
     "client_forward": "#0072B2",
     "uplink": "#D55E00",
@@ -56,16 +58,59 @@ PHASE_COLOURS = {
     "model_upload": "#882255",
     "model_download": "#CC6677",
     "aggregate": "#332288",
+    # the owner's head beside its first part, and the links to it
+    "activation_downlink": "#B69E49",
+    "head_forward": "#0C0055",
+    "head_backward": "#8686E7",
+    "gradient_uplink": "#AA6D3D",
+    # compute nodes do the server's work, in its greens
+    "node_forward": "#245531",
+    "node_backward": "#31DB9E",
+    "node_update": "#B6FFB6",
+    "activation_hop": "#243131",
+    "gradient_hop": "#AAAAAA",
+    "importance_upload": "#CE79B6",
+    "mask_broadcast": "#F3C279",
 }
 WAITING, WAITING_COLOUR = "waiting", "#E8E8E8"
 _OTHER_COLOURS = ("#000000", "#777777", "#999933", "#AA4499")
 
-_CURVE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9", "#882255")
+_CURVE_COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#000000",
+    "#56B4E9",
+    "#882255",
+    "#332288",
+    "#999933",
+    "#CC3311",
+    "#888888",
+    "#44AA99",
+)
 _CURVE_OF_SCHEME = {
     name: index
-    for index, name in enumerate(("sl", "sfl", "psl", "epsl", "epsl_pt", "centralised", "fl", "sfl_v2"))
+    for index, name in enumerate(
+        (
+            "sl",
+            "sfl",
+            "psl",
+            "epsl",
+            "epsl_pt",
+            "centralised",
+            "fl",
+            "sfl_v2",
+            "edgesplit",
+            "esfl",
+            "mpsl",
+            "one_hop",
+            "fedsl",
+        )
+    )
 }
-_CURVE_MARKERS = "os^DvPX*"
+_CURVE_MARKERS = "os^DvPX*<>hpd"
 _CURVE_LINES: tuple[str | tuple[int, tuple[float, ...]], ...] = ("-", "--", "-.", (0, (4, 1, 1, 1, 1, 1)))
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf", ".html")
@@ -104,6 +149,11 @@ def phase_label(phase: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def node_label(node: str) -> str:
+    """Return a node or wire in words: ``vm 1 → vm 2`` for ``vm-1>vm-2``."""
+    return node.replace("-", " ").replace(">", " → ")
+
+
 def curve_indices(schemes: Sequence[str]) -> list[int]:
     """Return the ``curve_style`` of each curve: a scheme looks the same in every figure.
 
@@ -127,7 +177,7 @@ def curve_indices(schemes: Sequence[str]) -> list[int]:
 def curve_style(index: int) -> dict[str, Any]:
     """Return colour, marker and dashes of the ``index``-th curve of a figure, from 0, as line properties.
 
-    Colours and markers repeat after 8 curves, dashes after 4.
+    Colours and markers repeat after 13 curves, dashes after 4.
     """
     return {
         "color": _CURVE_COLOURS[index % len(_CURVE_COLOURS)],

@@ -16,12 +16,13 @@ from typing import Any
 
 import pandas as pd
 
-from .run import Run, RunFolderError, load_run, read_csv, write_whole
+from .run import Run, RunFolderError, check_writable, load_run, read_csv, write_whole
 
-__all__ = ["SweepFolder", "SweepResult", "load_runs", "load_sweep", "point_table"]
+__all__ = ["SweepFolder", "SweepResult", "load_runs", "load_sweep", "point_table", "scheme_rows"]
 
 POINTS, ROUNDS, SCHEMES, TIMES = "points.csv", "rounds.parquet", "schemes.csv", "wall_times.csv"
-_DRAFT = re.compile(r"\.[0-9a-f]{16}-")
+_DRAFT = re.compile(r"\.[0-9a-f]{16}-|\..+\.[0-9]+$")
+"""What a killed process leaves: a run folder, or a file with the number of the process."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -85,6 +86,14 @@ def point_table(
     return pd.DataFrame(columns)
 
 
+def scheme_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a row a label of a run's summary: the label and its figures; cuts are texts, as some are lists."""
+    return [
+        {"label": label, **figures, "cut": "" if figures["cut"] is None else str(figures["cut"])}
+        for label, figures in summary["schemes"].items()
+    ]
+
+
 def _value(scenario: Any, key: str) -> Any:
     for part in key.split("."):
         if isinstance(scenario, list) and part.isdecimal() and int(part) < len(scenario):
@@ -120,7 +129,7 @@ class SweepFolder:
         )
 
     def check(self) -> None:
-        """Refuse a place that holds something else.
+        """Refuse a place that holds something else, or where nothing can be written.
 
         Raises
         ------
@@ -128,7 +137,10 @@ class SweepFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunFolderError(f"{self.path} exists and is no folder; choose another place")
-        if self.path.is_dir() and any(self.path.iterdir()) and not (self.path / POINTS).is_file():
+        check_writable(self.path)
+        if not self.path.is_dir() or (self.path / POINTS).is_file():
+            return
+        if not all(_DRAFT.match(entry.name) for entry in self.path.iterdir()):
             raise RunFolderError(f"{self.path} holds something, and is no sweep folder; choose another place")
 
     def open(self) -> None:
@@ -142,10 +154,10 @@ class SweepFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             for draft in self.path.iterdir():
                 if _DRAFT.match(draft.name):
-                    shutil.rmtree(draft)
-            self.write_points()
+                    _remove(draft)
         except OSError as error:
             raise RunFolderError(f"cannot write {self.path}: {error.strerror or error}") from None
+        self.write_points()
 
     def status(self, point: str) -> str:
         """Return ``finished``, ``failed`` or ``pending``."""
@@ -157,10 +169,11 @@ class SweepFolder:
         """Return the names of the points in that state."""
         return [point for point in self.points["point"] if self.status(point) == status]
 
-    def finish(self, point: str, wall_s: float) -> None:
-        """Note that the point's run folder is there."""
+    def finish(self, point: str, wall_s: float | None) -> None:
+        """Note that the point's run folder is there, and how long it took where that is known."""
         self._failure(point).unlink(missing_ok=True)
-        self.wall_s[point] = wall_s
+        if wall_s is not None:
+            self.wall_s[point] = wall_s
 
     def fail(self, point: str, reason: str) -> None:
         """Note why the point failed: a text whose last line says it in short."""
@@ -176,27 +189,31 @@ class SweepFolder:
 
     def write_points(self) -> None:
         """Write the table of the points and the wall times."""
-        status = [self.status(point) for point in self.points["point"]]
-        table = self.points.assign(error=[self._error(point) for point in self.points["point"]])
+        self._write_points([self.status(point) for point in self.points["point"]])
+
+    def _write_points(self, status: Sequence[str]) -> None:
+        known = zip(self.points["point"], status, strict=True)
+        table = self.points.assign(error=[self._error(p) if s == "failed" else "" for p, s in known])
         table.insert(1, "status", status)
         self._write(POINTS, lambda draft: table.to_csv(draft, index=False))
-        known = [(point, self.wall_s[point]) for point in self.points["point"] if point in self.wall_s]
-        times = pd.DataFrame(known, columns=["point", "wall_s"])
+        timed = [(point, self.wall_s[point]) for point in self.points["point"] if point in self.wall_s]
+        times = pd.DataFrame(timed, columns=["point", "wall_s"])
         self._write(TIMES, lambda draft: times.to_csv(draft, index=False))
 
     def write_tables(self) -> None:
         """Write all tables anew from the run folders."""
-        self.write_points()
-        finished = self.points[self.points["point"].isin(self.with_status("finished"))]
+        # asked once: a worker of a cluster that was given up may yet finish a point
+        status = [self.status(point) for point in self.points["point"]]
+        self._write_points(status)
+        finished = self.points[[state == "finished" for state in status]]
         keys = [name for name in self.points.columns if name not in ("overrides", "seed")]
         rounds, schemes = [], []
         for row in finished.to_dict("records"):
             place = {key: row[key] for key in keys}
             table = read_csv(self.path / row["point"] / "rounds.csv")
             rounds.append(table.assign(**place)[[*keys, *(c for c in table if c not in keys)]])
-            for label, figures in self._summary(row["point"])["schemes"].items():
-                cut = "" if figures["cut"] is None else str(figures["cut"])
-                schemes.append({**place, "seed": row["seed"], "label": label, **figures, "cut": cut})
+            for own in scheme_rows(self._summary(row["point"])):
+                schemes.append({**place, "seed": row["seed"], **own})
         every_round = pd.concat(rounds, ignore_index=True) if rounds else pd.DataFrame(columns=keys)
         every_scheme = pd.DataFrame(schemes, columns=None if schemes else [*keys, "seed", "label"])
         self._write(ROUNDS, lambda draft: every_round.to_parquet(draft, index=False))
@@ -211,13 +228,23 @@ class SweepFolder:
         return self.path / f"{point}.failed"
 
     def _error(self, point: str) -> str:
-        if self.status(point) != "failed":
-            return ""
         lines = self._failure(point).read_text(encoding="utf-8").split("\n")
         return next((line for line in reversed(lines) if line), "")
 
     def _write(self, name: str, write: Callable[[Path], Any]) -> None:
-        write_whole(self.path / name, write)
+        try:
+            write_whole(self.path / name, write)
+        except OSError as error:
+            raise RunFolderError(
+                f"cannot write {self.path / name}: {error.strerror or error}"
+            ) from None
+
+
+def _remove(draft: Path) -> None:
+    if draft.is_dir():
+        shutil.rmtree(draft, ignore_errors=True)  # a worker of a cluster may be writing in it yet
+    else:
+        draft.unlink(missing_ok=True)
 
 
 def load_sweep(folder: Path, *, interrupted: bool = False) -> SweepResult:

@@ -10,7 +10,15 @@ import pandas as pd
 from ..scenarios.sweeps import BestOver, SweepFigure
 from .sweep_folder import SweepResult
 
-__all__ = ["CONFIDENCE", "ambiguous", "centre_and_interval", "figure_table", "grouped", "is_accuracy"]
+__all__ = [
+    "CONFIDENCE",
+    "ambiguous",
+    "centre_and_interval",
+    "figure_table",
+    "grouped",
+    "is_accuracy",
+    "unknown_names",
+]
 
 CONFIDENCE = 0.95
 
@@ -55,6 +63,43 @@ def ambiguous(points: pd.DataFrame, figure: SweepFigure) -> list[str]:
     return [key for key in free if (several[key] > 1).any()]
 
 
+def unknown_names(
+    figure: SweepFigure, schemes: pd.DataFrame, rounds: pd.DataFrame
+) -> list[tuple[tuple[str, ...], str]]:
+    """Return the keys of a figure that name what the tables will not have, each with what there is instead.
+
+    Parameters
+    ----------
+    figure : what is to be drawn
+    schemes, rounds : rows of every label; a column without a value may come to hold numbers
+    """
+    found = []
+    rows = rounds if figure.kind == "curves" else schemes
+    if figure.y not in _number_columns(rows):
+        found.append((("y",), _no_numbers(rows, figure)))
+    if figure.best_over is not None and figure.best_over.by not in _number_columns(schemes):
+        numbers = ", ".join(_number_columns(schemes))
+        text = f"no column of numbers is named {figure.best_over.by}; there are: {numbers}"
+        found.append((("best_over", "by"), text))
+    labels = list(dict.fromkeys(schemes["label"]))
+    if figure.normalise_to is not None and figure.normalise_to not in labels:
+        text = f"no label {figure.normalise_to}; labels: {', '.join(labels)}"
+        found.append((("normalise_to",), text))
+    return found
+
+
+def _number_columns(rows: pd.DataFrame) -> list[str]:
+    return [
+        name
+        for name in rows.columns
+        if pd.api.types.is_numeric_dtype(rows[name]) or rows[name].isna().all()
+    ]
+
+
+def _no_numbers(rows: pd.DataFrame, figure: SweepFigure) -> str:
+    return f"no column of numbers is named {figure.y}; there are: {', '.join(_number_columns(rows))}"
+
+
 def figure_table(result: SweepResult, figure: SweepFigure) -> pd.DataFrame:
     """Return what the figure shows: one row a panel, line and place on the x axis.
 
@@ -72,11 +117,8 @@ def figure_table(result: SweepResult, figure: SweepFigure) -> pd.DataFrame:
     rows = chosen
     if figure.kind == "curves":
         rows = result.rounds.merge(chosen[["point", "label"]], on=["point", "label"])
-    if figure.y not in rows.columns or not pd.api.types.is_numeric_dtype(rows[figure.y]):
-        numbers = ", ".join(rows.select_dtypes("number").columns)
-        raise ValueError(
-            f"figure {figure.file}: y: no column of numbers is named {figure.y}; there are: {numbers}"
-        )
+    if figure.y not in _number_columns(rows):
+        raise ValueError(f"figure {figure.file}: y: {_no_numbers(rows, figure)}")
     if figure.normalise_to is not None:
         rows = _normalised(rows, result.keys, figure)
     along = "round" if figure.kind == "curves" else figure.x

@@ -43,9 +43,9 @@ def round_table(intervals: pd.DataFrame, learnt: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     intervals : a single scheme's intervals; each belongs to a round
-    learnt : one row a finished round, in order, with ``scheme, label, seed, round, cut, participants,
-        updates, samples, train_loss`` the ``test_accuracy`` columns
-        and ``validation_accuracy``
+    learnt : one row a finished round, in order, with ``scheme, label, seed, round, end_s, cut, participants,
+        updates, samples, train_loss``, the ``test_accuracy`` columns and ``validation_accuracy``; a round may
+        end before what it has left a compute node to do
     """
     numbers = learnt["round"].to_numpy()
     position = np.searchsorted(numbers, intervals["round"].to_numpy())
@@ -56,12 +56,10 @@ def round_table(intervals: pd.DataFrame, learnt: pd.DataFrame) -> pd.DataFrame:
 
     at_device = intervals["node"].astype(str).str.startswith("device-").to_numpy()
     lane = intervals["lane"]
-    end_s = np.zeros(len(numbers))
-    np.maximum.at(end_s, position, intervals["end_s"].to_numpy())
-    start_s = np.concatenate([[0.0], end_s[:-1]]) if len(numbers) else end_s
+    end_s = learnt["end_s"].to_numpy()
+    start_s = np.concatenate([[0.0], end_s[:-1]])
     table = learnt.assign(
         start_s=start_s,
-        end_s=end_s,
         latency_s=end_s - start_s,
         uplink_bits=total("bits", (lane == "uplink").to_numpy()),
         downlink_bits=total("bits", (lane == "downlink").to_numpy()),

@@ -1,6 +1,7 @@
 """Laws of the Gantt charts: every interval is one bar, idleness is seen, a colour is a phase."""
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from cutlayer.analysis.gantt import gantt_figure
+from cutlayer.analysis.gantt_panel import MAX_BARS
 from cutlayer.analysis.style import WAITING, phase_colour
 from cutlayer.scenarios.streams import stream
 
@@ -44,6 +46,35 @@ def parallel(
         now_s = stages(number, "server", now_s, ("compute", "server_forward"), ("compute", "server_backward"))
         now_s = max(stages(number, f"device-{i}", now_s, *down) for i in range(devices))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def pipeline(
+    devices: int = 40, batches: int = 60, nodes: tuple[str, ...] = ("far", "near"), hop_s: float = 0.001
+) -> pd.DataFrame:
+    """Return one epoch of devices whose batches go through a chain of nodes, one after the other."""
+    rows, free_s = [], dict.fromkeys(nodes, 0.0)
+    for batch in range(batches):
+        for i in range(devices):
+            now_s = float(batch * devices + i)
+            rows.append((1, f"device-{i}", "compute", "client_forward", now_s, now_s + 1, 0.0))
+            now_s, place = now_s + 1, "access-point"
+            for node in nodes:
+                rows.append((1, f"{place}>{node}", "wire", "activation_hop", now_s, now_s + hop_s, 0.0))
+                now_s, place = now_s + hop_s, node
+                start_s = max(now_s, free_s[node])
+                free_s[node] = start_s + 1.1
+                rows.append((1, node, "compute", "node_forward", start_s, free_s[node], start_s - now_s))
+                now_s = free_s[node]
+    return intervals(*rows, label="mpsl")
+
+
+def late(by_s: float) -> dict[str, Any]:
+    """Return how to move all intervals of a table later."""
+    return {c: lambda t, c=c: t[c] + by_s for c in ("start_s", "end_s")}
+
+
+def shown_names(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.get_yticklabels()]
 
 
 def boxes(axes: Axes) -> dict[str, NDArray[np.float64]]:
@@ -263,6 +294,112 @@ def test_what_is_not_there_cannot_be_drawn() -> None:
         gantt_figure(parallel(), rounds=(5, 6))
 
 
+def test_a_long_epoch_shows_its_beginning() -> None:
+    """Of an epoch of too many bars, a panel has every bar of its rows that starts before its end."""
+    table = pipeline()
+    axes = gantt_figure(table).axes[0]
+    drawn = boxes(axes)
+    end_s = 60 * max(bars[:, 1].max() for bars in drawn.values())  # the axis is in minutes
+    rows = table[table["node"].isin(["far", "near", *(f"device-{i}" for i in range(0, 40, 2))])]
+    rows = rows[rows["start_s"] < end_s - 1e-9]
+
+    assert MAX_BARS == len(rows)
+    for phase, part in rows.groupby("phase"):
+        assert len(part) == len(drawn[str(phase)])
+        cut_s = np.minimum(part["end_s"], end_s) - part["start_s"]
+        assert cut_s.sum() == pytest.approx(60 * np.diff(drawn[str(phase)][:, :2]).sum())
+    expected = f"first {end_s / 60:.1f} min of round 1 (44.0 min), 20 of 40 devices"
+    assert expected == axes.get_title(loc="right")
+
+
+def test_work_that_is_queued_at_the_cut_is_drawn_as_queued() -> None:
+    """Of a job that is ready before the cut and starts after it, the wait is seen up to the cut."""
+    table = intervals(
+        *((1, "vm", "compute", "node_forward", float(n), n + 1.0, float(n)) for n in range(2 * MAX_BARS))
+    )
+    waiting = row(gantt_figure(table).axes[0], "vm")[WAITING]
+
+    np.testing.assert_allclose([[0.0, MAX_BARS / 60]], waiting[:, :2])
+
+
+def test_rounds_that_are_asked_for_have_the_same_limit() -> None:
+    """Rounds given explicitly end at the limit too; the mark of a round's end stands only where one ends."""
+    table = pd.concat([pipeline(batches=30).assign(round=n).assign(**late(3000.0 * n)) for n in (1, 2)])
+    axes = gantt_figure(table, rounds=(1, 2)).axes[0]
+    lines = [c for c in axes.collections if str(c.get_label()).startswith("_")]
+
+    assert MAX_BARS == sum(len(bars) for phase, bars in boxes(axes).items() if phase != WAITING)
+    assert axes.get_title(loc="right").endswith("of rounds 1–2 (72.0 min), 20 of 40 devices")
+    assert [1, 1] == [len(line.get_paths()) for line in lines]
+
+
+def test_fewer_devices_before_less_time() -> None:
+    """A round whose devices alone are too many is shown to its end, with every n-th of them."""
+    axes = gantt_figure(parallel(devices=1500, rounds=2)).axes[0]
+    drawn = boxes(axes)
+
+    assert 750 == len(drawn["uplink"])
+    assert len(drawn["server_forward"]) == 1
+    assert axes.get_title(loc="right").endswith("for round 1, 750 of 1500 devices")
+
+
+def test_a_device_keeps_its_share_of_the_server() -> None:
+    """A device and its own share of the server are shown both or neither; the idle server has no row."""
+    table = intervals(
+        *(
+            (1, f"{node}-{i}", "compute", phase, start_s + 2 * batch, start_s + 2 * batch + 1, 0.0)
+            for node, phase, start_s in (("server", "server_forward", 1.0), ("device", "client_forward", 0.0))
+            for i in range(60)
+            for batch in range(50)
+        )
+    )
+    drawn = boxes(gantt_figure(table).axes[0])
+
+    assert 30 * 50 == len(drawn["server_forward"]) == len(drawn["client_forward"])
+    few = gantt_figure(table[table["node"].str.endswith(("-0", "-1"))]).axes[0]
+    assert ["server 0", "server 1", "device 0", "device 1"] == shown_names(few)
+
+
+@pytest.mark.parametrize(("hop_s", "wires"), [(0.04, 0), (0.06, 2)])
+def test_wires_have_rows_where_one_is_busy(hop_s: float, wires: int) -> None:
+    """Rows of wires are there if a wire is busy for 5 % of the time, and then all of them."""
+    table = pipeline(devices=2, batches=20, nodes=("far", "near"), hop_s=hop_s)
+    axes = gantt_figure(table).axes[0]
+
+    assert wires == sum("→" in name for name in shown_names(axes))
+    assert (wires > 0) == ("activation_hop" in boxes(axes))
+
+
+def test_nodes_of_a_chain_stand_in_its_order() -> None:
+    """Rows run: compute nodes in the order of the chain, wires in that of the hops, devices."""
+    expected = ["near", "far 2", "far 1", "access point → near", "near → far 2", "far 2 → far 1"]
+    chain = pipeline(devices=1, batches=3, nodes=("near", "far-2", "far-1"), hop_s=0.5)
+
+    assert [*expected, "device 0"] == shown_names(gantt_figure(chain).axes[0])
+
+
+def test_nodes_without_a_chain_stand_by_name() -> None:
+    """Nodes that the access point alone sends to stand in the order of their numbers, whoever was first."""
+    table = pd.concat([pipeline(1, 3, (f"vm-{n}",), 0.5) for n in (10, 2)])
+
+    assert ["vm 2", "vm 10"] == shown_names(gantt_figure(table).axes[0])[:2]
+
+
+def test_many_nodes_fit_on_a_page() -> None:
+    """Whatever has rows, all panels together are lower than a page."""
+    nodes = tuple(f"vm-{n}" for n in range(60))
+    tables = [pipeline(3, 2, nodes, 0.5).assign(label=label) for label in "abcdef"]
+
+    assert gantt_figure(pd.concat(tables)).get_figheight() < 11.0
+
+
+def test_no_words_collide_beside_nodes_and_wires() -> None:
+    """Names and titles of a cut panel keep apart and stay inside the figure."""
+    long = "mpsl of two first units and one last unit, first come first served"
+    figure = gantt_figure(pd.concat([pipeline(hop_s=0.5).assign(label=long), parallel("psl", 12, rounds=1)]))
+    assert_words_apart(figure)
+
+
 @pytest.mark.parametrize("devices", [1, 12, 60, 200])
 def test_no_words_collide_or_are_cut(devices: int) -> None:
     """Names, numbers of rounds and titles keep apart and stay inside the figure; rows run downwards."""
@@ -275,7 +412,14 @@ def test_no_words_collide_or_are_cut(devices: int) -> None:
         assert [n for n in expected if n in {name.get_text() for name in names}] == [
             name.get_text() for name in names
         ]
-        words = [*names, *(child for child in axes.get_children() if isinstance(child, Text))]
+    assert_words_apart(figure)
+
+
+def assert_words_apart(figure: Figure) -> None:
+    """Check that no two words of a panel overlap, and that none leaves the figure."""
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        words = [*axes.get_yticklabels(), *(c for c in axes.get_children() if isinstance(c, Text))]
         extents = [word.get_window_extent() for word in words if word.get_text()]
 
         assert all(figure.bbox.padded(1).contains(*point) for e in extents for point in (e.min, e.max))

@@ -16,12 +16,16 @@ from cutlayer.analysis.style import (
     bar_style,
     curve_indices,
     curve_style,
+    node_label,
     phase_colour,
     phase_label,
     save_figure,
     thinning,
     time_unit,
 )
+from cutlayer.scenarios.registry import specs
+from cutlayer.sim import phases
+from cutlayer.sim.schemes.mask_renewal import IMPORTANCE_UPLOAD, MASK_BROADCAST
 
 # Machado, Oliveira, Fernandes 2009, table 1, severity 1.0
 SIGHTS = {
@@ -56,18 +60,29 @@ def a_figure() -> Figure:
 
 @pytest.mark.parametrize("sight", SIGHTS)
 def test_any_two_phases_look_different(sight: str) -> None:
-    """Phases and waiting are at least 15 apart in CIELAB, for colour-blind readers too."""
-    colours = [*PHASE_COLOURS.values(), WAITING_COLOUR]
+    """Phases and waiting are at least 15 apart in CIELAB, for colour-blind readers too.
+
+    Compute nodes do a server's work, in rows of their own, and may look like it.
+    """
+    colours = {**PHASE_COLOURS, "waiting": WAITING_COLOUR}
     close = [
         (one, other)
         for one, other in combinations(colours, 2)
-        if np.linalg.norm(lab(one, SIGHTS[sight]) - lab(other, SIGHTS[sight])) < 15
+        if np.linalg.norm(lab(colours[one], SIGHTS[sight]) - lab(colours[other], SIGHTS[sight])) < 15
+        and not (one.startswith("server_") and other.startswith("node_"))
     ]
 
     assert [] == close
 
 
-@pytest.mark.parametrize("side", ["client", "server"])
+def test_every_phase_has_a_colour_of_its_own() -> None:
+    """No phase that the schemes use falls back on a colour that follows from its name."""
+    used = [*vars(phases).values(), IMPORTANCE_UPLOAD, MASK_BROADCAST]
+
+    assert [] == [p.name for p in used if isinstance(p, phases.Phase) and p.name not in PHASE_COLOURS]
+
+
+@pytest.mark.parametrize("side", ["client", "server", "head", "node"])
 def test_forward_is_darker_than_backward(side: str) -> None:
     """A side's two passes differ in lightness by 20 or more, so that greyscale print tells them apart."""
     forward, backward = (
@@ -96,12 +111,19 @@ def test_phases_in_words() -> None:
     assert "Uplink" == phase_label("uplink")
 
 
-def test_eight_curves_differ() -> None:
-    """Of 8 curves no two share a colour or a marker."""
-    styles = [curve_style(index) for index in range(8)]
+def test_nodes_in_words() -> None:
+    """A node's label is its name with spaces, and a wire's an arrow between its ends."""
+    assert "device 0" == node_label("device-0")
+    assert "access point → vm 1" == node_label("access-point>vm-1")
 
-    assert 8 == len({style["color"] for style in styles})
-    assert 8 == len({style["marker"] for style in styles})
+
+def test_the_curves_of_all_schemes_differ() -> None:
+    """Of the built-in schemes' curves no two share a colour or a marker."""
+    names = [spec.name for spec in specs("scheme") if str(spec.entry_point).startswith("cutlayer.")]
+    styles = [curve_style(index) for index in curve_indices(names)]
+
+    assert len(names) == len({style["color"] for style in styles})
+    assert len(names) == len({style["marker"] for style in styles})
 
 
 @pytest.mark.parametrize(

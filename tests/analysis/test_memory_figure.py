@@ -1,0 +1,166 @@
+"""Laws of the memory charts: a line says what a node holds, none of its peaks is lost, limits are seen."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from cutlayer.analysis.memory_figure import memory_figure
+from cutlayer.analysis.run import Run, save_run
+from cutlayer.scenarios.streams import stream
+
+GIB = 8 * 1024.0**3
+
+
+def changes(
+    label: str = "mpsl", nodes: tuple[str, ...] = ("vm-1", "vm-2"), count: int = 20, seed: int = 0
+) -> pd.DataFrame:
+    """Return a memory table of nodes that hold from 1 to 2 GiB, with changes in the first 100 s."""
+    rng = stream(seed, "memory test", count)
+    tables = [
+        pd.DataFrame(
+            {
+                "label": label,
+                "seed": seed,
+                "node": node,
+                "time_s": np.sort(rng.uniform(0.0, 100.0, count)),
+                "held_bits": GIB * rng.uniform(1.0, 2.0, count),
+            }
+        )
+        for node in nodes
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def limited(memory: pd.DataFrame, **limits_gib: float) -> pd.DataFrame:
+    """Return the table of the nodes of every scheme; ``vm_1=3`` limits vm-1 to 3 GiB."""
+    table = memory[["label", "seed", "node"]].drop_duplicates()
+    limit = table["node"].str.replace("-", "_").map(limits_gib).astype(float)
+    return table.assign(memory_limit_bits=limit * GIB)
+
+
+def lines(axes: Axes) -> dict[str, Line2D]:
+    """Return the line of each node."""
+    return {str(line.get_label()): line for line in axes.lines if not str(line.get_label()).startswith("_")}
+
+
+def points(line: Line2D) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the steps of a line: [s], [GiB]."""
+    x, y = line.get_data()
+    return np.asarray(x, float), np.asarray(y, float)
+
+
+def limits(axes: Axes) -> set[float]:
+    """Return the heights of the dashed lines, [GiB]."""
+    dashed = [line for line in axes.lines if str(line.get_label()).startswith("_")]
+    return {round(float(np.asarray(line.get_ydata())[0]), 9) for line in dashed}
+
+
+def test_a_line_steps_where_the_memory_changes() -> None:
+    """With few changes, a line's steps are the rows of the table, held until the scheme's last change."""
+    table = changes()
+    drawn = lines(memory_figure(table, limited(table)).axes[0])
+
+    assert ["vm-1", "vm-2"] == list(drawn)
+    for node, part in table.groupby("node"):
+        time_s, held_gib = points(drawn[str(node)])
+        np.testing.assert_allclose([*part["time_s"], table["time_s"].max()], time_s)
+        np.testing.assert_allclose([*part["held_bits"] / GIB, part["held_bits"].iloc[-1] / GIB], held_gib)
+        assert "steps-post" == drawn[str(node)].get_drawstyle()
+
+
+def test_no_peak_of_many_changes_is_lost() -> None:
+    """With 10⁵ changes, a line has 1000 steps, each the most that is held while it lasts."""
+    table = changes(nodes=("vm-1",), count=100_000)
+    time_s, held_gib = points(lines(memory_figure(table, limited(table)).axes[0])["vm-1"])
+    of_step = np.searchsorted(time_s[:-1], table["time_s"], side="right") - 1
+    most = (table["held_bits"] / GIB).groupby(of_step).max()
+
+    assert 1000 == len(time_s) - 1
+    assert np.all(held_gib[:-1] >= most - 1e-12)
+    # what is held as a step begins was reached in an earlier one
+    carried = (table["held_bits"] / GIB).groupby(of_step).last().shift(1, fill_value=0.0)
+    np.testing.assert_allclose(np.maximum(most, carried), held_gib[:-1])
+
+
+def test_what_is_held_through_a_quiet_time_stays() -> None:
+    """Steps in which nothing changes have what was held before them."""
+    table = changes(nodes=("vm-1",), count=5000)
+    table = table[(table["time_s"] < 30) | (table["time_s"] > 60)]
+    before = float(table.loc[table["time_s"] < 30, "held_bits"].iloc[-1]) / GIB
+    time_s, held_gib = points(lines(memory_figure(table, limited(table)).axes[0])["vm-1"])
+
+    assert {before} == set(held_gib[(time_s > 30.1) & (time_s < 59.8)])
+
+
+def test_a_limit_is_a_dashed_line() -> None:
+    """A node's limit is a line of its colour, a limit of several nodes one line, and no limit none."""
+    table = changes(nodes=("vm-1", "vm-2", "vm-3"))
+    own = memory_figure(table, limited(table, vm_1=3.0)).axes[0]
+
+    assert {3.0} == limits(own)
+    dashed = next(line for line in own.lines if line.get_label() not in lines(own))
+    assert lines(own)["vm-1"].get_color() == dashed.get_color()
+    assert {3.0} == limits(memory_figure(table, limited(table, vm_1=3.0, vm_2=3.0)).axes[0])
+    assert set() == limits(memory_figure(table, limited(table)).axes[0])
+
+
+def test_a_limit_far_above_is_told() -> None:
+    """A limit that would leave the lines no height stands in the title, in the unit of the axis."""
+    table = changes()
+    axes = memory_figure(table, limited(table, vm_1=3.0, vm_2=20.0)).axes[0]
+
+    assert {3.0} == limits(axes)
+    assert "limit, not shown: 20 GiB" == axes.get_title(loc="right")
+    assert axes.get_ylim()[1] < 4.0
+
+
+def test_panels_share_their_axes_and_colours() -> None:
+    """Schemes stand in the order of the table, on the same axes; a node has one colour in all of them."""
+    table = pd.concat([changes("mpsl"), changes("one_hop", ("vm-2", "vm-3"), seed=0)])
+    figure = memory_figure(table, limited(table))
+    one, other = figure.axes
+
+    assert ["mpsl", "one_hop"] == [axes.get_title(loc="left") for axes in figure.axes]
+    assert (one.get_xlim(), one.get_ylim()) == (other.get_xlim(), other.get_ylim())
+    assert lines(one)["vm-2"].get_color() == lines(other)["vm-2"].get_color()
+    assert 3 == len({line.get_color() for axes in figure.axes for line in lines(axes).values()})
+    assert ["vm 1", "vm 2", "vm 3"] == [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+@pytest.mark.parametrize(("gib", "unit"), [(1.0, "GiB"), (2.0**-10, "MiB"), (2.0**-21, "KiB")])
+def test_the_unit_keeps_numbers_short(gib: float, unit: str) -> None:
+    """The axis is in the largest unit in which the most that is held is 1 or more; KiB is the least."""
+    table = changes().assign(held_bits=gib * GIB)
+
+    assert f"Memory ({unit})" == memory_figure(table, limited(table)).axes[0].get_ylabel()
+
+
+def test_the_lowest_seed_is_drawn() -> None:
+    """A table of several seeds gives the lines of its lowest seed alone."""
+    both, alone = pd.concat([changes(seed=7), changes(seed=2)]), changes(seed=2)
+    expected, actual = (lines(memory_figure(t, limited(t)).axes[0])["vm-1"] for t in (alone, both))
+
+    np.testing.assert_array_equal(points(expected), points(actual))
+
+
+def test_without_nodes_there_is_nothing_to_draw() -> None:
+    """A table without changes is an error that says why."""
+    with pytest.raises(ValueError, match="use no compute nodes"):
+        memory_figure(changes().iloc[:0], limited(changes()))
+
+
+@pytest.mark.parametrize("count", [0, 20])
+def test_a_run_folder_has_the_figure_where_memory_is_known(tmp_path: Path, count: int) -> None:
+    """A run folder holds memory.png and memory.parquet if a compute node ever held anything."""
+    memory = changes(count=count)
+    rounds = pd.DataFrame({"test_accuracy": [np.nan]})
+    columns = ["label", "seed", "node", "phase", "start_s", "end_s", "wait_s", "bits", "flops", "energy_j"]
+    empty = pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[4:], float))
+    save_run(Run("", {}, rounds, pd.DataFrame(), limited(memory), memory, empty), tmp_path / "run")
+
+    assert {True: 2, False: 0}[count > 0] == len(list((tmp_path / "run").glob("memory.*")))
