@@ -21,6 +21,7 @@ from pydantic import (
 from .section import Section
 
 __all__ = [
+    "NAME_OR_LIST",
     "AnyPerDevice",
     "Distribution",
     "Index",
@@ -132,6 +133,9 @@ def _form(value: Any) -> Literal["number", "list", "distribution"]:
         return "distribution"
     return "list" if isinstance(value, Sequence) and not isinstance(value, str) else "number"
 
+
+NAME_OR_LIST = Discriminator(lambda value: "list" if _form(value) == "list" else "name")
+"""Tells a method's name from a list of values, tagged so, and with it which of the two rules is broken."""
 
 _Numbers = Annotated[tuple[Number, ...], Field(min_length=1)]
 PerDevice = Annotated[

@@ -52,11 +52,11 @@ class Compressor:
             broadcast_bits=self._rows_bits("gradients", merged, part.gradient_bits),
             downlink_bits=self._rows_bits("gradients", batch_size - merged, part.gradient_bits),
             client_backward_flops=batch_size * part.backward_flops,
-            model_bits=self.upload_bits(cut, pruned=pruned),
+            model_bits=self._upload_bits(cut, pruned=pruned),
             model_download_bits=part.parameter_bits + part.buffer_bits,
         )
 
-    def upload_bits(self, cut: int, *, pruned: bool) -> float:
+    def _upload_bits(self, cut: int, *, pruned: bool) -> float:
         """Return the bits of a client model on its way up, quantised where that is asked for."""
         part = self.part(cut, pruned)
         quantisation = self.section.quantisation
