@@ -162,6 +162,7 @@ def _learnt(scheme: Scheme, identity: dict[str, Any], results: list[RoundResult]
                 "scheme": scheme.parameters.name,
                 **identity,
                 "round": result.number,
+                "end_s": result.end_s,
                 "cut": cut,
                 "participants": len(result.outcome.participants),
                 "updates": result.outcome.updates,

@@ -227,7 +227,7 @@ def _plan_one(
     needed, had = scheme.memory().server_bits / BITS_PER_MIB, scenario.server.memory_mib
     if had is not None and needed > had:
         raise AllocationError(
-            f"{name} needs {needed:,.1f} MiB on the server, which has {had:,.1f} MiB",
+            f"{name} needs {needed:.4g} MiB on the server, which has {had:.4g} MiB",
             ("server", "memory_mib"),
         )
     return plan

@@ -69,7 +69,11 @@ class ComputeNode(Node):
             Whose rows they are.
         """
         gradient = self.compute(*backward, client)
-        self.compute(*update, client)
+        phase, flops = update
+        update_s, update_j = flops * self.seconds_per_flop, flops * self.joules_per_flop
+        lane = self._compute_lane
+        ready_s = max(self.env.now, lane.free_at_s)  # when the backward pass ends
+        self.occupy(lane, phase, update_s, 0.0, flops, update_j, client, ready_s)
         return gradient
 
 

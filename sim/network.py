@@ -80,16 +80,25 @@ def build_network(section: NetworkSection) -> Network:
         names = [node.name for node in nodes]
         for ends in [*((ACCESS_POINT, name) for name in names), *pairwise(names)]:
             _add_wire(graph, *ends, section.wire.rate_bps, section.wire.delay_s)
-    within_reach = nx.descendants(graph, ACCESS_POINT)
-    lost = [node.name for node in nodes if node.name not in within_reach]
+    heard, answering = nx.descendants(graph, ACCESS_POINT), nx.ancestors(graph, ACCESS_POINT)
+    lost = [node.name for node in nodes if node.name not in heard]
     if lost:
         raise ValueError(f"no wires lead from {ACCESS_POINT} to {', '.join(lost)}")
+    mute = [node.name for node in nodes if node.name not in answering]
+    if mute:
+        raise ValueError(f"no wires lead from {', '.join(mute)} back to {ACCESS_POINT}")
     return Network(nodes, graph)
 
 
 def _add_wire(graph: nx.DiGraph[str], one: str, other: str, rate_bps: float, delay_s: float) -> None:
     for ends in ((one, other), (other, one)):
-        graph.add_edge(*ends, rate_bps=float(rate_bps), delay_s=float(delay_s))
+        _add_direction(graph, *ends, rate_bps, delay_s)
+
+
+def _add_direction(graph: nx.DiGraph[str], start: str, end: str, rate_bps: float, delay_s: float) -> None:
+    if graph.has_edge(start, end):
+        raise ValueError(f"more than one wire leads from {start} to {end}; give one")
+    graph.add_edge(start, end, rate_bps=float(rate_bps), delay_s=float(delay_s))
 
 
 def _add_file(graph: nx.DiGraph[str], path: Path) -> None:
@@ -112,4 +121,4 @@ def _add_file(graph: nx.DiGraph[str], path: Path) -> None:
             )
         directions = [(one, other)] if read.is_directed() else [(one, other), (other, one)]
         for ends in directions:
-            graph.add_edge(*(str(end) for end in ends), rate_bps=rate_bps, delay_s=delay_s)
+            _add_direction(graph, str(ends[0]), str(ends[1]), rate_bps, delay_s)

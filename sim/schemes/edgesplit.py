@@ -13,10 +13,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, Tag
 from simpy import Event
 
-from ...scenarios.fields import PositiveInt
+from ...scenarios.fields import NAME_OR_LIST, PositiveInt
 from ...scenarios.named import SchemeParameters
 from ..allocation.problem import AllocationError
 from ..allocation.shares import (
@@ -55,9 +55,11 @@ Array = NDArray[np.float64]
 class SharesParameters(SchemeParameters):
     """A cut for each device and shares of one resource, by the paper's method, in part, or given."""
 
-    cuts: Literal["each", "common"] | Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = Field(
-        default="each", description="each device its best cut, one for all, or the cuts themselves"
-    )
+    cuts: Annotated[
+        Annotated[Literal["each", "common"], Tag("name")]
+        | Annotated[tuple[PositiveInt, ...], Field(min_length=1), Tag("list")],
+        NAME_OR_LIST,
+    ] = Field(default="each", description="each device its best cut, one for all, or the cuts themselves")
     shares: Literal["optimal", "equal"] = Field(default="optimal", description="of the shared resource")
     method: Literal["alternating", "joint"] = Field(
         default="alternating",

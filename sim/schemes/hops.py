@@ -140,8 +140,8 @@ class HopScheme(Scheme):
         short = np.flatnonzero(site.memory_bits < self._owner_bits)
         if short.size:
             raise AllocationError(
-                f"{self.parameters.name}: first and last part need {self._owner_bits / BITS_PER_MIB:,.1f} MiB"
-                f" on a device; device {short[0]} has {site.memory_bits[short[0]] / BITS_PER_MIB:,.1f} MiB",
+                f"{self.parameters.name}: first and last part need {self._owner_bits / BITS_PER_MIB:.4g} MiB"
+                f" on a device; device {short[0]} has {site.memory_bits[short[0]] / BITS_PER_MIB:.4g} MiB",
                 ("devices", "memory_mib"),
             )
 
@@ -262,7 +262,12 @@ class HopScheme(Scheme):
         )
         slowest_s = float((self.steps * alone_s + self.upload_bits(pruned=True) / links.uplink_bps).max())
         averages_s = self.download_bits(pruned=True) / float(links.whole_band_bps.min())
-        return max(slowest_s, *self.busy_s().values()) + averages_s
+        updates_s: dict[str, float] = {}  # a node's last update need not be over when the round is
+        for path in self.paths:
+            for leg in path:
+                updates_s[leg.node] = max(updates_s.get(leg.node, 0.0), leg.backward_s - leg.gradient_s)
+        awaited_s = [busy_s - updates_s[node] for node, busy_s in self.busy_s().items()]
+        return max(slowest_s, *awaited_s) + averages_s
 
     def memory(self) -> Memory:
         """Return what parts and mini-batches need: every owner's copy and one of its batches on each node."""
@@ -315,9 +320,9 @@ class HopScheme(Scheme):
         i = device.client
         path = self.paths[i]
         held: list[tuple[MemoryAccount, float]] = []
-        yield device.compute(CLIENT_FORWARD, trip.forward_flops)
-        yield device.uplink(UPLINK, trip.smashed_bits)
         try:
+            yield device.compute(CLIENT_FORWARD, trip.forward_flops)
+            yield device.uplink(UPLINK, trip.smashed_bits)
             place = ACCESS_POINT
             for leg in path:
                 yield from world.send(place, leg.node, ACTIVATION_HOP, leg.entering_bits, i)
@@ -343,7 +348,7 @@ class HopScheme(Scheme):
                 memory, bits = held.pop()
                 memory.take(-bits)
             yield from world.send(place, ACCESS_POINT, GRADIENT_HOP, path[0].leaving_gradient_bits, i)
-        finally:  # an owner that is cut off by a deadline leaves nothing behind, and nobody waits for it
+        finally:  # an owner that is cut off, wherever it is, leaves nothing behind, and nobody waits for it
             for memory, bits in held:
                 memory.take(-bits)
             for gate in gates.values():

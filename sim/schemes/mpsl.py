@@ -10,9 +10,9 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, Tag
 
-from ...scenarios.fields import PositiveInt
+from ...scenarios.fields import NAME_OR_LIST, PositiveInt
 from ..allocation.placement import PlacementProblem, place
 from ..allocation.problem import AllocationError
 from ..layer_work import LayerWork
@@ -30,12 +30,14 @@ __all__ = ["MPSL", "MpslParameters", "capacity_bits", "layer_memory_bits"]
 class MpslParameters(HopParameters):
     """MP-SL: which units each node of the chain holds."""
 
-    placement: Literal["stage_sum", "slowest"] | Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (
-        Field(
-            default="stage_sum",
-            description="least longest forward plus longest backward pass (the paper's), least slowest node,"
-            " or the number of units up to the end of each node's part but the last",
-        )
+    placement: Annotated[
+        Annotated[Literal["stage_sum", "slowest"], Tag("name")]
+        | Annotated[tuple[PositiveInt, ...], Field(min_length=1), Tag("list")],
+        NAME_OR_LIST,
+    ] = Field(
+        default="stage_sum",
+        description="least longest forward plus longest backward pass (the paper's), least slowest node,"
+        " or the number of units up to the end of each node's part but the last",
     )
 
     def default_label(self) -> str:
@@ -57,6 +59,11 @@ class MPSL(HopScheme):
 
     def place(self, site: Site, network: Network, nodes: LayerWork) -> None:
         """Give each node a stretch of units: the best of all, or as given."""
+        left, count = self._head - self._first, len(network.nodes)
+        if left < count:
+            raise AllocationError(
+                f"mpsl: {count} nodes need a unit each; the owners' parts leave {left}", ("network", "nodes")
+            )
         units = slice(self._first, self._head)
         memory = layer_memory_bits(self)
         problem = PlacementProblem(
@@ -67,7 +74,12 @@ class MPSL(HopScheme):
             capacity_bits(network),
         )
         if isinstance(self._placement, str):
-            bounds = tuple(self._first + bound for bound in place(problem, self._placement).bounds)
+            try:
+                found = place(problem, self._placement)
+            except AllocationError as error:
+                text = f"mpsl, whose layer 0 is unit {self._first + 1}: {error}"
+                raise AllocationError(text, ("network", "nodes")) from None
+            bounds = tuple(self._first + bound for bound in found.bounds)
         else:
             bounds = self._given(network, problem)
         path = tuple(
@@ -93,8 +105,8 @@ class MPSL(HopScheme):
             needed = self.job.clients * float(stretch.sum()) / BITS_PER_MIB
             if node.memory_mib is not None and needed > node.memory_mib:
                 raise AllocationError(
-                    f"mpsl: units {first + 1} to {end} of {self.job.clients} owners need {needed:,.1f} MiB on"
-                    f" {node.name}, which has {node.memory_mib:,.1f} MiB",
+                    f"mpsl: units {first + 1} to {end} of {self.job.clients} owners need {needed:.4g} MiB on"
+                    f" {node.name}, which has {node.memory_mib:.4g} MiB",
                     ("network", "nodes"),
                 )
         return bounds

@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, Tag, model_validator
 
-from ...scenarios.fields import Index
+from ...scenarios.fields import NAME_OR_LIST, Index
 from ...scenarios.network import ACCESS_POINT
 from ...scenarios.streams import stream
 from ..allocation.problem import AllocationError
@@ -45,10 +45,11 @@ OPTIMUM_S = 60.0  # wall clock; beyond it nothing is taken, so that no result de
 class OneHopParameters(HopParameters):
     """Which helper each owner has, and in which order helpers take their tasks."""
 
-    workflow: (
-        Literal["balanced_greedy", "random", "improved", "optimal"]
-        | Annotated[tuple[Index, ...], Field(min_length=1)]
-    ) = Field(
+    workflow: Annotated[
+        Annotated[Literal["balanced_greedy", "random", "improved", "optimal"], Tag("name")]
+        | Annotated[tuple[Index, ...], Field(min_length=1), Tag("list")],
+        NAME_OR_LIST,
+    ] = Field(
         default="balanced_greedy",
         description="who helps whom, tasks as they arrive: balanced_greedy, random, or each owner's helper"
         " from 0; or that and the order of tasks, planned for one mini-batch: improved, optimal",
@@ -97,7 +98,11 @@ class OneHop(HopScheme):
             If the helpers' memory does not hold all owners, or no optimum is proved.
         """
         problem = self.problem(plan.links, site)
-        self._workflow = self._chosen(problem, site.seed)
+        try:
+            self._workflow = self._chosen(problem, site.seed)
+        except AllocationError as error:
+            key = ("network", "nodes") if error.key == ("allocation",) else error.key
+            raise AllocationError(f"one_hop: {error}", key) from None
         self.paths = [(self._legs[h],) for h in self._workflow.helper]
         self.details = {
             "workflow": "|".join(str(h) for h in self._workflow.helper),
@@ -144,8 +149,12 @@ class OneHop(HopScheme):
         if not isinstance(given, str):
             if len(given) != self.job.clients:
                 raise AllocationError(
-                    f"one_hop: workflow lists {len(given)} helpers; each of"
-                    f" {self.job.clients} owners needs one",
+                    f"workflow lists {len(given)} helpers; each of {self.job.clients} owners needs one",
+                    ("schemes",),
+                )
+            if max(given) >= problem.num_helpers:
+                raise AllocationError(
+                    f"workflow names helper {max(given)}; there are {problem.num_helpers}, numbered from 0",
                     ("schemes",),
                 )
             return first_come_first_served(problem, np.array(given, dtype=np.intp))
@@ -159,7 +168,7 @@ class OneHop(HopScheme):
         found, bound_s = optimal(problem, time_limit_s=OPTIMUM_S)
         if found.makespan_s > bound_s * (1 + 1e-9):
             raise AllocationError(
-                f"one_hop: no workflow is proved optimal within {OPTIMUM_S:g} s for {problem.num_owners}"
+                f"no workflow is proved optimal within {OPTIMUM_S:g} s for {problem.num_owners}"
                 f" owners and {problem.num_helpers} helpers; take workflow: improved",
                 ("schemes",),
             )
@@ -170,6 +179,6 @@ class OneHop(HopScheme):
         if self._workflow is None or self._workflow.order is None:
             return {}
         return {
-            leg.node: TaskSequence(world.env, tasks)
+            leg.node: TaskSequence(world.env, [task for task in tasks if task[0] in world.clients])
             for leg, tasks in zip(self._legs, self._workflow.order, strict=True)
         }

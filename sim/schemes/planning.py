@@ -185,13 +185,12 @@ def _dedicated(
     cut: int | None,
     rng: np.random.Generator,
 ) -> SchemePlan:
+    cuts = scheme.cuts() if cut is None else (cut,)
+    works = {j: scheme.work(j, speeds) for j in cuts}
     if allocation.method is not None:
         method: PlanMethod = find("plan", allocation.method).load()
-        cuts = scheme.cuts() if cut is None else (cut,)
-        works = {j: scheme.work(j, speeds) for j in cuts}
         found = checked_plan(allocation.method, method(problem, works, rng), problem, works)
     else:
-        works = {j: scheme.work(j, speeds) for j in scheme.cuts()}
         subchannels, power = _subchannel_method(allocation), _power_method(allocation)
         found = plan(problem, works, subchannels, power, cut=cut, rng=rng)
     return SchemePlan(found.cut, problem, found.owner, found.psd_w_per_hz, found.predicted_s)
