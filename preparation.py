@@ -20,7 +20,7 @@ from .sim import catalogue as _methods
 from .sim.allocation.problem import AllocationError, RadioProblem
 from .sim.channel import Channel, draw_channel
 from .sim.fleet import Fleet, draw_fleet
-from .sim.radio.units import BITS_PER_MIB
+from .sim.radio.units import BITS_PER_MIB, mib_text
 from .sim.schemes import catalogue as _schemes
 from .sim.schemes.base import Job, Scheme, Speeds
 from .sim.schemes.planning import SchemePlan, allocation_faults, plan_scheme
@@ -224,10 +224,11 @@ def _plan_one(
     )
     scheme.cut = plan.cut
     plan = scheme.settle(plan, site)
-    needed, had = scheme.memory().server_bits / BITS_PER_MIB, scenario.server.memory_mib
-    if had is not None and needed > had:
+    needed_bits, had_mib = scheme.memory().server_bits, scenario.server.memory_mib
+    if had_mib is not None and needed_bits > had_mib * BITS_PER_MIB:
         raise AllocationError(
-            f"{name} needs {needed:.4g} MiB on the server, which has {had:.4g} MiB",
+            f"{name} needs {mib_text(needed_bits)} on the server,"
+            f" which has {mib_text(had_mib * BITS_PER_MIB)}",
             ("server", "memory_mib"),
         )
     return plan

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from ..radio.units import BITS_PER_MIB
+from ..radio.units import mib_text
 from .problem import AllocationError
 
 __all__ = ["WorkflowProblem"]
@@ -109,15 +109,15 @@ class WorkflowProblem:
         for h in np.flatnonzero(needed_bits > self.limit_bits):
             count = np.count_nonzero(helper == h)
             raise AllocationError(
-                f"helper {h} has {self.capacity_bits[h] / BITS_PER_MIB:,.1f} MiB;"
-                f" its {count} owners need {needed_bits[h] / BITS_PER_MIB:,.1f} MiB"
+                f"helper {h} has {mib_text(self.capacity_bits[h])};"
+                f" its {count} owners need {mib_text(needed_bits[h])}"
             )
 
     def memory_error(self, finding: str) -> AllocationError:
         """Return the error that owners don't fit into the helpers' memory, with all that matters."""
-        have = ", ".join(f"{bits / BITS_PER_MIB:,.1f}" for bits in self.capacity_bits)
+        have = ", ".join(mib_text(bits) for bits in self.capacity_bits)
         return AllocationError(
             f"{finding} into the helpers' memory: {self.num_owners} owners need"
-            f" {self.memory_bits.sum() / BITS_PER_MIB:,.1f} MiB in all, and"
-            f" {self.memory_bits.max() / BITS_PER_MIB:,.1f} MiB at most each; the helpers have {have} MiB"
+            f" {mib_text(self.memory_bits.sum())} in all, and"
+            f" {mib_text(self.memory_bits.max())} at most each; the helpers have {have}"
         )

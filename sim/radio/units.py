@@ -7,11 +7,17 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BITS_PER_MIB", "db_to_linear", "dbm_to_w", "linear_to_db"]
+__all__ = ["BITS_PER_MIB", "db_to_linear", "dbm_to_w", "linear_to_db", "mib_text"]
 
 BITS_PER_MIB = 8.0 * 2**20
 
 Value = TypeVar("Value", float, NDArray[np.float64])
+
+
+def mib_text(bits: float) -> str:
+    """Return a memory, [bit], as people read it: ``4,014.2 MiB``, or ``0.1266 MiB``."""
+    mib = bits / BITS_PER_MIB
+    return f"{mib:,.1f} MiB" if mib >= 1000 else f"{mib:.4g} MiB"
 
 
 def db_to_linear(value_db: Value) -> Value:

@@ -17,7 +17,7 @@ from ...scenarios.named import SchemeParameters
 from ...scenarios.unit_table import UnitTable
 from ..allocation.problem import AllocationError, Rates, RoundWork, round_time_s
 from ..compression import Compressor
-from ..radio.units import BITS_PER_MIB
+from ..radio.units import mib_text
 from ..stages import Stages, split_stages
 from ..world import World
 from .site import Memory, Site
@@ -168,10 +168,9 @@ class Scheme(ABC):
         needed = {cut: self.device_bits(cut) for cut in cuts}
         fitting = [cut for cut in cuts if needed[cut] <= job.device_memory_bits]
         if cuts and not fitting:
-            least = min(needed.values()) / BITS_PER_MIB
             raise AllocationError(
-                f"{self.parameters.name} needs {least:.4g} MiB on every device at the least;"
-                f" the smallest has {job.device_memory_bits / BITS_PER_MIB:.4g} MiB",
+                f"{self.parameters.name} needs {mib_text(min(needed.values()))} on every device at the least;"
+                f" the smallest has {mib_text(job.device_memory_bits)}",
                 ("devices", "memory_mib"),
             )
         return fitting

@@ -40,7 +40,7 @@ from ..phases import (
     SERVER_FORWARD,
     UPLINK,
 )
-from ..radio.units import BITS_PER_MIB
+from ..radio.units import mib_text
 from ..stages import Stages
 from ..world import World
 from .base import Job, Outcome, Round, Scheme
@@ -171,8 +171,8 @@ class _SharedSplit(Scheme):
         short = np.flatnonzero(site.memory_bits < needed_bits.min())
         if short.size:
             raise AllocationError(
-                f"{self._given.name} needs {needed_bits.min() / BITS_PER_MIB:.4g} MiB on a device at the"
-                f" least; device {short[0]} has {site.memory_bits[short[0]] / BITS_PER_MIB:.4g} MiB",
+                f"{self._given.name} needs {mib_text(needed_bits.min())} on a device at the"
+                f" least; device {short[0]} has {mib_text(site.memory_bits[short[0]])}",
                 ("devices", "memory_mib"),
             )
 
@@ -206,10 +206,9 @@ class _SharedSplit(Scheme):
         choice = np.array(cuts, dtype=np.intp) - 1
         rows = np.arange(count)
         for i in np.flatnonzero(~problem.allowed[rows, choice]):
-            needed, had = self.device_bits(cuts[i]) / BITS_PER_MIB, memory_bits[i] / BITS_PER_MIB
+            needed, had = mib_text(self.device_bits(cuts[i])), mib_text(memory_bits[i])
             raise AllocationError(
-                f"{self._given.name}: cut {cuts[i]} needs {needed:.4g} MiB on device {i}, which has"
-                f" {had:.4g} MiB",
+                f"{self._given.name}: cut {cuts[i]} needs {needed} on device {i}, which has {had}",
                 ("schemes",),
             )
         fixed_s, shared_s = problem.fixed_s[rows, choice], problem.shared_s[rows, choice]

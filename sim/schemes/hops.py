@@ -38,7 +38,7 @@ from ..phases import (
     NODE_UPDATE,
     UPLINK,
 )
-from ..radio.units import BITS_PER_MIB
+from ..radio.units import mib_text
 from ..sequence import TaskSequence
 from ..world import World
 from .base import Job, Outcome, Round, Scheme, Speeds
@@ -140,8 +140,8 @@ class HopScheme(Scheme):
         short = np.flatnonzero(site.memory_bits < self._owner_bits)
         if short.size:
             raise AllocationError(
-                f"{self.parameters.name}: first and last part need {self._owner_bits / BITS_PER_MIB:.4g} MiB"
-                f" on a device; device {short[0]} has {site.memory_bits[short[0]] / BITS_PER_MIB:.4g} MiB",
+                f"{self.parameters.name}: first and last part need {mib_text(self._owner_bits)}"
+                f" on a device; device {short[0]} has {mib_text(site.memory_bits[short[0]])}",
                 ("devices", "memory_mib"),
             )
 

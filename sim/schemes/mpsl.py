@@ -18,7 +18,7 @@ from ..allocation.problem import AllocationError
 from ..layer_work import LayerWork
 from ..links import Links
 from ..network import Network
-from ..radio.units import BITS_PER_MIB
+from ..radio.units import BITS_PER_MIB, mib_text
 from .base import Job
 from .hops import HopParameters, HopScheme
 from .planning import SchemePlan
@@ -102,11 +102,12 @@ class MPSL(HopScheme):
             )
         for node, (first, end) in zip(network.nodes, pairwise(bounds), strict=True):
             stretch = problem.memory_bits[first - self._first : end - self._first]
-            needed = self.job.clients * float(stretch.sum()) / BITS_PER_MIB
-            if node.memory_mib is not None and needed > node.memory_mib:
+            needed_bits = self.job.clients * float(stretch.sum())
+            if node.memory_mib is not None and needed_bits > node.memory_mib * BITS_PER_MIB:
+                has = mib_text(node.memory_mib * BITS_PER_MIB)
                 raise AllocationError(
-                    f"mpsl: units {first + 1} to {end} of {self.job.clients} owners need {needed:.4g} MiB on"
-                    f" {node.name}, which has {node.memory_mib:.4g} MiB",
+                    f"mpsl: units {first + 1} to {end} of {self.job.clients} owners need"
+                    f" {mib_text(needed_bits)} on {node.name}, which has {has}",
                     ("network", "nodes"),
                 )
         return bounds

@@ -90,7 +90,7 @@ class OneHop(HopScheme):
         self.paths = [(self._legs[0],)] * self.job.clients  # alike for the learner, whoever helps
 
     def settle(self, plan: SchemePlan, site: Site) -> SchemePlan:
-        """Return the plan with the makespan as its round time, once owners have their helpers.
+        """Choose the workflow now that the links are known, and return the plan with its bound.
 
         Raises
         ------

@@ -19,7 +19,7 @@ from ..allocation.problem import AllocationError, RadioProblem, Rates, link_rate
 from ..allocation.subchannels import explicit_owner
 from ..links import Links
 from ..radio.rates import whole_band_rates
-from ..radio.units import BITS_PER_MIB
+from ..radio.units import mib_text
 from .base import Cut, Scheme, Speeds
 
 __all__ = ["SchemePlan", "allocation_faults", "fixed_cut", "fixed_links", "plan_scheme", "whole_band"]
@@ -168,8 +168,8 @@ def fixed_cut(scheme: Scheme, allocation: Allocation, seed: int) -> int | None:
         if allocation.cut not in scheme.cuts():
             needed, had = scheme.device_bits(allocation.cut), scheme.job.device_memory_bits
             raise AllocationError(
-                f"cut {allocation.cut} needs {needed / BITS_PER_MIB:.4g} MiB on every device with"
-                f" {scheme.parameters.name}; the smallest has {had / BITS_PER_MIB:.4g} MiB",
+                f"cut {allocation.cut} needs {mib_text(needed)} on every device with"
+                f" {scheme.parameters.name}; the smallest has {mib_text(had)}",
                 ("allocation", "cut"),
             )
         return allocation.cut

@@ -203,7 +203,7 @@ ROWS = [
         scenario("[one_hop]", more=one_node("name: n, count: 2, memory_mib: 0.1")),
         told(
             "network.nodes",
-            "one_hop: no assignment fits into the helpers' memory: 2 owners need ...have 0.1, 0.1 MiB",
+            "one_hop: no assignment fits into the helpers' memory: 2 owners need ...have 0.1 MiB, 0.1 MiB",
         ),
     ),
     # Links of the devices' own.

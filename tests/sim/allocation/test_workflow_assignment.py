@@ -87,8 +87,8 @@ def test_random_assignments_are_found_where_few_fit() -> None:
 def test_impossible_memory_is_an_error_with_all_numbers() -> None:
     """The error has what the owners need and what the helpers have, in MiB."""
     message = (
-        r"no assignment fits into the helpers' memory: 3 owners need 5\.0 MiB in all, and 2\.0 MiB at most"
-        r" each; the helpers have 2\.0, 2\.0 MiB"
+        r"no assignment fits into the helpers' memory: 3 owners need 5 MiB in all, and 2 MiB at most"
+        r" each; the helpers have 2 MiB, 2 MiB"
     )
     with pytest.raises(AllocationError, match=message):
         balanced_greedy(with_memory([1.0, 2.0, 2.0], [2.0, 2.0]))

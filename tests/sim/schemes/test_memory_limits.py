@@ -114,7 +114,7 @@ def test_copies_of_the_server_part_count(scheme: str, copies: int) -> None:
     assert pytest.approx(copies * part) == run_one(named, **sections).scheme.memory().server_bits / MIB
     told = refused([named], **{**sections, "server": {"memory_mib": 0.999 * copies * part}})
     assert re.search(rf"server\.memory_mib: {scheme} needs [\d,.]+ MiB on the server, which has", told)
-    assert f"{copies * part:,.1f} MiB on the server" in told
+    assert f"{copies * part:.4g} MiB on the server" in told
     run_one(named, **{**sections, "server": {"memory_mib": 1.001 * copies * part}})
 
 
@@ -126,7 +126,7 @@ def test_owners_need_memory_for_both_of_their_parts(scheme: str) -> None:
     network = {"nodes": [{"name": "n"}]}
     told = refused([named], network=network, devices={"count": 3, "memory_mib": [1e3, 1e3, 0.9 * both]})
     assert (
-        f"devices.memory_mib: {scheme}: first and last part need {both:,.1f} MiB on a device; device 2"
+        f"devices.memory_mib: {scheme}: first and last part need {both:.4g} MiB on a device; device 2"
         in told
     )
     ran = run_one(named, **SECTIONS, network=network, devices={"count": 3, "memory_mib": both * (1 + 1e-9)})

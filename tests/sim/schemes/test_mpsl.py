@@ -357,7 +357,7 @@ def test_placements_keep_to_the_memory() -> None:
     ("placement", "told"),
     [
         ("stage_sum", f"copies of 4 owners need {part_mib(1, 5):.6g} MiB in all"),
-        ([3], f"mpsl: units 2 to 3 of 4 owners need {part_mib(1, 3):,.1f} MiB on n0, which has 2.0 MiB"),
+        ([3], f"mpsl: units 2 to 3 of 4 owners need {part_mib(1, 3):.4g} MiB on n0, which has 2 MiB"),
     ],
 )
 def test_too_little_memory_is_refused_before_anything_runs(placement: Any, told: str) -> None:

@@ -184,9 +184,9 @@ def test_memory_counts_the_owners_of_each_helper(given: list[int]) -> None:
     fullest = int(np.argmax(counts))
     with pytest.raises(ScenarioError) as caught:
         experiment(allocation={}, schemes=[one_hop(given)], **{**sections, "network": limited})
-    told = f"helper {fullest} has {2.5 * middle_mib:,.1f} MiB; its {max(counts)} owners need"
+    told = f"helper {fullest} has {2.5 * middle_mib:.4g} MiB; its {max(counts)} owners need"
     assert told in str(caught.value)
-    assert f"{max(counts) * middle_mib:,.1f} MiB" in str(caught.value)
+    assert f"{max(counts) * middle_mib:.4g} MiB" in str(caught.value)
 
 
 @pytest.mark.parametrize("workflow", ["balanced_greedy", "random", "improved", "optimal"])
@@ -196,4 +196,4 @@ def test_what_no_assignment_holds_is_refused(workflow: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         experiment(allocation={}, schemes=[one_hop(workflow)], **{**FLEET, "network": limited})
     assert "3 owners need" in str(caught.value)
-    assert "the helpers have 1.5, 1.5 MiB" in str(caught.value)
+    assert "the helpers have 1.5 MiB, 1.5 MiB" in str(caught.value)
