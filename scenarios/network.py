@@ -65,7 +65,7 @@ class WireBetween(Wire):
 class Network(Section):
     """The compute nodes in the order of a chain, and what connects them."""
 
-    nodes: Annotated[tuple[ComputeNode, ...], Field(min_length=1)]
+    nodes: Annotated[tuple[ComputeNode, ...], Field(min_length=1, description="in the order of a chain")]
     wire: Wire = Field(
         default=Wire(), description="from the access point to every node and from each node to the next"
     )
