@@ -1,11 +1,13 @@
 """Make the figures and tables of the README and of docs/experiments anew.
 
 ``python docs/refresh.py`` does all of them, ``python docs/refresh.py quickstart epsl_clients`` some, from any
-folder. Sweeps are kept in ``sweeps/``, so that points that are finished are not run again.
+folder. Sweeps are kept in ``sweeps/``, so that points that are finished are not run again. The table from
+measured layer times is made anew only where ``CUTLAYER_PROFILES`` in the environment names their folder.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -15,12 +17,17 @@ from pathlib import Path
 
 import pandas as pd
 
+import cutlayer
+
 ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs" / "figures"
 PAGES = ROOT / "docs" / "experiments"
 CUTLAYER = str(Path(sys.executable).with_name("cutlayer"))
 QUICKSTART = re.compile(r"(<!-- quickstart -->\n).*?(<!-- end -->)", re.DOTALL)
 TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+COLUMNS = re.compile(r"(<!-- columns ([^\n]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+RUN = re.compile(r"(<!-- run( [^\n]+?)? -->\n).*?(<!-- end -->)", re.DOTALL)
+MEASURED = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def quickstart() -> None:
@@ -30,24 +37,47 @@ def quickstart() -> None:
         subprocess.run([CUTLAYER, "run", "quickstart", "--out", str(folder)], check=True)
         for name in ("gantt", "accuracy"):
             shutil.copy(folder / f"{name}.png", FIGURES / f"quickstart_{name}.png")
-        command = [CUTLAYER, "compare", str(folder), "--format", "markdown"]
-        table = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        table = comparison(folder)
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     readme.write_text(QUICKSTART.sub(lambda m: f"{m[1]}{table}{m[2]}", text), encoding="utf-8")
 
 
+def comparison(folder: Path) -> str:
+    """Return the comparison table of a run."""
+    command = [CUTLAYER, "compare", str(folder), "--format", "markdown"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def rerun(name: str, options: str) -> str:
+    """Return the comparison table of a run with more options, as they are written after the command."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / name
+        subprocess.run([CUTLAYER, "run", name, *options.split(), "--out", str(folder)], check=True)
+        return comparison(folder)
+
+
 def experiment(name: str) -> None:
-    """Run a sweep, and put its figures and tables into its page."""
+    """Run a sweep, or a scenario whose page shows a run, and put its figures and tables into its page."""
+    if RUN.search((PAGES / f"{name}.md").read_text(encoding="utf-8")):
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place) / name
+            subprocess.run([CUTLAYER, "run", name, "--out", str(folder)], check=True)
+            fill(name, folder)
+        return
     folder = ROOT / "sweeps" / name
     subprocess.run([CUTLAYER, "sweep", name, "--out", str(folder)], check=True)
     fill(name, folder)
 
 
 def fill(name: str, folder: Path) -> None:
-    """Put the figures and tables of a finished sweep into its page."""
+    """Put the figures and tables of a finished run or sweep into its page."""
     page = PAGES / f"{name}.md"
     text = page.read_text(encoding="utf-8")
+    text = RUN.sub(lambda m: f"{m[1]}{rerun(name, m[2]) if m[2] else comparison(folder)}{m[3]}", text)
+    text = COLUMNS.sub(lambda m: f"{m[1]}{columns(folder, m[2].split())}{m[3]}", text)
+    if "CUTLAYER_PROFILES" in os.environ:
+        text = MEASURED.sub(lambda m: f"{m[1]}{measured(Path(os.environ['CUTLAYER_PROFILES']))}{m[2]}", text)
     for figure in folder.glob("*.png"):
         if f"{name}_{figure.name}" in text:
             shutil.copy(figure, FIGURES / f"{name}_{figure.name}")
@@ -80,6 +110,66 @@ def table(path: Path) -> str:
     return f"{heading}\n\n{wide.to_markdown(index=False)}\n"
 
 
+def columns(folder: Path, wanted: list[str]) -> str:
+    """Return columns of a table of a sweep or a run, side by side; what is measured is a mean over seeds.
+
+    Parameters
+    ----------
+    folder : of the sweep or the run
+    wanted : the table's file, and its columns
+    """
+    file, *names = wanted
+    rows = pd.read_csv(folder / file, dtype={"label": str})
+    keys = [name for name in names if "." in name or not pd.api.types.is_float_dtype(rows[name])]
+    numbers = [name for name in names if name not in keys]
+    means = rows.groupby(keys, sort=False, dropna=False)[numbers].mean().reset_index()[names]
+    cells = means.map(lambda x: "–" if pd.isna(x) else f"{x:.4g}" if isinstance(x, float) else str(x))
+    cells = cells.apply(lambda column: column.str.replace("|", ", "))  # | ends a cell
+    sides = ["right" if pd.api.types.is_numeric_dtype(means[name]) else "left" for name in names]
+    return cells.to_markdown(index=False, disable_numparse=True, colalign=sides) + "\n"
+
+
+def measured(profiles: Path) -> str:
+    """Return placements and epochs of MP-SL's testbed from measured layer times, for 100 owners."""
+    schemes = "schemes=[{name: mpsl, %s}, {name: mpsl, %s, placement: slowest}]"
+    epoch = "first_units: 2, last_units: 1, batches: 16, repeats: 2"
+    rows = []
+    for nodes in (3, 4, 5):
+        run = cutlayer.run(
+            "testbed",
+            overrides=[
+                "sweep=null",
+                schemes % (epoch, epoch),
+                f"model={{name: measured, profile: {profiles / 'resnet101_cifar10'}}}",
+                "devices.profile=raspberry_pi_4",
+                "devices.count=100",
+                "network.nodes.0.profile=vm",
+                f"network.nodes.0.count={nodes}",
+            ],
+        )
+        for label, found in run.summary["schemes"].items():
+            stages = run.stages.query("label == @label")
+            batch_s = (
+                (stages["busy_s"] / stages["intervals"]).groupby([stages["node"], stages["phase"]]).sum()
+            )
+            forward_s, back_s, update_s = (
+                batch_s.xs(phase, level="phase") for phase in ("node_forward", "node_backward", "node_update")
+            )
+            rows.append(
+                {
+                    "nodes": nodes,
+                    "scheme": label,
+                    "placement": found["placement"].replace("|", ", "),
+                    "L_fwd + L_back [ms]": 1e3 * (forward_s.max() + (back_s + update_s).max()),
+                    "slowest [ms]": 1e3 * (forward_s + back_s + update_s).max(),
+                    "busiest node [min]": found["pipe_full_s"] / 60,
+                    "formula [min]": found["formula_s"] / 60,
+                    "events [min]": found["mean_latency_s"] / 60,
+                }
+            )
+    return pd.DataFrame(rows).to_markdown(index=False, floatfmt=".2f") + "\n"
+
+
 def chosen_key(numbers: pd.DataFrame, keys: list[str]) -> str | None:
     """Return the swept key of which each line shows its best value alone; None where there is none."""
     for key in reversed(keys):
@@ -94,7 +184,8 @@ def chosen_key(numbers: pd.DataFrame, keys: list[str]) -> str | None:
 
 def main(wanted: list[str]) -> None:
     """Do what is asked for."""
-    for name in wanted or ["quickstart", *sorted(page.stem for page in PAGES.glob("epsl_*.md"))]:
+    pages = sorted(page.stem for page in PAGES.glob("*.md") if page.stem != "README")
+    for name in wanted or ["quickstart", *pages]:
         quickstart() if name == "quickstart" else experiment(name)
 
 
