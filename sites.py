@@ -8,7 +8,7 @@ import numpy as np
 
 from .models.unit_tables import model_profile
 from .scenarios.faults import Fault, KeyPath
-from .scenarios.layer_profile import LayerProfile
+from .scenarios.layer_profile import BATCH_SIZE, LayerProfile
 from .scenarios.schema import Scenario
 from .scenarios.unit_table import UnitTable
 from .sim.channel import Channel
@@ -80,6 +80,9 @@ class _Work:
             self._profile = model_profile(scenario.model, len(units))
         except ValueError as error:
             faults.append(Fault(("model", "profile"), str(error)))
+        if self.is_measured and self._batch_size != BATCH_SIZE:
+            text = f"model.profile was measured with mini-batches of {BATCH_SIZE}; it must be that"
+            faults.append(Fault(("batch_size",), text))
 
     def on(self, key: KeyPath, names: Sequence[str | None], s_per_flop: Sequence[float]) -> LayerWork | None:
         """Return the work on places, whose devices in the profile are named under the key."""
@@ -88,7 +91,7 @@ class _Work:
             return None  # a fault already
         try:
             if self._profile is not None:
-                return measured_work(self._profile, names, self._batch_size, speeds)
+                return measured_work(self._profile, names, speeds)
             if any(names):
                 raise ValueError("names a device of model.profile, and there is no model.profile")
             return reckoned_work(self._units, self._batch_size, speeds)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..scenarios.layer_profile import BATCH_SIZE, LayerProfile
+from ..scenarios.layer_profile import LayerProfile
 from ..scenarios.unit_table import UnitTable
 
 __all__ = ["LayerWork", "PartWork", "measured_work", "reckoned_work"]
@@ -84,29 +84,21 @@ def reckoned_work(units: UnitTable, batch_size: int, s_per_flop: Array) -> Layer
     )
 
 
-def measured_work(
-    profile: LayerProfile, names: Sequence[str | None], batch_size: int, s_per_flop: Array
-) -> LayerWork:
-    """Return the work from measured times of named devices.
+def measured_work(profile: LayerProfile, names: Sequence[str | None], s_per_flop: Array) -> LayerWork:
+    """Return the work of a mini-batch from measured times of named devices.
 
     Parameters
     ----------
     profile : layer times of the model
     names : the profile's device for each place; None is refused
-    batch_size : int
-        Must be that of the profile: times of mini-batches do not scale with their size.
     s_per_flop : [num_places], float
         κ/f of each place, [s/FLOP].
 
     Raises
     ------
     ValueError
-        If the batch size is another, a place has no name, or the profile has no device of a name.
+        If a place has no name, or the profile has no device of a name.
     """
-    if batch_size != BATCH_SIZE:
-        raise ValueError(
-            f"model.profile was measured with mini-batches of {BATCH_SIZE}; batch_size is {batch_size}"
-        )
     known = ", ".join(sorted(profile.devices))
     if any(name is None for name in names):
         raise ValueError(f"model.profile is given, so a profile must be named here, one of: {known}")

@@ -35,7 +35,7 @@ def test_reckoned_work_is_that_of_the_batch_on_every_place() -> None:
 
 def test_measured_work_gives_the_measured_times_back() -> None:
     """Whatever κ/f, forward times are the profile's, and backward times the sum of pass and update."""
-    work = measured_work(PROFILE, ["vm", "pi"], 128, S_PER_FLOP)
+    work = measured_work(PROFILE, ["vm", "pi"], S_PER_FLOP)
     np.testing.assert_allclose([[0.1, 0.2, 0.4], [1.0, 2.0, 4.0]], work.forward_s)
     np.testing.assert_allclose([[7.2, 1.6, 16.0], [72.0, 16.0, 160.0]], work.backward_s)
     part = work.part(1, 0, 2)
@@ -45,16 +45,13 @@ def test_measured_work_gives_the_measured_times_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "batch_size", "message"),
+    ("names", "message"),
     [
-        (["pi", "vm"], 64, "measured with mini-batches of 128; batch_size is 64"),
-        (["pi", None], 128, "a profile must be named here, one of: pi, vm"),
-        (["pi", "mv"], 128, r"no device 'mv' in the layer profile; measured: pi, vm; did you mean 'vm'\?"),
+        (["pi", None], "a profile must be named here, one of: pi, vm"),
+        (["pi", "mv"], r"no device 'mv' in the layer profile; measured: pi, vm; did you mean 'vm'\?"),
     ],
 )
-def test_measured_work_that_is_not_known_is_refused(
-    names: list[str | None], batch_size: int, message: str
-) -> None:
-    """Times of other batches, of no device or of an unknown one: the message has what there is."""
+def test_measured_work_that_is_not_known_is_refused(names: list[str | None], message: str) -> None:
+    """Times of no device or of an unknown one: the message has what there is."""
     with pytest.raises(ValueError, match=message):
-        measured_work(PROFILE, names, batch_size, S_PER_FLOP)
+        measured_work(PROFILE, names, S_PER_FLOP)
