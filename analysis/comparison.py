@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -45,9 +46,9 @@ _LATEX = {"φ": r"$\varphi$", "×": r"$\times$", "→": r"$\to$", "–": "--", "
 def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFrame:
     """Return one row an experiment and label, means over seeds; figures that do not exist are NaN.
 
-    Runs are of one experiment if their scenarios differ in nothing but the seed and the list of schemes;
-    an interrupted run is one of its own. Experiments of one name are told apart by the keys in which they
-    differ. Columns: ``experiment, scheme, label, runs, cut,
+    Runs are of one experiment if their scenarios differ in nothing but the seed and the list of schemes, and
+    schemes of one label have the same parameters; an interrupted run is one of its own. Experiments of one
+    name are told apart by the keys in which they differ. Columns: ``experiment, scheme, label, runs, cut,
     mean_latency_s, total_time_s, time_to_target_s, rounds_to_target, final_accuracy, samples,
     uplink_bits, downlink_bits, energy_j, device_memory_bits, node_memory_bits, cost, memory_counts,
     speedup_over_sl, empty_rounds, rounds``, and those of
@@ -85,13 +86,18 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
 
 def _experiments(runs: Sequence[Run]) -> list[str]:
     """Return a name for each run's experiment; those of one scenario name say in which keys they differ."""
+    scenarios = [parse_yaml(run.scenario, "scenario.yaml")[0] for run in runs]
+    rests = [
+        {key: value for key, value in scenario.items() if key not in ("seed", "schemes")}
+        for scenario in scenarios
+    ]
+    told_apart = _varied_schemes(rests, scenarios)
     found: dict[str, tuple[str, dict[str, Any]]] = {}
     identities = []
-    for run in runs:
-        scenario, _ = parse_yaml(run.scenario, "scenario.yaml")
-        rest = {key: value for key, value in scenario.items() if key not in ("seed", "schemes")}
-        identities.append(json.dumps([rest, run.interrupted], sort_keys=True))
-        found.setdefault(identities[-1], (run.summary["name"], dict(_flat(rest))))
+    for run, rest, varied in zip(runs, rests, told_apart, strict=True):
+        values = {**rest, "schemes": varied} if varied else rest
+        identities.append(json.dumps([values, run.interrupted], sort_keys=True))
+        found.setdefault(identities[-1], (run.summary["name"], dict(_flat(values))))
     names: dict[str, str] = {}
     for number, (identity, (name, values)) in enumerate(found.items()):
         alike = [other for same, other in found.values() if same == name]
@@ -107,6 +113,22 @@ def _experiments(runs: Sequence[Run]) -> list[str]:
     return [
         names[identity] + (" (interrupted)" if run.interrupted else "")
         for identity, run in zip(identities, runs, strict=True)
+    ]
+
+
+def _varied_schemes(
+    rests: Sequence[dict[str, Any]], scenarios: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return of each run the schemes, by label, that have other parameters in a run that is else alike."""
+    schemes = [{scheme["label"]: scheme for scheme in scenario["schemes"]} for scenario in scenarios]
+    forms: dict[tuple[str, str], set[str]] = defaultdict(set)
+    texts = [json.dumps(rest, sort_keys=True) for rest in rests]
+    for rest, of_run in zip(texts, schemes, strict=True):
+        for label, scheme in of_run.items():
+            forms[rest, label].add(json.dumps(scheme, sort_keys=True))
+    return [
+        {label: scheme for label, scheme in of_run.items() if len(forms[rest, label]) > 1}
+        for rest, of_run in zip(texts, schemes, strict=True)
     ]
 
 

@@ -142,3 +142,21 @@ def test_a_time_to_target_needs_every_run() -> None:
     latencies = [run.summary["schemes"]["psl"]["mean_latency_s"] for run in runs]
     assert latencies[0] != latencies[1]
     assert sum(latencies) / 2 == pytest.approx(row["mean_latency_s"], rel=1e-12)
+
+
+def test_a_label_with_other_parameters_is_another_experiment() -> None:
+    """Runs whose schemes share a label and differ in a parameter are not pooled; the key tells them apart."""
+    phis = (0.25, 0.75)
+    runs = [
+        cutlayer.run(
+            "timeline_only",
+            overrides=["stop.rounds=1", f"schemes=[psl, {{name: epsl, phi: {phi}, label: epsl}}]"],
+        )
+        for phi in phis
+    ]
+    table = comparison(runs)
+    rows = table[table["label"] == "epsl"]
+    assert [1, 1] == rows["runs"].tolist()
+    assert all(f"schemes.epsl.phi={phi}" in name for phi, name in zip(phis, rows["experiment"], strict=True))
+    latencies = [run.summary["schemes"]["epsl"]["mean_latency_s"] for run in runs]
+    assert latencies == rows["mean_latency_s"].tolist()
