@@ -24,7 +24,7 @@ from .sim.allocation.bound import lower_bound_s
 from .sim.allocation.optimum import optimal
 from .sim.allocation.problem import AllocationError, RoundWork, link_rates, round_time_s, transfer_s
 from .sim.schemes.base import Scheme
-from .sim.schemes.planning import SchemePlan, fixed_cut, plan_scheme
+from .sim.schemes.planning import SchemePlan, fixed_cut, plan_scheme, settled
 
 __all__ = ["BOUND_TIME_S", "plan", "plan_notes", "plan_tables"]
 
@@ -131,7 +131,7 @@ def _planned(experiment: Experiment, scheme: Scheme, allocation: Allocation) -> 
             sharing=scenario.radio.sharing,
             own_links=experiment.site.links if experiment.site.own_links else None,
         )
-        found = scheme.settle(found, experiment.site)
+        found = settled(scheme, found, experiment.site)
     except AllocationError as error:
         return {"note": str(error)}
     planning_ms = 1e3 * (time.perf_counter() - started_s)

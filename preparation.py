@@ -23,7 +23,7 @@ from .sim.fleet import Fleet, draw_fleet
 from .sim.radio.units import BITS_PER_MIB, mib_text
 from .sim.schemes import catalogue as _schemes
 from .sim.schemes.base import Job, Scheme, Speeds
-from .sim.schemes.planning import SchemePlan, allocation_faults, plan_scheme
+from .sim.schemes.planning import SchemePlan, allocation_faults, plan_scheme, settled
 from .sim.schemes.site import Site
 from .sites import make_site
 
@@ -223,7 +223,7 @@ def _plan_one(
         own_links=site.links if site.own_links else None,
     )
     scheme.cut = plan.cut
-    plan = scheme.settle(plan, site)
+    plan = settled(scheme, plan, site)
     needed_bits, had_mib = scheme.memory().server_bits, scenario.server.memory_mib
     if had_mib is not None and needed_bits > had_mib * BITS_PER_MIB:
         raise AllocationError(

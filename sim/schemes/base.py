@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,11 @@ from ...scenarios.named import SchemeParameters
 from ...scenarios.unit_table import UnitTable
 from ..allocation.problem import AllocationError, Rates, RoundWork, round_time_s
 from ..compression import Compressor
+from ..links import Links
 from ..radio.units import mib_text
 from ..stages import Stages, split_stages
 from ..world import World
 from .site import Memory, Site
-
-if TYPE_CHECKING:
-    from .planning import SchemePlan
 
 __all__ = ["Cut", "Job", "Outcome", "Round", "Scheme", "Speeds"]
 
@@ -184,15 +182,20 @@ class Scheme(ABC):
             If it can't be had.
         """
 
-    def settle(self, plan: SchemePlan, site: Site) -> SchemePlan:
-        """Decide what is left when the plan's links are known, and return the plan; by default unchanged.
+    def settle(self, links: Links, site: Site) -> float | None:
+        """Decide what is left when the planned links are known; nothing by default.
+
+        Returns
+        -------
+        float or None
+            The round's predicted time where that follows only now, [s].
 
         Raises
         ------
         AllocationError
             If it can't be had.
         """
-        return plan
+        return None
 
     def device_bits(self, cut: int) -> float:
         """Return what a device's part of the model needs in memory at a common cut, [bit]."""

@@ -22,7 +22,7 @@ from ..radio.rates import Band
 from ..world import World
 from .base import Job, Scheme, Speeds
 from .engine import RoundResult, rounds
-from .planning import SchemePlan, plan_scheme, whole_band
+from .planning import SchemePlan, plan_scheme, settled, whole_band
 from .site import Site
 
 __all__ = ["SchemeContractError", "check_scheme"]
@@ -126,7 +126,7 @@ class _Trial:
         allocation = Allocation(subchannels="round_robin", power="uniform", cut=2)
         plan = plan_scheme(scheme, self._problem, self._speeds(), allocation, 0)
         scheme.cut = plan.cut
-        return scheme, scheme.settle(plan, site)
+        return scheme, settled(scheme, plan, site)
 
     def _speeds(self) -> Speeds:
         return Speeds(self._fleet.seconds_per_flop, self._server.cycles_per_flop / self._server.clock_hz)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -43,7 +42,6 @@ from ..sequence import TaskSequence
 from ..world import World
 from .base import Job, Outcome, Round, Scheme, Speeds
 from .fl import LocalLearner
-from .planning import SchemePlan
 from .site import Memory, Site
 from .trip import Leg, Trip, legs_s
 
@@ -124,8 +122,8 @@ class HopScheme(Scheme):
     def place(self, site: Site, network: Network, nodes: LayerWork) -> None:
         """Choose where the middle units are trained, as far as that is decided before links are known."""
 
-    def settle(self, plan: SchemePlan, site: Site) -> SchemePlan:
-        """Return the plan with the bound on a round's time, now that the links are known."""
+    def settle(self, links: Links, site: Site) -> float:
+        """Return the bound on a round's time, now that the links are known."""
         self.learner_options = {
             "bounds": [
                 (0, self._first, *(leg.end for leg in path), len(self.job.units)) for path in self.paths
@@ -134,7 +132,7 @@ class HopScheme(Scheme):
             "batches": self._batches,
             "repeats": self._repeats,
         }
-        return replace(plan, predicted_s=self.bound_s(plan.links, site))
+        return self.bound_s(links, site)
 
     def _check_device_memory(self, site: Site) -> None:
         short = np.flatnonzero(site.memory_bits < self._owner_bits)

@@ -21,7 +21,6 @@ from ..network import Network
 from ..radio.units import BITS_PER_MIB, mib_text
 from .base import Job
 from .hops import HopParameters, HopScheme
-from .planning import SchemePlan
 from .site import Site
 
 __all__ = ["MPSL", "MpslParameters", "capacity_bits", "layer_memory_bits"]
@@ -112,15 +111,14 @@ class MPSL(HopScheme):
                 )
         return bounds
 
-    def settle(self, plan: SchemePlan, site: Site) -> SchemePlan:
-        """Return the plan with the bound on a round's time; note the paper's estimate beside it."""
-        plan = super().settle(plan, site)
+    def settle(self, links: Links, site: Site) -> float:
+        """Return the bound on a round's time; note the paper's estimate beside it."""
         self.details = {
             "placement": "|".join(str(end) for end in (self._first, *(leg.end for leg in self.paths[0]))),
             "pipe_full_s": max(self.busy_s().values()),
-            "formula_s": self.formula_s(plan.links, site),
+            "formula_s": self.formula_s(links, site),
         }
-        return plan
+        return super().settle(links, site)
 
     def formula_s(self, links: Links, site: Site) -> float:
         """Return the authors' estimate of an epoch, without the exchange of models, [s].

@@ -31,7 +31,6 @@ from ..world import World
 from .base import Job
 from .hops import Gates, HopParameters, HopScheme
 from .mpsl import capacity_bits, layer_memory_bits
-from .planning import SchemePlan
 from .site import Site
 from .trip import Leg
 
@@ -89,15 +88,15 @@ class OneHop(HopScheme):
         ]
         self.paths = [(self._legs[0],)] * self.job.clients  # alike for the learner, whoever helps
 
-    def settle(self, plan: SchemePlan, site: Site) -> SchemePlan:
-        """Choose the workflow now that the links are known, and return the plan with its bound.
+    def settle(self, links: Links, site: Site) -> float:
+        """Choose the workflow now that the links are known, and return the bound on a round's time.
 
         Raises
         ------
         AllocationError
             If the helpers' memory does not hold all owners, or no optimum is proved.
         """
-        problem = self.problem(plan.links, site)
+        problem = self.problem(links, site)
         try:
             self._workflow = self._chosen(problem, site.seed)
         except AllocationError as error:
@@ -108,7 +107,7 @@ class OneHop(HopScheme):
             "workflow": "|".join(str(h) for h in self._workflow.helper),
             "makespan_s": self._workflow.makespan_s,
         }
-        return super().settle(plan, site)
+        return super().settle(links, site)
 
     def problem(self, links: Links, site: Site) -> WorkflowProblem:
         """Return what one mini-batch of each owner takes on each helper, and after it the model's upload."""

@@ -21,8 +21,17 @@ from ..links import Links
 from ..radio.rates import whole_band_rates
 from ..radio.units import mib_text
 from .base import Cut, Scheme, Speeds
+from .site import Site
 
-__all__ = ["SchemePlan", "allocation_faults", "fixed_cut", "fixed_links", "plan_scheme", "whole_band"]
+__all__ = [
+    "SchemePlan",
+    "allocation_faults",
+    "fixed_cut",
+    "fixed_links",
+    "plan_scheme",
+    "settled",
+    "whole_band",
+]
 
 Owner: TypeAlias = NDArray[np.intp]
 
@@ -155,6 +164,18 @@ def plan_scheme(
     times_s = {j: scheme.round_time_s(j, speeds, rates) for j in cuts}
     best = min(times_s, key=lambda j: times_s[j])
     return SchemePlan(best, problem, None, None, times_s[best], own_links=own_links)
+
+
+def settled(scheme: Scheme, plan: SchemePlan, site: Site) -> SchemePlan:
+    """Return the plan after the scheme has decided what follows from its links.
+
+    Raises
+    ------
+    AllocationError
+        If it can't be had.
+    """
+    predicted_s = scheme.settle(plan.links, site)
+    return plan if predicted_s is None else replace(plan, predicted_s=predicted_s)
 
 
 def fixed_cut(scheme: Scheme, allocation: Allocation, seed: int) -> int | None:
