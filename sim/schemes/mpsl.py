@@ -20,7 +20,8 @@ from ..links import Links
 from ..network import Network
 from ..radio.units import BITS_PER_MIB, mib_text
 from .base import Job
-from .hops import HopParameters, HopScheme
+from .hop_arrangement import HopArrangement, HopParameters
+from .hops import HopScheme
 from .site import Site
 
 __all__ = ["MPSL", "MpslParameters", "capacity_bits", "layer_memory_bits"]
@@ -133,7 +134,7 @@ class MPSL(HopScheme):
         return ends_s + one_s + (self.steps * self.job.clients - 1) * stage_sum_s
 
 
-def layer_memory_bits(scheme: HopScheme) -> Any:
+def layer_memory_bits(scheme: HopArrangement) -> Any:
     """Return what each unit of one owner's model needs on a node, [num_units], [bit]."""
     units = scheme.job.units
     return units.parameter_bits + scheme.job.batch_size * units.activation_bits

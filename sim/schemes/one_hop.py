@@ -29,7 +29,8 @@ from ..network import Network
 from ..sequence import TaskSequence
 from ..world import World
 from .base import Job
-from .hops import Gates, HopParameters, HopScheme
+from .hop_arrangement import HopParameters
+from .hops import Gates, HopScheme
 from .mpsl import capacity_bits, layer_memory_bits
 from .site import Site
 from .trip import Leg
