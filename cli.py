@@ -135,7 +135,12 @@ def sweep(
     scenario: ScenarioArgument,
     out: Annotated[Path | None, typer.Option(help="Folder of the sweep; sweeps/NAME by default.")] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Points that run at the same time; one a core by default.")
+        int | None,
+        typer.Option(min=1, help="Points that run at the same time; one a core, or worker, by default."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="tcp://HOST:PORT", help="Run on the workers of a dask.distributed scheduler."),
     ] = None,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the points, estimate the time.")] = False,
@@ -148,23 +153,39 @@ def sweep(
     """Run every point of a scenario's sweep that is not finished yet."""
     from .analysis.sweep_report import draw_figures, estimate_line, failures, outcome_line, point_listing
     from .progress import SweepProgress
-    from .sweeping import Sweeping
+    from .sweeping import Sweeping, SweepStoppedError
+    from .workers import WorkersError
 
     with _wrong_input():
         if allow_imports:
             sys.path.insert(0, str(Path.cwd()))  # as python itself does for a script of the user's
-        sweeping = Sweeping(scenario, out=out, overrides=overrides, jobs=jobs, allow_imports=allow_imports)
-        if dry_run:
-            line = estimate_line(len(sweeping.pending()), sweeping.jobs, *sweeping.estimate())
-            _show(point_listing(sweeping.folder), line)
-            return
+        sweeping = Sweeping(
+            scenario,
+            out=out,
+            overrides=overrides,
+            jobs=jobs,
+            allow_imports=allow_imports,
+            scheduler=scheduler,
+        )
         try:
+            if dry_run:
+                estimate = sweeping.estimate(mix_versions=mix_versions)
+                line = estimate_line(len(sweeping.pending()), sweeping.jobs, *estimate)
+                _show(point_listing(sweeping.folder), line)
+                return
             with SweepProgress() as progress:
                 result = sweeping.run(
                     retry_failed=retry_failed, mix_versions=mix_versions, on_progress=progress.on_progress
                 )
         except KeyboardInterrupt:
+            if dry_run:
+                raise
             raise _interrupted_sweep() from None
+        except WorkersError as error:
+            raise InputError(str(error)) from None
+        except SweepStoppedError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
     drawn, faults = draw_figures(result, sweeping.figures)
     for table, *told in drawn:
         _show(table, *told)

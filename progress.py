@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -10,19 +14,18 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
+from rich.text import Text
 
 from .scenarios.schema import Scenario
 from .sim.schemes.engine import RoundResult
 
 __all__ = ["RunProgress", "SweepProgress"]
-
-
-_ALL_TIME_S = 1e9  # points take long and unequal times: their mean over all that are done tells most
 
 
 class RunProgress:
@@ -67,10 +70,31 @@ class RunProgress:
         self._progress.update(self._tasks[label], completed=result.number, figures=figures)
 
 
-class SweepProgress:
-    """A context with one bar over the points of a sweep, and the time that is left."""
+class _TimeLeft(ProgressColumn):
+    """The time until a task's ``ends_at_s``.
 
-    def __init__(self) -> None:
+    Of equal points side by side many end at once, and then none for long: no rate of the last ends would
+    tell it.
+    """
+
+    def render(self, task: Task) -> Text:
+        """Return hours, minutes and seconds."""
+        ends_at_s = task.fields["ends_at_s"]
+        if ends_at_s is None:
+            return Text("-:--:--")
+        return Text(str(timedelta(seconds=math.ceil(max(0.0, ends_at_s - task.get_time())))))
+
+
+class SweepProgress:
+    """A context with one bar over the points of a sweep, and the time that is left.
+
+    Parameters
+    ----------
+    console : where it is drawn; standard output by default
+    clock : gives the time, [s]
+    """
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -78,10 +102,11 @@ class SweepProgress:
             TextColumn("points{task.fields[failed]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
-            TimeRemainingColumn(),
-            console=Console(),
-            speed_estimate_period=_ALL_TIME_S,
+            _TimeLeft(),
+            console=console or Console(),
+            get_time=clock,
         )
+        self._clock = clock
         self._task: TaskID | None = None
         self._shown = ""
 
@@ -94,12 +119,13 @@ class SweepProgress:
         """Stop drawing."""
         self._progress.stop()
 
-    def on_progress(self, doing: str, done: int, failed: int, total: int) -> None:
-        """Show how many of the points are done."""
+    def on_progress(self, doing: str, done: int, failed: int, total: int, left_s: float | None) -> None:
+        """Show how many of the points are done, and how long the others will take."""
         told = f", {failed} failed" if failed else ""
+        ends_at_s = None if left_s is None else self._clock() + left_s
         if self._task is None or doing != self._shown:
             if self._task is not None:
                 self._progress.remove_task(self._task)
             self._shown = doing
-            self._task = self._progress.add_task(doing, total=total, completed=done, failed=told)
-        self._progress.update(self._task, completed=done, failed=told)
+            self._task = self._progress.add_task(doing, total=total, failed=told, ends_at_s=ends_at_s)
+        self._progress.update(self._task, completed=done, failed=told, ends_at_s=ends_at_s)

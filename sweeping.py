@@ -3,84 +3,48 @@
 from __future__ import annotations
 
 import time
-import traceback
 import warnings
-from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from .analysis.run import RunFolderError, save_run
+from . import sweep_tasks
+from .analysis.run import RunFolderError
 from .analysis.sweep_folder import SweepFolder, SweepResult, load_sweep, point_table
 from .analysis.sweep_report import draw_figures
-from .analysis.sweep_statistics import ambiguous
 from .code_version import versions
-from .preparation import prepare
-from .runner import run_loaded
-from .scenarios.faults import Fault, ScenarioError
-from .scenarios.loading import Loaded, scenario_yaml
+from .figure_faults import mixed_points, names_of_nothing
+from .scenarios.faults import Fault
+from .scenarios.loading import scenario_yaml
 from .scenarios.points import Point, gathered, load_points
 from .scenarios.sweeps import SweepFigure
-from .workers import StartPool, Workers, cores, process_pool
+from .sweep_tasks import Outcome, Task
+from .workers import StartPool, WorkerDiedError, Workers, WorkersError, cores, process_pool
 
-__all__ = ["OnProgress", "Sweeping", "sweep"]
+__all__ = ["OnProgress", "SweepStoppedError", "Sweeping", "sweep", "time_left_s"]
 
-OnProgress: TypeAlias = Callable[[str, int, int, int], None]
-"""Called with what is going on, ``checking`` or ``running``, and the points done, failed, and in all."""
+OnProgress: TypeAlias = Callable[[str, int, int, int, float | None], None]
+"""Called with what is done, ``checking`` or ``running``; the points done, failed, and in all; and how long
+it will take yet, [s], where that is known."""
 
 _WRITE_EVERY_S = 2.0
-_ROUNDS_TIMED = 2
 _DIED = "the worker process died: it crashed, was killed, or was out of memory"
+_KEPT = "the finished points are kept; the same command goes on"
 
 
-@dataclass(frozen=True)
-class _Task:
-    point: Point
-    folder: Path
-    allow_imports: bool
+class SweepStoppedError(Exception):
+    """A sweep that could not go on to its end; its finished points are kept."""
 
 
-def _faults(task: _Task) -> tuple[Fault, ...]:
-    try:
-        prepare(task.point.loaded, allow_imports=task.allow_imports)
-    except ScenarioError as error:
-        return tuple(error.placed())
-    except Exception:  # no fault of the scenario: the run will meet it again, and it is recorded there
-        return ()
-    return ()
+def time_left_s(wall_s: Sequence[float], points: int, jobs: int) -> float | None:
+    """Return how long points will take, so many at a time, by the mean of the times that others took.
 
-
-def _run(task: _Task) -> tuple[float, str | None]:
-    """Run a point and write its folder; return the wall time, and the traceback if it failed."""
-    began = time.perf_counter()
-    error = None
-    try:
-        save_run(
-            run_loaded(prepare(task.point.loaded, allow_imports=task.allow_imports)),
-            task.folder,
-            figures=False,
-        )
-    except Exception:  # whatever it is, the other points go on
-        error = traceback.format_exc()
-    return time.perf_counter() - began, error
-
-
-def _timed(task: _Task) -> float | None:
-    """Return a rough wall time of the point, from its first rounds; None where their number is not known."""
-    loaded = task.point.loaded
-    stop = loaded.scenario.stop
-    if stop.rounds is None:
-        return None
-    began = time.perf_counter()
-    count = min(_ROUNDS_TIMED, stop.rounds)
-    short = loaded.scenario.model_copy(update={"stop": stop.model_copy(update={"rounds": count})})
-    experiment = prepare(
-        Loaded(short, loaded.source, loaded.lines, loaded.overridden), allow_imports=task.allow_imports
-    )
-    prepared = time.perf_counter()
-    run_loaded(experiment)
-    return prepared - began + (time.perf_counter() - prepared) * stop.rounds / count
+    None if nothing is known; never less than one point's time, however many run side by side.
+    """
+    if not points:
+        return 0.0
+    return sum(wall_s) / len(wall_s) * max(1.0, points / jobs) if wall_s else None
 
 
 def _stem(name: str) -> str:
@@ -96,9 +60,10 @@ class Sweeping:
     out : folder of the sweep; ``sweeps/NAME`` by default
     overrides : ``"key.path=value"`` each, the value in YAML
     jobs : points that run at the same time; by default as many as there are cores for the torch threads of
-        each. Results do not depend on it.
+        each, or workers of the scheduler. Results do not depend on it.
     allow_imports : let ``model: {name: imported}`` import and run your code
-    start : starts the pool of workers
+    scheduler : address of a dask.distributed scheduler whose workers run the points
+    start : starts the pool of workers, where no scheduler is given
 
     Raises
     ------
@@ -116,6 +81,7 @@ class Sweeping:
         overrides: Sequence[str] = (),
         jobs: int | None = None,
         allow_imports: bool = False,
+        scheduler: str | None = None,
         start: StartPool = process_pool,
     ) -> None:
         self.loaded, points = load_points(scenario, overrides)
@@ -125,13 +91,17 @@ class Sweeping:
             [point.overrides for point in points],
             [point.loaded.scenario.model_dump(mode="json", exclude_none=True) for point in points],
         )
-        self.folder = SweepFolder(Path(out or Path("sweeps") / _stem(self.loaded.scenario.name)), table)
+        folder = Path(out or Path("sweeps") / _stem(self.loaded.scenario.name))
+        self.folder = SweepFolder(folder, table)
         self.folder.check()
-        self._check_figures()
+        if faults := mixed_points(self.figures, table):
+            raise self.loaded.error(faults)
         # more points than cores would only slow each other down
         threads = max(p.loaded.scenario.learning.threads if p.loaded.scenario.learning else 1 for p in points)
         self.jobs = jobs or max(1, cores() // threads)
+        self._most_jobs = jobs
         self._allow_imports = allow_imports
+        self._scheduler = scheduler
         self._start = start
 
     def pending(self, *, retry_failed: bool = False) -> list[Point]:
@@ -156,6 +126,10 @@ class Sweeping:
             With all faults of all points at once; nothing is run or written then.
         RunFolderError
             If finished points were made by other versions, unless ``mix_versions`` is set.
+        WorkersError
+            If there are no workers to be had.
+        SweepStoppedError
+            If the folder can't be written any more, or all workers are lost; what is finished is kept.
         KeyboardInterrupt
             After a second interrupt, or if all was interrupted before the first point was run.
         """
@@ -164,39 +138,47 @@ class Sweeping:
         tasks = self._tasks(retry_failed=retry_failed)
         opened = False
         try:
-            with Workers(min(self.jobs, max(1, len(tasks))), self._start) as workers:
+            with self._workers(len(tasks), mix_versions=mix_versions) as (workers, must_see):
                 self._check(tasks, workers, on_progress)
                 if workers.interrupted:
                     raise KeyboardInterrupt
                 self.folder.open()
+                must_see(self.folder.path.absolute())
                 opened = True
                 self._run(tasks, workers, on_progress)
-        finally:  # when no worker can finish a point any more
+        except WorkersError as error:
+            if not opened:
+                raise
+            raise SweepStoppedError(f"{error}\n{_KEPT}") from None
+        finally:  # when no worker of this process can finish a point any more
             if opened:
-                self.folder.write_tables()
-        self._write_scenario()
+                self._write_tables()
         return load_sweep(self.folder.path, interrupted=workers.interrupted)
 
-    def estimate(self) -> tuple[float | None, str]:
+    def estimate(self, *, mix_versions: bool = False) -> tuple[float | None, str]:
         """Check the pending points; return the wall time that they will take, and what it is reckoned from.
 
         Raises
         ------
         ScenarioError
             With all faults of all points at once.
+        WorkersError
+            If there are no workers to be had.
         """
         tasks = self._tasks(retry_failed=False)
-        with Workers(min(self.jobs, max(1, len(tasks))), self._start) as workers:
+        with self._workers(len(tasks), mix_versions=mix_versions) as (workers, _):
             self._check(tasks, workers, lambda *progress: None)
             known = [self.folder.wall_s[name] for name in self.points if name in self.folder.wall_s]
             source = f"from {len(known)} finished points"
-            mean_s: float | None = sum(known) / len(known) if known else None
             if tasks and not known and not workers.interrupted:
-                ((_, future),) = workers.each(_timed, tasks[:1])
-                mean_s, source = future.result(), f"roughly, from {_ROUNDS_TIMED} rounds of the first"
+                for _, future in workers.each(sweep_tasks.estimated_s, tasks[:1]):
+                    first_s = None if future.exception() else future.result()
+                    known = [] if first_s is None else [first_s]
+                source = f"roughly, from {sweep_tasks.ROUNDS_TIMED} rounds of the first"
+            self.jobs = workers.jobs
         if workers.interrupted:
             raise KeyboardInterrupt
-        return None if mean_s is None else mean_s * len(tasks) / self.jobs, source
+        return time_left_s(known, len(tasks), self.jobs), source
 
     @property
     def figures(self) -> tuple[SweepFigure, ...]:
@@ -204,22 +186,31 @@ class Sweeping:
         sweep = self.loaded.scenario.sweep
         return sweep.figure if sweep else ()
 
-    def _check_figures(self) -> None:
-        faults = []
-        for number, figure in enumerate(self.figures):
-            keys = ambiguous(self.folder.points, figure)
-            if keys:
-                text = (
-                    f"points that differ in {', '.join(keys)} fall on one place;"
-                    " name a key as lines, panels or best_over"
-                )
-                faults.append(Fault(("sweep", "figure", number), text))
-        if faults:
-            raise self.loaded.error(faults)
+    @contextmanager
+    def _workers(self, items: int, *, mix_versions: bool) -> Iterator[tuple[Workers, Callable[[Path], None]]]:
+        """Have workers; where they are not this machine's, with what makes sure that they see a folder."""
+        if self._scheduler is None or not items:
+            with Workers(min(self.jobs, max(1, items)), self._start) as workers:
+                yield workers, lambda folder: None
+            return
+        try:
+            from .cluster import Cluster  # a plain sweep needs no distributed
+        except ImportError as error:
+            if (error.name or "").split(".")[0] not in ("distributed", "dask"):
+                raise
+            raise WorkersError(
+                "workers of a scheduler take the package distributed: pip install 'cutlayer[cluster]'"
+            ) from None
+        trained = self.loaded.scenario.learning is not None
+        with Cluster(self._scheduler, trained=trained, mix_versions=mix_versions) as cluster:
+            most = min(items, self._most_jobs or items)
+            with Workers(lambda: min(most, cluster.jobs()), cluster.executor) as workers:
+                yield workers, cluster.must_see
 
-    def _tasks(self, *, retry_failed: bool) -> list[_Task]:
+    def _tasks(self, *, retry_failed: bool) -> list[Task]:
+        folder = self.folder.path.absolute()  # workers may have another working directory
         return [
-            _Task(point, self.folder.path / point.name, self._allow_imports)
+            Task(point, folder / point.name, self._allow_imports)
             for point in self.pending(retry_failed=retry_failed)
         ]
 
@@ -238,38 +229,80 @@ class Sweeping:
                     " choose another place, or allow them with --mix-versions"
                 )
 
-    def _check(self, tasks: Sequence[_Task], workers: Workers, on_progress: OnProgress) -> None:
+    def _check(self, tasks: Sequence[Task], workers: Workers, on_progress: OnProgress) -> None:
+        if tasks:
+            self._check_names(workers)
         found: dict[str, tuple[Fault, ...]] = {}
-        for task, future in workers.each(_faults, tasks):
-            found[task.point.name] = () if future.exception() else future.result()  # as above
-            on_progress("checking", len(found), 0, len(tasks))
+        for task, future in workers.each(sweep_tasks.faults, tasks):
+            # a worker that dies here will again when it runs the point, and it is recorded there
+            found[task.point.name] = () if future.exception() else future.result()
+            on_progress("checking", len(found), 0, len(tasks), None)
         faulty = [(p.told, found[p.name]) for p in self.points.values() if found.get(p.name)]
         if faulty:
             raise gathered(faulty, len(self.points), self.loaded.source)
 
-    def _run(self, tasks: Sequence[_Task], workers: Workers, on_progress: OnProgress) -> None:
-        done, failed, written_s = len(self.points) - len(tasks), 0, time.monotonic()
-        on_progress("running", done, failed, len(self.points))
-        for task, future in workers.each(_run, tasks):
-            error: str | None
-            broken = future.exception()
-            if broken is not None:
-                wall_s, error = 0.0, _DIED if isinstance(broken, BrokenExecutor) else repr(broken)
-            else:
-                wall_s, error = future.result()
-            if error is None:
-                self.folder.finish(task.point.name, wall_s)
-            else:
-                self.folder.fail(task.point.name, error)
-                failed += 1
-            done += 1
-            on_progress("running", done, failed, len(self.points))
-            if error is not None or time.monotonic() > written_s + _WRITE_EVERY_S:
-                self.folder.write_points()
-                written_s = time.monotonic()
+    def _check_names(self, workers: Workers) -> None:
+        """Refuse figures of columns and labels that the tables will not have, as first rounds show."""
+        if not self.figures:
+            return
+        # tables have the columns of all schemes; the labels, which follow from parameters, are read off
+        kinds: dict[tuple[str, ...], Task] = {}
+        labels = []
+        for point in self.points.values():
+            schemes = point.loaded.scenario.schemes
+            labels += [str(scheme.label) for scheme in schemes]
+            task = Task(point, self.folder.path / point.name, self._allow_imports)
+            kinds.setdefault(tuple(scheme.name for scheme in schemes), task)
+        found = [future for _, future in workers.each(sweep_tasks.first_rows, kinds.values())]
+        if not found or any(future.exception() for future in found):
+            return  # what is wrong with a point is told with the others' faults
+        rows = [future.result() for future in found]
+        if faults := names_of_nothing(self.figures, self.folder.points, labels, rows):
+            raise self.loaded.error(faults)
 
-    def _write_scenario(self) -> None:
-        self.folder.write_text("sweep.yaml", scenario_yaml(self.loaded.scenario))
+    def _run(self, tasks: Sequence[Task], workers: Workers, on_progress: OnProgress) -> None:
+        done, failed, written_s = len(self.points) - len(tasks), 0, time.monotonic()
+        earlier_s, own_s = list(self.folder.wall_s.values()), list[float]()
+        unwritable = ""
+        left_s = time_left_s(earlier_s, len(tasks), workers.jobs)
+        on_progress("running", done, failed, len(self.points), left_s)
+        for task, future in workers.each(sweep_tasks.run, tasks):
+            outcome = _outcome(future.exception()) or future.result()
+            if outcome.wall_s is not None:
+                own_s.append(outcome.wall_s)
+            done += 1
+            failed += outcome.error is not None
+            left_s = time_left_s(own_s or earlier_s, len(self.points) - done, workers.jobs)
+            try:
+                if outcome.unwritable is not None:
+                    raise RunFolderError(outcome.unwritable)
+                if outcome.error is not None:
+                    self.folder.fail(task.point.name, outcome.error)
+                else:
+                    self.folder.finish(task.point.name, outcome.wall_s)
+                on_progress("running", done, failed, len(self.points), left_s)
+                if outcome.error is not None or time.monotonic() > written_s + _WRITE_EVERY_S:
+                    self.folder.write_points()
+                    written_s = time.monotonic()
+            except (OSError, RunFolderError) as error:  # others would meet it too; what runs may still fit
+                unwritable = unwritable or str(error)
+                workers.stop()
+        if unwritable:
+            raise SweepStoppedError(f"{unwritable}\n{_KEPT}")
+
+    def _write_tables(self) -> None:
+        try:
+            self.folder.write_tables()
+            self.folder.write_text("sweep.yaml", scenario_yaml(self.loaded.scenario))
+        except RunFolderError as error:
+            raise SweepStoppedError(f"{error}\n{_KEPT}") from None
+
+
+def _outcome(error: BaseException | None) -> Outcome | None:
+    """Return what a point has become whose worker did not tell."""
+    if error is None:
+        return None
+    return Outcome(None, _DIED if isinstance(error, WorkerDiedError) else repr(error))
 
 
 def sweep(
@@ -281,6 +314,7 @@ def sweep(
     retry_failed: bool = False,
     mix_versions: bool = False,
     allow_imports: bool = False,
+    scheduler: str | None = None,
 ) -> SweepResult:
     """Run every point of a scenario's sweep that is not finished, and return the tables of all.
 
@@ -292,19 +326,27 @@ def sweep(
     scenario : path of a scenario file, or the name of one in the library
     out : folder of the sweep; ``sweeps/NAME`` by default
     overrides : ``"key.path=value"`` each, the value in YAML
-    jobs : points that run at the same time; one a core by default
+    jobs : points that run at the same time; by default one a core, or a worker of the scheduler
     retry_failed : run points again that failed before
     mix_versions : go on although finished points were made by other versions
     allow_imports : let ``model: {name: imported}`` import and run your code
+    scheduler : ``tcp://HOST:PORT`` of a dask.distributed scheduler: its workers run the points, and write
+        them to the folder, which must be on a file system of theirs too
 
     Raises
     ------
     ScenarioError
         With all faults of all points at once.
     RunFolderError
-        If the folder holds something else, or points of other versions.
+        If the folder holds something else, or points of other versions, or can't be written.
+    WorkersError
+        If no scheduler answers, or its workers are not fit.
+    SweepStoppedError
+        If the folder can't be written any more, or all workers are lost; what is finished is kept.
     """
-    sweeping = Sweeping(scenario, out=out, overrides=overrides, jobs=jobs, allow_imports=allow_imports)
+    sweeping = Sweeping(
+        scenario, out=out, overrides=overrides, jobs=jobs, allow_imports=allow_imports, scheduler=scheduler
+    )
     result = sweeping.run(retry_failed=retry_failed, mix_versions=mix_versions)
     for fault in draw_figures(result, sweeping.figures)[1]:
         warnings.warn(fault, stacklevel=2)

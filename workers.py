@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
 
-__all__ = ["StartPool", "Workers", "cores", "process_pool"]
+__all__ = ["StartPool", "WorkerDiedError", "Workers", "WorkersError", "cores", "process_pool"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,6 +21,14 @@ StartPool: TypeAlias = Callable[[int], Executor]
 
 _POLL_S = 0.2
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+class WorkersError(Exception):
+    """Workers that can't be had, or are lost; the message says why. No item is at fault."""
+
+
+class WorkerDiedError(Exception):
+    """An item whose worker died, each time that it was tried."""
 
 
 def cores() -> int:
@@ -56,14 +64,14 @@ class Workers:
 
     Parameters
     ----------
-    jobs : int
-        Items that run at the same time.
+    jobs : items that run at the same time, or what tells their number whenever one could begin
     start : starts the pool, and starts it again after a worker has died
     """
 
-    def __init__(self, jobs: int, start: StartPool = process_pool) -> None:
-        self.jobs = jobs
+    def __init__(self, jobs: int | Callable[[], int], start: StartPool = process_pool) -> None:
         self.interrupted = False
+        self._jobs = jobs
+        self._stopped = False
         self._start = start
         self._executor: Executor | None = None
         self._others: set[Any] = set()
@@ -90,6 +98,15 @@ class Workers:
             if self._handler is not None:
                 signal.signal(signal.SIGINT, self._handler)
 
+    @property
+    def jobs(self) -> int:
+        """Return how many items run at the same time."""
+        return self._jobs if isinstance(self._jobs, int) else self._jobs()
+
+    def stop(self) -> None:
+        """Let running items finish and start no others."""
+        self._stopped = True
+
     def _on_interrupt(self, *signal_and_frame: object) -> None:
         if self.interrupted:
             raise KeyboardInterrupt
@@ -102,13 +119,18 @@ class Workers:
 
         When a worker dies, its pool is lost with all that runs in it. Each of these items is tried once
         more, alone, so that the death is held against the one that caused it: its future has a
-        ``BrokenExecutor`` as its exception. After an interrupt, items that have not begun are left out.
+        ``WorkerDiedError`` as its exception. After an interrupt, items that have not begun are left out.
+
+        Raises
+        ------
+        WorkersError
+            If there are no workers to be had any more.
         """
         waiting, suspects = deque(items), deque[Item]()
         running: dict[Future[Result], tuple[Item, bool]] = {}
         while True:
             # never more than run: what a pool holds in advance can't be called back
-            while not self.interrupted and (suspects or waiting):
+            while not (self.interrupted or self._stopped) and (suspects or waiting):
                 alone = bool(suspects) or any(again for _, again in running.values())
                 if len(running) >= (1 if alone else self.jobs):
                     break
@@ -126,11 +148,16 @@ class Workers:
             done, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
             for future in done:
                 item, again = running.pop(future)
-                if isinstance(future.exception(), BrokenExecutor):
+                told = future.exception()
+                if isinstance(told, WorkersError):
+                    raise told
+                if isinstance(told, BrokenExecutor):
                     self._executor = None
                     if not again:
                         suspects.append(item)
                         continue
+                    future = Future()
+                    future.set_exception(WorkerDiedError())
                 yield item, future
 
     def _submit(self, function: Callable[[Item], Result], item: Item) -> Future[Result]:

@@ -87,7 +87,7 @@ def point_table(
 
 
 def scheme_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a row a label of a run's summary: the label and its figures; cuts are texts, as some are lists."""
+    """Return a row a label of a run's summary: the label and its figures, the cut as a text."""
     return [
         {"label": label, **figures, "cut": "" if figures["cut"] is None else str(figures["cut"])}
         for label, figures in summary["schemes"].items()
@@ -235,9 +235,7 @@ class SweepFolder:
         try:
             write_whole(self.path / name, write)
         except OSError as error:
-            raise RunFolderError(
-                f"cannot write {self.path / name}: {error.strerror or error}"
-            ) from None
+            raise RunFolderError(f"cannot write {self.path / name}: {error.strerror or error}") from None
 
 
 def _remove(draft: Path) -> None:

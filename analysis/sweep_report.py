@@ -47,8 +47,12 @@ def draw_figures(result: SweepResult, figures: Sequence[SweepFigure]) -> tuple[l
         except ValueError as error:
             faults.append(str(error))
             continue
-        save_figure(sweep_figure(table, figure), path)
-        write_whole(path.with_suffix(".csv"), functools.partial(table.to_csv, index=False))
+        try:
+            save_figure(sweep_figure(table, figure), path)
+            write_whole(path.with_suffix(".csv"), functools.partial(table.to_csv, index=False))
+        except OSError as error:  # the disk is full, for example
+            faults.append(f"cannot write {path}: {error.strerror or error}")
+            continue
         listings.append(_listing(table, figure, path))
     return listings, faults
 

@@ -73,7 +73,7 @@ def unknown_names(
     figure : what is to be drawn
     schemes, rounds : rows of every label; a column without a value may come to hold numbers
     """
-    found = []
+    found: list[tuple[tuple[str, ...], str]] = []
     rows = rounds if figure.kind == "curves" else schemes
     if figure.y not in _number_columns(rows):
         found.append((("y",), _no_numbers(rows, figure)))
@@ -81,7 +81,7 @@ def unknown_names(
         numbers = ", ".join(_number_columns(schemes))
         text = f"no column of numbers is named {figure.best_over.by}; there are: {numbers}"
         found.append((("best_over", "by"), text))
-    labels = list(dict.fromkeys(schemes["label"]))
+    labels = list(dict.fromkeys(schemes["label"].dropna()))
     if figure.normalise_to is not None and figure.normalise_to not in labels:
         text = f"no label {figure.normalise_to}; labels: {', '.join(labels)}"
         found.append((("normalise_to",), text))
@@ -90,9 +90,7 @@ def unknown_names(
 
 def _number_columns(rows: pd.DataFrame) -> list[str]:
     return [
-        name
-        for name in rows.columns
-        if pd.api.types.is_numeric_dtype(rows[name]) or rows[name].isna().all()
+        name for name in rows.columns if pd.api.types.is_numeric_dtype(rows[name]) or rows[name].isna().all()
     ]
 
 

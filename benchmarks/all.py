@@ -12,6 +12,7 @@ import planning
 import quickstart
 import shares_and_placement
 import startup
+import sweeps
 import training
 import workflow
 from measuring import show
@@ -26,6 +27,7 @@ BENCHMARKS = (
     multihop,
     training,
     aggregation,
+    sweeps,
 )
 
 

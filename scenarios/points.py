@@ -5,14 +5,17 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from .faults import Fault, KeyPath, ScenarioError
 from .loading import Draft, Loaded, check_scenario, read_scenario, scenario_yaml
 from .overrides import set_key
+from .schema import Scenario
 from .sweeps import combinations
 
 __all__ = ["Point", "gathered", "load_points"]
@@ -24,7 +27,8 @@ class Point:
 
     Attributes
     ----------
-    name : 16 hexadecimal digits of the SHA-256 of the resolved scenario: the name of the run's folder
+    name : 16 hexadecimal digits of the SHA-256 of the resolved scenario and of the files that it names, but
+        those of data sets: the name of the run's folder
     overrides : the values of the swept keys, without the seed
     loaded : the scenario of the point, which has no sweep
     """
@@ -59,6 +63,7 @@ def load_points(where: str | Path, overrides: Sequence[str] = ()) -> tuple[Loade
     if sweep is None:
         raise loaded.error([Fault((), "has no sweep section; cutlayer run takes a scenario without one")])
     points: list[Point] = []
+    contents: dict[Path, bytes] = {}
     faults: list[tuple[str, Sequence[Fault]]] = []
     for chosen in combinations(sweep, loaded.scenario.seed):
         values = {key: value for key, (value, _) in chosen.items() if key != "seed"}
@@ -67,12 +72,47 @@ def load_points(where: str | Path, overrides: Sequence[str] = ()) -> tuple[Loade
         except ScenarioError as error:
             faults.append((", ".join(f"{key}={value}" for key, (value, _) in chosen.items()), error.placed()))
             continue
-        text = scenario_yaml(point.scenario)
-        points.append(Point(hashlib.sha256(text.encode()).hexdigest()[:16], values, point))
+        points.append(Point(_name(point.scenario, contents), values, point))
     if faults:
         raise gathered(faults, len(points) + len(faults), loaded.source)
     _refuse_twins(points, loaded)
     return loaded, points
+
+
+def _name(scenario: Scenario, contents: dict[Path, bytes]) -> str:
+    """Return the name of a point; digests of files are kept in ``contents``, since many points share them."""
+    digest = hashlib.sha256(scenario_yaml(scenario).encode())
+    for path in _files(scenario):
+        if path not in contents:
+            contents[path] = _content(path)
+        digest.update(contents[path])
+    return digest.hexdigest()[:16]
+
+
+def _files(value: Any) -> Iterator[Path]:
+    """Yield the files and folders that a section names; data sets are large and do not change."""
+    if isinstance(value, Path):
+        yield value
+    elif isinstance(value, BaseModel):
+        for key, inner in value:
+            if key != "dataset":
+                yield from _files(inner)
+    elif isinstance(value, tuple | list):
+        for inner in value:
+            yield from _files(inner)
+    elif isinstance(value, Mapping):
+        yield from _files(list(value.values()))
+
+
+def _content(path: Path) -> bytes:
+    """Return a digest of a file, or of the CSV files of a folder; of what can't be read, that it can't."""
+    digest = hashlib.sha256()
+    for file in sorted(path.glob("*.csv")) if path.is_dir() else [path]:
+        try:
+            digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+        except OSError:  # it is told as a fault of the point
+            digest.update(file.name.encode() + b"\0")
+    return digest.digest()
 
 
 def _point_draft(draft: Draft, chosen: Mapping[str, tuple[Any, KeyPath]]) -> Draft:

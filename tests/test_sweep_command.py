@@ -13,12 +13,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from processes import COMMAND, python
+from processes import INTERRUPTIBLE, python
 from sweeps import SWEEP, folder_bytes, in_threads, written
 from typer.testing import CliRunner
 
 import cutlayer
-from cutlayer import sweeping
+from cutlayer import sweep_tasks, sweeping
 from cutlayer.analysis.run import RunFolderError
 from cutlayer.analysis.sweep_folder import SweepResult, load_sweep
 from cutlayer.cli import app
@@ -98,10 +98,10 @@ def test_finished_points_are_skipped(finished: SweepResult, tmp_path: Path) -> N
 def fail_at(seed: int) -> Callable[..., Any]:
     """Return ``run_loaded`` that breaks at one seed."""
 
-    def run_loaded(experiment: Any) -> Any:
+    def run_loaded(experiment: Any, *more: Any) -> Any:
         if experiment.loaded.scenario.seed == seed:
             raise RuntimeError("the bearer was lost")
-        return cutlayer.runner.run_loaded(experiment)
+        return cutlayer.runner.run_loaded(experiment, *more)
 
     return run_loaded
 
@@ -111,7 +111,7 @@ def test_a_failed_point_is_recorded_and_the_others_go_on(
 ) -> None:
     """A point that breaks is listed with its error, and tried again on request only; then all is whole."""
     scenario = written(tmp_path)
-    monkeypatch.setattr(sweeping, "run_loaded", fail_at(1))
+    monkeypatch.setattr(sweep_tasks, "run_loaded", fail_at(1))
     points = in_threads(scenario, tmp_path / "out").run().points
     assert ["finished", "failed", "finished"] * 2 == points["status"].tolist()
     assert ["", "RuntimeError: the bearer was lost", ""] * 2 == points["error"].tolist()
@@ -126,7 +126,7 @@ def test_a_failed_point_is_recorded_and_the_others_go_on(
 
 def test_the_command_tells_of_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command ends with status 1, names each failed point, and says how to try again."""
-    monkeypatch.setattr(sweeping, "run_loaded", fail_at(1))
+    monkeypatch.setattr(sweep_tasks, "run_loaded", fail_at(1))
     monkeypatch.setattr(sweeping, "Sweeping", lambda where, out, **options: in_threads(where, out))
     result = answer(1, "sweep", written(tmp_path), "--out", tmp_path / "out")
     assert "4 finished, 2 failed of 6 points" in result.stdout
@@ -153,14 +153,14 @@ def test_a_worker_that_dies_costs_its_own_points_alone(tmp_path: Path) -> None:
     script = """\
 import os
 import cutlayer
-from cutlayer import sweeping
+from cutlayer import sweep_tasks
 
-run_loaded = sweeping.run_loaded
+run_loaded = sweep_tasks.run_loaded
 def die_at_seed_1(experiment):
     if experiment.loaded.scenario.seed == 1:
         os._exit(9)
     return run_loaded(experiment)
-sweeping.run_loaded = die_at_seed_1
+sweep_tasks.run_loaded = die_at_seed_1
 
 if __name__ == "__main__":
     overrides = ["sweep.grid={}", "devices.count=2"]
@@ -178,9 +178,8 @@ if __name__ == "__main__":
 def started(folder: Path, points: int) -> subprocess.Popen[str]:
     """Return a sweep of slow points in a process of its own, once so many are finished."""
     written(folder, SLOW)
-    code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {COMMAND[2]}"
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "sweep", "small.yaml", "--out", "out", "--jobs", "1"],
+        [*INTERRUPTIBLE, "sweep", "small.yaml", "--out", "out", "--jobs", "1"],
         cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     while len(mtimes(folder / "out")) < points and process.poll() is None:
@@ -293,14 +292,65 @@ def test_figures_stand_in_the_folder(tmp_path: Path) -> None:
     figures = """\
   figure:
     - {file: time, x: devices.count, y: mean_latency_s}
-    - {file: no, x: label, y: height, panels: devices.count}
+    - {file: no, x: label, y: time_to_target_s, panels: devices.count}
 """
     scenario = written(tmp_path, SWEEP + figures)
-    with pytest.warns(UserWarning, match="figure no: y: no column of numbers is named height"):
+    with pytest.warns(UserWarning, match="figure no: time_to_target_s has no value at any place"):
         sweeping.sweep(scenario, out=tmp_path / "out", jobs=1, overrides=["sweep.seeds=1"])
     assert (tmp_path / "out" / "time.png").read_bytes().startswith(b"\x89PNG")
     assert [1, 1, 3, 3] == pd.read_csv(tmp_path / "out" / "time.csv")["devices.count"].tolist()
     assert not (tmp_path / "out" / "no.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("figure", "told"),
+    [
+        ("x: devices.count, y: height", r"0\.y: no column of numbers is named height; .* mean_latency_s,"),
+        ("x: devices.count, y: scheme", r"0\.y: no column of numbers is named scheme"),
+        (
+            "x: devices.count, y: energy_j, normalise_to: fl",
+            r"0\.normalise_to: no label fl; labels: sl, psl$",
+        ),
+        (
+            "x: label, y: energy_j, best_over: {key: devices.count, by: b}",
+            r"0\.best_over\.by: no .* named b;",
+        ),
+        (
+            "kind: curves, x: round, y: plans, panels: devices.count",
+            r"0\.y: no .* named plans; .* train_loss,",
+        ),
+    ],
+)
+def test_figures_of_what_will_not_be_are_told_before(figure: str, told: str, tmp_path: Path) -> None:
+    """A column or label that no table of the sweep will have is a fault of the scenario: nothing is run."""
+    scenario = written(tmp_path, f"{SWEEP}  figure: [{{file: a, {figure}}}]\n")
+    with pytest.raises(cutlayer.ScenarioError, match=rf"small\.yaml:\d+: sweep\.figure\.{told}"):
+        in_threads(scenario, tmp_path / "out").run()
+    assert [scenario] == list(tmp_path.iterdir())
+
+
+def test_labels_that_are_swept_can_be_named(tmp_path: Path) -> None:
+    """A label that some points alone have is known to figures."""
+    text = SWEEP.replace("[sl, psl]", "[{name: epsl, phi: 0.5}]").replace("devices.count", "schemes.0.phi")
+    figure = "  figure: [{file: a, x: schemes.0.phi, y: energy_j, normalise_to: epsl φ=1}]\n"
+    scenario = written(tmp_path, text.replace("[1, 3]", "[0.5, 1.0]") + figure)
+    points = in_threads(scenario, tmp_path / "out", overrides=["devices.count=2"]).run().points
+    assert {"finished"} == set(points["status"])
+
+
+def test_a_changed_file_makes_new_points(tmp_path: Path) -> None:
+    """A point's name follows from the contents of the files that it names, not from their dates."""
+    text = SWEEP.replace(
+        "{name: lenet, input_shape: [1, 8, 8], classes: 10}", "{name: table, file: units.csv}"
+    )
+    units = tmp_path / "units.csv"
+    units.write_text(answer(0, "profile", "lenet", "--input", "1x8x8", "--format", "csv").stdout)
+    scenario = written(tmp_path, text)
+    in_threads(scenario, tmp_path / "out").run()
+    units.write_text(units.read_text())
+    assert [] == in_threads(scenario, tmp_path / "out").pending()
+    units.write_text(units.read_text() + "more,8,8,8,8,8\n")
+    assert 6 == len(in_threads(scenario, tmp_path / "out").pending())
 
 
 def test_a_figure_that_would_mix_points_is_refused(tmp_path: Path) -> None:

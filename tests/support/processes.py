@@ -6,10 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["COMMAND", "python"]
+__all__ = ["COMMAND", "INTERRUPTIBLE", "python"]
 
 COMMAND = [sys.executable, "-c", "from cutlayer.cli import main; main()"]
 """The console command ``cutlayer``; arguments follow."""
+
+INTERRUPTIBLE = [
+    sys.executable,
+    "-c",
+    f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {COMMAND[2]}",
+]
+"""The same; a process may be started with interrupts ignored, a terminal's is not."""
 
 
 def python(script: str, folder: Path) -> str:

@@ -1,0 +1,230 @@
+"""Sweeps on the workers of a dask.distributed scheduler: the same files, whoever dies or joins."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clusters import LocalCluster, running
+from processes import INTERRUPTIBLE, python
+from sweeps import SWEEP, folder_bytes, in_threads, written
+from typer.testing import CliRunner
+
+import cutlayer
+from cutlayer import cluster as cluster_module
+from cutlayer.analysis.sweep_folder import load_sweep
+from cutlayer.cli import app
+from cutlayer.cluster import Cluster
+from cutlayer.workers import Workers, WorkersError
+
+SLOW = SWEEP.replace("{rounds: 2}", "{rounds: 100}")
+KEPT = "the finished points are kept; the same command goes on"
+DIE_AT_SEED_1 = """\
+import os, signal
+from pathlib import Path
+from cutlayer import sweep_tasks
+from cutlayer.runner import run_loaded
+
+def die_at_seed_1(experiment, *more):
+    result = run_loaded(experiment, *more)
+    if experiment.loaded.scenario.seed == 1 and not Path("spare").exists():
+        Path("{mark}").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+sweep_tasks.run_loaded = die_at_seed_1
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """Return a scheduler with two workers."""
+    with running(tmp_path_factory.mktemp("cluster"), workers=2) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
+    """Return every file of the sweeps below, from one job in a thread."""
+    files = {}
+    for text in (SWEEP, SLOW):
+        place = tmp_path_factory.mktemp("undisturbed")
+        in_threads(written(place, text), place / "out").run()
+        files[text] = folder_bytes(place / "out")
+    return files
+
+
+def answer(folder: Path, address: str, *options: str) -> tuple[int, str]:
+    """Return the status and the errors of a sweep at a scheduler, run in this process."""
+    command = ["sweep", str(folder / "small.yaml"), "--out", str(folder / "out"), "--scheduler", address]
+    result = CliRunner().invoke(app, [*command, *options])
+    return result.exit_code, result.stderr
+
+
+def started(folder: Path, address: str, points: int) -> subprocess.Popen[str]:
+    """Return a sweep of slow points in a process of its own, once so many are finished."""
+    written(folder, SLOW)
+    process = subprocess.Popen(
+        [*INTERRUPTIBLE, "sweep", "small.yaml", "--out", "out", "--scheduler", address],
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while len(list(folder.glob("out/[!.]*/summary.json"))) < points and process.poll() is None:
+        time.sleep(0.01)
+    return process
+
+
+def test_results_do_not_depend_on_who_runs_them(
+    cluster: LocalCluster, undisturbed: dict[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    """Workers of a scheduler write what one thread does: every file, byte by byte."""
+    result = cutlayer.sweep(written(tmp_path), out=tmp_path / "out", scheduler=cluster.address)
+    assert {"finished"} == set(result.points["status"])
+    assert undisturbed[SWEEP] == folder_bytes(tmp_path / "out")
+
+
+def test_a_dry_run_writes_nothing(cluster: LocalCluster, tmp_path: Path) -> None:
+    """The estimate is for as many points at a time as there are workers."""
+    scenario = written(tmp_path)
+    arguments = ["sweep", str(scenario), "--out", str(tmp_path / "out"), "--dry-run"]
+    result = CliRunner().invoke(app, [*arguments, "--scheduler", cluster.address])
+    assert "6 points to run, 2 at a time: about" in result.stdout
+    assert [scenario] == list(tmp_path.iterdir())
+
+
+def test_workers_with_other_code_are_refused(
+    cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is named with both versions and nothing is written, unless mixing is allowed."""
+    scenario = written(tmp_path)
+    monkeypatch.setattr(cluster_module, "versions", lambda trained: {"code": "f" * 16})
+    status, errors = answer(tmp_path, cluster.address)
+    assert 2 == status
+    assert 2 == errors.count("has other versions (code ")
+    assert 2 == errors.count(f" instead of {'f' * 16}); start it anew")
+    assert [scenario] == list(tmp_path.iterdir())
+    assert 0 == answer(tmp_path, cluster.address, "--mix-versions")[0]
+
+
+def test_workers_that_do_not_see_the_folder_are_refused(
+    cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where workers don't find what this process wrote, no point is run."""
+    written(tmp_path)
+    monkeypatch.setattr(Path, "touch", lambda path: None)
+    status, errors = answer(tmp_path, cluster.address)
+    assert 2 == status
+    assert f"does not see {tmp_path / 'out'}, the sweep's folder; it must be on a file system" in errors
+    assert not list(tmp_path.glob("out/*/"))
+
+
+def test_an_interrupt_lets_running_points_finish(
+    cluster: LocalCluster, undisturbed: dict[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    """Interrupted once, a sweep ends with status 130; what had begun is finished, the rest pending."""
+    process = started(tmp_path, cluster.address, 1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert (130, f"interrupted: {KEPT}") == (process.returncode, errors.splitlines()[-1])
+    states = load_sweep(tmp_path / "out").points["status"].value_counts()
+    assert states["finished"] == len(list(tmp_path.glob("out/[!.]*/summary.json")))
+    assert states["pending"] > 0
+    assert {"finished", "pending"} == set(states.index)
+    in_threads(tmp_path / "small.yaml", tmp_path / "out").run()
+    assert undisturbed[SLOW] == folder_bytes(tmp_path / "out")
+
+
+def test_more_points_run_when_workers_join(
+    cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is one job a worker; a worker that comes later and is not fit is told, and runs nothing."""
+    monkeypatch.setattr(cluster_module, "_COUNT_EVERY_S", 0.0)
+    with Cluster(cluster.address, trained=False) as joined:
+        assert 2 == joined.jobs()
+        cluster.add(threads=2)
+        assert 3 == joined.jobs()
+        told = rf"worker {cluster.address[:15]}\S+ has 2 threads.* start it with: dask worker --nthreads 1"
+        with Workers(8, joined.executor) as workers, pytest.raises(WorkersError, match=told):
+            list(workers.each(time.sleep, [0.2] * 100))
+    written(tmp_path)
+    status, errors = answer(tmp_path, cluster.address)
+    assert 2 == status
+    assert "has 2 threads" in errors
+
+
+def test_a_worker_killed_in_the_middle_of_a_point_costs_nothing(
+    undisturbed: dict[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    """The point is run again by another worker, and every file is what it would have been."""
+    written(tmp_path)
+    (tmp_path / "die.py").write_text(DIE_AT_SEED_1.format(mark="spare"))
+    with running(tmp_path, workers=2, preload="die.py") as own:
+        assert (0, "") == answer(tmp_path, own.address)
+        assert [-signal.SIGKILL] == [worker.poll() for worker in own.workers if worker.poll() is not None]
+    assert undisturbed[SWEEP] == folder_bytes(tmp_path / "out")
+
+
+def test_a_point_that_kills_its_workers_is_recorded(tmp_path: Path) -> None:
+    """Once the scheduler has given it up, it has failed like one whose process died; the others go on."""
+    written(tmp_path)
+    (tmp_path / "die.py").write_text(DIE_AT_SEED_1.format(mark="died"))
+    settings = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
+    with running(tmp_path, workers=2, preload="die.py", settings=settings) as own:
+        status, errors = answer(tmp_path, own.address, "--set", "devices.count=2", "--set", "sweep.grid={}")
+    assert 1 == status
+    assert "seed=1): the worker process died: it crashed, was killed, or was out of memory" in errors
+    assert ["finished", "failed", "finished"] == load_sweep(tmp_path / "out").points["status"].tolist()
+
+
+def test_a_lost_scheduler_costs_what_was_running(
+    undisturbed: dict[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    """The sweep ends with status 1 and one message; what is finished is kept and listed."""
+    with running(tmp_path, workers=1) as own:
+        process = started(tmp_path, own.address, 1)
+        own.scheduler.kill()
+        _, errors = process.communicate()
+    assert (1, f"the scheduler at {own.address} is gone\n{KEPT}\n") == (process.returncode, errors)
+    assert "finished" in set(load_sweep(tmp_path / "out").points["status"])
+    in_threads(tmp_path / "small.yaml", tmp_path / "out").run()
+    assert undisturbed[SLOW] == folder_bytes(tmp_path / "out")
+
+
+def test_a_scheduler_without_workers_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while the message says how to start some; where no scheduler is, that none answers."""
+    scenario = written(tmp_path)
+    (tmp_path / "files").mkdir()
+    monkeypatch.setattr(cluster_module, "_FIRST_WORKER_S", 0.3)
+    with running(tmp_path / "files") as own:
+        told = f"the scheduler at {own.address} has no workers; start some with: dask worker {own.address}"
+        assert (2, f"{told} --nthreads 1\n") == answer(tmp_path, own.address)
+    monkeypatch.setattr(cluster_module, "_CONNECT_S", 0.3)
+    for address in (own.address, "nowhere"):
+        status, errors = answer(tmp_path, address)
+        assert 2 == status
+        assert errors.startswith(f"no scheduler answers at {address}: ")
+        assert 1 == len(errors.splitlines())
+    assert {scenario, tmp_path / "files"} == set(tmp_path.iterdir())
+
+
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without distributed the message says which extra brings it."""
+    written(tmp_path)
+    monkeypatch.delitem(sys.modules, "cutlayer.cluster")
+    monkeypatch.delattr(cutlayer, "cluster")
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    told = "workers of a scheduler take the package distributed: pip install 'cutlayer[cluster]'\n"
+    assert (2, told) == answer(tmp_path, "tcp://127.0.0.1:1")
+
+
+def test_plain_sweeps_do_not_import_distributed(tmp_path: Path) -> None:
+    """A sweep in processes neither imports nor needs it."""
+    written(tmp_path)
+    script = (
+        "import sys, cutlayer; cutlayer.sweep('small.yaml', jobs=1, overrides=['sweep.seeds=1']);"
+        "print({'dask', 'distributed'} & set(sys.modules))"
+    )
+    assert "set()\n" == python(f"if __name__ == '__main__':\n    {script}", tmp_path)

@@ -1,0 +1,155 @@
+"""Sweeps that are killed at any instant, and sweeps that can't write: what is finished stays whole."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from processes import COMMAND
+from sweeps import SWEEP, folder_bytes, in_threads, written
+from typer.testing import CliRunner
+
+from cutlayer.analysis.sweep_folder import load_sweep
+from cutlayer.cli import app
+
+KILLS = 10
+KEPT = "the finished points are kept; the same command goes on"
+
+
+def started(folder: Path, most_bytes: int | None = None) -> subprocess.Popen[str]:
+    """Return a sweep of two processes, which may write files up to a size alone."""
+
+    def limit() -> None:
+        if most_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+
+    return subprocess.Popen(
+        [*COMMAND, "sweep", "small.yaml", "--out", "out", "--jobs", "2"],
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=limit,
+    )  # fmt: skip
+
+
+def opened(folder: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until the points are checked, so that the first may run."""
+    while not (folder / "out" / "points.csv").exists() and process.poll() is None:
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], float, float]:
+    """Return every file of the sweep, and how long it took before the first point and from there, [s]."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    written(folder)
+    began_s = time.monotonic()
+    process = started(folder)
+    opened(folder, process)
+    opened_s = time.monotonic()
+    assert ("", 0) == (process.communicate()[1], process.returncode)
+    return folder_bytes(folder / "out"), opened_s - began_s, time.monotonic() - opened_s
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Return the worker processes of a sweep."""
+    try:
+        children = psutil.Process(process.pid).children()
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    except psutil.NoSuchProcess:
+        return []
+
+
+@pytest.mark.parametrize("victim", ["sweep", "worker"])
+def test_a_kill_at_any_instant_costs_nothing(
+    victim: str, undisturbed: tuple[dict[str, bytes], float, float], tmp_path: Path
+) -> None:
+    """Killed while it starts, checks, runs or writes its tables and run again, a sweep leaves the same files.
+
+    Of a worker's death alone it recovers by itself. The instants are drawn evenly, half of them over all of
+    the sweep and half over its time from the first point on, which is far shorter.
+    """
+    files, before_s, after_s = undisturbed
+    rng = np.random.default_rng(["sweep", "worker"].index(victim))
+    shares = (rng.permutation(KILLS) + rng.uniform(size=KILLS)) / KILLS
+
+    def disturbed(number: int) -> None:
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        written(folder)
+        process = started(folder)
+        whole = number % 2 == 0
+        if not whole:
+            opened(folder, process)
+        time.sleep(shares[number] * (before_s * whole + after_s))
+        workers = workers_of(process)
+        if victim == "worker" and workers:
+            workers[int(rng.integers(len(workers)))].kill()
+            process.communicate()
+            assert 0 == process.returncode
+        else:
+            process.kill()
+            process.communicate()
+            psutil.wait_procs(workers)  # they end with their parent
+            in_threads(folder / "small.yaml", folder / "out").run()
+        assert files == folder_bytes(folder / "out")
+        shutil.rmtree(folder)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert KILLS == len(list(pool.map(disturbed, range(KILLS))))
+
+
+def largest(files: dict[str, bytes]) -> int:
+    """Return the size of the largest file, [B]."""
+    return max(len(content) for content in files.values())
+
+
+@pytest.mark.parametrize("full", ["in the middle of a point", "in the middle of a table"])
+def test_a_full_disk_stops_the_sweep(full: str, tmp_path: Path) -> None:
+    """Where files can't grow the sweep ends with status 1 and one message, its finished points whole.
+
+    None has failed for it: with room again the same command goes on, and leaves the files of a sweep that
+    was never disturbed.
+    """
+    text = SWEEP.replace("radio:", "devices: {count: 2}\nradio:")
+    if full == "in the middle of a point":
+        text = text.replace("devices.count: [1, 3]", "stop.rounds: [1, 200]")
+    else:  # many small points make a large table
+        text = text.replace("devices.count: [1, 3]", "stop.rounds: [1]").replace("seeds: 3", "seeds: 24")
+    written(tmp_path, text)
+    in_threads(tmp_path / "small.yaml", tmp_path / "whole").run()
+    files = folder_bytes(tmp_path / "whole")
+    points = load_sweep(tmp_path / "whole").points
+    short = points.loc[points["stop.rounds"] == 1, "point"]
+    most_bytes = largest({name: content for name, content in files.items() if name[:16] in set(short)})
+    assert most_bytes < largest(files)
+
+    process = started(tmp_path, most_bytes)
+    errors = process.communicate()[1].splitlines()
+    assert 1 == process.returncode
+    assert (2, KEPT) == (len(errors), errors[1])
+    assert errors[0].startswith("cannot write ")
+    assert errors[0].endswith("File too large")
+    kept = {name: content for name, content in folder_bytes(tmp_path / "out").items() if "/" in name}
+    assert set(short) == {name[:16] for name in kept}
+    assert kept.items() <= files.items()
+    assert not list((tmp_path / "out").glob("*.failed"))
+    in_threads(tmp_path / "small.yaml", tmp_path / "out").run()
+    assert files == folder_bytes(tmp_path / "out")
+
+
+@pytest.mark.parametrize("out", ["file/out", "/proc/out"])
+def test_a_place_that_cannot_be_written_is_refused(out: str, tmp_path: Path) -> None:
+    """A folder that can't be made is wrong input: one message that names it, and status 2."""
+    scenario = written(tmp_path)
+    (tmp_path / "file").touch()
+    place = tmp_path / out
+    result: Any = CliRunner().invoke(app, ["sweep", str(scenario), "--out", str(place), "--jobs", "1"])
+    assert 2 == result.exit_code
+    assert result.stderr.startswith(f"cannot write {place}: ")
+    assert 1 == len(result.stderr.splitlines())

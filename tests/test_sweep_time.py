@@ -1,0 +1,105 @@
+"""What a sweep tells of time: the estimate before it runs, and the time that is left while it does."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from sweeps import SWEEP, in_threads, written
+
+from cutlayer import sweep_tasks
+from cutlayer.progress import SweepProgress
+from cutlayer.scenarios.points import load_points
+from cutlayer.sweep_tasks import Task, estimated_s
+from cutlayer.sweeping import time_left_s
+
+durations_s = st.floats(1e-3, 1e3)
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now_s
+
+
+def run_on(clock: Clock, start_s: float, round_s: float, evaluation_s: float) -> Any:
+    """Return ``run_loaded`` of runs that take these times by the clock, and train nothing."""
+
+    def run_loaded(experiment: Any, on_round: Any = lambda label, result: None) -> None:
+        scenario = experiment.loaded.scenario
+        for scheme in scenario.schemes:
+            clock.now_s += start_s
+            for number in range(1, scenario.stop.rounds + 1):
+                due = number % scenario.learning.evaluate_every == 0 or number == scenario.stop.rounds
+                clock.now_s += round_s + due * evaluation_s
+                on_round(scheme.label, None)
+
+    return run_loaded
+
+
+@given(st.integers(1, 500), st.integers(1, 50), durations_s, durations_s, durations_s)
+def test_an_estimate_is_right_where_rounds_are_alike(
+    total: int, every: int, start_s: float, round_s: float, evaluation_s: float
+) -> None:
+    """What is reckoned from three rounds is the time of all rounds and of the evaluations that are due."""
+    with pytest.MonkeyPatch.context() as patch:
+        clock = Clock()
+        _, points = load_points(
+            "epsl_phi", [f"stop.rounds={total}", f"learning.evaluate_every={every}", "sweep.seeds=1"]
+        )
+        run_loaded = run_on(clock, start_s, round_s, evaluation_s)
+        run_loaded(SimpleNamespace(loaded=points[0].loaded))
+        expected, clock.now_s = clock.now_s, 0.0
+        patch.setattr(sweep_tasks, "time", SimpleNamespace(perf_counter=clock))
+        patch.setattr(sweep_tasks, "prepare", lambda loaded, **options: SimpleNamespace(loaded=loaded))
+        patch.setattr(sweep_tasks, "run_loaded", run_loaded)
+        estimate = estimated_s(Task(points[0], Path("out"), False))
+        assert expected == pytest.approx(estimate, rel=1e-6)
+        rounds = len(points[0].loaded.scenario.schemes) * min(total, sweep_tasks.ROUNDS_TIMED)
+        assert clock.now_s <= rounds * (start_s + round_s + evaluation_s) * (1 + 1e-9)
+
+
+@given(durations_s, st.integers(1, 50), st.integers(1, 16), st.integers(1, 20))
+def test_equal_points_side_by_side_take_a_turn_each(wall_s: float, turns: int, jobs: int, known: int) -> None:
+    """What is left is the number of turns times a point's time, be the last turn full or not."""
+    assert wall_s * turns == pytest.approx(time_left_s([wall_s] * known, turns * jobs, jobs))
+    assert wall_s == pytest.approx(time_left_s([wall_s] * known, 1, jobs))
+    assert time_left_s([], turns, jobs) is None
+    assert time_left_s([], 0, jobs) == 0
+
+
+def test_finished_points_tell_how_long_the_others_take(tmp_path: Path) -> None:
+    """After a skip the time left follows from the finished points' times, then from this run's own."""
+    scenario = written(tmp_path, SWEEP.replace("[1, 3]", "[2]"))
+    in_threads(scenario, tmp_path / "out").run()
+    times = pd.read_csv(tmp_path / "out" / "wall_times.csv")
+    times.assign(wall_s=1000.0).to_csv(tmp_path / "out" / "wall_times.csv", index=False)
+    told: list[tuple[Any, ...]] = []
+    more = in_threads(scenario, tmp_path / "out", overrides=["sweep.seeds=5"])
+    more.run(on_progress=lambda *progress: told.append(progress))
+    running = [progress for progress in told if progress[0] == "running"]
+    assert ("running", 3, 0, 5, 2000.0) == running[0]
+    own_s = pd.read_csv(tmp_path / "out" / "wall_times.csv")["wall_s"][3]
+    assert [("running", 4, 0, 5, own_s), ("running", 5, 0, 5, 0.0)] == running[1:]
+
+
+def test_the_time_left_counts_down() -> None:
+    """The terminal shows what was last told, less the time since."""
+    clock, shown = Clock(), io.StringIO()
+    with SweepProgress(Console(file=shown, width=120), clock) as progress:
+        progress.on_progress("running", 5, 1, 10, 3630.0)
+        clock.now_s = 20.0
+    assert "5/10 points, 1 failed" in shown.getvalue()
+    assert "left 1:00:10" in shown.getvalue()
