@@ -33,7 +33,6 @@ COMMITTED: tuple[ImageModelParameters, ...] = (
     ResnetParameters(name="resnet18", input_shape=(3, 64, 64), classes=7),
     ResnetParameters(name="resnet18", input_shape=(3, 32, 32), classes=10),
     ResnetParameters(name="resnet101_basic", input_shape=(3, 32, 32), classes=10),
-    ResnetParameters(name="resnet101_basic", input_shape=(3, 32, 32), classes=10),
     VggParameters(name="vgg16", input_shape=(3, 32, 32), classes=10),
     VggParameters(name="vgg19", input_shape=(3, 32, 32), classes=10),
 )

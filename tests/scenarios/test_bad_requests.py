@@ -48,7 +48,7 @@ TOGETHER = [
     Row(
         "table with learning",
         changed(MODEL, "{name: table, file: units.csv}", DIGITS),
-        told("model.name", "a unit table has no weights to train; ...", 4),
+        told("model.name", "table has no weights to train; ...", 4),
     ),
     Row(
         "accuracy without learning",
