@@ -370,7 +370,8 @@ def validate(
         experiment = prepare(loaded, allow_imports=allow_imports)
     for scheme, plan in experiment.schemes:
         cut = f"cut {plan.cut}, " if scheme.has_cut else ""
-        typer.echo(f"{scheme.parameters.label}: {cut}{plan.predicted_s:.6g} s a round")
+        least = "at least " if scheme.predicts == "bound" else ""
+        typer.echo(f"{scheme.parameters.label}: {cut}{least}{plan.predicted_s:.6g} s a round")
     typer.echo(f"{loaded.source}: valid")
 
 

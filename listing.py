@@ -42,7 +42,7 @@ def _names(name: str) -> Table:
         for spec in specs(kind):
             shown = f"{kind}: {spec.name}" if len(_KINDS[name]) > 1 else spec.name
             keys = (key for key in spec.parameters.model_fields if key not in ("name", "model", "label"))
-            table.add_row(shown, spec.summary, ", ".join(keys))
+            table.add_row(shown, Text(spec.summary), ", ".join(keys))
     return table
 
 

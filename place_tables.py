@@ -89,7 +89,8 @@ def node_table(
 
     Columns besides scheme, label and seed: ``node, units, memory_planned_bits, memory_peak_bits,
     memory_limit_bits, busy_s, utilisation, price_per_hour, cost``. The peak is what was found while the run
-    went, and is known of compute nodes alone. A cost is that of the whole run, idle or not.
+    went, and is known of compute nodes alone. A cost is that of the whole run, idle or not, of the
+    server and of the nodes that hold a part of the model.
 
     Parameters
     ----------
@@ -110,6 +111,7 @@ def node_table(
     for name, section, planned_bits, peak_bits in processors:
         # FLOPs, not time: a share of the server is busy for a share of the server's time
         busy_s = float(flops.get(name, 0.0)) * section.cycles_per_flop / section.clock_hz
+        paid_s = total_s if name == "server" or name in on_nodes else 0.0  # a node without a part is let go
         rows.append(
             {
                 "scheme": scheme.parameters.name,
@@ -124,7 +126,7 @@ def node_table(
                 "busy_s": busy_s,
                 "utilisation": busy_s / total_s if total_s else np.nan,
                 "price_per_hour": section.price_per_hour,
-                "cost": section.price_per_hour * total_s / SECONDS_PER_HOUR,
+                "cost": section.price_per_hour * paid_s / SECONDS_PER_HOUR,
             }
         )
     return pd.DataFrame(rows)

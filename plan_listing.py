@@ -70,7 +70,8 @@ def plan(
         what that is the sum of, in a mean round: ``first_stage_s`` (up to the last client's data at the
         server), ``server_s``, ``broadcast_s``, ``second_stage_s`` (downlinks and backward passes) and
         ``model_exchange_s``; ``reference`` (``optimum`` by brute force, or ``bound``), ``reference_s`` and
-        ``gap``, the prediction over it less 1; ``planning_ms``; and ``note``, why a method gives no plan.
+        ``gap``, the prediction over it less 1; ``planning_ms``; and ``note``: why a method gives no plan, or
+        what the scheme decides itself (cuts, shares, placement, workflow).
         Figures that do not exist are NaN.
 
     Raises
@@ -135,13 +136,29 @@ def _planned(experiment: Experiment, scheme: Scheme, allocation: Allocation) -> 
     except AllocationError as error:
         return {"note": str(error)}
     planning_ms = 1e3 * (time.perf_counter() - started_s)
-    row = {"predicted_s": found.predicted_s, "planning_ms": planning_ms}
+    row: dict[str, Any] = {"predicted_s": found.predicted_s, "planning_ms": planning_ms}
+    decided = _own_decisions(scheme, found)
+    if decided:
+        row["note"] = decided
     if not isinstance(found.cut, int):  # one for each device
         return row
     row["cut"] = found.cut or math.nan
     if found.owner is None or scheme.predicts == "bound":
         return row
     return row | _stages(scheme.work(found.cut, speeds), found)
+
+
+def _own_decisions(scheme: Scheme, found: SchemePlan) -> str:
+    """Return what the scheme itself decided, for those that do."""
+    told = ["the time is a lower bound"] if scheme.predicts == "bound" else []
+    if not isinstance(found.cut, int):
+        told.append("cuts " + "|".join(str(cut) for cut in found.cut))
+    if found.shares is not None:
+        told.append("shares of the band " + "|".join(f"{share:.3g}" for share in found.shares))
+    if scheme.server_shares:
+        told.append("shares of the server " + "|".join(f"{share:.3g}" for share in scheme.server_shares))
+    told += [f"{name} {value}" for name, value in scheme.details.items() if isinstance(value, str)]
+    return "; ".join(told)
 
 
 def _stages(work: RoundWork, found: SchemePlan) -> dict[str, float]:

@@ -40,7 +40,7 @@ _MEANS = [
     "node_memory_bits",
     "cost",
 ]
-_LATEX = {"φ": r"$\varphi$", "×": r"$\times$", "→": r"$\to$", "–": "--", "±": r"$\pm$"}
+_LATEX = {"|": r"\textbar{}", "φ": r"$\varphi$", "×": r"$\times$", "→": r"$\to$", "–": "--", "±": r"$\pm$"}
 
 
 def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFrame:
@@ -232,7 +232,10 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
             "vs: mean over seeds of the difference at the same seed ± its 95 % interval (Student's t)"
         )
     if table["memory_counts"].any():
-        found.append("memory: weights and activations, the most on one device, and on the server or one node")
+        found.append(
+            "memory: weights and activations, without gradients and optimiser states; the most on one device,"
+            " and on the server or one node"
+        )
     if (table["cost"] > 0).any():
         found.append("cost: of the server and the nodes that a scheme uses, for the whole run, idle or not")
     for row in table[table["empty_rounds"] > 0].to_dict("records"):
@@ -284,6 +287,8 @@ def formatted(table: pd.DataFrame, form: str) -> str:
         raise ValueError(f"format {form!r} is unknown; known: {', '.join(FORMATS)}")
     shown = _display(table)
     labelled = 1 + ("experiment" in shown.columns)
+    if form == "markdown":  # a bar, as in lists of cuts, would begin another cell
+        shown = shown.map(lambda cell: cell.replace("|", r"\|"))
     text: str = tabulate(
         shown.values.tolist(),
         headers=list(shown.columns),

@@ -122,6 +122,10 @@ class Sweep(Section):
             )
         known = {*swept_keys(self), "label"}
         for figure in self.figure:
+            if figure.lines == "label":
+                raise ValueError(
+                    f"figure {figure.file}: each label has a line already; leave out lines: label"
+                )
             named = figure.told_apart_by() - ({"round", "end_s"} if figure.kind == "curves" else set())
             if named - known:
                 told = ", ".join(sorted(named - known))

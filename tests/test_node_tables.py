@@ -11,6 +11,7 @@ import pytest
 from networks import FAST, MIB, own_links, write_profile
 from worlds import experiment
 
+import cutlayer
 from cutlayer.analysis.run import Run, load_run, save_run
 from cutlayer.models.unit_tables import named_unit_table
 from cutlayer.preparation import Experiment
@@ -111,12 +112,13 @@ def test_nodes_are_busy_as_long_as_their_intervals(run: Run) -> None:
 
 
 def test_costs_are_prices_times_the_time(run: Run) -> None:
-    """Nodes and server are paid for the whole run, idle or not; the summary has the sum."""
+    """The server and nodes with a part are paid for the whole run, idle or not; the summary has the sum."""
     prices = {"server": 5.0, "cheap": 0.5, "dear": 3.0}
     for label, summary in run.summary["schemes"].items():
         hours = run.intervals.loc[run.intervals["label"] == label, "end_s"].max() / 3600
         nodes = nodes_of(run, label)
-        expected = [prices[name] * hours for name in nodes.index]
+        used = [name == "server" or bool(units) for name, units in nodes["units"].items()]
+        expected = [prices[str(name)] * hours * paid for name, paid in zip(nodes.index, used, strict=True)]
         assert pytest.approx(expected) == nodes["cost"].tolist()
         assert [prices[name] for name in nodes.index] == nodes["price_per_hour"].tolist()
         assert pytest.approx(sum(expected)) == summary["cost"]
@@ -232,3 +234,15 @@ def test_rounds_that_a_deadline_ends_do_not_wait_for_nodes() -> None:
     run = run_loaded(experiment(**sections, round_policy={"deadline_s": 1.0}))
     assert [1.0, 2.0] == run.rounds["end_s"].tolist()
     assert [0, 0] == run.rounds["participants"].tolist()
+
+
+def test_a_node_without_a_part_costs_nothing() -> None:
+    """Of three helpers only the one that has an owner is paid for, and the server."""
+    ran = cutlayer.run(
+        "all_schemes",
+        overrides=["learning=null", "stop.rounds=1", "schemes=[{name: one_hop, workflow: [1, 1, 1, 1, 1]}]"],
+    )
+    nodes = ran.nodes.set_index("node")
+    total_h = ran.rounds["end_s"].max() / 3600
+    assert {"server", "node-2"} == set(nodes.index[nodes["cost"] > 0])
+    assert pytest.approx((12 + 4) * total_h) == nodes["cost"].sum()

@@ -149,7 +149,8 @@ class _SharedSplit(Scheme):
         forward_s = np.cumsum(site.devices.forward_s, axis=1)[:, :-1] * left[:, 0]
         backward_s = np.cumsum(site.devices.backward_s, axis=1)[:, :-1] * left[:, 1]
         server_s = server.forward_s[0] + server.backward_s[0]
-        from_cut_s = np.broadcast_to((server_s.sum() - np.cumsum(server_s))[:-1], forward_s.shape)
+        # summed from the end, where little is left: a difference of sums may fall below 0 by rounding
+        from_cut_s = np.broadcast_to(np.cumsum(server_s[::-1])[::-1][1:], forward_s.shape)
         up_bits = np.array([steps * stage.uplink_bits + stage.model_bits for stage in stages])
         down_bits = np.array([steps * stage.downlink_bits + stage.model_download_bits for stage in stages])
         air_s = up_bits / site.links.uplink_bps[:, None] + down_bits / site.links.downlink_bps[:, None]

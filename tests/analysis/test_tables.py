@@ -160,3 +160,11 @@ def test_a_label_with_other_parameters_is_another_experiment() -> None:
     assert all(f"schemes.epsl.phi={phi}" in name for phi, name in zip(phis, rows["experiment"], strict=True))
     latencies = [run.summary["schemes"]["epsl"]["mean_latency_s"] for run in runs]
     assert latencies == rows["mean_latency_s"].tolist()
+
+
+def test_bars_in_labels_stay_in_their_cell(timeline: Run) -> None:
+    """A label such as cuts 1|2 is one cell in Markdown, and no dash in LaTeX."""
+    table = comparison([timeline]).assign(label="cuts 1|2")
+    lines = formatted(table, "markdown").splitlines()
+    assert 1 == len({line.replace(r"\|", "").count("|") for line in lines})
+    assert r"cuts 1\textbar{}2" in formatted(table, "latex")

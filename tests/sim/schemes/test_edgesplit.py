@@ -309,3 +309,20 @@ def test_updates_take_time_on_both_sides(tmp_path: Path) -> None:
     )
     assert pytest.approx(2 * (57 + 72) * 1e-3, rel=1e-6) == ran.end_s
     assert pytest.approx(ran.plan.predicted_s, rel=RELATIVE) == ran.end_s
+
+
+def test_layers_that_take_no_time_leave_the_server_nothing(tmp_path: Path) -> None:
+    """Behind the last layer that takes time there is exactly nothing to share, however the others add up."""
+    rows = [[0.1 * layer, 0.7 / layer, 0.0] for layer in range(1, 8)] + [[0.0, 0.0, 0.0]] * 3
+    sizes = [1.0] * len(rows)
+    profile = write_profile(tmp_path / "ten", {"vm": rows}, sizes, sizes)
+    for cut in (7, 8, 9):
+        ran = run_one(
+            {"name": "esfl", "cuts": [cut]},
+            model={"name": "measured", "profile": str(profile)},
+            batch_size=128,
+            devices=own_links(1e15, count=1, profile="vm"),
+            server={"profile": "vm"},
+        )
+        assert ran.table[ran.table["node"] == "server-0"].empty
+        assert pytest.approx(1e-3 * sum(sum(row) for row in rows)) == ran.end_s
