@@ -88,8 +88,10 @@ def check_prunable(scheme: Scheme) -> None:
     """
     job, cut = scheme.job, scheme.cut
     compressor = job.compression
-    if compressor is None or compressor.section.pruning is None or not isinstance(cut, int):
+    if compressor is None or compressor.section.pruning is None:
         return
+    if isinstance(cut, tuple):
+        cut = cut[0]  # masks are common, and so is the cut
     if compressor.part(cut or len(job.units), True).maskable:
         return
     kind = compressor.section.pruning.kind

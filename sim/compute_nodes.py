@@ -130,4 +130,4 @@ class Wire(Node):
         sent = self.occupy(self._lane, phase, bits / self._rate_bps, bits, 0.0, 0.0, client)
         if not self._delay_s:
             return sent
-        return Timeout(self.env, self._lane.free_at_s - self.env._now + self._delay_s)
+        return Timeout(self.env, max(0.0, self._lane.free_at_s - self.env._now) + self._delay_s)

@@ -56,7 +56,7 @@ class Wire:
         self._seed = seed
         self._gate = gate
         self._quantiser = Quantiser(section.quantisation) if section.quantisation else None
-        self._drawn: tuple[int, Tensor] = (0, torch.empty(0))
+        self._drawn: tuple[int, dict[int, Tensor]] = (0, {})  # by the values of a row: cuts may differ
 
     def smashed(self, values: Tensor, client: int, number: int) -> Tensor:
         """Return a client's smashed data ``[num_rows, ...]`` of a round as the server gets them."""
@@ -76,7 +76,7 @@ class Wire:
         if self._section.dropout is not None:
             drawn_for, drawn = self._drawn
             assert drawn_for == number, f"no smashed data of round {number} were sent"
-            positions = drawn[first_slot : first_slot + len(values)]
+            positions = drawn[values[0].numel()][first_slot : first_slot + len(values)]
         return self._through(values, positions, "gradients", client, number)
 
     def transmit(self, message: Tensor, kind: TensorKind, client: int, number: int) -> Tensor:
@@ -120,13 +120,16 @@ class Wire:
         lack the same values in every client, and so do their gradients.
         """
         if self._drawn[0] != number:
+            self._drawn = (number, {})
+        drawn, size = self._drawn[1], values[0].numel()
+        if size not in drawn:
             assert self._section.dropout is not None
-            slots, count = len(values), self._num_alive(values[0].numel())
+            slots, count = len(values), self._num_alive(size)
             generator = self._generator(values.device, "activation dropout", number)
             draws = torch.rand((slots, count), generator=generator, dtype=torch.float64, device=values.device)
             left = draws.topk(self._section.dropout.kept(count), dim=1).indices.sort(dim=1).values
-            self._drawn = (number, left if positions is None else positions.gather(1, left))
-        return self._drawn[1]
+            drawn[size] = left if positions is None else positions.gather(1, left)
+        return drawn[size]
 
     def _generator(self, device: torch.device, purpose: str, *keys: int) -> torch.Generator:
         return torch.Generator(device).manual_seed(stream_seed(self._seed, purpose, *keys))

@@ -133,7 +133,8 @@ class ChainLearner(Learner):
 
     def composites(self) -> list[Composite]:
         """Return the one model that all clients have after averaging."""
-        return [(self._models[0], nn.Identity())]
+        first, *others = (part.module for part in self._parts[0])
+        return [(first, nn.Sequential(*others))]  # with the gate of pruned channels in between
 
     def averaged(self) -> Composite:
         """Return the one model."""

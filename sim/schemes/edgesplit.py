@@ -147,7 +147,9 @@ class _SharedSplit(Scheme):
             [self._left(cut, True) for cut in cuts]
         )  # [num_cuts, 2] of forward and backward FLOPs
         forward_s = np.cumsum(site.devices.forward_s, axis=1)[:, :-1] * left[:, 0]
-        backward_s = np.cumsum(site.devices.backward_s, axis=1)[:, :-1] * left[:, 1]
+        s_per_flop = site.devices.s_per_flop[:, None]
+        back_s, update_s = site.devices.backward_flops * s_per_flop, site.devices.update_flops * s_per_flop
+        backward_s = np.cumsum(back_s, axis=1)[:, :-1] * left[:, 1] + np.cumsum(update_s, axis=1)[:, :-1]
         server_s = server.forward_s[0] + server.backward_s[0]
         # summed from the end, where little is left: a difference of sums may fall below 0 by rounding
         from_cut_s = np.broadcast_to(np.cumsum(server_s[::-1])[::-1][1:], forward_s.shape)
@@ -238,15 +240,20 @@ class _SharedSplit(Scheme):
             mine, servers, stages = self._device_work[i], self._server_work[i], self._stages(cuts[i], pruned)
             forward_left, backward_left = self._left(cuts[i], pruned)
             share = world.server_shares[i]
-            yield device.downlink(MODEL_DOWNLOAD, stages.model_download_bits)
-            for _ in range(self._steps):
-                yield device.compute(CLIENT_FORWARD, forward_left * mine.forward_flops)
-                yield device.uplink(UPLINK, stages.uplink_bits)
-                yield share.compute(SERVER_FORWARD, servers.forward_flops, i)
-                yield share.compute(SERVER_BACKWARD, servers.backward_flops + servers.update_flops, i)
-                yield device.downlink(DOWNLINK, stages.downlink_bits)
-                yield device.compute(CLIENT_BACKWARD, backward_left * mine.backward_flops + mine.update_flops)
-            yield device.uplink(MODEL_UPLOAD, stages.model_bits)
+            try:
+                yield device.downlink(MODEL_DOWNLOAD, stages.model_download_bits)
+                for _ in range(self._steps):
+                    yield device.compute(CLIENT_FORWARD, forward_left * mine.forward_flops)
+                    yield device.uplink(UPLINK, stages.uplink_bits)
+                    yield share.compute(SERVER_FORWARD, servers.forward_flops, i)
+                    yield share.compute(SERVER_BACKWARD, servers.backward_flops + servers.update_flops, i)
+                    yield device.downlink(DOWNLINK, stages.downlink_bits)
+                    yield device.compute(
+                        CLIENT_BACKWARD, backward_left * mine.backward_flops + mine.update_flops
+                    )
+                yield device.uplink(MODEL_UPLOAD, stages.model_bits)
+            finally:
+                share.abandon()  # of a device that is cut off; else its share is idle by now
 
         in_time: tuple[int, ...] = yield world.start(train, world.clients, self.job.deadline_s).in_time
         if in_time and learner:

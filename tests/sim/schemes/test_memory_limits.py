@@ -126,8 +126,7 @@ def test_owners_need_memory_for_both_of_their_parts(scheme: str) -> None:
     network = {"nodes": [{"name": "n"}]}
     told = refused([named], network=network, devices={"count": 3, "memory_mib": [1e3, 1e3, 0.9 * both]})
     assert (
-        f"devices.memory_mib: {scheme}: first and last part need {both:.4g} MiB on a device; device 2"
-        in told
+        f"devices.memory_mib: {scheme}: first and last part need {both:.4g} MiB on a device; device 2" in told
     )
     ran = run_one(named, **SECTIONS, network=network, devices={"count": 3, "memory_mib": both * (1 + 1e-9)})
     assert pytest.approx([both] * 3) == (ran.scheme.memory().devices_bits / MIB).tolist()

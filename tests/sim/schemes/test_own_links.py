@@ -55,9 +55,8 @@ def test_every_transfer_goes_at_its_links_rate(devices: dict[str, Any]) -> None:
                 assert pytest.approx([expected] * len(seen), rel=1e-6) == sorted(seen), (label, node)
         broadcasts = ran.table[(ran.table["node"] == "server") & (ran.table["lane"] == "downlink")]
         for row in rows_of(broadcasts):
-            assert pytest.approx(min(devices["downlink_bps"]), rel=1e-6) == row.bits / (
-                row.end_s - row.start_s
-            )
+            rate_bps = row["bits"] / (row["end_s"] - row["start_s"])
+            assert pytest.approx(min(devices["downlink_bps"]), rel=1e-6) == rate_bps
         assert 0 == ran.table.loc[ran.table["lane"].isin(["uplink", "downlink"]), "energy_j"].sum()
         sends = label != "centralised"
         assert sends == bool(rates_seen(ran, "uplink")), label

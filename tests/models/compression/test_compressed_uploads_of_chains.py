@@ -1,0 +1,83 @@
+"""Quantised uploads of chains: those of SplitFed, late clients or not, each rounded by its own draws."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from learners import client_data, gap, make, smooth, state
+from torch import Tensor
+
+from cutlayer.models.compression.wire import Wire
+from cutlayer.models.learning.chain import ChainLearner
+from cutlayer.models.learning.splitfed import PrivateServerLearner
+from cutlayer.scenarios.compression import Compression, Dropout, Quantisation
+
+SIZES = (30, 18, 12)
+B = 6
+SECTION = Compression(quantisation=Quantisation(bits=3, bucket=16, tensors=("models",)))
+ROUNDS = ((0, 1, 2), (0, 2), (1,), (0, 1, 2))
+BOUNDS = [(0, 2, 4)] * 3
+
+
+def chain(section: Compression, **options: Any) -> Any:
+    """Return a chain cut as SplitFed is, at two units."""
+    data = client_data(SIZES, B)
+    return make(
+        ChainLearner, smooth, data, compression=section, bounds=BOUNDS, at_client=(True, False), **options
+    )
+
+
+def test_the_late_upload_differences_from_the_average_that_they_got() -> None:
+    """Whoever is in time, a chain at SplitFed's cut learns what SplitFed learns, with 3-bit uploads too."""
+    learner = chain(SECTION)
+    splitfed = make(PrivateServerLearner, smooth, client_data(SIZES, B), compression=SECTION)
+    for number, members in enumerate(ROUNDS, start=1):
+        learner.local_steps(members, number)
+        learner.average(members)
+        splitfed.client_forward(members, number)
+        splitfed.server_step(0, number)
+        splitfed.client_step()
+        splitfed.average(members)
+        assert gap(state(*splitfed.composites()[0]), state(*learner.composites()[0])) <= 1e-12
+
+
+def test_no_two_uploads_of_a_client_share_their_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each upload has a number of its own, so that the rounding errors of rounds are independent."""
+    seen: dict[int, list[int]] = defaultdict(list)
+    original = Wire.transmit
+
+    def spy(self: Wire, message: Tensor, kind: Any, client: int, number: int) -> Tensor:
+        if kind == "models":
+            seen[client].append(number)
+        return original(self, message, kind, client, number)
+
+    monkeypatch.setattr(Wire, "transmit", spy)
+    learner = chain(SECTION)
+    for number, members in enumerate(ROUNDS, start=1):
+        learner.local_steps(members, number)
+        learner.average(members)
+    assert [3, 3, 3] == [len(seen[i]) for i in range(3)]
+    assert all(len(set(numbers)) == len(numbers) for numbers in seen.values())
+
+
+def test_each_step_of_a_round_drops_values_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With several mini-batches a round every one has a mask of its own, the same for all clients."""
+    masks: dict[int, list[Tensor]] = defaultdict(list)
+    original = Wire.smashed
+
+    def spy(self: Wire, values: Tensor, client: int, number: int) -> Tensor:
+        arrived = original(self, values, client, number)
+        masks[client].append(arrived == 0)
+        return arrived
+
+    monkeypatch.setattr(Wire, "smashed", spy)
+    learner = chain(Compression(dropout=Dropout(share=0.5)), batches=2)
+    for number in (1, 2):
+        learner.local_steps((0, 1, 2), number)
+    for one, other in ((0, 1), (0, 2)):
+        assert all(a.equal(b) for a, b in zip(masks[one], masks[other], strict=True))
+    own = masks[0]
+    assert 4 == len(own)
+    assert all(not a.equal(b) for n, a in enumerate(own) for b in own[:n])
