@@ -26,6 +26,7 @@ from .fields import (
 )
 from .named import FadingParameters, MethodOr, NameOf, PathLossParameters, Registered, SchemeParameters
 from .network import Network
+from .participation import Participation
 from .partition import Partition
 from .registry import Parameters
 from .section import Section
@@ -312,5 +313,8 @@ class Scenario(Section):
     radio: Radio = Field(default={}, validate_default=True)
     allocation: Allocation = Field(default={}, validate_default=True)
     stragglers: Stragglers | None = None
+    participation: Participation | None = Field(
+        default=None, description="who takes part in a round; absent: all devices, in every round"
+    )
     round_policy: RoundPolicy = RoundPolicy(wait="all")
     sweep: Sweep | None = None
