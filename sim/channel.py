@@ -150,7 +150,7 @@ def draw_channel(radio: Radio, fleet: Fleet, seed: int) -> Channel:
 
     def fading_of(block: int, client: int) -> Array:
         gains: Array = fade(radio.fading, stream(seed, "fading", block, client), (1, problem.num_subchannels))
-        return gains[0]
+        return gains.reshape(problem.num_subchannels)
 
     fades = not math.isinf(coherence_s)
     return Channel(
