@@ -106,8 +106,8 @@ class Crew:
     def seat(self, devices: Sequence[Device]) -> None:
         """Give each of these devices a process from now on, in their order, and none to others."""
         env, made = self._env, len(self._processes)
-        self._devices = list(devices)
-        self._clients = [device.client for device in devices]
+        self._devices[:] = devices
+        self._clients[:] = [device.client for device in devices]
         self._clients += [-1] * (made - len(devices))
         self._processes += [env.process(self._serve(number)) for number in range(made, len(devices))]
         self._process_of = dict(zip(self._clients, self._processes, strict=True))
@@ -148,12 +148,13 @@ class Crew:
         self._env.schedule(alarm, priority=_AFTER_ALL_ELSE, delay=deadline_s)  # type: ignore[arg-type]
 
     def _serve(self, number: int) -> Generator[Event, Any, None]:
+        clients, devices = self._clients, self._devices
         while True:
             call: Call = yield self._next_call
-            client = self._clients[number]
+            client = clients[number]
             if client not in call.members:
                 continue
-            device = self._devices[number]
+            device = devices[number]
             try:
                 yield from call.path(device)
             except Interrupt:
