@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from rich.table import Table
@@ -33,7 +34,11 @@ def listing(what: str | None = None) -> list[Table]:
     ValueError
         If there is no such kind.
     """
-    tables = {**{name: partial(_names, name) for name in _KINDS}, "fleets": _fleets, "scenarios": _scenarios}
+    tables: dict[str, Callable[[], Table]] = {
+        **{name: partial(_names, name) for name in _KINDS},
+        "fleets": _fleets,
+        "scenarios": _scenarios,
+    }
     known = list(tables)
     if what is not None and what not in known:
         raise ValueError(f"nothing to list under {what!r}; known: {', '.join(known)}{closest(what, known)}")

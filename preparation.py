@@ -34,10 +34,30 @@ from .sites import make_site
 if TYPE_CHECKING:
     from .models.learning.client_data import ClientData
 
-__all__ = ["BUILT_IN", "Experiment", "first_clients", "prepare"]
+__all__ = ["BUILT_IN", "Experiment", "Population", "prepare"]
 
 BUILT_IN = (_datasets, _networks, _methods, _schemes)
 """The catalogues, imported so that scenarios can name what they register."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """Devices, as far as a plan has to know them."""
+
+    speeds: Speeds
+    channel: Channel
+    site: Site
+
+    def of(self, clients: tuple[int, ...]) -> Population:
+        """Return these devices alone, in this order."""
+        rows = np.asarray(clients, dtype=np.intp)
+        return Population(self.speeds.of(rows), self.channel.of(clients), self.site.of(clients))
+
+    def first(self, scenario: Scenario) -> Population:
+        """Return those that a first plan is for: all, or the front of round 1's order."""
+        if scenario.participation is None:
+            return self
+        return self.of(Draw(scenario.participation, scenario.devices.count, scenario.seed).foremost())
 
 
 @dataclass(frozen=True)
@@ -69,6 +89,11 @@ class Experiment:
     def problem(self) -> RadioProblem:
         """Return the radio resources with the gains that a first plan knows."""
         return self.channel.problem
+
+    @property
+    def first(self) -> Population:
+        """Return the devices that the first plans are for."""
+        return Population(self.speeds, self.channel, self.site).first(self.loaded.scenario)
 
 
 def prepare(loaded: Loaded, *, allow_imports: bool = False) -> Experiment:
@@ -179,8 +204,7 @@ def _planned(
     site: Site,
     faults: list[Fault],
 ) -> tuple[tuple[Scheme, SchemePlan], ...]:
-    population = _Population(speeds, channel, site)
-    first = population if scenario.participation is None else population.of(first_clients(scenario))
+    first = Population(speeds, channel, site).first(scenario)
     clients, deadline_s = len(first.site.clients), scenario.round_policy.deadline_s
     job = Job(units, scenario.batch_size, clients, deadline_s, float(site.memory_bits.min()))
     planned: list[tuple[Scheme, SchemePlan]] = []
@@ -213,27 +237,7 @@ def _planned(
     return tuple(planned)
 
 
-@dataclass(frozen=True)
-class _Population:
-    """What a plan needs to know of the devices that it is for."""
-
-    speeds: Speeds
-    channel: Channel
-    site: Site
-
-    def of(self, clients: tuple[int, ...]) -> _Population:
-        rows = np.asarray(clients, dtype=np.intp)
-        return _Population(self.speeds.of(rows), self.channel.of(clients), self.site.of(clients))
-
-
-def first_clients(scenario: Scenario) -> tuple[int, ...]:
-    """Return the devices that a first plan is for."""
-    if scenario.participation is None:
-        return tuple(range(scenario.devices.count))
-    return Draw(scenario.participation, scenario.devices.count, scenario.seed).foremost()
-
-
-def _plan_one(scenario: Scenario, scheme: Scheme, first: _Population, allocation: Allocation) -> SchemePlan:
+def _plan_one(scenario: Scenario, scheme: Scheme, first: Population, allocation: Allocation) -> SchemePlan:
     """Return a scheme's plan: what it arranges itself, the radio's resources, what follows from the links."""
     name, site = scheme.parameters.name, first.site
     refused = scheme.cannot_draw() if scenario.participation is not None else None

@@ -10,7 +10,7 @@ import networkx as nx
 from simpy import Environment, Event
 
 from ..scenarios.network import ComputeNode as NodeSection
-from ..scenarios.schema import Scenario
+from ..scenarios.schema import Scenario, Slowdown
 from ..scenarios.schema import Server as ServerSection
 from ..scenarios.streams import stream
 from .battery import BatteryDevice
@@ -251,18 +251,29 @@ def _processor(section: ServerSection | NodeSection) -> dict[str, Any]:
     }
 
 
-def slowdown_traces(scenario: Scenario) -> list[SlowdownTrace | None]:
+def slowdown_traces(scenario: Scenario) -> Sequence[SlowdownTrace | None]:
     """Return each device's trace of slow-downs; None where the scenario has none."""
-    stragglers = scenario.stragglers
+    count, stragglers = scenario.devices.count, scenario.stragglers
     slowdown = stragglers.slowdown if stragglers else None
-    if slowdown is None:
-        return [None] * scenario.devices.count
-    return [
-        SlowdownTrace(
+    return [None] * count if slowdown is None else _SlowdownTraces(slowdown, count, scenario.seed)
+
+
+class _SlowdownTraces(Sequence[SlowdownTrace]):
+    """The devices' traces, each made when it is asked for: most devices of a population are never drawn."""
+
+    def __init__(self, slowdown: Slowdown, count: int, seed: int) -> None:
+        self._slowdown = slowdown
+        self._count = count
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, device: int) -> SlowdownTrace:  # type: ignore[override]  # a trace, never a slice
+        slowdown, number = self._slowdown, range(self._count)[device]
+        return SlowdownTrace(
             slowdown.factor,
             slowdown.mean_normal_s,
             slowdown.mean_slow_s,
-            stream(scenario.seed, "slowdown", i),
+            stream(self._seed, "slowdown", number),
         )
-        for i in range(scenario.devices.count)
-    ]

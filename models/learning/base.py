@@ -238,12 +238,20 @@ class Learner(ABC):
         return shares / shares.sum()
 
     @abstractmethod
-    def composites(self, clients: Sequence[int]) -> list[Composite]:
+    def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return the distinct models that these clients would use now; one where all have the same."""
 
     @abstractmethod
-    def averaged(self, clients: Sequence[int]) -> Composite:
+    def averaged_over(self, clients: Sequence[int]) -> Composite:
         """Return the model with the average of these clients' parts."""
+
+    def composites(self) -> list[Composite]:
+        """Return the distinct models of all clients."""
+        return self.composites_of(self.everyone)
+
+    def averaged(self) -> Composite:
+        """Return the model with the average of all clients' parts."""
+        return self.averaged_over(self.everyone)
 
     @property
     def everyone(self) -> Sequence[int]:
@@ -259,7 +267,7 @@ class Learner(ABC):
         clients : by number; all by default
         """
         clients = self.everyone if clients is None else clients
-        data, composites = self.data, self.composites(clients)
+        data, composites = self.data, self.composites_of(clients)
         tested = [self._accuracy(composite, data.test) for composite in composites]
         validation = None
         if data.validation is not None:
@@ -267,7 +275,7 @@ class Learner(ABC):
             validation = sum(validated) / len(validated)
         if len(composites) == 1:
             return Evaluation(tuple(tested * len(clients)), tested[0], validation)
-        return Evaluation(tuple(tested), self._accuracy(self.averaged(clients), data.test), validation)
+        return Evaluation(tuple(tested), self._accuracy(self.averaged_over(clients), data.test), validation)
 
     def _accuracy(self, composite: Composite, samples: Samples) -> float:
         images, labels = samples
@@ -290,7 +298,7 @@ class Learner(ABC):
         clients : whose; all by default
         """
         digest = hashlib.sha256()
-        for composite in self.composites(self.everyone if clients is None else clients):
+        for composite in self.composites_of(self.everyone if clients is None else clients):
             for module in composite:
                 for name, value in module.state_dict().items():
                     digest.update(name.encode())

@@ -33,10 +33,10 @@ class UnionLearner(Learner):
         self.server.step()
         self.train_loss = loss.detach()
 
-    def composites(self, clients: Sequence[int]) -> list[Composite]:
+    def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return the one model."""
         return [(self.server.module, nn.Identity())]
 
-    def averaged(self, clients: Sequence[int]) -> Composite:
+    def averaged_over(self, clients: Sequence[int]) -> Composite:
         """Return the one model."""
-        return self.composites(clients)[0]
+        return self.composites_of(clients)[0]

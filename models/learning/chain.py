@@ -146,13 +146,13 @@ class ChainLearner(Learner):
         arrived = dict(zip(map(id, sent), self.compression.arrived(client, module), strict=True))
         return [arrived.get(id(tensor), tensor) for tensor in tensors]
 
-    def composites(self, clients: Sequence[int]) -> list[Composite]:
+    def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return the one model that all clients have after averaging."""
         return [(self._models[clients[0]].module, nn.Identity())]
 
-    def averaged(self, clients: Sequence[int]) -> Composite:
+    def averaged_over(self, clients: Sequence[int]) -> Composite:
         """Return the one model."""
-        return self.composites(clients)[0]
+        return self.composites_of(clients)[0]
 
 
 class _WholeModel:

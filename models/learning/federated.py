@@ -51,10 +51,10 @@ class LocalLearner(Learner):
         """Give every client the weighted average of these clients' models."""
         self.average_clients(self.clients, clients)
 
-    def composites(self, clients: Sequence[int]) -> list[Composite]:
+    def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return the one model that all clients have after averaging."""
         return [(self.clients[clients[0]].module, nn.Identity())]
 
-    def averaged(self, clients: Sequence[int]) -> Composite:
+    def averaged_over(self, clients: Sequence[int]) -> Composite:
         """Return the one model."""
-        return self.composites(clients)[0]
+        return self.composites_of(clients)[0]

@@ -138,11 +138,11 @@ class ParallelLearner(Learner):
         averaged, own = rows.grad[:merged], rows.grad[merged:].chunk(members)
         return [torch.cat([averaged, mine / weight]) for mine, weight in zip(own, share, strict=True)]
 
-    def composites(self, clients: Sequence[int]) -> list[Composite]:
+    def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return each client's part with the common server part."""
         return [(self.clients[i].module, self.server.module) for i in clients]
 
-    def averaged(self, clients: Sequence[int]) -> Composite:
+    def averaged_over(self, clients: Sequence[int]) -> Composite:
         """Return the λ-weighted average of the client parts with the server part."""
         return self.average_of(self.clients, clients, into=self._average), self.server.module
 

@@ -60,10 +60,10 @@ class RelayLearner(Learner):
         self._share += self._shares[client]
         self.train_loss = torch.lerp(self.train_loss, loss, self._shares[client] / self._share)
 
-    def composites(self, clients: Sequence[int]) -> list[Composite]:
+    def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return the one model."""
         return [(self._module, self.server.module)]
 
-    def averaged(self, clients: Sequence[int]) -> Composite:
+    def averaged_over(self, clients: Sequence[int]) -> Composite:
         """Return the one model: there is nothing to average."""
-        return self.composites(clients)[0]
+        return self.composites_of(clients)[0]

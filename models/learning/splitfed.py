@@ -87,12 +87,12 @@ class _SplitFedLearner(Learner):
     def average_servers(self, clients: tuple[int, ...]) -> None:
         """Average the server parts, where there are several."""
 
-    def composites(self, clients: Sequence[int]) -> list[Composite]:
+    def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return each client's part with its server part; one where all are alike."""
         distinct = clients[:1] if self._alike else clients
         return [(self.clients[i].module, self.server_for(i).module) for i in distinct]
 
-    def averaged(self, clients: Sequence[int]) -> Composite:
+    def averaged_over(self, clients: Sequence[int]) -> Composite:
         """Return the λ-weighted averages of the client parts and of the server parts."""
         servers = {i: self.server_for(i) for i in clients}
         client, server = self._average
