@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from simpy import Environment
 from worlds import Trial, experiment, trials
 
+import cutlayer
+from cutlayer.plan_listing import plan
 from cutlayer.preparation import Experiment
 from cutlayer.runner import run_loaded
 from cutlayer.scenarios.faults import ScenarioError
@@ -224,3 +227,35 @@ def test_what_can_not_be_drawn_for_is_refused(sections: dict[str, Any], told: st
     with pytest.raises(ScenarioError) as caught:
         experiment(**sections)
     assert told in str(caught.value)
+
+
+def test_tables_hold_the_devices_that_were_drawn() -> None:
+    """Rounds taken part in sum to all rounds' participants, and energies to those of the intervals; every
+    subchannel of the last plan is one of its clients'.
+    """
+    ready = experiment(schemes=["psl", "esfl"], devices={"count": 40}, participation={"per_round": 4})
+    ran = run_loaded(ready)
+    for label, devices in ran.devices.groupby("label"):
+        rounds = ran.rounds[ran.rounds["label"] == label]
+        rows = ran.intervals[(ran.intervals["label"] == label) & (ran.intervals["lane"] == "compute")]
+        on_devices = rows[rows["node"].str.startswith("device-")]
+        assert rounds["participants"].sum() == devices["rounds"].sum()
+        assert set(on_devices["node"]) == {f"device-{i}" for i in devices["device"]}
+        spent_j = devices["compute_energy_j"].sum()
+        assert on_devices["energy_j"].sum() == pytest.approx(spent_j, rel=1e-12)
+    last = trials(ready)["psl"].results[-1].outcome.participants
+    psl = ran.devices[(ran.devices["label"] == "psl") & ran.devices["device"].isin(last)]
+    assert list(range(20)) == sorted(int(k) for owned in psl["subchannels"] for k in owned.split("|"))
+
+
+def test_planning_and_running_agree_on_the_first_clients(tmp_path: Path) -> None:
+    """``cutlayer plan`` gives the round time that a run's first plan predicts, for the same devices."""
+    text = "name: p\nstop: {rounds: 1}\nschemes: [psl, fl]\n"
+    text += "model: {name: lenet, input_shape: [1, 8, 8], classes: 10}\n"
+    path = tmp_path / "drawn.yaml"
+    path.write_text(text + "devices: {count: 30}\nparticipation: {per_round: 3}\n", encoding="utf-8")
+    planned = plan(path, methods=["baseline_a"], bound_time_s=0.1)
+    own = planned[planned["method"] == "scenario"].set_index("label")["predicted_s"]
+    ran = cutlayer.run(path)
+    for label, figures in ran.summary["schemes"].items():
+        assert own[label] == figures["predicted_latency_s"]
