@@ -387,7 +387,7 @@ def schema() -> None:
 @app.command("list")
 def list_names(
     what: Annotated[
-        str | None, typer.Argument(help="schemes, models, datasets, allocations or scenarios.")
+        str | None, typer.Argument(help="schemes, models, datasets, allocations, fleets or scenarios.")
     ] = None,
 ) -> None:
     """List what a scenario can name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -10,10 +11,19 @@ import numpy as np
 import pandas as pd
 
 from .analysis.tables import round_table, scheme_summary
-from .place_tables import cut_list, device_table, energy_columns, memory_table, node_table
+from .place_tables import (
+    cut_list,
+    device_table,
+    drawn_device_table,
+    energy_columns,
+    memory_table,
+    node_table,
+)
 from .preparation import Experiment
+from .scenarios.participation import Participation
 from .sim.record import timeline_fingerprint
 from .sim.schemes.base import Scheme
+from .sim.schemes.drawing import Drawing, draw_for
 from .sim.schemes.engine import RoundResult, rounds
 from .sim.schemes.on_air import PlannedLinks, sharing_rules
 from .sim.schemes.planning import SchemePlan
@@ -52,10 +62,11 @@ def run_scheme(
     """
     scenario = experiment.loaded.scenario
     label = str(scheme.parameters.label)
-    world, replanner = make_world(experiment, scheme, plan)
+    world, planner = make_world(experiment, scheme, plan)
     learner = scheme_learner(experiment, scheme)
     learning = scenario.learning
     results: list[RoundResult] = []
+    cuts: list[str] = []
     interrupted = False
     try:
         for result in rounds(
@@ -64,8 +75,9 @@ def run_scheme(
             learner,
             scenario.stop,
             learning.evaluate_every if learning else 1,
-            replanner.before_round,
+            planner.before_round,
         ):
+            cuts.append("|".join(cut_list(scheme, scheme.cut, devices=1)))
             results.append(result)
             on_round(label, result)
     except KeyboardInterrupt:
@@ -73,9 +85,10 @@ def run_scheme(
     if not results:
         return None
     identity = {"label": label, "seed": scenario.seed}
+    took_part = sorted(planner.given) if isinstance(planner, Drawing) else None
     intervals = world.record.frame()
     intervals = intervals[intervals["round"] <= len(results)].reset_index(drop=True)
-    table = round_table(intervals, _learnt(scheme, identity, results))
+    table = round_table(intervals, _learnt(scheme, identity, results, cuts))
     summary = {
         "scheme": scheme.parameters.name,
         "cut": (list(scheme.cut) if isinstance(scheme.cut, tuple) else scheme.cut)
@@ -84,15 +97,20 @@ def run_scheme(
         **scheme.details,
         "predicted_latency_s": plan.predicted_s,
         **scheme_summary(table, scenario.target_accuracy),
-        "plans": 1 + replanner.plans,
+        "plans": 1 + planner.plans,
         "left_at_s": {str(client): world.left_at_s[client] for client in sorted(world.left_at_s)},
         "timeline_fingerprint": timeline_fingerprint(intervals),
         # an interrupted round may have moved some of the weights
-        "weights_fingerprint": learner.fingerprint() if learner and not interrupted else None,
+        "weights_fingerprint": learner.fingerprint(took_part) if learner and not interrupted else None,
     }
-    devices = device_table(experiment, scheme, plan, identity, results[-1].accuracy)
-    devices = devices.assign(**energy_columns(intervals, len(devices)))
-    devices["left_at_s"] = [world.left_at_s.get(client, np.nan) for client in range(len(devices))]
+    if isinstance(planner, Drawing):
+        devices = drawn_device_table(experiment, scheme, planner, identity, results[-1].accuracy)
+    else:
+        devices = device_table(experiment, scheme, plan, identity, results[-1].accuracy)
+    devices = devices.assign(**energy_columns(intervals, devices["device"].tolist()))
+    devices["left_at_s"] = [world.left_at_s.get(client, np.nan) for client in devices["device"]]
+    took_part_in = Counter(client for result in results for client in result.outcome.participants)
+    devices["rounds"] = [took_part_in[client] for client in devices["device"]]
     nodes = node_table(experiment, scheme, world, identity, intervals)
     summary |= {
         "device_memory_bits": float(devices["memory_bits"].max()),
@@ -106,9 +124,13 @@ def run_scheme(
     return SchemeRun(label, summary, table, devices, nodes, memory, intervals, interrupted)
 
 
-def make_world(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> tuple[World, Replanner]:
+def make_world(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> tuple[World, Replanner | Drawing]:
     """Return a new world of the scheme, connected by its plan, and what plans anew in it."""
     scenario, channel = experiment.loaded.scenario, experiment.channel
+    drawing = None
+    if scenario.participation is not None:
+        drawing = _drawing(experiment, scheme, plan, scenario.participation)
+        channel = channel.of(drawing.members)
     links = PlannedLinks(plan, channel)
     sharing = sharing_rules(scheme, plan, channel, links, scenario.radio)
     world = World(
@@ -119,7 +141,10 @@ def make_world(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> tupl
         sharing,
         network=experiment.site.network,
         server_shares=scheme.server_shares,
+        members=drawing.members if drawing else None,
     )
+    if drawing is not None:
+        return world, drawing
     replanner = Replanner(
         scheme,
         plan,
@@ -130,6 +155,24 @@ def make_world(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> tupl
         scenario.seed,
     )
     return world, replanner
+
+
+def _drawing(
+    experiment: Experiment, scheme: Scheme, plan: SchemePlan, participation: Participation
+) -> Drawing:
+    scenario, speeds, site = experiment.loaded.scenario, experiment.speeds, experiment.site
+    draw = draw_for(participation, scheme, experiment.problem, speeds, site, scenario.seed)
+    return Drawing(
+        scheme,
+        plan,
+        draw,
+        experiment.channel,
+        speeds,
+        site,
+        scenario.allocation,
+        scenario.radio,
+        scenario.seed,
+    )
 
 
 def scheme_learner(experiment: Experiment, scheme: Scheme) -> Any:
@@ -151,11 +194,11 @@ def scheme_learner(experiment: Experiment, scheme: Scheme) -> Any:
     )
 
 
-def _learnt(scheme: Scheme, identity: dict[str, Any], results: list[RoundResult]) -> pd.DataFrame:
+def _learnt(
+    scheme: Scheme, identity: dict[str, Any], results: list[RoundResult], cuts: list[str]
+) -> pd.DataFrame:
     rows = []
-    cuts = cut_list(scheme, len(scheme.cut) if isinstance(scheme.cut, tuple) else 1)
-    cut = "|".join(cuts)
-    for result in results:
+    for result, cut in zip(results, cuts, strict=False):
         accuracy = result.accuracy
         rows.append(
             {

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from rich.table import Table
 from rich.text import Text
 
 from .preparation import BUILT_IN as BUILT_IN  # its import registers what can be named
+from .scenarios.fleet_library import fleets
 from .scenarios.loading import library, load_scenario
 from .scenarios.registry import Kind, specs
 from .scenarios.section import closest
@@ -30,10 +34,15 @@ def listing(what: str | None = None) -> list[Table]:
     ValueError
         If there is no such kind.
     """
-    known = [*_KINDS, "scenarios"]
+    tables: dict[str, Callable[[], Table]] = {
+        **{name: partial(_names, name) for name in _KINDS},
+        "fleets": _fleets,
+        "scenarios": _scenarios,
+    }
+    known = list(tables)
     if what is not None and what not in known:
         raise ValueError(f"nothing to list under {what!r}; known: {', '.join(known)}{closest(what, known)}")
-    return [_scenarios() if name == "scenarios" else _names(name) for name in known if what in (None, name)]
+    return [table() for name, table in tables.items() if what in (None, name)]
 
 
 def _names(name: str) -> Table:
@@ -43,6 +52,13 @@ def _names(name: str) -> Table:
             shown = f"{kind}: {spec.name}" if len(_KINDS[name]) > 1 else spec.name
             keys = (key for key in spec.parameters.model_fields if key not in ("name", "model", "label"))
             table.add_row(shown, Text(spec.summary), ", ".join(keys))
+    return table
+
+
+def _fleets() -> Table:
+    table = Table("name", "what it is", "attributes", title="fleets")
+    for name, fleet in fleets().items():
+        table.add_row(name, fleet.summary, ", ".join(fleet.devices))
     return table
 
 

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from .preparation import Experiment
 from .sim.radio.units import BITS_PER_MIB, linear_to_db
-from .sim.schemes.base import Scheme
+from .sim.schemes.base import Cut, Scheme
+from .sim.schemes.drawing import Drawing, Given
 from .sim.schemes.engine import Accuracy
 from .sim.schemes.planning import SchemePlan
 from .sim.world import World
 
-__all__ = ["cut_list", "device_table", "energy_columns", "memory_table", "node_table"]
+__all__ = [
+    "cut_list",
+    "device_table",
+    "drawn_device_table",
+    "energy_columns",
+    "memory_table",
+    "node_table",
+]
 
 SECONDS_PER_HOUR = 3600.0
 
 
-def cut_list(scheme: Scheme, devices: int) -> list[str]:
+def cut_list(scheme: Scheme, cut: Cut, devices: int) -> list[str]:
     """Return each device's cut as text; nothing where nothing is split."""
     if not scheme.has_cut:
         return [""] * devices
-    return [str(cut) for cut in ([scheme.cut] * devices if isinstance(scheme.cut, int) else scheme.cut)]
+    return [str(of_device) for of_device in ([cut] * devices if isinstance(cut, int) else cut)]
 
 
 def device_table(
@@ -40,40 +50,99 @@ def device_table(
     identity : label and seed, for every row
     accuracy : at the end of the run, None without learning
     """
-    fleet, data, links = experiment.fleet, experiment.data, plan.links
-    clients = range(len(fleet))
+    clients = np.arange(len(experiment.fleet))
+    given = _given(scheme, plan, list(scheme.server_shares) or np.nan, scheme.memory().devices_bits)
+    final = pd.Series(accuracy.per_client if accuracy else np.nan, index=clients)
+    return _device_table(experiment, scheme, identity, clients, given, final)
+
+
+def drawn_device_table(
+    experiment: Experiment,
+    scheme: Scheme,
+    drawing: Drawing,
+    identity: dict[str, Any],
+    accuracy: Accuracy | None,
+) -> pd.DataFrame:
+    """Return one row a device that was drawn, with what it was given in the last round that drew it.
+
+    Parameters
+    ----------
+    drawing : of the run
+    identity : label and seed, for every row
+    accuracy : of the last round's clients; others have none
+    """
+    last_of_plan: dict[int, list[tuple[int, Given]]] = {}
+    for client, given in drawing.given.items():
+        last_of_plan.setdefault(id(given.plan), []).append((client, given))
+    tables = []
+    for group in last_of_plan.values():
+        plan = group[0][1].plan
+        cuts = (plan.cut,) * plan.problem.num_clients if isinstance(plan.cut, int) else plan.cut
+        memory_bits = [scheme.device_bits(cut) for cut in cuts]
+        rows = _given(scheme, plan, np.nan, memory_bits).iloc[[given.row for _, given in group]]
+        shares = [np.nan if given.server_share is None else given.server_share for _, given in group]
+        tables.append(rows.assign(device=[client for client, _ in group], server_share=shares))
+    table = pd.concat(tables).sort_values("device")
+    clients = table["device"].to_numpy()
+    final = pd.Series(accuracy.per_client if accuracy else np.nan, index=list(drawing.members), dtype=float)
+    return _device_table(experiment, scheme, identity, clients, table, final.reindex(clients))
+
+
+def _given(scheme: Scheme, plan: SchemePlan, server_share: Any, memory_bits: Any) -> pd.DataFrame:
+    """Return what a plan gives its clients, a row each."""
+    links, clients = plan.links, range(plan.problem.num_clients)
     sends = scheme.band != "none"
-    given: list[str] = ["" for _ in clients]
+    by_radio = sends and plan.own_links is None
+    given: list[str] = ["all" if by_radio else "" for _ in clients]
     if plan.owner is not None:
         given = ["|".join(str(k) for k in np.flatnonzero(plan.owner == i)) for i in clients]
-    elif sends and plan.own_links is None:
-        given = ["all" for _ in clients]
-    by_radio = sends and plan.own_links is None
-    limits_bits = experiment.site.memory_bits
     return pd.DataFrame(
         {
-            "scheme": scheme.parameters.name,
-            **identity,
-            "device": list(clients),
-            "x_m": fleet.distance_m * np.cos(fleet.angle_rad),
-            "y_m": fleet.distance_m * np.sin(fleet.angle_rad),
-            "distance_m": fleet.distance_m,
-            "gain_db": linear_to_db(experiment.problem.gains.mean(axis=1)),
-            "clock_hz": fleet.clock_hz,
-            "cycles_per_flop": fleet.cycles_per_flop,
             "subchannels": given,
             "band_share": np.nan if plan.shares is None else plan.shares,
-            "server_share": list(scheme.server_shares) or np.nan,
-            "cut": cut_list(scheme, len(fleet)),
-            "memory_bits": scheme.memory().devices_bits,
-            "memory_limit_bits": np.where(np.isinf(limits_bits), np.nan, limits_bits),
+            "server_share": server_share,
+            "cut": cut_list(scheme, plan.cut, len(clients)),
+            "memory_bits": memory_bits,
             "power_w": links.uplink_w if by_radio else np.nan,
             "snr_db": linear_to_db(plan.uplink_snr) if by_radio else np.nan,
             "uplink_bps": links.uplink_bps if sends else np.nan,
             "downlink_bps": links.downlink_bps if sends else np.nan,
-            "samples": data.samples if data else np.nan,
-            "classes": data.classes_held if data else np.nan,
-            "final_accuracy": accuracy.per_client if accuracy else np.nan,
+        }
+    )
+
+
+def _device_table(
+    experiment: Experiment,
+    scheme: Scheme,
+    identity: dict[str, Any],
+    clients: NDArray[np.intp],
+    given: pd.DataFrame,
+    final_accuracy: pd.Series[float],
+) -> pd.DataFrame:
+    """Return the columns in their order, of these devices: what they are, and what they were given."""
+    fleet, data = experiment.fleet, experiment.data
+    distance_m, angle_rad = fleet.distance_m[clients], fleet.angle_rad[clients]
+    limits_bits = experiment.site.memory_bits[clients]
+    return pd.DataFrame(
+        {
+            "scheme": scheme.parameters.name,
+            **identity,
+            "device": clients,
+            "x_m": distance_m * np.cos(angle_rad),
+            "y_m": distance_m * np.sin(angle_rad),
+            "distance_m": distance_m,
+            "gain_db": linear_to_db(experiment.problem.gains[clients].mean(axis=1)),
+            "clock_hz": fleet.clock_hz[clients],
+            "cycles_per_flop": fleet.cycles_per_flop[clients],
+            **{
+                name: given[name].to_numpy()
+                for name in ("subchannels", "band_share", "server_share", "cut", "memory_bits")
+            },
+            "memory_limit_bits": np.where(np.isinf(limits_bits), np.nan, limits_bits),
+            **{name: given[name].to_numpy() for name in ("power_w", "snr_db", "uplink_bps", "downlink_bps")},
+            "samples": [data.samples[i] for i in clients] if data else np.nan,
+            "classes": [data.classes_held(i) for i in clients] if data else np.nan,
+            "final_accuracy": final_accuracy.to_numpy(),
         }
     )
 
@@ -147,9 +216,9 @@ def memory_table(world: World, identity: dict[str, Any]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
-def energy_columns(intervals: pd.DataFrame, devices: int) -> dict[str, np.ndarray]:
+def energy_columns(intervals: pd.DataFrame, devices: Sequence[int]) -> dict[str, np.ndarray]:
     """Return what each device spent on compute and uplinks, and the access point on its downlinks, [J]."""
-    names = [f"device-{i}" for i in range(devices)]
+    names = [f"device-{i}" for i in devices]
     energy_j = intervals.groupby(["node", "lane"], observed=True)["energy_j"].sum().unstack()
     energy_j = energy_j.reindex(index=names, columns=["compute", "uplink", "downlink"]).fillna(0.0)
     return {f"{lane}_energy_j": energy_j[lane].to_numpy() for lane in energy_j.columns}

@@ -99,7 +99,7 @@ def _scheme_rows(
 ) -> list[dict[str, Any]]:
     scenario = experiment.loaded.scenario
     allocations = {"scenario": scenario.allocation}
-    radio = scenario.radio.sharing != "tdma" and not experiment.site.own_links
+    radio = scenario.radio.sharing != "tdma" and not experiment.first.site.own_links
     dedicated = scheme.band == "dedicated" and radio
     if dedicated:
         unset = {"subchannels": "greedy", "power": "optimal"}
@@ -120,19 +120,19 @@ def _scheme_rows(
 
 def _planned(experiment: Experiment, scheme: Scheme, allocation: Allocation) -> dict[str, Any]:
     """Return one allocation's figures, or why there are none."""
-    scenario, speeds = experiment.loaded.scenario, experiment.speeds
+    scenario, speeds = experiment.loaded.scenario, experiment.first.speeds
     started_s = time.perf_counter()
     try:
         found = plan_scheme(
             scheme,
-            experiment.problem,
+            experiment.first.channel.problem,
             speeds,
             allocation,
             scenario.seed,
             sharing=scenario.radio.sharing,
-            own_links=experiment.site.links if experiment.site.own_links else None,
+            own_links=experiment.first.site.links if experiment.first.site.own_links else None,
         )
-        found = settled(scheme, found, experiment.site)
+        found = settled(scheme, found, experiment.first.site)
     except AllocationError as error:
         return {"note": str(error)}
     planning_ms = 1e3 * (time.perf_counter() - started_s)
@@ -183,11 +183,14 @@ def _reference(experiment: Experiment, scheme: Scheme, bound_time_s: float) -> t
     scenario = experiment.loaded.scenario
     cut = fixed_cut(scheme, scenario.allocation, scenario.seed)
     cuts = scheme.cuts() if cut is None else (cut,)
-    works = {j: scheme.work(j, experiment.speeds) for j in cuts}
+    problem = experiment.first.channel.problem
+    works = {j: scheme.work(j, experiment.first.speeds) for j in cuts}
     try:
-        return "optimum", optimal(experiment.problem, works, np.random.default_rng()).predicted_s
+        return "optimum", optimal(
+            problem, works, np.random.default_rng()
+        ).predicted_s
     except AllocationError:
-        return "bound", lower_bound_s(experiment.problem, works, time_limit_s=bound_time_s)
+        return "bound", lower_bound_s(problem, works, time_limit_s=bound_time_s)
 
 
 def plan_tables(table: pd.DataFrame) -> Iterator[Table]:

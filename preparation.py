@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .compressing import Compressors, check_prunable
 from .models.data import catalogue as _datasets
 from .models.data.dataset import DatasetError, DatasetFileError
@@ -20,9 +22,11 @@ from .sim import catalogue as _methods
 from .sim.allocation.problem import AllocationError, RadioProblem
 from .sim.channel import Channel, draw_channel
 from .sim.fleet import Fleet, draw_fleet
+from .sim.participation import Draw
 from .sim.radio.units import BITS_PER_MIB, mib_text
 from .sim.schemes import catalogue as _schemes
 from .sim.schemes.base import Job, Scheme, Speeds
+from .sim.schemes.drawing import draw_for
 from .sim.schemes.planning import SchemePlan, allocation_faults, plan_scheme, settled
 from .sim.schemes.site import Site
 from .sites import make_site
@@ -30,10 +34,30 @@ from .sites import make_site
 if TYPE_CHECKING:
     from .models.learning.client_data import ClientData
 
-__all__ = ["BUILT_IN", "Experiment", "prepare"]
+__all__ = ["BUILT_IN", "Experiment", "Population", "prepare"]
 
 BUILT_IN = (_datasets, _networks, _methods, _schemes)
 """The catalogues, imported so that scenarios can name what they register."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """Devices, as far as a plan has to know them."""
+
+    speeds: Speeds
+    channel: Channel
+    site: Site
+
+    def of(self, clients: tuple[int, ...]) -> Population:
+        """Return these devices alone, in this order."""
+        rows = np.asarray(clients, dtype=np.intp)
+        return Population(self.speeds.of(rows), self.channel.of(clients), self.site.of(clients))
+
+    def first(self, scenario: Scenario) -> Population:
+        """Return those that a first plan is for: all, or the front of round 1's order."""
+        if scenario.participation is None:
+            return self
+        return self.of(Draw(scenario.participation, scenario.devices.count, scenario.seed).foremost())
 
 
 @dataclass(frozen=True)
@@ -47,7 +71,8 @@ class Experiment:
     fleet, channel : the devices and their gains, with the radio resources
     speeds : of the devices and of the server
     site : what schemes find besides: work by layer and place, memories, links, compute nodes
-    schemes : each scheme with its plan, in the scenario's order
+    schemes : each scheme with its plan, in the scenario's order; where rounds draw their clients, the plan is
+        for the front of round 1's order
     data : the clients' samples; None for a timeline alone
     """
 
@@ -64,6 +89,11 @@ class Experiment:
     def problem(self) -> RadioProblem:
         """Return the radio resources with the gains that a first plan knows."""
         return self.channel.problem
+
+    @property
+    def first(self) -> Population:
+        """Return the devices that the first plans are for."""
+        return Population(self.speeds, self.channel, self.site).first(self.loaded.scenario)
 
 
 def prepare(loaded: Loaded, *, allow_imports: bool = False) -> Experiment:
@@ -174,7 +204,8 @@ def _planned(
     site: Site,
     faults: list[Fault],
 ) -> tuple[tuple[Scheme, SchemePlan], ...]:
-    clients, deadline_s = scenario.devices.count, scenario.round_policy.deadline_s
+    first = Population(speeds, channel, site).first(scenario)
+    clients, deadline_s = len(first.site.clients), scenario.round_policy.deadline_s
     job = Job(units, scenario.batch_size, clients, deadline_s, float(site.memory_bits.min()))
     planned: list[tuple[Scheme, SchemePlan]] = []
     found: dict[KeyPath, Fault] = {}  # several schemes meet the same fault, each with its own numbers
@@ -192,8 +223,12 @@ def _planned(
             found.setdefault(("model",), Fault(("model",), text))
             continue
         try:
-            plan = _plan_one(scenario, scheme, speeds, channel, allocation, site)
+            plan = _plan_one(scenario, scheme, first, allocation)
             check_prunable(scheme)
+            if scenario.participation is not None:
+                draw_for(
+                    scenario.participation, scheme, channel.problem, speeds, site, scenario.seed
+                )  # which checks it
         except AllocationError as error:
             found.setdefault(error.key, Fault(error.key, str(error)))
             continue
@@ -202,11 +237,12 @@ def _planned(
     return tuple(planned)
 
 
-def _plan_one(
-    scenario: Scenario, scheme: Scheme, speeds: Speeds, channel: Channel, allocation: Allocation, site: Site
-) -> SchemePlan:
+def _plan_one(scenario: Scenario, scheme: Scheme, first: Population, allocation: Allocation) -> SchemePlan:
     """Return a scheme's plan: what it arranges itself, the radio's resources, what follows from the links."""
-    name = scheme.parameters.name
+    name, site = scheme.parameters.name, first.site
+    refused = scheme.cannot_draw() if scenario.participation is not None else None
+    if refused is not None:
+        raise AllocationError(refused, ("participation",))
     if getattr(scenario.model, "profile", None) is not None and not scheme.measurable:
         raise AllocationError(
             f"{name} reckons with FLOPs; measured times are for {', '.join(_measurable())}",
@@ -215,8 +251,8 @@ def _plan_one(
     scheme.arrange(site)
     plan = plan_scheme(
         scheme,
-        channel.problem,
-        speeds,
+        first.channel.problem,
+        first.speeds,
         allocation,
         scenario.seed,
         sharing=scenario.radio.sharing,

@@ -66,6 +66,7 @@ def make_site(
         network=network,
         nodes=on_nodes,
         seed=scenario.seed,
+        clients=tuple(range(devices.count)),
     )
 
 

@@ -7,6 +7,7 @@ from multiprocessing import get_context
 
 import aggregation
 import events
+import fleets
 import multihop
 import planning
 import quickstart
@@ -21,6 +22,7 @@ BENCHMARKS = (
     startup,
     quickstart,
     events,
+    fleets,
     planning,
     shares_and_placement,
     workflow,

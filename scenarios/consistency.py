@@ -19,6 +19,7 @@ def inconsistencies(scenario: Scenario) -> list[Fault]:
         *_places(scenario),
         *_own_links(scenario),
         *_allocation(scenario),
+        *_participation(scenario),
         *_learning(scenario),
     ]
 
@@ -72,6 +73,32 @@ def _allocation(scenario: Scenario) -> Iterator[Fault]:
                 ("allocation", key), f"allocation.method is {allocation.method}, which chooses the {key} too;"
                 f" leave out either method or {key}"
             )  # fmt: skip
+
+
+def _participation(scenario: Scenario) -> Iterator[Fault]:
+    participation, allocation = scenario.participation, scenario.allocation
+    if participation is None:
+        return
+    count = scenario.devices.count
+    if participation.per_round > count:
+        yield Fault(
+            ("participation", "per_round"),
+            f"draws {participation.per_round} devices a round; devices.count is {count}",
+        )
+    why = "participation changes who takes part from round to round"
+    if not isinstance(allocation.subchannels, str):
+        yield Fault(("allocation", "subchannels"), f"gives each device its own; {why}: name a method")
+    if isinstance(allocation.power, ExplicitPower):
+        yield Fault(("allocation", "power"), f"gives each device its own; {why}: name a method")
+    if allocation.replan is not None and allocation.replan.every_rounds != 1:
+        yield Fault(("allocation", "replan"), f"{why}, so each round is planned for: give every_rounds: 1")
+    compressed = scenario.compression or any(scheme.compression for scheme in scenario.schemes)
+    if scenario.learning is not None and compressed:
+        yield Fault(
+            ("participation",),
+            "training with compression keeps what every device has received; leave out compression, learning"
+            " or participation",
+        )
 
 
 def _learning(scenario: Scenario) -> Iterator[Fault]:

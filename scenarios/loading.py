@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from .consistency import inconsistencies
 from .faults import Fault, KeyPath, ScenarioError, faults_of
+from .fleet_library import FLEETS
 from .named import SchemeParameters
 from .overrides import override
 from .schema import Scenario
@@ -60,7 +61,7 @@ class Draft:
 
 def library() -> dict[str, Path]:
     """Return the scenarios of the library by name."""
-    return {path.stem: path for path in sorted(LIBRARY.rglob("*.yaml"))}
+    return {path.stem: path for path in sorted(LIBRARY.rglob("*.yaml")) if path.parent != FLEETS}
 
 
 def load_scenario(

@@ -5,6 +5,7 @@ Files hold dB, dBm and the like; everything computed from them is linear and SI.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializeAsAny, model_validator
@@ -24,8 +25,10 @@ from .fields import (
     PositivePerDevice,
     ScenarioPath,
 )
+from .fleet_library import named_fleet
 from .named import FadingParameters, MethodOr, NameOf, PathLossParameters, Registered, SchemeParameters
 from .network import Network
+from .participation import Participation
 from .partition import Partition
 from .registry import Parameters
 from .section import Section
@@ -109,6 +112,9 @@ class Devices(Section):
     """The fleet. Each attribute is a number, a list with one value a device, or a distribution."""
 
     count: PositiveInt = Field(default=5, description="number of devices, each a client")
+    fleet: str | None = Field(
+        default=None, description="a named fleet, which gives attributes that are not given here"
+    )
     clock_hz: PositivePerDevice = Field(default=Distribution(uniform=(1.0e9, 1.6e9)), description="cycles/s")
     cycles_per_flop: PositivePerDevice = Field(default=0.0625, description="κ; time = FLOPs·κ/clock")
     distance_m: Distances = Field(default=Placement(uniform_disc=200.0), description="to the access point")
@@ -133,6 +139,13 @@ class Devices(Section):
     profile: str | tuple[str, ...] | None = Field(
         default=None, description="device of model.profile whose measured times they have, or one for each"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_the_fleet(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and isinstance(data.get("fleet"), str):
+            return {**named_fleet(data["fleet"]).devices, **data}
+        return data
 
     @model_validator(mode="after")
     def _both_directions(self) -> Devices:
@@ -312,5 +325,8 @@ class Scenario(Section):
     radio: Radio = Field(default={}, validate_default=True)
     allocation: Allocation = Field(default={}, validate_default=True)
     stragglers: Stragglers | None = None
+    participation: Participation | None = Field(
+        default=None, description="who takes part in a round; absent: all devices, in every round"
+    )
     round_policy: RoundPolicy = RoundPolicy(wait="all")
     sweep: Sweep | None = None

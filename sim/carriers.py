@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from simpy import Event
 
@@ -79,16 +79,23 @@ class VaryingTransmitter:
 
 
 class Broadcaster:
-    """The access point's whole band, at the rate of the weakest listener at every instant."""
+    """The access point's whole band, at the rate of the weakest listener at every instant.
 
-    def __init__(self, source: LinkSource) -> None:
+    Parameters
+    ----------
+    source : the links over time
+    row : each client's place in them; None: its own number
+    """
+
+    def __init__(self, source: LinkSource, row: Mapping[int, int] | None = None) -> None:
         self._source = source
+        self._row = row
 
     def air_time_s(self, bits: float, clients: Sequence[int], start_s: float) -> float:
         """Return how long a broadcast to these clients takes, [s]."""
         if not bits:
             return 0.0
-        listeners = list(clients)
+        listeners = list(clients) if self._row is None else [self._row[client] for client in clients]
         return air_time_s(
             self._source, lambda links: float(links.whole_band_bps[listeners].min()), start_s, bits
         )
@@ -112,18 +119,18 @@ def air_time_s(source: LinkSource, rate_bps: Callable[[Links], float], start_s: 
         now_s = until_s
 
 
-def carriers(source: LinkSource, client: int) -> tuple[Carrier, Carrier]:
-    """Return what carries a client's uplink and downlink, each on links of its own."""
+def carriers(source: LinkSource, row: int) -> tuple[Carrier, Carrier]:
+    """Return what carries the uplink and the downlink of one row of the links, each on links of its own."""
     links, until_s = source.at(0.0)
-    up_w, down_w = float(links.uplink_w[client]), float(links.downlink_w[client])
+    up_w, down_w = float(links.uplink_w[row]), float(links.downlink_w[row])
     if math.isinf(until_s):
         return (
-            Transmitter(_seconds_per_bit(float(links.uplink_bps[client])), up_w),
-            Transmitter(_seconds_per_bit(float(links.downlink_bps[client])), down_w),
+            Transmitter(_seconds_per_bit(float(links.uplink_bps[row])), up_w),
+            Transmitter(_seconds_per_bit(float(links.downlink_bps[row])), down_w),
         )
     return (
-        VaryingTransmitter(source, lambda state: float(state.uplink_bps[client]), up_w),
-        VaryingTransmitter(source, lambda state: float(state.downlink_bps[client]), down_w),
+        VaryingTransmitter(source, lambda state: float(state.uplink_bps[row]), up_w),
+        VaryingTransmitter(source, lambda state: float(state.downlink_bps[row]), down_w),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -37,6 +37,9 @@ class Channel:
     fading : callable or None
         From the number of a block, from 0, to its power gains [num_clients, num_subchannels], [1]; None
         for none.
+    fading_of : callable or None
+        From the number of a block and a client's to the client's power gains [num_subchannels], [1], drawn
+        for it alone; None for none.
     coherence_s : float
         How long a block lasts, [s].
     """
@@ -45,6 +48,26 @@ class Channel:
     trace: GainTrace | None = None
     fading: Callable[[int], Array] | None = None
     coherence_s: float = math.inf
+    fading_of: Callable[[int, int], Array] | None = None
+
+    def of(self, clients: Sequence[int]) -> Channel:
+        """Return the channel of these clients alone, in this order; for channels of all clients.
+
+        Fading is drawn for each of them, and not for all clients in one: so it costs what they cost, and what
+        one meets does not depend on who else takes part.
+        """
+        rows, fading_of = np.asarray(clients, dtype=np.intp), self.fading_of
+
+        def fading(block: int) -> Array:
+            assert fading_of is not None
+            return np.stack([fading_of(block, client) for client in clients])
+
+        return Channel(
+            self.problem.of(rows),
+            None if self.trace is None else self.trace.of(rows),
+            None if fading_of is None else fading,
+            self.coherence_s,
+        )
 
     @property
     def constant(self) -> bool:
@@ -125,11 +148,17 @@ def draw_channel(radio: Radio, fleet: Fleet, seed: int) -> Channel:
         gains: Array = fade(radio.fading, stream(seed, "fading", block), problem.gains.shape)
         return gains
 
+    def fading_of(block: int, client: int) -> Array:
+        gains: Array = fade(radio.fading, stream(seed, "fading", block, client), (1, problem.num_subchannels))
+        return gains.reshape(problem.num_subchannels)
+
+    fades = not math.isinf(coherence_s)
     return Channel(
         problem,
         trace if len(trace.times_s) > 1 else None,
-        None if math.isinf(coherence_s) else fading,
+        fading if fades else None,
         coherence_s,
+        fading_of if fades else None,
     )
 
 

@@ -78,7 +78,7 @@ class ComputeNode(Node):
 
 
 class ServerShare(Node):
-    """A fixed share of the server's processor, for one client alone.
+    """A share of the server's processor, for one client alone.
 
     Parameters
     ----------
@@ -105,7 +105,12 @@ class ServerShare(Node):
             cycles_per_flop=cycles_per_flop,
             switched_capacitance=switched_capacitance,
         )
-        self.seconds_per_flop *= math.inf if share == 0 else 1 / share
+        self._whole_s_per_flop = self.seconds_per_flop
+        self.set_share(share)
+
+    def set_share(self, share: float) -> None:
+        """Have this share of the processor from now on."""
+        self.seconds_per_flop = self._whole_s_per_flop * (math.inf if share == 0 else 1 / share)
 
 
 class Wire(Node):

@@ -1,11 +1,11 @@
-"""Clients side by side: a long-lived process per device, one event per barrier."""
+"""Clients side by side: long-lived processes, one event per barrier."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeAlias
 
-from simpy import Environment, Event, Interrupt
+from simpy import Environment, Event, Interrupt, Process
 
 from .nodes import Device
 
@@ -87,18 +87,30 @@ class Call:
 
 
 class Crew:
-    """The devices' processes; each waits for the next call and goes its path.
+    """Long-lived processes, one for each client that a round may have; each waits for the next call.
 
-    A process per device for the whole run, woken by one shared event per call, costs less than a new
-    process for each part of each round.
+    A process for the whole run, woken by one shared event per call, costs less than a new process for each
+    part of each round. There are as many as the most clients that a round has had, so that a call costs
+    what its round's clients cost, whatever the population that they are from.
     """
 
-    def __init__(self, env: Environment, devices: Sequence[Device]) -> None:
+    def __init__(self, env: Environment) -> None:
         self._env = env
-        self._devices = devices
         self._next_call: Event = env.event()
         self._call: Call | None = None
-        self._processes = [env.process(self._serve(device)) for device in devices]
+        self._processes: list[Process] = []
+        self._devices: list[Device] = []
+        self._clients: list[int] = []  # by process; -1 where there is none for it
+        self._process_of: dict[int, Process] = {}
+
+    def seat(self, devices: Sequence[Device]) -> None:
+        """Give each of these devices a process from now on, in their order, and none to others."""
+        env, made = self._env, len(self._processes)
+        self._devices[:] = devices
+        self._clients[:] = [device.client for device in devices]
+        self._clients += [-1] * (made - len(devices))
+        self._processes += [env.process(self._serve(number)) for number in range(made, len(devices))]
+        self._process_of = dict(zip(self._clients, self._processes, strict=True))
 
     def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> Call:
         """Send the members on the path, and return the call that says when they are there.
@@ -120,7 +132,7 @@ class Crew:
 
     def dismiss(self, client: int) -> None:
         """End what a client is doing, now and for good."""
-        self._processes[client].interrupt()
+        self._process_of[client].interrupt()
         if self._call is not None:
             self._call.drop(client)
 
@@ -128,19 +140,21 @@ class Crew:
         def ring(_: Event) -> None:
             if not call.in_time.triggered:
                 for client in call.cut_off():
-                    self._processes[client].interrupt()
+                    self._process_of[client].interrupt()
 
         alarm = self._env.event()
         alarm._ok, alarm._value = True, None  # an event that is sure to happen, as SimPy's Timeout marks it
         alarm.callbacks = [ring]
         self._env.schedule(alarm, priority=_AFTER_ALL_ELSE, delay=deadline_s)  # type: ignore[arg-type]
 
-    def _serve(self, device: Device) -> Generator[Event, Any, None]:
-        client = device.client
+    def _serve(self, number: int) -> Generator[Event, Any, None]:
+        clients, devices = self._clients, self._devices
         while True:
             call: Call = yield self._next_call
+            client = clients[number]
             if client not in call.members:
                 continue
+            device = devices[number]
             try:
                 yield from call.path(device)
             except Interrupt:

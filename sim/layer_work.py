@@ -53,6 +53,15 @@ class LayerWork:
             float(self.update_flops[place, first:end].sum()),
         )
 
+    def of(self, places: NDArray[np.intp]) -> LayerWork:
+        """Return the work on these places alone, in this order."""
+        return LayerWork(
+            self.forward_flops[places],
+            self.backward_flops[places],
+            self.update_flops[places],
+            self.s_per_flop[places],
+        )
+
     @property
     def forward_s(self) -> Array:
         """Return forward times, [num_places, num_layers], [s]."""
@@ -102,10 +111,12 @@ def measured_work(profile: LayerProfile, names: Sequence[str | None], s_per_flop
     known = ", ".join(sorted(profile.devices))
     if any(name is None for name in names):
         raise ValueError(f"model.profile is given, so a profile must be named here, one of: {known}")
-    times = [profile.times(name) for name in names if name is not None]
+    number = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    times = [profile.times(str(name)) for name in number]
+    places = np.array([number[name] for name in names], dtype=np.intp)
 
     def flops(kind: str) -> Array:
-        seconds = np.array([getattr(of_place, kind) for of_place in times], dtype=np.float64)
-        return seconds / s_per_flop[:, None]
+        seconds = np.array([getattr(of_device, kind) for of_device in times], dtype=np.float64)
+        return seconds[places] / s_per_flop[:, None]
 
     return LayerWork(flops("forward_s"), flops("backward_s"), flops("update_s"), s_per_flop)

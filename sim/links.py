@@ -44,6 +44,17 @@ class Links:
     downlink_w: Array
     broadcast_w: float
 
+    def of(self, devices: NDArray[np.intp]) -> Links:
+        """Return the links of these devices alone, in this order."""
+        return Links(
+            self.uplink_bps[devices],
+            self.downlink_bps[devices],
+            self.whole_band_bps[devices],
+            self.uplink_w[devices],
+            self.downlink_w[devices],
+            self.broadcast_w,
+        )
+
     def at(self, time_s: float) -> tuple[Links, float]:
         """Return these links for ever: a channel that does not change."""
         return self, math.inf

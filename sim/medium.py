@@ -54,7 +54,7 @@ class Medium:
         self._record = record
         self.sharing = sharing
         self._senders_pay = senders_pay
-        self._transfers: dict[int, _Transfer] = {}  # by client
+        self._transfers: dict[int, _Transfer] = {}  # by the row of the client
         self._share = Share({}, {}, math.inf)
         self._ends_s: dict[int, float] = {}
         self._empty_s: dict[int, float] = {}
@@ -71,7 +71,7 @@ class Medium:
         """
         if not bits:
             return Timeout(self._env, 0.0)
-        client = device.client
+        client = device.row
         if client in self._transfers:
             raise RuntimeError(f"{device.name} is asked for {phase.name} while another transfer is under way")
         ended = self._env.event()
@@ -82,7 +82,7 @@ class Medium:
 
     def abandon(self, device: Device) -> None:
         """Stop the node's transfer, if it has one; the record keeps what was sent."""
-        client = device.client
+        client = device.row
         if client in self._transfers:
             self._count_off()
             self._end(self._transfers.pop(client))

@@ -183,6 +183,8 @@ class Device(Node):
     downlink_from_server: Carrier
     #: the end of the last downlink
     received: Event
+    #: its place among those that the links and the plan are for
+    row: int
     #: what is left to spend; without a battery, without end
     charge_j = math.inf
 

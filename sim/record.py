@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from struct import Struct
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,12 +45,16 @@ class IntervalRecord:
 
     Parameters
     ----------
-    nodes : list of str
-        Names of the nodes; rows hold indices into it.
+    nodes : names of the nodes by the number that rows hold
+
+    Attributes
+    ----------
+    nodes : dict of int to str
+        The names that are known so far; a node's must be before its first row.
     """
 
-    def __init__(self, nodes: list[str]) -> None:
-        self.nodes = nodes
+    def __init__(self, nodes: Sequence[str]) -> None:
+        self.nodes = dict(enumerate(nodes))
         self.round = 0
         self._phases = _Numbering()
         self._rows = bytearray()
@@ -128,11 +134,12 @@ class IntervalRecord:
         rows = rows[rows["end_s"] > rows["start_s"]]
         phases = list(self._phases)
         lanes: list[str] = sorted({phase.lane for phase in phases})
+        known = sorted(self.nodes)
         lane_of_phase = np.array([lanes.index(phase.lane) for phase in phases], dtype=np.int32)
         return pd.DataFrame(
             {
                 "round": rows["round"].astype(np.int64),
-                "node": _named(rows["node"], self.nodes),
+                "node": _named(np.searchsorted(known, rows["node"]), [self.nodes[i] for i in known]),
                 "lane": _named(lane_of_phase[rows["phase"]], lanes),
                 "phase": _named(rows["phase"], [phase.name for phase in phases]),
                 **{name: rows[name].copy() for name, code in _FIELDS if code == "d"},
@@ -163,5 +170,5 @@ def timeline_fingerprint(table: pd.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def _named(codes: NDArray[np.int32], names: list[str]) -> pd.Categorical[str]:
+def _named(codes: NDArray[np.integer[Any]], names: list[str]) -> pd.Categorical[str]:
     return pd.Categorical.from_codes(codes, pd.Index(names, dtype="str"))

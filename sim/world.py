@@ -10,7 +10,7 @@ import networkx as nx
 from simpy import Environment, Event
 
 from ..scenarios.network import ComputeNode as NodeSection
-from ..scenarios.schema import Scenario
+from ..scenarios.schema import Scenario, Slowdown
 from ..scenarios.schema import Server as ServerSection
 from ..scenarios.streams import stream
 from .battery import BatteryDevice
@@ -42,8 +42,11 @@ class World:
     speeds : each device's slow-downs, None for none
     sharing : the rules by which uplinks and downlinks share the band; None: each has links of its own
     network : compute nodes behind the access point, if there are any
-    server_shares : [num_devices], float
-        The share of the server's processor that is each client's own; None: the server is one processor.
+    server_shares : [num_members], float
+        The share of the server's processor that is each client's own; empty: the server is one processor.
+    members : sequence of int, optional
+        The devices that links, sharing and shares are for, rising; all by default. Only these exist: others
+        of the fleet are made when they are first admitted.
 
     Attributes
     ----------
@@ -53,11 +56,15 @@ class World:
         ``device-i`` ↔ ``access-point`` ↔ ``server``; each radio edge holds what carries its bits as ``link``.
         The wire from the access point to the server costs no time. Wires to and between compute nodes do,
         and are the edges' ``link``.
-    devices, server : the nodes that take time
+    devices, server : the nodes that take time; devices by number, those that were made
     compute_nodes : by name
     server_shares : the clients' own shares of the server, as nodes; empty where it is not shared out
     clients : tuple of int
-        The numbers of the clients that are in the run.
+        The numbers of the clients that are in the round, and have not left the run.
+    drawn : tuple of int, or None
+        The devices that were drawn for the round; None where all take part in every round.
+    candidates : int
+        How many devices of the fleet there are to draw from, those that have left the run among them.
     left_at_s : dict of int to float
         When each client that is no longer in the run left it, [s].
     record : IntervalRecord
@@ -73,15 +80,22 @@ class World:
         *,
         network: Network | None = None,
         server_shares: Sequence[float] = (),
+        members: Sequence[int] | None = None,
     ) -> None:
         self.env = Environment()
         self.service = server.service
-        self.clients = tuple(range(len(fleet)))
+        self.drawn: tuple[int, ...] | None = None
+        self.candidates = len(fleet)
+        self.clients = tuple(range(len(fleet)) if members is None else members)
         self.left_at_s: dict[int, float] = {}
         self.clients_may_leave = fleet.battery_j is not None
-        self.record = IntervalRecord(["server", *(f"device-{i}" for i in self.clients)])
+        self.record = IntervalRecord(["server"])
+        self._next_index = 1 + len(fleet)  # a device has its own number + 1
         self.server = Server(self.env, self.record, 0, **_processor(server))
-        self.devices = [self._device(fleet, i, speeds[i]) for i in self.clients]
+        self._server_section = server
+        self._fleet, self._speeds = fleet, speeds
+        self.devices: dict[int, Device] = {}
+        self._crew = Crew(self.env)
         self._media: tuple[Medium, Medium] | None = None
         if sharing is not None:
             self._media = (
@@ -89,22 +103,61 @@ class World:
                 Medium(self.env, self.record, sharing[1], senders_pay=False),
             )
         self.graph: nx.DiGraph[str] = nx.DiGraph()
+        self.graph.add_node(self.server.name, node=self.server)
+        for ends in (("access-point", "server"), ("server", "access-point")):
+            self.graph.add_edge(*ends)
+        self.server_shares: list[ServerShare] = []
+        self._admit(self.clients)
         self.connect(links, sharing)
-        self.server_shares = [
-            ServerShare(
-                self.env, self.record, self._add_name(f"server-{i}"), share=float(share), **_processor(server)
-            )
-            for i, share in enumerate(server_shares)
-        ]
+        self._share_server(server_shares)
         self.compute_nodes: dict[str, ComputeNode] = {}
         self._network = network
         if network is not None:
             self._add_network(network)
-        self._crew = Crew(self.env, self.devices)
+
+    def admit(
+        self,
+        members: Sequence[int],
+        links: LinkSource,
+        sharing: tuple[Sharing, Sharing] | None = None,
+        server_shares: Sequence[float] = (),
+    ) -> None:
+        """Let these devices be the clients of the rounds from now on, connected as they were planned for.
+
+        Parameters
+        ----------
+        members : sequence of int
+            Numbers of devices, rising, none of which has left the run.
+        links, sharing, server_shares : as for the world itself, with a row for each member
+        """
+        self._admit(members)
+        self.connect(links, sharing)
+        self._share_server(server_shares)
+
+    def _admit(self, members: Sequence[int]) -> None:
+        for row, client in enumerate(members):
+            if client not in self.devices:
+                self.devices[client] = self._device(self._fleet, client, self._speeds[client])
+            self.devices[client].row = row
+        self.clients = tuple(members)
+        self._members = [self.devices[client] for client in members]
+        self._crew.seat(self._members)
+
+    def _share_server(self, shares: Sequence[float]) -> None:
+        """Let each member have its share; the node of a row stays, whoever has it."""
+        for row, share in enumerate(shares):
+            if row == len(self.server_shares):
+                index = self._add_name(f"server-{row}")
+                processor = _processor(self._server_section)
+                self.server_shares.append(
+                    ServerShare(self.env, self.record, index, share=float(share), **processor)
+                )
+            self.server_shares[row].set_share(float(share))
 
     def _add_name(self, name: str) -> int:
-        self.record.nodes.append(name)
-        return len(self.record.nodes) - 1
+        index, self._next_index = self._next_index, self._next_index + 1
+        self.record.nodes[index] = name
+        return index
 
     def _add_network(self, network: Network) -> None:
         for node in network.nodes:
@@ -116,6 +169,7 @@ class World:
             self.graph.add_edge(start, end, link=Wire(self.env, self.record, index, **wire))
 
     def _device(self, fleet: Fleet, client: int, speed: SlowdownTrace | None) -> Device:
+        self.record.nodes[client + 1] = f"device-{client}"
         make: Callable[..., Device] = Device
         if fleet.battery_j is not None:
             charge_j = float(fleet.battery_j[client])
@@ -131,22 +185,19 @@ class World:
         )
 
     def connect(self, links: LinkSource, sharing: tuple[Sharing, Sharing] | None = None) -> None:
-        """Give every device its radio links, as a plan made them; a new plan replaces the last one's.
+        """Give every member its radio links, as a plan made them; a new plan replaces the last one's.
 
         Parameters
         ----------
         links : rates and powers
         sharing : the rules of the shared directions, where the world was made with some
         """
-        self.graph.add_node(self.server.name, node=self.server)
-        for ends in (("access-point", "server"), ("server", "access-point")):
-            self.graph.add_edge(*ends)
         if self._media is not None and sharing is not None:
             for medium, rule in zip(self._media, sharing, strict=True):
                 medium.sharing = rule
-        for device in self.devices:
-            self._attach(device, *(self._media or carriers(links, device.client)))
-        self.server.broadcaster = Broadcaster(links)
+        for device in self._members:
+            self._attach(device, *(self._media or carriers(links, device.row)))
+        self.server.broadcaster = Broadcaster(links, {device.client: device.row for device in self._members})
 
     def _attach(self, device: Device, up: Carrier, down: Carrier) -> None:
         self.graph.add_node(device.name, node=device)
@@ -159,6 +210,11 @@ class World:
         self.clients = tuple(client for client in self.clients if client != device.client)
         self.left_at_s[device.client] = float(self.env.now)
         self._crew.dismiss(device.client)
+
+    @property
+    def deserted(self) -> bool:
+        """Return whether every device that could ever take part has left the run."""
+        return len(self.left_at_s) >= self.candidates
 
     def received(self, clients: Sequence[int]) -> Event:
         """Return the event that the last downlinks of these clients have ended."""
@@ -195,18 +251,29 @@ def _processor(section: ServerSection | NodeSection) -> dict[str, Any]:
     }
 
 
-def slowdown_traces(scenario: Scenario) -> list[SlowdownTrace | None]:
+def slowdown_traces(scenario: Scenario) -> Sequence[SlowdownTrace | None]:
     """Return each device's trace of slow-downs; None where the scenario has none."""
-    stragglers = scenario.stragglers
+    count, stragglers = scenario.devices.count, scenario.stragglers
     slowdown = stragglers.slowdown if stragglers else None
-    if slowdown is None:
-        return [None] * scenario.devices.count
-    return [
-        SlowdownTrace(
+    return [None] * count if slowdown is None else _SlowdownTraces(slowdown, count, scenario.seed)
+
+
+class _SlowdownTraces(Sequence[SlowdownTrace]):
+    """The devices' traces, each made when it is asked for: most devices of a population are never drawn."""
+
+    def __init__(self, slowdown: Slowdown, count: int, seed: int) -> None:
+        self._slowdown = slowdown
+        self._count = count
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, device: int) -> SlowdownTrace:  # type: ignore[override]  # a trace, never a slice
+        slowdown, number = self._slowdown, range(self._count)[device]
+        return SlowdownTrace(
             slowdown.factor,
             slowdown.mean_normal_s,
             slowdown.mean_slow_s,
-            stream(scenario.seed, "slowdown", i),
+            stream(self._seed, "slowdown", number),
         )
-        for i in range(scenario.devices.count)
-    ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,6 +20,7 @@ from ...scenarios.streams import stream_seed
 from ..compression.compressor import LearnerCompression
 from .averaging import average_into
 from .client_data import ClientData, Samples
+from .client_parts import ClientParts
 
 __all__ = ["Composite", "Evaluation", "Learner", "Part", "Setup", "objective"]
 
@@ -236,25 +238,44 @@ class Learner(ABC):
         return shares / shares.sum()
 
     @abstractmethod
-    def composites(self) -> list[Composite]:
-        """Return the distinct models that clients would use now; one where all have the same."""
+    def composites_of(self, clients: Sequence[int]) -> list[Composite]:
+        """Return the distinct models that these clients would use now; one where all have the same."""
 
     @abstractmethod
+    def averaged_over(self, clients: Sequence[int]) -> Composite:
+        """Return the model with the average of these clients' parts."""
+
+    def composites(self) -> list[Composite]:
+        """Return the distinct models of all clients."""
+        return self.composites_of(self.everyone)
+
     def averaged(self) -> Composite:
-        """Return the model with the averaged client part."""
+        """Return the model with the average of all clients' parts."""
+        return self.averaged_over(self.everyone)
+
+    @property
+    def everyone(self) -> Sequence[int]:
+        """Return all clients."""
+        return range(self.data.clients)
 
     @torch.no_grad()
-    def evaluate(self) -> Evaluation:
-        """Return the accuracy of every client's model on the test set, and the mean on the validation set."""
-        data, composites = self.data, self.composites()
+    def evaluate(self, clients: Sequence[int] | None = None) -> Evaluation:
+        """Return the accuracy of these clients' models on the test set, and the mean on the validation set.
+
+        Parameters
+        ----------
+        clients : by number; all by default
+        """
+        clients = self.everyone if clients is None else clients
+        data, composites = self.data, self.composites_of(clients)
         tested = [self._accuracy(composite, data.test) for composite in composites]
         validation = None
         if data.validation is not None:
             validated = [self._accuracy(composite, data.validation) for composite in composites]
             validation = sum(validated) / len(validated)
         if len(composites) == 1:
-            return Evaluation(tuple(tested * data.clients), tested[0], validation)
-        return Evaluation(tuple(tested), self._accuracy(self.averaged(), data.test), validation)
+            return Evaluation(tuple(tested * len(clients)), tested[0], validation)
+        return Evaluation(tuple(tested), self._accuracy(self.averaged_over(clients), data.test), validation)
 
     def _accuracy(self, composite: Composite, samples: Samples) -> float:
         images, labels = samples
@@ -269,32 +290,49 @@ class Learner(ABC):
             module.train()
         return int(correct) / len(labels)
 
-    def fingerprint(self) -> str:
-        """Return a hash of all weights and buffers: two runs that agree in it learnt the same."""
+    def fingerprint(self, clients: Sequence[int] | None = None) -> str:
+        """Return a hash of all weights and buffers: two runs that agree in it learnt the same.
+
+        Parameters
+        ----------
+        clients : whose; all by default
+        """
         digest = hashlib.sha256()
-        for composite in self.composites():
+        for composite in self.composites_of(self.everyone if clients is None else clients):
             for module in composite:
                 for name, value in module.state_dict().items():
                     digest.update(name.encode())
                     digest.update(value.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
-    def average_of(self, parts: Sequence[Part], into: nn.Module) -> nn.Module:
-        """Write the λ-weighted average of all clients' parts into a module, and return it."""
-        everyone = range(self.data.clients)
+    def client_parts(self, module: nn.Module) -> ClientParts[Part]:
+        """Return a part for each client, all as the module is now."""
+        template = copy.deepcopy(module)
+        parts = ClientParts(
+            self.data.clients,
+            lambda: self.client_part(copy.deepcopy(template)),
+            [*template.parameters(), *template.buffers()],
+        )
+        return self.watched(parts)
+
+    def watched(self, parts: ClientParts[Part]) -> ClientParts[Part]:
+        """Return the clients' parts, all made at once where a compression counts them in their order."""
+        if self.compression is not None:
+            list(parts)
+        return parts
+
+    def average_of(
+        self, parts: Sequence[Part] | Mapping[int, Part], clients: Sequence[int], into: nn.Module
+    ) -> nn.Module:
+        """Write the λ-weighted average of these clients' parts into a module, and return it."""
         target = [*into.parameters(), *into.buffers()]
-        average_into([target], [parts[i].tensors for i in everyone], self.weights(everyone))
+        average_into([target], [parts[i].tensors for i in clients], self.weights(clients))
         return into
 
-    def share_average(self, parts: Sequence[Part], clients: Sequence[int]) -> None:
-        """Give every part the λ-weighted average of the clients' parts."""
-        tensors = [part.tensors for part in parts]
-        average_into(tensors, [tensors[i] for i in clients], self.weights(clients))
-
-    def average_clients(self, parts: Sequence[Part], clients: Sequence[int]) -> None:
+    def average_clients(self, parts: ClientParts[Part], clients: Sequence[int]) -> None:
         """Give every client the λ-weighted average of these clients' parts, as the server got them."""
         if self.compression is None:
-            self.share_average(parts, clients)
+            parts.average(clients, self.weights(clients))
             return
         arrived = [self.compression.arrived(i, parts[i].module) for i in clients]
         average_into([part.tensors for part in parts], arrived, self.weights(clients))

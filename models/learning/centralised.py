@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -31,10 +33,10 @@ class UnionLearner(Learner):
         self.server.step()
         self.train_loss = loss.detach()
 
-    def composites(self) -> list[Composite]:
+    def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return the one model."""
         return [(self.server.module, nn.Identity())]
 
-    def averaged(self) -> Composite:
+    def averaged_over(self, clients: Sequence[int]) -> Composite:
         """Return the one model."""
-        return self.composites()[0]
+        return self.composites_of(clients)[0]

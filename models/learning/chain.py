@@ -7,7 +7,7 @@ the others on compute nodes, a copy for every owner). All parts of all clients a
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from .averaging import average_into
 from .base import Composite, Learner, Part, Setup, objective
+from .client_parts import ClientParts
 
 __all__ = ["ChainLearner"]
 
@@ -28,7 +29,8 @@ class ChainLearner(Learner):
     Parameters
     ----------
     bounds : [num_clients][num_parts + 1], int
-        Part p of client i are its units ``bounds[i][p]`` to ``bounds[i][p + 1] - 1``, from 0.
+        Part p of client i are its units ``bounds[i][p]`` to ``bounds[i][p + 1] - 1``, from 0. Looked up at
+        each step, so that a scheme may cut a client's model elsewhere in another round.
     at_client : [num_parts], bool
         Which parts train at the clients' learning rate, on the device.
     batches, repeats : int
@@ -39,22 +41,34 @@ class ChainLearner(Learner):
         self,
         setup: Setup,
         *,
-        bounds: Sequence[Sequence[int]],
+        bounds: Sequence[Sequence[int]] | Mapping[int, Sequence[int]],
         at_client: Sequence[bool],
         batches: int = 1,
         repeats: int = 1,
     ) -> None:
         super().__init__(setup)
-        model = self.new_model()
-        self._models = [copy.deepcopy(model) for _ in range(self.data.clients)]
-        self._parts = [
-            self._parts_of(whole, ends, at_client) for whole, ends in zip(self._models, bounds, strict=True)
-        ]
+        self._bounds = bounds
         self._at_client = at_client
         self._batches, self._repeats = batches, repeats
+        template = self.new_model()
+        self._models = ClientParts(
+            self.data.clients,
+            lambda: _WholeModel(copy.deepcopy(template)),
+            [*template.parameters(), *template.buffers()],
+        )
+        if self.compression is not None:  # it counts the clients' parts in their order
+            for client in self.everyone:
+                self._parts_of(client)
 
-    def _parts_of(self, model: nn.Sequential, ends: Sequence[int], at_client: Sequence[bool]) -> list[Part]:
-        units = list(model)
+    def _parts_of(self, client: int) -> list[Part]:
+        """Return a client's parts at the bounds that it has now; it keeps those of other bounds for later."""
+        model, ends = self._models[client], tuple(self._bounds[client])
+        if ends not in model.parts:
+            model.parts[ends] = self._new_parts(model.module, ends)
+        return model.parts[ends]
+
+    def _new_parts(self, model: nn.Sequential, ends: Sequence[int]) -> list[Part]:
+        units, at_client = list(model), self._at_client
         stretches = [units[first:end] for first, end in pairwise(ends)]
         gate = [self.compression.gate] if self.compression is not None else []
         first = self.client_part(nn.Sequential(*stretches[0], *gate))
@@ -90,7 +104,7 @@ class ChainLearner(Learner):
             Of the step, from 1: what is drawn in it has a stream of its own.
         """
         images, labels = self.data.batch(client, batch)
-        parts = self._parts[client]
+        parts = self._parts_of(client)
         inputs, outputs = [images], []
         for place, part in enumerate(parts):
             part.zero_grad()
@@ -116,26 +130,36 @@ class ChainLearner(Learner):
 
     def average(self, clients: tuple[int, ...]) -> None:
         """Give every client the weighted average of these clients' whole models, as they arrive."""
-        tensors = [[*model.parameters(), *model.buffers()] for model in self._models]
-        average_into(tensors, [self._arrived(i, tensors[i]) for i in clients], self.weights(clients))
-        if self.compression is not None:
-            for client, parts in enumerate(self._parts):
-                self.compression.receive(client, parts[0].module)
-
-    def _arrived(self, client: int, tensors: list[Tensor]) -> list[Tensor]:
-        """Return a client's model as the server gets it: what of its first part is sent may be compressed."""
         if self.compression is None:
-            return tensors
-        module = self._parts[client][0].module
+            self._models.average(clients, self.weights(clients))
+            return
+        tensors = [model.tensors for model in self._models]
+        average_into(tensors, [self._arrived(i, tensors[i]) for i in clients], self.weights(clients))
+        for client in self.everyone:
+            self.compression.receive(client, self._parts_of(client)[0].module)
+
+    def _arrived(self, client: int, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Return a client's model as the server gets it: what of its first part is sent may be compressed."""
+        assert self.compression is not None
+        module = self._parts_of(client)[0].module
         sent = [*module.parameters(), *module.buffers()]
         arrived = dict(zip(map(id, sent), self.compression.arrived(client, module), strict=True))
         return [arrived.get(id(tensor), tensor) for tensor in tensors]
 
-    def composites(self) -> list[Composite]:
+    def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return the one model that all clients have after averaging."""
-        first, *others = (part.module for part in self._parts[0])
+        first, *others = (part.module for part in self._parts_of(clients[0]))
         return [(first, nn.Sequential(*others))]  # with the gate of pruned channels in between
 
-    def averaged(self) -> Composite:
+    def averaged_over(self, clients: Sequence[int]) -> Composite:
         """Return the one model."""
-        return self.composites()[0]
+        return self.composites_of(clients)[0]
+
+
+class _WholeModel:
+    """A client's model, and the parts that it was cut into, by their bounds."""
+
+    def __init__(self, module: nn.Sequential) -> None:
+        self.module = module
+        self.tensors = [*module.parameters(), *module.buffers()]
+        self.parts: dict[tuple[int, ...], list[Part]] = {}

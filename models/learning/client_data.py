@@ -33,8 +33,8 @@ class ClientData:
     ----------
     shares : [num_clients], float
         λ_i = |D_i|/Σ|D_i|.
-    samples, classes_held : lists of int
-        Of each client: how many samples it has, of how many classes.
+    samples : list of int
+        How many samples each client has.
     test, validation : pair of [num_samples, channels, height, width], float, and [num_samples], int64
         Images and labels; ``validation`` is None where nothing is held out.
     """
@@ -58,11 +58,15 @@ class ClientData:
         sizes = torch.tensor([len(samples) for samples in partition], dtype=dtype, device=device)
         self.shares = sizes / sizes.sum()
         self.samples = [len(rows) for rows in partition]
-        self.classes_held = [len(np.unique(dataset.train_labels[rows])) for rows in partition]
+        self._partition, self._train_labels = partition, dataset.train_labels
         self.test = samples(dataset.test_images, dataset.test_labels)
         self.validation = samples(*dataset.validation) if dataset.validation else None
         self._images, self._labels = samples(dataset.train_images, dataset.train_labels)
         self._batches = batches
+
+    def classes_held(self, client: int) -> int:
+        """Return how many classes a client's samples are of."""
+        return len(np.unique(self._train_labels[self._partition[client]]))
 
     def batch(self, client: int, number: int) -> Samples:
         """Return a client's mini-batch of round ``number``: ``[b, channels, height, width]`` and ``[b]``."""

@@ -5,7 +5,7 @@ McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentra
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -26,8 +26,7 @@ class LocalLearner(Learner):
 
     def __init__(self, setup: Setup, *, local_steps: int = 1) -> None:
         super().__init__(setup)
-        self._average = self.new_model()
-        self.clients = [self.client_part(copy.deepcopy(self._average)) for _ in range(self.data.clients)]
+        self.clients = self.client_parts(self.new_model())
         self._steps = local_steps
 
     def local_steps(self, clients: tuple[int, ...], number: int) -> None:
@@ -52,10 +51,10 @@ class LocalLearner(Learner):
         """Give every client the weighted average of these clients' models."""
         self.average_clients(self.clients, clients)
 
-    def composites(self) -> list[Composite]:
+    def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return the one model that all clients have after averaging."""
-        return [(self.clients[0].module, nn.Identity())]
+        return [(self.clients[clients[0]].module, nn.Identity())]
 
-    def averaged(self) -> Composite:
+    def averaged_over(self, clients: Sequence[int]) -> Composite:
         """Return the one model."""
-        return self.composites()[0]
+        return self.composites_of(clients)[0]

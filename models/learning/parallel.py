@@ -7,8 +7,7 @@ which row carries which gradient is in docs/model.md section 3.3.
 from __future__ import annotations
 
 import contextlib
-import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +30,7 @@ class ParallelLearner(Learner):
     def __init__(self, setup: Setup, *, exact: bool = False) -> None:
         super().__init__(setup)
         client, server = self.new_parts()
-        self.clients = [self.client_part(copy.deepcopy(client)) for _ in range(self.data.clients)]
+        self.clients = self.client_parts(client)
         self.server = self.server_part(server)
         self._average = client
         self._exact = exact
@@ -139,13 +138,13 @@ class ParallelLearner(Learner):
         averaged, own = rows.grad[:merged], rows.grad[merged:].chunk(members)
         return [torch.cat([averaged, mine / weight]) for mine, weight in zip(own, share, strict=True)]
 
-    def composites(self) -> list[Composite]:
+    def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return each client's part with the common server part."""
-        return [(part.module, self.server.module) for part in self.clients]
+        return [(self.clients[i].module, self.server.module) for i in clients]
 
-    def averaged(self) -> Composite:
+    def averaged_over(self, clients: Sequence[int]) -> Composite:
         """Return the λ-weighted average of the client parts with the server part."""
-        return self.average_of(self.clients, into=self._average), self.server.module
+        return self.average_of(self.clients, clients, into=self._average), self.server.module
 
 
 @contextlib.contextmanager

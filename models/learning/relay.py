@@ -5,9 +5,12 @@ Gupta and Raskar, "Distributed learning of deep neural network over multiple age
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from .base import Composite, Learner, Setup, objective
+from .client_parts import ClientParts
 
 __all__ = ["RelayLearner"]
 
@@ -22,7 +25,7 @@ class RelayLearner(Learner):
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         self._module, server = self.new_parts()
-        self.clients = [self.client_part(self._module) for _ in range(self.data.clients)]
+        self.clients = self.watched(ClientParts(self.data.clients, lambda: self.client_part(self._module)))
         self.server = self.server_part(server)
         self._round = 0
         self._shares: list[float] = self.data.shares.tolist()
@@ -57,10 +60,10 @@ class RelayLearner(Learner):
         self._share += self._shares[client]
         self.train_loss = torch.lerp(self.train_loss, loss, self._shares[client] / self._share)
 
-    def composites(self) -> list[Composite]:
+    def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return the one model."""
         return [(self._module, self.server.module)]
 
-    def averaged(self) -> Composite:
+    def averaged_over(self, clients: Sequence[int]) -> Composite:
         """Return the one model: there is nothing to average."""
-        return self.composites()[0]
+        return self.composites_of(clients)[0]

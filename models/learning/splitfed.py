@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ...scenarios.streams import stream
 from .base import Composite, Learner, Part, Setup, objective
+from .client_parts import ClientParts
 
 __all__ = ["PrivateServerLearner", "SharedServerLearner"]
 
@@ -26,7 +28,7 @@ class _SplitFedLearner(Learner):
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         client, server = self.new_parts()
-        self.clients = [self.client_part(copy.deepcopy(client)) for _ in range(self.data.clients)]
+        self.clients = self.client_parts(client)
         self._average = (client, server)
         self._alike = True
         self._members: tuple[int, ...] = ()
@@ -85,17 +87,18 @@ class _SplitFedLearner(Learner):
     def average_servers(self, clients: tuple[int, ...]) -> None:
         """Average the server parts, where there are several."""
 
-    def composites(self) -> list[Composite]:
+    def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return each client's part with its server part; one where all are alike."""
-        count = 1 if self._alike else len(self.clients)
-        return [(self.clients[i].module, self.server_for(i).module) for i in range(count)]
+        distinct = clients[:1] if self._alike else clients
+        return [(self.clients[i].module, self.server_for(i).module) for i in distinct]
 
-    def averaged(self) -> Composite:
+    def averaged_over(self, clients: Sequence[int]) -> Composite:
         """Return the λ-weighted averages of the client parts and of the server parts."""
-        servers = [self.server_for(i) for i in range(len(self.clients))]
+        servers = {i: self.server_for(i) for i in clients}
+        client, server = self._average
         return (
-            self.average_of(self.clients, into=self._average[0]),
-            self.average_of(servers, into=self._average[1]),
+            self.average_of(self.clients, clients, into=client),
+            self.average_of(servers, clients, into=server),
         )
 
 
@@ -104,7 +107,12 @@ class PrivateServerLearner(_SplitFedLearner):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        self._servers = [self.server_part(copy.deepcopy(self._average[1])) for _ in self.clients]
+        template = copy.deepcopy(self._average[1])
+        self._servers = ClientParts(
+            self.data.clients,
+            lambda: self.server_part(copy.deepcopy(template)),
+            [*template.parameters(), *template.buffers()],
+        )
 
     def server_for(self, client: int) -> Part:
         """Return the client's own server copy."""
@@ -112,7 +120,7 @@ class PrivateServerLearner(_SplitFedLearner):
 
     def average_servers(self, clients: tuple[int, ...]) -> None:
         """Give every server copy the weighted average of these clients' copies."""
-        self.share_average(self._servers, clients)
+        self._servers.average(clients, self.weights(clients))
 
 
 class SharedServerLearner(_SplitFedLearner):

@@ -82,6 +82,10 @@ class RadioProblem:
         """Return M."""
         return len(self.band.centre_hz)
 
+    def of(self, clients: NDArray[np.intp]) -> RadioProblem:
+        """Return the same resources for these clients alone, in this order."""
+        return RadioProblem(self.band, self.gains[clients], self.power_max_w[clients], self.total_power_max_w)
+
     @cached_property
     def preferences(self) -> NDArray[np.intp]:
         """Return each client's subchannels, the best first, [num_clients, num_subchannels]."""

@@ -30,6 +30,10 @@ class GainTrace:
     times_s: Array
     gains: Array
 
+    def of(self, clients: NDArray[np.intp]) -> GainTrace:
+        """Return the gains of these clients alone, in this order."""
+        return GainTrace(self.times_s, self.gains[:, clients])
+
 
 @dataclass(frozen=True)
 class PositionTrace:

@@ -85,6 +85,10 @@ class Speeds:
     device_s_per_flop: NDArray[np.float64]
     server_s_per_flop: float
 
+    def of(self, devices: NDArray[np.intp]) -> Speeds:
+        """Return the speeds of these devices alone, in this order, and of the server."""
+        return Speeds(self.device_s_per_flop[devices], self.server_s_per_flop)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -195,6 +199,10 @@ class Scheme(ABC):
         AllocationError
             If it can't be had.
         """
+        return None
+
+    def cannot_draw(self) -> str | None:
+        """Return why the scheme's rounds can't draw their clients from a population; None: they can."""
         return None
 
     def device_bits(self, cut: int) -> float:

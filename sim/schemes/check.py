@@ -145,6 +145,7 @@ class _Trial:
             network=self._network,
             nodes=reckoned_work(_UNITS, _BATCH, on_nodes),
             seed=0,
+            clients=tuple(range(self.clients)),
         )
 
     def run(self, learner: Any = None, deadline_s: float | None = None) -> tuple[World, list[RoundResult]]:

@@ -100,9 +100,19 @@ class _SharedSplit(Scheme):
         self._given = parameters
         self._steps = parameters.local_steps
         self.server_shares: Sequence[float] = (1.0 / job.clients,) * job.clients
+        self._bounds: dict[int, tuple[int, int, int]] = {}  # by device; the learner looks them up as it goes
         self._device_work: list[PartWork] = []
         self._server_work: list[PartWork] = []
         self._stages = lru_cache(maxsize=None)(lambda cut, pruned: job.stages(cut, pruned=pruned))
+
+    def cannot_draw(self) -> str | None:
+        """Return that cuts given one by one are for the same devices in every round."""
+        if isinstance(self._given.cuts, str):
+            return None
+        return (
+            f"{self._given.name}: cuts are given one a device, and participation changes who takes part; take"
+            " cuts: each or common"
+        )
 
     def arrange(self, site: Site) -> None:
         """Choose the cuts and the shares, on the rates of the whole band.
@@ -125,8 +135,9 @@ class _SharedSplit(Scheme):
         count = len(self.job.units)
         self._device_work = [site.devices.part(i, 0, cut) for i, cut in enumerate(cuts)]
         self._server_work = [site.server.part(0, cut, count) for cut in cuts]
+        self._bounds.update({i: (0, cut, count) for i, cut in zip(site.clients, cuts, strict=True)})
         self.learner_options = {
-            "bounds": [(0, cut, count) for cut in cuts],
+            "bounds": self._bounds,
             "at_client": (True, False),
             "batches": self._steps,
         }
@@ -236,10 +247,11 @@ class _SharedSplit(Scheme):
         assert isinstance(cuts, tuple)
 
         def train(device: Device) -> Generator[Event, Any, None]:
-            i = device.client
-            mine, servers, stages = self._device_work[i], self._server_work[i], self._stages(cuts[i], pruned)
-            forward_left, backward_left = self._left(cuts[i], pruned)
-            share = world.server_shares[i]
+            i, row = device.client, device.row
+            mine, servers = self._device_work[row], self._server_work[row]
+            stages = self._stages(cuts[row], pruned)
+            forward_left, backward_left = self._left(cuts[row], pruned)
+            share = world.server_shares[row]
             try:
                 yield device.downlink(MODEL_DOWNLOAD, stages.model_download_bits)
                 for _ in range(self._steps):

@@ -94,13 +94,13 @@ def rounds(
             raise TypeError(f"{type(scheme).__name__}.round returned {outcome!r}, not an Outcome")
         now_s = float(world.env.now)
         last = number == stop.rounds or (stop.time_s is not None and now_s >= stop.time_s)
-        last = last or not world.clients
+        last = last or world.deserted
         train_loss, accuracy = math.nan, None
         if learner is not None:
             if outcome.participants:
                 train_loss = float(learner.train_loss)
             if last or number % evaluate_every == 0:
-                accuracy = learner.evaluate()
+                accuracy = learner.evaluate() if world.drawn is None else learner.evaluate(world.drawn)
                 last = last or (stop.accuracy is not None and accuracy.mean >= stop.accuracy)
         yield RoundResult(number, now_s, outcome, train_loss, accuracy)
         if last:

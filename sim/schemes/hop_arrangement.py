@@ -66,6 +66,13 @@ class HopArrangement(Scheme):
         """Return the one cut: the units of the owner's first part."""
         return (self._first,)
 
+    def cannot_draw(self) -> str | None:
+        """Return that owners stay: nodes have a copy for each of them, in memory planned for these."""
+        return (
+            f"{self.parameters.name} keeps a copy of its nodes' parts for every owner, so its owners are the"
+            " same in every round; leave out participation"
+        )
+
     def arrange(self, site: Site) -> None:
         """Place the middle of the model on the nodes.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,8 @@ class Site:
     nodes : work by compute node and layer; None without them
     seed : int
         Of the scenario.
+    clients : tuple of int
+        The devices by number, in the order of all that is given by device.
     """
 
     problem: RadioProblem
@@ -44,6 +47,19 @@ class Site:
     network: Network | None
     nodes: LayerWork | None
     seed: int
+    clients: tuple[int, ...]
+
+    def of(self, clients: Sequence[int]) -> Site:
+        """Return what these devices alone find, in this order; for sites of all devices."""
+        rows = np.asarray(clients, dtype=np.intp)
+        return replace(
+            self,
+            problem=self.problem.of(rows),
+            links=self.links.of(rows),
+            devices=self.devices.of(rows),
+            memory_bits=self.memory_bits[rows],
+            clients=tuple(clients),
+        )
 
 
 @dataclass(frozen=True)

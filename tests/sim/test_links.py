@@ -34,7 +34,7 @@ def test_a_trace_slows_its_own_device_alone() -> None:
     world = World(
         server, fleet([1.0, 1.0], [1.0, 1.0]), links([1.0] * 2, [1.0] * 2, [1.0] * 2), [None, Twice()]
     )
-    for device in world.devices:
+    for device in world.devices.values():
         device.compute(CLIENT_FORWARD, 3.0)
     world.server.compute(SERVER_FORWARD, 3.0)
     assert [3.0, 6.0, 3.0] == world.record.frame()["end_s"].tolist()

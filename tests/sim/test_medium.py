@@ -241,7 +241,7 @@ def test_an_abandoned_transfer_keeps_what_was_sent() -> None:
     """After 1 s of 2 bit/s it has 2 of its 8 bits; what it held is the other's at once."""
     band = Dedicated(np.full((2, 2), 3.0))
     w = world(2, band.lending())
-    for device in w.devices:
+    for device in w.devices.values():
         device.uplink(UPLINK, 8.0)
     w.env.run(until=1.0)
     w.devices[0].abandon()
@@ -260,7 +260,7 @@ def test_abandoning_at_any_instant_keeps_the_books(data: st.DataObject) -> None:
     w = world(band.clients, rule)
     bits = [float(data.draw(st.integers(1, 12))) for _ in w.devices]
     cuts_s = [data.draw(st.one_of(st.integers(0, 12).map(float), st.floats(0, 12))) for _ in w.devices]
-    for device, asked in zip(w.devices, bits, strict=True):
+    for device, asked in zip(w.devices.values(), bits, strict=True):
         device.uplink(UPLINK, asked)
 
     def cut(client: int) -> Generator[Any, Any, None]:
@@ -281,7 +281,7 @@ def test_abandoning_at_any_instant_keeps_the_books(data: st.DataObject) -> None:
 def test_cut_off_before_its_first_turn() -> None:
     """Who never had a turn has sent nothing: no record, no energy, and no share of what follows."""
     w = world(2, Turns(links([1.0] * 2, [1.0] * 2, [1.0] * 2), uplink=True, slot_s=5.0))
-    for device in w.devices:
+    for device in w.devices.values():
         device.uplink(UPLINK, 8.0)
     w.env.run(until=3.0)
     w.devices[1].abandon()

@@ -103,7 +103,7 @@ def test_abandoned_work_keeps_its_share() -> None:
 def test_the_graph_carries_the_links() -> None:
     """Every device reaches the server through the access point, over the very links that carry its bits."""
     w = world(3)
-    for device in w.devices:
+    for device in w.devices.values():
         assert [device.name, "access-point", "server"] == nx.shortest_path(w.graph, device.name, "server")
         up, down = w.graph.edges[device.name, "access-point"], w.graph.edges["access-point", device.name]
         assert (up["link"], down["link"]) == (device.uplink_to_server, device.downlink_from_server)

@@ -19,6 +19,7 @@ from cutlayer.scenarios.unit_table import UnitTable
 from cutlayer.sim.fleet import Fleet
 from cutlayer.sim.links import Links
 from cutlayer.sim.schemes.base import Job, Scheme
+from cutlayer.sim.schemes.drawing import Drawing
 from cutlayer.sim.schemes.engine import RoundResult, rounds
 from cutlayer.sim.schemes.replanning import Replanner
 from cutlayer.sim.sharing import Sharing
@@ -78,7 +79,7 @@ class Trial:
 
     world: World
     results: list[RoundResult]
-    replanner: Replanner
+    replanner: Replanner | Drawing
 
     @property
     def ends_s(self) -> list[float]:

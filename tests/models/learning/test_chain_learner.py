@@ -261,7 +261,7 @@ def test_dropout_draws_from_streams_of_its_own() -> None:
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
     masks: list[Tensor] = []
     learner = make(ChainLearner, with_dropout, data, batches=2, **TWO_NODES)
-    for parts in learner._parts:
+    for parts in map(learner._parts_of, EVERYONE):
         for part in parts:
             for module in part.module.modules():
                 if isinstance(module, nn.Dropout):

@@ -368,13 +368,16 @@ def test_averages_include_running_statistics(kind: type[Learner]) -> None:
             learner.local_steps(members, number)
         else:
             split_round(learner, number, members)
-    parts = [part.module for part in learner.clients]
-    groups = [parts]
-    if isinstance(learner, PrivateServerLearner):
-        groups.append([learner.server_for(i).module for i in EVERYONE])
-    before = [[{k: v.clone() for k, v in m.state_dict().items()} for m in group] for group in groups]
+
+    def groups() -> list[list[nn.Module]]:
+        clients = [part.module for part in learner.clients]
+        if isinstance(learner, PrivateServerLearner):
+            return [clients, [learner.server_for(i).module for i in EVERYONE]]
+        return [clients]
+
+    before = [[{k: v.clone() for k, v in m.state_dict().items()} for m in group] for group in groups()]
     learner.average(EVERYONE)
-    for group, states in zip(groups, before, strict=True):
+    for group, states in zip(groups(), before, strict=True):
         statistics = [name for name in states[0] if "running" in name]
         counters = [name for name in states[0] if "num_batches" in name]
         assert statistics
