@@ -186,9 +186,7 @@ def _reference(experiment: Experiment, scheme: Scheme, bound_time_s: float) -> t
     problem = experiment.first.channel.problem
     works = {j: scheme.work(j, experiment.first.speeds) for j in cuts}
     try:
-        return "optimum", optimal(
-            problem, works, np.random.default_rng()
-        ).predicted_s
+        return "optimum", optimal(problem, works, np.random.default_rng()).predicted_s
     except AllocationError:
         return "bound", lower_bound_s(problem, works, time_limit_s=bound_time_s)
 
