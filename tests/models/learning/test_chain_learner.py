@@ -196,7 +196,8 @@ def test_each_side_trains_at_its_own_rate(layout: dict[str, Any]) -> None:
         learner = make(ChainLearner, smooth, client_data(SIZES, B), optimizer=settings, **layout)
         before = learner.new_model()
         chain_rounds(learner, rounds=1)
-        after = learner.composites()[0][0]
+        first, rest = learner.composites()[0]
+        after = [*first, *(unit for part in rest for unit in part)]
         moved = {n for n in range(4) if gap(state(before[n]), state(after[n])) > 1e-9}
         assert moving == moved
 
@@ -231,7 +232,7 @@ def test_all_clients_have_one_model_after_a_round() -> None:
     learner = make(ChainLearner, smooth, data, **TWO_NODES)
     chain_rounds(learner)
     found = learner.evaluate()
-    model = learner.composites()[0][0].eval()
+    model = nn.Sequential(*learner.composites()[0]).eval()
     correct = (model(data.test[0]).argmax(dim=1) == data.test[1]).double().mean()
     assert [float(correct)] * 3 == list(found.per_client)
     assert float(correct) == found.averaged
