@@ -10,6 +10,7 @@ import events
 import multihop
 import planning
 import quickstart
+import record
 import shares_and_placement
 import startup
 import sweeps
@@ -21,6 +22,7 @@ BENCHMARKS = (
     startup,
     quickstart,
     events,
+    record,
     planning,
     shares_and_placement,
     workflow,

@@ -62,8 +62,9 @@ class Call:
 
     def leave(self, client: int) -> None:
         """Note that the client is at the end of its path."""
-        if client not in self._arrived:
-            self.arrive(client)
+        self._arrived.add(client)
+        if len(self._arrived) == self._awaited:
+            self._close()
         self._working.discard(client)
         if not self._working:
             self._finish()
@@ -91,14 +92,31 @@ class Crew:
 
     A process per device for the whole run, woken by one shared event per call, costs less than a new
     process for each part of each round.
+
+    Parameters
+    ----------
+    order : sequence of int, optional
+        In which order the clients begin; by their numbers by default.
     """
 
-    def __init__(self, env: Environment, devices: Sequence[Device]) -> None:
+    def __init__(
+        self, env: Environment, devices: Sequence[Device], order: Sequence[int] | None = None
+    ) -> None:
         self._env = env
         self._devices = devices
         self._next_call: Event = env.event()
         self._call: Call | None = None
-        self._processes = [env.process(self._serve(device)) for device in devices]
+        begun = {
+            client: env.process(self._serve(devices[client]))
+            for client in (range(len(devices)) if order is None else order)
+        }
+        self._processes = [begun[client] for client in range(len(devices))]
+
+    def waiting(self) -> list[int]:
+        """Return the clients that wait for the next call, in the order in which they will hear it."""
+        clients = {process: client for client, process in enumerate(self._processes)}
+        waiting = [getattr(callback, "__self__", None) for callback in self._next_call.callbacks or ()]
+        return [clients[process] for process in waiting if process in clients]
 
     def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> Call:
         """Send the members on the path, and return the call that says when they are there.

@@ -21,11 +21,12 @@ from .fleet import Fleet
 from .links import LinkSource
 from .medium import Medium
 from .network import Network
-from .nodes import Carrier, Device, Server
+from .nodes import Carrier, Device, Node, Server
 from .phases import Phase
-from .processor import SlowdownTrace
+from .processor import SlowdownTrace, SpeedTrace
 from .record import IntervalRecord
-from .sharing import Sharing
+from .sharing import Sharing, Turns
+from .world_state import UnfinishedError, WorldState
 
 __all__ = ["World", "slowdown_traces"]
 
@@ -44,6 +45,7 @@ class World:
     network : compute nodes behind the access point, if there are any
     server_shares : [num_devices], float
         The share of the server's processor that is each client's own; None: the server is one processor.
+    since : the state between two rounds to go on from; the beginning by default
 
     Attributes
     ----------
@@ -68,18 +70,21 @@ class World:
         server: ServerSection,
         fleet: Fleet,
         links: LinkSource,
-        speeds: Sequence[SlowdownTrace | None],
+        speeds: Sequence[SpeedTrace | None],
         sharing: tuple[Sharing, Sharing] | None = None,
         *,
         network: Network | None = None,
         server_shares: Sequence[float] = (),
+        since: WorldState | None = None,
     ) -> None:
-        self.env = Environment()
+        self.env = Environment(since.now_s if since else 0.0)
         self.service = server.service
         self.clients = tuple(range(len(fleet)))
         self.left_at_s: dict[int, float] = {}
         self.clients_may_leave = fleet.battery_j is not None
-        self.record = IntervalRecord(["server", *(f"device-{i}" for i in self.clients)])
+        self.record = IntervalRecord(
+            ["server", *(f"device-{i}" for i in self.clients)], since.record if since else None
+        )
         self.server = Server(self.env, self.record, 0, **_processor(server))
         self.devices = [self._device(fleet, i, speeds[i]) for i in self.clients]
         self._media: tuple[Medium, Medium] | None = None
@@ -100,7 +105,9 @@ class World:
         self._network = network
         if network is not None:
             self._add_network(network)
-        self._crew = Crew(self.env, self.devices)
+        self._crew = Crew(self.env, self.devices, since.waiting if since else None)
+        if since is not None:
+            self._go_on_from(since)
 
     def _add_name(self, name: str) -> int:
         self.record.nodes.append(name)
@@ -115,7 +122,7 @@ class World:
             index = self._add_name(f"{start}>{end}")
             self.graph.add_edge(start, end, link=Wire(self.env, self.record, index, **wire))
 
-    def _device(self, fleet: Fleet, client: int, speed: SlowdownTrace | None) -> Device:
+    def _device(self, fleet: Fleet, client: int, speed: SpeedTrace | None) -> Device:
         make: Callable[..., Device] = Device
         if fleet.battery_j is not None:
             charge_j = float(fleet.battery_j[client])
@@ -181,6 +188,70 @@ class World:
         assert self._network is not None
         for hop in self._network.route(start, end, bits):
             yield self.graph.edges[hop]["link"].carry(phase, bits, client)
+
+    @property
+    def first_open_row(self) -> int:
+        """Return the first row that may change yet: a device's last job, a transfer on a shared band."""
+        now_s = self.env.now
+        rows = [
+            lane.row for device in self.devices for lane in device.lanes.values() if lane.free_at_s > now_s
+        ]
+        for medium in self._media or ():
+            rows += [row for row in medium.open_rows if row >= 0]
+        return min(rows, default=len(self.record))
+
+    def state(self) -> WorldState:
+        """Return the state between two rounds, from which a new world goes on as this one would.
+
+        Raises
+        ------
+        UnfinishedError
+            If something goes on that a state can't hold.
+        """
+        waiting = self._crew.waiting()
+        idle = set(waiting)
+        busy = [device.name for device in self.devices if device.client not in idle]
+        if busy or self.first_open_row < len(self.record) or any(m.open_rows for m in self._media or ()):
+            raise UnfinishedError(
+                "the round has ended while clients were not done"
+                + (f" ({', '.join(busy[:3])}{', …' if len(busy) > 3 else ''})" if busy else "")
+            )
+        return WorldState(
+            now_s=float(self.env.now),
+            record=self.record.state(),
+            waiting=tuple(waiting),
+            clients=self.clients,
+            left_at_s=dict(self.left_at_s),
+            free_at_s={n.name: [lane.free_at_s for lane in n.lanes.values()] for n in self._nodes()},
+            charges_j=[device.charge_j for device in self.devices],
+            speeds=[device.speed for device in self.devices],
+            turns=[m.sharing.turn if isinstance(m.sharing, Turns) else None for m in self._media or ()],
+            memories={name: node.memory.state() for name, node in self.compute_nodes.items()},
+        )
+
+    def _go_on_from(self, state: WorldState) -> None:
+        self.clients, self.left_at_s = state.clients, dict(state.left_at_s)
+        for node in self._nodes():
+            for lane, free_at_s in zip(node.lanes.values(), state.free_at_s[node.name], strict=True):
+                lane.free_at_s = free_at_s
+        for device, charge_j in zip(self.devices, state.charges_j, strict=True):
+            device.charge_j = charge_j
+        for medium, turn in zip(self._media or (), state.turns, strict=True):
+            if isinstance(medium.sharing, Turns) and turn is not None:
+                medium.sharing.turn = turn
+        for name, memory in state.memories.items():
+            self.compute_nodes[name].memory.go_on_from(memory)
+
+    def _nodes(self) -> list[Node]:
+        """Return everything that has lanes."""
+        wires = [edge["link"] for _, _, edge in self.graph.edges(data=True) if "link" in edge]
+        return [
+            self.server,
+            *self.devices,
+            *self.server_shares,
+            *self.compute_nodes.values(),
+            *(wire for wire in wires if isinstance(wire, Node)),
+        ]
 
     def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> Call:
         """Send clients on a path side by side; see :meth:`Crew.start`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ __all__ = ["Composite", "Evaluation", "Learner", "Part", "Setup", "objective"]
 Composite: TypeAlias = tuple[nn.Module, nn.Module]
 """A client's part and the server's part that completes it."""
 
+_GIVEN = {"data", "_build"}  # of a learner's attributes, what every learner of a scenario is given anew
 _EVALUATION_ROWS = 1024  # samples in one pass: bounds memory, and changes no result
 
 
@@ -278,6 +280,22 @@ class Learner(ABC):
                     digest.update(name.encode())
                     digest.update(value.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+    def state(self) -> bytes:
+        """Return all that rounds have changed: weights, buffers, optimisers, masks, models received.
+
+        Whole objects are saved rather than named tensors, so that whatever a learner keeps from one round to
+        the next is among them, and what is shared stays shared. Random draws have no state: each has a stream
+        of its own for its round.
+        """
+        kept = {name: value for name, value in vars(self).items() if name not in _GIVEN}
+        buffer = io.BytesIO()
+        torch.save(kept, buffer)
+        return buffer.getvalue()
+
+    def go_on_from(self, state: bytes) -> None:
+        """Take over the state of a learner that was made like this one."""
+        vars(self).update(torch.load(io.BytesIO(state), weights_only=False))
 
     def average_of(self, parts: Sequence[Part], into: nn.Module) -> nn.Module:
         """Write the λ-weighted average of all clients' parts into a module, and return it."""
