@@ -69,15 +69,20 @@ def run(
     schemes: Annotated[str | None, typer.Option(help="Names or labels to run, comma-separated.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     allow_imports: AllowImports = False,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Save the run every N rounds; the same command goes on."),
+    ] = None,
 ) -> None:
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights."""
     from rich.console import Console
 
     from .analysis.comparison import comparison, notes, rich_table
-    from .analysis.run import RunFolderError, check_free, save_run
+    from .analysis.run import RunFolderError
+    from .checkpoints import CheckpointError
     from .preparation import prepare
     from .progress import RunProgress
-    from .runner import run_loaded
+    from .runner import checked_place, run_loaded, save_finished
     from .scenarios.loading import load_scenario
 
     with _wrong_input():
@@ -86,15 +91,19 @@ def run(
         if loaded.scenario.sweep is not None:
             typer.echo("note: run takes the scenario as it stands; cutlayer sweep runs its sweep", err=True)
         folder = out or _free_folder(Path("runs"), loaded.scenario.name)
-        check_free(folder, overwrite=overwrite)
+        checkpoints = checked_place(folder, loaded, checkpoint_every, overwrite=overwrite)
         if allow_imports:
             sys.path.insert(0, str(Path.cwd()))  # as python itself does for a script of the user's
         experiment = prepare(loaded, allow_imports=allow_imports)
         console = Console()
-        with RunProgress(loaded.scenario, console) as progress:
-            result = run_loaded(experiment, progress.on_round)
+        try:
+            with RunProgress(loaded.scenario, console) as progress:
+                result = run_loaded(experiment, progress.on_round, folder=folder, checkpoints=checkpoints)
+        except CheckpointError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
     try:
-        save_run(result, folder, overwrite=overwrite)
+        save_finished(result, folder, checkpoints, overwrite=overwrite)
     except RunFolderError as error:  # the place was free before: not wrong input, but a run that failed
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
@@ -103,15 +112,18 @@ def run(
     figures = ", ".join(path.name for path in sorted(folder.glob("*.png")))
     console.print(f"written to {folder}: figures {figures}", soft_wrap=True, highlight=False, markup=False)
     if result.interrupted:
-        typer.echo("interrupted: the finished rounds are kept", err=True)
+        more = "; the same command goes on" if checkpoints else ""
+        typer.echo(f"interrupted: the finished rounds are kept{more}", err=True)
         raise typer.Exit(130)
 
 
 def _free_folder(parent: Path, name: str) -> Path:
-    """Return ``parent/name``, numbered if that is taken."""
+    """Return ``parent/name``, numbered if that is taken; one with checkpoints is not, but unfinished."""
+    from .checkpoints import checkpoint_place
+
     stem = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
     folder, number = parent / stem, 1
-    while folder.exists():
+    while folder.exists() and not checkpoint_place(folder).exists():
         number += 1
         folder = parent / f"{stem}-{number}"
     return folder
@@ -250,7 +262,7 @@ def gantt(
         where = output or folder / "gantt.png"
         try:
             labels = _labels(result.summary["schemes"], scheme) if scheme else None
-            figure = gantt_figure(result.intervals, rounds=span, labels=labels)
+            figure = gantt_figure(result.drawn_intervals(span), rounds=span, labels=labels)
             save_figure(figure, where)
         except ValueError as error:
             raise InputError(str(error)) from None

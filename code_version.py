@@ -11,7 +11,16 @@ from pathlib import Path
 __all__ = ["versions"]
 
 _ROOT = Path(__file__).parent
-_DECIDING = ("experiment.py", "preparation.py", "analysis/tables.py", "scenarios", "sim", "models")
+_DECIDING = (
+    "experiment.py",
+    "preparation.py",
+    "recording.py",
+    "checkpoints.py",
+    "analysis/tables.py",
+    "scenarios",
+    "sim",
+    "models",
+)
 """What results follow from: not the command line, nor what draws and compares finished runs."""
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pickle import PicklingError
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from .analysis.tables import round_table, scheme_summary
+from .analysis.intervals import IntervalWriter
+from .analysis.tables import scheme_summary
+from .checkpoints import CheckpointError, SchemeCheckpoints, Stopped
+from .interrupts import uninterrupted
 from .place_tables import (
     cut_list,
     device_table,
@@ -20,15 +23,16 @@ from .place_tables import (
     node_table,
 )
 from .preparation import Experiment
+from .recording import Learnt, SchemeRecording
 from .scenarios.participation import Participation
-from .sim.record import timeline_fingerprint
 from .sim.schemes.base import Scheme
-from .sim.schemes.drawing import Drawing, draw_for
-from .sim.schemes.engine import RoundResult, rounds
+from .sim.schemes.drawing import Drawing, Drawn, draw_for
+from .sim.schemes.engine import Progress, RoundResult, rounds
 from .sim.schemes.on_air import PlannedLinks, sharing_rules
 from .sim.schemes.planning import SchemePlan
 from .sim.schemes.replanning import Replanner
 from .sim.world import World, slowdown_traces
+from .sim.world_state import UnfinishedError
 
 __all__ = ["OnRound", "SchemeRun", "make_world", "run_scheme", "scheme_learner"]
 
@@ -36,101 +40,204 @@ OnRound: TypeAlias = Callable[[str, RoundResult], None]
 """Called with a scheme's label after each of its rounds."""
 
 
+SPILL_ROWS = 2**17
+"""Rows that the event loop's record may have at a round's end before they leave it."""
+
+
 @dataclass(frozen=True)
 class SchemeRun:
-    """What one scheme's run produced: its share of every file of the run folder."""
+    """What one scheme's run produced: its share of every file of the run folder but the intervals'."""
 
     label: str
     summary: dict[str, Any]
     rounds: pd.DataFrame
     devices: pd.DataFrame
     nodes: pd.DataFrame
+    stages: pd.DataFrame
     memory: pd.DataFrame
-    intervals: pd.DataFrame
     interrupted: bool
 
 
 def run_scheme(
-    experiment: Experiment, scheme: Scheme, plan: SchemePlan, on_round: OnRound
+    experiment: Experiment,
+    scheme: Scheme,
+    plan: SchemePlan,
+    on_round: OnRound,
+    writer: IntervalWriter,
+    checkpoints: SchemeCheckpoints | None = None,
 ) -> SchemeRun | None:
     """Run one scheme in a world of its own, until its stop or an interrupt.
+
+    Parameters
+    ----------
+    writer : takes the intervals
+    checkpoints : where the run is saved at times, and what it goes on from
 
     Returns
     -------
     SchemeRun or None
         None if it was interrupted before its first round was finished.
     """
-    scenario = experiment.loaded.scenario
-    label = str(scheme.parameters.label)
-    world, planner = make_world(experiment, scheme, plan)
-    learner = scheme_learner(experiment, scheme)
-    learning = scenario.learning
-    results: list[RoundResult] = []
-    cuts: list[str] = []
-    interrupted = False
-    try:
-        for result in rounds(
-            scheme,
-            world,
-            learner,
-            scenario.stop,
-            learning.evaluate_every if learning else 1,
-            planner.before_round,
-        ):
-            cuts.append("|".join(cut_list(scheme, scheme.cut, devices=1)))
-            results.append(result)
-            on_round(label, result)
-    except KeyboardInterrupt:
-        interrupted = True
-    if not results:
-        return None
-    identity = {"label": label, "seed": scenario.seed}
-    took_part = sorted(planner.given) if isinstance(planner, Drawing) else None
-    intervals = world.record.frame()
-    intervals = intervals[intervals["round"] <= len(results)].reset_index(drop=True)
-    table = round_table(intervals, _learnt(scheme, identity, results, cuts))
-    summary = {
-        "scheme": scheme.parameters.name,
-        "cut": (list(scheme.cut) if isinstance(scheme.cut, tuple) else scheme.cut)
-        if scheme.has_cut
-        else None,
-        **scheme.details,
-        "predicted_latency_s": plan.predicted_s,
-        **scheme_summary(table, scenario.target_accuracy),
-        "plans": 1 + planner.plans,
-        "left_at_s": {str(client): world.left_at_s[client] for client in sorted(world.left_at_s)},
-        "timeline_fingerprint": timeline_fingerprint(intervals),
-        # an interrupted round may have moved some of the weights
-        "weights_fingerprint": learner.fingerprint(took_part) if learner and not interrupted else None,
-    }
-    if isinstance(planner, Drawing):
-        devices = drawn_device_table(experiment, scheme, planner, identity, results[-1].accuracy)
-    else:
-        devices = device_table(experiment, scheme, plan, identity, results[-1].accuracy)
-    devices = devices.assign(**energy_columns(intervals, devices["device"].tolist()))
-    devices["left_at_s"] = [world.left_at_s.get(client, np.nan) for client in devices["device"]]
-    took_part_in = Counter(client for result in results for client in result.outcome.participants)
-    devices["rounds"] = [took_part_in[client] for client in devices["device"]]
-    nodes = node_table(experiment, scheme, world, identity, intervals)
-    summary |= {
-        "device_memory_bits": float(devices["memory_bits"].max()),
-        "node_memory_bits": float(nodes[["memory_planned_bits", "memory_peak_bits"]].max().max()),
-        "cost": float(nodes["cost"].sum()),
-    }
-    intervals = intervals.assign(label=label, seed=scenario.seed)
-    first = [*identity, "round"]
-    intervals = intervals[[*first, *(c for c in intervals.columns if c not in first)]]
-    memory = memory_table(world, identity)
-    return SchemeRun(label, summary, table, devices, nodes, memory, intervals, interrupted)
+    if checkpoints is not None and checkpoints.done is not None:
+        done: SchemeRun
+        done, record = checkpoints.done
+        recording = SchemeRecording(record, _identity(experiment, scheme), writer)
+        recording.add_all(checkpoints.rows())
+        recording.finish()
+        return done
+    return _Session(experiment, scheme, plan, writer, checkpoints).run(on_round)
 
 
-def make_world(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> tuple[World, Replanner | Drawing]:
-    """Return a new world of the scheme, connected by its plan, and what plans anew in it."""
+def _identity(experiment: Experiment, scheme: Scheme) -> dict[str, Any]:
+    return {"label": str(scheme.parameters.label), "seed": experiment.loaded.scenario.seed}
+
+
+class _Session:
+    """One scheme's run while it goes on, from its beginning or from its last checkpoint."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        scheme: Scheme,
+        plan: SchemePlan,
+        writer: IntervalWriter,
+        checkpoints: SchemeCheckpoints | None,
+    ) -> None:
+        stopped = checkpoints.stopped if checkpoints else None
+        self._experiment, self._scheme, self._plan = experiment, scheme, plan
+        self._identity = _identity(experiment, scheme)
+        self._checkpoints = checkpoints
+        self._world, self._planner = make_world(experiment, scheme, plan, stopped)
+        self._learner = scheme_learner(experiment, scheme)
+        self._recording = SchemeRecording(self._world.record, self._identity, writer)
+        self._learnt = stopped.learnt if stopped else Learnt()
+        self._progress = stopped.progress if stopped else Progress()
+        if checkpoints is not None and stopped is not None:
+            self._recording.add_all(checkpoints.rows())
+            if self._learner is not None:
+                self._learner.go_on_from(stopped.learner)
+
+    def run(self, on_round: OnRound) -> SchemeRun | None:
+        """Run the rounds that are left, and return what all came to."""
+        scenario = self._experiment.loaded.scenario
+        interrupted = False
+        try:
+            for result in rounds(
+                self._scheme,
+                self._world,
+                self._learner,
+                scenario.stop,
+                scenario.learning.evaluate_every if scenario.learning else 1,
+                self._planner.before_round,
+                self._progress,
+            ):
+                with uninterrupted():
+                    self._note(result)
+                on_round(str(self._identity["label"]), result)
+        except KeyboardInterrupt:
+            interrupted = True
+        if not len(self._learnt):
+            return None
+        with uninterrupted():
+            return self._end(interrupted=interrupted)
+
+    def _note(self, result: RoundResult) -> None:
+        """Note a finished round, and make a checkpoint if one is due."""
+        self._learnt.add(result, "|".join(cut_list(self._scheme, self._scheme.cut, devices=1)))
+        checkpoints = self._checkpoints
+        due = checkpoints is not None and result.number % checkpoints.every == 0 and not result.is_last
+        if due or self._world.record.num_kept >= SPILL_ROWS:
+            self._take(self._world.first_open_row)
+        if checkpoints is not None and due:
+            checkpoints.save(self._stopped())
+
+    def _take(self, end: int) -> None:
+        rows = self._world.record.take(end)
+        self._recording.add(rows)
+        if self._checkpoints is not None:
+            self._checkpoints.add(rows)
+
+    def _stopped(self) -> Stopped:
+        try:
+            world = self._world.state()
+            learner = self._learner.state() if self._learner is not None else None
+        except (UnfinishedError, PicklingError, AttributeError, TypeError) as error:
+            raise CheckpointError(
+                f"{self._identity['label']}: no checkpoint can be made of round {len(self._learnt)}: {error}"
+            ) from error
+        planner = self._planner
+        drawn = planner.state() if isinstance(planner, Drawing) else None
+        return Stopped(world, learner, planner.plan, planner.plans, self._progress, self._learnt, drawn)
+
+    def _end(self, *, interrupted: bool) -> SchemeRun:
+        """Return what the finished rounds came to; note that the scheme's run has ended, if it has."""
+        record = self._world.record
+        if interrupted:
+            rows = record.take(len(record))
+            self._recording.add(rows[rows["round"] <= len(self._learnt)])
+        else:
+            self._take(len(record))
+        self._recording.finish()
+        run = self._results(interrupted=interrupted)
+        if self._checkpoints is not None and not interrupted:
+            self._checkpoints.finish(run, record.emptied())
+        return run
+
+    def _results(self, *, interrupted: bool) -> SchemeRun:
+        experiment, scheme, world = self._experiment, self._scheme, self._world
+        identity, plan, learner, planner = self._identity, self._plan, self._learner, self._planner
+        target_accuracy = experiment.loaded.scenario.target_accuracy
+        table = self._recording.rounds.table(self._learnt.table(scheme.parameters.name, identity))
+        stages, total_s = self._recording.stages.table(), self._recording.rounds.last_end_s
+        accuracy, took_part = self._learnt.accuracy, None
+        if isinstance(planner, Drawing):
+            took_part = sorted(planner.given)
+            devices = drawn_device_table(experiment, scheme, planner, identity, accuracy)
+        else:
+            devices = device_table(experiment, scheme, plan, identity, accuracy)
+        lanes: dict[str, str] = dict(world.record.phases)
+        devices = devices.assign(**energy_columns(stages, lanes, devices["device"].tolist()))
+        devices["left_at_s"] = [world.left_at_s.get(client, np.nan) for client in devices["device"]]
+        devices["rounds"] = [self._learnt.took_part[client] for client in devices["device"]]
+        nodes = node_table(experiment, scheme, world, identity, stages, total_s)
+        cuts = list(scheme.cut) if isinstance(scheme.cut, tuple) else scheme.cut
+        summary = {
+            "scheme": scheme.parameters.name,
+            "cut": cuts if scheme.has_cut else None,
+            **scheme.details,
+            "predicted_latency_s": plan.predicted_s,
+            **scheme_summary(table, target_accuracy),
+            "plans": 1 + planner.plans,
+            "left_at_s": {str(client): world.left_at_s[client] for client in sorted(world.left_at_s)},
+            "timeline_fingerprint": self._recording.timeline.hexdigest(world.record),
+            # an interrupted round may have moved some of the weights
+            "weights_fingerprint": learner.fingerprint(took_part) if learner and not interrupted else None,
+            "device_memory_bits": float(devices["memory_bits"].max()),
+            "node_memory_bits": float(nodes[["memory_planned_bits", "memory_peak_bits"]].max().max()),
+            "cost": float(nodes["cost"].sum()),
+        }
+        memory = memory_table(world, identity)
+        return SchemeRun(str(identity["label"]), summary, table, devices, nodes, stages, memory, interrupted)
+
+
+def make_world(
+    experiment: Experiment, scheme: Scheme, plan: SchemePlan, stopped: Stopped | None = None
+) -> tuple[World, Replanner | Drawing]:
+    """Return a new world of the scheme, connected by its plan, and what plans anew in it.
+
+    Parameters
+    ----------
+    plan : the first one
+    stopped : what to go on from, with the plan that holds; the beginning by default
+    """
     scenario, channel = experiment.loaded.scenario, experiment.channel
     drawing = None
     if scenario.participation is not None:
-        drawing = _drawing(experiment, scheme, plan, scenario.participation)
+        drawn = stopped.drawn if stopped else None
+        drawing = _drawing(experiment, scheme, plan, scenario.participation, drawn)
         channel = channel.of(drawing.members)
+    if stopped is not None:
+        plan = stopped.plan
     links = PlannedLinks(plan, channel)
     sharing = sharing_rules(scheme, plan, channel, links, scenario.radio)
     world = World(
@@ -142,6 +249,7 @@ def make_world(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> tupl
         network=experiment.site.network,
         server_shares=scheme.server_shares,
         members=drawing.members if drawing else None,
+        since=stopped.world if stopped else None,
     )
     if drawing is not None:
         return world, drawing
@@ -154,11 +262,17 @@ def make_world(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> tupl
         scenario.radio,
         scenario.seed,
     )
+    if stopped is not None:
+        replanner.plans = stopped.plans
     return world, replanner
 
 
 def _drawing(
-    experiment: Experiment, scheme: Scheme, plan: SchemePlan, participation: Participation
+    experiment: Experiment,
+    scheme: Scheme,
+    plan: SchemePlan,
+    participation: Participation,
+    since: Drawn | None,
 ) -> Drawing:
     scenario, speeds, site = experiment.loaded.scenario, experiment.speeds, experiment.site
     draw = draw_for(participation, scheme, experiment.problem, speeds, site, scenario.seed)
@@ -172,6 +286,7 @@ def _drawing(
         scenario.allocation,
         scenario.radio,
         scenario.seed,
+        since,
     )
 
 
@@ -194,38 +309,7 @@ def scheme_learner(experiment: Experiment, scheme: Scheme) -> Any:
     )
 
 
-def _learnt(
-    scheme: Scheme, identity: dict[str, Any], results: list[RoundResult], cuts: list[str]
-) -> pd.DataFrame:
-    rows = []
-    for result, cut in zip(results, cuts, strict=False):
-        accuracy = result.accuracy
-        rows.append(
-            {
-                "scheme": scheme.parameters.name,
-                **identity,
-                "round": result.number,
-                "end_s": result.end_s,
-                "cut": cut,
-                "participants": len(result.outcome.participants),
-                "updates": result.outcome.updates,
-                "samples": result.outcome.samples,
-                "train_loss": result.train_loss,
-                "test_accuracy": accuracy.mean if accuracy else np.nan,
-                "test_accuracy_min": min(accuracy.per_client) if accuracy else np.nan,
-                "test_accuracy_max": max(accuracy.per_client) if accuracy else np.nan,
-                "test_accuracy_averaged": accuracy.averaged if accuracy else np.nan,
-                "validation_accuracy": _or_nan(accuracy.validation if accuracy else None),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
 def common_cut(scheme: Scheme) -> int | None:
     """Return the cut that all devices have; None where they differ."""
     cuts = {scheme.cut} if isinstance(scheme.cut, int) else set(scheme.cut)
     return cuts.pop() if len(cuts) == 1 else None
-
-
-def _or_nan(value: float | None) -> float:
-    return np.nan if value is None else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -152,7 +152,8 @@ def node_table(
     scheme: Scheme,
     world: World,
     identity: dict[str, Any],
-    intervals: pd.DataFrame,
+    stages: pd.DataFrame,
+    total_s: float,
 ) -> pd.DataFrame:
     """Return one row for the server and for each compute node: memory, time in work, cost.
 
@@ -164,12 +165,13 @@ def node_table(
     Parameters
     ----------
     identity : label and seed, for every row
-    intervals : of this scheme
+    stages : where this scheme's time and energy went
+    total_s : float
+        When all that was recorded had ended, [s].
     """
     server, planned = experiment.loaded.scenario.server, scheme.memory()
-    total_s = float(intervals["end_s"].max()) if len(intervals) else 0.0
-    place = intervals["node"].astype(str).str.replace(r"^server-\d+$", "server", regex=True)
-    flops = intervals["flops"].groupby(place).sum()
+    place = stages["node"].astype(str).str.replace(r"^server-\d+$", "server", regex=True)
+    flops = stages["flops"].groupby(place).sum()
     rows = []
     processors: list[tuple[str, Any, float, float]] = [("server", server, planned.server_bits, np.nan)]
     if planned.nodes_bits and experiment.site.network is not None:
@@ -209,16 +211,28 @@ def memory_table(world: World, identity: dict[str, Any]) -> pd.DataFrame:
     identity : label and seed, for every row
     """
     tables = [
-        pd.DataFrame(node.memory.changes, columns=["time_s", "held_bits"]).assign(**identity, node=name)
+        pd.DataFrame(np.array(node.memory.packed).reshape(-1, 2), columns=["time_s", "held_bits"]).assign(
+            **identity, node=name
+        )
         for name, node in world.compute_nodes.items()
     ]
     columns = [*identity, "node", "time_s", "held_bits"]
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
-def energy_columns(intervals: pd.DataFrame, devices: Sequence[int]) -> dict[str, np.ndarray]:
-    """Return what each device spent on compute and uplinks, and the access point on its downlinks, [J]."""
+def energy_columns(
+    stages: pd.DataFrame, lanes: Mapping[str, str], devices: Sequence[int]
+) -> dict[str, NDArray[np.float64]]:
+    """Return what each device spent on compute and uplinks, and the access point on its downlinks, [J].
+
+    Parameters
+    ----------
+    stages : where this scheme's time and energy went
+    lanes : of each phase
+    devices : by number
+    """
     names = [f"device-{i}" for i in devices]
-    energy_j = intervals.groupby(["node", "lane"], observed=True)["energy_j"].sum().unstack()
+    lane = stages["phase"].map(lanes).rename("lane")
+    energy_j = stages["energy_j"].groupby([stages["node"], lane]).sum().unstack()
     energy_j = energy_j.reindex(index=names, columns=["compute", "uplink", "downlink"]).fillna(0.0)
     return {f"{lane}_energy_j": energy_j[lane].to_numpy() for lane in energy_j.columns}

@@ -60,8 +60,7 @@ class RunProgress:
 
     def on_round(self, label: str, result: RoundResult) -> None:
         """Show a finished round."""
-        if result.number == 1:
-            self._progress.start_task(self._tasks[label])
+        self._progress.start_task(self._tasks[label])  # which does nothing after the first round
         if result.accuracy is not None:
             self._accuracy[label] = result.accuracy.mean
         figures = f"{result.end_s:.4g} s simulated"

@@ -9,14 +9,16 @@ from typing import Any
 import pandas as pd
 
 from .analysis.comparison import comparison
-from .analysis.run import FORMAT, TABLES, Run, check_free, load_run, save_run
+from .analysis.intervals import IntervalWriter
+from .analysis.run import FORMAT, TABLES, Run, RunFolderError, check_free, load_run, save_run
 from .analysis.sweep_folder import load_runs
+from .checkpoints import Checkpoints, checkpoint_place
 from .code_version import versions
 from .experiment import OnRound, SchemeRun, run_scheme
 from .preparation import Experiment, prepare
 from .scenarios.loading import Loaded, load_scenario, scenario_yaml
 
-__all__ = ["compare", "load", "run", "run_loaded"]
+__all__ = ["checked_place", "compare", "load", "run", "run_loaded", "save_finished"]
 
 
 def run(
@@ -27,6 +29,7 @@ def run(
     seed: int | None = None,
     schemes: Sequence[str] | None = None,
     allow_imports: bool = False,
+    checkpoint_every: int | None = None,
 ) -> Run:
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights.
 
@@ -38,6 +41,7 @@ def run(
     seed : replaces the scenario's seed
     schemes : names or labels of the schemes to run; all by default
     allow_imports : let ``model: {name: imported}`` import and run your code
+    checkpoint_every : rounds between two checkpoints beside ``out``; the same call goes on from the last
 
     Returns
     -------
@@ -49,15 +53,65 @@ def run(
     ScenarioError
         With all faults of the scenario at once.
     RunFolderError
-        If ``out`` holds something or can't be written.
+        If ``out`` holds something or can't be written, or if checkpoints of another run are beside it.
     """
-    if out is not None:
-        check_free(Path(out))
+    folder = None if out is None else Path(out)
+    if folder is None and checkpoint_every is not None:
+        raise ValueError(
+            f"checkpoint_every is {checkpoint_every}, and out is None: checkpoints need a folder"
+        )
     loaded = load_scenario(scenario, overrides, seed=seed, schemes=schemes)
-    finished = run_loaded(prepare(loaded, allow_imports=allow_imports))
-    if out is not None:
-        save_run(finished, Path(out))
+    checkpoints = None if folder is None else checked_place(folder, loaded, checkpoint_every)
+    finished = run_loaded(
+        prepare(loaded, allow_imports=allow_imports), folder=folder, checkpoints=checkpoints
+    )
+    if folder is not None:
+        save_finished(finished, folder, checkpoints)
     return finished
+
+
+def checked_place(
+    folder: Path, loaded: Loaded, checkpoint_every: int | None, *, overwrite: bool = False
+) -> Checkpoints | None:
+    """Return the checkpoints of a run that is to be written to a folder, None where none are to be made.
+
+    Raises
+    ------
+    RunFolderError
+        If the place holds something that is not to be replaced, or checkpoints of another run.
+    """
+    place = checkpoint_place(folder)
+    if checkpoint_every is None:
+        if (place / "run.json").is_file():
+            raise RunFolderError(
+                f"{place} is of an unfinished run: go on with it by --checkpoint-every N"
+                " (from Python: checkpoint_every=N), or delete it"
+            )
+        check_free(folder, overwrite=overwrite)
+        return None
+    if checkpoint_every < 1:
+        raise ValueError(f"checkpoint_every must be 1 or more; it is {checkpoint_every}")
+    checkpoints = Checkpoints(folder, checkpoint_every, loaded)
+    check_free(folder, overwrite=overwrite or checkpoints.found)
+    return checkpoints
+
+
+def save_finished(
+    run: Run, folder: Path, checkpoints: Checkpoints | None, *, overwrite: bool = False
+) -> None:
+    """Write the run folder; remove its checkpoints if the run was not interrupted.
+
+    Raises
+    ------
+    RunFolderError
+        If it can't be written.
+    """
+    if checkpoints is None:
+        save_run(run, folder, overwrite=overwrite)
+        return
+    save_run(run, folder, overwrite=overwrite or checkpoints.found, drafts=checkpoints.place)
+    if not run.interrupted:
+        checkpoints.remove()
 
 
 def load(folder: str | Path) -> Run:
@@ -85,8 +139,20 @@ def compare(*runs: Run | str | Path, reference: str | None = None) -> pd.DataFra
     return comparison(given, reference)
 
 
-def run_loaded(experiment: Experiment, on_round: OnRound = lambda label, result: None) -> Run:
+def run_loaded(
+    experiment: Experiment,
+    on_round: OnRound = lambda label, result: None,
+    *,
+    folder: Path | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Run:
     """Run a prepared scenario; an interrupt ends it, with the finished rounds kept.
+
+    Parameters
+    ----------
+    folder : where the run will be written, if it will: intervals that are too many for the memory go to a
+        file beside it
+    checkpoints : where it is saved at times, and what it goes on from
 
     Raises
     ------
@@ -95,8 +161,13 @@ def run_loaded(experiment: Experiment, on_round: OnRound = lambda label, result:
     """
     done: list[SchemeRun] = []
     interrupted = False
-    for scheme, plan in experiment.schemes:
-        result = run_scheme(experiment, scheme, plan, on_round)
+    if checkpoints is not None:
+        checkpoints.begin()
+        folder = checkpoints.place / "intervals"
+    writer = IntervalWriter(folder)
+    for number, (scheme, plan) in enumerate(experiment.schemes):
+        saved = checkpoints.of_scheme(number) if checkpoints else None
+        result = run_scheme(experiment, scheme, plan, on_round, writer, saved)
         if result is not None:
             done.append(result)
         interrupted = result is None or result.interrupted
@@ -107,14 +178,14 @@ def run_loaded(experiment: Experiment, on_round: OnRound = lambda label, result:
     return Run(
         scenario_yaml(experiment.loaded.scenario),
         _summary(experiment.loaded, done, interrupted=interrupted, trained=experiment.data is not None),
-        *(_joined([getattr(part, table) for part in done]) for table in TABLES),
+        **{table: _joined([getattr(part, table) for part in done]) for table in TABLES},
+        recorded=writer.finish(),
     )
 
 
 def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the schemes' rows as one table, its columns of the same types however many schemes there are."""
-    table = pd.concat(parts, ignore_index=True)
-    return table.astype(dict.fromkeys(table.select_dtypes("category"), "str"))
+    """Return the schemes' rows as one table."""
+    return pd.concat(parts, ignore_index=True)
 
 
 def _summary(

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ import pyarrow.csv
 
 from .curves import accuracy_figure
 from .gantt import gantt_figure
+from .gantt_panel import MAX_BARS
+from .intervals import Intervals, read_intervals
 from .memory_figure import memory_figure
 from .style import save_figure
-from .tables import stage_table
 
 __all__ = [
     "FORMAT",
@@ -48,9 +50,17 @@ _TEXT_COLUMNS = (
     "error",
 )
 _MEMORY_COLUMNS = ["label", "seed", "node", "time_s", "held_bits"]
-_FILES = ("scenario.yaml", "summary.json", "rounds.csv", "devices.csv", "nodes.csv", "intervals.parquet")
-TABLES = ("rounds", "devices", "nodes", "memory", "intervals")
-"""The tables of a run, in the order in which :class:`Run` takes them."""
+_FILES = (
+    "scenario.yaml",
+    "summary.json",
+    "rounds.csv",
+    "devices.csv",
+    "nodes.csv",
+    "stages.csv",
+    "intervals.parquet",
+)
+TABLES = ("rounds", "devices", "nodes", "stages", "memory")
+"""The tables of a run but its intervals."""
 
 
 class RunFolderError(Exception):
@@ -67,8 +77,10 @@ class Run:
         The scenario as YAML, every default filled in.
     summary : dict
         What ``summary.json`` holds; ``summary["schemes"]`` by label.
-    rounds, devices, nodes, memory, intervals : DataFrame
-        The tables of the run folder; ``memory`` has rows where compute nodes are in use.
+    rounds, devices, nodes, stages, memory : DataFrame
+        Tables of the run folder; ``memory`` has rows where compute nodes are in use.
+    recorded : Intervals
+        The intervals, which may be too many to be in memory at once.
     """
 
     scenario: str
@@ -76,18 +88,34 @@ class Run:
     rounds: pd.DataFrame
     devices: pd.DataFrame
     nodes: pd.DataFrame
+    stages: pd.DataFrame
     memory: pd.DataFrame
-    intervals: pd.DataFrame
+    recorded: Intervals
 
     def __repr__(self) -> str:
         """Return one line: the scenario, its seed, and what was run."""
         done = ", ".join(f"{label}: {s['rounds']} rounds" for label, s in self.summary["schemes"].items())
         return f"<Run of {self.summary['name']!r}, seed {self.summary['seed']}: {done}>"
 
-    @property
-    def stages(self) -> pd.DataFrame:
-        """Return where time and energy went: a row a scheme, node and phase."""
-        return stage_table(self.intervals)
+    @cached_property
+    def intervals(self) -> pd.DataFrame:
+        """Return the intervals as one table, read when it is first asked for."""
+        return self.recorded.frame()
+
+    def drawn_intervals(self, rounds: tuple[int, int] | None = None) -> pd.DataFrame:
+        """Return the intervals for a Gantt chart of these rounds, by default of the first ones.
+
+        Raises
+        ------
+        ValueError
+            If the run has none of the rounds.
+        """
+        if rounds is None:
+            return self.recorded.beginning(MAX_BARS)
+        last = int(self.rounds["round"].max())
+        if rounds[0] > last:
+            raise ValueError(f"rounds {rounds[0]} to {rounds[1]}: the table's rounds are 1 to {last}")
+        return self.recorded.of_rounds(*rounds)
 
     @property
     def interrupted(self) -> bool:
@@ -95,7 +123,9 @@ class Run:
         return bool(self.summary["interrupted"])
 
 
-def save_run(run: Run, folder: Path, *, overwrite: bool = False, figures: bool = True) -> None:
+def save_run(
+    run: Run, folder: Path, *, overwrite: bool = False, figures: bool = True, drafts: Path | None = None
+) -> None:
     """Write the run folder; it appears whole or not at all.
 
     Parameters
@@ -104,6 +134,7 @@ def save_run(run: Run, folder: Path, *, overwrite: bool = False, figures: bool =
     folder : Path
     overwrite : replace the run that is there
     figures : draw the charts too, which takes longer than all the rest
+    drafts : where the folder is made ready, on the same disk; beside its place by default
 
     Raises
     ------
@@ -113,7 +144,7 @@ def save_run(run: Run, folder: Path, *, overwrite: bool = False, figures: bool =
     check_free(folder, overwrite=overwrite)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=drafts or folder.parent))
     except OSError as error:
         raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from None
     try:
@@ -213,12 +244,13 @@ def _write_tables(run: Run, folder: Path) -> None:
     if len(run.memory):
         run.memory.to_parquet(folder / "memory.parquet", index=False)
     run.stages.to_csv(folder / "stages.csv", index=False)
-    run.intervals.to_parquet(folder / "intervals.parquet", index=False)
+    run.recorded.write(folder / "intervals.parquet")
 
 
 def _draw_figures(run: Run, folder: Path) -> None:
-    if len(run.intervals):
-        save_figure(gantt_figure(run.intervals), folder / "gantt.png")
+    drawn = run.drawn_intervals()
+    if len(drawn):
+        save_figure(gantt_figure(drawn), folder / "gantt.png")
     if len(run.memory):
         save_figure(memory_figure(run.memory, run.nodes), folder / "memory.png")
     if run.rounds["test_accuracy"].notna().any():
@@ -260,8 +292,9 @@ def load_run(folder: Path) -> Run:
             read_csv(folder / "rounds.csv"),
             read_csv(folder / "devices.csv"),
             read_csv(folder / "nodes.csv"),
+            read_csv(folder / "stages.csv"),
             pd.read_parquet(memory) if memory.is_file() else pd.DataFrame(columns=_MEMORY_COLUMNS),
-            pd.read_parquet(folder / "intervals.parquet"),
+            read_intervals(folder / "intervals.parquet"),
         )
     except (OSError, ValueError) as error:  # pyarrow's errors are among them
         raise RunFolderError(f"{folder} cannot be read: {error}") from None

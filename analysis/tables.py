@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-__all__ = ["ROUND_COLUMNS", "round_table", "scheme_summary", "stage_table"]
+__all__ = ["ROUND_COLUMNS", "RoundTotals", "StageTotals", "scheme_summary"]
 
 ROUND_COLUMNS = (
     "scheme",
@@ -37,51 +38,103 @@ ROUND_COLUMNS = (
 )
 
 
-def round_table(intervals: pd.DataFrame, learnt: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a round: times, bits, FLOPs and energy from the intervals, and what was learnt.
+class RoundTotals:
+    """Sums over the intervals of each round of one scheme, which come in parts, in order.
 
-    Parameters
+    Each sum is over the rows one after the other, so that it does not depend on how they are parted.
+
+    Attributes
     ----------
-    intervals : a single scheme's intervals; each belongs to a round
-    learnt : one row a finished round, in order, with ``scheme, label, seed, round, end_s, cut, participants,
-        updates, samples, train_loss``, the ``test_accuracy`` columns and ``validation_accuracy``; a round may
-        end before what it has left a compute node to do
+    last_end_s : float
+        When all had ended, [s].
     """
-    numbers = learnt["round"].to_numpy()
-    position = np.searchsorted(numbers, intervals["round"].to_numpy())
 
-    def total(column: str, mask: Any = True) -> Any:
-        chosen = np.where(mask, intervals[column].to_numpy(), 0.0)
-        return np.bincount(position, weights=chosen, minlength=len(numbers))
+    def __init__(self) -> None:
+        self.last_end_s = 0.0
+        self._sums = np.zeros((0, len(_SUMS)))  # [num_rounds, num_sums]
 
-    at_device = intervals["node"].astype(str).str.startswith("device-").to_numpy()
-    lane = intervals["lane"]
-    end_s = learnt["end_s"].to_numpy()
-    start_s = np.concatenate([[0.0], end_s[:-1]])
-    table = learnt.assign(
-        start_s=start_s,
-        latency_s=end_s - start_s,
-        uplink_bits=total("bits", (lane == "uplink").to_numpy()),
-        downlink_bits=total("bits", (lane == "downlink").to_numpy()),
-        client_flops=total("flops", at_device),
-        server_flops=total("flops", ~at_device),  # and what compute nodes do
-        energy_j=total("energy_j"),
-        # what batteries pay for: a downlink is the access point's to send
-        client_energy_j=total("energy_j", at_device & (lane != "downlink").to_numpy()),
-    )
-    return table[list(ROUND_COLUMNS)]
+    def add(self, intervals: pd.DataFrame) -> None:
+        """Go on with further intervals."""
+        if intervals.empty:
+            return
+        self.last_end_s = max(self.last_end_s, float(intervals["end_s"].max()))
+        position = intervals["round"].to_numpy() - 1
+        missing = int(position.max()) + 1 - len(self._sums)
+        if missing > 0:  # twice as many, so that rounds are not copied again and again
+            self._sums = np.pad(self._sums, ((0, max(missing, len(self._sums))), (0, 0)))
+        at_device = _at_device(intervals["node"])
+        lane = intervals["lane"]
+        uplink, downlink = (lane == "uplink").to_numpy(), (lane == "downlink").to_numpy()
+        everywhere = np.ones(len(intervals), dtype=bool)
+        masks = (uplink, downlink, at_device, ~at_device, everywhere, at_device & ~downlink)
+        for column, (name, mask) in enumerate(zip(_SUMS, masks, strict=True)):
+            amounts = intervals[_SUMS[name]].to_numpy()
+            np.add.at(self._sums[:, column], position[mask], amounts[mask])
+
+    def table(self, learnt: pd.DataFrame) -> pd.DataFrame:
+        """Return one row a round: times, bits, FLOPs and energy, and what was learnt.
+
+        Parameters
+        ----------
+        learnt : one row a finished round, in order, with ``scheme, label, seed, round, end_s, cut,
+            participants, updates, samples, train_loss``, the ``test_accuracy`` columns and
+            ``validation_accuracy``; a round may end before what it has left a compute node to do
+        """
+        sums = np.zeros((len(learnt), len(_SUMS)))
+        known = self._sums[: len(learnt)]
+        sums[: len(known)] = known
+        end_s = learnt["end_s"].to_numpy()
+        start_s = np.concatenate([[0.0], end_s[:-1]])
+        table = learnt.assign(
+            start_s=start_s, latency_s=end_s - start_s, **dict(zip(_SUMS, sums.T, strict=True))
+        )
+        return table[list(ROUND_COLUMNS)]
 
 
-def stage_table(intervals: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a label, seed, node and phase: where time and energy went.
+_SUMS = {
+    "uplink_bits": "bits",
+    "downlink_bits": "bits",
+    "client_flops": "flops",
+    "server_flops": "flops",  # and what compute nodes do
+    "energy_j": "energy_j",
+    "client_energy_j": "energy_j",  # what batteries pay for: a downlink is the access point's to send
+}
 
-    Columns: ``label, seed, node, phase, intervals, busy_s, wait_s, bits, flops, energy_j``, in the order in
-    which the phases were met.
-    """
-    keys = ["label", "seed", "node", "phase"]
-    busy = intervals.assign(intervals=1, busy_s=intervals["end_s"] - intervals["start_s"])
-    amounts = ["intervals", "busy_s", "wait_s", "bits", "flops", "energy_j"]
-    return busy.groupby(keys, sort=False, observed=True)[amounts].sum().reset_index()
+
+def _at_device(nodes: pd.Series[str]) -> NDArray[np.bool_]:
+    if isinstance(nodes.dtype, pd.CategoricalDtype):  # each name once, not each row
+        return np.asarray(nodes.cat.categories.str.startswith("device-"))[nodes.cat.codes.to_numpy()]
+    return nodes.str.startswith("device-").to_numpy(bool)
+
+
+class StageTotals:
+    """Where time and energy went: sums over intervals that come in parts, in order."""
+
+    def __init__(self) -> None:
+        self._total: pd.DataFrame | None = None
+
+    def add(self, intervals: pd.DataFrame) -> None:
+        """Go on with further intervals."""
+        busy = intervals.assign(intervals=1, busy_s=intervals["end_s"] - intervals["start_s"])
+        part = busy.groupby(_STAGE, sort=False, observed=True)[_AMOUNTS].sum().reset_index()
+        part = part.astype(dict.fromkeys(["label", "node", "phase"], "str"))
+        if self._total is not None:
+            both = pd.concat([self._total, part], ignore_index=True)
+            part = both.groupby(_STAGE, sort=False)[_AMOUNTS].sum().reset_index()
+        self._total = part
+
+    def table(self) -> pd.DataFrame:
+        """Return one row a label, seed, node and phase, in the order in which the phases were met.
+
+        Columns: ``label, seed, node, phase, intervals, busy_s, wait_s, bits, flops, energy_j``.
+        """
+        if self._total is None:
+            return pd.DataFrame(columns=[*_STAGE, *_AMOUNTS])
+        return self._total
+
+
+_STAGE = ["label", "seed", "node", "phase"]
+_AMOUNTS = ["intervals", "busy_s", "wait_s", "bits", "flops", "energy_j"]
 
 
 def scheme_summary(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, Any]:

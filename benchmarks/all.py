@@ -11,6 +11,7 @@ import fleets
 import multihop
 import planning
 import quickstart
+import record
 import shares_and_placement
 import startup
 import sweeps
@@ -23,6 +24,7 @@ BENCHMARKS = (
     quickstart,
     events,
     fleets,
+    record,
     planning,
     shares_and_placement,
     workflow,

@@ -54,8 +54,8 @@ class BatteryDevice(Device):
             share = self.charge_j / energy_j
             lasting_s = share * (end_s - start_s)
             if lane.pace is not None and lane is self.lanes["compute"]:
-                assert self._speed is not None
-                lasting_s = self._speed.duration_s(start_s, share * lane.pace.done(start_s, end_s))
+                assert self.speed is not None
+                lasting_s = self.speed.duration_s(start_s, share * lane.pace.done(start_s, end_s))
             delay_s = start_s + lasting_s - self.env.now
             if self.env.now + delay_s < end_s:  # else it lasts to the end of the job, but for rounding
                 self._leave_in(delay_s)
@@ -74,11 +74,11 @@ class BatteryDevice(Device):
     def abandon(self) -> None:
         """Stop computing, sending and receiving now; what was not spent stays in the battery."""
         self._alarm = None
+        cut_off = [lane.row for lane in self.lanes.values() if lane.free_at_s > self.env.now]
         super().abandon()
         row, energy_j = self._booked
-        if row >= 0:
+        if row in cut_off:
             self.charge_j += energy_j - self.record.energy_j(row)
-            self._booked = (-1, 0.0)
 
     def _leave_in(self, delay_s: float) -> None:
         alarm = self._alarm = Timeout(self.env, delay_s)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from array import array
+from typing import TypeAlias
 
 from simpy import Environment, Timeout
 
@@ -10,7 +12,11 @@ from .nodes import Lane, Node
 from .phases import Phase
 from .record import IntervalRecord
 
-__all__ = ["ComputeNode", "MemoryAccount", "ServerShare", "Wire"]
+__all__ = ["ComputeNode", "MemoryAccount", "MemoryState", "ServerShare", "Wire"]
+
+
+MemoryState: TypeAlias = "tuple[float, float, array[float]]"
+"""What is held, the most so far, and all changes."""
 
 
 class MemoryAccount:
@@ -20,20 +26,34 @@ class MemoryAccount:
     ----------
     held_bits, peak_bits : float
         Now, and the most so far, [bit].
-    changes : list of (time_s, held_bits)
-        Each change, with what is held after it.
+    packed : array
+        Of each change its time, [s], and what is held after it, [bit], one behind the other.
     """
 
     def __init__(self, env: Environment) -> None:
         self._env = env
         self.held_bits = self.peak_bits = 0.0
-        self.changes: list[tuple[float, float]] = []
+        self.packed = array("d")
 
     def take(self, bits: float) -> None:
         """Hold so many bits more; fewer, where negative."""
         self.held_bits += bits
         self.peak_bits = max(self.peak_bits, self.held_bits)
-        self.changes.append((self._env._now, self.held_bits))  # the property costs a tenth of an event
+        self.packed.extend((self._env._now, self.held_bits))  # the property costs a tenth of an event
+
+    @property
+    def changes(self) -> list[tuple[float, float]]:
+        """Return each change's time, [s], with what is held after it, [bit]."""
+        return list(zip(self.packed[::2], self.packed[1::2], strict=True))
+
+    def state(self) -> MemoryState:
+        """Return what an account must know to go on."""
+        return self.held_bits, self.peak_bits, self.packed[:]
+
+    def go_on_from(self, state: MemoryState) -> None:
+        """Take over what another account held."""
+        self.held_bits, self.peak_bits, changes = state
+        self.packed = changes[:]
 
 
 class ComputeNode(Node):
@@ -110,6 +130,7 @@ class ServerShare(Node):
 
     def set_share(self, share: float) -> None:
         """Have this share of the processor from now on."""
+        self.share = share
         self.seconds_per_flop = self._whole_s_per_flop * (math.inf if share == 0 else 1 / share)
 
 
@@ -126,7 +147,7 @@ class Wire(Node):
         self, env: Environment, record: IntervalRecord, index: int, *, rate_bps: float, delay_s: float
     ) -> None:
         super().__init__(env, record, index, clock_hz=1.0, cycles_per_flop=0.0, switched_capacitance=0.0)
-        self._lane = Lane()
+        self._lane = self.lanes["wire"] = Lane()
         self._rate_bps = rate_bps
         self._delay_s = delay_s
 

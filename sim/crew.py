@@ -62,8 +62,9 @@ class Call:
 
     def leave(self, client: int) -> None:
         """Note that the client is at the end of its path."""
-        if client not in self._arrived:
-            self.arrive(client)
+        self._arrived.add(client)
+        if len(self._arrived) == self._awaited:
+            self._close()
         self._working.discard(client)
         if not self._working:
             self._finish()
@@ -92,13 +93,19 @@ class Crew:
     A process for the whole run, woken by one shared event per call, costs less than a new process for each
     part of each round. There are as many as the most clients that a round has had, so that a call costs
     what its round's clients cost, whatever the population that they are from.
+
+    Parameters
+    ----------
+    order : sequence of int, optional
+        The seats that there are from the beginning, in the order in which they hear a call; none by default.
     """
 
-    def __init__(self, env: Environment) -> None:
+    def __init__(self, env: Environment, order: Sequence[int] = ()) -> None:
         self._env = env
         self._next_call: Event = env.event()
         self._call: Call | None = None
-        self._processes: list[Process] = []
+        begun = {number: env.process(self._serve(number)) for number in order}
+        self._processes = [begun[number] for number in range(len(order))]
         self._devices: list[Device] = []
         self._clients: list[int] = []  # by process; -1 where there is none for it
         self._process_of: dict[int, Process] = {}
@@ -111,6 +118,17 @@ class Crew:
         self._clients += [-1] * (made - len(devices))
         self._processes += [env.process(self._serve(number)) for number in range(made, len(devices))]
         self._process_of = dict(zip(self._clients, self._processes, strict=True))
+
+    def waiting(self) -> tuple[int, ...]:
+        """Return the seats that wait for the next call, in the order in which they will hear it."""
+        seats = {process: number for number, process in enumerate(self._processes)}
+        waiting = [getattr(callback, "__self__", None) for callback in self._next_call.callbacks or ()]
+        return tuple(seats[process] for process in waiting if process in seats)
+
+    def busy(self) -> list[int]:
+        """Return the clients that don't wait for the next call."""
+        waiting = set(self.waiting())
+        return [client for seat, client in enumerate(self._clients) if seat not in waiting]
 
     def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> Call:
         """Send the members on the path, and return the call that says when they are there.

@@ -90,6 +90,11 @@ class Medium:
             self._empty_s.pop(client, None)
             self._share_out_at(0.0)
 
+    @property
+    def open_rows(self) -> list[int]:
+        """Return the rows of transfers in progress; -1 for one that has not sent yet."""
+        return [transfer.row for transfer in self._transfers.values()]
+
     def _count_off(self) -> None:
         """Count what was sent since the last change."""
         now_s = self._env.now

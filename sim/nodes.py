@@ -98,7 +98,7 @@ class Node:
         self.name = record.nodes[index]
         self.seconds_per_flop = cycles_per_flop / clock_hz
         self.joules_per_flop = switched_capacitance * clock_hz**2 * cycles_per_flop
-        self._speed = speed
+        self.speed = speed
         self._compute_lane = Lane(speed)
         self.lanes: dict[LaneName, Lane] = {
             "compute": self._compute_lane,
@@ -112,9 +112,9 @@ class Node:
         No FLOPs take no time of their own and leave no interval, but wait their turn.
         """
         work_s = flops * self.seconds_per_flop
-        if self._speed is not None and flops:
+        if self.speed is not None and flops:
             start_s = max(self.env.now, self._compute_lane.free_at_s)
-            work_s = self._speed.duration_s(start_s, work_s)
+            work_s = self.speed.duration_s(start_s, work_s)
         return self.occupy(
             self._compute_lane, phase, work_s, 0.0, flops, flops * self.joules_per_flop, client
         )

@@ -53,28 +53,31 @@ class Turns:
     uplink : whether the clients send, or the access point
     slot_s : float
         Longest turn, [s].
+
+    Attributes
+    ----------
+    turn : whose turn it is, -1 before the first, and when it ends at the latest, [s]
     """
 
     def __init__(self, source: LinkSource, *, uplink: bool, slot_s: float) -> None:
         self._source = source
         self._uplink = uplink
         self._slot_s = slot_s
-        self._client = -1
-        self._slot_end_s = 0.0
+        self.turn = (-1, 0.0)
 
     def share(self, bits_left: Mapping[int, float], now_s: float) -> Share:
         """Return the whole band for the one whose turn it is, and nothing for the others."""
-        if self._client not in bits_left or now_s >= self._slot_end_s:
-            behind = [client for client in bits_left if client > self._client]
-            self._client = min(behind or bits_left)
-            self._slot_end_s = now_s + self._slot_s
+        active, slot_end_s = self.turn
+        if active not in bits_left or now_s >= slot_end_s:
+            behind = [client for client in bits_left if client > active]
+            active, slot_end_s = self.turn = min(behind or bits_left), now_s + self._slot_s
         links, until_s = self._source.at(now_s)
         rates = links.uplink_bps if self._uplink else links.downlink_bps
         powers = links.uplink_w if self._uplink else links.downlink_w
         rate_bps, power_w = dict.fromkeys(bits_left, 0.0), dict.fromkeys(bits_left, 0.0)
-        rate_bps[self._client] = float(rates[self._client])
-        power_w[self._client] = float(powers[self._client])
-        return Share(rate_bps, power_w, min(until_s, self._slot_end_s))
+        rate_bps[active] = float(rates[active])
+        power_w[active] = float(powers[active])
+        return Share(rate_bps, power_w, min(until_s, slot_end_s))
 
 
 class GainSource(Protocol):

@@ -21,11 +21,12 @@ from .fleet import Fleet
 from .links import LinkSource
 from .medium import Medium
 from .network import Network
-from .nodes import Carrier, Device, Server
+from .nodes import Carrier, Device, Node, Server
 from .phases import Phase
-from .processor import SlowdownTrace
+from .processor import SlowdownTrace, SpeedTrace
 from .record import IntervalRecord
-from .sharing import Sharing
+from .sharing import Sharing, Turns
+from .world_state import UnfinishedError, WorldState
 
 __all__ = ["World", "slowdown_traces"]
 
@@ -47,6 +48,7 @@ class World:
     members : sequence of int, optional
         The devices that links, sharing and shares are for, rising; all by default. Only these exist: others
         of the fleet are made when they are first admitted.
+    since : the state between two rounds to go on from; the beginning by default
 
     Attributes
     ----------
@@ -75,27 +77,29 @@ class World:
         server: ServerSection,
         fleet: Fleet,
         links: LinkSource,
-        speeds: Sequence[SlowdownTrace | None],
+        speeds: Sequence[SpeedTrace | None],
         sharing: tuple[Sharing, Sharing] | None = None,
         *,
         network: Network | None = None,
         server_shares: Sequence[float] = (),
         members: Sequence[int] | None = None,
+        since: WorldState | None = None,
     ) -> None:
-        self.env = Environment()
+        self.env = Environment(since.now_s if since else 0.0)
         self.service = server.service
         self.drawn: tuple[int, ...] | None = None
         self.candidates = len(fleet)
         self.clients = tuple(range(len(fleet)) if members is None else members)
         self.left_at_s: dict[int, float] = {}
         self.clients_may_leave = fleet.battery_j is not None
-        self.record = IntervalRecord(["server"])
-        self._next_index = 1 + len(fleet)  # a device has its own number + 1
+        self.record = IntervalRecord(["server"], since.record if since else None)
+        self._number_of = {name: number for number, name in self.record.nodes.items()}
+        self._next_index = max(1 + len(fleet), *(number + 1 for number in self.record.nodes))
         self.server = Server(self.env, self.record, 0, **_processor(server))
         self._server_section = server
         self._fleet, self._speeds = fleet, speeds
         self.devices: dict[int, Device] = {}
-        self._crew = Crew(self.env)
+        self._crew = Crew(self.env, since.waiting if since else ())
         self._media: tuple[Medium, Medium] | None = None
         if sharing is not None:
             self._media = (
@@ -107,13 +111,17 @@ class World:
         for ends in (("access-point", "server"), ("server", "access-point")):
             self.graph.add_edge(*ends)
         self.server_shares: list[ServerShare] = []
+        for client, speed in since.speeds.items() if since else ():
+            self.devices[client] = self._device(fleet, client, speed)
         self._admit(self.clients)
         self.connect(links, sharing)
-        self._share_server(server_shares)
+        self._share_server(since.server_shares if since else server_shares)
         self.compute_nodes: dict[str, ComputeNode] = {}
         self._network = network
         if network is not None:
             self._add_network(network)
+        if since is not None:
+            self._go_on_from(since)
 
     def admit(
         self,
@@ -155,7 +163,9 @@ class World:
             self.server_shares[row].set_share(float(share))
 
     def _add_name(self, name: str) -> int:
-        index, self._next_index = self._next_index, self._next_index + 1
+        if name not in self._number_of:
+            self._number_of[name], self._next_index = self._next_index, self._next_index + 1
+        index = self._number_of[name]
         self.record.nodes[index] = name
         return index
 
@@ -168,7 +178,7 @@ class World:
             index = self._add_name(f"{start}>{end}")
             self.graph.add_edge(start, end, link=Wire(self.env, self.record, index, **wire))
 
-    def _device(self, fleet: Fleet, client: int, speed: SlowdownTrace | None) -> Device:
+    def _device(self, fleet: Fleet, client: int, speed: SpeedTrace | None) -> Device:
         self.record.nodes[client + 1] = f"device-{client}"
         make: Callable[..., Device] = Device
         if fleet.battery_j is not None:
@@ -237,6 +247,72 @@ class World:
         assert self._network is not None
         for hop in self._network.route(start, end, bits):
             yield self.graph.edges[hop]["link"].carry(phase, bits, client)
+
+    @property
+    def first_open_row(self) -> int:
+        """Return the first row that may change yet: a device's last job, a transfer on a shared band."""
+        now_s = self.env.now
+        rows = [
+            lane.row
+            for device in self.devices.values()
+            for lane in device.lanes.values()
+            if lane.free_at_s > now_s
+        ]
+        for medium in self._media or ():
+            rows += [row for row in medium.open_rows if row >= 0]
+        return min(rows, default=len(self.record))
+
+    def state(self) -> WorldState:
+        """Return the state between two rounds, from which a new world goes on as this one would.
+
+        Raises
+        ------
+        UnfinishedError
+            If something goes on that a state can't hold.
+        """
+        busy = [self.devices[client].name for client in self._crew.busy()]
+        if busy or self.first_open_row < len(self.record) or any(m.open_rows for m in self._media or ()):
+            raise UnfinishedError(
+                "the round has ended while clients were not done"
+                + (f" ({', '.join(busy[:3])}{', …' if len(busy) > 3 else ''})" if busy else "")
+            )
+        return WorldState(
+            now_s=float(self.env.now),
+            record=self.record.state(),
+            waiting=self._crew.waiting(),
+            clients=self.clients,
+            left_at_s=dict(self.left_at_s),
+            free_at_s={n.name: [lane.free_at_s for lane in n.lanes.values()] for n in self._nodes()},
+            charges_j={client: device.charge_j for client, device in self.devices.items()},
+            speeds={client: device.speed for client, device in self.devices.items()},
+            server_shares=[node.share for node in self.server_shares],
+            turns=[m.sharing.turn if isinstance(m.sharing, Turns) else None for m in self._media or ()],
+            memories={name: node.memory.state() for name, node in self.compute_nodes.items()},
+        )
+
+    def _go_on_from(self, state: WorldState) -> None:
+        self.clients, self.left_at_s = state.clients, dict(state.left_at_s)
+        for node in self._nodes():
+            for lane, free_at_s in zip(node.lanes.values(), state.free_at_s[node.name], strict=True):
+                lane.free_at_s = free_at_s
+        for client, charge_j in state.charges_j.items():
+            self.devices[client].charge_j = charge_j
+        for medium, turn in zip(self._media or (), state.turns, strict=True):
+            if isinstance(medium.sharing, Turns) and turn is not None:
+                medium.sharing.turn = turn
+        for name, memory in state.memories.items():
+            self.compute_nodes[name].memory.go_on_from(memory)
+
+    def _nodes(self) -> list[Node]:
+        """Return everything that has lanes."""
+        wires = [edge["link"] for _, _, edge in self.graph.edges(data=True) if "link" in edge]
+        return [
+            self.server,
+            *self.devices.values(),
+            *self.server_shares,
+            *self.compute_nodes.values(),
+            *(wire for wire in wires if isinstance(wire, Node)),
+        ]
 
     def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> Call:
         """Send clients on a path side by side; see :meth:`Crew.start`."""

@@ -61,7 +61,15 @@ class Pruner:
         self._parts: dict[nn.Module, Tensors] = {}
         self._aside: dict[nn.Module, Tensors] = {}
         self._importances: list[Tensors] = []
+        self._optimizers: list[torch.optim.Optimizer | None] = []  # of each client's part
+        self._tensors: list[Tensors] = []
         self.kept: Tensors = {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over a saved state; optimisers are saved without what they call before and after a step."""
+        vars(self).update(state)
+        for watched in zip(self._optimizers, self._tensors, self._importances, strict=True):
+            self._hook(*watched)
 
     def watch(self, part: nn.Module, optimizer: torch.optim.Optimizer | None) -> None:
         """Prune this part too: the next client's. A part that travels is watched once for each client."""
@@ -73,6 +81,11 @@ class Pruner:
         importances: Tensors = {}
         self._parts[part] = tensors
         self._importances.append(importances)
+        self._optimizers.append(optimizer)
+        self._tensors.append(tensors)
+        self._hook(optimizer, tensors, importances)
+
+    def _hook(self, optimizer: torch.optim.Optimizer | None, tensors: Tensors, importances: Tensors) -> None:
         if optimizer is None:
             return
 

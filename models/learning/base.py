@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
+import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -22,11 +24,12 @@ from .averaging import average_into
 from .client_data import ClientData, Samples
 from .client_parts import ClientParts
 
-__all__ = ["Composite", "Evaluation", "Learner", "Part", "Setup", "objective"]
+__all__ = ["Composite", "Evaluation", "Learner", "Part", "Setup", "new_part", "objective"]
 
 Composite: TypeAlias = tuple[nn.Module, nn.Module]
 """A client's part and the server's part that completes it."""
 
+_GIVEN = {"data", "_build"}  # of a learner's attributes, what every learner of a scenario is given anew
 _EVALUATION_ROWS = 1024  # samples in one pass: bounds memory, and changes no result
 
 
@@ -117,6 +120,22 @@ def _optimizer(
     return torch.optim.SGD(parameters, lr=lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
 
 
+def new_part(
+    module: nn.Module, settings: Optimizer, lr: float, compression: LearnerCompression | None
+) -> Part:
+    """Return the module with an optimiser at this rate: the next client's part for a compression."""
+    part = Part(module, settings, lr)
+    if compression is not None:
+        compression.watch(module, part.optimizer)
+    return part
+
+
+def _copied_part(
+    template: nn.Module, settings: Optimizer, lr: float, compression: LearnerCompression | None
+) -> Part:
+    return new_part(copy.deepcopy(template), settings, lr, compression)
+
+
 def objective(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Return ``Σ weights·ℓ``, the cross-entropy summed with one weight a row, as a scalar.
 
@@ -174,10 +193,7 @@ class Learner(ABC):
 
     def client_part(self, module: nn.Module) -> Part:
         """Return the module with an optimiser at the clients' rate: the next client's part."""
-        part = Part(module, self.settings, self.settings.client_lr)
-        if self.compression is not None:
-            self.compression.watch(module, part.optimizer)
-        return part
+        return new_part(module, self.settings, self.settings.client_lr, self.compression)
 
     def server_part(self, module: nn.Module) -> Part:
         """Return the module with an optimiser at the server's rate."""
@@ -307,19 +323,40 @@ class Learner(ABC):
 
     def client_parts(self, module: nn.Module) -> ClientParts[Part]:
         """Return a part for each client, all as the module is now."""
+        return self.watched(self._copies(module, self.settings.client_lr, self.compression))
+
+    def server_parts(self, module: nn.Module) -> ClientParts[Part]:
+        """Return a copy of the server's part for each client, all as the module is now."""
+        return self._copies(module, self.settings.server_lr, None)
+
+    def _copies(
+        self, module: nn.Module, lr: float, compression: LearnerCompression | None
+    ) -> ClientParts[Part]:
         template = copy.deepcopy(module)
-        parts = ClientParts(
-            self.data.clients,
-            lambda: self.client_part(copy.deepcopy(template)),
-            [*template.parameters(), *template.buffers()],
-        )
-        return self.watched(parts)
+        make = partial(_copied_part, template, self.settings, lr, compression)
+        return ClientParts(self.data.clients, make, [*template.parameters(), *template.buffers()])
 
     def watched(self, parts: ClientParts[Part]) -> ClientParts[Part]:
         """Return the clients' parts, all made at once where a compression counts them in their order."""
         if self.compression is not None:
             list(parts)
         return parts
+
+    def state(self) -> bytes:
+        """Return all that rounds have changed: weights, buffers, optimisers, masks, models received.
+
+        Whole objects are saved rather than named tensors, so that whatever a learner keeps from one round to
+        the next is among them, and what is shared stays shared. Random draws have no state: each has a stream
+        of its own for its round.
+        """
+        kept = {name: value for name, value in vars(self).items() if name not in _GIVEN}
+        buffer = io.BytesIO()
+        torch.save(kept, buffer)
+        return buffer.getvalue()
+
+    def go_on_from(self, state: bytes) -> None:
+        """Take over the state of a learner that was made like this one."""
+        vars(self).update(torch.load(io.BytesIO(state), weights_only=False))
 
     def average_of(
         self, parts: Sequence[Part] | Mapping[int, Part], clients: Sequence[int], into: nn.Module

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -53,7 +54,7 @@ class ChainLearner(Learner):
         template = self.new_model()
         self._models = ClientParts(
             self.data.clients,
-            lambda: _WholeModel(copy.deepcopy(template)),
+            partial(_copied_model, template),
             [*template.parameters(), *template.buffers()],
         )
         if self.compression is not None:  # it counts the clients' parts in their order
@@ -146,6 +147,14 @@ class ChainLearner(Learner):
         arrived = dict(zip(map(id, sent), self.compression.arrived(client, module), strict=True))
         return [arrived.get(id(tensor), tensor) for tensor in tensors]
 
+    def go_on_from(self, state: bytes) -> None:
+        """Take over the state of a learner that was made like this one; bounds stay the scheme's."""
+        bounds = self._bounds
+        super().go_on_from(state)
+        if isinstance(bounds, dict) and isinstance(self._bounds, dict):
+            bounds.update(self._bounds)
+        self._bounds = bounds
+
     def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return the one model that all clients have after averaging."""
         first, *others = (part.module for part in self._parts_of(clients[0]))
@@ -163,3 +172,7 @@ class _WholeModel:
         self.module = module
         self.tensors = [*module.parameters(), *module.buffers()]
         self.parts: dict[tuple[int, ...], list[Part]] = {}
+
+
+def _copied_model(template: nn.Sequential) -> _WholeModel:
+    return _WholeModel(copy.deepcopy(template))

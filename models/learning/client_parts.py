@@ -35,7 +35,7 @@ class ClientParts(Sequence[P], Generic[P]):
     ----------
     count : int
         Number of clients.
-    make : makes a part as the template is now
+    make : makes a part as the template is now; a module's function, so that it can be saved
     template : the tensors that averages go to, which ``make`` copies; none where parts are never averaged
     """
 

@@ -6,10 +6,11 @@ Gupta and Raskar, "Distributed learning of deep neural network over multiple age
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 
-from .base import Composite, Learner, Setup, objective
+from .base import Composite, Learner, Setup, new_part, objective
 from .client_parts import ClientParts
 
 __all__ = ["RelayLearner"]
@@ -25,7 +26,8 @@ class RelayLearner(Learner):
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         self._module, server = self.new_parts()
-        self.clients = self.watched(ClientParts(self.data.clients, lambda: self.client_part(self._module)))
+        make = partial(new_part, self._module, self.settings, self.settings.client_lr, self.compression)
+        self.clients = self.watched(ClientParts(self.data.clients, make))
         self.server = self.server_part(server)
         self._round = 0
         self._shares: list[float] = self.data.shares.tolist()

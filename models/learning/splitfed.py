@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ...scenarios.streams import stream
 from .base import Composite, Learner, Part, Setup, objective
-from .client_parts import ClientParts
 
 __all__ = ["PrivateServerLearner", "SharedServerLearner"]
 
@@ -107,12 +106,7 @@ class PrivateServerLearner(_SplitFedLearner):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        template = copy.deepcopy(self._average[1])
-        self._servers = ClientParts(
-            self.data.clients,
-            lambda: self.server_part(copy.deepcopy(template)),
-            [*template.parameters(), *template.buffers()],
-        )
+        self._servers = self.server_parts(self._average[1])
 
     def server_for(self, client: int) -> Part:
         """Return the client's own server copy."""

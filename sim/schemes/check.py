@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,9 +20,11 @@ from ..fleet import Fleet
 from ..layer_work import reckoned_work
 from ..network import build_network
 from ..radio.rates import Band
+from ..record import TimelineHash
 from ..world import World
+from ..world_state import UnfinishedError, WorldState
 from .base import Job, Scheme, Speeds
-from .engine import RoundResult, rounds
+from .engine import Progress, RoundResult, rounds
 from .planning import SchemePlan, plan_scheme, settled, whole_band
 from .site import Site
 
@@ -76,8 +79,9 @@ def check_scheme(name: str, **parameters: Any) -> None:
     """Check a registered scheme, with these parameters, on small worlds of one and of three clients.
 
     It must yield events alone and return an ``Outcome``; record all the time it takes, in intervals
-    that don't overlap; do the same again when run again, and the same with and without a learner; give
-    the closed form that it plans with; leave late clients out; and send by its declared ``band``.
+    that don't overlap; do the same again when run again, when it goes on from a checkpoint, and with and
+    without a learner; give the closed form that it plans with; leave late clients out; and send by its
+    declared ``band``.
 
     Raises
     ------
@@ -154,7 +158,20 @@ class _Trial:
         world = self._world(scheme, plan)
         return world, list(rounds(scheme, world, learner, Stop(rounds=_ROUNDS), _ROUNDS))
 
-    def _world(self, scheme: Scheme, plan: SchemePlan) -> World:
+    def resumed(self) -> str:
+        """Return the hash of a run that goes on from its state after the first round, in a new world."""
+        progress, timeline = Progress(), TimelineHash()
+        state: WorldState | None = None
+        for count in (1, _ROUNDS):
+            scheme, plan = self.scheme()
+            world = self._world(scheme, plan, state)
+            for _ in rounds(scheme, world, None, Stop(rounds=count), _ROUNDS, progress=progress):
+                pass
+            timeline.add(world.record.take(world.first_open_row))
+            state = pickle.loads(pickle.dumps(world.state()))
+        return timeline.hexdigest(world.record)
+
+    def _world(self, scheme: Scheme, plan: SchemePlan, since: WorldState | None = None) -> World:
         return World(
             self._server,
             self._fleet,
@@ -162,6 +179,7 @@ class _Trial:
             [None] * self.clients,
             network=self._network,
             server_shares=scheme.server_shares,
+            since=since,
         )
 
     def planned_rounds_s(self) -> float:
@@ -193,6 +211,12 @@ def _broken_rules(trial: _Trial) -> Iterator[str]:
     yield from _intervals(trial, table, results)
     if world.record.fingerprint() != trial.run()[0].record.fingerprint():
         yield "a second run differs: draw from a stream, never from a global random state"
+    try:
+        resumed = trial.resumed()
+    except UnfinishedError:  # it can't be saved, which is told to who tries
+        resumed = world.record.fingerprint()
+    if world.record.fingerprint() != resumed:
+        yield "a run that goes on from a checkpoint differs: keep nothing in the scheme between two rounds"
     learner = _RecordingLearner()
     learnt, _ = trial.run(learner)
     if learnt.record.fingerprint() != world.record.fingerprint():

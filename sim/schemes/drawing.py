@@ -21,7 +21,7 @@ from .on_air import PlannedLinks, sharing_rules
 from .planning import SchemePlan, plan_scheme, settled
 from .site import Site
 
-__all__ = ["Drawing", "Given", "devices_in_time", "draw_for"]
+__all__ = ["Drawing", "Drawn", "Given", "devices_in_time", "draw_for"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,22 @@ class Given:
     plan: SchemePlan
     row: int
     server_share: float | None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a drawing of clients goes on from; who is drawn, and when they are on, depends on the seed alone.
+
+    Attributes
+    ----------
+    plan, members : the plan at hand, and the devices that it is for
+    plans, given : as of :class:`Drawing`
+    """
+
+    plan: SchemePlan
+    members: tuple[int, ...]
+    plans: int
+    given: dict[int, Given]
 
 
 class Drawing:
@@ -47,9 +63,12 @@ class Drawing:
     draw : who takes part
     channel, speeds, site : of all devices
     allocation, radio, seed : as the first plan was made with
+    since : what to go on from; the beginning by default
 
     Attributes
     ----------
+    plan : SchemePlan
+        The one at hand.
     plans : int
         How many plans were made after the first.
     given : dict of int to Given
@@ -67,9 +86,10 @@ class Drawing:
         allocation: Allocation,
         radio: Radio,
         seed: int,
+        since: Drawn | None = None,
     ) -> None:
         self._scheme = scheme
-        self._plan = plan
+        self.plan = plan if since is None else since.plan
         self._draw = draw
         self._channel = channel
         self._speeds = speeds
@@ -78,15 +98,21 @@ class Drawing:
         self._allocation = allocation.model_copy(update=fixed)
         self._radio = radio
         self._seed = seed
-        self._members = draw.foremost()
-        self.plans = 0
-        self.given: dict[int, Given] = {}
-        self._arrange(self._members)  # an earlier run of the scheme has left it as its last round was
+        self._members = draw.foremost() if since is None else since.members
+        self.plans = 0 if since is None else since.plans
+        self.given: dict[int, Given] = {} if since is None else dict(since.given)
+        arranged = self._arrange(self._members)  # an earlier run of the scheme left it as its last round was
+        if since is not None:
+            settled(scheme, self.plan, arranged)
 
     @property
     def members(self) -> tuple[int, ...]:
         """Return the devices that the plan at hand is for."""
         return self._members
+
+    def state(self) -> Drawn:
+        """Return what another drawing of the same clients must know to go on."""
+        return Drawn(self.plan, self._members, self.plans, dict(self.given))
 
     def before_round(self, world: World, number: int) -> None:
         """Draw the round's clients, and connect them by a plan of their own."""
@@ -101,7 +127,7 @@ class Drawing:
         world.drawn = members
         shares = self._scheme.server_shares
         for row, client in enumerate(members):
-            self.given[client] = Given(self._plan, row, shares[row] if shares else None)
+            self.given[client] = Given(self.plan, row, shares[row] if shares else None)
 
     def _take(self, world: World, members: tuple[int, ...], number: int, *, replan: bool) -> None:
         rows = np.asarray(members, dtype=np.intp)
@@ -121,18 +147,18 @@ class Drawing:
             own_links=site.links if site.own_links else None,
         )
         scheme.cut = plan.cut
-        self._plan = settled(scheme, plan, site)
+        self.plan = settled(scheme, plan, site)
         self._members = members
         self.plans += 1
-        links = PlannedLinks(self._plan, channel)
-        sharing = sharing_rules(scheme, self._plan, channel, links, self._radio)
+        links = PlannedLinks(self.plan, channel)
+        sharing = sharing_rules(scheme, self.plan, channel, links, self._radio)
         world.admit(members, links, sharing, scheme.server_shares)
 
     def _arrange(self, members: tuple[int, ...]) -> Site:
         site = self._site.of(members)
         self._scheme.job = replace(self._scheme.job, clients=len(members))
         self._scheme.arrange(site)
-        self._scheme.cut = self._plan.cut
+        self._scheme.cut = self.plan.cut
         return site
 
     def _known(self, channel: Channel, now_s: float, number: int) -> NDArray[np.float64]:

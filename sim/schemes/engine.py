@@ -12,7 +12,7 @@ from ..world import World
 from .base import Outcome, Scheme
 from .mask_renewal import MaskRenewal
 
-__all__ = ["Accuracy", "RoundResult", "rounds"]
+__all__ = ["Accuracy", "Progress", "RoundResult", "rounds"]
 
 
 class Accuracy(Protocol):
@@ -49,6 +49,8 @@ class RoundResult:
     train_loss : float
         NaN where nothing was trained.
     accuracy : of the evaluation at the end of the round, None where none was due
+    is_last : bool
+        Whether the run ends with it.
     """
 
     number: int
@@ -56,6 +58,23 @@ class RoundResult:
     outcome: Outcome
     train_loss: float
     accuracy: Accuracy | None
+    is_last: bool
+
+
+@dataclass
+class Progress:
+    """How far the rounds of a run have come, besides what the world and the learner know.
+
+    Attributes
+    ----------
+    finished : int
+        Number of finished rounds.
+    masks_due : int
+        The round from which on masks are to be renewed.
+    """
+
+    finished: int = 0
+    masks_due: int = 1
 
 
 def rounds(
@@ -65,6 +84,7 @@ def rounds(
     stop: Stop,
     evaluate_every: int,
     before_round: Callable[[World, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[RoundResult]:
     """Run rounds and yield each as it finishes; the last one is always evaluated.
 
@@ -77,14 +97,17 @@ def rounds(
     evaluate_every : int
         Rounds between two evaluations.
     before_round : called with the world and the number of each round before it starts
+    progress : what to go on from, kept up to date; the beginning by default
     """
+    progress = progress or Progress()
     compression = scheme.job.compression
-    runs: Scheme | MaskRenewal = scheme
+    renewal = None
     if compression is not None and compression.renew_every is not None:
-        runs = MaskRenewal(scheme, compression.renew_every)
-    number = 0
+        renewal = MaskRenewal(scheme, compression.renew_every)
+        renewal.due = progress.masks_due
+    runs: Scheme | MaskRenewal = renewal or scheme
     while True:
-        number += 1
+        number = progress.finished + 1
         world.record.round = number
         if before_round is not None:
             before_round(world, number)
@@ -102,6 +125,9 @@ def rounds(
             if last or number % evaluate_every == 0:
                 accuracy = learner.evaluate() if world.drawn is None else learner.evaluate(world.drawn)
                 last = last or (stop.accuracy is not None and accuracy.mean >= stop.accuracy)
-        yield RoundResult(number, now_s, outcome, train_loss, accuracy)
+        progress.finished = number
+        if renewal is not None:
+            progress.masks_due = renewal.due
+        yield RoundResult(number, now_s, outcome, train_loss, accuracy, last)
         if last:
             return

@@ -35,17 +35,21 @@ class MaskRenewal:
     Masks are renewed in rounds 1, 1+τ, 1+2τ, …. The clients that took part upload the importance of each
     filter or weight, side by side or, where the scheme's clients send on the whole band, one after the
     other; then the mask is broadcast to all. If nothing arrives, the next round is one of renewal too.
+
+    Attributes
+    ----------
+    due : the round from which on masks are to be renewed
     """
 
     def __init__(self, scheme: Scheme, every: int) -> None:
         self._scheme = scheme
         self._every = every
-        self._due = 1
+        self.due = 1
 
     def round(self, world: World, learner: Any, number: int) -> Round:
         """Run one round, and the renewal where it is due."""
         scheme = self._scheme
-        scheme.pruned = number < self._due
+        scheme.pruned = number < self.due
         if scheme.pruned:
             return (yield from scheme.round(world, learner, number))
         if learner is not None:
@@ -53,7 +57,7 @@ class MaskRenewal:
         outcome = yield from scheme.round(world, learner, number)
         uploaded = yield from self._renewal(world, learner, outcome)
         if uploaded:
-            self._due = number - (number - 1) % self._every + self._every
+            self.due = number - (number - 1) % self._every + self._every
         return outcome
 
     def _renewal(

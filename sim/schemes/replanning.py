@@ -32,6 +32,8 @@ class Replanner:
 
     Attributes
     ----------
+    plan : SchemePlan
+        The one that holds.
     plans : int
         How many plans were made after the first.
     """
@@ -47,7 +49,7 @@ class Replanner:
         seed: int,
     ) -> None:
         self._scheme = scheme
-        self._plan = plan
+        self.plan = plan
         self._channel = channel
         self._speeds = speeds
         fixed = {"cut": plan.cut} if scheme.has_cut else {}
@@ -59,14 +61,14 @@ class Replanner:
     def before_round(self, world: World, number: int) -> None:
         """Plan anew if it is due, and connect the world by the new plan."""
         replan = self._allocation.replan
-        if replan is None or self._plan.owner is None:
+        if replan is None or self.plan.owner is None:
             return
         if replan.every_rounds is not None and (number - 1) % replan.every_rounds:
             return
         known = self._known(float(world.env.now), number)
         if replan.change_db is not None and self._change_db(known) < replan.change_db:
             return
-        self._plan = plan_scheme(
+        self.plan = plan_scheme(
             self._scheme,
             replace(self._channel.problem, gains=known),
             self._speeds,
@@ -76,8 +78,8 @@ class Replanner:
             number=number,
         )
         self.plans += 1
-        links = PlannedLinks(self._plan, self._channel)
-        world.connect(links, sharing_rules(self._scheme, self._plan, self._channel, links, self._radio))
+        links = PlannedLinks(self.plan, self._channel)
+        world.connect(links, sharing_rules(self._scheme, self.plan, self._channel, links, self._radio))
 
     def _known(self, now_s: float, number: int) -> NDArray[np.float64]:
         """Return the gains as they are known at an instant, [num_devices, num_subchannels]."""
@@ -90,7 +92,7 @@ class Replanner:
 
     def _change_db(self, known: NDArray[np.float64]) -> float:
         """Return the greatest change of a client's mean gain over its own subchannels since the last plan."""
-        owner, planned = self._plan.owner, self._plan.problem.gains
+        owner, planned = self.plan.owner, self.plan.problem.gains
         assert owner is not None
         used = np.flatnonzero(owner >= 0)
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from cutlayer.analysis.intervals import Intervals
 from cutlayer.analysis.memory_figure import memory_figure
 from cutlayer.analysis.run import Run, save_run
 from cutlayer.scenarios.streams import stream
@@ -159,8 +160,8 @@ def test_a_run_folder_has_the_figure_where_memory_is_known(tmp_path: Path, count
     """A run folder holds memory.png and memory.parquet if a compute node ever held anything."""
     memory = changes(count=count)
     rounds = pd.DataFrame({"test_accuracy": [np.nan]})
-    columns = ["label", "seed", "node", "phase", "start_s", "end_s", "wait_s", "bits", "flops", "energy_j"]
-    empty = pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[4:], float))
-    save_run(Run("", {}, rounds, pd.DataFrame(), limited(memory), memory, empty), tmp_path / "run")
+    nothing = pd.DataFrame()
+    run = Run("", {}, rounds, nothing, limited(memory), nothing, memory, Intervals([]))
+    save_run(run, tmp_path / "run")
 
     assert {True: 2, False: 0}[count > 0] == len(list((tmp_path / "run").glob("memory.*")))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pyarrow import parquet
 
 import cutlayer
 from cutlayer.analysis.comparison import comparison, formatted
@@ -99,7 +100,7 @@ def test_a_failed_write_leaves_nothing(
     def full(*arguments: object, **options: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    monkeypatch.setattr(parquet.ParquetWriter, "write_table", full)
     with pytest.raises(RunFolderError, match="No space left"):
         save_run(timeline, tmp_path / "run")
     assert [] == list(tmp_path.iterdir())

@@ -124,7 +124,7 @@ class HalfWay:
 def test_abandoned_compute_keeps_the_work_done() -> None:
     """Of 2 s of work, full speed for 1 s and a tenth of it for 5 s do 1.5: three quarters of the FLOPs."""
     w = world()
-    w.devices[0]._speed = w.devices[0].lanes["compute"].pace = HalfWay()
+    w.devices[0].speed = w.devices[0].lanes["compute"].pace = HalfWay()
     w.devices[0].compute(CLIENT_FORWARD, 8.0)
     w.env.run(until=6.0)
     w.devices[0].abandon()

@@ -50,6 +50,17 @@ class Moody(Centralised):
         return (yield from super().round(world, learner, number))
 
 
+class Remembering(Centralised):
+    """Takes longer in each of its rounds, by what it keeps in itself."""
+
+    kept = 0
+
+    def round(self, world: World, learner: Any, number: int) -> Round:
+        self.kept += 1
+        yield world.server.compute(SERVER_FORWARD, 1e6 * self.kept)
+        return (yield from super().round(world, learner, number))
+
+
 class LearnerBound(Centralised):
     """Takes longer when it trains."""
 
@@ -119,6 +130,7 @@ class Forgetful(Centralised):
 BROKEN = {
     "what takes time must be recorded": Unrecorded,
     "a second run differs": Moody,
+    "keep nothing in the scheme between two rounds": Remembering,
     "depends on whether there is a learner": LearnerBound,
     "no step of the learner is called": Idle,
     "round_time_s says": Wishful,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from networks import own_links, run_one, table_model
 from worlds import experiment, trials, unit_table
 
+from cutlayer.analysis.intervals import IntervalWriter
 from cutlayer.experiment import make_world, run_scheme
 from cutlayer.models.unit_tables import named_unit_table
 from cutlayer.preparation import prepare
@@ -165,11 +166,12 @@ def test_more_than_ten_shares_of_the_server_are_one_row(tmp_path: Path) -> None:
         schemes=["edgesplit"], devices={"count": 12}, stop={"rounds": 1}, allocation={}, batch_size=4
     )
     ((scheme, plan),) = ready.schemes
-    run = run_scheme(ready, scheme, plan, lambda label, result: None)
+    writer = IntervalWriter()
+    run = run_scheme(ready, scheme, plan, lambda label, result: None, writer)
     assert run is not None
+    intervals = writer.finish().frame()
     server = ready.loaded.scenario.server
-    on_server = run.intervals["node"].astype(str).str.startswith("server")
-    flops = run.intervals.loc[on_server, "flops"].sum()
+    flops = intervals.loc[intervals["node"].str.startswith("server"), "flops"].sum()
     (row,) = run.nodes.to_dict("records")
     assert pytest.approx(flops * server.cycles_per_flop / server.clock_hz) == row["busy_s"]
 

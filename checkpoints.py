@@ -1,0 +1,218 @@
+"""What a long run leaves beside its folder, so that it can be stopped and go on as if it had not been.
+
+``DIR.checkpoint/`` holds ``run.json``, which run it is; and of each scheme, by its number: ``0.rows``, the
+packed rows of its record; ``0.state``, the rest of its last checkpoint; ``0.done``, its results at its end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .analysis.intervals import GROUP_ROWS
+from .analysis.run import RunFolderError, write_whole
+from .code_version import versions
+from .recording import Learnt
+from .scenarios.loading import Loaded, scenario_yaml
+from .sim.record import ROW_BYTES, Rows, read_rows
+from .sim.schemes.drawing import Drawn
+from .sim.schemes.engine import Progress
+from .sim.schemes.planning import SchemePlan
+from .sim.world_state import WorldState
+
+__all__ = ["CheckpointError", "Checkpoints", "SchemeCheckpoints", "Stopped", "checkpoint_place"]
+
+
+class CheckpointError(Exception):
+    """A checkpoint that can't be made or written; the message says why."""
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A scheme's run between two rounds.
+
+    Attributes
+    ----------
+    world, learner : their states; None without a learner
+    plan : SchemePlan
+        The one that holds.
+    plans : int
+        How many were made after the first.
+    progress : how far the rounds have come
+    learnt : what finished rounds came to
+    drawn : whose plan it is, where each round's clients are drawn
+    """
+
+    world: WorldState
+    learner: bytes | None
+    plan: SchemePlan
+    plans: int
+    progress: Progress
+    learnt: Learnt
+    drawn: Drawn | None = None
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Parameters
+    ----------
+    folder : the run folder
+    every : int
+        Rounds between two checkpoints.
+    loaded : the scenario that is to be run
+
+    Attributes
+    ----------
+    place : their folder
+    found : whether there are some to go on from
+
+    Raises
+    ------
+    RunFolderError
+        If there are some of another run, or of other versions.
+    """
+
+    def __init__(self, folder: Path, every: int, loaded: Loaded) -> None:
+        self.place = checkpoint_place(folder)
+        self.every = every
+        self._scenario = scenario_yaml(loaded.scenario)
+        self._versions = versions(trained=loaded.scenario.learning is not None)
+        self._told = self.place / "run.json"
+        self.found = self._told.is_file()
+        if self.found:
+            self._check()
+
+    def _check(self) -> None:
+        try:
+            made = json.loads(self._told.read_text(encoding="utf-8"))
+            then, made_by = made["scenario"].split("\n"), dict(made["versions"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RunFolderError(f"{self.place} cannot be read: {error}") from None
+        for line, was in zip_longest(self._scenario.split("\n"), then, fillvalue=""):
+            if line != was:
+                self._refuse(f"the scenario has {line.strip()!r} where it had {was.strip()!r}")
+        for name in sorted({*self._versions, *made_by}):
+            if self._versions.get(name) != made_by.get(name):
+                self._refuse(f"{name} is {self._versions.get(name)}, and was {made_by.get(name)}")
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise RunFolderError(
+            f"{self.place} is of another run: {why}; run it as it was, or delete the checkpoints"
+        )
+
+    def begin(self) -> None:
+        """Make the folder, or remove from it what a killed process has left half done.
+
+        Raises
+        ------
+        CheckpointError
+            If it can't be written.
+        """
+        with _writing(self.place):
+            if not self.found:
+                shutil.rmtree(self.place, ignore_errors=True)
+                self.place.mkdir(parents=True)
+                made = {"scenario": self._scenario, "versions": self._versions}
+                text = json.dumps(made, ensure_ascii=False, indent=2)
+                write_whole(self._told, lambda draft: draft.write_text(text, encoding="utf-8"))
+            for left in self.place.glob(".*"):
+                if left.is_dir():
+                    shutil.rmtree(left)
+                else:
+                    left.unlink()
+
+    def of_scheme(self, number: int) -> SchemeCheckpoints:
+        """Return the checkpoints of the run's scheme of this number, from 0."""
+        return SchemeCheckpoints(self.place, number, self.every)
+
+    def remove(self) -> None:
+        """Remove them all: the run has ended."""
+        self._told.unlink()  # first: without it the rest is nothing to go on from
+        shutil.rmtree(self.place)
+
+
+class SchemeCheckpoints:
+    """The checkpoints of one scheme's run.
+
+    Attributes
+    ----------
+    stopped : Stopped or None
+        The last checkpoint; None where there is none.
+    done : the scheme's results, and the names in its rows; None where it has not ended
+    """
+
+    def __init__(self, place: Path, number: int, every: int) -> None:
+        self.every = every
+        self._rows, self._state, self._done = (
+            place / f"{number}.{kind}" for kind in ("rows", "state", "done")
+        )
+        self.stopped: Stopped | None = None
+        self._num_rows, self.done = _load(self._done)
+        if self.done is None:
+            self._num_rows, self.stopped = _load(self._state)
+        with self._rows.open("ab") as file:
+            if file.tell() < self._num_rows * ROW_BYTES:
+                raise RunFolderError(f"{self._rows} cannot be read: rows are missing at its end")
+            file.truncate(self._num_rows * ROW_BYTES)
+
+    def rows(self) -> Iterator[Rows]:
+        """Yield the rows up to the last checkpoint, some at a time."""
+        with self._rows.open("rb") as file:
+            while part := file.read(GROUP_ROWS * ROW_BYTES):
+                yield read_rows(part)
+
+    def add(self, rows: Rows) -> None:
+        """Note further rows, which will not change any more."""
+        with _writing(self._rows), self._rows.open("ab") as file:
+            file.write(rows.tobytes())
+        self._num_rows += len(rows)
+
+    def save(self, stopped: Stopped) -> None:
+        """Make a checkpoint, of which all rows are noted; the one before it holds until it is whole."""
+        self._write(self._state, stopped)
+
+    def finish(self, *results: Any) -> None:
+        """Note that the scheme has ended, and with what."""
+        self._write(self._done, results)
+        self._state.unlink(missing_ok=True)
+
+    def _write(self, path: Path, content: Any) -> None:
+        text = pickle.dumps((self._num_rows, content), protocol=pickle.HIGHEST_PROTOCOL)
+        with _writing(path):
+            with self._rows.open("rb") as file:
+                os.fsync(file.fileno())  # before what says how many they are
+            write_whole(path, lambda draft: draft.write_bytes(text))
+
+
+def checkpoint_place(folder: Path) -> Path:
+    """Return where the checkpoints of the run in a folder are."""
+    return folder.with_name(f"{folder.name}.checkpoint")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _load(path: Path) -> tuple[int, Any]:
+    """Return the number of rows that were noted, and what else is in the file."""
+    if not path.is_file():
+        return 0, None
+    try:
+        with path.open("rb") as file:
+            num_rows, content = pickle.load(file)
+            return num_rows, content
+    except Exception as error:  # whatever a broken file may raise
+        raise RunFolderError(f"{path} cannot be read: {error}") from None
