@@ -1,0 +1,354 @@
+"""A run that is stopped and goes on from its last checkpoint writes the bytes that it would have written."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from processes import COMMAND
+
+import cutlayer
+from cutlayer import checkpoints, preparation
+from cutlayer.analysis import run as analysis_run
+from cutlayer.scenarios.registry import specs
+
+LEARNING = {
+    "dataset": "digits",
+    "partition": {"kind": "dirichlet", "alpha": 1},
+    "optimizer": {"client_lr": 3e-3, "server_lr": 3e-3},
+    "evaluate_every": 2,
+}
+PRUNING = {"share": 0.3, "renew_every": 3}
+COMPRESSION = {
+    "pruning": PRUNING,
+    "quantisation": {"bits": 4, "tensors": ["activations", "gradients", "models"]},
+    "dropout": {"share": 0.2},
+}
+SLOW = {"slowdown": {"factor": 5, "mean_normal_s": 0.01, "mean_slow_s": 0.01}}
+FADING = {"fading": {"model": "rayleigh", "coherence_s": 2e-3}}
+NODES = [{"name": f"node-{i}", "clock_hz": 1e9 * (i + 1)} for i in range(2)]
+assert preparation.BUILT_IN  # the catalogues: their import registers every scheme
+EVERYBODY = [spec.name for spec in specs("scheme")]
+
+
+BATTERIES_J = [0.0008, 0.004, 0.02, 100.0]
+
+
+class Killed(BaseException):
+    """Ends a run wherever it is, as a killed process ends."""
+
+
+def scenario(folder: Path, **sections: Any) -> Path:
+    """Write a small scenario with these sections, and return its path."""
+    good = {
+        "name": "stopped",
+        "seed": 3,
+        "stop": {"rounds": 5},
+        "schemes": EVERYBODY,
+        "batch_size": 8,
+        "model": {"name": "lenet", "input_shape": [1, 8, 8], "classes": 10},
+        "devices": {"count": 3},
+        "allocation": {"cut": 2, "power": "uniform"},
+        "network": {"nodes": NODES, "wire": {"rate_bps": 1e9}},
+    }
+    path = folder / "stopped.yaml"
+    path.write_text(yaml.safe_dump({**good, **sections}), encoding="utf-8")
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return what each file of a folder holds."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def assert_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch, *, every: int = 2) -> None:
+    """Run a scenario at one go, and killed after each checkpoint; compare all files but the charts."""
+    monkeypatch.setattr(analysis_run, "_draw_figures", lambda run, folder: None)
+    cutlayer.run(path, out=path.parent / "at once")
+    save = checkpoints.SchemeCheckpoints.save
+
+    def save_and_be_killed(self: checkpoints.SchemeCheckpoints, stopped: checkpoints.Stopped) -> None:
+        save(self, stopped)
+        raise Killed
+
+    monkeypatch.setattr(checkpoints.SchemeCheckpoints, "save", save_and_be_killed)
+    killed = 0
+    while True:
+        try:
+            cutlayer.run(path, out=path.parent / "in parts", checkpoint_every=every)
+            break
+        except Killed:
+            killed += 1
+    assert killed, "it was not stopped"
+    assert contents(path.parent / "at once") == contents(path.parent / "in parts")
+    assert {"at once", "in parts", path.name} == {left.name for left in path.parent.iterdir()}
+
+
+def test_every_scheme_learns_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights and optimisers are as they were, for every scheme, between two evaluations."""
+    path = scenario(tmp_path, learning=LEARNING, stop={"rounds": 3}, stragglers=SLOW)
+    assert_goes_on(path, monkeypatch)
+
+
+@pytest.mark.parametrize("compression", [COMPRESSION, {"pruning": {**PRUNING, "kind": "unstructured"}}])
+def test_what_is_compressed_goes_on(
+    compression: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Masks, what they left out, importances, and the models that clients have received are as they were."""
+    schemes = ["sl", "sfl", "epsl", "fl", "mpsl"]
+    path = scenario(tmp_path, schemes=schemes, learning=LEARNING, compression=compression)
+    assert_goes_on(path, monkeypatch)
+
+
+def test_buffers_and_momentum_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model with batch norms under SGD with momentum goes on as it was."""
+    optimizer = {"name": "sgd", "momentum": 0.9, "client_lr": 0.01, "server_lr": 0.01}
+    path = scenario(
+        tmp_path,
+        schemes=["psl"],
+        model={"name": "resnet18", "input_shape": [1, 8, 8], "classes": 10},
+        batch_size=2,
+        learning={**LEARNING, "optimizer": optimizer},
+        stop={"rounds": 3},
+        devices={"count": 2},
+    )
+    assert_goes_on(path, monkeypatch)
+
+
+def somebody_late(run: cutlayer.Run) -> bool:
+    """Return whether deadlines leave out one client and not all."""
+    return bool(run.rounds["participants"].isin([1, 2]).any())
+
+
+def somebody_gone(run: cutlayer.Run) -> bool:
+    """Return whether batteries get empty in the middle of each scheme's run."""
+    return all(figures["left_at_s"] for figures in run.summary["schemes"].values())
+
+
+def planned_anew(run: cutlayer.Run) -> bool:
+    """Return whether plans are made anew, but where there is nothing to plan."""
+    return "tdma" in run.scenario or any(figures["plans"] > 2 for figures in run.summary["schemes"].values())
+
+
+def slowed_down(run: cutlayer.Run) -> bool:
+    """Return whether rounds of one scheme differ in length by more than fading makes them."""
+    latency_s = run.rounds.groupby("label")["latency_s"]
+    return bool((latency_s.max() > 1.2 * latency_s.min()).any())
+
+
+@pytest.mark.parametrize(
+    ("service", "sharing"), [("barrier", "dedicated"), ("arrival", "work_conserving"), ("barrier", "tdma")]
+)
+@pytest.mark.parametrize(
+    ("sections", "lives"),
+    [
+        ({"stragglers": SLOW}, slowed_down),
+        ({"stragglers": SLOW, "round_policy": {"deadline_s": 1.2e-3}}, somebody_late),
+        ({"stragglers": SLOW, "round_policy": {"deadline_s": 0.0114}}, somebody_late),
+        (
+            {"allocation": {"cut": 2, "replan": {"every_rounds": 2}, "knowledge": {"error_db": 3.0}}},
+            planned_anew,
+        ),
+        ({"devices": {"count": 4, "battery_j": BATTERIES_J}}, somebody_gone),
+    ],
+    ids=["slow-downs", "turns cut off", "epochs cut off", "plans", "batteries"],
+)
+def test_whatever_lives_goes_on(
+    sections: dict[str, Any],
+    lives: Callable[[cutlayer.Run], bool],
+    sharing: str,
+    service: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The clock, queues, turns, slow-downs, plans, batteries and memories are as they were."""
+    path = scenario(
+        tmp_path,
+        schemes=["sl", "sfl", "epsl", "mpsl"],
+        stop={"rounds": 8},
+        server={"service": service},
+        radio={**FADING, "sharing": sharing, "tdma_slot_s": 1e-3},
+        **sections,
+    )
+    assert_goes_on(path, monkeypatch, every=3)
+    assert lives(cutlayer.load(tmp_path / "at once"))
+
+
+DRAWN = ["psl", "sl", "sfl", "sfl_v2", "fl", "epsl", "centralised", "edgesplit", "esfl"]
+ON_AND_OFF = {"selection": "available", "mean_on_s": 0.02, "mean_off_s": 0.05}
+REPLAN = {"replan": {"every_rounds": 1}, "knowledge": {"error_db": 2.0}}
+
+
+@pytest.mark.parametrize(
+    ("drawn", "sections"),
+    [
+        ({}, {"stragglers": SLOW}),
+        (ON_AND_OFF, {"stragglers": SLOW}),
+        ({"selection": "deadline", "deadline_s": 0.03}, {"schemes": ["psl", "sfl", "fl"]}),
+        ({}, {"devices": {"count": 4, "battery_j": BATTERIES_J}, "schemes": ["psl", "sfl", "esfl"]}),
+        ({}, {"allocation": {"cut": 2, "power": "uniform", **REPLAN}, "radio": FADING}),
+        ({}, {"radio": {"sharing": "tdma", "tdma_slot_s": 1e-3}, "server": {"service": "arrival"}}),
+        ({}, {"radio": {"sharing": "work_conserving"}, "schemes": ["psl", "sfl", "fl", "epsl"]}),
+    ],
+    ids=["uniform", "available", "in time", "batteries", "plans", "turns", "lending"],
+)
+def test_draws_of_a_population_go_on(
+    drawn: dict[str, Any], sections: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who takes part, the devices that were made by then, and each one's last plan are as they were."""
+    given = {"schemes": DRAWN, "devices": {"count": 12}, "stop": {"rounds": 7}, **sections}
+    path = scenario(tmp_path, **given, participation={"per_round": 3, **drawn})
+    assert_goes_on(path, monkeypatch)
+    run = cutlayer.load(tmp_path / "at once")
+    if "selection" not in drawn:
+        assert run.devices.groupby("label").size().min() > 3
+    if "battery_j" in given["devices"]:
+        assert somebody_gone(run)
+        assert run.rounds.groupby("label")["participants"].min().max() < 3
+
+
+def test_what_drawn_clients_learnt_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts that were made by then, those that were not, and averages that some have not taken yet go on."""
+    each = [{"name": name, "cuts": "each"} for name in ("edgesplit", "esfl")]
+    path = scenario(
+        tmp_path,
+        schemes=[*DRAWN[:-2], *each],
+        devices={"count": 10},
+        learning=LEARNING,
+        participation={"per_round": 3},
+    )
+    assert_goes_on(path, monkeypatch)
+
+
+def test_killed_at_any_instant(tmp_path: Path) -> None:
+    """A process that is killed again and again, wherever it is, ends with the folder of one that was not."""
+    path = scenario(tmp_path, schemes=["psl", "mpsl"], stop={"rounds": 1500}, stragglers=SLOW)
+    cutlayer.run(path, out=tmp_path / "at once")
+    command = [*COMMAND, "run", path.name, "--out", "in parts", "--checkpoint-every", "100"]
+    place, patience_s, killed = tmp_path / "in parts.checkpoint", 0.0, 0
+    while True:
+        process = subprocess.Popen(
+            command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        while killed < 4 and process.poll() is None and not place.exists():
+            time.sleep(0.01)
+        patience_s += 0.13
+        try:
+            _, errors = process.communicate(timeout=None if killed >= 4 else 1.0 + patience_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            killed += 1
+            continue
+        assert (0, "") == (process.returncode, errors)
+        break
+    assert contents(tmp_path / "at once") == contents(tmp_path / "in parts")
+    assert not place.exists()
+
+
+TELL_ROUND_25 = """\
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from cutlayer import cli, progress
+show = progress.RunProgress.on_round
+def on_round(self, label, result):
+    show(self, label, result)
+    if result.number == 25:
+        print("ready", flush=True)
+        signal.raise_signal(signal.SIGINT)
+progress.RunProgress.on_round = on_round
+cli.main()
+"""
+
+
+def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
+    """Ctrl-C leaves the finished rounds in the folder; the same command ends the run, and replaces them."""
+    path = scenario(tmp_path, schemes=["psl"], stop={"rounds": 60})
+    arguments = ["run", path.name, "--out", "in parts", "--checkpoint-every", "10"]
+    interrupted = subprocess.run(
+        [sys.executable, "-c", TELL_ROUND_25, *arguments], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert 130 == interrupted.returncode
+    assert "interrupted: the finished rounds are kept; the same command goes on\n" == interrupted.stderr
+    part = cutlayer.load(tmp_path / "in parts")
+    assert (True, 25) == (part.interrupted, len(part.rounds))
+    again = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True)
+    assert (0, "") == (again.returncode, again.stderr)
+    cutlayer.run(path, out=tmp_path / "at once")
+    assert contents(tmp_path / "at once") == contents(tmp_path / "in parts")
+    assert not (tmp_path / "in parts.checkpoint").exists()
+
+
+def stopped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave a run after its first checkpoint."""
+
+    def killed(*arguments: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(checkpoints.SchemeCheckpoints, "finish", killed)
+        cutlayer.run(path, out=path.parent / "out", checkpoint_every=1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"seed": 4}, "the scenario has 'seed: 4' where it had 'seed: 3'"),
+        ({"overrides": ["batch_size=9"]}, "the scenario has 'batch_size: 9' where it had 'batch_size: 8'"),
+    ],
+)
+def test_another_run_does_not_go_on(
+    changed: dict[str, Any], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another scenario or seed is refused with what differs, and the checkpoints are left as they are."""
+    path = scenario(tmp_path, schemes=["psl"])
+    stopped(path, monkeypatch)
+    before = contents(tmp_path / "out.checkpoint")
+    with pytest.raises(cutlayer.RunFolderError, match=told):
+        cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1, **changed)
+    assert before == contents(tmp_path / "out.checkpoint")
+
+
+def test_other_code_does_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints of other versions are refused by name: what they would end in is no run of either."""
+    path = scenario(tmp_path, schemes=["psl"])
+    stopped(path, monkeypatch)
+    monkeypatch.setattr(checkpoints, "versions", lambda trained: {"simpy": "0.1", "code": "abc"})
+    with pytest.raises(cutlayer.RunFolderError, match=r"code is abc, and was \w{16}"):
+        cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1)
+
+
+def test_checkpoints_are_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the option a run beside checkpoints is refused: it would be begun anew unasked."""
+    path = scenario(tmp_path, schemes=["psl"])
+    stopped(path, monkeypatch)
+    with pytest.raises(cutlayer.RunFolderError, match="is of an unfinished run: go on with it by"):
+        cutlayer.run(path, out=tmp_path / "out")
+
+
+def test_checkpoints_need_a_folder(tmp_path: Path) -> None:
+    """Asked for without a folder, or every 0 rounds, they are refused with the rule."""
+    path = scenario(tmp_path, schemes=["psl"])
+    with pytest.raises(ValueError, match="checkpoints need a folder"):
+        cutlayer.run(path, checkpoint_every=1)
+    with pytest.raises(ValueError, match="must be 1 or more; it is 0"):
+        cutlayer.run(path, out=tmp_path / "out", checkpoint_every=0)
+
+
+@pytest.mark.parametrize("name", ["0.state", "0.rows", "run.json"])
+def test_a_broken_checkpoint_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was cut short is refused by its name, and nothing is made of it."""
+    path = scenario(tmp_path, schemes=["psl"])
+    stopped(path, monkeypatch)
+    file = tmp_path / "out.checkpoint" / name
+    file.write_bytes(file.read_bytes()[:20])
+    with pytest.raises(cutlayer.RunFolderError, match="cannot be read"):
+        cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
