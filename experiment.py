@@ -143,7 +143,8 @@ class _Session:
 
     def _note(self, result: RoundResult) -> None:
         """Note a finished round, and make a checkpoint if one is due."""
-        self._learnt.add(result, "|".join(cut_list(self._scheme, self._scheme.cut, devices=1)))
+        cut = "|".join(cut_list(self._scheme, self._scheme.cut, devices=1))
+        self._learnt.add(result, cut, self._world.drawn)
         checkpoints = self._checkpoints
         due = checkpoints is not None and result.number % checkpoints.every == 0 and not result.is_last
         if due or self._world.record.num_kept >= SPILL_ROWS:
@@ -192,7 +193,9 @@ class _Session:
         accuracy, took_part = self._learnt.accuracy, None
         if isinstance(planner, Drawing):
             took_part = sorted(planner.given)
-            devices = drawn_device_table(experiment, scheme, planner, identity, accuracy)
+            devices = drawn_device_table(
+                experiment, scheme, planner.given, identity, self._learnt.drawn or (), accuracy
+            )
         else:
             devices = device_table(experiment, scheme, plan, identity, accuracy)
         lanes: dict[str, str] = dict(world.record.phases)

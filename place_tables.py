@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .preparation import Experiment
 from .sim.radio.units import BITS_PER_MIB, linear_to_db
 from .sim.schemes.base import Cut, Scheme
-from .sim.schemes.drawing import Drawing, Given
+from .sim.schemes.drawing import Given
 from .sim.schemes.engine import Accuracy
 from .sim.schemes.planning import SchemePlan
 from .sim.world import World
@@ -59,32 +59,34 @@ def device_table(
 def drawn_device_table(
     experiment: Experiment,
     scheme: Scheme,
-    drawing: Drawing,
+    given: Mapping[int, Given],
     identity: dict[str, Any],
+    evaluated: Sequence[int],
     accuracy: Accuracy | None,
 ) -> pd.DataFrame:
     """Return one row a device that was drawn, with what it was given in the last round that drew it.
 
     Parameters
     ----------
-    drawing : of the run
+    given : what each got, by its number
     identity : label and seed, for every row
-    accuracy : of the last round's clients; others have none
+    evaluated : the clients of the last finished round
+    accuracy : of these clients, None without one; others have none
     """
     last_of_plan: dict[int, list[tuple[int, Given]]] = {}
-    for client, given in drawing.given.items():
-        last_of_plan.setdefault(id(given.plan), []).append((client, given))
+    for client, got in given.items():
+        last_of_plan.setdefault(id(got.plan), []).append((client, got))
     tables = []
     for group in last_of_plan.values():
         plan = group[0][1].plan
         cuts = (plan.cut,) * plan.problem.num_clients if isinstance(plan.cut, int) else plan.cut
         memory_bits = [scheme.device_bits(cut) for cut in cuts]
-        rows = _given(scheme, plan, np.nan, memory_bits).iloc[[given.row for _, given in group]]
-        shares = [np.nan if given.server_share is None else given.server_share for _, given in group]
+        rows = _given(scheme, plan, np.nan, memory_bits).iloc[[got.row for _, got in group]]
+        shares = [np.nan if got.server_share is None else got.server_share for _, got in group]
         tables.append(rows.assign(device=[client for client, _ in group], server_share=shares))
     table = pd.concat(tables).sort_values("device")
     clients = table["device"].to_numpy()
-    final = pd.Series(accuracy.per_client if accuracy else np.nan, index=list(drawing.members), dtype=float)
+    final = pd.Series(accuracy.per_client if accuracy else np.nan, index=list(evaluated), dtype=float)
     return _device_table(experiment, scheme, identity, clients, table, final.reindex(clients))
 
 

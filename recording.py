@@ -94,12 +94,14 @@ class Learnt:
     Attributes
     ----------
     accuracy : of the evaluation at the end of the last round, None where none was due
+    drawn : the devices of the last round, which the accuracy is of; None where all take part in every round
     took_part : in how many rounds each device took part
     """
 
     def __init__(self) -> None:
         self._columns: dict[str, Any] = {name: array(code) for name, code in _FIGURES.items()}
         self.accuracy: Accuracy | None = None
+        self.drawn: tuple[int, ...] | None = None
         self.took_part: Counter[int] = Counter()
         self._cuts: list[str] = []
 
@@ -107,9 +109,10 @@ class Learnt:
         """Return the number of finished rounds."""
         return len(self._columns["end_s"])
 
-    def add(self, result: RoundResult, cut: str) -> None:
-        """Add the next round, with its cuts as text."""
+    def add(self, result: RoundResult, cut: str, drawn: tuple[int, ...] | None) -> None:
+        """Add the next round, with its cuts as text and the devices that were drawn for it."""
         accuracy = self.accuracy = result.accuracy
+        self.drawn = drawn
         self.took_part.update(result.outcome.participants)
         self._cuts.append(self._cuts[-1] if self._cuts and self._cuts[-1] == cut else cut)  # one text for all
         validation = accuracy.validation if accuracy else None

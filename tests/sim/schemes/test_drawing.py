@@ -15,8 +15,10 @@ from cutlayer.plan_listing import plan
 from cutlayer.preparation import Experiment
 from cutlayer.runner import run_loaded
 from cutlayer.scenarios.faults import ScenarioError
+from cutlayer.scenarios.participation import Participation
 from cutlayer.sim.participation import Draw
 from cutlayer.sim.schemes.drawing import Drawing
+from cutlayer.sim.world import World
 
 SIDE_BY_SIDE = ["psl", "sfl", "fl", {"name": "epsl", "phi": 0.5}]
 ALL = [*SIDE_BY_SIDE, "sl", "sfl_v2", "centralised", "edgesplit", "esfl"]
@@ -246,6 +248,26 @@ def test_tables_hold_the_devices_that_were_drawn() -> None:
     last = trials(ready)["psl"].results[-1].outcome.participants
     psl = ran.devices[(ran.devices["label"] == "psl") & ran.devices["device"].isin(last)]
     assert list(range(20)) == sorted(int(k) for owned in psl["subchannels"] for k in owned.split("|"))
+
+
+def test_an_interrupted_round_has_no_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped after the next round's draw, accuracies are of the last finished round's clients."""
+    before = Drawing.before_round
+
+    def interrupted(self: Drawing, world: World, number: int) -> None:
+        before(self, world, number)
+        if number == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Drawing, "before_round", interrupted)
+    given = {"devices": {"count": 9}, "model": LENET, "learning": DIGITS, "batch_size": 4}
+    run = run_loaded(experiment(schemes=["psl"], **given, participation={"per_round": 2}))
+    assert run.interrupted
+    assert 2 == len(run.rounds)
+    of_clients = run.devices.set_index("device")["final_accuracy"].dropna()
+    draw = Draw(Participation(per_round=2), 9, run.summary["seed"])
+    assert draw.members(2, 0.0, {}) == tuple(of_clients.index)
+    assert of_clients.mean() == pytest.approx(run.rounds["test_accuracy"].iloc[-1])
 
 
 def test_planning_and_running_agree_on_the_first_clients(tmp_path: Path) -> None:
