@@ -13,6 +13,7 @@ from networks import own_links, run_one, table_model, write_profile
 from torch import Tensor
 from worlds import experiment, unit_table
 
+from cutlayer.analysis.intervals import IntervalWriter
 from cutlayer.experiment import make_world, run_scheme, scheme_learner
 from cutlayer.models.compression.wire import Wire
 from cutlayer.models.unit_tables import named_unit_table
@@ -48,9 +49,9 @@ def test_dropout_is_of_each_devices_own_cut(
         compression={"dropout": {"share": 0.5}}, learning=LEARNING,
     )  # fmt: skip
     ((scheme, plan),) = ready.schemes
-    run = run_scheme(ready, scheme, plan, lambda label, result: None)
-    assert run is not None
-    bits = run.intervals.groupby(["phase", "node"], observed=True)["bits"].sum()
+    writer = IntervalWriter()
+    assert run_scheme(ready, scheme, plan, lambda label, result: None, writer) is not None
+    bits = writer.finish().frame().groupby(["phase", "node"], observed=True)["bits"].sum()
     for i in range(3):
         assert bits["uplink", f"device-{i}"] == sent["activations", i]
         assert bits["downlink", f"device-{i}"] == sent["gradients", i]

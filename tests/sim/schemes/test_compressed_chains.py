@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 from worlds import experiment
 
-from cutlayer.experiment import SchemeRun, run_scheme
+from cutlayer.analysis.intervals import IntervalWriter
+from cutlayer.experiment import run_scheme
 from cutlayer.scenarios.faults import ScenarioError
 
 CUT, ROUNDS, BATCH = 2, 5, 6
@@ -25,7 +27,15 @@ CHAINS = [
 ]
 
 
-def runs(compression: dict[str, Any], schemes: list[Any], *, learning: bool = True) -> dict[str, SchemeRun]:
+class Recorded(NamedTuple):
+    """What one scheme's run produced, with its intervals."""
+
+    summary: dict[str, Any]
+    rounds: pd.DataFrame
+    intervals: pd.DataFrame
+
+
+def runs(compression: dict[str, Any], schemes: list[Any], *, learning: bool = True) -> dict[str, Recorded]:
     """Run schemes with the compression, float64 and plain SGD; return what they produced by name."""
     sections: dict[str, Any] = {}
     if learning:
@@ -46,9 +56,10 @@ def runs(compression: dict[str, Any], schemes: list[Any], *, learning: bool = Tr
     )
     found = {}
     for scheme, plan in ready.schemes:
-        run = run_scheme(ready, scheme, plan, lambda label, result: None)
+        writer = IntervalWriter()
+        run = run_scheme(ready, scheme, plan, lambda label, result: None, writer)
         assert run is not None
-        found[scheme.parameters.name] = run
+        found[scheme.parameters.name] = Recorded(run.summary, run.rounds, writer.finish().frame())
     return found
 
 
@@ -75,7 +86,7 @@ def test_the_cut_layer_and_the_uploads_carry_what_splitfed_carries() -> None:
     found = runs(COMPRESSION, ["sfl", *CHAINS], learning=False)
     plain = runs({}, ["sfl", *CHAINS], learning=False)
 
-    def bits(run: SchemeRun, phase: str) -> list[float]:
+    def bits(run: Recorded, phase: str) -> list[float]:
         rows = run.intervals[(run.intervals["phase"] == phase) & (run.intervals["lane"] != "compute")]
         return rows.groupby("round", observed=True)["bits"].sum().tolist()
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
 from torch import Tensor
 from worlds import Setting, experiment, fleet, links, make_scheme, unit_table
 
+from cutlayer.analysis.intervals import IntervalWriter
 from cutlayer.compressing import check_prunable
-from cutlayer.experiment import SchemeRun, make_world, run_scheme, scheme_learner
+from cutlayer.experiment import make_world, run_scheme, scheme_learner
 from cutlayer.models.compression.filters import filter_layers
 from cutlayer.models.compression.quantiser import Quantiser
 from cutlayer.models.compression.shrinking import shrink
@@ -57,13 +58,22 @@ def ready(**sections: Any) -> Experiment:
     )
 
 
-def runs(prepared: Experiment) -> dict[str, SchemeRun]:
+class Recorded(NamedTuple):
+    """What one scheme's run produced, with its intervals."""
+
+    summary: dict[str, Any]
+    rounds: pd.DataFrame
+    intervals: pd.DataFrame
+
+
+def runs(prepared: Experiment) -> dict[str, Recorded]:
     """Run every scheme, and return what it produced under its label."""
     found = {}
     for scheme, plan in prepared.schemes:
-        run = run_scheme(prepared, scheme, plan, lambda label, result: None)
+        writer = IntervalWriter()
+        run = run_scheme(prepared, scheme, plan, lambda label, result: None, writer)
         assert run is not None
-        found[run.label] = run
+        found[run.label] = Recorded(run.summary, run.rounds, writer.finish().frame())
     return found
 
 
@@ -107,15 +117,17 @@ def test_bits_in_the_record_are_those_of_the_messages(
     prepared = ready(server={"service": service}, compression=compression)
     for scheme, plan in prepared.schemes:
         sent.clear()
-        run = run_scheme(prepared, scheme, plan, lambda label, result: None)
+        writer = IntervalWriter()
+        run = run_scheme(prepared, scheme, plan, lambda label, result: None, writer)
         assert run is not None
+        intervals = writer.finish().frame()
         for number in range(1, ROUNDS + 1):
             for phase, kind in (("uplink", "activations"), ("downlink", "gradients"), ("broadcast",) * 2):
                 expected = sorted(map(float, sent[kind, number]))
-                assert expected == bits(run.intervals, phase, number), (run.label, phase, number)
+                assert expected == bits(intervals, phase, number), (run.label, phase, number)
         if "models" not in tensors:
             continue
-        uploads = run.intervals[run.intervals["phase"] == "model_upload"].sort_values(["round", "node"])
+        uploads = intervals[intervals["phase"] == "model_upload"].sort_values(["round", "node"])
         models = [m for (kind, _), each in sorted(sent.items()) if kind == "models" for m in each]
         assert sorted(map(float, models)) == sorted(uploads["bits"].tolist()), run.label
         assert (run.label == "psl" or run.label.startswith("epsl")) == (not models)
