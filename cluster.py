@@ -93,8 +93,9 @@ class Cluster:
         self.address = address
         self._demands = _Demands({} if mix_versions else versions(trained=trained), trained)
         self._known, self._known_s = 0, -_COUNT_EVERY_S
-        # what it would log, with a traceback, is raised here in a line
-        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+        # what they would log, with a traceback, is raised here in a line
+        for name in ("distributed.client", "tornado.application"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             self._client: Any = Client(address, timeout=_CONNECT_S, set_as_default=False)
         except (OSError, ValueError) as error:
