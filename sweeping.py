@@ -146,6 +146,7 @@ class Sweeping:
                 must_see(self.folder.path.absolute())
                 opened = True
                 self._run(tasks, workers, on_progress)
+            self.folder.remove_drafts()  # of workers that died on the way
         except WorkersError as error:
             if not opened:
                 raise

@@ -152,12 +152,16 @@ class SweepFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            for draft in self.path.iterdir():
-                if _DRAFT.match(draft.name):
-                    _remove(draft)
+            self.remove_drafts()
         except OSError as error:
             raise RunFolderError(f"cannot write {self.path}: {error.strerror or error}") from None
         self.write_points()
+
+    def remove_drafts(self) -> None:
+        """Remove what processes that were killed have left unfinished; for when no point is running."""
+        for draft in self.path.iterdir():
+            if _DRAFT.match(draft.name):
+                _remove(draft)
 
     def status(self, point: str) -> str:
         """Return ``finished``, ``failed`` or ``pending``."""
