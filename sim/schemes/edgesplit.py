@@ -24,6 +24,7 @@ from ..allocation.shares import (
     ShareProblem,
     alternating,
     best_shares,
+    brute_force,
     common_cut,
     equal_shares,
     joint,
@@ -52,6 +53,9 @@ __all__ = ["ESFL", "EdgeSplit", "SharesParameters"]
 Array = NDArray[np.float64]
 
 
+METHODS = {"alternating": alternating, "joint": joint, "brute_force": brute_force}
+
+
 class SharesParameters(SchemeParameters):
     """A cut for each device and shares of one resource, by the paper's method, in part, or given."""
 
@@ -61,9 +65,9 @@ class SharesParameters(SchemeParameters):
         NAME_OR_LIST,
     ] = Field(default="each", description="each device its best cut, one for all, or the cuts themselves")
     shares: Literal["optimal", "equal"] = Field(default="optimal", description="of the shared resource")
-    method: Literal["alternating", "joint"] = Field(
+    method: Literal["alternating", "joint", "brute_force"] = Field(
         default="alternating",
-        description="for the best cuts and shares: in turns, as in the paper, or exact",
+        description="for the best cuts and shares: in turns, as in the paper; exact; or by trying all combinations",
     )
     local_steps: PositiveInt = Field(default=1, description="mini-batches of each device in a round")
 
@@ -76,8 +80,8 @@ class SharesParameters(SchemeParameters):
             parts.append("cuts " + "|".join(str(cut) for cut in self.cuts))
         if self.shares == "equal":
             parts.append("equal shares")
-        if self.method == "joint":
-            parts.append("joint")
+        if self.method != "alternating":
+            parts.append(self.method.replace("_", " "))
         if self.local_steps > 1:
             parts.append(f"E={self.local_steps}")
         return " ".join(parts)
@@ -207,7 +211,7 @@ class _SharedSplit(Scheme):
             return self._with_cuts(problem, given.cuts, memory_bits)
         if given.shares == "equal":
             return equal_shares(problem)
-        return joint(problem) if given.method == "joint" else alternating(problem)
+        return METHODS[given.method](problem)
 
     def _with_cuts(self, problem: ShareProblem, cuts: tuple[int, ...], memory_bits: Array) -> SharePlan:
         count, last = self.job.clients, len(self.job.units) - 1

@@ -326,3 +326,17 @@ def test_layers_that_take_no_time_leave_the_server_nothing(tmp_path: Path) -> No
         )
         assert ran.table[ran.table["node"] == "server-0"].empty
         assert pytest.approx(1e-3 * sum(sum(row) for row in rows)) == ran.end_s
+
+
+@pytest.mark.parametrize("name", ["edgesplit", "esfl"])
+def test_trying_all_cuts_gives_what_the_exact_method_gives(name: str) -> None:
+    """With three devices brute force ends where the joint optimum is; five are refused, with the limit."""
+    rounds = [
+        run_one(
+            {"name": name, "method": method}, model=LENET, devices={"count": 3, "clock_hz": [1e8, 3e8, 1e9]}
+        )
+        for method in ("joint", "brute_force")
+    ]
+    assert pytest.approx(rounds[0].end_s, rel=RELATIVE) == rounds[1].end_s
+    with pytest.raises(ScenarioError, match="brute force takes 4 devices"):
+        run_one({"name": name, "method": "brute_force"}, model=LENET, devices={"count": 5})
