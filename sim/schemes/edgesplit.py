@@ -7,7 +7,7 @@ arXiv 2403.15815), and its twin ESFL (arXiv 2402.15903); docs/model.md has the t
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -53,7 +53,11 @@ __all__ = ["ESFL", "EdgeSplit", "SharesParameters"]
 Array = NDArray[np.float64]
 
 
-METHODS = {"alternating": alternating, "joint": joint, "brute_force": brute_force}
+METHODS: dict[str, Callable[[ShareProblem], SharePlan]] = {
+    "alternating": alternating,
+    "joint": joint,
+    "brute_force": brute_force,
+}
 
 
 class SharesParameters(SchemeParameters):
@@ -67,7 +71,7 @@ class SharesParameters(SchemeParameters):
     shares: Literal["optimal", "equal"] = Field(default="optimal", description="of the shared resource")
     method: Literal["alternating", "joint", "brute_force"] = Field(
         default="alternating",
-        description="for the best cuts and shares: in turns, as in the paper; exact; or by trying all combinations",
+        description="for the best cuts and shares: in turns (the paper's), exact, or by trying all combinations",
     )
     local_steps: PositiveInt = Field(default=1, description="mini-batches of each device in a round")
 
