@@ -71,7 +71,7 @@ class SharesParameters(SchemeParameters):
     shares: Literal["optimal", "equal"] = Field(default="optimal", description="of the shared resource")
     method: Literal["alternating", "joint", "brute_force"] = Field(
         default="alternating",
-        description="for the best cuts and shares: in turns (the paper's), exact, or by trying all combinations",
+        description="for the best cuts and shares: the paper's, in turns; exact; or all combinations",
     )
     local_steps: PositiveInt = Field(default=1, description="mini-batches of each device in a round")
 
