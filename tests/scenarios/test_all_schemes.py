@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import cutlayer.preparation  # noqa: F401 - registers the built-in schemes
+import cutlayer.preparation
 from cutlayer.scenarios.loading import load_scenario
 from cutlayer.scenarios.registry import specs
 
@@ -19,3 +19,14 @@ def test_all_schemes_have_one_rate() -> None:
     learning = load_scenario("all_schemes").scenario.learning
     assert learning is not None
     assert learning.optimizer.server_lr == learning.optimizer.client_lr
+
+
+def test_schemes_that_average_whole_models_end_with_the_same_weights() -> None:
+    """Wherever they cut, EdgeSplit, ESFL, MP-SL, one hop and FL learn the same, to the bit; PSL does not."""
+    alike = ["edgesplit", "esfl", "mpsl", "one_hop", "fl"]
+    found = cutlayer.run("all_schemes", overrides=["stop.rounds=2"], schemes=[*alike, "psl"])
+    fingerprints = {
+        name: figures["weights_fingerprint"] for name, figures in found.summary["schemes"].items()
+    }
+    assert 1 == len({fingerprints[name] for name in alike})
+    assert fingerprints["psl"] != fingerprints["fl"]
