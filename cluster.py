@@ -146,14 +146,18 @@ class Cluster:
         if time.monotonic() >= self._known_s + _COUNT_EVERY_S:
             try:
                 self._known = len(self._client.nthreads())
-            except OSError as error:
-                raise WorkersError(f"the scheduler at {self.address} is gone: {error}") from None
+            except OSError:
+                raise self.gone() from None
             self._known_s = time.monotonic()
         return max(1, self._known)
 
     def executor(self, jobs: int) -> Executor:
         """Return what runs items on the workers, as many at a time as it is given."""
         return _DaskExecutor(self._client, self)
+
+    def gone(self) -> WorkersError:
+        """Return what is told of a scheduler that is lost: the same, whoever notices it first."""
+        return WorkersError(f"the scheduler at {self.address} is gone")
 
     @property
     def demands(self) -> _Demands:
@@ -185,7 +189,7 @@ class _DaskExecutor(Executor):
 
         def pass_on(inner: Future[Any]) -> None:
             if inner.cancelled():
-                passed.set_exception(WorkersError(f"the scheduler at {self._cluster.address} is gone"))
+                passed.set_exception(self._cluster.gone())
             elif (error := inner.exception()) is None:
                 passed.set_result(inner.result())
             else:

@@ -193,6 +193,19 @@ def test_a_lost_scheduler_costs_what_was_running(
     assert undisturbed[SLOW] == folder_bytes(tmp_path / "out")
 
 
+def test_a_scheduler_lost_while_counting_workers_is_told_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a point or the count of workers notices first, the message is one."""
+    monkeypatch.setattr(cluster_module, "_COUNT_EVERY_S", 0.0)
+    with running(tmp_path, workers=1) as own, Cluster(own.address, trained=False) as joined:
+        own.scheduler.kill()
+        own.scheduler.wait()
+        with pytest.raises(WorkersError, match=rf"^the scheduler at {own.address} is gone$"):
+            for _ in range(1000):
+                joined.jobs()
+
+
 def test_a_scheduler_without_workers_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a while the message says how to start some; where no scheduler is, that none answers."""
     scenario = written(tmp_path)
