@@ -215,6 +215,7 @@ class _Session:
             "timeline_fingerprint": self._recording.timeline.hexdigest(world.record),
             # an interrupted round may have moved some of the weights
             "weights_fingerprint": learner.fingerprint(took_part) if learner and not interrupted else None,
+            "clients_pass": learner.chosen_passes if learner else {},
             "device_memory_bits": float(devices["memory_bits"].max()),
             "node_memory_bits": float(nodes[["memory_planned_bits", "memory_peak_bits"]].max().max()),
             "cost": float(nodes["cost"].sum()),

@@ -6,7 +6,7 @@ Files hold dB, dBm and the like; everything computed from them is linear and SI.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, SerializeAsAny, model_validator
 
@@ -87,6 +87,10 @@ class Optimizer(Section):
         return self
 
 
+ClientsPass: TypeAlias = Literal["looped", "batched", "measured"]
+"""How the equal parts of several clients are passed through."""
+
+
 class Learning(Section):
     """Real training in the loop; without this section the run is a timeline only."""
 
@@ -102,7 +106,14 @@ class Learning(Section):
     device: Literal["cpu", "cuda", "auto"] = Field(
         default="cpu", description="where training runs; auto: cuda where it is there"
     )
-    precision: Literal["float32", "float64"] = Field(default="float32", description="of weights and data")
+    precision: Literal["float32", "float64", "mixed"] = Field(
+        default="float32",
+        description="of weights and data; mixed: float32, with passes in bfloat16 where that is safe",
+    )
+    clients_pass: ClientsPass = Field(
+        default="looped",
+        description="equal parts of clients one after the other, batched, or as measured faster at the start",
+    )
     threads: PositiveInt = Field(
         default=1, description="torch's threads; a fixed number keeps results equal on every machine"
     )

@@ -1,4 +1,4 @@
-"""What every learner shares: parts with their optimisers, the objective, evaluation, the fingerprint."""
+"""What every learner shares: its model and parts, what is sent, averages, evaluation, the fingerprint."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ...scenarios.compression import Compression
-from ...scenarios.schema import Optimizer
+from ...scenarios.schema import ClientsPass, Optimizer
 from ...scenarios.streams import stream_seed
 from ..compression.compressor import LearnerCompression
 from .averaging import average_into
 from .client_data import ClientData, Samples
 from .client_parts import ClientParts
+from .part import Part, Updates, copied_part, new_part
+from .passes import Passes
 
-__all__ = ["Composite", "Evaluation", "Learner", "Part", "Setup", "new_part", "objective"]
+__all__ = ["Composite", "Evaluation", "Learner", "Setup", "stretch"]
 
 Composite: TypeAlias = tuple[nn.Module, nn.Module]
 """A client's part and the server's part that completes it."""
@@ -47,6 +48,7 @@ class Setup:
     seed : int
         Of the scenario.
     compression : what of the clients' parts and messages is compressed; None: nothing
+    clients_pass : how equal parts of several clients are passed through
     """
 
     build: Callable[[], nn.Sequential]
@@ -55,6 +57,7 @@ class Setup:
     optimizer: Optimizer
     seed: int
     compression: Compression | None = None
+    clients_pass: ClientsPass = "looped"
 
 
 @dataclass(frozen=True)
@@ -78,74 +81,11 @@ class Evaluation:
         return sum(self.per_client) / len(self.per_client)
 
 
-class Part:
-    """A stretch of the model and the optimiser of its parameters (it may have none)."""
-
-    def __init__(self, module: nn.Module, settings: Optimizer, lr: float) -> None:
-        self.module = module
-        self._parameters = list(module.parameters())
-        self._has_buffers = any(True for _ in module.buffers())
-        self.optimizer = _optimizer(self._parameters, settings, lr)
-
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """Return the part's outputs."""
-        outputs: Tensor = self.module(inputs)
-        return outputs
-
-    @property
-    def tensors(self) -> Sequence[Tensor]:
-        """Return the parameters and buffers: what is sent and averaged."""
-        if not self._has_buffers:
-            return self._parameters  # finding them in the module takes longer than averaging them
-        return [*self._parameters, *self.module.buffers()]
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for parameter in self._parameters:  # the optimiser's own method costs ten times as much
-            parameter.grad = None
-
-    def step(self) -> None:
-        """Update the parameters."""
-        if self.optimizer is not None:
-            self.optimizer.step()
-
-
-def _optimizer(
-    parameters: list[nn.Parameter], settings: Optimizer, lr: float
-) -> torch.optim.Optimizer | None:
-    if not parameters:
-        return None
-    if settings.name == "adam":
-        return torch.optim.Adam(parameters, lr=lr, weight_decay=settings.weight_decay)
-    return torch.optim.SGD(parameters, lr=lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
-
-
-def new_part(
-    module: nn.Module, settings: Optimizer, lr: float, compression: LearnerCompression | None
-) -> Part:
-    """Return the module with an optimiser at this rate: the next client's part for a compression."""
-    part = Part(module, settings, lr)
-    if compression is not None:
-        compression.watch(module, part.optimizer)
-    return part
-
-
-def _copied_part(
-    template: nn.Module, settings: Optimizer, lr: float, compression: LearnerCompression | None
-) -> Part:
-    return new_part(copy.deepcopy(template), settings, lr, compression)
-
-
-def objective(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Return ``Σ weights·ℓ``, the cross-entropy summed with one weight a row, as a scalar.
-
-    Parameters
-    ----------
-    logits : [num_rows, num_classes], float
-    labels : [num_rows], int64
-    weights : [num_rows], float
-    """
-    return functional.cross_entropy(logits, labels, reduction="none") @ weights
+def stretch(model: nn.Sequential, first: int, end: int) -> nn.Sequential:
+    """Return units ``first`` to ``end - 1`` of a model, from 0, as a model of its kind."""
+    units = model[first:end]
+    assert isinstance(units, nn.Sequential)
+    return units
 
 
 class Learner(ABC):
@@ -166,6 +106,8 @@ class Learner(ABC):
         self.cut = setup.cut
         self.train_loss: Tensor = torch.tensor(float("nan"))
         self._build = setup.build
+        self._clients_pass = setup.clients_pass
+        self._passes_of: dict[str, Passes] = {}
         self.compression: LearnerCompression | None = None
         if setup.compression is not None:
             rest = self.new_model()[self.cut :] if self.cut else nn.Sequential()
@@ -187,9 +129,27 @@ class Learner(ABC):
 
     def new_parts(self) -> tuple[nn.Sequential, nn.Sequential]:
         """Return units 1..cut and cut+1..L of a new model."""
-        units = list(self.new_model())
-        gate = [self.compression.gate] if self.compression is not None else []
-        return nn.Sequential(*units[: self.cut], *gate), nn.Sequential(*units[self.cut :])
+        model = self.new_model()
+        return self.gated(stretch(model, 0, self.cut)), stretch(model, self.cut, len(model))
+
+    def gated(self, units: nn.Sequential) -> nn.Sequential:
+        """Return the units of a client's part, behind them the gate of pruned channels."""
+        return units if self.compression is None else units.append(self.compression.gate)
+
+    def passes(self, kind: str) -> Passes:
+        """Return what chooses the pass through parts of a kind: looped where they draw or are compressed."""
+        alone = self._stochastic or self.compression is not None
+        self._passes_of[kind] = Passes("looped" if alone else self._clients_pass)
+        return self._passes_of[kind]
+
+    @property
+    def chosen_passes(self) -> dict[str, str]:
+        """Return how equal parts of several clients are passed through, by their kind."""
+        return {kind: passes.chosen.name for kind, passes in self._passes_of.items() if passes.chosen}
+
+    def updates(self, lr: float) -> Updates:
+        """Return what updates parts of this rate together."""
+        return Updates(self.settings, lr, hooked=self.compression is not None)
 
     def client_part(self, module: nn.Module) -> Part:
         """Return the module with an optimiser at the clients' rate: the next client's part."""
@@ -250,8 +210,7 @@ class Learner(ABC):
 
     def weights(self, clients: Sequence[int]) -> Tensor:
         """Return λ of these clients, re-weighted to sum to one: ``[num_clients]``."""
-        shares = self.data.shares[list(clients)]
-        return shares / shares.sum()
+        return self.data.weights(tuple(clients))
 
     @abstractmethod
     def composites_of(self, clients: Sequence[int]) -> list[Composite]:
@@ -335,7 +294,7 @@ class Learner(ABC):
         self, module: nn.Module, lr: float, compression: LearnerCompression | None
     ) -> ClientParts[Part]:
         template = copy.deepcopy(module)
-        make = partial(_copied_part, template, self.settings, lr, compression)
+        make = partial(copied_part, template, self.settings, lr, compression)
         return ClientParts(self.data.clients, make, [*template.parameters(), *template.buffers()])
 
     def watched(self, parts: ClientParts[Part]) -> ClientParts[Part]:
