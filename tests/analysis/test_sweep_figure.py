@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 from cutlayer.analysis.style import curve_style
-from cutlayer.analysis.sweep_figure import axis_words, shown_value, sweep_figure
+from cutlayer.analysis.sweep_figure import sweep_figure
 from cutlayer.analysis.sweep_folder import SweepResult, point_table
 from cutlayer.analysis.sweep_statistics import ambiguous, figure_table
 from cutlayer.scenarios.sweeps import SweepFigure
@@ -171,24 +171,3 @@ def test_columns_that_do_not_exist_are_named(result: SweepResult) -> None:
         figure_table(result, figure(y="height"))
     with pytest.raises(ValueError, match="normalise_to: no label fl; labels: sl, psl, epsl φ=1"):
         figure_table(result, figure(normalise_to="fl"))
-
-
-@pytest.mark.parametrize(
-    ("column", "words"),
-    [
-        ("mean_latency_s", "Round time (s)"),
-        ("radio.subchannel_hz", "Subchannel (Hz)"),
-        ("allocation.method", "Method"),
-        ("final_validation_accuracy", "Final validation accuracy (%)"),
-        ("samples_to_target", "Samples to target"),
-    ],
-)
-def test_axes_say_what_they_show(column: str, words: str) -> None:
-    """Names with a unit in them become words with the unit in brackets."""
-    assert words == axis_words(column)
-
-
-def test_values_read_as_text() -> None:
-    """A mapping reads as its keys and values, a number without needless zeros."""
-    assert "kind=shards, classes_per_client=2" == shown_value('{"kind": "shards", "classes_per_client": 2}')
-    assert ["0.003", "5", "greedy"] == [shown_value(value) for value in (0.0030, 5, "greedy")]
