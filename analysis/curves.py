@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from .style import LABEL_PT, WIDTH_IN, curve_indices, curve_style, legend_below, plain_axes, time_unit
+from .ticks import log_ticks
 
 __all__ = ["accuracy_figure"]
 
@@ -82,7 +83,7 @@ def accuracy_figure(rounds: pd.DataFrame, *, target: float | None = None) -> Fig
             axes.axhline(100 * target, zorder=1, **_TARGET)
     if max(totals_s) > _LOG_RATIO * min(totals_s):
         over_time.set_xscale("log")
-        over_time.xaxis.set_major_formatter("{x:g}")
+        log_ticks(over_time.xaxis)
     else:
         over_time.set_xlim(left=0)
     over_rounds.set_xlim(left=0)

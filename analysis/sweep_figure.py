@@ -26,6 +26,7 @@ from .style import (
     time_unit,
 )
 from .sweep_statistics import CONFIDENCE, is_accuracy
+from .ticks import log_ticks, tick_text
 from .words import axis_words, key_words, named_value, shown_value, with_unit
 
 __all__ = ["sweep_figure"]
@@ -86,6 +87,7 @@ def sweep_figure(table: pd.DataFrame, figure: SweepFigure) -> Figure:
     first = grid[0, 0]
     if figure.y_log:
         first.set_yscale("log")
+        log_ticks(first.yaxis)
     elif figure.kind == "bar":
         first.set_ylim(bottom=0)
     if is_accuracy(figure.y) and figure.normalise_to is None:  # an interval may reach beyond
@@ -170,13 +172,14 @@ def _draw_lines(
         return
     if figure.x_log:
         axes.set_xscale("log")
+        log_ticks(axes.xaxis)
     if figure.kind == "curves":
         if not figure.x_log:
             axes.set_xlim(left=0)
         if figure.x == "round":
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     elif len(places) <= _TICKS:
-        axes.set_xticks(sorted(places), labels=[f"{value:g}" for value in sorted(places)])
+        axes.set_xticks(sorted(places), labels=[tick_text(value) for value in sorted(places)])
         axes.xaxis.set_minor_locator(NullLocator())
 
 

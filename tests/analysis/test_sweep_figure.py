@@ -171,3 +171,17 @@ def test_columns_that_do_not_exist_are_named(result: SweepResult) -> None:
         figure_table(result, figure(y="height"))
     with pytest.raises(ValueError, match="normalise_to: no label fl; labels: sl, psl, epsl φ=1"):
         figure_table(result, figure(normalise_to="fl"))
+
+
+def test_ticks_of_a_log_axis_are_plain_and_of_one_size(result: SweepResult) -> None:
+    """Times of less than a decade stand as plain numbers on a logarithmic axis, in letters of one size."""
+    wanted = figure(y_log=True, panels="client_lr")
+    drawn = sweep_figure(figure_table(result, wanted), wanted)
+    drawn.draw_without_rendering()
+    low, high = drawn.axes[0].get_ylim()
+    ticks = drawn.axes[0].yaxis.get_major_ticks()
+    seen = [tick.label1 for tick in ticks if low <= tick.get_loc() <= high]
+
+    assert ["10", "20", "30"] == [label.get_text() for label in seen]
+    assert 1 == len({label.get_fontsize() for label in seen})
+    assert not any(tick.label1.get_text() for tick in drawn.axes[0].yaxis.get_minor_ticks())
