@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from .curve_looks import curve_style
 from .style import (
     LABEL_PT,
     TITLE_PT,
     WIDTH_IN,
-    curve_style,
     legend_below,
     node_label,
     plain_axes,

@@ -16,15 +16,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ..scenarios.sweeps import SweepFigure
-from .style import (
-    LABEL_PT,
-    WIDTH_IN,
-    curve_indices,
-    curve_style,
-    legend_below,
-    plain_axes,
-    time_unit,
-)
+from .curve_looks import curve_indices, curve_style, marked_points
+from .style import LABEL_PT, WIDTH_IN, legend_below, plain_axes, time_unit
 from .sweep_statistics import CONFIDENCE, is_accuracy
 from .ticks import log_ticks, tick_text
 from .words import axis_words, key_words, named_value, shown_value, with_unit
@@ -36,7 +29,6 @@ _SINGLE_IN = 4.6
 _COLUMNS = 3
 _TICKS = 8
 _CHARACTERS = 40  # of all labels of an axis, that fit side by side
-_MARKERS_PER_CURVE = 8
 _HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "oo", "++")
 
 
@@ -154,7 +146,7 @@ def _draw_lines(
 ) -> None:
     numeric = pd.api.types.is_numeric_dtype(every[figure.x])
     places = list(dict.fromkeys(every[figure.x]))
-    for line in lines:
+    for position, line in enumerate(lines):
         own = _rows(rows, line, figure)
         if numeric:
             own = own.sort_values(figure.x)
@@ -166,7 +158,8 @@ def _draw_lines(
         style = curve_style(line.style)
         low, high = (own[f"{figure.y}_{end}"].to_numpy(float) for end in ("low", "high"))
         axes.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0)
-        axes.plot(x, own[figure.y].to_numpy(float), **style, markevery=max(1, len(x) // _MARKERS_PER_CURVE))
+        marked = marked_points(len(x), position, len(lines))
+        axes.plot(x, own[figure.y].to_numpy(float), **style, markevery=marked)
     if not numeric:
         axes.set_xticks(range(len(places)), labels=[shown_value(value) for value in places])
         return

@@ -37,6 +37,8 @@ def log_ticks(axis: Axis) -> None:
         return sum(low <= step * 10.0**power <= high for power in decades for step in steps)
 
     steps = next((steps for steps in _STEPS if seen(steps) >= _ENOUGH), None)
-    axis.set_major_locator(MaxNLocator(_ENOUGH + 1, steps=[1, 2, 5, 10]) if steps is None else LogLocator(subs=steps))
+    axis.set_major_locator(
+        MaxNLocator(_ENOUGH + 1, steps=[1, 2, 5, 10]) if steps is None else LogLocator(subs=steps)
+    )
     axis.set_major_formatter(FuncFormatter(tick_text))
     axis.set_minor_formatter(NullFormatter())

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.axes import Axes
 from scipy import stats
 
-from cutlayer.analysis.style import curve_style
+from cutlayer.analysis.curve_looks import curve_style
 from cutlayer.analysis.sweep_figure import sweep_figure
 from cutlayer.analysis.sweep_folder import SweepResult, point_table
 from cutlayer.analysis.sweep_statistics import ambiguous, figure_table
