@@ -56,7 +56,8 @@ def run(
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights."""
     from rich.console import Console
 
-    from .analysis.comparison import comparison, notes, rich_table
+    from .analysis.comparison import comparison
+    from .analysis.comparison_report import notes, rich_table
     from .analysis.run import RunFolderError
     from .checkpoints import CheckpointError
     from .preparation import prepare

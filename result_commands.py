@@ -20,7 +20,8 @@ def compare(
     ] = None,
 ) -> None:
     """Print the comparison table of finished runs or of a sweep, with paired differences over seeds."""
-    from .analysis.comparison import FORMATS, comparison, formatted, notes, rich_table
+    from .analysis.comparison import comparison
+    from .analysis.comparison_report import FORMATS, formatted, notes, rich_table
     from .analysis.paired import UnknownReferenceError
     from .analysis.sweep_folder import load_runs
 
