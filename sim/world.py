@@ -10,9 +10,7 @@ import networkx as nx
 from simpy import Environment, Event
 
 from ..scenarios.network import ComputeNode as NodeSection
-from ..scenarios.schema import Scenario, Slowdown
 from ..scenarios.schema import Server as ServerSection
-from ..scenarios.streams import stream
 from .battery import BatteryDevice
 from .carriers import Broadcaster, carriers
 from .compute_nodes import ComputeNode, ServerShare, Wire
@@ -23,12 +21,12 @@ from .medium import Medium
 from .network import Network
 from .nodes import Carrier, Device, Node, Server
 from .phases import Phase
-from .processor import SlowdownTrace, SpeedTrace
+from .processor import SpeedTrace
 from .record import IntervalRecord
 from .sharing import Sharing, Turns
 from .world_state import UnfinishedError, WorldState
 
-__all__ = ["World", "slowdown_traces"]
+__all__ = ["World"]
 
 
 class World:
@@ -325,31 +323,3 @@ def _processor(section: ServerSection | NodeSection) -> dict[str, Any]:
         "cycles_per_flop": section.cycles_per_flop,
         "switched_capacitance": section.switched_capacitance,
     }
-
-
-def slowdown_traces(scenario: Scenario) -> Sequence[SlowdownTrace | None]:
-    """Return each device's trace of slow-downs; None where the scenario has none."""
-    count, stragglers = scenario.devices.count, scenario.stragglers
-    slowdown = stragglers.slowdown if stragglers else None
-    return [None] * count if slowdown is None else _SlowdownTraces(slowdown, count, scenario.seed)
-
-
-class _SlowdownTraces(Sequence[SlowdownTrace]):
-    """The devices' traces, each made when it is asked for: most devices of a population are never drawn."""
-
-    def __init__(self, slowdown: Slowdown, count: int, seed: int) -> None:
-        self._slowdown = slowdown
-        self._count = count
-        self._seed = seed
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, device: int) -> SlowdownTrace:  # type: ignore[override]  # a trace, never a slice
-        slowdown, number = self._slowdown, range(self._count)[device]
-        return SlowdownTrace(
-            slowdown.factor,
-            slowdown.mean_normal_s,
-            slowdown.mean_slow_s,
-            stream(self._seed, "slowdown", number),
-        )
