@@ -160,8 +160,8 @@ def _steps(changes: pd.DataFrame, panel: _Panel) -> tuple[Values, Values, Values
         lasting = np.append(time_s[1:] > time_s[:-1], True)  # of several changes at an instant the last
         np.minimum.at(least_bits, part[lasting], held_bits[lasting])
         time_s = starts_s
-    end = (np.append(values, values[-1]) for values in (most_bits, least_bits))
-    return np.append(time_s, panel.end_s), *end
+    most_bits, least_bits = (np.append(values, values[-1]) for values in (most_bits, least_bits))
+    return np.append(time_s, panel.end_s), most_bits, least_bits
 
 
 def _parts(panel: _Panel) -> Values:
