@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import hashlib
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -20,18 +18,15 @@ from ...scenarios.schema import ClientsPass, Optimizer
 from ...scenarios.streams import stream_seed
 from ..compression.compressor import LearnerCompression
 from .averaging import average_into
-from .client_data import ClientData, Samples
+from .client_data import ClientData
 from .client_parts import ClientParts
+from .evaluation import Composite, Evaluation, accuracy, weights_hash
 from .part import Part, Updates, copied_part, new_part
 from .passes import Passes
 
-__all__ = ["Composite", "Evaluation", "Learner", "Setup", "stretch"]
-
-Composite: TypeAlias = tuple[nn.Module, nn.Module]
-"""A client's part and the server's part that completes it."""
+__all__ = ["Learner", "Setup", "stretch"]
 
 _GIVEN = {"data", "_build"}  # of a learner's attributes, what every learner of a scenario is given anew
-_EVALUATION_ROWS = 1024  # samples in one pass: bounds memory, and changes no result
 
 
 @dataclass(frozen=True)
@@ -58,27 +53,6 @@ class Setup:
     seed: int
     compression: Compression | None = None
     clients_pass: ClientsPass = "looped"
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Accuracy on the global test set, and on the validation set where there is one; from 0 to 1.
-
-    Attributes
-    ----------
-    per_client : of each client's composite model, on the test set
-    averaged : of the composite with the averaged client part, on the test set
-    validation : mean over the clients' composites on the validation set; None without one
-    """
-
-    per_client: tuple[float, ...]
-    averaged: float
-    validation: float | None = None
-
-    @property
-    def mean(self) -> float:
-        """Return the mean over the clients: the accuracy that results report."""
-        return sum(self.per_client) / len(self.per_client)
 
 
 def stretch(model: nn.Sequential, first: int, end: int) -> nn.Sequential:
@@ -243,27 +217,14 @@ class Learner(ABC):
         """
         clients = self.everyone if clients is None else clients
         data, composites = self.data, self.composites_of(clients)
-        tested = [self._accuracy(composite, data.test) for composite in composites]
+        tested = [accuracy(composite, data.test) for composite in composites]
         validation = None
         if data.validation is not None:
-            validated = [self._accuracy(composite, data.validation) for composite in composites]
+            validated = [accuracy(composite, data.validation) for composite in composites]
             validation = sum(validated) / len(validated)
         if len(composites) == 1:
             return Evaluation(tuple(tested * len(clients)), tested[0], validation)
-        return Evaluation(tuple(tested), self._accuracy(self.averaged_over(clients), data.test), validation)
-
-    def _accuracy(self, composite: Composite, samples: Samples) -> float:
-        images, labels = samples
-        for module in composite:
-            module.eval()
-        correct = torch.zeros((), dtype=torch.int64, device=self.data.device)
-        for first in range(0, len(labels), _EVALUATION_ROWS):
-            rows = slice(first, first + _EVALUATION_ROWS)
-            logits = composite[1](composite[0](images[rows]))
-            correct += (logits.argmax(dim=1) == labels[rows]).sum()
-        for module in composite:
-            module.train()
-        return int(correct) / len(labels)
+        return Evaluation(tuple(tested), accuracy(self.averaged_over(clients), data.test), validation)
 
     def fingerprint(self, clients: Sequence[int] | None = None) -> str:
         """Return a hash of all weights and buffers: two runs that agree in it learnt the same.
@@ -274,13 +235,7 @@ class Learner(ABC):
         ----------
         clients : whose; all by default
         """
-        digest = hashlib.sha256()
-        for composite in self.composites_of(self.everyone if clients is None else clients):
-            for module in composite:
-                for value in module.state_dict().values():
-                    digest.update(str(tuple(value.shape)).encode())
-                    digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return weights_hash(self.composites_of(self.everyone if clients is None else clients))
 
     def client_parts(self, module: nn.Module) -> ClientParts[Part]:
         """Return a part for each client, all as the module is now."""

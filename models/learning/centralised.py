@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from .base import Composite, Learner, Setup
+from .base import Learner, Setup
+from .evaluation import Composite
 from .objective import objective
 
 __all__ = ["UnionLearner"]

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from .averaging import average_into
-from .base import Composite, Learner, Setup, stretch
+from .base import Learner, Setup, stretch
 from .client_parts import ClientParts
+from .evaluation import Composite
 from .objective import mean_loss
 from .part import Part
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from .base import Composite, Learner, Setup
+from .base import Learner, Setup
+from .evaluation import Composite
 from .part import Part
 
 __all__ = ["LocalLearner"]

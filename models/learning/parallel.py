@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from .base import Composite, Setup
+from .base import Setup
+from .evaluation import Composite
 from .objective import objective
 from .side_by_side import SideBySideLearner
 

@@ -10,8 +10,9 @@ from functools import partial
 
 import torch
 
-from .base import Composite, Learner, Setup
+from .base import Learner, Setup
 from .client_parts import ClientParts
+from .evaluation import Composite
 from .objective import mean_loss
 from .part import new_part
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ...scenarios.streams import stream
-from .base import Composite, Setup
+from .base import Setup
+from .evaluation import Composite
 from .objective import mean_loss
 from .part import Part
 from .side_by_side import SideBySideLearner
