@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,7 +26,8 @@ class Share:
     Attributes
     ----------
     rate_bps, power_w : dict
-        Rate, [bit/s], and transmit power, [W], of each client that sends; 0 while it waits for its turn.
+        Rate, [bit/s], and transmit power, [W], of each client that sends, in the order of the clients; not of
+        one that waits for its turn.
     until_s : float
         The instant up to which they stay if nobody begins or ends, [s].
     """
@@ -39,7 +41,7 @@ class Sharing(Protocol):
     """A rule by which a direction of the band is shared."""
 
     def share(self, bits_left: Mapping[int, float], now_s: float) -> Share:
-        """Return what each client gets that has bits left to send, in the order of the clients."""
+        """Return what the clients get that have bits left to send, which are in the order of the clients."""
 
 
 class Turns:
@@ -69,15 +71,15 @@ class Turns:
         """Return the whole band for the one whose turn it is, and nothing for the others."""
         active, slot_end_s = self.turn
         if active not in bits_left or now_s >= slot_end_s:
-            behind = [client for client in bits_left if client > active]
-            active, slot_end_s = self.turn = min(behind or bits_left), now_s + self._slot_s
+            waiting = list(bits_left)
+            following = waiting[bisect_right(waiting, active) % len(waiting)]
+            active, slot_end_s = self.turn = following, now_s + self._slot_s
         links, until_s = self._source.at(now_s)
         rates = links.uplink_bps if self._uplink else links.downlink_bps
         powers = links.uplink_w if self._uplink else links.downlink_w
-        rate_bps, power_w = dict.fromkeys(bits_left, 0.0), dict.fromkeys(bits_left, 0.0)
-        rate_bps[active] = float(rates[active])
-        power_w[active] = float(powers[active])
-        return Share(rate_bps, power_w, min(until_s, slot_end_s))
+        return Share(
+            {active: float(rates[active])}, {active: float(powers[active])}, min(until_s, slot_end_s)
+        )
 
 
 class GainSource(Protocol):
