@@ -104,7 +104,7 @@ def overhead(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> Figure
     simulator_s, plain_s = interleaved(REPEATS, inside, plain)
     check_same(last["learner"], last["plain"], label)
     return Figure(
-        f"training: {label}, simulator / plain PyTorch", ratios(simulator_s, plain_s), "×", "≤ 1.10"
+        f"training: {label}, simulator / plain PyTorch", ratios(simulator_s, plain_s), "×", "≤ 1.05"
     )
 
 
