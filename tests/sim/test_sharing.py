@@ -23,10 +23,8 @@ class Watched(Lending):
 
     borrowed: NDArray[np.bool_]
 
-    def _lend(
-        self, left: Array, rate_bps: Array, planned_bps: Array, idle: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        self.borrowed = super()._lend(left, rate_bps, planned_bps, idle)
+    def _lend(self, left: Array, rate_bps: Array, free_bps: Array) -> NDArray[np.bool_]:
+        self.borrowed = super()._lend(left, rate_bps, free_bps)
         return self.borrowed
 
 
