@@ -125,7 +125,7 @@ def runs(overrides: Callable[[int], tuple[str, ...]], sizes: Sequence[int], sche
 def devices() -> list[Line]:
     """Return how runs, and plans by several methods, grow with devices on 1,000 subchannels."""
 
-    def held(count: int, allocation: str = CHEAP, rounds: int = 30) -> tuple[str, ...]:
+    def held(count: int, allocation: str = CHEAP, rounds: int = 100) -> tuple[str, ...]:
         return f"devices.count={count}", "radio.subchannels=1000", f"stop.rounds={rounds}", allocation
 
     lines = [line("devices", s, runs(held, FROM_100, s), s.split()[0], "≤ 1.1") for s in SCHEMES]
@@ -178,7 +178,7 @@ def schemes() -> list[Line]:
 
 
 HELD = {
-    "devices": "1,000 subchannels, 30 rounds",
+    "devices": "1,000 subchannels, 100 rounds",
     "subchannels": "30 devices, 100 rounds",
     "rounds": "30 devices, 30 subchannels",
     "schemes": "30 devices, 300 subchannels, 100 rounds",
