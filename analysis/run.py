@@ -228,8 +228,11 @@ def read_csv(path: Path) -> pd.DataFrame:
     texts = dict.fromkeys(_TEXT_COLUMNS, pyarrow.string())
     options = pyarrow.csv.ConvertOptions(column_types=texts)
     table = pyarrow.csv.read_csv(path, convert_options=options)
-    empty = [column.name for column in table.schema if pyarrow.types.is_null(column.type)]
-    frame: pd.DataFrame = table.to_pandas().astype(dict.fromkeys(empty, float))
+    schema = table.schema
+    for number, column in enumerate(schema):
+        if pyarrow.types.is_null(column.type):
+            schema = schema.set(number, column.with_type(pyarrow.float64()))
+    frame: pd.DataFrame = table.cast(schema).to_pandas()
     return frame
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import operator
+import re
 import subprocess
 import sys
 import time
@@ -11,7 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-__all__ = ["Figure", "command", "interleaved", "ratios", "run_time_s", "show", "timed"]
+__all__ = ["COLUMNS", "Figure", "command", "interleaved", "ratios", "run_time_s", "show", "timed"]
+
+
+COLUMNS = ("figure", "median", "min to max", "repeats", "target", "")
+_HOLDS: dict[str, Callable[[float, float], bool]] = {
+    "≤": operator.le,
+    "<": operator.lt,
+    "≥": operator.ge,
+    "": operator.eq,
+}
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,8 @@ class Figure:
     what : what was measured
     values : one value a repeat
     unit : of the values; ``×`` is a ratio against a reference measured in the same run
-    target : what the project wants, in words; empty where the figure is for information
+    target : what the project wants the median to be, ``≤``, ``<`` or ``≥`` a number, or a number that it is
+        to be, and words behind it; empty where the figure is for information
     """
 
     what: str
@@ -31,10 +43,27 @@ class Figure:
     unit: str = "×"
     target: str = ""
 
-    def row(self) -> tuple[str, str, str, str, str]:
-        """Return the figure as cells: what, median, spread, repeats, target."""
+    def row(self) -> tuple[str, ...]:
+        """Return the figure as cells, as in ``COLUMNS``."""
         spread = f"{min(self.values):.3g} to {max(self.values):.3g}" if len(self.values) > 1 else ""
-        return self.what, f"{median(self.values):.3g} {self.unit}", spread, str(len(self.values)), self.target
+        middle = f"{median(self.values):.3g} {self.unit}".strip()
+        return self.what, middle, spread, str(len(self.values)), self.target, self.verdict
+
+    @property
+    def verdict(self) -> str:
+        """Return ``met`` or ``missed``; nothing where there is no target.
+
+        Raises
+        ------
+        ValueError
+            If the target names no number.
+        """
+        if not self.target:
+            return ""
+        found = re.match(r"([≤<≥]?) *([\d.]+(?:e-?\d+)?)", self.target)
+        if found is None:
+            raise ValueError(f"{self.what}: the target must begin with a number; it is {self.target!r}")
+        return "met" if _HOLDS[found[1]](median(self.values), float(found[2])) else "missed"
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -88,7 +117,7 @@ def ratios(values: Sequence[float], reference: Sequence[float]) -> tuple[float, 
 
 def show(figures: Sequence[Figure]) -> None:
     """Print the figures as one table."""
-    rows = [("figure", "median", "min to max", "repeats", "target"), *(figure.row() for figure in figures)]
+    rows = [COLUMNS, *(figure.row() for figure in figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from simpy import Environment, Event, Timeout
@@ -31,6 +33,26 @@ class _Transfer:
     energy_j: float = 0.0
 
 
+class _BitsLeft(Mapping[int, float]):
+    """What each transfer has still to send, [bit], in the order of the clients, looked up when asked for.
+
+    A turn is given without any of it, and there may be many transfers and turns.
+    """
+
+    def __init__(self, transfers: Mapping[int, _Transfer], order: Sequence[int]) -> None:
+        self._transfers = transfers
+        self._order = order
+
+    def __getitem__(self, client: int) -> float:
+        return self._transfers[client].left
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._order)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+
 class Medium:
     """Carries transfers side by side at rates that change whenever one begins or ends.
 
@@ -55,6 +77,8 @@ class Medium:
         self.sharing = sharing
         self._senders_pay = senders_pay
         self._transfers: dict[int, _Transfer] = {}  # by the row of the client
+        self._order: list[int] = []  # of these rows
+        self._bits_left = _BitsLeft(self._transfers, self._order)
         self._share = Share({}, {}, math.inf)
         self._ends_s: dict[int, float] = {}
         self._empty_s: dict[int, float] = {}
@@ -77,6 +101,7 @@ class Medium:
         ended = self._env.event()
         self._count_off()
         self._transfers[client] = _Transfer(device, phase, bits, bits, self._env.now, ended)
+        insort(self._order, client)
         self._share_out_at(0.0)
         return ended
 
@@ -85,7 +110,7 @@ class Medium:
         client = device.row
         if client in self._transfers:
             self._count_off()
-            self._end(self._transfers.pop(client))
+            self._end(self._removed(client))
             self._ends_s.pop(client, None)  # it may have been about to end at this very instant
             self._empty_s.pop(client, None)
             self._share_out_at(0.0)
@@ -101,9 +126,12 @@ class Medium:
         passed_s, self._since_s = now_s - self._since_s, now_s
         if passed_s <= 0:
             return
-        for client, transfer in self._transfers.items():
-            transfer.left -= self._share.rate_bps.get(client, 0.0) * passed_s
-            energy_j = self._share.power_w.get(client, 0.0) * passed_s
+        for client, rate_bps in self._share.rate_bps.items():
+            transfer = self._transfers.get(client)
+            if transfer is None:  # it has ended
+                continue
+            transfer.left -= rate_bps * passed_s
+            energy_j = self._share.power_w[client] * passed_s
             transfer.energy_j += energy_j
             if self._senders_pay:
                 transfer.device.spend(energy_j)
@@ -121,7 +149,7 @@ class Medium:
         self._count_off()
         now_s = self._env.now
         for client in [client for client, end_s in self._ends_s.items() if end_s <= now_s]:
-            transfer = self._transfers.pop(client)
+            transfer = self._removed(client)
             transfer.left = 0.0
             self._end(transfer)
             transfer.ended.succeed()
@@ -137,12 +165,11 @@ class Medium:
         if not self._transfers:
             self._next_change = None
             return
-        in_order = sorted(self._transfers)
-        self._share = self.sharing.share({client: self._transfers[client].left for client in in_order}, now_s)
-        for client in in_order:
-            transfer, rate_bps = self._transfers[client], self._share.rate_bps[client]
+        self._share = self.sharing.share(self._bits_left, now_s)
+        for client, rate_bps in self._share.rate_bps.items():
             if rate_bps <= 0:
                 continue
+            transfer = self._transfers[client]
             if transfer.row < 0:
                 transfer.row = self._record.append(
                     transfer.device.index,
@@ -161,6 +188,10 @@ class Medium:
         change_s = min(self._share.until_s, *self._ends_s.values(), *self._empty_s.values())
         if math.isfinite(change_s):
             self._share_out_at(max(0.0, change_s - now_s))
+
+    def _removed(self, client: int) -> _Transfer:
+        self._order.remove(client)
+        return self._transfers.pop(client)
 
     def _end(self, transfer: _Transfer) -> None:
         if transfer.row >= 0:

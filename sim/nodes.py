@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from simpy import Environment, Event, Timeout
 
@@ -80,6 +80,19 @@ class Node:
     speed : SpeedTrace, optional
         The processor's slow-downs; none by default.
     """
+
+    # a thousand devices' attributes must fit into a processor's cache
+    __slots__ = (
+        "_compute_lane",
+        "env",
+        "index",
+        "joules_per_flop",
+        "lanes",
+        "name",
+        "record",
+        "seconds_per_flop",
+        "speed",
+    )
 
     def __init__(
         self,
@@ -179,6 +192,8 @@ class Node:
 class Device(Node):
     """A client: computes, sends and receives over its own links. Transfers are recorded here."""
 
+    __slots__ = ("charge_j", "downlink_from_server", "received", "row", "uplink_to_server")
+
     uplink_to_server: Carrier
     downlink_from_server: Carrier
     #: the end of the last downlink
@@ -186,7 +201,11 @@ class Device(Node):
     #: its place among those that the links and the plan are for
     row: int
     #: what is left to spend; without a battery, without end
-    charge_j = math.inf
+    charge_j: float
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.charge_j = math.inf
 
     @property
     def client(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,7 +26,8 @@ class Share:
     Attributes
     ----------
     rate_bps, power_w : dict
-        Rate, [bit/s], and transmit power, [W], of each client that sends; 0 while it waits for its turn.
+        Rate, [bit/s], and transmit power, [W], of each client that sends, in the order of the clients; not of
+        one that waits for its turn.
     until_s : float
         The instant up to which they stay if nobody begins or ends, [s].
     """
@@ -39,7 +41,7 @@ class Sharing(Protocol):
     """A rule by which a direction of the band is shared."""
 
     def share(self, bits_left: Mapping[int, float], now_s: float) -> Share:
-        """Return what each client gets that has bits left to send, in the order of the clients."""
+        """Return what the clients get that have bits left to send, which are in the order of the clients."""
 
 
 class Turns:
@@ -69,15 +71,15 @@ class Turns:
         """Return the whole band for the one whose turn it is, and nothing for the others."""
         active, slot_end_s = self.turn
         if active not in bits_left or now_s >= slot_end_s:
-            behind = [client for client in bits_left if client > active]
-            active, slot_end_s = self.turn = min(behind or bits_left), now_s + self._slot_s
+            waiting = list(bits_left)
+            following = waiting[bisect_right(waiting, active) % len(waiting)]
+            active, slot_end_s = self.turn = following, now_s + self._slot_s
         links, until_s = self._source.at(now_s)
         rates = links.uplink_bps if self._uplink else links.downlink_bps
         powers = links.uplink_w if self._uplink else links.downlink_w
-        rate_bps, power_w = dict.fromkeys(bits_left, 0.0), dict.fromkeys(bits_left, 0.0)
-        rate_bps[active] = float(rates[active])
-        power_w[active] = float(powers[active])
-        return Share(rate_bps, power_w, min(until_s, slot_end_s))
+        return Share(
+            {active: float(rates[active])}, {active: float(powers[active])}, min(until_s, slot_end_s)
+        )
 
 
 class GainSource(Protocol):
@@ -116,23 +118,26 @@ class Lending:
         self._owner = owner
         self._psd_w_per_hz = psd_w_per_hz
         self._power_max_w = power_max_w
+        self._known: tuple[Array, Array, Array, Array] | None = None
 
     def share(self, bits_left: Mapping[int, float], now_s: float) -> Share:
         """Return each sender's rate and power with what it owns and borrows."""
         gains, until_s = self._gains.at(now_s)
         senders = np.fromiter(bits_left, dtype=np.intp)
         left = np.fromiter(bits_left.values(), dtype=np.float64)
-        # [num_senders, num_subchannels] rates with the planned densities
-        snr = self._psd_w_per_hz * self._band.snr_per_w_per_hz(gains[senders])
-        planned_bps = self._rate(snr)
-        own = self._owner == senders[:, np.newaxis]
-        own_bps = np.where(own, planned_bps, 0.0).sum(axis=1)
-        borrowed = self._lend(left, own_bps, planned_bps, ~own.any(axis=0) & (self._psd_w_per_hz > 0))
+        snr, planned_bps, own_bps = self._planned(gains)
+        own_bps = own_bps[senders]
+        own = self._owner == senders[:, np.newaxis]  # [num_senders, num_subchannels]
+        idle = ~own.any(axis=0) & (self._psd_w_per_hz > 0)
+        borrowed = self._lend(left, own_bps, np.where(idle, planned_bps[senders], -math.inf))
         watts = self._psd_w_per_hz * self._band.subchannel_hz
         own_w, lent_w = own @ watts, borrowed @ watts
         spare_w = np.maximum(self._power_max_w[senders] - own_w, 0.0)
         scale = np.minimum(1.0, spare_w / np.where(lent_w > 0, lent_w, 1.0))
-        lent_bps = np.where(borrowed, self._rate(snr * scale[:, np.newaxis]), 0.0).sum(axis=1)
+        rows, subchannels = borrowed.nonzero()
+        each_bps = np.zeros(own.shape)
+        each_bps[rows, subchannels] = self._rate(snr[senders[rows], subchannels] * scale[rows])
+        lent_bps = each_bps.sum(axis=1)
         numbers = senders.tolist()
         return Share(
             dict(zip(numbers, (own_bps + lent_bps).tolist(), strict=True)),
@@ -140,21 +145,45 @@ class Lending:
             until_s,
         )
 
+    def _planned(self, gains: Array) -> tuple[Array, Array, Array]:
+        """Return what the planned densities give on these gains, looked up where they are the last ones.
+
+        Returns
+        -------
+        snr, planned_bps : [num_clients, num_subchannels], float
+            Signal-to-noise ratios and rates.
+        own_bps : [num_clients], float
+            Rates on their own subchannels.
+        """
+        if self._known is None or self._known[0] is not gains:
+            snr = self._psd_w_per_hz * self._band.snr_per_w_per_hz(gains)
+            planned_bps = self._rate(snr)
+            own = self._owner == np.arange(len(gains))[:, np.newaxis]
+            self._known = gains, snr, planned_bps, np.where(own, planned_bps, 0.0).sum(axis=1)
+        return self._known[1:]
+
     def _rate(self, snr: Array) -> Array:
         return self._band.subchannel_hz * spectral_efficiency(snr, self._band.efficiency_cap_bps_per_hz)
 
-    def _lend(
-        self, left: Array, rate_bps: Array, planned_bps: Array, idle: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        """Return who borrows which idle subchannel, [num_senders, num_subchannels]."""
-        borrowed = np.zeros(planned_bps.shape, dtype=bool)
+    def _lend(self, left: Array, rate_bps: Array, free_bps: Array) -> NDArray[np.bool_]:
+        """Return who borrows which idle subchannel, [num_senders, num_subchannels].
+
+        Parameters
+        ----------
+        left, rate_bps : [num_senders], float
+            What each has to send, [bit], and its rate on what it owns.
+        free_bps : [num_senders, num_subchannels], float
+            What each subchannel would carry; -inf where it is not idle. It is used up.
+        """
+        borrowed = np.zeros(free_bps.shape, dtype=bool)
         rate_bps = rate_bps.copy()
-        free_bps = np.where(idle, planned_bps, -math.inf)
-        for _ in range(int(idle.sum())):
-            with np.errstate(divide="ignore"):
-                last = int((left / rate_bps).argmax())
-            subchannel = int(free_bps[last].argmax())
-            borrowed[last, subchannel] = True
-            rate_bps[last] += free_bps[last, subchannel]
-            free_bps[:, subchannel] = -math.inf
+        with np.errstate(divide="ignore"):
+            ends_s = left / rate_bps
+            for _ in range(int((free_bps[0] > -math.inf).sum())):
+                last = int(ends_s.argmax())
+                subchannel = int(free_bps[last].argmax())
+                borrowed[last, subchannel] = True
+                rate_bps[last] += free_bps[last, subchannel]
+                ends_s[last] = left[last] / rate_bps[last]
+                free_bps[:, subchannel] = -math.inf
         return borrowed

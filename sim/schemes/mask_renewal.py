@@ -73,7 +73,7 @@ class MaskRenewal:
         def upload(device: Device) -> Generator[Event, Any, None]:
             yield device.uplink(IMPORTANCE_UPLOAD, FLOAT_BITS * maskable)
 
-        members = tuple(client for client in outcome.participants if client in world.clients)
+        members = tuple(client for client in outcome.participants if client not in world.left_at_s)
         side_by_side = self._scheme.band != "whole"
         arrived: list[int] = []
         for group in [members] if side_by_side else [(client,) for client in members]:

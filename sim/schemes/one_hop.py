@@ -179,6 +179,6 @@ class OneHop(HopScheme):
         if self._workflow is None or self._workflow.order is None:
             return {}
         return {
-            leg.node: TaskSequence(world.env, [task for task in tasks if task[0] in world.clients])
+            leg.node: TaskSequence(world.env, [task for task in tasks if task[0] not in world.left_at_s])
             for leg, tasks in zip(self._legs, self._workflow.order, strict=True)
         }

@@ -73,7 +73,7 @@ class SFL(ParallelSplit):
         """Run one round, and average the client models when it is due."""
         averaging = number % self._every == 0
         in_time = yield from self.split_round(world, learner, number, 0, upload_model=averaging)
-        uploaded = tuple(client for client in in_time if client in world.clients)
+        uploaded = tuple(client for client in in_time if client not in world.left_at_s)
         if averaging and uploaded:
             if learner:
                 learner.average(uploaded)

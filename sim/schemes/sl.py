@@ -5,6 +5,7 @@ Gupta and Raskar, "Distributed learning of deep neural network over multiple age
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Generator
 from typing import Any, Protocol
 
@@ -90,12 +91,12 @@ class SL(Scheme):
             else:
                 yield from turn(world.devices[client])
                 finished = (client,)
-            if client in finished and client in world.clients:
+            if client in finished and client not in world.left_at_s:
                 trained.append(client)
                 if learner:
                     learner.turn(client, number)
             if not world.clients:
                 break
-            following = min((i for i in world.clients if i > client), default=world.clients[0])
+            following = world.clients[bisect_right(world.clients, client) % len(world.clients)]
             yield world.devices[following].downlink(MODEL_DOWNLOAD, stages.model_download_bits)
         return Outcome(tuple(trained), len(trained), len(trained) * self.job.batch_size)

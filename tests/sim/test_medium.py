@@ -15,6 +15,7 @@ from worlds import Steps, fleet, links, positive
 
 from cutlayer.scenarios.schema import Server
 from cutlayer.sim.links import Links
+from cutlayer.sim.nodes import Device
 from cutlayer.sim.phases import DOWNLINK, MODEL_UPLOAD, UPLINK
 from cutlayer.sim.radio.rates import Band
 from cutlayer.sim.sharing import Lending, Share, Sharing, Turns
@@ -309,11 +310,11 @@ def test_a_lane_sends_one_thing_at_a_time() -> None:
     assert [1.0, 8.0] == sorted(w.record.frame()["end_s"])
 
 
-def test_downlinks_cost_the_batteries_nothing() -> None:
+def test_downlinks_cost_the_batteries_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The access point pays for what it sends: a device that only receives spends nothing."""
     w = world(1, Turns(links([1.0], [1.0], [1.0]), uplink=True, slot_s=5.0))
     spent: list[float] = []
-    w.devices[0].spend = spent.append  # type: ignore[method-assign]
+    monkeypatch.setattr(Device, "spend", lambda device, energy_j: spent.append(energy_j))
     w.env.run(until=w.devices[0].downlink(DOWNLINK, 8.0))
     assert [] == spent
     w.env.run(until=w.devices[0].uplink(UPLINK, 2.0))

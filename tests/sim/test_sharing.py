@@ -23,10 +23,8 @@ class Watched(Lending):
 
     borrowed: NDArray[np.bool_]
 
-    def _lend(
-        self, left: Array, rate_bps: Array, planned_bps: Array, idle: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        self.borrowed = super()._lend(left, rate_bps, planned_bps, idle)
+    def _lend(self, left: Array, rate_bps: Array, free_bps: Array) -> NDArray[np.bool_]:
+        self.borrowed = super()._lend(left, rate_bps, free_bps)
         return self.borrowed
 
 
@@ -167,11 +165,11 @@ def turns(slot_s: float = 2.0, clients: int = 3) -> Turns:
 
 
 def served(rule: Turns, bits_left: Mapping[int, float], now_s: float) -> tuple[int, float]:
-    """Return whose turn it is, having checked that no other sends, and until when."""
+    """Return whose turn it is, having checked that it alone sends, and until when."""
     share = rule.share(bits_left, now_s)
-    (client,) = [i for i in bits_left if share.rate_bps[i] > 0]
-    assert [client] == [i for i in bits_left if share.power_w[i] > 0]
-    assert list(bits_left) == list(share.rate_bps) == list(share.power_w)
+    (client,) = share.rate_bps
+    assert [client] == list(share.power_w)
+    assert client in bits_left and share.rate_bps[client] > 0 and share.power_w[client] > 0
     return client, share.until_s
 
 
