@@ -15,18 +15,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .analysis.intervals import GROUP_ROWS
 from .analysis.run import RunFolderError, write_whole
 from .code_version import versions
 from .recording import Learnt
 from .scenarios.loading import Loaded, scenario_yaml
+from .scenarios.named_files import content_digest, named_files
 from .sim.record import ROW_BYTES, Rows, read_rows
 from .sim.schemes.drawing import Drawn
 from .sim.schemes.engine import Progress
 from .sim.schemes.planning import SchemePlan
 from .sim.world_state import WorldState
+
+if TYPE_CHECKING:  # a timeline alone does without torch
+    from .models.learning.client_data import ClientData
 
 __all__ = ["CheckpointError", "Checkpoints", "SchemeCheckpoints", "Stopped", "checkpoint_place"]
 
@@ -78,7 +82,7 @@ class Checkpoints:
     Raises
     ------
     RunFolderError
-        If there are some of another run, or of other versions.
+        If there are some of another run, of other versions, or of files that have changed.
     """
 
     def __init__(self, folder: Path, every: int, loaded: Loaded) -> None:
@@ -86,6 +90,8 @@ class Checkpoints:
         self.every = every
         self._scenario = scenario_yaml(loaded.scenario)
         self._versions = versions(trained=loaded.scenario.learning is not None)
+        self._files = {str(path): content_digest(path).hex() for path in named_files(loaded.scenario)}
+        self._samples: str | None = None
         self._told = self.place / "run.json"
         self.found = self._told.is_file()
         if self.found:
@@ -95,6 +101,7 @@ class Checkpoints:
         try:
             made = json.loads(self._told.read_text(encoding="utf-8"))
             then, made_by = made["scenario"].split("\n"), dict(made["versions"])
+            files, self._samples = dict(made.get("files", {})), made.get("samples")
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunFolderError(f"{self.place} cannot be read: {error}") from None
         for line, was in zip_longest(self._scenario.split("\n"), then, fillvalue=""):
@@ -103,25 +110,42 @@ class Checkpoints:
         for name in sorted({*self._versions, *made_by}):
             if self._versions.get(name) != made_by.get(name):
                 self._refuse(f"{name} is {self._versions.get(name)}, and was {made_by.get(name)}")
+        for path, digest in self._files.items():
+            if files.get(path) != digest:
+                self._refuse(f"{path} has changed")
 
     def _refuse(self, why: str) -> NoReturn:
         raise RunFolderError(
             f"{self.place} is of another run: {why}; run it as it was, or delete the checkpoints"
         )
 
-    def begin(self) -> None:
+    def begin(self, data: ClientData | None) -> None:
         """Make the folder, or remove from it what a killed process has left half done.
+
+        Parameters
+        ----------
+        data : the clients' samples, None for a timeline alone
 
         Raises
         ------
         CheckpointError
             If it can't be written.
+        RunFolderError
+            If there are checkpoints of other samples.
         """
+        samples = None if data is None else data.fingerprint()
+        if self.found and samples != self._samples:
+            self._refuse("the samples of the data set have changed")
         with _writing(self.place):
             if not self.found:
                 shutil.rmtree(self.place, ignore_errors=True)
                 self.place.mkdir(parents=True)
-                made = {"scenario": self._scenario, "versions": self._versions}
+                made = {
+                    "scenario": self._scenario,
+                    "versions": self._versions,
+                    "files": self._files,
+                    "samples": samples,
+                }
                 text = json.dumps(made, ensure_ascii=False, indent=2)
                 write_whole(self._told, lambda draft: draft.write_text(text, encoding="utf-8"))
             for left in self.place.glob(".*"):

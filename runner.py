@@ -162,7 +162,7 @@ def run_loaded(
     done: list[SchemeRun] = []
     interrupted = False
     if checkpoints is not None:
-        checkpoints.begin()
+        checkpoints.begin(experiment.data)
         folder = checkpoints.place / "intervals"
     writer = IntervalWriter(folder)
     for number, (scheme, plan) in enumerate(experiment.schemes):

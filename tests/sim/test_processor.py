@@ -62,7 +62,7 @@ def test_work_done_is_what_duration_asks_for(seed: int, start_s: float, work_s: 
 
 @given(st.integers(0, 50), st.floats(0, 2000), st.floats(0, 20))
 def test_work_done_is_the_speed_summed_over_every_stay(seed: int, start_s: float, long_s: float) -> None:
-    """Clipped to the two instants, all stays from 0 on add up to it: with two slow ones at most, to the bit."""
+    """All stays from 0 on, clipped to the two instants, add up to it: with two slow ones, to the bit."""
     one, end_s = trace(seed), start_s + long_s
     done = one.done(start_s, end_s)
     alternation = one._slow
