@@ -111,8 +111,8 @@ class World:
         for ends in (("access-point", "server"), ("server", "access-point")):
             self.graph.add_edge(*ends)
         self.server_shares: list[ServerShare] = []
-        for client, speed in since.speeds.items() if since else ():
-            self.devices[client] = self._device(fleet, client, speed)
+        for client in since.charges_j if since else ():
+            self.devices[client] = self._device(fleet, client, speeds[client])
         self._admit(self.clients)
         self.connect(links, sharing)
         self._share_server(since.server_shares if since else server_shares)
@@ -284,7 +284,6 @@ class World:
             left_at_s=dict(self.left_at_s),
             free_at_s={n.name: [lane.free_at_s for lane in n.lanes.values()] for n in self._nodes()},
             charges_j={client: device.charge_j for client, device in self.devices.items()},
-            speeds={client: device.speed for client, device in self.devices.items()},
             server_shares=[node.share for node in self.server_shares],
             turns=[m.sharing.turn if isinstance(m.sharing, Turns) else None for m in self._media or ()],
             memories={name: node.memory.state() for name, node in self.compute_nodes.items()},

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .compute_nodes import MemoryState
-from .processor import SpeedTrace
 from .record import RecordState
 
 __all__ = ["UnfinishedError", "WorldState"]
@@ -19,7 +18,8 @@ class UnfinishedError(Exception):
 class WorldState:
     """A world between two rounds, when every client waits for the next call and nothing is on the air.
 
-    Plans and links are not in it: who makes the new world connects it by the plan that holds.
+    Plans and links are not in it: who makes the new world connects it by the plan that holds. Nor are
+    slow-downs, which follow from the seed, nor what grows with every round: rows, and changes of memories.
 
     Attributes
     ----------
@@ -30,10 +30,9 @@ class WorldState:
     clients, left_at_s : who is in the run, and when the others left it
     free_at_s : of every node, when each of its lanes is free, [s]
     charges_j : what each device that was made may spend, [J]
-    speeds : each such device's slow-downs, as far as they are drawn, with their generators
     server_shares : the share of each of the server's nodes
     turns : of each shared direction of the band, whose turn it is, where there are turns
-    memories : of each compute node
+    memories : of each compute node, without its changes
     """
 
     now_s: float
@@ -43,7 +42,6 @@ class WorldState:
     left_at_s: dict[int, float]
     free_at_s: dict[str, list[float]]
     charges_j: dict[int, float]
-    speeds: dict[int, SpeedTrace | None]
     server_shares: list[float]
     turns: list[tuple[int, float] | None]
     memories: dict[str, MemoryState]

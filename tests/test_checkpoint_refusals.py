@@ -59,7 +59,7 @@ def test_checkpoints_need_a_folder(tmp_path: Path) -> None:
         cutlayer.run(path, out=tmp_path / "out", checkpoint_every=0)
 
 
-@pytest.mark.parametrize("name", ["0.state", "0.rows", "run.json"])
+@pytest.mark.parametrize("name", ["0.state", "0.log", "run.json"])
 def test_a_broken_checkpoint_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that was cut short is refused by its name, and nothing is made of it."""
     path = scenario(tmp_path, schemes=["psl"])

@@ -42,8 +42,8 @@ def assert_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch, *, every: int = 
     cutlayer.run(path, out=path.parent / "at once")
     save = checkpoints.SchemeCheckpoints.save
 
-    def save_and_be_killed(self: checkpoints.SchemeCheckpoints, stopped: checkpoints.Stopped) -> None:
-        save(self, stopped)
+    def save_and_be_killed(self: checkpoints.SchemeCheckpoints, *more: Any) -> None:
+        save(self, *more)
         raise Killed
 
     monkeypatch.setattr(checkpoints.SchemeCheckpoints, "save", save_and_be_killed)

@@ -75,7 +75,7 @@ class ClientData:
         for pair in ((self._images, self._labels), self.test, self.validation or ()):
             for tensor in pair:
                 digest.update(str(tuple(tensor.shape)).encode())
-                digest.update(tensor.cpu().contiguous().numpy())
+                digest.update(tensor.cpu().contiguous().numpy().data)
         return digest.hexdigest()
 
     def batch(self, client: int, number: int) -> Samples:
