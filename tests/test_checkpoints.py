@@ -195,6 +195,29 @@ def test_what_drawn_clients_learnt_goes_on(tmp_path: Path, monkeypatch: pytest.M
     assert_goes_on(path, monkeypatch)
 
 
+@pytest.mark.parametrize("name", ["psl", "mpsl", "drawn"])
+def test_a_checkpoint_costs_what_is_new(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Late in a run its state is as large as early, and it adds as much to the log: no round is written twice."""
+    drawn = {"participation": {"per_round": 3}} if name == "drawn" else {}
+    path = scenario(
+        tmp_path, schemes=["psl" if drawn else name], stop={"rounds": 200}, stragglers=SLOW,
+        devices={"count": 5 if drawn else 3}, **drawn,
+    )  # fmt: skip
+    save = checkpoints.SchemeCheckpoints.save
+    place, state_bytes, log_bytes = tmp_path / "out.checkpoint", list[int](), list[int]()
+
+    def measured(self: checkpoints.SchemeCheckpoints, *more: Any) -> None:
+        save(self, *more)
+        state_bytes.append((place / "0.state").stat().st_size)
+        log_bytes.append((place / "0.log").stat().st_size)
+
+    monkeypatch.setattr(checkpoints.SchemeCheckpoints, "save", measured)
+    cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1)
+    assert 199 == len(state_bytes)
+    assert state_bytes[-1] == pytest.approx(state_bytes[30], rel=0.02)
+    assert log_bytes[-1] - log_bytes[-50] == pytest.approx(log_bytes[80] - log_bytes[31], rel=0.1)
+
+
 def test_killed_at_any_instant(tmp_path: Path) -> None:
     """A process that is killed again and again, wherever it is, ends with the folder of one that was not."""
     path = scenario(tmp_path, schemes=["psl", "mpsl"], stop={"rounds": 1500}, stragglers=SLOW)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ def test_a_kill_at_any_instant_costs_nothing(
         time.sleep(shares[number] * (before_s * whole + after_s))
         workers = workers_of(process)
         if victim == "worker" and workers:
-            workers[int(rng.integers(len(workers)))].kill()
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                workers[int(rng.integers(len(workers)))].kill()
             process.communicate()
             assert 0 == process.returncode
         else:
