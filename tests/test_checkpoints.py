@@ -197,7 +197,7 @@ def test_what_drawn_clients_learnt_goes_on(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("name", ["psl", "mpsl", "drawn"])
 def test_a_checkpoint_costs_what_is_new(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Late in a run its state is as large as early, and it adds as much to the log: nothing is written twice."""
+    """Late in a run the state is as large as early, and as much goes to the log: nothing is kept twice."""
     drawn = {"participation": {"per_round": 3}} if name == "drawn" else {}
     path = scenario(
         tmp_path, schemes=["psl" if drawn else name], stop={"rounds": 200}, stragglers=SLOW,
