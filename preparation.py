@@ -115,6 +115,8 @@ def prepare(loaded: Loaded, *, allow_imports: bool = False) -> Experiment:
     fleet = _fleet(scenario, faults)
     channel = _channel(scenario, fleet, faults) if fleet else None
     data = _client_data(scenario, faults) if scenario.learning is not None else None
+    if units and data and scenario.learning and scenario.learning.clients_pass == "batched":
+        _check_batched(scenario, data, faults)
     allocation = _allocation(scenario, units, faults) if units else scenario.allocation
     if units and fleet and channel:
         server = scenario.server
@@ -184,6 +186,15 @@ def _client_data(scenario: Scenario, faults: list[Fault]) -> ClientData | None:
     except ValueError as error:
         faults.append(Fault(("learning", "device"), str(error)))
     return None
+
+
+def _check_batched(scenario: Scenario, data: ClientData, faults: list[Fault]) -> None:
+    from .models.learning.factory import check_batched
+
+    try:
+        check_batched(scenario.model, data)
+    except ValueError as error:
+        faults.append(Fault(("learning", "clients_pass"), f"{error}; looped can"))
 
 
 def _allocation(scenario: Scenario, units: UnitTable, faults: list[Fault]) -> Allocation:

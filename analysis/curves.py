@@ -14,13 +14,14 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from .style import LABEL_PT, WIDTH_IN, curve_indices, curve_style, legend_below, plain_axes, time_unit
+from .curve_looks import curve_indices, curve_style, marked_points
+from .style import LABEL_PT, WIDTH_IN, legend_below, plain_axes, time_unit
+from .ticks import log_ticks
 
 __all__ = ["accuracy_figure"]
 
 _HEIGHT_IN = 2.4  # without the legend
 _LOG_RATIO = 20.0  # between the longest and the shortest scheme, from which the time axis is logarithmic
-_MARKERS_PER_CURVE = 8
 _REACHED: dict[str, Any] = {
     "markersize": 5.5,
     "markeredgecolor": "black",
@@ -76,13 +77,14 @@ def accuracy_figure(rounds: pd.DataFrame, *, target: float | None = None) -> Fig
     for axes, column, scale in ((over_time, "time_s", unit.seconds), (over_rounds, "round", 1.0)):
         plain_axes(axes)
         axes.grid(axis="y", color="#DDDDDD", linewidth=0.4)
-        for index, curve in zip(indices, curves, strict=True):
-            _draw_curve(axes, curve, index, column, scale, target)
+        for position, (index, curve) in enumerate(zip(indices, curves, strict=True)):
+            marked = marked_points(len(curve.points), position, len(curves))
+            _draw_curve(axes, curve, curve_style(index) | {"markevery": marked}, column, scale, target)
         if target is not None:
             axes.axhline(100 * target, zorder=1, **_TARGET)
     if max(totals_s) > _LOG_RATIO * min(totals_s):
         over_time.set_xscale("log")
-        over_time.xaxis.set_major_formatter("{x:g}")
+        log_ticks(over_time.xaxis)
     else:
         over_time.set_xlim(left=0)
     over_rounds.set_xlim(left=0)
@@ -112,16 +114,16 @@ def _curve(label: str, rows: pd.DataFrame, several_seeds: bool) -> _Curve:
 
 
 def _draw_curve(
-    axes: Axes, curve: _Curve, index: int, column: str, scale: float, target: float | None
+    axes: Axes, curve: _Curve, look: dict[str, Any], column: str, scale: float, target: float | None
 ) -> None:
     x = curve.points[column].to_numpy() / scale
     accuracy, low, high = (100 * curve.points[name].to_numpy(float) for name in ("accuracy", "low", "high"))
-    style = curve_style(index)
-    axes.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0)
-    axes.plot(x, accuracy, **style, markevery=max(1, len(x) // _MARKERS_PER_CURVE))
+    axes.fill_between(x, low, high, color=look["color"], alpha=0.18, linewidth=0)
+    axes.plot(x, accuracy, **look)
     reached = np.flatnonzero(curve.points["accuracy"] >= target) if target is not None else np.empty(0, int)
     if len(reached):
-        axes.plot(x[reached[:1]], accuracy[reached[:1]], **style | _REACHED)
+        mark = {**look, **_REACHED, "markerfacecolor": look["color"], "markevery": None}
+        axes.plot(x[reached[:1]], accuracy[reached[:1]], **mark)
 
 
 def _legend(

@@ -180,16 +180,33 @@ def _draw_bars(axes: Axes, bars: pd.DataFrame, unit: TimeUnit) -> set[str]:
 
 
 def _name_rows(axes: Axes, rows_pt: dict[str, float]) -> None:
-    """Name as many rows of each kind as leave room for the letters."""
+    """Name as many rows of each kind as leave room for the letters, or all of them together."""
     middles_pt = {node: top_pt + rows_pt[node] / 2 for node, top_pt in _tops_pt(rows_pt).items()}
-    named: list[str] = []
+    named: dict[str, float] = {}  # where each name stands
     for _, nodes in itertools.groupby(rows_pt, kind):
         alike = list(nodes)
-        lowest_pt = middles_pt[named[-1]] if named else -_LABEL_PT
+        lowest_pt = next(reversed(named.values()), -_LABEL_PT)
         step = style.thinning(min(rows_pt[node] for node in alike), _LABEL_PT)
-        named += [node for node in alike[::step] if middles_pt[node] - lowest_pt >= _LABEL_PT]
-    axes.set_yticks([middles_pt[node] for node in named], [style.node_label(node) for node in named])
+        fitting = {
+            style.node_label(node): middles_pt[node]
+            for node in alike[::step]
+            if middles_pt[node] - lowest_pt >= _LABEL_PT
+        }
+        middle_pt = (middles_pt[alike[0]] + middles_pt[alike[-1]]) / 2
+        if len(fitting) < min(2, len(alike)) and middle_pt - lowest_pt >= _LABEL_PT:
+            fitting = {_together(alike): middle_pt}
+        named |= fitting
+    axes.set_yticks(list(named.values()), list(named))
     axes.tick_params(axis="y", length=0)
+
+
+def _together(nodes: Sequence[str]) -> str:
+    """Return one name for rows of one kind: ``device 0–4``, and ``wires``, whose names are long."""
+    if kind(nodes[0]) == "wire":
+        return "wires"
+    first, last = style.node_label(nodes[0]), style.node_label(nodes[-1])
+    stem, _, number = last.rpartition(" ")
+    return f"{first}–{number}" if stem == first.rpartition(" ")[0] else f"{first} – {last}"
 
 
 def _mark_rounds(axes: Axes, panel: Panel, unit: TimeUnit) -> None:

@@ -252,7 +252,7 @@ def _draw_figures(run: Run, folder: Path) -> None:
     if len(drawn):
         save_figure(gantt_figure(drawn), folder / "gantt.png")
     if len(run.memory):
-        save_figure(memory_figure(run.memory, run.nodes), folder / "memory.png")
+        save_figure(memory_figure(run.memory, run.nodes, run.rounds), folder / "memory.png")
     if run.rounds["test_accuracy"].notna().any():
         target = run.summary["target_accuracy"]
         save_figure(accuracy_figure(run.rounds, target=target), folder / "accuracy.png")

@@ -1,8 +1,7 @@
-"""The look of every figure: colours of phases and schemes, units of the time axis, files written whole."""
+"""The look of every figure: colours of phases, units of the time axis, files written whole."""
 
 from __future__ import annotations
 
-import itertools
 import os
 import textwrap
 import zlib
@@ -28,8 +27,6 @@ __all__ = [
     "WIDTH_IN",
     "TimeUnit",
     "bar_style",
-    "curve_indices",
-    "curve_style",
     "legend_below",
     "node_label",
     "phase_colour",
@@ -75,44 +72,6 @@ PHASE_COLOURS = {
 WAITING, WAITING_COLOUR = "waiting", "#E8E8E8"
 _OTHER_COLOURS = ("#000000", "#777777", "#999933", "#AA4499")
 
-_CURVE_COLOURS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#000000",
-    "#56B4E9",
-    "#882255",
-    "#332288",
-    "#999933",
-    "#CC3311",
-    "#888888",
-    "#44AA99",
-)
-_CURVE_OF_SCHEME = {
-    name: index
-    for index, name in enumerate(
-        (
-            "sl",
-            "sfl",
-            "psl",
-            "epsl",
-            "epsl_pt",
-            "centralised",
-            "fl",
-            "sfl_v2",
-            "edgesplit",
-            "esfl",
-            "mpsl",
-            "one_hop",
-            "fedsl",
-        )
-    )
-}
-_CURVE_MARKERS = "os^DvPX*<>hpd"
-_CURVE_LINES: tuple[str | tuple[int, tuple[float, ...]], ...] = ("-", "--", "-.", (0, (4, 1, 1, 1, 1, 1)))
-
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf", ".html")
 _PNG_DPI = 200
 # Text stays text in vector files (TrueType in PDF), and the same figure gives the same bytes.
@@ -152,40 +111,6 @@ def phase_label(phase: str) -> str:
 def node_label(node: str) -> str:
     """Return a node or wire in words: ``vm 1 → vm 2`` for ``vm-1>vm-2``."""
     return node.replace("-", " ").replace(">", " → ")
-
-
-def curve_indices(schemes: Sequence[str]) -> list[int]:
-    """Return the ``curve_style`` of each curve: a scheme looks the same in every figure.
-
-    Further curves of a scheme, and schemes that are not known, take looks that no other curve has.
-
-    Parameters
-    ----------
-    schemes : the scheme of each curve
-    """
-    taken = {_CURVE_OF_SCHEME[name] for name in schemes if name in _CURVE_OF_SCHEME}
-    free = (index for index in itertools.count() if index not in taken)
-    given: set[str] = set()
-    indices = []
-    for name in schemes:
-        known = name in _CURVE_OF_SCHEME and name not in given
-        indices.append(_CURVE_OF_SCHEME[name] if known else next(free))
-        given.add(name)
-    return indices
-
-
-def curve_style(index: int) -> dict[str, Any]:
-    """Return colour, marker and dashes of the ``index``-th curve of a figure, from 0, as line properties.
-
-    Colours and markers repeat after 13 curves, dashes after 4.
-    """
-    return {
-        "color": _CURVE_COLOURS[index % len(_CURVE_COLOURS)],
-        "marker": _CURVE_MARKERS[index % len(_CURVE_MARKERS)],
-        "linestyle": _CURVE_LINES[index % len(_CURVE_LINES)],
-        "linewidth": 1.2,
-        "markersize": 3.5,
-    }
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,59 +16,20 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ..scenarios.sweeps import SweepFigure
-from .style import (
-    LABEL_PT,
-    WIDTH_IN,
-    curve_indices,
-    curve_style,
-    legend_below,
-    plain_axes,
-    time_unit,
-)
+from .curve_looks import curve_indices, curve_style, marked_points
+from .style import LABEL_PT, WIDTH_IN, legend_below, plain_axes, time_unit
 from .sweep_statistics import CONFIDENCE, is_accuracy
+from .ticks import log_ticks, tick_text
+from .words import axis_words, key_words, named_value, shown_value, with_unit
 
-__all__ = ["axis_words", "shown_value", "sweep_figure"]
+__all__ = ["sweep_figure"]
 
 _PANEL_IN = 2.3
 _SINGLE_IN = 4.6
 _COLUMNS = 3
 _TICKS = 8
 _CHARACTERS = 40  # of all labels of an axis, that fit side by side
-_MARKERS_PER_CURVE = 8
 _HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "oo", "++")
-_WORDS = {
-    "mean_latency_s": "Round time (s)",
-    "latency_s": "Round time (s)",
-    "total_time_s": "Time of the run (s)",
-    "end_s": "Simulated time (s)",
-    "round": "Round",
-    "time_to_target_s": "Time to target accuracy (s)",
-    "rounds_to_target": "Rounds to target accuracy",
-    "final_accuracy": "Final test accuracy (%)",
-    "best_accuracy": "Best test accuracy (%)",
-    "test_accuracy": "Test accuracy (%)",
-    "energy_j": "Energy (J)",
-    "client_energy_j": "Energy of the devices (J)",
-    "uplink_bits": "Uplink (bit)",
-    "downlink_bits": "Downlink (bit)",
-    "devices.count": "Number of devices",
-    "radio.subchannels": "Number of subchannels",
-    "allocation.cut": "Cut layer",
-    "learning.optimizer.client_lr": "Client learning rate",
-    "learning.optimizer.server_lr": "Server learning rate",
-    "label": "Scheme",
-}
-_UNITS = {
-    "s": "s",
-    "hz": "Hz",
-    "bps": "bit/s",
-    "bits": "bit",
-    "w": "W",
-    "j": "J",
-    "m": "m",
-    "db": "dB",
-    "dbm": "dBm",
-}
 
 
 @dataclass(frozen=True)
@@ -81,37 +40,6 @@ class _Line:
     value: Any
     name: str
     style: int
-
-
-def axis_words(column: str) -> str:
-    """Return a column or a dotted key in words, with its unit: ``Slot (s)`` for ``radio.slot_s``."""
-    if column in _WORDS:
-        return _WORDS[column]
-    words = column.rpartition(".")[2].split("_")
-    unit = f" ({_UNITS[words.pop()]})" if len(words) > 1 and words[-1] in _UNITS else ""
-    unit = " (%)" if is_accuracy(column) else unit
-    text = " ".join(words)
-    return text[:1].upper() + text[1:] + unit
-
-
-def shown_value(value: Any) -> str:
-    """Return a swept value as people read it: ``kind=iid`` for a mapping, no needless zeros for a number."""
-    if isinstance(value, str) and value[:1] in "{[":
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return str(value)
-    if isinstance(value, dict):
-        return ", ".join(f"{key}={shown_value(inner)}" for key, inner in value.items())
-    if isinstance(value, list):
-        return ", ".join(shown_value(inner) for inner in value)
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
-
-
-def _named_value(key: str, value: Any) -> str:
-    """Return a value that can stand alone: a number needs its key, a text or a mapping does not."""
-    shown = shown_value(value)
-    return shown if isinstance(value, str) and not shown.isdecimal() else f"{axis_words(key)}: {shown}"
 
 
 def sweep_figure(table: pd.DataFrame, figure: SweepFigure) -> Figure:
@@ -151,6 +79,7 @@ def sweep_figure(table: pd.DataFrame, figure: SweepFigure) -> Figure:
     first = grid[0, 0]
     if figure.y_log:
         first.set_yscale("log")
+        log_ticks(first.yaxis)
     elif figure.kind == "bar":
         first.set_ylim(bottom=0)
     if is_accuracy(figure.y) and figure.normalise_to is None:  # an interval may reach beyond
@@ -174,7 +103,7 @@ def _lines(table: pd.DataFrame, figure: SweepFigure) -> list[_Line]:
     for row, style in zip(found, curve_indices(looks), strict=True):
         value = row[figure.lines] if figure.lines else None
         parts = [row["label"]] if several or not figure.lines else []
-        parts += [_named_value(figure.lines, value)] if figure.lines else []
+        parts += [named_value(figure.lines, value)] if figure.lines else []
         lines.append(_Line(row.get("label", ""), value, ", ".join(parts), style))
     return lines
 
@@ -189,28 +118,27 @@ def _scaled(table: pd.DataFrame, figure: SweepFigure) -> tuple[pd.DataFrame, str
     """Return the table in the units of the axes, and what the axes say."""
     columns = [figure.y, f"{figure.y}_low", f"{figure.y}_high"]
     scaled = table.copy()
-    x_words, y_words = axis_words(figure.x), axis_words(figure.y)
+    (x_words, x_unit), (y_words, y_unit) = key_words(figure.x), key_words(figure.y)
     if figure.normalise_to is not None:
-        y_words = re.sub(r" \([^)]*\)$", "", y_words) + f" relative to {figure.normalise_to}"
+        y_words, y_unit = f"{y_words} relative to {figure.normalise_to}", ""
     elif is_accuracy(figure.y):
         scaled[columns] *= 100
     elif figure.y.endswith("_s"):
         unit = time_unit(float(table[figure.y].max()))
         scaled[columns] /= unit.seconds
-        y_words = y_words.replace("(s)", f"({unit.symbol})")
+        y_unit = unit.symbol
     if figure.kind == "curves" and figure.x == "end_s":
         unit = time_unit(float(table["end_s"].max()))
         scaled["end_s"] /= unit.seconds
-        x_words = x_words.replace("(s)", f"({unit.symbol})")
-    return scaled, _titled(figure.y_label, y_words), _titled(figure.x_label, x_words)
+        x_unit = unit.symbol
+    return scaled, _titled(figure.y_label, y_words, y_unit), _titled(figure.x_label, x_words, x_unit)
 
 
-def _titled(label: str | None, words: str) -> str:
+def _titled(label: str | None, words: str, unit: str) -> str:
     """Return the axis label that was given, with the unit where it names none."""
     if label is None:
-        return words
-    unit = re.search(r" \([^)]*\)$", words)
-    return label if unit is None or label.endswith(")") else label + unit[0]
+        return with_unit(words, unit)
+    return label if label.endswith(")") else with_unit(label, unit)
 
 
 def _draw_lines(
@@ -218,7 +146,7 @@ def _draw_lines(
 ) -> None:
     numeric = pd.api.types.is_numeric_dtype(every[figure.x])
     places = list(dict.fromkeys(every[figure.x]))
-    for line in lines:
+    for position, line in enumerate(lines):
         own = _rows(rows, line, figure)
         if numeric:
             own = own.sort_values(figure.x)
@@ -230,19 +158,21 @@ def _draw_lines(
         style = curve_style(line.style)
         low, high = (own[f"{figure.y}_{end}"].to_numpy(float) for end in ("low", "high"))
         axes.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0)
-        axes.plot(x, own[figure.y].to_numpy(float), **style, markevery=max(1, len(x) // _MARKERS_PER_CURVE))
+        marked = marked_points(len(x), position, len(lines))
+        axes.plot(x, own[figure.y].to_numpy(float), **style, markevery=marked)
     if not numeric:
         axes.set_xticks(range(len(places)), labels=[shown_value(value) for value in places])
         return
     if figure.x_log:
         axes.set_xscale("log")
+        log_ticks(axes.xaxis)
     if figure.kind == "curves":
         if not figure.x_log:
             axes.set_xlim(left=0)
         if figure.x == "round":
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     elif len(places) <= _TICKS:
-        axes.set_xticks(sorted(places), labels=[f"{value:g}" for value in sorted(places)])
+        axes.set_xticks(sorted(places), labels=[tick_text(value) for value in sorted(places)])
         axes.xaxis.set_minor_locator(NullLocator())
 
 

@@ -93,9 +93,17 @@ def point_table(
 def scheme_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return a row a label of a run's summary: the label and its figures, the cut as a text."""
     return [
-        {"label": label, **figures, "cut": "" if figures["cut"] is None else str(figures["cut"])}
+        {"label": label, **figures, "cut": _cut_text(figures["cut"])}
         for label, figures in summary["schemes"].items()
     ]
+
+
+def _cut_text(cut: int | Sequence[int] | None) -> str:
+    """Return the cut, each device's joined by ``|`` where they differ; nothing where nothing is split."""
+    if cut is None:
+        return ""
+    cuts = [cut] if isinstance(cut, int) else cut
+    return "|".join(str(of_device) for of_device in (cuts if len(set(cuts)) > 1 else cuts[:1]))
 
 
 def _value(scenario: Any, key: str) -> Any:

@@ -15,9 +15,10 @@ from rich.text import Text
 from ..scenarios.sweeps import SweepFigure
 from .run import write_whole
 from .style import FIGURE_SUFFIXES, save_figure, time_unit
-from .sweep_figure import axis_words, shown_value, sweep_figure
+from .sweep_figure import sweep_figure
 from .sweep_folder import SweepFolder, SweepResult
 from .sweep_statistics import CONFIDENCE, figure_table, grouped, is_accuracy
+from .words import axis_words, shown_value
 
 __all__ = ["draw_figures", "estimate_line", "failures", "outcome_line", "point_listing"]
 
@@ -74,10 +75,8 @@ def _listing(table: pd.DataFrame, figure: SweepFigure, path: Path) -> Listing:
         shown = table.sort_values("round", kind="stable").drop_duplicates(line, keep="last").sort_index()
         notes.append("the last round of each curve; all rounds are in the table's file")
     if figure.best_over is not None:
-        which = "greatest" if is_accuracy(figure.best_over.by) else "least"
-        notes.append(
-            f"{figure.best_over.key}: the value with the {which} mean {figure.best_over.by} over seeds"
-        )
+        best, which = figure.best_over, "greatest" if is_accuracy(figure.best_over.by) else "least"
+        notes.append(f"{axis_words(best.key)}: the value with the {which} mean {best.by} over seeds")
     notes.append(f"written to {path}, its numbers to {path.with_suffix('.csv').name}")
     title = f"{figure.file}: {axis_words(figure.y)}"
     if figure.normalise_to is not None:
@@ -91,7 +90,7 @@ def _rich(table: pd.DataFrame, y: str, centre: str, title: str, *, in_percent: b
     scale = 100.0 if in_percent and is_accuracy(y) else 1.0
     keys = [name for name in table.columns if name not in (y, f"{y}_low", f"{y}_high", "seeds")]
     for key in keys:
-        rich.add_column(Text("scheme" if key == "label" else key), no_wrap=True)
+        rich.add_column(Text(axis_words(key)), no_wrap=True)
     for heading in (centre, f"{100 * CONFIDENCE:g} % interval", "seeds"):
         rich.add_column(Text(heading), justify="right", no_wrap=True)
     for row in table.to_dict("records"):

@@ -8,6 +8,7 @@ from multiprocessing import get_context
 import aggregation
 import events
 import fleets
+import learning_speed
 import multihop
 import planning
 import quickstart
@@ -30,6 +31,7 @@ BENCHMARKS = (
     workflow,
     multihop,
     training,
+    learning_speed,
     aggregation,
     sweeps,
 )

@@ -18,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 import cutlayer
+from cutlayer.analysis.words import axis_words
 
 ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs" / "figures"
@@ -105,9 +106,10 @@ def table(path: Path) -> str:
         filled.pivot(index=keys or ["all"], columns="label", values="text")[order].reset_index().fillna("–")
     )
     intervals = ", with 95 % intervals" if numbers[f"{y}_low"].notna().any() else ""
-    heading = f"`{y}`{intervals} over {int(numbers['seeds'].max())} seeds"
-    heading += f", at the best `{chosen}`:" if chosen else ":"
-    return f"{heading}\n\n{wide.to_markdown(index=False)}\n"
+    seeds = int(numbers["seeds"].max())
+    heading = f"`{y}`{intervals} over {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    heading += f", at the best {axis_words(chosen).lower()}:" if chosen else ":"
+    return f"{heading}\n\n{wide.rename(columns=in_words(keys)).to_markdown(index=False)}\n"
 
 
 def columns(folder: Path, wanted: list[str]) -> str:
@@ -126,7 +128,13 @@ def columns(folder: Path, wanted: list[str]) -> str:
     cells = means.map(lambda x: "–" if pd.isna(x) else f"{x:.4g}" if isinstance(x, float) else str(x))
     cells = cells.apply(lambda column: column.str.replace("|", ", "))  # | ends a cell
     sides = ["right" if pd.api.types.is_numeric_dtype(means[name]) else "left" for name in names]
+    cells = cells.rename(columns=in_words(names))
     return cells.to_markdown(index=False, disable_numparse=True, colalign=sides) + "\n"
+
+
+def in_words(names: list[str]) -> dict[str, str]:
+    """Return what to call swept keys; columns of a file keep their names."""
+    return {name: axis_words(name) for name in names if "." in name}
 
 
 def measured(profiles: Path) -> str:

@@ -6,10 +6,11 @@ Files hold dB, dBm and the like; everything computed from them is linear and SI.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, SerializeAsAny, model_validator
 
+from .allocation import Allocation, ExplicitPower
 from .compression import Compression
 from .fields import (
     Distances,
@@ -26,7 +27,7 @@ from .fields import (
     ScenarioPath,
 )
 from .fleet_library import named_fleet
-from .named import FadingParameters, MethodOr, NameOf, PathLossParameters, Registered, SchemeParameters
+from .named import FadingParameters, PathLossParameters, Registered, SchemeParameters
 from .network import Network
 from .participation import Participation
 from .partition import Partition
@@ -87,6 +88,10 @@ class Optimizer(Section):
         return self
 
 
+ClientsPass: TypeAlias = Literal["looped", "batched", "measured"]
+"""How the equal parts of several clients are passed through."""
+
+
 class Learning(Section):
     """Real training in the loop; without this section the run is a timeline only."""
 
@@ -102,7 +107,14 @@ class Learning(Section):
     device: Literal["cpu", "cuda", "auto"] = Field(
         default="cpu", description="where training runs; auto: cuda where it is there"
     )
-    precision: Literal["float32", "float64"] = Field(default="float32", description="of weights and data")
+    precision: Literal["float32", "float64", "mixed"] = Field(
+        default="float32",
+        description="of weights and data; mixed: float32, with passes in bfloat16 where that is safe",
+    )
+    clients_pass: ClientsPass = Field(
+        default="looped",
+        description="equal parts of clients one after the other, batched, or as measured faster at the start",
+    )
     threads: PositiveInt = Field(
         default=1, description="torch's threads; a fixed number keeps results equal on every machine"
     )
@@ -204,65 +216,6 @@ class Radio(Section):
                 f" {self.carrier_hz:g} reaches below 0 Hz"
             )
         return self
-
-
-class ExplicitPower(Section):
-    """Uplink power spectral densities given by hand, one a device."""
-
-    dbm_per_hz: Annotated[tuple[Level, ...], Field(min_length=1, description="on each of its subchannels")]
-
-
-Assignment = tuple[tuple[Index, ...], ...]
-"""The subchannels of each device, by index from 0."""
-
-
-class Replan(Section):
-    """When subchannels and power are planned anew: at the start of rounds; the cut stays."""
-
-    every_rounds: PositiveInt | None = Field(default=None, description="1: at the start of every round")
-    change_db: Positive | None = Field(
-        default=None,
-        description="when a client's mean gain over its own subchannels, as known, has changed by so much",
-    )
-
-    @model_validator(mode="after")
-    def _one(self) -> Replan:
-        if (self.every_rounds is None) == (self.change_db is None):
-            raise ValueError("give either every_rounds or change_db")
-        return self
-
-
-class Knowledge(Section):
-    """What re-planning knows of the channel."""
-
-    age_s: NonNegative = Field(default=0.0, description="gains are known as they were so long ago")
-    error_db: NonNegative = Field(
-        default=0.0, description="standard deviation of the estimation error of each gain"
-    )
-
-
-class Allocation(Section):
-    """Who gets which subchannels, at what power, and where the model is cut: a method or a value each.
-
-    Or one ``method`` that chooses all three together.
-    """
-
-    method: Annotated[str, NameOf("plan")] | None = Field(
-        default=None, description="chooses all three; with it neither subchannels nor power are given"
-    )
-    subchannels: Annotated[Assignment | str, MethodOr("subchannels", Assignment)] = Field(
-        default="greedy", description="a method, or each device's subchannels by index from 0"
-    )
-    power: Annotated[ExplicitPower | str, MethodOr("power", ExplicitPower)] = Field(
-        default="optimal", description="a method, or each device's uplink power spectral density"
-    )
-    cut: Annotated[int | str, MethodOr("cut", PositiveInt)] = Field(
-        default="optimal", description="a method, or the number of units on the client"
-    )
-    replan: Replan | None = Field(
-        default=None, description="absent: planned once, on the gains without fading"
-    )
-    knowledge: Knowledge = Field(default=Knowledge(), description="what re-planning knows of the channel")
 
 
 class Slowdown(Section):

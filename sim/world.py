@@ -10,9 +10,7 @@ import networkx as nx
 from simpy import Environment, Event
 
 from ..scenarios.network import ComputeNode as NodeSection
-from ..scenarios.schema import Scenario, Slowdown
 from ..scenarios.schema import Server as ServerSection
-from ..scenarios.streams import stream
 from .battery import BatteryDevice
 from .carriers import Broadcaster, carriers
 from .compute_nodes import ComputeNode, ServerShare, Wire
@@ -23,12 +21,12 @@ from .medium import Medium
 from .network import Network
 from .nodes import Carrier, Device, Node, Server
 from .phases import Phase
-from .processor import SlowdownTrace, SpeedTrace
+from .processor import SpeedTrace
 from .record import IntervalRecord
-from .sharing import Sharing, Turns
-from .world_state import UnfinishedError, WorldState
+from .sharing import Sharing
+from .world_state import WorldState, go_on_from, state_of
 
-__all__ = ["World", "slowdown_traces"]
+__all__ = ["World"]
 
 
 class World:
@@ -70,6 +68,8 @@ class World:
     left_at_s : dict of int to float
         When each client that is no longer in the run left it, [s].
     record : IntervalRecord
+    crew : the clients' processes
+    media : the shared band of either direction, uplink first; None where each device has links of its own
     """
 
     def __init__(
@@ -99,10 +99,10 @@ class World:
         self._server_section = server
         self._fleet, self._speeds = fleet, speeds
         self.devices: dict[int, Device] = {}
-        self._crew = Crew(self.env, since.waiting if since else ())
-        self._media: tuple[Medium, Medium] | None = None
+        self.crew = Crew(self.env, since.waiting if since else ())
+        self.media: tuple[Medium, Medium] | None = None
         if sharing is not None:
-            self._media = (
+            self.media = (
                 Medium(self.env, self.record, sharing[0], senders_pay=True),
                 Medium(self.env, self.record, sharing[1], senders_pay=False),
             )
@@ -121,7 +121,7 @@ class World:
         if network is not None:
             self._add_network(network)
         if since is not None:
-            self._go_on_from(since)
+            go_on_from(self, since)
 
     def admit(
         self,
@@ -149,7 +149,7 @@ class World:
             self.devices[client].row = row
         self.clients = tuple(members)
         self._members = [self.devices[client] for client in members]
-        self._crew.seat(self._members)
+        self.crew.seat(self._members)
 
     def _share_server(self, shares: Sequence[float]) -> None:
         """Let each member have its share; the node of a row stays, whoever has it."""
@@ -202,11 +202,11 @@ class World:
         links : rates and powers
         sharing : the rules of the shared directions, where the world was made with some
         """
-        if self._media is not None and sharing is not None:
-            for medium, rule in zip(self._media, sharing, strict=True):
+        if self.media is not None and sharing is not None:
+            for medium, rule in zip(self.media, sharing, strict=True):
                 medium.sharing = rule
         for device in self._members:
-            self._attach(device, *(self._media or carriers(links, device.row)))
+            self._attach(device, *(self.media or carriers(links, device.row)))
         self.server.broadcaster = Broadcaster(links, {device.client: device.row for device in self._members})
 
     def _attach(self, device: Device, up: Carrier, down: Carrier) -> None:
@@ -219,7 +219,7 @@ class World:
         """Let a client leave the run for good, at this instant."""
         self.clients = tuple(client for client in self.clients if client != device.client)
         self.left_at_s[device.client] = float(self.env.now)
-        self._crew.dismiss(device.client)
+        self.crew.dismiss(device.client)
 
     @property
     def deserted(self) -> bool:
@@ -258,7 +258,7 @@ class World:
             for lane in device.lanes.values()
             if lane.free_at_s > now_s
         ]
-        for medium in self._media or ():
+        for medium in self.media or ():
             rows += [row for row in medium.open_rows if row >= 0]
         return min(rows, default=len(self.record))
 
@@ -270,39 +270,10 @@ class World:
         UnfinishedError
             If something goes on that a state can't hold.
         """
-        busy = [self.devices[client].name for client in self._crew.busy()]
-        if busy or self.first_open_row < len(self.record) or any(m.open_rows for m in self._media or ()):
-            raise UnfinishedError(
-                "the round has ended while clients were not done"
-                + (f" ({', '.join(busy[:3])}{', …' if len(busy) > 3 else ''})" if busy else "")
-            )
-        return WorldState(
-            now_s=float(self.env.now),
-            record=self.record.state(),
-            waiting=self._crew.waiting(),
-            clients=self.clients,
-            left_at_s=dict(self.left_at_s),
-            free_at_s={n.name: [lane.free_at_s for lane in n.lanes.values()] for n in self._nodes()},
-            charges_j={client: device.charge_j for client, device in self.devices.items()},
-            server_shares=[node.share for node in self.server_shares],
-            turns=[m.sharing.turn if isinstance(m.sharing, Turns) else None for m in self._media or ()],
-            memories={name: node.memory.state() for name, node in self.compute_nodes.items()},
-        )
+        return state_of(self)
 
-    def _go_on_from(self, state: WorldState) -> None:
-        self.clients, self.left_at_s = state.clients, dict(state.left_at_s)
-        for node in self._nodes():
-            for lane, free_at_s in zip(node.lanes.values(), state.free_at_s[node.name], strict=True):
-                lane.free_at_s = free_at_s
-        for client, charge_j in state.charges_j.items():
-            self.devices[client].charge_j = charge_j
-        for medium, turn in zip(self._media or (), state.turns, strict=True):
-            if isinstance(medium.sharing, Turns) and turn is not None:
-                medium.sharing.turn = turn
-        for name, memory in state.memories.items():
-            self.compute_nodes[name].memory.go_on_from(memory)
-
-    def _nodes(self) -> list[Node]:
+    @property
+    def nodes(self) -> list[Node]:
         """Return everything that has lanes."""
         wires = [edge["link"] for _, _, edge in self.graph.edges(data=True) if "link" in edge]
         return [
@@ -315,7 +286,7 @@ class World:
 
     def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> Call:
         """Send clients on a path side by side; see :meth:`Crew.start`."""
-        return self._crew.start(path, members, deadline_s)
+        return self.crew.start(path, members, deadline_s)
 
 
 def _processor(section: ServerSection | NodeSection) -> dict[str, Any]:
@@ -324,31 +295,3 @@ def _processor(section: ServerSection | NodeSection) -> dict[str, Any]:
         "cycles_per_flop": section.cycles_per_flop,
         "switched_capacitance": section.switched_capacitance,
     }
-
-
-def slowdown_traces(scenario: Scenario) -> Sequence[SlowdownTrace | None]:
-    """Return each device's trace of slow-downs; None where the scenario has none."""
-    count, stragglers = scenario.devices.count, scenario.stragglers
-    slowdown = stragglers.slowdown if stragglers else None
-    return [None] * count if slowdown is None else _SlowdownTraces(slowdown, count, scenario.seed)
-
-
-class _SlowdownTraces(Sequence[SlowdownTrace]):
-    """The devices' traces, each made when it is asked for: most devices of a population are never drawn."""
-
-    def __init__(self, slowdown: Slowdown, count: int, seed: int) -> None:
-        self._slowdown = slowdown
-        self._count = count
-        self._seed = seed
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, device: int) -> SlowdownTrace:  # type: ignore[override]  # a trace, never a slice
-        slowdown, number = self._slowdown, range(self._count)[device]
-        return SlowdownTrace(
-            slowdown.factor,
-            slowdown.mean_normal_s,
-            slowdown.mean_slow_s,
-            stream(self._seed, "slowdown", number),
-        )

@@ -1,36 +1,32 @@
-"""What every learner shares: parts with their optimisers, the objective, evaluation, the fingerprint."""
+"""What every learner shares: its model and parts, what is sent, averages, evaluation, the fingerprint."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
-import hashlib
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ...scenarios.compression import Compression
-from ...scenarios.schema import Optimizer
+from ...scenarios.schema import ClientsPass, Optimizer
 from ...scenarios.streams import stream_seed
 from ..compression.compressor import LearnerCompression
 from .averaging import average_into
-from .client_data import ClientData, Samples
+from .client_data import ClientData
 from .client_parts import ClientParts
+from .evaluation import Composite, Evaluation, accuracy, weights_hash
+from .part import Part, Updates, copied_part, new_part
+from .passes import Passes
 
-__all__ = ["Composite", "Evaluation", "Learner", "Part", "Setup", "new_part", "objective"]
-
-Composite: TypeAlias = tuple[nn.Module, nn.Module]
-"""A client's part and the server's part that completes it."""
+__all__ = ["Learner", "Setup", "stretch"]
 
 _GIVEN = {"data", "_build"}  # of a learner's attributes, what every learner of a scenario is given anew
-_EVALUATION_ROWS = 1024  # samples in one pass: bounds memory, and changes no result
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,7 @@ class Setup:
     seed : int
         Of the scenario.
     compression : what of the clients' parts and messages is compressed; None: nothing
+    clients_pass : how equal parts of several clients are passed through
     """
 
     build: Callable[[], nn.Sequential]
@@ -55,97 +52,14 @@ class Setup:
     optimizer: Optimizer
     seed: int
     compression: Compression | None = None
+    clients_pass: ClientsPass = "looped"
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """Accuracy on the global test set, and on the validation set where there is one; from 0 to 1.
-
-    Attributes
-    ----------
-    per_client : of each client's composite model, on the test set
-    averaged : of the composite with the averaged client part, on the test set
-    validation : mean over the clients' composites on the validation set; None without one
-    """
-
-    per_client: tuple[float, ...]
-    averaged: float
-    validation: float | None = None
-
-    @property
-    def mean(self) -> float:
-        """Return the mean over the clients: the accuracy that results report."""
-        return sum(self.per_client) / len(self.per_client)
-
-
-class Part:
-    """A stretch of the model and the optimiser of its parameters (it may have none)."""
-
-    def __init__(self, module: nn.Module, settings: Optimizer, lr: float) -> None:
-        self.module = module
-        self._parameters = list(module.parameters())
-        self._has_buffers = any(True for _ in module.buffers())
-        self.optimizer = _optimizer(self._parameters, settings, lr)
-
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """Return the part's outputs."""
-        outputs: Tensor = self.module(inputs)
-        return outputs
-
-    @property
-    def tensors(self) -> Sequence[Tensor]:
-        """Return the parameters and buffers: what is sent and averaged."""
-        if not self._has_buffers:
-            return self._parameters  # finding them in the module takes longer than averaging them
-        return [*self._parameters, *self.module.buffers()]
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for parameter in self._parameters:  # the optimiser's own method costs ten times as much
-            parameter.grad = None
-
-    def step(self) -> None:
-        """Update the parameters."""
-        if self.optimizer is not None:
-            self.optimizer.step()
-
-
-def _optimizer(
-    parameters: list[nn.Parameter], settings: Optimizer, lr: float
-) -> torch.optim.Optimizer | None:
-    if not parameters:
-        return None
-    if settings.name == "adam":
-        return torch.optim.Adam(parameters, lr=lr, weight_decay=settings.weight_decay)
-    return torch.optim.SGD(parameters, lr=lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
-
-
-def new_part(
-    module: nn.Module, settings: Optimizer, lr: float, compression: LearnerCompression | None
-) -> Part:
-    """Return the module with an optimiser at this rate: the next client's part for a compression."""
-    part = Part(module, settings, lr)
-    if compression is not None:
-        compression.watch(module, part.optimizer)
-    return part
-
-
-def _copied_part(
-    template: nn.Module, settings: Optimizer, lr: float, compression: LearnerCompression | None
-) -> Part:
-    return new_part(copy.deepcopy(template), settings, lr, compression)
-
-
-def objective(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Return ``Σ weights·ℓ``, the cross-entropy summed with one weight a row, as a scalar.
-
-    Parameters
-    ----------
-    logits : [num_rows, num_classes], float
-    labels : [num_rows], int64
-    weights : [num_rows], float
-    """
-    return functional.cross_entropy(logits, labels, reduction="none") @ weights
+def stretch(model: nn.Sequential, first: int, end: int) -> nn.Sequential:
+    """Return units ``first`` to ``end - 1`` of a model, from 0, as a model of its kind."""
+    units = model[first:end]
+    assert isinstance(units, nn.Sequential)
+    return units
 
 
 class Learner(ABC):
@@ -166,6 +80,8 @@ class Learner(ABC):
         self.cut = setup.cut
         self.train_loss: Tensor = torch.tensor(float("nan"))
         self._build = setup.build
+        self._clients_pass = setup.clients_pass
+        self._passes_of: dict[str, Passes] = {}
         self.compression: LearnerCompression | None = None
         if setup.compression is not None:
             rest = self.new_model()[self.cut :] if self.cut else nn.Sequential()
@@ -187,9 +103,27 @@ class Learner(ABC):
 
     def new_parts(self) -> tuple[nn.Sequential, nn.Sequential]:
         """Return units 1..cut and cut+1..L of a new model."""
-        units = list(self.new_model())
-        gate = [self.compression.gate] if self.compression is not None else []
-        return nn.Sequential(*units[: self.cut], *gate), nn.Sequential(*units[self.cut :])
+        model = self.new_model()
+        return self.gated(stretch(model, 0, self.cut)), stretch(model, self.cut, len(model))
+
+    def gated(self, units: nn.Sequential) -> nn.Sequential:
+        """Return the units of a client's part, behind them the gate of pruned channels."""
+        return units if self.compression is None else units.append(self.compression.gate)
+
+    def passes(self, kind: str) -> Passes:
+        """Return what chooses the pass through parts of a kind: looped where they draw or are compressed."""
+        alone = self._stochastic or self.compression is not None
+        self._passes_of[kind] = Passes("looped" if alone else self._clients_pass)
+        return self._passes_of[kind]
+
+    @property
+    def chosen_passes(self) -> dict[str, str]:
+        """Return how equal parts of several clients are passed through, by their kind."""
+        return {kind: passes.chosen.name for kind, passes in self._passes_of.items() if passes.chosen}
+
+    def updates(self, lr: float) -> Updates:
+        """Return what updates parts of this rate together."""
+        return Updates(self.settings, lr, hooked=self.compression is not None)
 
     def client_part(self, module: nn.Module) -> Part:
         """Return the module with an optimiser at the clients' rate: the next client's part."""
@@ -250,8 +184,7 @@ class Learner(ABC):
 
     def weights(self, clients: Sequence[int]) -> Tensor:
         """Return λ of these clients, re-weighted to sum to one: ``[num_clients]``."""
-        shares = self.data.shares[list(clients)]
-        return shares / shares.sum()
+        return self.data.weights(tuple(clients))
 
     @abstractmethod
     def composites_of(self, clients: Sequence[int]) -> list[Composite]:
@@ -284,27 +217,14 @@ class Learner(ABC):
         """
         clients = self.everyone if clients is None else clients
         data, composites = self.data, self.composites_of(clients)
-        tested = [self._accuracy(composite, data.test) for composite in composites]
+        tested = [accuracy(composite, data.test) for composite in composites]
         validation = None
         if data.validation is not None:
-            validated = [self._accuracy(composite, data.validation) for composite in composites]
+            validated = [accuracy(composite, data.validation) for composite in composites]
             validation = sum(validated) / len(validated)
         if len(composites) == 1:
             return Evaluation(tuple(tested * len(clients)), tested[0], validation)
-        return Evaluation(tuple(tested), self._accuracy(self.averaged_over(clients), data.test), validation)
-
-    def _accuracy(self, composite: Composite, samples: Samples) -> float:
-        images, labels = samples
-        for module in composite:
-            module.eval()
-        correct = torch.zeros((), dtype=torch.int64, device=self.data.device)
-        for first in range(0, len(labels), _EVALUATION_ROWS):
-            rows = slice(first, first + _EVALUATION_ROWS)
-            logits = composite[1](composite[0](images[rows]))
-            correct += (logits.argmax(dim=1) == labels[rows]).sum()
-        for module in composite:
-            module.train()
-        return int(correct) / len(labels)
+        return Evaluation(tuple(tested), accuracy(self.averaged_over(clients), data.test), validation)
 
     def fingerprint(self, clients: Sequence[int] | None = None) -> str:
         """Return a hash of all weights and buffers: two runs that agree in it learnt the same.
@@ -315,13 +235,7 @@ class Learner(ABC):
         ----------
         clients : whose; all by default
         """
-        digest = hashlib.sha256()
-        for composite in self.composites_of(self.everyone if clients is None else clients):
-            for module in composite:
-                for value in module.state_dict().values():
-                    digest.update(str(tuple(value.shape)).encode())
-                    digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return weights_hash(self.composites_of(self.everyone if clients is None else clients))
 
     def client_parts(self, module: nn.Module) -> ClientParts[Part]:
         """Return a part for each client, all as the module is now."""
@@ -335,7 +249,7 @@ class Learner(ABC):
         self, module: nn.Module, lr: float, compression: LearnerCompression | None
     ) -> ClientParts[Part]:
         template = copy.deepcopy(module)
-        make = partial(_copied_part, template, self.settings, lr, compression)
+        make = partial(copied_part, template, self.settings, lr, compression)
         return ClientParts(self.data.clients, make, [*template.parameters(), *template.buffers()])
 
     def watched(self, parts: ClientParts[Part]) -> ClientParts[Part]:

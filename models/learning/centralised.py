@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import nn
 
-from .base import Composite, Learner, Setup, objective
+from .base import Learner, Setup
+from .evaluation import Composite
+from .objective import objective
 
 __all__ = ["UnionLearner"]
 
@@ -21,14 +22,12 @@ class UnionLearner(Learner):
 
     def step(self, clients: tuple[int, ...], number: int) -> None:
         """Train the one model on the union of these clients' mini-batches."""
-        batches = [self.data.batch(i, number) for i in clients]
-        images = torch.cat([batch[0] for batch in batches])
-        labels = torch.cat([batch[1] for batch in batches])
-        size = len(labels) // len(clients)
+        images, labels = self.data.batches(clients, number)
+        size = labels.shape[1]
         self.server.zero_grad()
         with self.draws("server dropout", number):
-            logits = self.server(images)
-        loss = objective(logits, labels, (self.weights(clients) / size).repeat_interleave(size))
+            logits = self.server(images.flatten(0, 1))
+        loss = objective(logits, labels.flatten(), (self.weights(clients) / size).repeat_interleave(size))
         loss.backward()  # type: ignore[no-untyped-call]
         self.server.step()
         self.train_loss = loss.detach()

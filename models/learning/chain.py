@@ -15,8 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from .averaging import average_into
-from .base import Composite, Learner, Part, Setup, objective
+from .base import Learner, Setup, stretch
 from .client_parts import ClientParts
+from .evaluation import Composite
+from .objective import mean_loss
+from .part import Part
 
 __all__ = ["ChainLearner"]
 
@@ -69,15 +72,14 @@ class ChainLearner(Learner):
         return model.parts[ends]
 
     def _new_parts(self, model: nn.Sequential, ends: Sequence[int]) -> list[Part]:
-        units, at_client = list(model), self._at_client
-        stretches = [units[first:end] for first, end in pairwise(ends)]
-        gate = [self.compression.gate] if self.compression is not None else []
-        first = self.client_part(nn.Sequential(*stretches[0], *gate))
+        at_client = self._at_client
+        stretches = [stretch(model, first, end) for first, end in pairwise(ends)]
+        first = self.client_part(self.gated(stretches[0]))
         rates = [self.settings.client_lr if mine else self.settings.server_lr for mine in at_client]
         return [
             first,  # the one part that a compression is for
             *(
-                Part(nn.Sequential(*stretch), self.settings, rate)
+                Part(stretch, self.settings, rate)
                 for stretch, rate in zip(stretches[1:], rates[1:], strict=True)
             ),
         ]
@@ -117,7 +119,7 @@ class ChainLearner(Learner):
             else:
                 inputs.append(outputs[-1].detach().requires_grad_())
         logits = outputs[-1]
-        loss = objective(logits, labels, logits.new_full((len(logits),), 1.0 / len(logits)))
+        loss = mean_loss(logits, labels)
         loss.backward()  # type: ignore[no-untyped-call]
         parts[-1].step()
         for place in reversed(range(len(parts) - 1)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -11,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data.batches import BatchSampler
 from ..data.dataset import Dataset
+from .batches import BatchSampler
 
 __all__ = ["ClientData", "Samples"]
 
@@ -64,6 +65,7 @@ class ClientData:
         self.validation = samples(*dataset.validation) if dataset.validation else None
         self._images, self._labels = samples(dataset.train_images, dataset.train_labels)
         self._batches = batches
+        self.weights = lru_cache(maxsize=8)(self._weights)
 
     def classes_held(self, client: int) -> int:
         """Return how many classes a client's samples are of."""
@@ -80,5 +82,24 @@ class ClientData:
 
     def batch(self, client: int, number: int) -> Samples:
         """Return a client's mini-batch of round ``number``: ``[b, channels, height, width]`` and ``[b]``."""
-        rows = torch.as_tensor(self._batches.indices(client, number)).to(self.device)
+        rows = self._batches.indices(client, number)
         return self._images.index_select(0, rows), self._labels.index_select(0, rows)
+
+    def batches(self, clients: Sequence[int], number: int) -> Samples:
+        """Return these clients' mini-batches of round ``number``.
+
+        Nothing is copied to the device for it, but a client's next shuffle when it has used one up.
+
+        Returns
+        -------
+        images : [num_clients, b, channels, height, width], float
+        labels : [num_clients, b], int64
+        """
+        rows = torch.cat([self._batches.indices(i, number) for i in clients])
+        images, labels = self._images.index_select(0, rows), self._labels.index_select(0, rows)
+        return images.view(len(clients), -1, *images.shape[1:]), labels.view(len(clients), -1)
+
+    def _weights(self, clients: tuple[int, ...]) -> Tensor:
+        """Return λ of these clients, re-weighted to sum to one: ``[num_clients]``; not to be written to."""
+        shares = self.shares[list(clients)]
+        return shares / shares.sum()

@@ -11,15 +11,18 @@ from torch import nn
 
 from ...scenarios.compression import Compression
 from ...scenarios.registry import Parameters, find
-from ...scenarios.schema import Learning
+from ...scenarios.schema import Learning, Optimizer
 from ...scenarios.streams import stream
-from ..data.batches import BatchSampler
 from ..data.dataset import Dataset, DatasetError
 from ..data.partition import split
 from .base import Learner, Setup
+from .batches import BatchSampler
 from .client_data import ClientData
+from .mixed import MixedSequential
+from .part import Part
+from .passes import BatchedPass
 
-__all__ = ["client_data", "load_dataset", "make_learner"]
+__all__ = ["check_batched", "client_data", "load_dataset", "make_learner"]
 
 
 def load_dataset(learning: Learning, model: Parameters) -> Dataset:
@@ -68,9 +71,9 @@ def client_data(
     return ClientData(
         dataset,
         parts,
-        BatchSampler(parts, batch_size, seed),
+        BatchSampler(parts, batch_size, seed, device),
         device=device,
-        dtype=getattr(torch, learning.precision),
+        dtype=torch.float64 if learning.precision == "float64" else torch.float32,
     )
 
 
@@ -80,6 +83,15 @@ def training_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("it is cuda, and this machine has none that torch can use")
     return torch.device(name)
+
+
+def check_batched(model: Parameters, data: ClientData) -> None:
+    """Raise a PassError if equal parts of this model can't be passed through in one batch."""
+    images, _ = data.test
+    inputs = [images[:2]] * 2
+    settings = Optimizer()
+    modules = [find("model", model.name).load()(model).to(images) for _ in inputs]
+    BatchedPass().forward([Part(module, settings, settings.client_lr) for module in modules], inputs)
 
 
 def make_learner(
@@ -106,9 +118,10 @@ def make_learner(
     module, _, name = entry_point.partition(":")
     learner_class: type[Learner] = getattr(importlib.import_module(module), name)
     builder = find("model", model.name).load()
+    sequence = MixedSequential if learning.precision == "mixed" else nn.Sequential
 
     def build() -> nn.Sequential:
-        built: nn.Sequential = builder(model)
-        return built
+        return sequence(*builder(model))
 
-    return learner_class(Setup(build, cut, data, learning.optimizer, seed, compression), **options)
+    setup = Setup(build, cut, data, learning.optimizer, seed, compression, clients_pass=learning.clients_pass)
+    return learner_class(setup, **options)

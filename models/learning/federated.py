@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
-from .base import Composite, Learner, Setup, objective
+from .base import Learner, Setup
+from .evaluation import Composite
+from .part import Part
 
 __all__ = ["LocalLearner"]
 
@@ -28,24 +29,26 @@ class LocalLearner(Learner):
         super().__init__(setup)
         self.clients = self.client_parts(self.new_model())
         self._steps = local_steps
+        self._passes = self.passes("model")
+        self._updates = self.updates(self.settings.client_lr)
 
     def local_steps(self, clients: tuple[int, ...], number: int) -> None:
         """Train each of these clients' whole models on its own mini-batches."""
-        losses = []
-        for i in clients:
-            part, mean = self.clients[i], self.data.shares.new_zeros(())
-            for step in range(self._steps):
-                batch = (number - 1) * self._steps + step + 1
-                images, labels = self.data.batch(i, batch)
-                part.zero_grad()
-                with self.draws("client dropout", i, batch):
-                    logits = part(images)
-                loss = objective(logits, labels, logits.new_full((len(logits),), 1.0 / len(logits)))
-                loss.backward()  # type: ignore[no-untyped-call]
-                part.step()
-                mean += loss.detach() / self._steps
-            losses.append(mean)
-        self.train_loss = self.weights(clients) @ torch.stack(losses)
+        parts = [self.clients[i] for i in clients]
+        losses = self.data.shares.new_zeros(len(clients))
+        for step in range(self._steps):
+            batch = (number - 1) * self._steps + step + 1
+            losses += self._gone_through(parts, clients, batch) / self._steps
+            self._updates.step(parts)
+        self.train_loss = self.weights(clients) @ losses
+
+    def _gone_through(self, parts: Sequence[Part], clients: tuple[int, ...], batch: int) -> Tensor:
+        """Give the parts their gradients on the clients' next mini-batches; return the losses."""
+        images, labels = self.data.batches(clients, batch)
+        passing = self._passes.through(parts, images)
+        return passing.losses(
+            parts, images, labels, lambda place: self.draws("client dropout", clients[place], batch)
+        )
 
     def average(self, clients: tuple[int, ...]) -> None:
         """Give every client the weighted average of these clients' models."""

@@ -12,12 +12,15 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from .base import Composite, Learner, Setup, objective
+from .base import Setup
+from .evaluation import Composite
+from .objective import objective
+from .side_by_side import SideBySideLearner
 
 __all__ = ["ParallelLearner"]
 
 
-class ParallelLearner(Learner):
+class ParallelLearner(SideBySideLearner):
     """Parallel split learning with n_a aggregated slots; n_a = 0 is PSL.
 
     Parameters
@@ -29,42 +32,24 @@ class ParallelLearner(Learner):
 
     def __init__(self, setup: Setup, *, exact: bool = False) -> None:
         super().__init__(setup)
-        client, server = self.new_parts()
-        self.clients = self.client_parts(client)
-        self.server = self.server_part(server)
-        self._average = client
+        self.server = self.server_part(self.new_server)
         self._exact = exact
-        self._members: tuple[int, ...] = ()
-        self._smashed: list[Tensor] = []
-        self._labels = torch.empty(0)
-        self._cut_gradients: list[Tensor] = []
-
-    def client_forward(self, clients: tuple[int, ...], number: int) -> None:
-        """Run the forward pass of these clients' parts on their mini-batches of this round."""
-        self._members, self._smashed = clients, []
-        labels = []
-        for i in clients:
-            images, wanted = self.data.batch(i, number)
-            with self.draws("client dropout", i, number):
-                self._smashed.append(self.clients[i](images))
-            labels.append(wanted)
-        self._labels = torch.cat(labels)
 
     def server_step(self, merged: int, number: int) -> None:
         """Train the server's part on the smashed data, with ``merged`` aggregated slots."""
-        share = self.weights(self._members)
+        share = self.weights(self.members)
         # [num_members * b, ...]
         states = torch.cat(
-            [self.sent_smashed(own, i, number) for i, own in zip(self._members, self._smashed, strict=True)]
+            [self.sent_smashed(own, i, number) for i, own in zip(self.members, self.smashed, strict=True)]
         )
         self.server.zero_grad()
         with self.draws("server dropout", number):
             if merged == 0 or self._exact:
-                self._cut_gradients = list(self._all_rows(states, share, merged))
+                self.cut_gradients = list(self._all_rows(states, share, merged))
             else:
-                self._cut_gradients = self._merged_rows(states, share, merged)
+                self.cut_gradients = self._merged_rows(states, share, merged)
         if self.compression is not None:
-            self._cut_gradients = self._sent(self._cut_gradients, merged, number)
+            self.cut_gradients = self._sent(self.cut_gradients, merged, number)
         self.server.step()
 
     def _sent(self, gradients: list[Tensor], merged: int, number: int) -> list[Tensor]:
@@ -72,26 +57,16 @@ class ParallelLearner(Learner):
         averaged = self.sent_gradient(gradients[0][:merged], -1, number)
         return [
             torch.cat([averaged, self.sent_gradient(own[merged:], i, number, first_slot=merged)])
-            for i, own in zip(self._members, gradients, strict=True)
+            for i, own in zip(self.members, gradients, strict=True)
         ]
-
-    def client_step(self) -> None:
-        """Back-propagate the cut layer's gradients through the clients' parts, and update them."""
-        for i, smashed, gradient in zip(self._members, self._smashed, self._cut_gradients, strict=True):
-            part = self.clients[i]
-            part.zero_grad()
-            if smashed.requires_grad:
-                smashed.backward(gradient)  # type: ignore[no-untyped-call]
-            part.step()
-        self._smashed, self._cut_gradients = [], []
 
     def _all_rows(self, states: Tensor, share: Tensor, merged: int) -> Tensor:
         """Back-propagate every row, and return the cut-layer gradients ``[num_members, b, ...]``."""
-        members, size = len(self._members), len(states) // len(self._members)
+        members, size = len(self.members), len(states) // len(self.members)
         states.requires_grad_()
         logits = self.server(states)
         row_weights = (share / size).repeat_interleave(size)
-        loss = objective(logits, self._labels, row_weights)
+        loss = objective(logits, self.labels.flatten(), row_weights)
         self.train_loss = loss.detach()
         if merged == 0:
             loss.backward()  # type: ignore[no-untyped-call]
@@ -114,11 +89,11 @@ class ParallelLearner(Learner):
 
     def _merged_rows(self, states: Tensor, share: Tensor, merged: int) -> list[Tensor]:
         """Back-propagate n_a + C(b−n_a) rows; return each member's cut-layer gradients ``[b, ...]``."""
-        members, size = len(self._members), len(states) // len(self._members)
+        members, size = len(self.members), len(states) // len(self.members)
         with torch.no_grad():  # this pass gives z, and updates running statistics
             logits = self.server(states)
         logits = logits.detach().clone().requires_grad_()  # of its own, also behind a server of identities
-        loss = objective(logits, self._labels, (share / size).repeat_interleave(size))
+        loss = objective(logits, self.labels.flatten(), (share / size).repeat_interleave(size))
         self.train_loss = loss.detach()
         (weighted,) = torch.autograd.grad(loss, logits)
         # [num_members, b, num_classes], each row λ_i z_ij/b
@@ -144,7 +119,7 @@ class ParallelLearner(Learner):
 
     def averaged_over(self, clients: Sequence[int]) -> Composite:
         """Return the λ-weighted average of the client parts with the server part."""
-        return self.average_of(self.clients, clients, into=self._average), self.server.module
+        return self.average_of(self.clients, clients, into=self.average_client), self.server.module
 
 
 @contextlib.contextmanager

@@ -10,8 +10,11 @@ from functools import partial
 
 import torch
 
-from .base import Composite, Learner, Setup, new_part, objective
+from .base import Learner, Setup
 from .client_parts import ClientParts
+from .evaluation import Composite
+from .objective import mean_loss
+from .part import new_part
 
 __all__ = ["RelayLearner"]
 
@@ -45,7 +48,7 @@ class RelayLearner(Learner):
         states = self.sent_smashed(smashed, client, number).requires_grad_()
         with self.draws("server dropout", client, number):
             logits = self.server(states)
-        loss = objective(logits, labels, logits.new_full((len(logits),), 1.0 / len(logits)))
+        loss = mean_loss(logits, labels)
         loss.backward()  # type: ignore[no-untyped-call]
         self.server.step()
         if smashed.requires_grad:

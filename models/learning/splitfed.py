@@ -13,71 +13,52 @@ import torch
 from torch import Tensor
 
 from ...scenarios.streams import stream
-from .base import Composite, Learner, Part, Setup, objective
+from .base import Setup
+from .evaluation import Composite
+from .objective import mean_loss
+from .part import Part
+from .side_by_side import SideBySideLearner
 
 __all__ = ["PrivateServerLearner", "SharedServerLearner"]
 
 
-class _SplitFedLearner(Learner):
-    """Client parts that are averaged; the server trains on one client's smashed data at a time.
+class _SplitFedLearner(SideBySideLearner):
+    """Client parts that are averaged; each client's smashed data make a step of their own at the server.
 
     Optimiser states stay where they are: only parameters and buffers are averaged and sent.
     """
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        client, server = self.new_parts()
-        self.clients = self.client_parts(client)
-        self._average = (client, server)
         self._alike = True
-        self._members: tuple[int, ...] = ()
-        self._smashed: dict[int, Tensor] = {}
-        self._labels: dict[int, Tensor] = {}
-        self._cut_gradients: dict[int, Tensor] = {}
-
-    def client_forward(self, clients: tuple[int, ...], number: int) -> None:
-        """Run the forward pass of these clients' parts on their mini-batches of this round."""
-        self._members = clients
-        for i in clients:
-            images, self._labels[i] = self.data.batch(i, number)
-            with self.draws("client dropout", i, number):
-                self._smashed[i] = self.clients[i](images)
 
     def server_step(self, merged: int, number: int) -> None:
         """Train a server part on each client's smashed data; nothing is aggregated."""
-        losses: dict[int, Tensor] = {}
-        for i in self.order(number):
-            part = self.server_for(i)
-            states = self.sent_smashed(self._smashed[i], i, number).requires_grad_()
-            part.zero_grad()
-            with self.draws("server dropout", i, number):
-                logits = part(states)
-            loss = objective(logits, self._labels[i], logits.new_full((len(logits),), 1.0 / len(logits)))
-            loss.backward()  # type: ignore[no-untyped-call]
-            part.step()
-            assert states.grad is not None
-            losses[i], self._cut_gradients[i] = loss.detach(), self.sent_gradient(states.grad, i, number)
-        self.train_loss = self.weights(self._members) @ torch.stack([losses[i] for i in self._members])
+        states = [
+            self.sent_smashed(own, i, number).requires_grad_()
+            for i, own in zip(self.members, self.smashed, strict=True)
+        ]
+        self.train_loss = self.weights(self.members) @ self.train_servers(states, number)
+        for i, own in zip(self.members, states, strict=True):
+            assert own.grad is not None
+            self.cut_gradients.append(self.sent_gradient(own.grad, i, number))
         self._alike = False
 
-    def client_step(self) -> None:
-        """Back-propagate the cut layer's gradients through the clients' parts, and update them."""
-        for i in self._members:
-            part, smashed = self.clients[i], self._smashed.pop(i)
-            part.zero_grad()
-            if smashed.requires_grad:
-                smashed.backward(self._cut_gradients.pop(i))  # type: ignore[no-untyped-call]
-            part.step()
+    @abstractmethod
+    def train_servers(self, states: Sequence[Tensor], number: int) -> Tensor:
+        """Train on each member's smashed data, and return the losses, ``[num_members]``.
+
+        Parameters
+        ----------
+        states : [num_members] of [b, ...], float
+            Each is given its gradient.
+        """
 
     def average(self, clients: tuple[int, ...]) -> None:
         """Give every client the weighted average of these clients' models."""
         self.average_clients(self.clients, clients)
         self.average_servers(clients)
         self._alike = True
-
-    def order(self, number: int) -> tuple[int, ...]:
-        """Return the order in which the server takes the clients."""
-        return self._members
 
     @abstractmethod
     def server_for(self, client: int) -> Part:
@@ -94,10 +75,9 @@ class _SplitFedLearner(Learner):
     def averaged_over(self, clients: Sequence[int]) -> Composite:
         """Return the λ-weighted averages of the client parts and of the server parts."""
         servers = {i: self.server_for(i) for i in clients}
-        client, server = self._average
         return (
-            self.average_of(self.clients, clients, into=client),
-            self.average_of(servers, clients, into=server),
+            self.average_of(self.clients, clients, into=self.average_client),
+            self.average_of(servers, clients, into=self.new_server),
         )
 
 
@@ -106,11 +86,22 @@ class PrivateServerLearner(_SplitFedLearner):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        self._servers = self.server_parts(self._average[1])
+        self._servers = self.server_parts(self.new_server)
+        self._server_passes = self.passes("server part")
+        self._server_updates = self.updates(self.settings.server_lr)
 
     def server_for(self, client: int) -> Part:
         """Return the client's own server copy."""
         return self._servers[client]
+
+    def train_servers(self, states: Sequence[Tensor], number: int) -> Tensor:
+        """Train the members' server copies side by side."""
+        parts, members = [self._servers[i] for i in self.members], self.members
+        losses = self._server_passes.through(parts, states).losses(
+            parts, states, self.labels, lambda place: self.draws("server dropout", members[place], number)
+        )
+        self._server_updates.step(parts)
+        return losses
 
     def average_servers(self, clients: tuple[int, ...]) -> None:
         """Give every server copy the weighted average of these clients' copies."""
@@ -122,7 +113,7 @@ class SharedServerLearner(_SplitFedLearner):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        self._server = self.server_part(copy.deepcopy(self._average[1]))
+        self._server = self.server_part(copy.deepcopy(self.new_server))
 
     def server_for(self, client: int) -> Part:
         """Return the one server part."""
@@ -130,5 +121,19 @@ class SharedServerLearner(_SplitFedLearner):
 
     def order(self, number: int) -> tuple[int, ...]:
         """Return this round's random order of the participants."""
-        shuffled = stream(self.seed, "server order", number).permutation(self._members)
+        shuffled = stream(self.seed, "server order", number).permutation(self.members)
         return tuple(int(i) for i in shuffled)
+
+    def train_servers(self, states: Sequence[Tensor], number: int) -> Tensor:
+        """Train the one part on one member's smashed data after the other."""
+        losses: dict[int, Tensor] = {}
+        for client in self.order(number):
+            place = self.members.index(client)
+            self._server.zero_grad()
+            with self.draws("server dropout", client, number):
+                logits = self._server(states[place])
+            loss = mean_loss(logits, self.labels[place])
+            loss.backward()  # type: ignore[no-untyped-call]
+            self._server.step()
+            losses[place] = loss.detach()
+        return torch.stack([losses[place] for place in range(len(states))])

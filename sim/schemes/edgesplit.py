@@ -7,28 +7,16 @@ arXiv 2403.15815), and its twin ESFL (arXiv 2402.15903); docs/model.md has the t
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, Tag
 from simpy import Event
 
-from ...scenarios.fields import NAME_OR_LIST, PositiveInt
-from ...scenarios.named import SchemeParameters
 from ..allocation.problem import AllocationError
-from ..allocation.shares import (
-    SharePlan,
-    ShareProblem,
-    alternating,
-    best_shares,
-    brute_force,
-    common_cut,
-    equal_shares,
-    joint,
-)
+from ..allocation.share_problem import SharePlan, ShareProblem
 from ..layer_work import LayerWork, PartWork
 from ..nodes import Device
 from ..phases import (
@@ -41,54 +29,16 @@ from ..phases import (
     SERVER_FORWARD,
     UPLINK,
 )
-from ..radio.units import mib_text
 from ..stages import Stages
 from ..world import World
 from .base import Job, Outcome, Round, Scheme
+from .cut_choice import SharesParameters, check_device_memory, chosen_plan
 from .fl import LocalLearner
 from .site import Memory, Site
 
 __all__ = ["ESFL", "EdgeSplit", "SharesParameters"]
 
 Array = NDArray[np.float64]
-
-
-METHODS: dict[str, Callable[[ShareProblem], SharePlan]] = {
-    "alternating": alternating,
-    "joint": joint,
-    "brute_force": brute_force,
-}
-
-
-class SharesParameters(SchemeParameters):
-    """A cut for each device and shares of one resource, by the paper's method, in part, or given."""
-
-    cuts: Annotated[
-        Annotated[Literal["each", "common"], Tag("name")]
-        | Annotated[tuple[PositiveInt, ...], Field(min_length=1), Tag("list")],
-        NAME_OR_LIST,
-    ] = Field(default="each", description="each device its best cut, one for all, or the cuts themselves")
-    shares: Literal["optimal", "equal"] = Field(default="optimal", description="of the shared resource")
-    method: Literal["alternating", "joint", "brute_force"] = Field(
-        default="alternating",
-        description="for the best cuts and shares: the paper's, in turns; exact; or all combinations",
-    )
-    local_steps: PositiveInt = Field(default=1, description="mini-batches of each device in a round")
-
-    def default_label(self) -> str:
-        """Return the name with what is not the default."""
-        parts = [self.name]
-        if self.cuts == "common":
-            parts.append("common cut")
-        elif self.cuts != "each":
-            parts.append("cuts " + "|".join(str(cut) for cut in self.cuts))
-        if self.shares == "equal":
-            parts.append("equal shares")
-        if self.method != "alternating":
-            parts.append(self.method.replace("_", " "))
-        if self.local_steps > 1:
-            parts.append(f"E={self.local_steps}")
-        return " ".join(parts)
 
 
 class _SharedSplit(Scheme):
@@ -135,8 +85,10 @@ class _SharedSplit(Scheme):
                 f"{self._given.name} trains with the server: name the profile whose times it has",
                 ("server", "profile"),
             )
-        problem = self._problem(site, site.server)
-        found = self._chosen(problem, site.memory_bits)
+        needed_bits = np.array([self.device_bits(cut) for cut in range(1, len(self.job.units))])
+        check_device_memory(self._given.name, needed_bits, site.memory_bits)
+        problem = self._problem(site, site.server, needed_bits)
+        found = chosen_plan(self._given, problem, needed_bits, site.memory_bits)
         cuts = tuple(int(column) + 1 for column in found.choice)
         self._check_pruning(cuts)
         self.own_plan = cuts, self._adopt(site, found), found.time_s
@@ -158,7 +110,7 @@ class _SharedSplit(Scheme):
     def _adopt(self, site: Site, found: SharePlan) -> Array | None:
         """Take the shares, and return those of the band."""
 
-    def _problem(self, site: Site, server: LayerWork) -> ShareProblem:
+    def _problem(self, site: Site, server: LayerWork, needed_bits: Array) -> ShareProblem:
         """Return each device's round by cut, 1 to L−1: [num_devices, num_cuts]."""
         steps, cuts = self._steps, range(1, len(self.job.units))
         stages: list[Stages] = [self._stages(cut, True) for cut in cuts]  # an ordinary round is planned for
@@ -176,9 +128,7 @@ class _SharedSplit(Scheme):
         down_bits = np.array([steps * stage.downlink_bits + stage.model_download_bits for stage in stages])
         air_s = up_bits / site.links.uplink_bps[:, None] + down_bits / site.links.downlink_bps[:, None]
         fixed_s, shared_s = self._times(site, steps * (forward_s + backward_s), steps * from_cut_s, air_s)
-        needed = np.array([self.device_bits(cut) for cut in cuts])
-        self._check_device_memory(site, needed)
-        return ShareProblem(fixed_s, shared_s, needed <= site.memory_bits[:, None])
+        return ShareProblem(fixed_s, shared_s, needed_bits <= site.memory_bits[:, None])
 
     def _left(self, cut: int, pruned: bool) -> tuple[float, float]:
         """Return the shares of a device's forward and backward FLOPs that pruning leaves."""
@@ -189,15 +139,6 @@ class _SharedSplit(Scheme):
             stages.client_backward_flops / backward if backward else 1.0,
         )
 
-    def _check_device_memory(self, site: Site, needed_bits: Array) -> None:
-        short = np.flatnonzero(site.memory_bits < needed_bits.min())
-        if short.size:
-            raise AllocationError(
-                f"{self._given.name} needs {mib_text(needed_bits.min())} on a device at the"
-                f" least; device {short[0]} has {mib_text(site.memory_bits[short[0]])}",
-                ("devices", "memory_mib"),
-            )
-
     def _check_pruning(self, cuts: tuple[int, ...]) -> None:
         compressor = self.job.compression
         if compressor is not None and compressor.renew_every is not None and len(set(cuts)) > 1:
@@ -206,40 +147,6 @@ class _SharedSplit(Scheme):
                 f" devices' cuts are {', '.join(str(cut) for cut in cuts)}: take cuts: common, or no pruning",
                 ("schemes",),
             )
-
-    def _chosen(self, problem: ShareProblem, memory_bits: Array) -> SharePlan:
-        given = self._given
-        if given.cuts == "common":
-            return common_cut(problem, equal_shares=given.shares == "equal")
-        if given.cuts != "each":
-            return self._with_cuts(problem, given.cuts, memory_bits)
-        if given.shares == "equal":
-            return equal_shares(problem)
-        return METHODS[given.method](problem)
-
-    def _with_cuts(self, problem: ShareProblem, cuts: tuple[int, ...], memory_bits: Array) -> SharePlan:
-        count, last = self.job.clients, len(self.job.units) - 1
-        if len(cuts) != count or max(cuts) > last:
-            raise AllocationError(
-                f"{self._given.name}: cuts must be {count} numbers from 1 to {last}, one a device;"
-                f" they are {', '.join(str(cut) for cut in cuts)}",
-                ("schemes",),
-            )
-        choice = np.array(cuts, dtype=np.intp) - 1
-        rows = np.arange(count)
-        for i in np.flatnonzero(~problem.allowed[rows, choice]):
-            needed, had = mib_text(self.device_bits(cuts[i])), mib_text(memory_bits[i])
-            raise AllocationError(
-                f"{self._given.name}: cut {cuts[i]} needs {needed} on device {i}, which has {had}",
-                ("schemes",),
-            )
-        fixed_s, shared_s = problem.fixed_s[rows, choice], problem.shared_s[rows, choice]
-        if self._given.shares == "equal":
-            shares = np.full(count, 1.0 / count)
-            time_s = float((fixed_s + shared_s / shares).max())
-        else:
-            shares, time_s = best_shares(fixed_s, shared_s)
-        return SharePlan(choice, shares, time_s, (time_s,))
 
     def memory(self) -> Memory:
         """Return what the parts need: each device its own, the server a copy for each client."""

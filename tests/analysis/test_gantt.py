@@ -400,6 +400,14 @@ def test_no_words_collide_beside_nodes_and_wires() -> None:
     assert_words_apart(figure)
 
 
+def test_rows_too_thin_for_names_are_named_together() -> None:
+    """With 14 schemes on a page, each panel names its server and its devices, and no words collide."""
+    figure = gantt_figure(pd.concat([parallel(f"scheme {n}", 5, rounds=1) for n in range(14)]))
+
+    assert [["server", "device 0–4"]] * 14 == [shown_names(axes) for axes in figure.axes]
+    assert_words_apart(figure)
+
+
 @pytest.mark.parametrize("devices", [1, 12, 60, 200])
 def test_no_words_collide_or_are_cut(devices: int) -> None:
     """Names, numbers of rounds and titles keep apart and stay inside the figure; rows run downwards."""

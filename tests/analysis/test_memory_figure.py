@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
@@ -37,6 +38,18 @@ def changes(
     return pd.concat(tables, ignore_index=True)
 
 
+def rounds(memory: pd.DataFrame, count: int = 1, end_s: float = 100.0) -> pd.DataFrame:
+    """Return the table of the rounds of every scheme, all as long as each other."""
+    table = memory[["label", "seed"]].drop_duplicates()
+    ends = pd.DataFrame({"round": range(1, count + 1), "end_s": np.linspace(0, end_s, count + 1)[1:]})
+    return table.merge(ends, how="cross")
+
+
+def chart(memory: pd.DataFrame, nodes: pd.DataFrame | None = None, count: int = 1) -> Figure:
+    """Return the figure of a run of so many rounds in 100 s."""
+    return memory_figure(memory, limited(memory) if nodes is None else nodes, rounds(memory, count))
+
+
 def limited(memory: pd.DataFrame, **limits_gib: float) -> pd.DataFrame:
     """Return the table of the nodes of every scheme; ``vm_1=3`` limits vm-1 to 3 GiB."""
     table = memory[["label", "seed", "node"]].drop_duplicates()
@@ -62,14 +75,14 @@ def limits(axes: Axes) -> set[float]:
 
 
 def test_a_line_steps_where_the_memory_changes() -> None:
-    """With few changes, a line's steps are the rows of the table, held until the scheme's last change."""
+    """With few changes, a line's steps are the rows of the table, held until the last round's end."""
     table = changes()
-    drawn = lines(memory_figure(table, limited(table)).axes[0])
+    drawn = lines(chart(table).axes[0])
 
     assert ["vm-1", "vm-2"] == list(drawn)
     for node, part in table.groupby("node"):
         time_s, held_gib = points(drawn[str(node)])
-        np.testing.assert_allclose([*part["time_s"], table["time_s"].max()], time_s)
+        np.testing.assert_allclose([*part["time_s"], 100.0], time_s)
         np.testing.assert_allclose([*part["held_bits"] / GIB, part["held_bits"].iloc[-1] / GIB], held_gib)
         assert "steps-post" == drawn[str(node)].get_drawstyle()
 
@@ -77,7 +90,7 @@ def test_a_line_steps_where_the_memory_changes() -> None:
 def test_no_peak_of_many_changes_is_lost() -> None:
     """With 10⁵ changes, a line has 1000 steps, each the most that is held while it lasts."""
     table = changes(nodes=("vm-1",), count=100_000)
-    time_s, held_gib = points(lines(memory_figure(table, limited(table)).axes[0])["vm-1"])
+    time_s, held_gib = points(lines(chart(table).axes[0])["vm-1"])
     of_step = np.searchsorted(time_s[:-1], table["time_s"], side="right") - 1
     most = (table["held_bits"] / GIB).groupby(of_step).max()
 
@@ -93,27 +106,75 @@ def test_what_is_held_through_a_quiet_time_stays() -> None:
     table = changes(nodes=("vm-1",), count=5000)
     table = table[(table["time_s"] < 30) | (table["time_s"] > 60)]
     before = float(table.loc[table["time_s"] < 30, "held_bits"].iloc[-1]) / GIB
-    time_s, held_gib = points(lines(memory_figure(table, limited(table)).axes[0])["vm-1"])
+    time_s, held_gib = points(lines(chart(table).axes[0])["vm-1"])
 
     assert {before} == set(held_gib[(time_s > 30.1) & (time_s < 59.8)])
+
+
+def shade(axes: Axes) -> NDArray[np.float64]:
+    """Return the corners of the shade below a line, ``[num_corners, 2]``: [s], [GiB]."""
+    return np.asarray(axes.collections[0].get_paths()[0].vertices, float)
+
+
+def test_the_shade_reaches_down_to_the_least() -> None:
+    """Where a line stands for many changes, the shade below it goes down to the least that was held."""
+    table = changes(nodes=("vm-1",), count=100_000)
+    corners = shade(chart(table).axes[0])
+    loaded = corners[corners[:, 0] > 0.2]  # nothing is held before the first change
+
+    assert pytest.approx(table["held_bits"].min() / GIB) == loaded[:, 1].min()
+    assert [] == list(chart(changes()).axes[0].collections)
+
+
+def test_rounds_that_are_alike_look_alike() -> None:
+    """Of many equal rounds each is one part, so that the line is flat and no beats are seen."""
+    times_s = [(number + share) / 2 for number in range(200) for share in (0.3, 0.4)]
+    table = changes(nodes=("vm-1",), count=400).assign(time_s=times_s, held_bits=[2 * GIB, GIB] * 200)
+    axes = chart(table, count=200).axes[0]
+    time_s, held_gib = points(lines(axes)["vm-1"])
+
+    np.testing.assert_allclose(np.append(np.arange(200) / 2, 100.0), time_s)
+    assert {2.0} == set(held_gib)
+    assert {1.0, 2.0} == set(shade(axes)[:, 1][shade(axes)[:, 0] > 0.6])
+
+
+def test_what_lasts_no_time_is_not_the_least() -> None:
+    """Of several changes at one instant the last counts for the least, and each for the most."""
+    table = changes(nodes=("vm-1",), count=4).assign(
+        time_s=[0.0, 0.0, 50.0, 50.0], held_bits=[GIB, 3 * GIB, 5 * GIB, 2 * GIB]
+    )
+    axes = chart(table, count=101).axes[0]
+
+    assert pytest.approx(2.0) == shade(axes)[:, 1].min()
+    assert pytest.approx(5.0) == points(lines(axes)["vm-1"])[1].max()
+
+
+def test_lines_that_coincide_are_all_seen() -> None:
+    """Of nodes that hold the same, each is wider than those drawn on top of it; others have one width."""
+    table = changes()
+    alike = pd.concat([table[table["node"] == "vm-1"].assign(node=node) for node in ("vm-1", "vm-2", "vm-3")])
+    widths_pt = [line.get_linewidth() for line in lines(chart(alike).axes[0]).values()]
+
+    assert widths_pt == sorted(set(widths_pt), reverse=True)
+    assert 1 == len({line.get_linewidth() for line in lines(chart(table).axes[0]).values()})
 
 
 def test_a_limit_is_a_dashed_line() -> None:
     """A node's limit is a line of its colour, a limit of several nodes one line, and no limit none."""
     table = changes(nodes=("vm-1", "vm-2", "vm-3"))
-    own = memory_figure(table, limited(table, vm_1=3.0)).axes[0]
+    own = chart(table, limited(table, vm_1=3.0)).axes[0]
 
     assert {3.0} == limits(own)
     dashed = next(line for line in own.lines if line.get_label() not in lines(own))
     assert lines(own)["vm-1"].get_color() == dashed.get_color()
-    assert {3.0} == limits(memory_figure(table, limited(table, vm_1=3.0, vm_2=3.0)).axes[0])
-    assert set() == limits(memory_figure(table, limited(table)).axes[0])
+    assert {3.0} == limits(chart(table, limited(table, vm_1=3.0, vm_2=3.0)).axes[0])
+    assert set() == limits(chart(table).axes[0])
 
 
 def test_a_limit_far_above_is_told() -> None:
     """A limit that would leave the lines no height stands in the title, in the unit of the axis."""
     table = changes()
-    axes = memory_figure(table, limited(table, vm_1=3.0, vm_2=20.0)).axes[0]
+    axes = chart(table, limited(table, vm_1=3.0, vm_2=20.0)).axes[0]
 
     assert {3.0} == limits(axes)
     assert "limit, not shown: 20 GiB" == axes.get_title(loc="right")
@@ -123,7 +184,7 @@ def test_a_limit_far_above_is_told() -> None:
 def test_panels_share_their_axes_and_colours() -> None:
     """Schemes stand in the order of the table, on the same axes; a node has one colour in all of them."""
     table = pd.concat([changes("mpsl"), changes("one_hop", ("vm-2", "vm-3"), seed=0)])
-    figure = memory_figure(table, limited(table))
+    figure = chart(table)
     one, other = figure.axes
 
     assert ["mpsl", "one_hop"] == [axes.get_title(loc="left") for axes in figure.axes]
@@ -138,13 +199,13 @@ def test_the_unit_keeps_numbers_short(gib: float, unit: str) -> None:
     """The axis is in the largest unit in which the most that is held is 1 or more; KiB is the least."""
     table = changes().assign(held_bits=gib * GIB)
 
-    assert f"Memory ({unit})" == memory_figure(table, limited(table)).axes[0].get_ylabel()
+    assert f"Memory ({unit})" == chart(table).axes[0].get_ylabel()
 
 
 def test_the_lowest_seed_is_drawn() -> None:
     """A table of several seeds gives the lines of its lowest seed alone."""
     both, alone = pd.concat([changes(seed=7), changes(seed=2)]), changes(seed=2)
-    expected, actual = (lines(memory_figure(t, limited(t)).axes[0])["vm-1"] for t in (alone, both))
+    expected, actual = (lines(chart(t).axes[0])["vm-1"] for t in (alone, both))
 
     np.testing.assert_array_equal(points(expected), points(actual))
 
@@ -152,16 +213,24 @@ def test_the_lowest_seed_is_drawn() -> None:
 def test_without_nodes_there_is_nothing_to_draw() -> None:
     """A table without changes is an error that says why."""
     with pytest.raises(ValueError, match="use no compute nodes"):
-        memory_figure(changes().iloc[:0], limited(changes()))
+        chart(changes().iloc[:0], limited(changes()))
 
 
 @pytest.mark.parametrize("count", [0, 20])
 def test_a_run_folder_has_the_figure_where_memory_is_known(tmp_path: Path, count: int) -> None:
     """A run folder holds memory.png and memory.parquet if a compute node ever held anything."""
     memory = changes(count=count)
-    rounds = pd.DataFrame({"test_accuracy": [np.nan]})
     nothing = pd.DataFrame()
-    run = Run("", {}, rounds, nothing, limited(memory), nothing, memory, Intervals([]))
+    run = Run(
+        "",
+        {},
+        rounds(memory).assign(test_accuracy=np.nan),
+        nothing,
+        limited(memory),
+        nothing,
+        memory,
+        Intervals([]),
+    )
     save_run(run, tmp_path / "run")
 
     assert {True: 2, False: 0}[count > 0] == len(list((tmp_path / "run").glob("memory.*")))

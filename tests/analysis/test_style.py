@@ -14,8 +14,6 @@ from cutlayer.analysis.style import (
     PHASE_COLOURS,
     WAITING_COLOUR,
     bar_style,
-    curve_indices,
-    curve_style,
     node_label,
     phase_colour,
     phase_label,
@@ -23,7 +21,6 @@ from cutlayer.analysis.style import (
     thinning,
     time_unit,
 )
-from cutlayer.scenarios.registry import specs
 from cutlayer.sim import phases
 from cutlayer.sim.schemes.mask_renewal import IMPORTANCE_UPLOAD, MASK_BROADCAST
 
@@ -117,15 +114,6 @@ def test_nodes_in_words() -> None:
     assert "access point → vm 1" == node_label("access-point>vm-1")
 
 
-def test_the_curves_of_all_schemes_differ() -> None:
-    """Of the built-in schemes' curves no two share a colour or a marker."""
-    names = [spec.name for spec in specs("scheme") if str(spec.entry_point).startswith("cutlayer.")]
-    styles = [curve_style(index) for index in curve_indices(names)]
-
-    assert len(names) == len({style["color"] for style in styles})
-    assert len(names) == len({style["marker"] for style in styles})
-
-
 @pytest.mark.parametrize(
     ("longest_s", "symbol", "text"),
     [
@@ -194,10 +182,3 @@ def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, name: str) -> No
         save_figure(a_figure(), tmp_path / name)
 
     assert [] == list(tmp_path.iterdir())
-
-
-def test_a_scheme_looks_the_same_in_every_figure() -> None:
-    """Whatever stands beside it, PSL has its look; two curves of one scheme differ, and so do all others."""
-    alone, among = curve_indices(["psl"]), curve_indices(["epsl", "mine", "epsl", "psl", "sl", "epsl"])
-    assert alone[0] == among[3]
-    assert len(among) == len(set(among))

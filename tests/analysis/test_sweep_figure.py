@@ -11,8 +11,8 @@ import pytest
 from matplotlib.axes import Axes
 from scipy import stats
 
-from cutlayer.analysis.style import curve_style
-from cutlayer.analysis.sweep_figure import axis_words, shown_value, sweep_figure
+from cutlayer.analysis.curve_looks import curve_style
+from cutlayer.analysis.sweep_figure import sweep_figure
 from cutlayer.analysis.sweep_folder import SweepResult, point_table
 from cutlayer.analysis.sweep_statistics import ambiguous, figure_table
 from cutlayer.scenarios.sweeps import SweepFigure
@@ -173,22 +173,15 @@ def test_columns_that_do_not_exist_are_named(result: SweepResult) -> None:
         figure_table(result, figure(normalise_to="fl"))
 
 
-@pytest.mark.parametrize(
-    ("column", "words"),
-    [
-        ("mean_latency_s", "Round time (s)"),
-        ("radio.subchannel_hz", "Subchannel (Hz)"),
-        ("allocation.method", "Method"),
-        ("final_validation_accuracy", "Final validation accuracy (%)"),
-        ("samples_to_target", "Samples to target"),
-    ],
-)
-def test_axes_say_what_they_show(column: str, words: str) -> None:
-    """Names with a unit in them become words with the unit in brackets."""
-    assert words == axis_words(column)
+def test_ticks_of_a_log_axis_are_plain_and_of_one_size(result: SweepResult) -> None:
+    """Times of less than a decade stand as plain numbers on a logarithmic axis, in letters of one size."""
+    wanted = figure(y_log=True, panels="client_lr")
+    drawn = sweep_figure(figure_table(result, wanted), wanted)
+    drawn.draw_without_rendering()
+    low, high = drawn.axes[0].get_ylim()
+    ticks = drawn.axes[0].yaxis.get_major_ticks()
+    seen = [tick.label1 for tick in ticks if low <= tick.get_loc() <= high]
 
-
-def test_values_read_as_text() -> None:
-    """A mapping reads as its keys and values, a number without needless zeros."""
-    assert "kind=shards, classes_per_client=2" == shown_value('{"kind": "shards", "classes_per_client": 2}')
-    assert ["0.003", "5", "greedy"] == [shown_value(value) for value in (0.0030, 5, "greedy")]
+    assert ["10", "20", "30"] == [label.get_text() for label in seen]
+    assert 1 == len({label.get_fontsize() for label in seen})
+    assert not any(tick.label1.get_text() for tick in drawn.axes[0].yaxis.get_minor_ticks())

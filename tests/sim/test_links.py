@@ -15,7 +15,8 @@ from cutlayer.sim.phases import CLIENT_FORWARD, DOWNLINK, SERVER_FORWARD
 from cutlayer.sim.radio.rates import Band
 from cutlayer.sim.schemes.base import Job, Speeds
 from cutlayer.sim.schemes.planning import SchemePlan, plan_scheme
-from cutlayer.sim.world import World, slowdown_traces
+from cutlayer.sim.slowdowns import slowdown_traces
+from cutlayer.sim.world import World
 
 
 class Twice:

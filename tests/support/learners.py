@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cutlayer.models.data.batches import BatchSampler
 from cutlayer.models.data.dataset import Dataset
 from cutlayer.models.learning.base import Learner, Setup
+from cutlayer.models.learning.batches import BatchSampler
 from cutlayer.models.learning.client_data import ClientData
 from cutlayer.scenarios.compression import Compression
-from cutlayer.scenarios.schema import Optimizer
+from cutlayer.scenarios.schema import ClientsPass, Optimizer
 
 torch.set_num_threads(1)  # the tensors are tiny
 
@@ -76,11 +76,12 @@ def make(
     cut: int = 2,
     optimizer: Optimizer | None = None,
     compression: Compression | None = None,
+    clients_pass: ClientsPass = "looped",
     **options: Any,
 ) -> Any:
     """Return a learner; plain SGD at one rate unless told otherwise."""
     settings = optimizer or sgd()
-    return learner(Setup(build, cut, data, settings, 3, compression), **options)
+    return learner(Setup(build, cut, data, settings, 3, compression, clients_pass), **options)
 
 
 def sgd(rate: float = 0.1, momentum: float = 0.0) -> Optimizer:

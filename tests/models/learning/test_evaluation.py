@@ -7,7 +7,7 @@ import torch
 from learners import CLASSES, client_data, make, normed, smooth, state
 from torch import nn
 
-from cutlayer.models.learning import base
+from cutlayer.models.learning import evaluation
 from cutlayer.models.learning.parallel import ParallelLearner
 from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
 
@@ -138,7 +138,7 @@ def test_every_test_row_counts_once(rows: int, monkeypatch: pytest.MonkeyPatch) 
     expected = int((named == labels).sum()) / 40
     passes: list[int] = []
     client.register_forward_hook(lambda module, into, out: passes.append(len(out)))
-    monkeypatch.setattr(base, "_EVALUATION_ROWS", rows)
+    monkeypatch.setattr(evaluation, "_ROWS", rows)
     assert (expected,) == learner.evaluate().per_client
     assert sum(passes) == 40
     assert max(passes) == min(rows, 40)

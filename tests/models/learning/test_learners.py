@@ -221,7 +221,7 @@ def held(learner: Any, data: ClientData, members: tuple[int, ...] = EVERYONE) ->
         run_round(learner, number, members)
         losses.append(float(learner.train_loss))
         if isinstance(learner, PrivateServerLearner | SharedServerLearner):
-            orders.append(learner.order(number))
+            orders.append(learner.order(number) if isinstance(learner, SharedServerLearner) else members)
     if isinstance(learner, ParallelLearner):
         expected = plain_psl(data, learner, members)
     elif isinstance(learner, RelayLearner):
@@ -275,15 +275,14 @@ def test_fl_goes_on_to_a_fresh_batch_each_step(settings: Optimizer, monkeypatch:
     data = client_data(UNEQUAL, B)
     learner = make(LocalLearner, smooth, data, optimizer=settings, local_steps=2)
     expected, _ = plain_fl(data, learner, steps=2)
-    drawn: list[tuple[int, int]] = []
-    original = data.batch
-    monkeypatch.setattr(data, "batch", lambda i, n: (drawn.append((i, n)), original(i, n))[1])
+    drawn: list[tuple[tuple[int, ...], int]] = []
+    original = data.batches
+    monkeypatch.setattr(data, "batches", lambda i, n: (drawn.append((i, n)), original(i, n))[1])
     for number in range(1, ROUNDS + 1):
         run_round(learner, number)
     assert gap(expected, everything(learner)) <= TOLERANCE
-    wanted = [(i, 2 * r - 1 + e) for r in range(1, ROUNDS + 1) for i in EVERYONE for e in (0, 1)]
-    assert wanted == drawn
-    assert not torch.equal(original(0, 1)[0], original(0, 2)[0])
+    assert [(EVERYONE, batch) for batch in range(1, 2 * ROUNDS + 1)] == drawn
+    assert not torch.equal(original((0,), 1)[0], original((0,), 2)[0])
 
 
 # --- the training loss ---

@@ -12,11 +12,12 @@ from learners import adam, make
 from torch import Tensor, nn
 
 import cutlayer
-from cutlayer.models.data.batches import BatchSampler
+import cutlayer.models.data.catalogue
 from cutlayer.models.data.dataset import Dataset
 from cutlayer.models.data.digits import DigitsParameters, load
 from cutlayer.models.data.validation import hold_out
 from cutlayer.models.learning.base import Learner
+from cutlayer.models.learning.batches import BatchSampler
 from cutlayer.models.learning.client_data import ClientData
 from cutlayer.models.learning.factory import client_data
 from cutlayer.models.learning.parallel import ParallelLearner

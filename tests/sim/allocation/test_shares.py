@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutlayer.sim.allocation.problem import AllocationError
+from cutlayer.sim.allocation.share_problem import SharePlan, ShareProblem
 from cutlayer.sim.allocation.shares import (
-    SharePlan,
-    ShareProblem,
     alternating,
     best_choice,
     best_shares,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cutlayer.models.data.batches import BatchSampler
 from cutlayer.models.data.dataset import DatasetError
+from cutlayer.models.learning.batches import BatchSampler
 
 SIZES = st.lists(st.integers(1, 20), min_size=1, max_size=4)
 
@@ -31,7 +32,7 @@ def test_samples_are_used_evenly(sizes: list[int], batch_size: int, rounds: int)
         counts = dict.fromkeys(own.tolist(), 0)
         for number in range(1, rounds + 1):
             batch = sampler.indices(client, number)
-            assert ((batch_size,), np.dtype(np.int64)) == (batch.shape, batch.dtype)
+            assert ((batch_size,), torch.int64) == (batch.shape, batch.dtype)
             for sample in batch.tolist():
                 counts[sample] += 1  # a sample of another client is a KeyError
             assert max(counts.values()) - min(counts.values()) <= 1

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ...scenarios.streams import stream
-from .dataset import DatasetError
+from ..data.dataset import DatasetError
 
 __all__ = ["BatchSampler"]
 
@@ -30,6 +32,7 @@ class BatchSampler:
         b, samples a client and round.
     seed : int
         Seed of the scenario.
+    device : where the indices are; a shuffle goes there once, when its first batch is drawn
 
     Raises
     ------
@@ -37,7 +40,13 @@ class BatchSampler:
         If a client has no samples or the batch size is below 1.
     """
 
-    def __init__(self, partition: Sequence[NDArray[np.int64]], batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        partition: Sequence[NDArray[np.int64]],
+        batch_size: int,
+        seed: int,
+        device: torch.device | None = None,
+    ) -> None:
         if batch_size < 1:
             raise DatasetError(f"the batch size must be 1 or more; it is {batch_size}")
         for client, samples in enumerate(partition):
@@ -46,10 +55,11 @@ class BatchSampler:
         self._partition = partition
         self._batch_size = batch_size
         self._seed = seed
+        self._device = device
         # two a client: the shuffle in use and the one that a batch straddles into
         self._shuffle = lru_cache(maxsize=2 * len(partition))(self._drawn_shuffle)
 
-    def indices(self, client: int, round_index: int) -> NDArray[np.int64]:
+    def indices(self, client: int, round_index: int) -> Tensor:
         """Return the samples of a client's mini-batch.
 
         Parameters
@@ -78,7 +88,8 @@ class BatchSampler:
             epoch, offset = divmod(place, len(self._partition[client]))
             pieces.append(self._shuffle(client, epoch)[offset : offset + end - place])
             place += len(pieces[-1])
-        return np.concatenate(pieces)
+        return torch.cat(pieces)
 
-    def _drawn_shuffle(self, client: int, epoch: int) -> NDArray[np.int64]:
-        return stream(self._seed, "batches", client, epoch).permutation(self._partition[client])
+    def _drawn_shuffle(self, client: int, epoch: int) -> Tensor:
+        drawn = stream(self._seed, "batches", client, epoch).permutation(self._partition[client])
+        return torch.as_tensor(drawn, device=self._device)

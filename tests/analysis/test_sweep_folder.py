@@ -1,0 +1,20 @@
+"""Laws of a sweep's tables: what a column says does not depend on what else the sweep holds."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cutlayer.analysis.run import read_csv
+from cutlayer.analysis.sweep_folder import scheme_rows
+
+
+@pytest.mark.parametrize(
+    ("cut", "text"), [(None, ""), (5, "5"), ([2, 2, 2], "2"), ([5, 2, 5], "5|2|5"), ([3], "3")]
+)
+def test_a_cut_is_one_number_or_each_devices(tmp_path: Path, cut: int | list[int] | None, text: str) -> None:
+    """A cut that all devices have is one number, however it was chosen; the file gives it back as text."""
+    rows = scheme_rows({"schemes": {"mine": {"cut": cut}, "other": {"cut": 4}}})
+    pd.DataFrame(rows).to_csv(tmp_path / "schemes.csv", index=False)
+
+    assert [text, "4"] == read_csv(tmp_path / "schemes.csv")["cut"].tolist()

@@ -1,0 +1,266 @@
+"""Batched passes and joint updates do what one part after the other does."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from learners import CLASSES, SHAPE, adam, client_data, gap, make, normed, sgd, smooth, state
+from torch import Tensor, nn
+
+import cutlayer
+from cutlayer.models.learning import passes as passes_module
+from cutlayer.models.learning.federated import LocalLearner
+from cutlayer.models.learning.parallel import ParallelLearner
+from cutlayer.models.learning.part import Part, Updates
+from cutlayer.models.learning.passes import BatchedPass, LoopedPass, Pass, PassError, faster
+from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
+from cutlayer.scenarios.faults import ScenarioError
+from cutlayer.scenarios.schema import Optimizer
+
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
+ROWS = 5
+RULES = [sgd(), Optimizer(name="sgd", client_lr=0.2, server_lr=0.1, momentum=0.7, weight_decay=0.1),
+         Optimizer(name="adam", client_lr=0.02, server_lr=0.01, weight_decay=0.1)]  # fmt: skip
+
+
+def parts_of(build: Callable[[], nn.Module], count: int, dtype: torch.dtype = torch.float64) -> list[Part]:
+    """Return parts of one architecture with weights of their own."""
+    torch.manual_seed(count)
+    return [Part(build().to(dtype).train(), adam(), 0.01) for _ in range(count)]
+
+
+def random_inputs(count: int, dtype: torch.dtype = torch.float64) -> list[Tensor]:
+    """Return inputs, leaves that want a gradient."""
+    generator = torch.Generator().manual_seed(count)
+    return [
+        torch.randn(ROWS, *SHAPE, generator=generator, dtype=dtype).requires_grad_() for _ in range(count)
+    ]
+
+
+def gradients_of(parts: list[Part]) -> list[Tensor]:
+    """Return all gradients, zeros where there is none."""
+    return [torch.zeros_like(p) if p.grad is None else p.grad for part in parts for p in part.parameters]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("build", [smooth, normed])
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_a_batched_pass_equals_a_looped_one(
+    build: Callable[[], nn.Sequential], count: int, dtype: torch.dtype
+) -> None:
+    """Outputs, gradients and running statistics of each part agree up to rounding."""
+    found = {}
+    for one in (LoopedPass(), BatchedPass()):
+        parts, inputs = parts_of(build, count, dtype), [own.detach() for own in random_inputs(count, dtype)]
+        graph = one.forward(parts, inputs)
+        outputs = [own.detach().clone() for own in graph.outputs]
+        graph.backward([torch.cos(own) for own in outputs])
+        found[one.name] = [*outputs, *gradients_of(parts), *state(*(part.module for part in parts))]
+    assert gap(found["looped"], found["batched"]) <= TOLERANCE[dtype]
+    assert any(float(value.abs().max()) > 0 for value in found["batched"][count : count + 2])
+
+
+@pytest.mark.parametrize("build", [smooth, normed])
+def test_batched_losses_equal_looped_ones(build: Callable[[], nn.Sequential]) -> None:
+    """Losses, and the gradients of parameters and of inputs, agree up to rounding."""
+    labels = torch.arange(4 * ROWS).view(4, ROWS) % CLASSES
+    found = {}
+    for one in (LoopedPass(), BatchedPass()):
+        parts, inputs = parts_of(build, 4), random_inputs(4)
+        losses = one.losses(parts, inputs, labels)
+        found[one.name] = [losses, *gradients_of(parts), *(own.grad for own in inputs)]
+    assert gap(found["looped"], found["batched"]) <= TOLERANCE[torch.float64]
+    assert not found["batched"][0].requires_grad
+
+
+def test_what_has_no_gradient_gets_none() -> None:
+    """Inputs that want no gradient have none; parts without parameters, and unused parameters, are left."""
+    labels = torch.zeros(2, ROWS, dtype=torch.int64)
+    for one in (LoopedPass(), BatchedPass()):
+        inputs = [own.detach() for own in random_inputs(2)]
+        one.losses(parts_of(smooth, 2), inputs, labels)
+        assert [None, None] == [own.grad for own in inputs]
+        empty = [Part(nn.Sequential(nn.MaxPool2d(2)), sgd(), 0.1) for _ in range(2)]
+        graph = one.forward(empty, inputs)
+        assert (2, 2) == tuple(graph.outputs[1].shape[-2:])
+        graph.backward(list(graph.outputs))
+
+
+def rounds(kind: Callable[..., Any], clients_pass: str, build: Any, rule: Optimizer) -> list[Tensor]:
+    """Return all weights after three rounds, the second without one of the clients."""
+    learner = make(kind, build, client_data((12, 9, 6), 3), optimizer=rule, clients_pass=clients_pass)
+    losses = []
+    for number, members in enumerate([(0, 1, 2), (0, 2), (0, 1, 2)], start=1):
+        if kind is LocalLearner:
+            learner.local_steps(members, number)
+        else:
+            learner.client_forward(members, number)
+            learner.server_step(2 if kind is ParallelLearner else 0, number)
+            learner.client_step()
+        if kind is not ParallelLearner:
+            learner.average(members)
+        losses.append(learner.train_loss)
+    return [*state(*(module for composite in learner.composites() for module in composite)), *losses]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("build", [smooth, normed])
+@pytest.mark.parametrize("kind", [ParallelLearner, PrivateServerLearner, SharedServerLearner, LocalLearner])
+def test_learners_learn_the_same_batched(kind: Any, build: Any, rule: Optimizer) -> None:
+    """After rounds with and without a late client all weights agree up to rounding."""
+    looped, batched = (rounds(kind, one, build, rule) for one in ("looped", "batched"))
+    assert gap(looped, batched) <= 1e-9
+
+
+def test_a_measurement_changes_nothing() -> None:
+    """Timing runs on copies: weights, statistics, gradients stay; what was chosen stays chosen."""
+    parts, inputs = parts_of(normed, 3), [own.detach() for own in random_inputs(3)]
+    before = copy.deepcopy(state(*(part.module for part in parts)))
+    assert faster(parts, inputs).name in {"looped", "batched"}
+    assert gap(before, state(*(part.module for part in parts))) == 0
+    assert all(p.grad is None for part in parts for p in part.parameters)
+
+
+@pytest.mark.parametrize("slow", [LoopedPass, BatchedPass])
+def test_the_faster_pass_is_chosen(slow: type[Pass], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that runs a second for each call of one pass, the other is chosen, once."""
+    clock = [0.0]
+    calls = []
+    original = slow.forward
+
+    def forward(self: Pass, *arguments: Any) -> Any:
+        clock[0] += 1.0
+        return original(self, *arguments)
+
+    monkeypatch.setattr(slow, "forward", forward)
+    monkeypatch.setattr(passes_module, "_now_s", lambda tensor: clock[0])
+    monkeypatch.setattr(passes_module, "faster", lambda *found: (calls.append(1), faster(*found))[1])
+    chooser = passes_module.Passes("measured")
+    parts, inputs = parts_of(smooth, 3), random_inputs(3)
+    assert "looped" == chooser.through(parts[:1], inputs[:1]).name
+    assert chooser.chosen is None
+    names = {chooser.through(parts, inputs).name for _ in range(3)}
+    assert ({"batched", "looped"} - {slow.name}, 1) == (names, len(calls))
+
+
+class Branching(nn.Module):
+    """A unit that looks at its values, which can't be batched."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the inputs, or their opposite."""
+        return inputs if inputs.detach().sum().item() > 0 else -inputs
+
+
+def test_what_cannot_be_batched_is_told() -> None:
+    """A batched pass raises in one line; a measurement takes the looped pass."""
+    parts = parts_of(lambda: nn.Sequential(nn.Linear(4, 4), Branching()), 2)
+    inputs = [own.detach() for own in random_inputs(2)]
+    with pytest.raises(PassError, match=r"^torch.func can't batch this model: ") as told:
+        BatchedPass().forward(parts, inputs)
+    assert "\n" not in str(told.value)
+    assert "looped" == faster(parts, inputs).name
+
+
+def test_what_draws_is_looped() -> None:
+    """Dropout draws from a stream of each client's own, batched or not."""
+
+    def dropping() -> nn.Sequential:
+        return nn.Sequential(
+            nn.Sequential(nn.Flatten(), nn.Linear(16, 9), nn.Dropout(0.5)),
+            nn.Linear(9, 7),
+            nn.Linear(7, CLASSES),
+        )
+
+    looped, batched = (rounds(ParallelLearner, one, dropping, adam()) for one in ("looped", "batched"))
+    assert gap(looped, batched) == 0
+
+
+companies = st.lists(st.tuples(st.sets(st.integers(0, 3)).map(sorted), st.booleans()), max_size=6)
+
+
+@settings(max_examples=30)
+@given(companies, st.sampled_from(RULES))
+def test_joint_updates_are_each_parts_own(steps: list[tuple[list[int], bool]], rule: Optimizer) -> None:
+    """In whatever company parts are updated, or alone, their weights are the same to the bit."""
+    torch.manual_seed(5)
+    start = [nn.Linear(6, 3) for _ in range(4)]
+    together, apart = ([Part(copy.deepcopy(one), rule, 0.1) for one in start] for _ in range(2))
+    updates = Updates(rule, 0.1)
+    for number, (members, jointly) in enumerate(steps):
+        for parts in (together, apart):
+            for place in members:
+                for p in parts[place].parameters:
+                    p.grad = torch.sin(p.detach() * (number + 2))
+        for place in members:
+            apart[place].step()
+            if not jointly:
+                together[place].step()
+        if jointly:
+            updates.step([together[place] for place in members])
+    for one, other in zip(together, apart, strict=True):
+        assert all(torch.equal(*pair) for pair in zip(one.parameters, other.parameters, strict=True))
+
+
+def test_a_learner_goes_on_with_joint_updates() -> None:
+    """Saved and taken over between two rounds, a learner ends with the same weights to the bit."""
+    ends = []
+    for saved in (False, True):
+        data = client_data((12, 9, 6), 3)
+        learner = make(PrivateServerLearner, smooth, data, optimizer=adam())
+        for number in (1, 2, 3):
+            learner.client_forward((0, 1, 2), number)
+            learner.server_step(0, number)
+            learner.client_step()
+            if saved:
+                kept, learner = learner.state(), make(PrivateServerLearner, smooth, data, optimizer=adam())
+                learner.go_on_from(kept)
+        ends.append(state(*(module for composite in learner.composites() for module in composite)))
+    assert gap(*ends) == 0
+
+
+def test_a_run_tells_its_passes(tmp_path: Path) -> None:
+    """Batched or looped, a run has the same timeline, and says which it was."""
+    overrides = ["stop.rounds=2", "schemes=[sl, sfl, psl]", "learning.evaluate_every=2"]
+    found = {
+        one: cutlayer.run("quickstart", overrides=[*overrides, f"learning.clients_pass={one}"]).summary
+        for one in ("looped", "batched", "measured")
+    }
+    for one, summary in found.items():
+        schemes, looped = summary["schemes"], found["looped"]["schemes"]
+        assert {} == schemes["sl"]["clients_pass"]
+        assert {"client part", "server part"} == set(schemes["sfl"]["clients_pass"])
+        taken = {name for figures in schemes.values() for name in figures["clients_pass"].values()}
+        assert taken <= {"looped", "batched"} if one == "measured" else taken == {one}
+        for label, figures in schemes.items():
+            assert looped[label]["timeline_fingerprint"] == figures["timeline_fingerprint"]
+
+
+def test_a_model_that_cannot_be_batched_is_refused_before_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line names the key, and says what can be had; looped runs."""
+    (tmp_path / "branching.py").write_text(
+        "from torch import nn\n"
+        "class Branching(nn.Module):\n"
+        "    def forward(self, inputs):\n"
+        "        return inputs if inputs.is_meta or inputs.detach().sum().item() > 0 else -inputs\n"
+        "def build():\n"
+        "    return nn.Sequential(nn.Flatten(), Branching(), nn.Linear(64, 10))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    overrides = [
+        "stop.rounds=1", "schemes=[psl]", "allocation.cut=2",
+        "model={name: imported, factory: 'branching:build', input_shape: [1, 8, 8], classes: 10}",
+    ]  # fmt: skip
+    with pytest.raises(ScenarioError, match=r"clients_pass: torch\.func can't batch this model") as told:
+        batched = [*overrides, "learning.clients_pass=batched"]
+        cutlayer.run("quickstart", overrides=batched, allow_imports=True)
+    assert str(told.value).endswith("looped can")
+    cutlayer.run("quickstart", overrides=overrides, allow_imports=True)
