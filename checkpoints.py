@@ -1,7 +1,8 @@
 """What a long run leaves beside its folder, so that it can be stopped and go on as if it had not been.
 
-``DIR.checkpoint/`` holds ``run.json``, which run it is; and of each scheme, by its number: ``0.rows``, the
-packed rows of its record; ``0.state``, the rest of its last checkpoint; ``0.done``, its results at its end.
+``DIR.checkpoint/`` holds ``run.json``, which run it is; and of each scheme, by its number: ``0.log``, packed
+rows of its record and what else grows, as it came; ``0.state``, the rest of its last checkpoint; ``0.done``,
+its results at its end. So a checkpoint costs what is new.
 """
 
 from __future__ import annotations
@@ -10,25 +11,29 @@ import json
 import os
 import pickle
 import shutil
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
-from .analysis.intervals import GROUP_ROWS
 from .analysis.run import RunFolderError, write_whole
 from .code_version import versions
-from .recording import Learnt
+from .recording import LearntRounds, LearntState
 from .scenarios.loading import Loaded, scenario_yaml
-from .sim.record import ROW_BYTES, Rows, read_rows
-from .sim.schemes.drawing import Drawn
+from .scenarios.named_files import content_digest, named_files
+from .sim.record import Rows, read_rows
+from .sim.schemes.drawing import Drawn, Given
 from .sim.schemes.engine import Progress
 from .sim.schemes.planning import SchemePlan
 from .sim.world_state import WorldState
 
-__all__ = ["CheckpointError", "Checkpoints", "SchemeCheckpoints", "Stopped", "checkpoint_place"]
+if TYPE_CHECKING:  # a timeline alone does without torch
+    from .models.learning.client_data import ClientData
+
+__all__ = ["CheckpointError", "Checkpoints", "News", "SchemeCheckpoints", "Stopped", "checkpoint_place"]
 
 
 class CheckpointError(Exception):
@@ -47,7 +52,7 @@ class Stopped:
     plans : int
         How many were made after the first.
     progress : how far the rounds have come
-    learnt : what finished rounds came to
+    learnt : what finished rounds came to, without their figures
     drawn : whose plan it is, where each round's clients are drawn
     """
 
@@ -56,8 +61,24 @@ class Stopped:
     plan: SchemePlan
     plans: int
     progress: Progress
-    learnt: Learnt
+    learnt: LearntState
     drawn: Drawn | None = None
+
+
+@dataclass(frozen=True)
+class News:
+    """What rounds have added since the checkpoint before.
+
+    Attributes
+    ----------
+    rounds : what they came to
+    changes : of each compute node's memory, packed
+    given : what devices were given that were drawn
+    """
+
+    rounds: LearntRounds
+    changes: dict[str, array[float]]
+    given: dict[int, Given]
 
 
 class Checkpoints:
@@ -78,7 +99,7 @@ class Checkpoints:
     Raises
     ------
     RunFolderError
-        If there are some of another run, or of other versions.
+        If there are some of another run, of other versions, or of files that have changed.
     """
 
     def __init__(self, folder: Path, every: int, loaded: Loaded) -> None:
@@ -86,6 +107,8 @@ class Checkpoints:
         self.every = every
         self._scenario = scenario_yaml(loaded.scenario)
         self._versions = versions(trained=loaded.scenario.learning is not None)
+        self._files = {str(path): content_digest(path).hex() for path in named_files(loaded.scenario)}
+        self._samples: str | None = None
         self._told = self.place / "run.json"
         self.found = self._told.is_file()
         if self.found:
@@ -95,6 +118,7 @@ class Checkpoints:
         try:
             made = json.loads(self._told.read_text(encoding="utf-8"))
             then, made_by = made["scenario"].split("\n"), dict(made["versions"])
+            files, self._samples = dict(made.get("files", {})), made.get("samples")
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunFolderError(f"{self.place} cannot be read: {error}") from None
         for line, was in zip_longest(self._scenario.split("\n"), then, fillvalue=""):
@@ -103,25 +127,42 @@ class Checkpoints:
         for name in sorted({*self._versions, *made_by}):
             if self._versions.get(name) != made_by.get(name):
                 self._refuse(f"{name} is {self._versions.get(name)}, and was {made_by.get(name)}")
+        for path, digest in self._files.items():
+            if files.get(path) != digest:
+                self._refuse(f"{path} has changed")
 
     def _refuse(self, why: str) -> NoReturn:
         raise RunFolderError(
             f"{self.place} is of another run: {why}; run it as it was, or delete the checkpoints"
         )
 
-    def begin(self) -> None:
+    def begin(self, data: ClientData | None) -> None:
         """Make the folder, or remove from it what a killed process has left half done.
+
+        Parameters
+        ----------
+        data : the clients' samples, None for a timeline alone
 
         Raises
         ------
         CheckpointError
             If it can't be written.
+        RunFolderError
+            If there are checkpoints of other samples.
         """
+        samples = None if data is None else data.fingerprint()
+        if self.found and samples != self._samples:
+            self._refuse("the samples of the data set have changed")
         with _writing(self.place):
             if not self.found:
                 shutil.rmtree(self.place, ignore_errors=True)
                 self.place.mkdir(parents=True)
-                made = {"scenario": self._scenario, "versions": self._versions}
+                made = {
+                    "scenario": self._scenario,
+                    "versions": self._versions,
+                    "files": self._files,
+                    "samples": samples,
+                }
                 text = json.dumps(made, ensure_ascii=False, indent=2)
                 write_whole(self._told, lambda draft: draft.write_text(text, encoding="utf-8"))
             for left in self.place.glob(".*"):
@@ -152,32 +193,30 @@ class SchemeCheckpoints:
 
     def __init__(self, place: Path, number: int, every: int) -> None:
         self.every = every
-        self._rows, self._state, self._done = (
-            place / f"{number}.{kind}" for kind in ("rows", "state", "done")
-        )
+        self._log, self._state, self._done = (place / f"{number}.{kind}" for kind in ("log", "state", "done"))
         self.stopped: Stopped | None = None
-        self._num_rows, self.done = _load(self._done)
+        self._size, self.done = _load(self._done)
         if self.done is None:
-            self._num_rows, self.stopped = _load(self._state)
-        with self._rows.open("ab") as file:
-            if file.tell() < self._num_rows * ROW_BYTES:
-                raise RunFolderError(f"{self._rows} cannot be read: rows are missing at its end")
-            file.truncate(self._num_rows * ROW_BYTES)
+            self._size, self.stopped = _load(self._state)
+        with self._log.open("ab") as file:
+            if file.tell() < self._size:
+                raise RunFolderError(f"{self._log} cannot be read: its end is missing")
+            file.truncate(self._size)  # what was written after the last checkpoint
 
-    def rows(self) -> Iterator[Rows]:
-        """Yield the rows up to the last checkpoint, some at a time."""
-        with self._rows.open("rb") as file:
-            while part := file.read(GROUP_ROWS * ROW_BYTES):
-                yield read_rows(part)
+    def log(self) -> Iterator[Rows | News]:
+        """Yield rows and news up to the last checkpoint, as they came."""
+        with self._log.open("rb") as file:
+            while file.tell() < self._size:
+                part = _unpickled(file, self._log)
+                yield read_rows(part) if isinstance(part, bytes) else part
 
     def add(self, rows: Rows) -> None:
         """Note further rows, which will not change any more."""
-        with _writing(self._rows), self._rows.open("ab") as file:
-            file.write(rows.tobytes())
-        self._num_rows += len(rows)
+        self._append(rows.tobytes())
 
-    def save(self, stopped: Stopped) -> None:
+    def save(self, stopped: Stopped, news: News) -> None:
         """Make a checkpoint, of which all rows are noted; the one before it holds until it is whole."""
+        self._append(news)
         self._write(self._state, stopped)
 
     def finish(self, *results: Any) -> None:
@@ -185,12 +224,18 @@ class SchemeCheckpoints:
         self._write(self._done, results)
         self._state.unlink(missing_ok=True)
 
+    def _append(self, part: bytes | News) -> None:
+        packed = pickle.dumps(part, protocol=pickle.HIGHEST_PROTOCOL)
+        with _writing(self._log), self._log.open("ab") as file:
+            file.write(packed)
+        self._size += len(packed)
+
     def _write(self, path: Path, content: Any) -> None:
-        text = pickle.dumps((self._num_rows, content), protocol=pickle.HIGHEST_PROTOCOL)
+        packed = pickle.dumps((self._size, content), protocol=pickle.HIGHEST_PROTOCOL)
         with _writing(path):
-            with self._rows.open("rb") as file:
-                os.fsync(file.fileno())  # before what says how many they are
-            write_whole(path, lambda draft: draft.write_bytes(text))
+            with self._log.open("rb") as file:
+                os.fsync(file.fileno())  # before what says how long it is
+            write_whole(path, lambda draft: draft.write_bytes(packed))
 
 
 def checkpoint_place(folder: Path) -> Path:
@@ -207,12 +252,16 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _load(path: Path) -> tuple[int, Any]:
-    """Return the number of rows that were noted, and what else is in the file."""
+    """Return how long the log was, [B], and what else is in the file."""
     if not path.is_file():
         return 0, None
+    with path.open("rb") as file:
+        size, content = _unpickled(file, path)
+        return size, content
+
+
+def _unpickled(file: BinaryIO, path: Path) -> Any:
     try:
-        with path.open("rb") as file:
-            num_rows, content = pickle.load(file)
-            return num_rows, content
+        return pickle.load(file)
     except Exception as error:  # whatever a broken file may raise
         raise RunFolderError(f"{path} cannot be read: {error}") from None

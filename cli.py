@@ -41,6 +41,7 @@ def main() -> None:
 
 @app.command()
 def run(
+    context: typer.Context,
     scenario: ScenarioArgument,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/NAME by default.")] = None,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
@@ -58,8 +59,10 @@ def run(
 
     from .analysis.comparison import comparison
     from .analysis.comparison_report import notes, rich_table
+    from .analysis.intervals import SpillError
     from .analysis.run import RunFolderError
     from .checkpoints import CheckpointError
+    from .locks import run_lock
     from .preparation import prepare
     from .progress import RunProgress
     from .runner import checked_place, run_loaded, save_finished
@@ -71,6 +74,7 @@ def run(
         if loaded.scenario.sweep is not None:
             typer.echo("note: run takes the scenario as it stands; cutlayer sweep runs its sweep", err=True)
         folder = out or _free_folder(Path("runs"), loaded.scenario.name)
+        context.with_resource(run_lock(folder))  # until the command has ended
         checkpoints = checked_place(folder, loaded, checkpoint_every, overwrite=overwrite)
         if allow_imports:
             import_from_here()
@@ -79,7 +83,7 @@ def run(
         try:
             with RunProgress(loaded.scenario, console) as progress:
                 result = run_loaded(experiment, progress.on_round, folder=folder, checkpoints=checkpoints)
-        except CheckpointError as error:
+        except (CheckpointError, SpillError) as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None
     try:
@@ -100,10 +104,11 @@ def run(
 def _free_folder(parent: Path, name: str) -> Path:
     """Return ``parent/name``, numbered if that is taken; one with checkpoints is not, but unfinished."""
     from .checkpoints import checkpoint_place
+    from .locks import run_in_use
 
     stem = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
     folder, number = parent / stem, 1
-    while folder.exists() and not checkpoint_place(folder).exists():
+    while run_in_use(folder) or (folder.exists() and not checkpoint_place(folder).exists()):
         number += 1
         folder = parent / f"{stem}-{number}"
     return folder

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -144,10 +145,8 @@ class Cluster:
     def jobs(self) -> int:
         """Return how many workers there are now; 1 if there are none, so that one item waits for the next."""
         if time.monotonic() >= self._known_s + _COUNT_EVERY_S:
-            try:
+            with self._lost_is_told():
                 self._known = len(self._client.nthreads())
-            except OSError:
-                raise self.gone() from None
             self._known_s = time.monotonic()
         return max(1, self._known)
 
@@ -164,8 +163,18 @@ class Cluster:
         """Return what workers must be."""
         return self._demands
 
+    @contextmanager
+    def _lost_is_told(self) -> Iterator[None]:
+        try:
+            if self._client.scheduler is None:  # it has closed for good
+                raise self.gone()
+            yield
+        except OSError:
+            raise self.gone() from None
+
     def _check(self) -> None:
-        found = self._client.run(_unmet, self._demands, on_error="return")
+        with self._lost_is_told():
+            found = self._client.run(_unmet, self._demands, on_error="return")
         told = [f"worker {address} {_in_words(answer)}" for address, answer in found.items() if answer]
         if told:
             raise WorkersError("\n".join(told))

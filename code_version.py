@@ -13,6 +13,7 @@ __all__ = ["versions"]
 _ROOT = Path(__file__).parent
 _DECIDING = (
     "experiment.py",
+    "staging.py",
     "preparation.py",
     "recording.py",
     "checkpoints.py",

@@ -12,7 +12,7 @@ import pandas as pd
 
 from .analysis.intervals import IntervalWriter
 from .analysis.tables import scheme_summary
-from .checkpoints import CheckpointError, SchemeCheckpoints, Stopped
+from .checkpoints import CheckpointError, News, SchemeCheckpoints, Stopped
 from .interrupts import uninterrupted
 from .place_tables import (
     cut_list,
@@ -24,6 +24,7 @@ from .place_tables import (
 )
 from .preparation import Experiment
 from .recording import Learnt, SchemeRecording
+from .sim.record import Rows
 from .sim.schemes.base import Scheme
 from .sim.schemes.drawing import Drawing
 from .sim.schemes.engine import Progress, RoundResult, rounds
@@ -79,7 +80,9 @@ def run_scheme(
         done: SchemeRun
         done, record = checkpoints.done
         recording = SchemeRecording(record, _identity(experiment, scheme), writer)
-        recording.add_all(checkpoints.rows())
+        for part in checkpoints.log():
+            if not isinstance(part, News):
+                recording.add(part)
         recording.finish()
         return done
     return _Session(experiment, scheme, plan, writer, checkpoints).run(on_round)
@@ -107,10 +110,11 @@ class _Session:
         self._world, self._planner = make_world(experiment, scheme, plan, stopped)
         self._learner = scheme_learner(experiment, scheme)
         self._recording = SchemeRecording(self._world.record, self._identity, writer)
-        self._learnt = stopped.learnt if stopped else Learnt()
+        self._learnt = Learnt(stopped.learnt if stopped else None)
         self._progress = stopped.progress if stopped else Progress()
         if checkpoints is not None and stopped is not None:
-            self._recording.add_all(checkpoints.rows())
+            for part in checkpoints.log():
+                self._add(part)
             if self._learner is not None:
                 self._learner.go_on_from(stopped.learner)
 
@@ -147,13 +151,29 @@ class _Session:
         if due or self._world.record.num_kept >= SPILL_ROWS:
             self._take(self._world.first_open_row)
         if checkpoints is not None and due:
-            checkpoints.save(self._stopped())
+            checkpoints.save(self._stopped(), self._news())
 
     def _take(self, end: int) -> None:
         rows = self._world.record.take(end)
         self._recording.add(rows)
         if self._checkpoints is not None:
             self._checkpoints.add(rows)
+
+    def _news(self) -> News:
+        nodes, planner = self._world.compute_nodes, self._planner
+        changes = {name: node.memory.news() for name, node in nodes.items()}
+        given = planner.news() if isinstance(planner, Drawing) else {}
+        return News(self._learnt.news(), changes, given)
+
+    def _add(self, news: Rows | News) -> None:
+        if not isinstance(news, News):
+            self._recording.add(news)
+            return
+        self._learnt.add_news(news.rounds)
+        for name, changes in news.changes.items():
+            self._world.compute_nodes[name].memory.add_news(changes)
+        if isinstance(self._planner, Drawing):
+            self._planner.add_news(news.given)
 
     def _stopped(self) -> Stopped:
         try:
@@ -165,7 +185,8 @@ class _Session:
             ) from error
         planner = self._planner
         drawn = planner.state() if isinstance(planner, Drawing) else None
-        return Stopped(world, learner, planner.plan, planner.plans, self._progress, self._learnt, drawn)
+        learnt = self._learnt.state()
+        return Stopped(world, learner, planner.plan, planner.plans, self._progress, learnt, drawn)
 
     def _end(self, *, interrupted: bool) -> SchemeRun:
         """Return what the finished rounds came to; note that the scheme's run has ended, if it has."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from .analysis.tables import RoundTotals, StageTotals
 from .sim.record import IntervalRecord, Rows, TimelineHash, lasting
 from .sim.schemes.engine import Accuracy, RoundResult
 
-__all__ = ["Learnt", "SchemeRecording"]
+__all__ = ["Learnt", "LearntRounds", "LearntState", "SchemeRecording"]
 
 
 class SchemeRecording:
@@ -54,11 +55,6 @@ class SchemeRecording:
                 self._close_group(gathered[first : first + GROUP_ROWS])
             self._waiting, self._num_waiting = [gathered[whole:].copy()], len(gathered) - whole
 
-    def add_all(self, parts: Iterable[Rows]) -> None:
-        """Go on with rows that were noted before."""
-        for rows in parts:
-            self.add(rows)
-
     def finish(self) -> None:
         """Close the last row group."""
         if self._num_waiting:
@@ -88,8 +84,25 @@ _FIGURES = {
 }
 
 
+LearntRounds: TypeAlias = "tuple[dict[str, array[Any]], list[str]]"
+"""Some rounds' figures by name, and their cuts as text."""
+
+
+@dataclass(frozen=True)
+class LearntState:
+    """What :class:`Learnt` knows besides its rounds; see there."""
+
+    accuracy: Accuracy | None = None
+    drawn: tuple[int, ...] | None = None
+    took_part: Counter[int] = field(default_factory=Counter)
+
+
 class Learnt:
     """What each finished round came to, beside its intervals; a few numbers a round.
+
+    Parameters
+    ----------
+    state : what to go on from, whose rounds are to be added; the beginning by default
 
     Attributes
     ----------
@@ -98,12 +111,14 @@ class Learnt:
     took_part : in how many rounds each device took part
     """
 
-    def __init__(self) -> None:
-        self._columns: dict[str, Any] = {name: array(code) for name, code in _FIGURES.items()}
-        self.accuracy: Accuracy | None = None
-        self.drawn: tuple[int, ...] | None = None
-        self.took_part: Counter[int] = Counter()
+    def __init__(self, state: LearntState | None = None) -> None:
+        state = state or LearntState()
+        self._columns: dict[str, array[Any]] = {name: array(code) for name, code in _FIGURES.items()}
+        self.accuracy = state.accuracy
+        self.drawn = state.drawn
+        self.took_part = state.took_part.copy()
         self._cuts: list[str] = []
+        self._told = 0
 
     def __len__(self) -> int:
         """Return the number of finished rounds."""
@@ -114,7 +129,7 @@ class Learnt:
         accuracy = self.accuracy = result.accuracy
         self.drawn = drawn
         self.took_part.update(result.outcome.participants)
-        self._cuts.append(self._cuts[-1] if self._cuts and self._cuts[-1] == cut else cut)  # one text for all
+        self._add_cut(cut)
         validation = accuracy.validation if accuracy else None
         figures = (
             result.end_s,
@@ -130,6 +145,27 @@ class Learnt:
         )
         for column, figure in zip(self._columns.values(), figures, strict=True):
             column.append(figure)
+
+    def _add_cut(self, cut: str) -> None:
+        self._cuts.append(self._cuts[-1] if self._cuts and self._cuts[-1] == cut else cut)  # one text for all
+
+    def state(self) -> LearntState:
+        """Return what another must know to go on, besides the rounds."""
+        return LearntState(self.accuracy, self.drawn, self.took_part.copy())
+
+    def news(self) -> LearntRounds:
+        """Return the rounds since this was asked before."""
+        since, self._told = self._told, len(self)
+        return {name: column[since:] for name, column in self._columns.items()}, self._cuts[since:]
+
+    def add_news(self, rounds: LearntRounds) -> None:
+        """Add rounds that another told."""
+        columns, cuts = rounds
+        for name, column in self._columns.items():
+            column.extend(columns[name])
+        for cut in cuts:
+            self._add_cut(cut)
+        self._told = len(self)
 
     def table(self, scheme: str, identity: Mapping[str, Any]) -> pd.DataFrame:
         """Return one row a round, as :meth:`RoundTotals.table` takes them.

@@ -15,6 +15,7 @@ from .analysis.sweep_folder import load_runs
 from .checkpoints import Checkpoints, checkpoint_place
 from .code_version import versions
 from .experiment import OnRound, SchemeRun, run_scheme
+from .locks import run_lock
 from .preparation import Experiment, prepare
 from .scenarios.loading import Loaded, load_scenario, scenario_yaml
 
@@ -53,7 +54,8 @@ def run(
     ScenarioError
         With all faults of the scenario at once.
     RunFolderError
-        If ``out`` holds something or can't be written, or if checkpoints of another run are beside it.
+        If ``out`` holds something, can't be written or is another process's, or if checkpoints of another
+        run are beside it.
     """
     folder = None if out is None else Path(out)
     if folder is None and checkpoint_every is not None:
@@ -61,11 +63,12 @@ def run(
             f"checkpoint_every is {checkpoint_every}, and out is None: checkpoints need a folder"
         )
     loaded = load_scenario(scenario, overrides, seed=seed, schemes=schemes)
-    checkpoints = None if folder is None else checked_place(folder, loaded, checkpoint_every)
-    finished = run_loaded(
-        prepare(loaded, allow_imports=allow_imports), folder=folder, checkpoints=checkpoints
-    )
-    if folder is not None:
+    if folder is None:
+        return run_loaded(prepare(loaded, allow_imports=allow_imports))
+    with run_lock(folder):
+        checkpoints = checked_place(folder, loaded, checkpoint_every)
+        experiment = prepare(loaded, allow_imports=allow_imports)
+        finished = run_loaded(experiment, folder=folder, checkpoints=checkpoints)
         save_finished(finished, folder, checkpoints)
     return finished
 
@@ -162,7 +165,7 @@ def run_loaded(
     done: list[SchemeRun] = []
     interrupted = False
     if checkpoints is not None:
-        checkpoints.begin()
+        checkpoints.begin(experiment.data)
         folder = checkpoints.place / "intervals"
     writer = IntervalWriter(folder)
     for number, (scheme, plan) in enumerate(experiment.schemes):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from .analysis.intervals import SpillError
 from .analysis.run import RunFolderError, save_run
 from .analysis.sweep_folder import scheme_rows
 from .preparation import Experiment, prepare
@@ -83,8 +84,9 @@ def run(task: Task) -> Outcome:
     began_s = time.perf_counter()
     error = unwritable = None
     try:
-        save_run(run_loaded(task.prepared()), task.folder, figures=False)
-    except RunFolderError as reason:
+        # what is too much for the memory goes where the point will be, and not to a disk of the worker's own
+        save_run(run_loaded(task.prepared(), folder=task.folder), task.folder, figures=False)
+    except (RunFolderError, SpillError) as reason:
         if not task.finished:  # a worker that was given up for lost may have been quicker
             unwritable = str(reason)
     except Exception:  # whatever it is, the other points go on

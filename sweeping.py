@@ -15,6 +15,7 @@ from .analysis.sweep_folder import SweepFolder, SweepResult, load_sweep, point_t
 from .analysis.sweep_report import draw_figures
 from .code_version import versions
 from .figure_faults import mixed_points, names_of_nothing
+from .locks import sweep_lock
 from .scenarios.faults import Fault
 from .scenarios.loading import scenario_yaml
 from .scenarios.points import Point, gathered, load_points
@@ -125,7 +126,8 @@ class Sweeping:
         ScenarioError
             With all faults of all points at once; nothing is run or written then.
         RunFolderError
-            If finished points were made by other versions, unless ``mix_versions`` is set.
+            If another sweep is running in the folder, or finished points were made by other versions, unless
+            ``mix_versions`` is set.
         WorkersError
             If there are no workers to be had.
         SweepStoppedError
@@ -133,6 +135,10 @@ class Sweeping:
         KeyboardInterrupt
             After a second interrupt, or if all was interrupted before the first point was run.
         """
+        with sweep_lock(self.folder.path):
+            return self._run_alone(on_progress, retry_failed=retry_failed, mix_versions=mix_versions)
+
+    def _run_alone(self, on_progress: OnProgress, *, retry_failed: bool, mix_versions: bool) -> SweepResult:
         if not mix_versions:
             self._refuse_other_versions()
         tasks = self._tasks(retry_failed=retry_failed)
@@ -339,7 +345,8 @@ def sweep(
     ScenarioError
         With all faults of all points at once.
     RunFolderError
-        If the folder holds something else, or points of other versions, or can't be written.
+        If the folder holds something else, or points of other versions, can't be written, or is another
+        sweep's that is running.
     WorkersError
         If no scheduler answers, or its workers are not fit.
     SweepStoppedError

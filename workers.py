@@ -86,14 +86,19 @@ class Workers:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        """End the workers: at once after an exception, else when they are idle."""
+        """End the workers: at once after an exception, else when they are idle.
+
+        A pool's processes are ended from outside even when they are idle: one that was killed while it
+        waited for an item has the lock of their queue for ever, and the others would never hear of the end.
+        """
         try:
             if self._executor is not None:
-                self._executor.shutdown(wait=kind is None, cancel_futures=True)
-            if kind is not None:
-                for process in set(multiprocessing.active_children()) - self._others:
-                    process.terminate()
-                    process.join()
+                self._executor.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - self._others:
+                process.kill()
+                process.join()
+            if self._executor is not None:
+                self._executor.shutdown(wait=kind is None)  # threads, and workers elsewhere
         finally:
             if self._handler is not None:
                 signal.signal(signal.SIGINT, self._handler)

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pyarrow
 import pyarrow.compute
 from pyarrow import parquet
 
-__all__ = ["GROUP_ROWS", "KEPT_ROWS", "IntervalWriter", "Intervals", "read_intervals"]
+__all__ = ["GROUP_ROWS", "KEPT_ROWS", "IntervalWriter", "Intervals", "SpillError", "read_intervals"]
 
 GROUP_ROWS = 2**17
 """Rows of a row group, the last one of each scheme apart: what is in memory at a time."""
@@ -162,6 +163,10 @@ def read_intervals(path: Path) -> Intervals:
     return Intervals(path)
 
 
+class SpillError(Exception):
+    """A file of intervals that can't be written while they come; the message says why."""
+
+
 class IntervalWriter:
     """Takes the intervals of a run a row group at a time; keeps a few, and writes a file if there are more.
 
@@ -178,25 +183,47 @@ class IntervalWriter:
         self._writer: parquet.ParquetWriter | None = None
 
     def add(self, frame: pd.DataFrame) -> None:
-        """Add a row group: ``label, seed`` and the columns of a record's table."""
+        """Add a row group: ``label, seed`` and the columns of a record's table.
+
+        Raises
+        ------
+        SpillError
+            If the file can't be written.
+        """
         columns = [
             pyarrow.array(frame[name]).cast(kind) if name in _TEXT else pyarrow.array(frame[name], type=kind)
             for name, kind in _COLUMNS.items()
         ]
         group = pyarrow.table(columns, schema=_SCHEMA)
-        if self._writer is None:
-            self._groups.append(group)
-            if sum(len(kept) for kept in self._groups) > KEPT_ROWS:
-                self._open()
-        else:
-            self._writer.write_table(group)
+        with self._writing():
+            if self._writer is None:
+                self._groups.append(group)
+                if sum(len(kept) for kept in self._groups) > KEPT_ROWS:
+                    self._open()
+            else:
+                self._writer.write_table(group)
 
     def finish(self) -> Intervals:
-        """Return all that was added."""
+        """Return all that was added.
+
+        Raises
+        ------
+        SpillError
+            If the file can't be written.
+        """
         if self._writer is None or self._place is None:
             return Intervals(self._groups)
-        self._writer.close()
+        with self._writing():
+            self._writer.close()
         return Intervals(Path(self._place.name) / _NAME, keep=self._place)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:  # pyarrow's are of this kind
+            told = self._beside or tempfile.gettempdir()
+            raise SpillError(f"cannot write {told}: {error.strerror or error}") from None
 
     def _open(self) -> None:
         prefix, parent = ".cutlayer-", None

@@ -154,7 +154,7 @@ def save_run(
             _draw_figures(run, draft)
         for path in draft.iterdir():
             _flush(path)
-        _move_into_place(draft, folder)
+        _move_into_place(draft, folder, overwrite=overwrite)
     except OSError as error:
         raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from None
     finally:
@@ -261,9 +261,9 @@ def _draw_figures(run: Run, folder: Path) -> None:
         save_figure(accuracy_figure(run.rounds, target=target), folder / "accuracy.png")
 
 
-def _move_into_place(draft: Path, folder: Path) -> None:
-    if not folder.exists() or not any(folder.iterdir()):
-        draft.replace(folder)
+def _move_into_place(draft: Path, folder: Path, *, overwrite: bool) -> None:
+    if not overwrite or not folder.exists() or not any(folder.iterdir()):
+        draft.replace(folder)  # which fails if another process has just put one there
         return
     replaced = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     os.replace(folder, replaced)  # noqa: PTH105 - onto an empty folder, in one step

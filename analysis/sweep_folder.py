@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,11 @@ import pandas as pd
 
 from .run import Run, RunFolderError, check_writable, load_run, read_csv, write_whole
 
-__all__ = ["SweepFolder", "SweepResult", "load_runs", "load_sweep", "point_table", "scheme_rows"]
+__all__ = ["LOCK", "SweepFolder", "SweepResult", "load_runs", "load_sweep", "point_table", "scheme_rows"]
 
 POINTS, ROUNDS, SCHEMES, TIMES = "points.csv", "rounds.parquet", "schemes.csv", "wall_times.csv"
+LOCK = ".lock"
+"""What the process of a running sweep has for itself."""
 _DRAFT = re.compile(r"\.[0-9a-f]{16}-|\..+\.[0-9]+$")
 """What a killed process leaves: a run folder, or a file with the number of the process."""
 
@@ -148,7 +152,7 @@ class SweepFolder:
         check_writable(self.path)
         if not self.path.is_dir() or (self.path / POINTS).is_file():
             return
-        if not all(_DRAFT.match(entry.name) for entry in self.path.iterdir()):
+        if not all(entry.name == LOCK or _DRAFT.match(entry.name) for entry in self.path.iterdir()):
             raise RunFolderError(f"{self.path} holds something, and is no sweep folder; choose another place")
 
     def open(self) -> None:
@@ -251,10 +255,15 @@ class SweepFolder:
 
 
 def _remove(draft: Path) -> None:
-    if draft.is_dir():
-        shutil.rmtree(draft, ignore_errors=True)  # a worker of a cluster may be writing in it yet
-    else:
+    if not draft.is_dir():
         draft.unlink(missing_ok=True)
+        return
+    # A worker of a cluster may be writing in it yet. Under another name it can't move it, half removed,
+    # to the point's place: it fails, and who has removed it runs the point itself.
+    removed = draft.with_name(f"{draft.name}.{uuid.uuid4().int}")
+    with suppress(OSError):  # the worker has just moved it
+        draft.rename(removed)
+        shutil.rmtree(removed, ignore_errors=True)
 
 
 def load_sweep(folder: Path, *, interrupted: bool = False) -> SweepResult:

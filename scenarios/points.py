@@ -5,15 +5,14 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from .faults import Fault, KeyPath, ScenarioError
 from .loading import Draft, Loaded, check_scenario, read_scenario, scenario_yaml
+from .named_files import content_digest, named_files
 from .overrides import set_key
 from .schema import Scenario
 from .sweeps import combinations
@@ -82,37 +81,11 @@ def load_points(where: str | Path, overrides: Sequence[str] = ()) -> tuple[Loade
 def _name(scenario: Scenario, contents: dict[Path, bytes]) -> str:
     """Return the name of a point; digests of files are kept in ``contents``, since many points share them."""
     digest = hashlib.sha256(scenario_yaml(scenario).encode())
-    for path in _files(scenario):
+    for path in named_files(scenario):
         if path not in contents:
-            contents[path] = _content(path)
+            contents[path] = content_digest(path)
         digest.update(contents[path])
     return digest.hexdigest()[:16]
-
-
-def _files(value: Any) -> Iterator[Path]:
-    """Yield the files and folders that a section names; data sets are large and do not change."""
-    if isinstance(value, Path):
-        yield value
-    elif isinstance(value, BaseModel):
-        for key, inner in value:
-            if key != "dataset":
-                yield from _files(inner)
-    elif isinstance(value, tuple | list):
-        for inner in value:
-            yield from _files(inner)
-    elif isinstance(value, Mapping):
-        yield from _files(list(value.values()))
-
-
-def _content(path: Path) -> bytes:
-    """Return a digest of a file, or of the CSV files of a folder; of what can't be read, that it can't."""
-    digest = hashlib.sha256()
-    for file in sorted(path.glob("*.csv")) if path.is_dir() else [path]:
-        try:
-            digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
-        except OSError:  # it is told as a fault of the point
-            digest.update(file.name.encode() + b"\0")
-    return digest.digest()
 
 
 def _point_draft(draft: Draft, chosen: Mapping[str, tuple[Any, KeyPath]]) -> Draft:

@@ -15,8 +15,8 @@ from .record import IntervalRecord
 __all__ = ["ComputeNode", "MemoryAccount", "MemoryState", "ServerShare", "Wire"]
 
 
-MemoryState: TypeAlias = "tuple[float, float, array[float]]"
-"""What is held, the most so far, and all changes."""
+MemoryState: TypeAlias = tuple[float, float]
+"""What is held, and the most so far."""
 
 
 class MemoryAccount:
@@ -34,6 +34,7 @@ class MemoryAccount:
         self._env = env
         self.held_bits = self.peak_bits = 0.0
         self.packed = array("d")
+        self._told = 0
 
     def take(self, bits: float) -> None:
         """Hold so many bits more; fewer, where negative."""
@@ -46,14 +47,24 @@ class MemoryAccount:
         """Return each change's time, [s], with what is held after it, [bit]."""
         return list(zip(self.packed[::2], self.packed[1::2], strict=True))
 
+    def news(self) -> array[float]:
+        """Return the packed changes since this was asked before."""
+        since, self._told = self._told, len(self.packed)
+        return self.packed[since:]
+
     def state(self) -> MemoryState:
-        """Return what an account must know to go on."""
-        return self.held_bits, self.peak_bits, self.packed[:]
+        """Return what an account must know to go on, besides its changes."""
+        return self.held_bits, self.peak_bits
 
     def go_on_from(self, state: MemoryState) -> None:
-        """Take over what another account held."""
-        self.held_bits, self.peak_bits, changes = state
-        self.packed = changes[:]
+        """Take over what another account held; its changes are to be put in place as they were told."""
+        self.held_bits, self.peak_bits = state
+        self.packed, self._told = array("d"), 0
+
+    def add_news(self, changes: array[float]) -> None:
+        """Put in place changes that another account told."""
+        self.packed.extend(changes)
+        self._told = len(self.packed)
 
 
 class ComputeNode(Node):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .alternation import Alternation
 
@@ -59,14 +58,19 @@ class SlowdownTrace:
 
     def done(self, start_s: float, end_s: float) -> float:
         """Return the work done between two instants, as its time at full speed."""
-        self._slow.extend_to(end_s)
-        stays_s = np.diff(np.clip(self._slow.switches_s, start_s, end_s))
-        return end_s - start_s - self._slow_s(stays_s) * (1.0 - self._slow_speed)
+        return end_s - start_s - self._slow_s(start_s, end_s) * (1.0 - self._slow_speed)
 
     def slow_share(self, end_s: float) -> float:
         """Return the share of the time from 0 to ``end_s`` that is spent in the slow state."""
-        self._slow.extend_to(end_s)
-        return self._slow_s(np.diff(np.minimum(self._slow.switches_s, end_s))) / end_s
+        return self._slow_s(0.0, end_s) / end_s
 
-    def _slow_s(self, stays_s: NDArray[np.float64]) -> float:
-        return float(stays_s[0 if self._slow.starts_in_second else 1 :: 2].sum())
+    def _slow_s(self, start_s: float, end_s: float) -> float:
+        """Return the time between two instants that is spent in the slow state, [s].
+
+        Only the stays between them are looked at, however long the run is. Differences of sums from 0 on
+        would be as quick, and lose the digits of what lies before.
+        """
+        trace = self._slow
+        first, last = trace.segment(start_s), trace.segment(end_s)
+        stays_s = np.diff(np.clip(trace.switches_s[first : last + 2], start_s, end_s))
+        return float(stays_s[0 if trace.in_second(first) else 1 :: 2].sum())

@@ -111,8 +111,8 @@ class World:
         for ends in (("access-point", "server"), ("server", "access-point")):
             self.graph.add_edge(*ends)
         self.server_shares: list[ServerShare] = []
-        for client, speed in since.speeds.items() if since else ():
-            self.devices[client] = self._device(fleet, client, speed)
+        for client in since.charges_j if since else ():
+            self.devices[client] = self._device(fleet, client, speeds[client])
         self._admit(self.clients)
         self.connect(links, sharing)
         self._share_server(since.server_shares if since else server_shares)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .compute_nodes import MemoryState
-from .processor import SpeedTrace
 from .record import RecordState
 from .sharing import Turns
 
@@ -24,7 +23,8 @@ class UnfinishedError(Exception):
 class WorldState:
     """A world between two rounds, when every client waits for the next call and nothing is on the air.
 
-    Plans and links are not in it: who makes the new world connects it by the plan that holds.
+    Plans and links are not in it: who makes the new world connects it by the plan that holds. Nor are
+    slow-downs, which follow from the seed, nor what grows with every round: rows, and changes of memories.
 
     Attributes
     ----------
@@ -35,10 +35,9 @@ class WorldState:
     clients, left_at_s : who is in the run, and when the others left it
     free_at_s : of every node, when each of its lanes is free, [s]
     charges_j : what each device that was made may spend, [J]
-    speeds : each such device's slow-downs, as far as they are drawn, with their generators
     server_shares : the share of each of the server's nodes
     turns : of each shared direction of the band, whose turn it is, where there are turns
-    memories : of each compute node
+    memories : of each compute node, without its changes
     """
 
     now_s: float
@@ -48,7 +47,6 @@ class WorldState:
     left_at_s: dict[int, float]
     free_at_s: dict[str, list[float]]
     charges_j: dict[int, float]
-    speeds: dict[int, SpeedTrace | None]
     server_shares: list[float]
     turns: list[tuple[int, float] | None]
     memories: dict[str, MemoryState]
@@ -76,7 +74,6 @@ def state_of(world: World) -> WorldState:
         left_at_s=dict(world.left_at_s),
         free_at_s={n.name: [lane.free_at_s for lane in n.lanes.values()] for n in world.nodes},
         charges_j={client: device.charge_j for client, device in world.devices.items()},
-        speeds={client: device.speed for client, device in world.devices.items()},
         server_shares=[node.share for node in world.server_shares],
         turns=[m.sharing.turn if isinstance(m.sharing, Turns) else None for m in media],
         memories={name: node.memory.state() for name, node in world.compute_nodes.items()},

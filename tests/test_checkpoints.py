@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import time
@@ -11,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from processes import COMMAND
+from stopped_runs import Killed, contents, scenario
 
 import cutlayer
-from cutlayer import checkpoints, preparation
+from cutlayer import checkpoints
 from cutlayer.analysis import run as analysis_run
-from cutlayer.scenarios.registry import specs
 
 LEARNING = {
     "dataset": "digits",
@@ -33,39 +31,9 @@ COMPRESSION = {
 }
 SLOW = {"slowdown": {"factor": 5, "mean_normal_s": 0.01, "mean_slow_s": 0.01}}
 FADING = {"fading": {"model": "rayleigh", "coherence_s": 2e-3}}
-NODES = [{"name": f"node-{i}", "clock_hz": 1e9 * (i + 1)} for i in range(2)]
-assert preparation.BUILT_IN  # the catalogues: their import registers every scheme
-EVERYBODY = [spec.name for spec in specs("scheme")]
 
 
 BATTERIES_J = [0.0008, 0.004, 0.02, 100.0]
-
-
-class Killed(BaseException):
-    """Ends a run wherever it is, as a killed process ends."""
-
-
-def scenario(folder: Path, **sections: Any) -> Path:
-    """Write a small scenario with these sections, and return its path."""
-    good = {
-        "name": "stopped",
-        "seed": 3,
-        "stop": {"rounds": 5},
-        "schemes": EVERYBODY,
-        "batch_size": 8,
-        "model": {"name": "lenet", "input_shape": [1, 8, 8], "classes": 10},
-        "devices": {"count": 3},
-        "allocation": {"cut": 2, "power": "uniform"},
-        "network": {"nodes": NODES, "wire": {"rate_bps": 1e9}},
-    }
-    path = folder / "stopped.yaml"
-    path.write_text(yaml.safe_dump({**good, **sections}), encoding="utf-8")
-    return path
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Return what each file of a folder holds."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 def assert_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch, *, every: int = 2) -> None:
@@ -74,8 +42,8 @@ def assert_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch, *, every: int = 
     cutlayer.run(path, out=path.parent / "at once")
     save = checkpoints.SchemeCheckpoints.save
 
-    def save_and_be_killed(self: checkpoints.SchemeCheckpoints, stopped: checkpoints.Stopped) -> None:
-        save(self, stopped)
+    def save_and_be_killed(self: checkpoints.SchemeCheckpoints, *more: Any) -> None:
+        save(self, *more)
         raise Killed
 
     monkeypatch.setattr(checkpoints.SchemeCheckpoints, "save", save_and_be_killed)
@@ -227,6 +195,29 @@ def test_what_drawn_clients_learnt_goes_on(tmp_path: Path, monkeypatch: pytest.M
     assert_goes_on(path, monkeypatch)
 
 
+@pytest.mark.parametrize("name", ["psl", "mpsl", "drawn"])
+def test_a_checkpoint_costs_what_is_new(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Late in a run the state is as large as early, and as much goes to the log: nothing is kept twice."""
+    drawn = {"participation": {"per_round": 3}} if name == "drawn" else {}
+    path = scenario(
+        tmp_path, schemes=["psl" if drawn else name], stop={"rounds": 200}, stragglers=SLOW,
+        devices={"count": 5 if drawn else 3}, **drawn,
+    )  # fmt: skip
+    save = checkpoints.SchemeCheckpoints.save
+    place, state_bytes, log_bytes = tmp_path / "out.checkpoint", list[int](), list[int]()
+
+    def measured(self: checkpoints.SchemeCheckpoints, *more: Any) -> None:
+        save(self, *more)
+        state_bytes.append((place / "0.state").stat().st_size)
+        log_bytes.append((place / "0.log").stat().st_size)
+
+    monkeypatch.setattr(checkpoints.SchemeCheckpoints, "save", measured)
+    cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1)
+    assert 199 == len(state_bytes)
+    assert state_bytes[-1] == pytest.approx(state_bytes[30], rel=0.02)
+    assert log_bytes[-1] - log_bytes[-50] == pytest.approx(log_bytes[80] - log_bytes[31], rel=0.1)
+
+
 def test_killed_at_any_instant(tmp_path: Path) -> None:
     """A process that is killed again and again, wherever it is, ends with the folder of one that was not."""
     path = scenario(tmp_path, schemes=["psl", "mpsl"], stop={"rounds": 1500}, stragglers=SLOW)
@@ -284,71 +275,3 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
     cutlayer.run(path, out=tmp_path / "at once")
     assert contents(tmp_path / "at once") == contents(tmp_path / "in parts")
     assert not (tmp_path / "in parts.checkpoint").exists()
-
-
-def stopped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave a run after its first checkpoint."""
-
-    def killed(*arguments: object) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(checkpoints.SchemeCheckpoints, "finish", killed)
-        cutlayer.run(path, out=path.parent / "out", checkpoint_every=1)
-
-
-@pytest.mark.parametrize(
-    ("changed", "told"),
-    [
-        ({"seed": 4}, "the scenario has 'seed: 4' where it had 'seed: 3'"),
-        ({"overrides": ["batch_size=9"]}, "the scenario has 'batch_size: 9' where it had 'batch_size: 8'"),
-    ],
-)
-def test_another_run_does_not_go_on(
-    changed: dict[str, Any], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another scenario or seed is refused with what differs, and the checkpoints are left as they are."""
-    path = scenario(tmp_path, schemes=["psl"])
-    stopped(path, monkeypatch)
-    before = contents(tmp_path / "out.checkpoint")
-    with pytest.raises(cutlayer.RunFolderError, match=told):
-        cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1, **changed)
-    assert before == contents(tmp_path / "out.checkpoint")
-
-
-def test_other_code_does_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checkpoints of other versions are refused by name: what they would end in is no run of either."""
-    path = scenario(tmp_path, schemes=["psl"])
-    stopped(path, monkeypatch)
-    monkeypatch.setattr(checkpoints, "versions", lambda trained: {"simpy": "0.1", "code": "abc"})
-    with pytest.raises(cutlayer.RunFolderError, match=r"code is abc, and was \w{16}"):
-        cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1)
-
-
-def test_checkpoints_are_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the option a run beside checkpoints is refused: it would be begun anew unasked."""
-    path = scenario(tmp_path, schemes=["psl"])
-    stopped(path, monkeypatch)
-    with pytest.raises(cutlayer.RunFolderError, match="is of an unfinished run: go on with it by"):
-        cutlayer.run(path, out=tmp_path / "out")
-
-
-def test_checkpoints_need_a_folder(tmp_path: Path) -> None:
-    """Asked for without a folder, or every 0 rounds, they are refused with the rule."""
-    path = scenario(tmp_path, schemes=["psl"])
-    with pytest.raises(ValueError, match="checkpoints need a folder"):
-        cutlayer.run(path, checkpoint_every=1)
-    with pytest.raises(ValueError, match="must be 1 or more; it is 0"):
-        cutlayer.run(path, out=tmp_path / "out", checkpoint_every=0)
-
-
-@pytest.mark.parametrize("name", ["0.state", "0.rows", "run.json"])
-def test_a_broken_checkpoint_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that was cut short is refused by its name, and nothing is made of it."""
-    path = scenario(tmp_path, schemes=["psl"])
-    stopped(path, monkeypatch)
-    file = tmp_path / "out.checkpoint" / name
-    file.write_bytes(file.read_bytes()[:20])
-    with pytest.raises(cutlayer.RunFolderError, match="cannot be read"):
-        cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -11,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from clusters import LocalCluster, running
-from processes import INTERRUPTIBLE, python
-from sweeps import SWEEP, folder_bytes, in_threads, written
+from held_sweeps import HOLD, held, wait_for, when_idle
+from processes import python
+from sweeps import folder_bytes, in_threads, written
 from typer.testing import CliRunner
 
 import cutlayer
@@ -22,7 +22,6 @@ from cutlayer.cli import app
 from cutlayer.cluster import Cluster
 from cutlayer.workers import Workers, WorkersError
 
-SLOW = SWEEP.replace("{rounds: 2}", "{rounds: 100}")
 KEPT = "the finished points are kept; the same command goes on"
 DIE_AT_SEED_1 = """\
 import os, signal
@@ -30,10 +29,13 @@ from pathlib import Path
 from cutlayer import sweep_tasks
 from cutlayer.runner import run_loaded
 
-def die_at_seed_1(experiment, *more):
-    result = run_loaded(experiment, *more)
-    if experiment.loaded.scenario.seed == 1 and not Path("spare").exists():
-        Path("{mark}").touch()
+def die_at_seed_1(experiment, *more, **named):
+    result = run_loaded(experiment, *more, **named)
+    if experiment.loaded.scenario.seed == 1:
+        try:
+            Path("died").touch(exist_ok={always})
+        except FileExistsError:  # once is enough
+            return result
         os.kill(os.getpid(), signal.SIGKILL)
     return result
 sweep_tasks.run_loaded = die_at_seed_1
@@ -43,19 +45,18 @@ sweep_tasks.run_loaded = die_at_seed_1
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     """Return a scheduler with two workers."""
-    with running(tmp_path_factory.mktemp("cluster"), workers=2) as found:
+    folder = tmp_path_factory.mktemp("cluster")
+    (folder / "hold.py").write_text(HOLD)
+    with running(folder, workers=2, preload="hold.py") as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
-    """Return every file of the sweeps below, from one job in a thread."""
-    files = {}
-    for text in (SWEEP, SLOW):
-        place = tmp_path_factory.mktemp("undisturbed")
-        in_threads(written(place, text), place / "out").run()
-        files[text] = folder_bytes(place / "out")
-    return files
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Return every file of the sweep, from one job in a thread."""
+    place = tmp_path_factory.mktemp("undisturbed")
+    in_threads(written(place), place / "out").run()
+    return folder_bytes(place / "out")
 
 
 def answer(folder: Path, address: str, *options: str) -> tuple[int, str]:
@@ -65,25 +66,13 @@ def answer(folder: Path, address: str, *options: str) -> tuple[int, str]:
     return result.exit_code, result.stderr
 
 
-def started(folder: Path, address: str, points: int) -> subprocess.Popen[str]:
-    """Return a sweep of slow points in a process of its own, once so many are finished."""
-    written(folder, SLOW)
-    process = subprocess.Popen(
-        [*INTERRUPTIBLE, "sweep", "small.yaml", "--out", "out", "--scheduler", address],
-        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    while len(list(folder.glob("out/[!.]*/summary.json"))) < points and process.poll() is None:
-        time.sleep(0.01)
-    return process
-
-
 def test_results_do_not_depend_on_who_runs_them(
-    cluster: LocalCluster, undisturbed: dict[str, dict[str, bytes]], tmp_path: Path
+    cluster: LocalCluster, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     """Workers of a scheduler write what one thread does: every file, byte by byte."""
     result = cutlayer.sweep(written(tmp_path), out=tmp_path / "out", scheduler=cluster.address)
     assert {"finished"} == set(result.points["status"])
-    assert undisturbed[SWEEP] == folder_bytes(tmp_path / "out")
+    assert undisturbed == folder_bytes(tmp_path / "out")
 
 
 def test_a_dry_run_writes_nothing(cluster: LocalCluster, tmp_path: Path) -> None:
@@ -122,19 +111,52 @@ def test_workers_that_do_not_see_the_folder_are_refused(
 
 
 def test_an_interrupt_lets_running_points_finish(
-    cluster: LocalCluster, undisturbed: dict[str, dict[str, bytes]], tmp_path: Path
+    cluster: LocalCluster, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     """Interrupted once, a sweep ends with status 130; what had begun is finished, the rest pending."""
-    process = started(tmp_path, cluster.address, 1)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate()
-    assert (130, f"interrupted: {KEPT}") == (process.returncode, errors.splitlines()[-1])
+    with held(tmp_path, cluster.address) as process:
+        process.send_signal(signal.SIGINT)
+        wait_for(tmp_path / "heard", process)
+        (tmp_path / "hold").unlink()
+        _, errors = process.communicate()
+    assert (130, f"interrupted: {KEPT}\n") == (process.returncode, errors)
     states = load_sweep(tmp_path / "out").points["status"].value_counts()
     assert states["finished"] == len(list(tmp_path.glob("out/[!.]*/summary.json")))
     assert states["pending"] > 0
     assert {"finished", "pending"} == set(states.index)
     in_threads(tmp_path / "small.yaml", tmp_path / "out").run()
-    assert undisturbed[SLOW] == folder_bytes(tmp_path / "out")
+    assert undisturbed == folder_bytes(tmp_path / "out")
+
+
+def test_a_second_interrupt_stops_at_once(
+    cluster: LocalCluster, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Interrupted twice, it ends with status 130 while workers run on, and what is finished is kept.
+
+    A rerun meets what they still write: its files are those of a sweep that was never disturbed, and nothing
+    is left of theirs.
+    """
+    with held(tmp_path, cluster.address) as process:
+        process.send_signal(signal.SIGINT)
+        wait_for(tmp_path / "heard", process)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+        assert (130, f"interrupted: {KEPT}\n") == (process.returncode, errors)
+        points = load_sweep(tmp_path / "out").points
+        assert {"finished", "pending"} == set(points["status"])
+        finished = points.loc[points["status"] == "finished", "point"]
+        before = {name: (tmp_path / "out" / name / "summary.json").stat().st_mtime_ns for name in finished}
+
+        def go(what: str, *numbers: object) -> None:
+            if what == "running":
+                (tmp_path / "hold").unlink(missing_ok=True)
+
+        in_threads(tmp_path / "small.yaml", tmp_path / "out").run(on_progress=go)
+    when_idle(cluster.address)
+    assert undisturbed == folder_bytes(tmp_path / "out")
+    for name, written_ns in before.items():
+        assert written_ns == (tmp_path / "out" / name / "summary.json").stat().st_mtime_ns
+    assert {"finished"} == set(load_sweep(tmp_path / "out").points["status"])
 
 
 def test_more_points_run_when_workers_join(
@@ -156,21 +178,21 @@ def test_more_points_run_when_workers_join(
 
 
 def test_a_worker_killed_in_the_middle_of_a_point_costs_nothing(
-    undisturbed: dict[str, dict[str, bytes]], tmp_path: Path
+    undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     """The point is run again by another worker, and every file is what it would have been."""
     written(tmp_path)
-    (tmp_path / "die.py").write_text(DIE_AT_SEED_1.format(mark="spare"))
+    (tmp_path / "die.py").write_text(DIE_AT_SEED_1.format(always=False))
     with running(tmp_path, workers=2, preload="die.py") as own:
         assert (0, "") == answer(tmp_path, own.address)
         assert [-signal.SIGKILL] == [worker.poll() for worker in own.workers if worker.poll() is not None]
-    assert undisturbed[SWEEP] == folder_bytes(tmp_path / "out")
+    assert undisturbed == folder_bytes(tmp_path / "out")
 
 
 def test_a_point_that_kills_its_workers_is_recorded(tmp_path: Path) -> None:
     """Once the scheduler has given it up, it has failed like one whose process died; the others go on."""
     written(tmp_path)
-    (tmp_path / "die.py").write_text(DIE_AT_SEED_1.format(mark="died"))
+    (tmp_path / "die.py").write_text(DIE_AT_SEED_1.format(always=True))
     settings = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
     with running(tmp_path, workers=2, preload="die.py", settings=settings) as own:
         status, errors = answer(tmp_path, own.address, "--set", "devices.count=2", "--set", "sweep.grid={}")
@@ -179,18 +201,16 @@ def test_a_point_that_kills_its_workers_is_recorded(tmp_path: Path) -> None:
     assert ["finished", "failed", "finished"] == load_sweep(tmp_path / "out").points["status"].tolist()
 
 
-def test_a_lost_scheduler_costs_what_was_running(
-    undisturbed: dict[str, dict[str, bytes]], tmp_path: Path
-) -> None:
+def test_a_lost_scheduler_costs_what_was_running(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     """The sweep ends with status 1 and one message; what is finished is kept and listed."""
-    with running(tmp_path, workers=1) as own:
-        process = started(tmp_path, own.address, 1)
+    (tmp_path / "hold.py").write_text(HOLD)
+    with running(tmp_path, workers=1, preload="hold.py") as own, held(tmp_path, own.address) as process:
         own.scheduler.kill()
         _, errors = process.communicate()
     assert (1, f"the scheduler at {own.address} is gone\n{KEPT}\n") == (process.returncode, errors)
     assert "finished" in set(load_sweep(tmp_path / "out").points["status"])
     in_threads(tmp_path / "small.yaml", tmp_path / "out").run()
-    assert undisturbed[SLOW] == folder_bytes(tmp_path / "out")
+    assert undisturbed == folder_bytes(tmp_path / "out")
 
 
 def test_a_scheduler_lost_while_counting_workers_is_told_alike(

@@ -98,10 +98,10 @@ def test_finished_points_are_skipped(finished: SweepResult, tmp_path: Path) -> N
 def fail_at(seed: int) -> Callable[..., Any]:
     """Return ``run_loaded`` that breaks at one seed."""
 
-    def run_loaded(experiment: Any, *more: Any) -> Any:
+    def run_loaded(experiment: Any, *more: Any, **named: Any) -> Any:
         if experiment.loaded.scenario.seed == seed:
             raise RuntimeError("the bearer was lost")
-        return cutlayer.runner.run_loaded(experiment, *more)
+        return cutlayer.runner.run_loaded(experiment, *more, **named)
 
     return run_loaded
 
@@ -156,10 +156,10 @@ import cutlayer
 from cutlayer import sweep_tasks
 
 run_loaded = sweep_tasks.run_loaded
-def die_at_seed_1(experiment):
+def die_at_seed_1(experiment, *more, **named):
     if experiment.loaded.scenario.seed == 1:
         os._exit(9)
-    return run_loaded(experiment)
+    return run_loaded(experiment, *more, **named)
 sweep_tasks.run_loaded = die_at_seed_1
 
 if __name__ == "__main__":

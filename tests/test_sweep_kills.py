@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import resource
 import shutil
+import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from typer.testing import CliRunner
 
 from cutlayer.analysis.sweep_folder import load_sweep
 from cutlayer.cli import app
+from cutlayer.workers import Workers
 
 KILLS = 10
 KEPT = "the finished points are kept; the same command goes on"
@@ -89,7 +94,8 @@ def test_a_kill_at_any_instant_costs_nothing(
         time.sleep(shares[number] * (before_s * whole + after_s))
         workers = workers_of(process)
         if victim == "worker" and workers:
-            workers[int(rng.integers(len(workers)))].kill()
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                workers[int(rng.integers(len(workers)))].kill()
             process.communicate()
             assert 0 == process.returncode
         else:
@@ -102,6 +108,15 @@ def test_a_kill_at_any_instant_costs_nothing(
 
     with ThreadPoolExecutor(2) as pool:
         assert KILLS == len(list(pool.map(disturbed, range(KILLS))))
+
+
+def test_an_idle_worker_that_hears_nothing_does_not_hold_up_the_end() -> None:
+    """One that was stopped, or waits for a lock that a killed one has, is ended with the others."""
+    with Workers(2) as workers:
+        assert {1, 2} == {future.result() for _, future in workers.each(abs, [-1, -2])}
+        pids = [process.pid for process in multiprocessing.active_children() if process.pid is not None]
+        os.kill(pids[0], signal.SIGSTOP)
+    assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
 def largest(files: dict[str, bytes]) -> int:

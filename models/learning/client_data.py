@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeAlias
@@ -69,6 +70,15 @@ class ClientData:
     def classes_held(self, client: int) -> int:
         """Return how many classes a client's samples are of."""
         return len(np.unique(self._train_labels[self._partition[client]]))
+
+    def fingerprint(self) -> str:
+        """Return a hash of all samples: of training, test and validation."""
+        digest = hashlib.sha256()
+        for pair in ((self._images, self._labels), self.test, self.validation or ()):
+            for tensor in pair:
+                digest.update(str(tuple(tensor.shape)).encode())
+                digest.update(tensor.cpu().contiguous().numpy().data)
+        return digest.hexdigest()
 
     def batch(self, client: int, number: int) -> Samples:
         """Return a client's mini-batch of round ``number``: ``[b, channels, height, width]`` and ``[b]``."""

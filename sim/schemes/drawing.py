@@ -40,13 +40,12 @@ class Drawn:
     Attributes
     ----------
     plan, members : the plan at hand, and the devices that it is for
-    plans, given : as of :class:`Drawing`
+    plans : as of :class:`Drawing`, whose ``given`` is told round by round
     """
 
     plan: SchemePlan
     members: tuple[int, ...]
     plans: int
-    given: dict[int, Given]
 
 
 class Drawing:
@@ -100,7 +99,8 @@ class Drawing:
         self._seed = seed
         self._members = draw.foremost() if since is None else since.members
         self.plans = 0 if since is None else since.plans
-        self.given: dict[int, Given] = {} if since is None else dict(since.given)
+        self.given: dict[int, Given] = {}
+        self._news: dict[int, Given] = {}
         arranged = self._arrange(self._members)  # an earlier run of the scheme left it as its last round was
         if since is not None:
             settled(scheme, self.plan, arranged)
@@ -112,7 +112,16 @@ class Drawing:
 
     def state(self) -> Drawn:
         """Return what another drawing of the same clients must know to go on."""
-        return Drawn(self.plan, self._members, self.plans, dict(self.given))
+        return Drawn(self.plan, self._members, self.plans)
+
+    def news(self) -> dict[int, Given]:
+        """Return what was given since this was asked before."""
+        news, self._news = self._news, {}
+        return news
+
+    def add_news(self, given: dict[int, Given]) -> None:
+        """Take over what another drawing told."""
+        self.given.update(given)
 
     def before_round(self, world: World, number: int) -> None:
         """Draw the round's clients, and connect them by a plan of their own."""
@@ -127,7 +136,7 @@ class Drawing:
         world.drawn = members
         shares = self._scheme.server_shares
         for row, client in enumerate(members):
-            self.given[client] = Given(self.plan, row, shares[row] if shares else None)
+            self.given[client] = self._news[client] = Given(self.plan, row, shares[row] if shares else None)
 
     def _take(self, world: World, members: tuple[int, ...], number: int, *, replan: bool) -> None:
         rows = np.asarray(members, dtype=np.intp)

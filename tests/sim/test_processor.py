@@ -58,3 +58,25 @@ def test_work_done_is_what_duration_asks_for(seed: int, start_s: float, work_s: 
     one = trace(seed)
     end_s = start_s + one.duration_s(start_s, work_s)
     assert work_s == pytest.approx(one.done(start_s, end_s), rel=1e-9)
+
+
+@given(st.integers(0, 50), st.floats(0, 2000), st.floats(0, 20))
+def test_work_done_is_the_speed_summed_over_every_stay(seed: int, start_s: float, long_s: float) -> None:
+    """All stays from 0 on, clipped to the two instants, add up to it: with two slow ones, to the bit."""
+    one, end_s = trace(seed), start_s + long_s
+    done = one.done(start_s, end_s)
+    alternation = one._slow
+    stays_s = np.diff(np.clip(alternation.switches_s, start_s, end_s))
+    slow_s = stays_s[[alternation.in_second(segment) for segment in range(len(stays_s))]]
+    expected = end_s - start_s - slow_s.sum() * (1.0 - 1 / 5.0)
+    assert expected == pytest.approx(done, rel=1e-12)
+    if np.count_nonzero(slow_s) <= 2:
+        assert expected == done
+
+
+@given(st.integers(0, 50), st.floats(0, 40), st.floats(0, 20))
+def test_work_done_does_not_depend_on_what_is_drawn(seed: int, start_s: float, long_s: float) -> None:
+    """However far the trace has been drawn, the answer is the same to the bit."""
+    short, far = trace(seed), trace(seed)
+    far.duration_s(5000.0, 1.0)
+    assert short.done(start_s, start_s + long_s) == far.done(start_s, start_s + long_s)

@@ -1,0 +1,241 @@
+"""Two processes with one folder: one has it for itself, and what workers left behind does no harm."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sweeps import SWEEP, folder_bytes, in_threads, written
+from typer.testing import CliRunner
+
+from cutlayer import locks, sweep_tasks
+from cutlayer.analysis import intervals
+from cutlayer.analysis import run as analysis_run
+from cutlayer.analysis.run import RunFolderError
+from cutlayer.cli import app
+from cutlayer.sweep_tasks import Task
+
+PLAIN = SWEEP[: SWEEP.index("sweep:")] + "devices: {count: 2}\n"
+HOLDER = """\
+import sys, time
+from pathlib import Path
+from cutlayer import locks
+with getattr(locks, sys.argv[1])(Path(sys.argv[2])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@contextmanager
+def holder(lock: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Have another process that has a folder for itself, until it is killed."""
+    command = [sys.executable, "-c", HOLDER, lock, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "held\n" == process.stdout.readline()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def answer(*arguments: object) -> tuple[int, str]:
+    """Return the status and the errors of a command."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "lock", "more"),
+    [
+        ("sweep", "sweep_lock", ["--jobs", 1]),
+        ("run", "run_lock", []),
+        ("run", "run_lock", ["--checkpoint-every", 1]),
+    ],
+)
+def test_a_folder_in_use_is_refused(command: str, lock: str, more: list[object], tmp_path: Path) -> None:
+    """Who comes second is told whose it is and writes nothing; when the first is killed, it goes on.
+
+    What it then writes is what it would have written alone: of the lock nothing is left.
+    """
+    scenario = written(tmp_path, SWEEP if command == "sweep" else PLAIN)
+    assert (0, "") == answer(command, scenario, "--out", tmp_path / "alone", *more)
+    with holder(lock, tmp_path / "out") as first:
+        before = folder_bytes(tmp_path)
+        told = f"{tmp_path / 'out'} is in use by process {first.pid} on {socket.gethostname()};"
+        told += " wait until that has ended, or choose another place\n"
+        assert (2, told) == answer(command, scenario, "--out", tmp_path / "out", *more)
+        assert before == folder_bytes(tmp_path)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        assert (0, "") == answer(command, scenario, "--out", tmp_path / "out", *more)
+    assert folder_bytes(tmp_path / "alone") == folder_bytes(tmp_path / "out")
+    assert {scenario.name, "alone", "out"} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_run_of_the_same_name_takes_the_next_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a place of its own, a run beside an unfinished one is numbered, as beside a finished one."""
+    monkeypatch.chdir(tmp_path)
+    scenario = written(tmp_path, PLAIN)
+    with holder("run_lock", tmp_path / "runs" / "small"):
+        assert (0, "") == answer("run", scenario)
+    assert [tmp_path / "runs" / "small-2"] == list((tmp_path / "runs").glob("[!.]*"))
+    assert (0, "") == answer("run", scenario)
+    assert ["small", "small-2"] == sorted(path.name for path in (tmp_path / "runs").iterdir())
+
+
+def test_a_lock_leaves_no_folder(tmp_path: Path) -> None:
+    """The folders that were made for a lock end with it where nothing was written, and others stay."""
+    (tmp_path / "empty").mkdir()
+    with locks.sweep_lock(tmp_path / "empty" / "new" / "out"), locks.run_lock(tmp_path / "run"):
+        pass
+    assert [tmp_path / "empty"] == list(tmp_path.rglob("*"))
+
+
+def test_a_lock_whose_file_is_removed_meanwhile_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who opens the file just before its owner removes it has no lock on what others will find."""
+    flock, tries = locks.fcntl.flock, []
+
+    def removed_before(file: int, operation: int) -> None:
+        tries.append(file)
+        if len(tries) == 1:
+            (tmp_path / "out" / ".lock").unlink()
+        flock(file, operation)
+
+    monkeypatch.setattr(locks.fcntl, "flock", removed_before)
+    with (
+        locks.sweep_lock(tmp_path / "out"),
+        pytest.raises(RunFolderError, match=f"in use by process {os.getpid()} "),
+        locks.sweep_lock(tmp_path / "out"),
+    ):
+        pass
+    assert 3 == len(tries)
+
+
+def test_without_locks_there_is_none_to_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system that knows no locks a sweep runs all the same, and a full disk is told."""
+
+    def unknown(file: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    def full(file: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(locks.fcntl, "flock", unknown)
+    in_threads(written(tmp_path), tmp_path / "out").run()
+    assert not (tmp_path / "out" / ".lock").exists()
+    monkeypatch.setattr(locks.os, "write", full)
+    with pytest.raises(RunFolderError, match=f"^cannot write {tmp_path / 'full'}: No space left on device$"):
+        in_threads(tmp_path / "small.yaml", tmp_path / "full").run()
+
+
+def first_task(folder: Path) -> Task:
+    """Return the first point of a sweep whose folder is open."""
+    sweeping = in_threads(written(folder), folder / "out")
+    sweeping.folder.open()
+    (task, *_) = sweeping._tasks(retry_failed=False)
+    return task
+
+
+def test_the_second_writer_of_a_point_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was given up for lost and the one that has its point: the quicker one's folder stays."""
+    task = first_task(tmp_path)
+    write = analysis_run._write_tables
+
+    def overtaken(run: Any, folder: Path) -> None:
+        write(run, folder)
+        monkeypatch.setattr(analysis_run, "_write_tables", write)
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(sweep_tasks.run, task).result().error is None
+        inodes.append(task.folder.stat().st_ino)
+
+    inodes: list[int] = []
+    monkeypatch.setattr(analysis_run, "_write_tables", overtaken)
+    outcome = sweep_tasks.run(task)
+    assert (None, None) == (outcome.error, outcome.unwritable)
+    assert [task.folder.stat().st_ino] == inodes
+    assert [task.folder] == [path for path in task.folder.parent.iterdir() if path.is_dir()]
+
+
+@pytest.mark.parametrize("when", ["before", "in the middle"])
+def test_a_draft_that_is_removed_does_not_become_a_point(
+    when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker whose draft the next sweep removes while it writes fails, and leaves no part of a point."""
+    task = first_task(tmp_path)
+    folder = in_threads(tmp_path / "small.yaml", tmp_path / "out").folder
+    move, rmtree = analysis_run._move_into_place, shutil.rmtree
+    failed = []
+
+    def removed_before(draft: Path, place: Path, **options: Any) -> None:
+        def removed_in_the_middle(path: Path, **options: Any) -> None:
+            (path / "summary.json").unlink()
+            try:
+                move(draft, place, overwrite=False)
+            except FileNotFoundError as error:
+                failed.append(error)
+            rmtree(path, **options)
+
+        if when == "in the middle":
+            monkeypatch.setattr(shutil, "rmtree", removed_in_the_middle)
+        folder.remove_drafts()
+        monkeypatch.setattr(shutil, "rmtree", rmtree)
+        move(draft, place, **options)
+
+    monkeypatch.setattr(analysis_run, "_move_into_place", removed_before)
+    outcome = sweep_tasks.run(task)
+    assert outcome.unwritable is not None
+    assert outcome.unwritable.endswith("No such file or directory")
+    assert (when == "in the middle") == bool(failed)
+    assert not [path for path in task.folder.parent.iterdir() if path.is_dir()]
+    monkeypatch.undo()
+    assert sweep_tasks.run(task).unwritable is None
+    assert task.finished
+
+
+def test_what_is_too_much_for_the_memory_stays_with_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker's file of intervals is a draft beside its point, which the next sweep removes if need be."""
+    task = first_task(tmp_path)
+    assert sweep_tasks.run(task).error is None
+    expected = folder_bytes(task.folder)
+    shutil.rmtree(task.folder)
+    monkeypatch.setattr(intervals, "KEPT_ROWS", 0)
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+
+    def killed(writer: intervals.IntervalWriter) -> intervals.Intervals:
+        found.extend(path.name for path in task.folder.parent.glob(".*"))
+        raise KeyboardInterrupt
+
+    found: list[str] = []
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(intervals.IntervalWriter, "finish", killed)
+        sweep_tasks.run(task)
+    assert [f".{task.folder.name}-"] == [name[:18] for name in found]
+
+    def full(writer: intervals.IntervalWriter) -> intervals.Intervals:
+        with writer._writing():
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intervals.IntervalWriter, "finish", full)
+        told = f"cannot write {task.folder}: No space left on device"
+        assert told == sweep_tasks.run(task).unwritable
+    assert sweep_tasks.run(task).error is None
+    assert expected == folder_bytes(task.folder)
