@@ -29,7 +29,7 @@ from .sim.schemes.base import Scheme
 from .sim.schemes.drawing import Drawing
 from .sim.schemes.engine import Progress, RoundResult, rounds
 from .sim.schemes.planning import SchemePlan
-from .sim.world_state import UnfinishedError
+from .sim.world_saving import UnfinishedError, state_of
 from .staging import make_world, scheme_learner
 
 __all__ = ["OnRound", "SchemeRun", "make_world", "run_scheme", "scheme_learner"]
@@ -177,7 +177,7 @@ class _Session:
 
     def _stopped(self) -> Stopped:
         try:
-            world = self._world.state()
+            world = state_of(self._world)
             learner = self._learner.state() if self._learner is not None else None
         except (UnfinishedError, PicklingError, AttributeError, TypeError) as error:
             raise CheckpointError(

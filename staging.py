@@ -14,6 +14,7 @@ from .sim.schemes.planning import SchemePlan
 from .sim.schemes.replanning import Replanner
 from .sim.slowdowns import slowdown_traces
 from .sim.world import World
+from .sim.world_saving import go_on_from
 
 __all__ = ["common_cut", "make_world", "scheme_learner"]
 
@@ -49,6 +50,8 @@ def make_world(
         members=drawing.members if drawing else None,
         since=stopped.world if stopped else None,
     )
+    if stopped is not None:
+        go_on_from(world, stopped.world)
     if drawing is not None:
         return world, drawing
     replanner = Replanner(

@@ -24,7 +24,7 @@ from .phases import Phase
 from .processor import SpeedTrace
 from .record import IntervalRecord
 from .sharing import Sharing
-from .world_state import WorldState, go_on_from, state_of
+from .world_state import WorldState
 
 __all__ = ["World"]
 
@@ -46,7 +46,8 @@ class World:
     members : sequence of int, optional
         The devices that links, sharing and shares are for, rising; all by default. Only these exist: others
         of the fleet are made when they are first admitted.
-    since : the state between two rounds to go on from; the beginning by default
+    since : the state between two rounds that it is made from, and :func:`go_on_from` is to bring it to;
+        the beginning by default
 
     Attributes
     ----------
@@ -120,8 +121,6 @@ class World:
         self._network = network
         if network is not None:
             self._add_network(network)
-        if since is not None:
-            go_on_from(self, since)
 
     def admit(
         self,
@@ -261,16 +260,6 @@ class World:
         for medium in self.media or ():
             rows += [row for row in medium.open_rows if row >= 0]
         return min(rows, default=len(self.record))
-
-    def state(self) -> WorldState:
-        """Return the state between two rounds, from which a new world goes on as this one would.
-
-        Raises
-        ------
-        UnfinishedError
-            If something goes on that a state can't hold.
-        """
-        return state_of(self)
 
     @property
     def nodes(self) -> list[Node]:

@@ -22,7 +22,8 @@ from ..network import build_network
 from ..radio.rates import Band
 from ..record import TimelineHash
 from ..world import World
-from ..world_state import UnfinishedError, WorldState
+from ..world_saving import UnfinishedError, go_on_from, state_of
+from ..world_state import WorldState
 from .base import Job, Scheme, Speeds
 from .engine import Progress, RoundResult, rounds
 from .planning import SchemePlan, plan_scheme, settled, whole_band
@@ -168,11 +169,11 @@ class _Trial:
             for _ in rounds(scheme, world, None, Stop(rounds=count), _ROUNDS, progress=progress):
                 pass
             timeline.add(world.record.take(world.first_open_row))
-            state = pickle.loads(pickle.dumps(world.state()))
+            state = pickle.loads(pickle.dumps(state_of(world)))
         return timeline.hexdigest(world.record)
 
     def _world(self, scheme: Scheme, plan: SchemePlan, since: WorldState | None = None) -> World:
-        return World(
+        world = World(
             self._server,
             self._fleet,
             plan.links,
@@ -181,6 +182,9 @@ class _Trial:
             server_shares=scheme.server_shares,
             since=since,
         )
+        if since is not None:
+            go_on_from(world, since)
+        return world
 
     def planned_rounds_s(self) -> float:
         """Return the time of the first of the rounds that the closed form is for."""

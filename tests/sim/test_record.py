@@ -14,7 +14,7 @@ from cutlayer.scenarios.schema import Server
 from cutlayer.sim.phases import CLIENT_FORWARD, DOWNLINK, UPLINK, Phase
 from cutlayer.sim.record import IntervalRecord, TimelineHash
 from cutlayer.sim.world import World
-from cutlayer.sim.world_state import UnfinishedError
+from cutlayer.sim.world_saving import UnfinishedError, state_of
 
 PHASES = [CLIENT_FORWARD, UPLINK, DOWNLINK]
 
@@ -96,9 +96,9 @@ def test_a_world_that_goes_on_has_no_state() -> None:
     """While a job may be cut off there is no state between rounds to be had."""
     w = world()
     w.env.run(until=0.5)
-    assert 0.5 == w.state().now_s
+    assert 0.5 == state_of(w).now_s
     w.devices[0].compute(CLIENT_FORWARD, 1.0)
     with pytest.raises(UnfinishedError, match="the round has ended while clients were not done"):
-        w.state()
+        state_of(w)
     w.env.run(until=3.0)
-    assert (0,) == w.state().waiting
+    assert (0,) == state_of(w).waiting
