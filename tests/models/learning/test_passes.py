@@ -264,3 +264,58 @@ def test_a_model_that_cannot_be_batched_is_refused_before_it_runs(
         cutlayer.run("quickstart", overrides=batched, allow_imports=True)
     assert str(told.value).endswith("looped can")
     cutlayer.run("quickstart", overrides=overrides, allow_imports=True)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=["sgd", "momentum", "adam"])
+def test_another_company_of_the_same_size_is_updated(rule: Optimizer) -> None:
+    """A part that has a gradient moves, and one that was updated last time does not, though as many are."""
+    parts = parts_of(smooth, 3)
+    updates = Updates(rule, 0.1)
+    for members in ((0, 1), (1, 2), (0, 2)):
+        before = [[p.detach().clone() for p in part.parameters] for part in parts]
+        for place in members:
+            for p in parts[place].parameters:
+                p.grad = torch.ones_like(p)
+        updates.step([parts[place] for place in members])
+        for place, (part, old) in enumerate(zip(parts, before, strict=True)):
+            stayed = all(torch.equal(*pair) for pair in zip(part.parameters, old, strict=True))
+            assert stayed == (place not in members)
+
+
+class Counting(nn.Module):
+    """A unit with a parameter that it does not use, whose buffers are assigned rather than written to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.ones(3))
+        self.register_buffer("mean", torch.zeros(SHAPE))
+        self.register_buffer("passes", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the inputs less their running mean."""
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * inputs.detach().mean(dim=0)
+            self.passes = self.passes + 1
+        return inputs - self.mean.detach()
+
+
+def counting() -> nn.Sequential:
+    """Return a model that begins with such a unit."""
+    return nn.Sequential(Counting(), *smooth())
+
+
+def test_unused_parameters_and_assigned_buffers_are_batched() -> None:
+    """Each part has its own running mean; counters stay whole numbers; unused parameters get no gradient."""
+    labels = torch.arange(3 * ROWS).view(3, ROWS) % CLASSES
+    found = {}
+    for one in (LoopedPass(), BatchedPass()):
+        parts, inputs = parts_of(counting, 3), [own.detach() for own in random_inputs(3)]
+        for _ in range(2):
+            graph = one.forward(parts, inputs)
+            graph.backward([torch.cos(own.detach()) for own in graph.outputs])
+            one.losses(parts, inputs, labels)
+        found[one.name] = [*gradients_of(parts), *state(*(part.module for part in parts))]
+        assert [4, 4, 4] == [int(part.module[0].passes) for part in parts]
+        assert all(part.module[0].unused.grad is None for part in parts)
+    assert gap(found["looped"], found["batched"]) <= TOLERANCE[torch.float64]
+    assert float(found["batched"][-1].abs().max()) > 0
