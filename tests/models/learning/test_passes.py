@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learners import CLASSES, SHAPE, adam, client_data, gap, make, normed, sgd, smooth, state
+from learners import CLASSES, SHAPE, adam, client_data, counting, gap, make, normed, sgd, smooth, state
 from torch import Tensor, nn
 
 import cutlayer
@@ -168,16 +168,34 @@ def test_what_cannot_be_batched_is_told() -> None:
     assert "looped" == faster(parts, inputs).name
 
 
+def dropping() -> nn.Sequential:
+    """Return a model that draws on both sides of its cut."""
+    return nn.Sequential(
+        nn.Sequential(nn.Flatten(), nn.Linear(16, 9), nn.Dropout(0.5)),
+        nn.Linear(9, 7),
+        nn.Sequential(nn.Dropout(0.5), nn.Linear(7, CLASSES)),
+    )
+
+
+@pytest.mark.parametrize("kind", [PrivateServerLearner, LocalLearner])
+def test_what_a_client_draws_is_its_own(kind: Any) -> None:
+    """Client 2 learns the same to the bit, alone in the round or behind others."""
+    ends = []
+    for members in ((2,), (0, 2), (0, 1, 2)):
+        learner = make(kind, dropping, client_data((12, 9, 6), 3))
+        if kind is LocalLearner:
+            learner.local_steps(members, 1)
+        else:
+            learner.client_forward(members, 1)
+            learner.server_step(0, 1)
+            learner.client_step()
+        parts = [learner.clients[2], *([] if kind is LocalLearner else [learner.server_for(2)])]
+        ends.append(state(*(part.module for part in parts)))
+    assert gap(ends[0], ends[1]) == gap(ends[0], ends[2]) == 0
+
+
 def test_what_draws_is_looped() -> None:
     """Dropout draws from a stream of each client's own, batched or not."""
-
-    def dropping() -> nn.Sequential:
-        return nn.Sequential(
-            nn.Sequential(nn.Flatten(), nn.Linear(16, 9), nn.Dropout(0.5)),
-            nn.Linear(9, 7),
-            nn.Linear(7, CLASSES),
-        )
-
     looped, batched = (rounds(ParallelLearner, one, dropping, adam()) for one in ("looped", "batched"))
     assert gap(looped, batched) == 0
 
@@ -280,28 +298,6 @@ def test_another_company_of_the_same_size_is_updated(rule: Optimizer) -> None:
         for place, (part, old) in enumerate(zip(parts, before, strict=True)):
             stayed = all(torch.equal(*pair) for pair in zip(part.parameters, old, strict=True))
             assert stayed == (place not in members)
-
-
-class Counting(nn.Module):
-    """A unit with a parameter that it does not use, whose buffers are assigned rather than written to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.unused = nn.Parameter(torch.ones(3))
-        self.register_buffer("mean", torch.zeros(SHAPE))
-        self.register_buffer("passes", torch.zeros((), dtype=torch.int64))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return the inputs less their running mean."""
-        if self.training:
-            self.mean = 0.9 * self.mean + 0.1 * inputs.detach().mean(dim=0)
-            self.passes = self.passes + 1
-        return inputs - self.mean.detach()
-
-
-def counting() -> nn.Sequential:
-    """Return a model that begins with such a unit."""
-    return nn.Sequential(Counting(), *smooth())
 
 
 def test_unused_parameters_and_assigned_buffers_are_batched() -> None:
