@@ -21,6 +21,7 @@ from cutlayer.models.learning.parallel import ParallelLearner
 from cutlayer.models.learning.part import Part, Updates
 from cutlayer.models.learning.passes import BatchedPass, LoopedPass, Pass, PassError, faster
 from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
+from cutlayer.scenarios.compression import Compression, Dropout, Pruning
 from cutlayer.scenarios.faults import ScenarioError
 from cutlayer.scenarios.schema import Optimizer
 
@@ -315,3 +316,40 @@ def test_unused_parameters_and_assigned_buffers_are_batched() -> None:
         assert all(part.module[0].unused.grad is None for part in parts)
     assert gap(found["looped"], found["batched"]) <= TOLERANCE[torch.float64]
     assert float(found["batched"][-1].abs().max()) > 0
+
+
+def test_what_is_compressed_is_looped() -> None:
+    """What a compression counts and draws is each client's own, whatever pass is asked for."""
+    compression = Compression(pruning=Pruning(share=0.3), dropout=Dropout(share=0.4))
+    ends = []
+    for one in ("looped", "batched", "measured"):
+        learner = make(
+            PrivateServerLearner,
+            smooth,
+            client_data((12, 9, 6), 3),
+            compression=compression,
+            clients_pass=one,
+        )
+        for number in (1, 2):
+            learner.client_forward((0, 1, 2), number)
+            learner.server_step(0, number)
+            learner.client_step()
+        assert {"looped"} == set(learner.chosen_passes.values())
+        ends.append(state(*(module for composite in learner.composites() for module in composite)))
+    assert gap(ends[0], ends[1]) == gap(ends[0], ends[2]) == 0
+
+
+def test_a_choice_is_made_once_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who goes on from a checkpoint takes over what was measured, and does not measure again."""
+    measured = []
+    monkeypatch.setattr(passes_module, "faster", lambda *found: (measured.append(1), BatchedPass())[1])
+    data = client_data((12, 9, 6), 3)
+    learner = make(PrivateServerLearner, smooth, data, clients_pass="measured")
+    for number in (1, 2):
+        learner.client_forward((0, 1, 2), number)
+        learner.server_step(0, number)
+        learner.client_step()
+        kept, learner = learner.state(), make(PrivateServerLearner, smooth, data, clients_pass="measured")
+        learner.go_on_from(kept)
+    assert {"client part": "batched", "server part": "batched"} == learner.chosen_passes
+    assert 2 == len(measured)
