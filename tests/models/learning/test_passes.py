@@ -353,3 +353,54 @@ def test_a_choice_is_made_once_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None
         learner.go_on_from(kept)
     assert {"client part": "batched", "server part": "batched"} == learner.chosen_passes
     assert 2 == len(measured)
+
+
+@pytest.mark.parametrize("chosen", [LoopedPass, BatchedPass])
+def test_a_measured_round_is_that_of_the_chosen_pass(
+    chosen: type[Pass], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the timing did before it leaves nothing in the gradients that go back to the clients."""
+
+    def chosen_after_timing(*found: Any) -> Pass:
+        faster(*found)
+        return chosen()
+
+    monkeypatch.setattr(passes_module, "faster", chosen_after_timing)
+    asked, measured = (rounds(PrivateServerLearner, one, smooth, sgd()) for one in (chosen.name, "measured"))
+    assert gap(asked, measured) == 0
+
+
+def half_frozen() -> nn.Sequential:
+    """Return a model of which some parameters are not trained."""
+    model = smooth()
+    for frozen in (model[0][0].weight, model[1][1].bias, *model[2].parameters()):
+        frozen.requires_grad_(False)
+    return model
+
+
+@pytest.mark.parametrize("kind", [ParallelLearner, PrivateServerLearner, SharedServerLearner, LocalLearner])
+def test_frozen_parameters_stay_in_a_batch(kind: Any) -> None:
+    """Parameters that want no gradient are left as they are, and the others learn the same."""
+    ends = [rounds(kind, one, half_frozen, adam()) for one in ("looped", "batched", "measured")]
+    assert all(gap(ends[0], end) <= 1e-9 for end in ends[1:])
+    initial = make(kind, half_frozen, client_data((12, 9, 6), 3)).new_model()
+    assert all(gap(end[:1], state(initial)[:1]) <= 1e-12 for end in ends)  # averages round
+
+
+def test_batched_is_no_reason_to_refuse_dropout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that draws is looped all the same; one made in evaluation mode is checked as it trains."""
+    (tmp_path / "made.py").write_text(
+        "from torch import nn\n"
+        "def dropping():\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.Dropout(0.5), nn.Linear(12, 10))\n"
+        "def evaluated():\n"
+        "    norm = nn.BatchNorm1d(12, momentum=None)\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 12), norm, nn.Linear(12, 10)).eval()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    overrides = ["stop.rounds=1", "schemes=[psl]", "allocation.cut=2", "learning.clients_pass=batched"]
+    model = "model={name: imported, factory: 'made:%s', input_shape: [1, 8, 8], classes: 10}"
+    run = cutlayer.run("quickstart", overrides=[*overrides, model % "dropping"], allow_imports=True)
+    assert {"client part": "looped"} == run.summary["schemes"]["psl"]["clients_pass"]
+    with pytest.raises(ScenarioError, match=r"can't batch this model"):
+        cutlayer.run("quickstart", overrides=[*overrides, model % "evaluated"], allow_imports=True)
