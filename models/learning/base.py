@@ -21,7 +21,7 @@ from .averaging import average_into
 from .client_data import ClientData
 from .client_parts import ClientParts
 from .evaluation import Composite, Evaluation, accuracy, weights_hash
-from .part import Part, Updates, copied_part, new_part
+from .part import Part, Updates, copied_part, draws_values, new_part
 from .passes import Passes
 
 __all__ = ["Learner", "Setup", "stretch"]
@@ -87,9 +87,7 @@ class Learner(ABC):
             rest = self.new_model()[self.cut :] if self.cut else nn.Sequential()
             ends_model = not any(True for _ in rest.parameters())
             self.compression = LearnerCompression(setup.compression, self.seed, ends_model=ends_model)
-        self._stochastic = any(
-            isinstance(module, nn.modules.dropout._DropoutNd) for module in self.new_model().modules()
-        )
+        self._stochastic = draws_values(self.new_model())
 
     def new_model(self) -> nn.Sequential:
         """Return the model with the initial weights that every scheme starts from."""

@@ -172,8 +172,12 @@ class _WholeModel:
 
     def __init__(self, module: nn.Sequential) -> None:
         self.module = module
-        self.tensors = [*module.parameters(), *module.buffers()]
         self.parts: dict[tuple[int, ...], list[Part]] = {}
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Return the parameters and buffers: what is averaged. A unit may have put others in their place."""
+        return [*self.module.parameters(), *self.module.buffers()]
 
 
 def _copied_model(template: nn.Sequential) -> _WholeModel:

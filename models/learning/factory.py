@@ -19,7 +19,7 @@ from .base import Learner, Setup
 from .batches import BatchSampler
 from .client_data import ClientData
 from .mixed import MixedSequential
-from .part import Part
+from .part import Part, draws_values
 from .passes import BatchedPass
 
 __all__ = ["check_batched", "client_data", "load_dataset", "make_learner"]
@@ -86,11 +86,13 @@ def training_device(name: str) -> torch.device:
 
 
 def check_batched(model: Parameters, data: ClientData) -> None:
-    """Raise a PassError if equal parts of this model can't be passed through in one batch."""
+    """Raise a PassError if equal parts of this model can't be passed through in one batch, but should be."""
     images, _ = data.test
     inputs = [images[:2]] * 2
     settings = Optimizer()
-    modules = [find("model", model.name).load()(model).to(images) for _ in inputs]
+    modules = [find("model", model.name).load()(model).to(images).train() for _ in inputs]
+    if draws_values(modules[0]):
+        return
     BatchedPass().forward([Part(module, settings, settings.client_lr) for module in modules], inputs)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ...scenarios.schema import Optimizer
 from ..compression.compressor import LearnerCompression
 
-__all__ = ["Part", "Updates", "copied_part", "new_part"]
+__all__ = ["Part", "Updates", "copied_part", "draws_values", "new_part"]
 
 
 _MANY, _SMALL = 6, 16_384  # tensors, and values in one, where one call for all was measured to be faster
@@ -91,6 +91,11 @@ class Updates:
             for parameter in part.parameters:
                 joined.state[parameter] = part.optimizer.state[parameter]  # one object for both
         return joined
+
+
+def draws_values(model: nn.Module) -> bool:
+    """Tell whether a model has dropout, whose draws are each client's own: its parts are looped."""
+    return any(isinstance(module, nn.modules.dropout._DropoutNd) for module in model.modules())
 
 
 def optimizer_of(parameters: Sequence[nn.Parameter], settings: Optimizer, lr: float) -> torch.optim.Optimizer:

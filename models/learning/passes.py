@@ -178,8 +178,19 @@ class _Stacked:
                 for name, buffer in part.module.named_buffers():
                     buffer.copy_(self._buffers[name][place])
 
-    def take(self, gradients: Sequence[Tensor | None]) -> None:
-        """Give each part its share of the gradients of the stacked parameters."""
+    def take_from(self, outputs: Tensor, given: Tensor, *inputs: Tensor) -> tuple[Tensor | None, ...]:
+        """Give each part its share of the parameters' gradients; return those of inputs that want one."""
+        wanted = [*self.parameters.values(), *inputs]
+        asked = [place for place, tensor in enumerate(wanted) if tensor.requires_grad]
+        found: list[Tensor | None] = [None] * len(wanted)
+        if outputs.requires_grad:
+            gradients = torch.autograd.grad(outputs, [wanted[i] for i in asked], given, allow_unused=True)
+            for place, gradient in zip(asked, gradients, strict=True):
+                found[place] = gradient
+        self._take(found[: len(self.parameters)])
+        return tuple(found[len(self.parameters) :])
+
+    def _take(self, gradients: Sequence[Tensor | None]) -> None:
         for part in self._parts:
             part.zero_grad()
         for place, gradient in enumerate(gradients):
@@ -194,10 +205,7 @@ class _BatchedGraph(Graph):
         self._stacked, self._outputs = stacked, outputs
 
     def backward(self, gradients: Each) -> None:
-        wanted = list(self._stacked.parameters.values())
-        if self._outputs.requires_grad:
-            given = _stacked(gradients)
-            self._stacked.take(torch.autograd.grad(self._outputs, wanted, given, allow_unused=True))
+        self._stacked.take_from(self._outputs, _stacked(gradients))
 
 
 class BatchedPass(Pass):
@@ -224,18 +232,18 @@ class BatchedPass(Pass):
         backwards = inputs[0].requires_grad
         logits = stacked(together.requires_grad_(backwards))
         losses = mean_losses(logits, _stacked(labels))
-        wanted = [*stacked.parameters.values(), *([together] if backwards else [])]
-        gradients = torch.autograd.grad(losses.sum(), wanted, allow_unused=True)
-        stacked.take(gradients[: len(stacked.parameters)])
-        if backwards:
-            for own, gradient in zip(inputs, gradients[-1].unbind(), strict=True):
-                own.grad = gradient
+        (gradient,) = stacked.take_from(losses, torch.ones_like(losses), together)
+        if gradient is not None:
+            for own, mine in zip(inputs, gradient.unbind(), strict=True):
+                own.grad = mine
         return losses.detach()
 
 
 def faster(parts: Sequence[Part], inputs: Each) -> Pass:
     """Return the pass that takes less time there and back through copies of these parts, here and now."""
     copies = copy.deepcopy(list(parts))
+    # of their own too: a looped pass adds to the gradients of its inputs
+    inputs = [own.detach().requires_grad_(own.requires_grad) for own in inputs]
 
     def time_s(one: Pass) -> float:
         began_s = _now_s(inputs[0])

@@ -208,6 +208,13 @@ def test_slots_are_fair() -> None:
         assert [2.0, 2.0] == held_s, "in every cycle each has one slot"
 
 
+def test_turns_go_by_number_whoever_began_first() -> None:
+    """Clients 2, 0, 1 begin in this order, with 4 bits at 1 bit/s in slots of 2 s: two rounds of 2, 0, 1."""
+    three = links([1.0] * 3, [1.0] * 3, [1.0] * 3)
+    table = run(world(3, Turns(three, uplink=True, slot_s=2.0)), [[(0.5, 4)], [(1.0, 4)], [(0.0, 4)]])
+    assert [10.0, 12.0, 8.0] == [of(table, i)["end_s"].item() for i in range(3)]
+
+
 def processor_sharing(bits: list[float], rates_bps: list[float]) -> list[float]:
     """Return the ends if n transfers have an n-th of the time each: needs of air time in rising order."""
     needs_s = np.array(bits) / rates_bps

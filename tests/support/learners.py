@@ -68,6 +68,28 @@ def linear_server() -> nn.Sequential:
     )
 
 
+class Counting(nn.Module):
+    """A unit with a parameter that it does not use, whose buffers are assigned rather than written to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.ones(3))
+        self.register_buffer("mean", torch.zeros(SHAPE))
+        self.register_buffer("passes", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the inputs less their running mean."""
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * inputs.detach().mean(dim=0)
+            self.passes = self.passes + 1
+        return inputs - self.mean.detach()
+
+
+def counting() -> nn.Sequential:
+    """Return a model that begins with such a unit."""
+    return nn.Sequential(Counting(), *smooth())
+
+
 def make(
     learner: Callable[..., Learner],
     build: Callable[[], nn.Sequential],

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from learners import adam, client_data, gap, make, mean_loss, normed, sgd, smooth, state
+from learners import adam, client_data, counting, gap, make, mean_loss, normed, sgd, smooth, state
 from torch import Tensor, nn
 
 from cutlayer.models.learning.chain import ChainLearner
@@ -270,3 +270,15 @@ def test_dropout_draws_from_streams_of_its_own() -> None:
     learner.local_steps(EVERYONE, 1)
     assert 3 * 2 * 3 == len(masks)
     assert all(not torch.equal(one, other) for n, one in enumerate(masks) for other in masks[:n])
+
+
+def test_buffers_that_a_unit_assigns_are_averaged() -> None:
+    """With one rate on both sides a chain has the buffers of federated averaging, assigned ones too."""
+    data = client_data((12, 9, 6), 4)
+    chain = make(ChainLearner, counting, data, bounds=((0, 2, 5),) * 3, at_client=(True, False))
+    whole = make(LocalLearner, counting, data, cut=0)
+    for learner in (chain, whole):
+        for number in (1, 2):
+            learner.local_steps((0, 1, 2), number)
+            learner.average((0, 1, 2))
+    assert gap(whole_model(chain), whole_model(whole)) <= 1e-12

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from cutlayer.models.learning.centralised import UnionLearner
 from cutlayer.models.learning.client_data import ClientData
 from cutlayer.models.learning.federated import LocalLearner
-from cutlayer.models.learning.parallel import ParallelLearner
+from cutlayer.models.learning.parallel import ParallelLearner, frozen_statistics
 from cutlayer.models.learning.relay import RelayLearner
 from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
 from cutlayer.scenarios.schema import Optimizer
@@ -380,3 +380,11 @@ def test_dropout_draws_from_its_own_stream() -> None:
         assert torch.equal(untouched, torch.get_rng_state())
         results.append(everything(learner))
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+
+def test_frozen_statistics_are_as_before_afterwards() -> None:
+    """Batch norms that track statistics do so again, and those that track none still track none."""
+    norms = nn.Sequential(nn.BatchNorm1d(2), nn.BatchNorm1d(2, track_running_stats=False))
+    with frozen_statistics(norms):
+        assert [False, False] == [norm.track_running_stats for norm in norms]
+    assert [True, False] == [norm.track_running_stats for norm in norms]

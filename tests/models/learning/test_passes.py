@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learners import CLASSES, SHAPE, adam, client_data, gap, make, normed, sgd, smooth, state
+from learners import CLASSES, SHAPE, adam, client_data, counting, gap, make, normed, sgd, smooth, state
 from torch import Tensor, nn
 
 import cutlayer
@@ -21,6 +21,7 @@ from cutlayer.models.learning.parallel import ParallelLearner
 from cutlayer.models.learning.part import Part, Updates
 from cutlayer.models.learning.passes import BatchedPass, LoopedPass, Pass, PassError, faster
 from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
+from cutlayer.scenarios.compression import Compression, Dropout, Pruning
 from cutlayer.scenarios.faults import ScenarioError
 from cutlayer.scenarios.schema import Optimizer
 
@@ -168,16 +169,34 @@ def test_what_cannot_be_batched_is_told() -> None:
     assert "looped" == faster(parts, inputs).name
 
 
+def dropping() -> nn.Sequential:
+    """Return a model that draws on both sides of its cut."""
+    return nn.Sequential(
+        nn.Sequential(nn.Flatten(), nn.Linear(16, 9), nn.Dropout(0.5)),
+        nn.Linear(9, 7),
+        nn.Sequential(nn.Dropout(0.5), nn.Linear(7, CLASSES)),
+    )
+
+
+@pytest.mark.parametrize("kind", [PrivateServerLearner, LocalLearner])
+def test_what_a_client_draws_is_its_own(kind: Any) -> None:
+    """Client 2 learns the same to the bit, alone in the round or behind others."""
+    ends = []
+    for members in ((2,), (0, 2), (0, 1, 2)):
+        learner = make(kind, dropping, client_data((12, 9, 6), 3))
+        if kind is LocalLearner:
+            learner.local_steps(members, 1)
+        else:
+            learner.client_forward(members, 1)
+            learner.server_step(0, 1)
+            learner.client_step()
+        parts = [learner.clients[2], *([] if kind is LocalLearner else [learner.server_for(2)])]
+        ends.append(state(*(part.module for part in parts)))
+    assert gap(ends[0], ends[1]) == gap(ends[0], ends[2]) == 0
+
+
 def test_what_draws_is_looped() -> None:
     """Dropout draws from a stream of each client's own, batched or not."""
-
-    def dropping() -> nn.Sequential:
-        return nn.Sequential(
-            nn.Sequential(nn.Flatten(), nn.Linear(16, 9), nn.Dropout(0.5)),
-            nn.Linear(9, 7),
-            nn.Linear(7, CLASSES),
-        )
-
     looped, batched = (rounds(ParallelLearner, one, dropping, adam()) for one in ("looped", "batched"))
     assert gap(looped, batched) == 0
 
@@ -264,3 +283,124 @@ def test_a_model_that_cannot_be_batched_is_refused_before_it_runs(
         cutlayer.run("quickstart", overrides=batched, allow_imports=True)
     assert str(told.value).endswith("looped can")
     cutlayer.run("quickstart", overrides=overrides, allow_imports=True)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=["sgd", "momentum", "adam"])
+def test_another_company_of_the_same_size_is_updated(rule: Optimizer) -> None:
+    """A part that has a gradient moves, and one that was updated last time does not, though as many are."""
+    parts = parts_of(smooth, 3)
+    updates = Updates(rule, 0.1)
+    for members in ((0, 1), (1, 2), (0, 2)):
+        before = [[p.detach().clone() for p in part.parameters] for part in parts]
+        for place in members:
+            for p in parts[place].parameters:
+                p.grad = torch.ones_like(p)
+        updates.step([parts[place] for place in members])
+        for place, (part, old) in enumerate(zip(parts, before, strict=True)):
+            stayed = all(torch.equal(*pair) for pair in zip(part.parameters, old, strict=True))
+            assert stayed == (place not in members)
+
+
+def test_unused_parameters_and_assigned_buffers_are_batched() -> None:
+    """Each part has its own running mean; counters stay whole numbers; unused parameters get no gradient."""
+    labels = torch.arange(3 * ROWS).view(3, ROWS) % CLASSES
+    found = {}
+    for one in (LoopedPass(), BatchedPass()):
+        parts, inputs = parts_of(counting, 3), [own.detach() for own in random_inputs(3)]
+        for _ in range(2):
+            graph = one.forward(parts, inputs)
+            graph.backward([torch.cos(own.detach()) for own in graph.outputs])
+            one.losses(parts, inputs, labels)
+        found[one.name] = [*gradients_of(parts), *state(*(part.module for part in parts))]
+        assert [4, 4, 4] == [int(part.module[0].passes) for part in parts]
+        assert all(part.module[0].unused.grad is None for part in parts)
+    assert gap(found["looped"], found["batched"]) <= TOLERANCE[torch.float64]
+    assert float(found["batched"][-1].abs().max()) > 0
+
+
+def test_what_is_compressed_is_looped() -> None:
+    """What a compression counts and draws is each client's own, whatever pass is asked for."""
+    compression = Compression(pruning=Pruning(share=0.3), dropout=Dropout(share=0.4))
+    ends = []
+    for one in ("looped", "batched", "measured"):
+        learner = make(
+            PrivateServerLearner,
+            smooth,
+            client_data((12, 9, 6), 3),
+            compression=compression,
+            clients_pass=one,
+        )
+        for number in (1, 2):
+            learner.client_forward((0, 1, 2), number)
+            learner.server_step(0, number)
+            learner.client_step()
+        assert {"looped"} == set(learner.chosen_passes.values())
+        ends.append(state(*(module for composite in learner.composites() for module in composite)))
+    assert gap(ends[0], ends[1]) == gap(ends[0], ends[2]) == 0
+
+
+def test_a_choice_is_made_once_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who goes on from a checkpoint takes over what was measured, and does not measure again."""
+    measured = []
+    monkeypatch.setattr(passes_module, "faster", lambda *found: (measured.append(1), BatchedPass())[1])
+    data = client_data((12, 9, 6), 3)
+    learner = make(PrivateServerLearner, smooth, data, clients_pass="measured")
+    for number in (1, 2):
+        learner.client_forward((0, 1, 2), number)
+        learner.server_step(0, number)
+        learner.client_step()
+        kept, learner = learner.state(), make(PrivateServerLearner, smooth, data, clients_pass="measured")
+        learner.go_on_from(kept)
+    assert {"client part": "batched", "server part": "batched"} == learner.chosen_passes
+    assert 2 == len(measured)
+
+
+@pytest.mark.parametrize("chosen", [LoopedPass, BatchedPass])
+def test_a_measured_round_is_that_of_the_chosen_pass(
+    chosen: type[Pass], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the timing did before it leaves nothing in the gradients that go back to the clients."""
+
+    def chosen_after_timing(*found: Any) -> Pass:
+        faster(*found)
+        return chosen()
+
+    monkeypatch.setattr(passes_module, "faster", chosen_after_timing)
+    asked, measured = (rounds(PrivateServerLearner, one, smooth, sgd()) for one in (chosen.name, "measured"))
+    assert gap(asked, measured) == 0
+
+
+def half_frozen() -> nn.Sequential:
+    """Return a model of which some parameters are not trained."""
+    model = smooth()
+    for frozen in (model[0][0].weight, model[1][1].bias, *model[2].parameters()):
+        frozen.requires_grad_(False)
+    return model
+
+
+@pytest.mark.parametrize("kind", [ParallelLearner, PrivateServerLearner, SharedServerLearner, LocalLearner])
+def test_frozen_parameters_stay_in_a_batch(kind: Any) -> None:
+    """Parameters that want no gradient are left as they are, and the others learn the same."""
+    ends = [rounds(kind, one, half_frozen, adam()) for one in ("looped", "batched", "measured")]
+    assert all(gap(ends[0], end) <= 1e-9 for end in ends[1:])
+    initial = make(kind, half_frozen, client_data((12, 9, 6), 3)).new_model()
+    assert all(gap(end[:1], state(initial)[:1]) <= 1e-12 for end in ends)  # averages round
+
+
+def test_batched_is_no_reason_to_refuse_dropout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that draws is looped all the same; one made in evaluation mode is checked as it trains."""
+    (tmp_path / "made.py").write_text(
+        "from torch import nn\n"
+        "def dropping():\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.Dropout(0.5), nn.Linear(12, 10))\n"
+        "def evaluated():\n"
+        "    norm = nn.BatchNorm1d(12, momentum=None)\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 12), norm, nn.Linear(12, 10)).eval()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    overrides = ["stop.rounds=1", "schemes=[psl]", "allocation.cut=2", "learning.clients_pass=batched"]
+    model = "model={name: imported, factory: 'made:%s', input_shape: [1, 8, 8], classes: 10}"
+    run = cutlayer.run("quickstart", overrides=[*overrides, model % "dropping"], allow_imports=True)
+    assert {"client part": "looped"} == run.summary["schemes"]["psl"]["clients_pass"]
+    with pytest.raises(ScenarioError, match=r"can't batch this model"):
+        cutlayer.run("quickstart", overrides=[*overrides, model % "evaluated"], allow_imports=True)
