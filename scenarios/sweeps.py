@@ -83,8 +83,12 @@ class SweepFigure(Section):
 
     def named_keys(self) -> dict[tuple[str, ...], str]:
         """Return the keys that a point's place in the figure depends on, by where the figure names them."""
-        named = {("x",): self.x, ("lines",): self.lines, ("panels",): self.panels}
-        named["best_over", "key"] = self.best_over.key if self.best_over else None
+        named: dict[tuple[str, ...], str | None] = {
+            ("x",): self.x,
+            ("lines",): self.lines,
+            ("panels",): self.panels,
+            ("best_over", "key"): self.best_over.key if self.best_over else None,
+        }
         return {place: key for place, key in named.items() if key is not None}
 
     def told_apart_by(self) -> set[str]:
