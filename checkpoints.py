@@ -15,13 +15,14 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from .analysis.run import RunFolderError, write_whole
 from .code_version import versions
 from .recording import LearntRounds, LearntState
+from .scenarios.differences import differences
+from .scenarios.faults import ScenarioError
 from .scenarios.loading import Loaded, scenario_yaml
 from .scenarios.named_files import content_digest, named_files
 from .sim.record import Rows, read_rows
@@ -34,6 +35,9 @@ if TYPE_CHECKING:  # a timeline alone does without torch
     from .models.learning.client_data import ClientData
 
 __all__ = ["CheckpointError", "Checkpoints", "News", "SchemeCheckpoints", "Stopped", "checkpoint_place"]
+
+_MOST_TOLD = 3
+"""Keys in which another run differs that its refusal names."""
 
 
 class CheckpointError(Exception):
@@ -117,13 +121,13 @@ class Checkpoints:
     def _check(self) -> None:
         try:
             made = json.loads(self._told.read_text(encoding="utf-8"))
-            then, made_by = made["scenario"].split("\n"), dict(made["versions"])
+            told, made_by = differences(self._scenario, made["scenario"]), dict(made["versions"])
             files, self._samples = dict(made.get("files", {})), made.get("samples")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RunFolderError(f"{self.place} cannot be read: {error}") from None
-        for line, was in zip_longest(self._scenario.split("\n"), then, fillvalue=""):
-            if line != was:
-                self._refuse(f"the scenario has {line.strip()!r} where it had {was.strip()!r}")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ScenarioError) as error:
+            raise _damaged(self._told, error) from None
+        if told:
+            more = f", and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
+            self._refuse(f"{'; '.join(told[:_MOST_TOLD])}{more}")
         for name in sorted({*self._versions, *made_by}):
             if self._versions.get(name) != made_by.get(name):
                 self._refuse(f"{name} is {self._versions.get(name)}, and was {made_by.get(name)}")
@@ -188,7 +192,7 @@ class SchemeCheckpoints:
     ----------
     stopped : Stopped or None
         The last checkpoint; None where there is none.
-    done : the scheme's results, and the names in its rows; None where it has not ended
+    done : the scheme's results, the names in its rows, and its last round; None where it has not ended
     """
 
     def __init__(self, place: Path, number: int, every: int) -> None:
@@ -200,7 +204,7 @@ class SchemeCheckpoints:
             self._size, self.stopped = _load(self._state)
         with self._log.open("ab") as file:
             if file.tell() < self._size:
-                raise RunFolderError(f"{self._log} cannot be read: its end is missing")
+                raise _damaged(self._log, "its end is missing")
             file.truncate(self._size)  # what was written after the last checkpoint
 
     def log(self) -> Iterator[Rows | News]:
@@ -264,4 +268,8 @@ def _unpickled(file: BinaryIO, path: Path) -> Any:
     try:
         return pickle.load(file)
     except Exception as error:  # whatever a broken file may raise
-        raise RunFolderError(f"{path} cannot be read: {error}") from None
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, why: object) -> RunFolderError:
+    return RunFolderError(f"{path} cannot be read: {why}; delete {path.parent} to begin anew")

@@ -35,7 +35,7 @@ from .staging import make_world, scheme_learner
 __all__ = ["OnRound", "SchemeRun", "make_world", "run_scheme", "scheme_learner"]
 
 OnRound: TypeAlias = Callable[[str, RoundResult], None]
-"""Called with a scheme's label after each of its rounds."""
+"""Called with a scheme's label after each of its rounds; of a run that had ended before, after its last."""
 
 
 SPILL_ROWS = 2**17
@@ -78,12 +78,13 @@ def run_scheme(
     """
     if checkpoints is not None and checkpoints.done is not None:
         done: SchemeRun
-        done, record = checkpoints.done
+        done, record, last = checkpoints.done
         recording = SchemeRecording(record, _identity(experiment, scheme), writer)
         for part in checkpoints.log():
             if not isinstance(part, News):
                 recording.add(part)
         recording.finish()
+        on_round(done.label, last)
         return done
     return _Session(experiment, scheme, plan, writer, checkpoints).run(on_round)
 
@@ -112,6 +113,7 @@ class _Session:
         self._recording = SchemeRecording(self._world.record, self._identity, writer)
         self._learnt = Learnt(stopped.learnt if stopped else None)
         self._progress = stopped.progress if stopped else Progress()
+        self._last: RoundResult | None = None
         if checkpoints is not None and stopped is not None:
             for part in checkpoints.log():
                 self._add(part)
@@ -146,6 +148,7 @@ class _Session:
         """Note a finished round, and make a checkpoint if one is due."""
         cut = "|".join(cut_list(self._scheme, self._scheme.cut, devices=1))
         self._learnt.add(result, cut, self._world.drawn)
+        self._last = result
         checkpoints = self._checkpoints
         due = checkpoints is not None and result.number % checkpoints.every == 0 and not result.is_last
         if due or self._world.record.num_kept >= SPILL_ROWS:
@@ -199,7 +202,7 @@ class _Session:
         self._recording.finish()
         run = self._results(interrupted=interrupted)
         if self._checkpoints is not None and not interrupted:
-            self._checkpoints.finish(run, record.emptied())
+            self._checkpoints.finish(run, record.emptied(), self._last)
         return run
 
     def _results(self, *, interrupted: bool) -> SchemeRun:

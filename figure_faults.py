@@ -8,16 +8,17 @@ import pandas as pd
 
 from .analysis.sweep_statistics import ambiguous, unknown_names
 from .scenarios.faults import Fault
-from .scenarios.sweeps import SweepFigure
+from .scenarios.sweeps import Sweep, SweepFigure, wrong_figures
 
-__all__ = ["mixed_points", "names_of_nothing"]
+__all__ = ["names_of_nothing", "wrong_keys"]
 
 
-def mixed_points(figures: Sequence[SweepFigure], points: pd.DataFrame) -> list[Fault]:
-    """Return a fault for each figure in which points that differ would fall on one place."""
-    faults = []
-    for number, figure in enumerate(figures):
-        if keys := ambiguous(points, figure):
+def wrong_keys(sweep: Sweep, points: pd.DataFrame) -> list[Fault]:
+    """Return faults of the keys that figures name, and of those without which points fall on one place."""
+    faults = wrong_figures(sweep)
+    wrong = {fault.path[2] for fault in faults}
+    for number, figure in enumerate(sweep.figure):
+        if number not in wrong and (keys := ambiguous(points, figure)):
             text = (
                 f"points that differ in {', '.join(keys)} fall on one place;"
                 " name a key as lines, panels or best_over"

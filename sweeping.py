@@ -14,7 +14,7 @@ from .analysis.run import RunFolderError
 from .analysis.sweep_folder import SweepFolder, SweepResult, load_sweep, point_table
 from .analysis.sweep_report import draw_figures
 from .code_version import versions
-from .figure_faults import mixed_points, names_of_nothing
+from .figure_faults import names_of_nothing, wrong_keys
 from .locks import sweep_lock
 from .scenarios.faults import Fault
 from .scenarios.loading import scenario_yaml
@@ -69,7 +69,8 @@ class Sweeping:
     Raises
     ------
     ScenarioError
-        With all faults of the scenario and its points at once, but those of data, plans and gains.
+        With all faults of the scenario and its points at once, but those of data, plans and gains, and those
+        of figures alone: a run or an estimate tells them all.
     RunFolderError
         If the folder holds something else.
     """
@@ -95,8 +96,6 @@ class Sweeping:
         folder = Path(out or Path("sweeps") / _stem(self.loaded.scenario.name))
         self.folder = SweepFolder(folder, table)
         self.folder.check()
-        if faults := mixed_points(self.figures, table):
-            raise self.loaded.error(faults)
         # more points than cores would only slow each other down
         threads = max(p.loaded.scenario.learning.threads if p.loaded.scenario.learning else 1 for p in points)
         self.jobs = jobs or max(1, cores() // threads)
@@ -237,21 +236,24 @@ class Sweeping:
                 )
 
     def _check(self, tasks: Sequence[Task], workers: Workers, on_progress: OnProgress) -> None:
+        sweep = self.loaded.scenario.sweep
+        figures = wrong_keys(sweep, self.folder.points) if sweep else []
         if tasks:
-            self._check_names(workers)
+            figures += self._wrong_names(workers)
         found: dict[str, tuple[Fault, ...]] = {}
         for task, future in workers.each(sweep_tasks.faults, tasks):
             # a worker that dies here will again when it runs the point, and it is recorded there
             found[task.point.name] = () if future.exception() else future.result()
             on_progress("checking", len(found), 0, len(tasks), None)
         faulty = [(p.told, found[p.name]) for p in self.points.values() if found.get(p.name)]
-        if faulty:
-            raise gathered(faulty, len(self.points), self.loaded.source)
+        if faulty or figures:
+            placed = self.loaded.error(figures).placed()
+            raise gathered(faulty, len(self.points), self.loaded.source, placed)
 
-    def _check_names(self, workers: Workers) -> None:
-        """Refuse figures of columns and labels that the tables will not have, as first rounds show."""
+    def _wrong_names(self, workers: Workers) -> list[Fault]:
+        """Return a fault for each figure's column and label that no table will have, as first rounds show."""
         if not self.figures:
-            return
+            return []
         # tables have the columns of all schemes; the labels, which follow from parameters, are read off
         kinds: dict[tuple[str, ...], Task] = {}
         labels = []
@@ -262,10 +264,9 @@ class Sweeping:
             kinds.setdefault(tuple(scheme.name for scheme in schemes), task)
         found = [future for _, future in workers.each(sweep_tasks.first_rows, kinds.values())]
         if not found or any(future.exception() for future in found):
-            return  # what is wrong with a point is told with the others' faults
+            return []  # what is wrong with a point is told with the others' faults
         rows = [future.result() for future in found]
-        if faults := names_of_nothing(self.figures, self.folder.points, labels, rows):
-            raise self.loaded.error(faults)
+        return names_of_nothing(self.figures, self.folder.points, labels, rows)
 
     def _run(self, tasks: Sequence[Task], workers: Workers, on_progress: OnProgress) -> None:
         done, failed, written_s = len(self.points) - len(tasks), 0, time.monotonic()

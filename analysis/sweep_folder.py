@@ -91,11 +91,20 @@ def point_table(
 
 
 def scheme_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a row a label of a run's summary: the label and its figures, the cut as a text."""
+    """Return a row a label of a run's summary: the label and its figures, the cut and mappings as texts."""
     return [
-        {"label": label, **figures, "cut": _cut_text(figures["cut"])}
+        {
+            "label": label,
+            **{name: _mapping_text(f) if isinstance(f, Mapping) else f for name, f in figures.items()},
+            "cut": _cut_text(figures["cut"]),
+        }
         for label, figures in summary["schemes"].items()
     ]
+
+
+def _mapping_text(figures: Mapping[str, Any]) -> str:
+    """Return figures as JSON; nothing where there are none."""
+    return json.dumps(figures, ensure_ascii=False) if figures else ""
 
 
 def _cut_text(cut: int | Sequence[int] | None) -> str:

@@ -17,6 +17,7 @@ from .named import SchemeParameters
 from .overrides import override
 from .schema import Scenario
 from .section import closest
+from .sweeps import wrong_figures
 from .yaml_text import dump_yaml, parse_yaml
 
 __all__ = [
@@ -115,8 +116,13 @@ def read_scenario(where: str | Path, overrides: Sequence[str] = ()) -> Draft:
     return Draft(data, path.parent, source, lines, overridden, faults)
 
 
-def check_scenario(draft: Draft) -> Loaded:
+def check_scenario(draft: Draft, *, figures: bool = True) -> Loaded:
     """Return the checked scenario.
+
+    Parameters
+    ----------
+    draft : the scenario as plain data
+    figures : whether those of its sweep are checked too
 
     Raises
     ------
@@ -132,6 +138,8 @@ def check_scenario(draft: Draft) -> Loaded:
     scenario = _labelled(scenario)
     loaded = Loaded(scenario, draft.source, draft.lines, draft.overridden)
     faults += inconsistencies(scenario)
+    if figures and scenario.sweep is not None:
+        faults += wrong_figures(scenario.sweep)
     if faults:
         raise loaded.error(faults)
     return loaded

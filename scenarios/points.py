@@ -15,7 +15,7 @@ from .loading import Draft, Loaded, check_scenario, read_scenario, scenario_yaml
 from .named_files import content_digest, named_files
 from .overrides import set_key
 from .schema import Scenario
-from .sweeps import combinations
+from .sweeps import combinations, wrong_figures
 
 __all__ = ["Point", "gathered", "load_points"]
 
@@ -54,10 +54,11 @@ def load_points(where: str | Path, overrides: Sequence[str] = ()) -> tuple[Loade
     Raises
     ------
     ScenarioError
-        With all faults of all points at once.
+        With all faults of all points at once, and those of figures with them; faults of figures alone are
+        left to be told with others.
     """
     draft = read_scenario(where, overrides)
-    loaded = check_scenario(draft)
+    loaded = check_scenario(draft, figures=False)
     sweep = loaded.scenario.sweep
     if sweep is None:
         raise loaded.error([Fault((), "has no sweep section; cutlayer run takes a scenario without one")])
@@ -73,8 +74,10 @@ def load_points(where: str | Path, overrides: Sequence[str] = ()) -> tuple[Loade
             continue
         points.append(Point(_name(point.scenario, contents), values, point))
     if faults:
-        raise gathered(faults, len(points) + len(faults), loaded.source)
-    _refuse_twins(points, loaded)
+        others = loaded.error(wrong_figures(sweep)).placed()
+        raise gathered(faults, len(points) + len(faults), loaded.source, others)
+    if twins := _twins(points):
+        raise loaded.error([*twins, *wrong_figures(sweep)])
     return loaded, points
 
 
@@ -110,7 +113,9 @@ def _point_draft(draft: Draft, chosen: Mapping[str, tuple[Any, KeyPath]]) -> Dra
     return point
 
 
-def gathered(found: Sequence[tuple[str, Sequence[Fault]]], total: int, source: str) -> ScenarioError:
+def gathered(
+    found: Sequence[tuple[str, Sequence[Fault]]], total: int, source: str, others: Sequence[Fault] = ()
+) -> ScenarioError:
     """Return the faults of several points as one error: each fault once, with the first point that has it.
 
     Parameters
@@ -119,16 +124,17 @@ def gathered(found: Sequence[tuple[str, Sequence[Fault]]], total: int, source: s
     total : int
         Number of all points: a fault of each of them names none.
     source : name of the file
+    others : faults of no point, their places filled in
     """
     counts = Counter(fault for _, faults in found for fault in dict.fromkeys(faults))
     first: dict[Fault, str] = {}
     for told, faults in found:
         for fault in faults:
             first.setdefault(fault, told)
-    merged = []
+    merged = list(others)
     for fault, count in counts.items():
-        others = f" and {count - 1} points more" if count > 1 else ""
-        where = f" (at {first[fault]}{others})" if count < total else ""
+        more = f" and {count - 1} points more" if count > 1 else ""
+        where = f" (at {first[fault]}{more})" if count < total else ""
         merged.append(replace(fault, message=fault.message + where))
     return ScenarioError(sorted(merged, key=_place), source)
 
@@ -138,9 +144,11 @@ def _place(fault: Fault) -> tuple[str, int]:
     return (source, int(line)) if line.isdigit() else (str(fault.place), 0)
 
 
-def _refuse_twins(points: Sequence[Point], loaded: Loaded) -> None:
+def _twins(points: Sequence[Point]) -> list[Fault]:
+    """Return a fault for the first point that is the scenario of another."""
     known: dict[str, Point] = {}
     for point in points:
         twin = known.setdefault(point.name, point)
         if twin is not point:
-            raise loaded.error([Fault(("sweep",), f"two points are one scenario: {twin.told}; {point.told}")])
+            return [Fault(("sweep",), f"two points are one scenario: {twin.told}; {point.told}")]
+    return []

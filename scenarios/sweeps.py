@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from .faults import Fault
 from .fields import Index, PositiveInt
 from .section import Section
 
-__all__ = ["BestOver", "Sweep", "SweepFigure", "combinations", "swept_keys"]
+__all__ = ["BestOver", "Sweep", "SweepFigure", "combinations", "swept_keys", "wrong_figures"]
 
 
 _TABLES = ("points", "rounds", "schemes", "wall_times")
@@ -80,10 +81,19 @@ class SweepFigure(Section):
                 raise ValueError("normalise_to is a key of kind line or bar: rounds of schemes are not alike")
         return self
 
+    def named_keys(self) -> dict[tuple[str, ...], str]:
+        """Return the keys that a point's place in the figure depends on, by where the figure names them."""
+        named: dict[tuple[str, ...], str | None] = {
+            ("x",): self.x,
+            ("lines",): self.lines,
+            ("panels",): self.panels,
+            ("best_over", "key"): self.best_over.key if self.best_over else None,
+        }
+        return {place: key for place, key in named.items() if key is not None}
+
     def told_apart_by(self) -> set[str]:
         """Return the keys that a point's place in the figure depends on."""
-        named = {self.x, self.lines, self.panels, self.best_over.key if self.best_over else None}
-        return {key for key in named if key is not None}
+        return set(self.named_keys().values())
 
 
 class Sweep(Section):
@@ -113,32 +123,32 @@ class Sweep(Section):
                 raise ValueError(f"{key!r} is no dotted key of a scenario such as devices.count")
         return self
 
-    @model_validator(mode="after")
-    def _figures_name_what_is_swept(self) -> Sweep:
-        names = Counter(Path(figure.file).stem for figure in self.figure)
-        if twins := [name for name, count in names.items() if count > 1]:
-            raise ValueError(
-                f"figure: {', '.join(twins)} is the name of several; each needs a file of its own"
-            )
-        known = {*swept_keys(self), "label"}
-        for figure in self.figure:
-            if figure.lines == "label":
-                raise ValueError(
-                    f"figure {figure.file}: each label has a line already; leave out lines: label"
-                )
-            named = figure.told_apart_by() - ({"round", "end_s"} if figure.kind == "curves" else set())
-            if named - known:
-                told = ", ".join(sorted(named - known))
-                raise ValueError(
-                    f"figure {figure.file}: {told} is not swept; swept: {', '.join(sorted(known))}"
-                )
-        return self
-
 
 def swept_keys(sweep: Sweep) -> tuple[str, ...]:
     """Return the dotted keys that points differ in, without the seed, in the order of the file."""
     listed = dict.fromkeys(key for entry in sweep.list for key in entry)
     return tuple(key for key in (*sweep.grid, *sweep.zip, *listed) if key != "seed")
+
+
+def wrong_figures(sweep: Sweep) -> list[Fault]:
+    """Return what is wrong with the sweep's figures as they stand there, whatever the points are."""
+    known = {*swept_keys(sweep), "label"}
+    names: set[str] = set()
+    faults = []
+    for number, figure in enumerate(sweep.figure):
+        place = ("sweep", "figure", number)
+        name = Path(figure.file).stem
+        if name in names:
+            faults.append(Fault((*place, "file"), f"{name} is the name of several; each needs its own"))
+        names.add(name)
+        for inner, key in figure.named_keys().items():
+            if inner == ("lines",) and key == "label":
+                text = "each label has a line already; leave out lines: label"
+                faults.append(Fault((*place, *inner), text))
+            elif key not in known and (inner != ("x",) or figure.kind != "curves"):
+                text = f"{key} is not swept; swept: {', '.join(sorted(known))}"
+                faults.append(Fault((*place, *inner), text))
+    return faults
 
 
 def combinations(sweep: Sweep, seed: int) -> list[dict[str, tuple[Any, tuple[str | int, ...]]]]:

@@ -17,15 +17,22 @@ from cutlayer import checkpoints
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"seed": 4}, "the scenario has 'seed: 4' where it had 'seed: 3'"),
-        ({"overrides": ["batch_size=9"]}, "the scenario has 'batch_size: 9' where it had 'batch_size: 8'"),
+        ({"seed": 4}, "seed is 4, and was 3; run it"),
+        ({"overrides": ["batch_size=9"]}, "batch_size is 9, and was 8; run it"),
+        ({"schemes": ["psl"]}, "schemes.1: sfl was there; run it"),
+        ({"overrides": ["schemes=[sl]"]}, "schemes.0 is sl, and was psl; schemes.1: sfl was there; run it"),
+        ({"overrides": ["stop.accuracy=0.5", "learning.dataset=digits"]}, "learning: .* was not there"),
+        (
+            {"overrides": ["devices.count=4", "batch_size=9", "stop.rounds=6"], "seed": 4},
+            "seed is 4, and was 3; stop.rounds is 6, and was 5; batch_size is 9, and was 8, and 1 more;",
+        ),
     ],
 )
 def test_another_run_does_not_go_on(
     changed: dict[str, Any], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another scenario or seed is refused with what differs, and the checkpoints are left as they are."""
-    path = scenario(tmp_path, schemes=["psl"])
+    """Another scenario or seed is refused by the keys that differ; the checkpoints stay as they are."""
+    path = scenario(tmp_path, schemes=["psl", "sfl"])
     stopped(path, monkeypatch)
     before = contents(tmp_path / "out.checkpoint")
     with pytest.raises(cutlayer.RunFolderError, match=told):
@@ -61,12 +68,13 @@ def test_checkpoints_need_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["0.state", "0.log", "run.json"])
 def test_a_broken_checkpoint_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that was cut short is refused by its name, and nothing is made of it."""
+    """A file that was cut short is refused by its name, with what to do, and nothing is made of it."""
     path = scenario(tmp_path, schemes=["psl"])
     stopped(path, monkeypatch)
     file = tmp_path / "out.checkpoint" / name
     file.write_bytes(file.read_bytes()[:20])
-    with pytest.raises(cutlayer.RunFolderError, match="cannot be read"):
+    told = rf"{name} cannot be read: .*; delete {tmp_path}/out\.checkpoint to begin anew$"
+    with pytest.raises(cutlayer.RunFolderError, match=told):
         cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

@@ -16,6 +16,12 @@ from stopped_runs import Killed, contents, scenario
 import cutlayer
 from cutlayer import checkpoints
 from cutlayer.analysis import run as analysis_run
+from cutlayer.checkpoints import Checkpoints
+from cutlayer.experiment import OnRound
+from cutlayer.preparation import prepare
+from cutlayer.runner import run_loaded
+from cutlayer.scenarios.loading import load_scenario
+from cutlayer.sim.schemes.engine import RoundResult
 
 LEARNING = {
     "dataset": "digits",
@@ -275,3 +281,26 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
     cutlayer.run(path, out=tmp_path / "at once")
     assert contents(tmp_path / "at once") == contents(tmp_path / "in parts")
     assert not (tmp_path / "in parts.checkpoint").exists()
+
+
+def test_what_has_ended_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Going on, a scheme that has ended is told by its last round, and the others by those that are run."""
+    loaded = load_scenario(scenario(tmp_path, schemes=["psl", "sfl"]))
+    told: list[tuple[str, RoundResult]] = []
+
+    def tell(label: str, result: RoundResult) -> None:
+        told.append((label, result))
+
+    def tell_and_be_killed(label: str, result: RoundResult) -> None:
+        if (label, result.number) == ("sfl", 3):
+            raise Killed
+
+    def run(on_round: OnRound) -> None:
+        run_loaded(prepare(loaded), on_round, checkpoints=Checkpoints(tmp_path / "out", 2, loaded))
+
+    run_loaded(prepare(loaded), tell)
+    at_once, told = told, []
+    with pytest.raises(Killed):
+        run(tell_and_be_killed)
+    run(tell)
+    assert repr([at_once[4], *at_once[7:]]) == repr(told)  # no loss is NaN, which equals nothing

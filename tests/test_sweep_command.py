@@ -329,6 +329,30 @@ def test_figures_of_what_will_not_be_are_told_before(figure: str, told: str, tmp
     assert [scenario] == list(tmp_path.iterdir())
 
 
+def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    """Faults of figures' keys, columns and labels come in one message, each at its line."""
+    figures = """\
+  figure:
+    - {file: a, x: devices.count, y: height, lines: label}
+    - {file: b, x: label, y: energy_j, normalise_to: fl}
+"""
+    scenario = written(tmp_path, SWEEP + figures)
+    with pytest.raises(cutlayer.ScenarioError) as caught:
+        in_threads(scenario, tmp_path / "out").run()
+    assert [
+        ("sweep.figure.0.lines", 11),
+        ("sweep.figure.0.y", 11),
+        ("sweep.figure.1", 12),
+        ("sweep.figure.1.normalise_to", 12),
+    ] == [(fault.key, int(str(fault.place).rpartition(":")[2])) for fault in caught.value.faults]
+    little = ["devices.memory_mib=0.001"]  # of which no plan can be made, and no round of a first point
+    with pytest.raises(cutlayer.ScenarioError) as caught:
+        in_threads(scenario, tmp_path / "out", overrides=little).run()
+    keys = {fault.key for fault in caught.value.faults}
+    assert {"sweep.figure.0.lines", "sweep.figure.1"} < keys
+    assert any(key.startswith("devices") for key in keys), keys
+
+
 def test_labels_that_are_swept_can_be_named(tmp_path: Path) -> None:
     """A label that some points alone have is known to figures."""
     text = SWEEP.replace("[sl, psl]", "[{name: epsl, phi: 0.5}]").replace("devices.count", "schemes.0.phi")
@@ -357,7 +381,7 @@ def test_a_figure_that_would_mix_points_is_refused(tmp_path: Path) -> None:
     """Points that differ in a key which the figure does not show are never averaged."""
     scenario = written(tmp_path, SWEEP + "  figure: [{file: a, x: label, y: energy_j}]\n")
     with pytest.raises(cutlayer.ScenarioError, match=r"differ in devices\.count fall on one place"):
-        in_threads(scenario, tmp_path / "out")
+        in_threads(scenario, tmp_path / "out").run()
 
 
 def test_a_second_interrupt_stops_at_once(tmp_path: Path) -> None:

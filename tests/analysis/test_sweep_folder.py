@@ -1,5 +1,6 @@
 """Laws of a sweep's tables: what a column says does not depend on what else the sweep holds."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -18,3 +19,15 @@ def test_a_cut_is_one_number_or_each_devices(tmp_path: Path, cut: int | list[int
     pd.DataFrame(rows).to_csv(tmp_path / "schemes.csv", index=False)
 
     assert [text, "4"] == read_csv(tmp_path / "schemes.csv")["cut"].tolist()
+
+
+def test_figures_of_several_are_json(tmp_path: Path) -> None:
+    """What a summary has by device or by part can be read back from its cell; nothing stays nothing."""
+    left_at_s = {"0": 1.5, "7": 0.25}
+    figures = [{"cut": 2, "left_at_s": left_at_s}, {"cut": 2, "left_at_s": {}}]
+    rows = scheme_rows({"schemes": dict(zip(["mine", "other"], figures, strict=True))})
+    pd.DataFrame(rows).to_csv(tmp_path / "schemes.csv", index=False)
+
+    cells = read_csv(tmp_path / "schemes.csv")["left_at_s"]
+    assert left_at_s == json.loads(cells[0])
+    assert "" == cells[1]

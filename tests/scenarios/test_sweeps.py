@@ -148,19 +148,11 @@ def test_a_fault_of_every_point_names_none(tmp_path: Path) -> None:
         ("{grid: {sweep.seeds: [3]}}", "'sweep.seeds' is no dotted key of a scenario"),
         ("{grid: {devices..count: [3]}}", "'devices..count' is no dotted key of a scenario"),
         ("{grids: {batch_size: [1]}}", "did you mean 'grid'?"),
-        (
-            "{seeds: 2, figure: [{file: a, x: batch_size, y: b}]}",
-            "figure a: batch_size is not swept; swept: label",
-        ),
         ("{seeds: 2, figure: [{file: a/b, x: label, y: b}]}", "must be a file's name, without a folder"),
         ("{seeds: 2, figure: [{file: points.png, x: label, y: b}]}", "must be none of the sweep's tables"),
         (
             "{seeds: 2, figure: [{file: a, x: label, y: b, kind: curves}]}",
             "x of curves is round or end_s, not label",
-        ),
-        (
-            "{seeds: 2, figure: [{file: a, x: label, y: b}, {file: a.svg, x: label, y: c}]}",
-            "a is the name of several",
         ),
     ],
 )
@@ -169,6 +161,46 @@ def test_wrong_sweeps_are_refused(sweep: str, told: str, tmp_path: Path) -> None
     (message,) = faults(tmp_path, f"sweep: {sweep}\n")
     assert message.startswith("sweep.yaml:7: sweep")
     assert told in message
+
+
+FIGURES = """\
+  figure:
+    - {file: a, x: label, y: b, lines: label}
+    - {file: b, x: batch_size, y: b}
+    - {file: c, x: devices.count, y: b, panels: seeds}
+    - {file: c.svg, x: devices.count, y: b, best_over: {key: phi}}
+"""
+SWEPT = "swept: devices.count, label"
+FIGURE_FAULTS = [
+    "sweep.yaml:10: sweep.figure.0.lines: each label has a line already; leave out lines: label",
+    f"sweep.yaml:11: sweep.figure.1.x: batch_size is not swept; {SWEPT}",
+    f"sweep.yaml:12: sweep.figure.2.panels: seeds is not swept; {SWEPT}",
+    "sweep.yaml:13: sweep.figure.3.file: c is the name of several; each needs its own",
+    f"sweep.yaml:13: sweep.figure.3.best_over.key: phi is not swept; {SWEPT}",
+]
+
+
+def test_faults_of_all_figures_are_told_at_once(tmp_path: Path) -> None:
+    """Each is told at its own line, also where the sweep is not what is run."""
+    path = tmp_path / "sweep.yaml"
+    path.write_text(f"{GOOD}sweep:\n  grid: {{devices.count: [1, 2]}}\n{FIGURES}", encoding="utf-8")
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(path)
+    assert FIGURE_FAULTS == str(caught.value).replace(f"{tmp_path}/", "").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ("[1, -2]", "devices.count: must be greater than or equal to 1; it is -2 (at devices.count=-2)"),
+        ("[1, 1]", "sweep: two points are one scenario: devices.count=1, seed=0; devices.count=1, seed=0"),
+    ],
+)
+def test_faults_of_figures_hide_no_others(values: str, told: str, tmp_path: Path) -> None:
+    """Faults of points are told with those of figures."""
+    first, *others = faults(tmp_path, f"sweep:\n  grid: {{devices.count: {values}}}\n{FIGURES}")
+    assert told == first.partition(": ")[2]
+    assert FIGURE_FAULTS == others
 
 
 def test_a_sweep_is_asked_for(tmp_path: Path) -> None:
