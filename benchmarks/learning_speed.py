@@ -98,7 +98,7 @@ def updates(count: int) -> Figure:
     for part in parts:
         for parameter in part.parameters:
             parameter.grad = torch.ones_like(parameter)
-    together = Updates(rule, 0.01)
+    together = Updates(rule)
 
     def each() -> None:
         for part in parts:

@@ -66,11 +66,6 @@ class Learner(ABC):
     """The side of a scheme that computes with tensors. Subclasses hold the parts and offer the steps.
 
     All learners of a scenario start from the same weights and see the same mini-batches.
-
-    Attributes
-    ----------
-    train_loss : Tensor
-        λ-weighted mean loss of the last round's samples, each before the step that it is for; a scalar.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -78,7 +73,7 @@ class Learner(ABC):
         self.seed = setup.seed
         self.settings = setup.optimizer
         self.cut = setup.cut
-        self.train_loss: Tensor = torch.tensor(float("nan"))
+        self._train_loss: Tensor = torch.tensor(float("nan"))
         self._build = setup.build
         self._clients_pass = setup.clients_pass
         self._passes_of: dict[str, Passes] = {}
@@ -87,7 +82,12 @@ class Learner(ABC):
             rest = self.new_model()[self.cut :] if self.cut else nn.Sequential()
             ends_model = not any(True for _ in rest.parameters())
             self.compression = LearnerCompression(setup.compression, self.seed, ends_model=ends_model)
-        self._stochastic = draws_values(self.new_model())
+        self._stochastic = draws_values(self.new_model(), self.data.test[0])
+
+    @property
+    def train_loss(self) -> Tensor:
+        """Return the λ-weighted mean loss of the last round's samples, each before its step, a scalar."""
+        return self._train_loss
 
     def new_model(self) -> nn.Sequential:
         """Return the model with the initial weights that every scheme starts from."""
@@ -119,9 +119,9 @@ class Learner(ABC):
         """Return how equal parts of several clients are passed through, by their kind."""
         return {kind: passes.chosen.name for kind, passes in self._passes_of.items() if passes.chosen}
 
-    def updates(self, lr: float) -> Updates:
-        """Return what updates parts of this rate together."""
-        return Updates(self.settings, lr, hooked=self.compression is not None)
+    def updates(self) -> Updates:
+        """Return what updates parts together."""
+        return Updates(self.settings, hooked=self.compression is not None)
 
     def client_part(self, module: nn.Module) -> Part:
         """Return the module with an optimiser at the clients' rate: the next client's part."""

@@ -30,7 +30,7 @@ class UnionLearner(Learner):
         loss = objective(logits, labels.flatten(), (self.weights(clients) / size).repeat_interleave(size))
         loss.backward()  # type: ignore[no-untyped-call]
         self.server.step()
-        self.train_loss = loss.detach()
+        self._train_loss = loss.detach()
 
     def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return the one model."""

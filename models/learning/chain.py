@@ -94,7 +94,7 @@ class ChainLearner(Learner):
                 batch = (number - 1) * self._batches + step % self._batches + 1
                 mean += self.step(i, batch, (number - 1) * steps + step + 1) / steps
             losses.append(mean)
-        self.train_loss = self.weights(clients) @ torch.stack(losses)
+        self._train_loss = self.weights(clients) @ torch.stack(losses)
 
     def step(self, client: int, batch: int, number: int) -> Tensor:
         """Train all parts of a client's model on one mini-batch, and return its mean loss, a scalar.

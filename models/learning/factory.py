@@ -91,7 +91,7 @@ def check_batched(model: Parameters, data: ClientData) -> None:
     inputs = [images[:2]] * 2
     settings = Optimizer()
     modules = [find("model", model.name).load()(model).to(images).train() for _ in inputs]
-    if draws_values(modules[0]):
+    if draws_values(modules[0], images):
         return
     BatchedPass().forward([Part(module, settings, settings.client_lr) for module in modules], inputs)
 

@@ -30,7 +30,7 @@ class LocalLearner(Learner):
         self.clients = self.client_parts(self.new_model())
         self._steps = local_steps
         self._passes = self.passes("model")
-        self._updates = self.updates(self.settings.client_lr)
+        self._updates = self.updates()
 
     def local_steps(self, clients: tuple[int, ...], number: int) -> None:
         """Train each of these clients' whole models on its own mini-batches."""
@@ -40,7 +40,7 @@ class LocalLearner(Learner):
             batch = (number - 1) * self._steps + step + 1
             losses += self._gone_through(parts, clients, batch) / self._steps
             self._updates.step(parts)
-        self.train_loss = self.weights(clients) @ losses
+        self._train_loss = self.weights(clients) @ losses
 
     def _gone_through(self, parts: Sequence[Part], clients: tuple[int, ...], batch: int) -> Tensor:
         """Give the parts their gradients on the clients' next mini-batches; return the losses."""

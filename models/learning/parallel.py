@@ -67,7 +67,7 @@ class ParallelLearner(SideBySideLearner):
         logits = self.server(states)
         row_weights = (share / size).repeat_interleave(size)
         loss = objective(logits, self.labels.flatten(), row_weights)
-        self.train_loss = loss.detach()
+        self._train_loss = loss.detach()
         if merged == 0:
             loss.backward()  # type: ignore[no-untyped-call]
         else:
@@ -94,7 +94,7 @@ class ParallelLearner(SideBySideLearner):
             logits = self.server(states)
         logits = logits.detach().clone().requires_grad_()  # of its own, also behind a server of identities
         loss = objective(logits, self.labels.flatten(), (share / size).repeat_interleave(size))
-        self.train_loss = loss.detach()
+        self._train_loss = loss.detach()
         (weighted,) = torch.autograd.grad(loss, logits)
         # [num_members, b, num_classes], each row λ_i z_ij/b
         row_gradients = weighted.view(members, size, -1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,8 @@ class Part:
         self.module = module
         self.parameters = list(module.parameters())
         self._has_buffers = any(True for _ in module.buffers())
-        self.optimizer = optimizer_of(self.parameters, settings, lr) if self.parameters else None
+        self.lr = lr
+        self.optimizer = optimizer_of({lr: self.parameters}, settings) if self.parameters else None
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the part's outputs."""
@@ -50,7 +51,7 @@ class Part:
 
 
 class Updates:
-    """The updates of parts that have one rate: one call for all, to the bit what each one's own would do.
+    """The updates of several parts: one call for all, to the bit what each one's own would do.
 
     Each parameter keeps its state (Adam's moments and its count of steps, momentum) in its part's optimiser,
     so that parts may be updated in any company, or alone, from one round to the next.
@@ -58,14 +59,12 @@ class Updates:
     Parameters
     ----------
     settings : the scenario's optimiser section
-    lr : float
-        The rate that the parts have.
     hooked : bool
         Something hooks the parts' own optimisers, which are called one by one then.
     """
 
-    def __init__(self, settings: Optimizer, lr: float, *, hooked: bool = False) -> None:
-        self._settings, self._lr, self._hooked = settings, lr, hooked
+    def __init__(self, settings: Optimizer, *, hooked: bool = False) -> None:
+        self._settings, self._hooked = settings, hooked
         self._parts: tuple[Part, ...] = ()
         self._all: torch.optim.Optimizer | None = None
 
@@ -82,10 +81,12 @@ class Updates:
             self._all.step()
 
     def _joined(self, parts: Sequence[Part]) -> torch.optim.Optimizer | None:
-        parameters = [parameter for part in parts for parameter in part.parameters]
-        if not parameters:
+        rates: dict[float, list[nn.Parameter]] = {}
+        for part in parts:
+            rates.setdefault(part.lr, []).extend(part.parameters)
+        if not rates:
             return None
-        joined = optimizer_of(parameters, self._settings, self._lr)
+        joined = optimizer_of(rates, self._settings)
         for part in parts:
             assert part.optimizer is not None
             for parameter in part.parameters:
@@ -93,19 +94,28 @@ class Updates:
         return joined
 
 
-def draws_values(model: nn.Module) -> bool:
-    """Tell whether a model has dropout, whose draws are each client's own: its parts are looped."""
-    return any(isinstance(module, nn.modules.dropout._DropoutNd) for module in model.modules())
+def draws_values(model: nn.Module, images: Tensor) -> bool:
+    """Tell whether a training pass draws random values, as dropout does: on an image, twice."""
+    devices = [images.device] if images.is_cuda else []
+    with torch.random.fork_rng(devices=devices), torch.no_grad():
+        before = _generator_state(images.device)
+        model(images[:1].expand(2, *images.shape[1:]))
+        return not torch.equal(before, _generator_state(images.device))
 
 
-def optimizer_of(parameters: Sequence[nn.Parameter], settings: Optimizer, lr: float) -> torch.optim.Optimizer:
-    """Return the optimiser that the scenario names, at this rate."""
-    foreach = _many_small(parameters)
+def _generator_state(device: torch.device) -> Tensor:
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def optimizer_of(rates: Mapping[float, Sequence[nn.Parameter]], settings: Optimizer) -> torch.optim.Optimizer:
+    """Return the optimiser that the scenario names, for the parameters of each rate."""
+    groups = [
+        {"params": parameters, "lr": lr, "foreach": _many_small(parameters)}
+        for lr, parameters in rates.items()
+    ]
     if settings.name == "adam":
-        return torch.optim.Adam(parameters, lr=lr, weight_decay=settings.weight_decay, foreach=foreach)
-    return torch.optim.SGD(
-        parameters, lr=lr, momentum=settings.momentum, weight_decay=settings.weight_decay, foreach=foreach
-    )
+        return torch.optim.Adam(groups, weight_decay=settings.weight_decay)
+    return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=settings.weight_decay)
 
 
 def _many_small(parameters: Sequence[nn.Parameter]) -> bool | None:

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from .base import Learner, Setup
 from .client_parts import ClientParts
 from .evaluation import Composite
 from .objective import mean_loss
-from .part import new_part
+from .part import Updates, new_part
 
 __all__ = ["RelayLearner"]
 
@@ -32,9 +33,9 @@ class RelayLearner(Learner):
         make = partial(new_part, self._module, self.settings, self.settings.client_lr, self.compression)
         self.clients = self.watched(ClientParts(self.data.clients, make))
         self.server = self.server_part(server)
+        self._updates: dict[int, Updates] = {}  # by client, of both parts
         self._round = 0
-        self._shares: list[float] = self.data.shares.tolist()
-        self._share = 0.0
+        self._losses: dict[int, Tensor] = {}  # of this round, by client
 
     def turn(self, client: int, number: int) -> None:
         """Train the one model on this client's mini-batch."""
@@ -50,20 +51,19 @@ class RelayLearner(Learner):
             logits = self.server(states)
         loss = mean_loss(logits, labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        self.server.step()
         if smashed.requires_grad:
             assert states.grad is not None
             smashed.backward(self.sent_gradient(states.grad, client, number))  # type: ignore[no-untyped-call]
-        part.step()
+        self._updates.setdefault(client, self.updates()).step((self.server, part))
         self.end_turn(part, client)
-        self._note_loss(client, number, loss.detach())
-
-    def _note_loss(self, client: int, number: int, loss: torch.Tensor) -> None:
-        """Move the mean loss on by this turn's: the round's clients so far, weighted by λ."""
         if number != self._round:
-            self._round, self._share, self.train_loss = number, 0.0, loss
-        self._share += self._shares[client]
-        self.train_loss = torch.lerp(self.train_loss, loss, self._shares[client] / self._share)
+            self._round, self._losses = number, {}
+        self._losses[client] = loss.detach()
+
+    @property
+    def train_loss(self) -> Tensor:
+        """Return the mean over the round's clients so far, weighted by λ."""
+        return self.weights(tuple(self._losses)) @ torch.stack([*self._losses.values()])
 
     def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return the one model."""

@@ -37,7 +37,7 @@ class SideBySideLearner(Learner):
         self.labels = torch.empty(0)
         self.cut_gradients: list[Tensor] = []
         self._passes = self.passes("client part")
-        self._updates = self.updates(self.settings.client_lr)
+        self._updates = self.updates()
         self._graph: Graph | None = None
 
     @property

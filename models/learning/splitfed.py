@@ -38,7 +38,7 @@ class _SplitFedLearner(SideBySideLearner):
             self.sent_smashed(own, i, number).requires_grad_()
             for i, own in zip(self.members, self.smashed, strict=True)
         ]
-        self.train_loss = self.weights(self.members) @ self.train_servers(states, number)
+        self._train_loss = self.weights(self.members) @ self.train_servers(states, number)
         for i, own in zip(self.members, states, strict=True):
             assert own.grad is not None
             self.cut_gradients.append(self.sent_gradient(own.grad, i, number))
@@ -88,7 +88,7 @@ class PrivateServerLearner(_SplitFedLearner):
         super().__init__(setup)
         self._servers = self.server_parts(self.new_server)
         self._server_passes = self.passes("server part")
-        self._server_updates = self.updates(self.settings.server_lr)
+        self._server_updates = self.updates()
 
     def server_for(self, client: int) -> Part:
         """Return the client's own server copy."""

@@ -27,6 +27,7 @@ from cutlayer.scenarios.schema import Optimizer
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
 ROWS = 5
+RATES = (0.1, 0.2, 0.1, 0.1)
 RULES = [sgd(), Optimizer(name="sgd", client_lr=0.2, server_lr=0.1, momentum=0.7, weight_decay=0.1),
          Optimizer(name="adam", client_lr=0.02, server_lr=0.01, weight_decay=0.1)]  # fmt: skip
 
@@ -210,8 +211,11 @@ def test_joint_updates_are_each_parts_own(steps: list[tuple[list[int], bool]], r
     """In whatever company parts are updated, or alone, their weights are the same to the bit."""
     torch.manual_seed(5)
     start = [nn.Linear(6, 3) for _ in range(4)]
-    together, apart = ([Part(copy.deepcopy(one), rule, 0.1) for one in start] for _ in range(2))
-    updates = Updates(rule, 0.1)
+    together, apart = (
+        [Part(copy.deepcopy(one), rule, lr) for one, lr in zip(start, (0.1, 0.2, 0.1, 0.1), strict=True)]
+        for _ in range(2)
+    )
+    updates = Updates(rule)
     for number, (members, jointly) in enumerate(steps):
         for parts in (together, apart):
             for place in members:
@@ -289,7 +293,7 @@ def test_a_model_that_cannot_be_batched_is_refused_before_it_runs(
 def test_another_company_of_the_same_size_is_updated(rule: Optimizer) -> None:
     """A part that has a gradient moves, and one that was updated last time does not, though as many are."""
     parts = parts_of(smooth, 3)
-    updates = Updates(rule, 0.1)
+    updates = Updates(rule)
     for members in ((0, 1), (1, 2), (0, 2)):
         before = [[p.detach().clone() for p in part.parameters] for part in parts]
         for place in members:
@@ -404,3 +408,30 @@ def test_batched_is_no_reason_to_refuse_dropout(tmp_path: Path, monkeypatch: pyt
     assert {"client part": "looped"} == run.summary["schemes"]["psl"]["clients_pass"]
     with pytest.raises(ScenarioError, match=r"can't batch this model"):
         cutlayer.run("quickstart", overrides=[*overrides, model % "evaluated"], allow_imports=True)
+
+
+class FunctionalDropout(nn.Module):
+    """A unit that draws without a dropout module."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the inputs, half of them dropped."""
+        return nn.functional.dropout(inputs, 0.5, self.training)
+
+
+def test_dropout_by_a_function_draws_from_streams_too() -> None:
+    """What else was drawn in the process changes nothing, and nothing else is changed by it."""
+
+    def dropping() -> nn.Sequential:
+        return nn.Sequential(
+            nn.Sequential(nn.Flatten(), nn.Linear(16, 9), FunctionalDropout()),
+            nn.Linear(9, 7),
+            nn.Linear(7, CLASSES),
+        )
+
+    ends = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        expected = torch.random.get_rng_state()
+        ends.append(rounds(ParallelLearner, "batched", dropping, adam()))
+        assert torch.equal(expected, torch.random.get_rng_state())
+    assert gap(*ends) == 0
