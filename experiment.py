@@ -13,6 +13,7 @@ import pandas as pd
 from .analysis.intervals import IntervalWriter
 from .analysis.tables import scheme_summary
 from .checkpoints import CheckpointError, News, SchemeCheckpoints, Stopped
+from .heap import kept_objects
 from .interrupts import uninterrupted
 from .place_tables import (
     cut_list,
@@ -124,19 +125,21 @@ class _Session:
         """Run the rounds that are left, and return what all came to."""
         scenario = self._experiment.loaded.scenario
         interrupted = False
+        results = rounds(
+            self._scheme,
+            self._world,
+            self._learner,
+            scenario.stop,
+            scenario.learning.evaluate_every if scenario.learning else 1,
+            self._planner.before_round,
+            self._progress,
+        )
         try:
-            for result in rounds(
-                self._scheme,
-                self._world,
-                self._learner,
-                scenario.stop,
-                scenario.learning.evaluate_every if scenario.learning else 1,
-                self._planner.before_round,
-                self._progress,
-            ):
-                with uninterrupted():
-                    self._note(result)
-                on_round(str(self._identity["label"]), result)
+            with kept_objects():
+                for result in results:
+                    with uninterrupted():
+                        self._note(result)
+                    on_round(str(self._identity["label"]), result)
         except KeyboardInterrupt:
             interrupted = True
         if not len(self._learnt):

@@ -1,0 +1,25 @@
+"""What is kept out of the search for garbage comes back into it."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from cutlayer.heap import kept_objects
+
+
+def test_objects_come_back_however_the_block_ends() -> None:
+    """Objects are frozen in the block alone, also if it fails; what somebody else froze stays so."""
+    assert 0 == gc.get_freeze_count()
+    with pytest.raises(KeyError), kept_objects():
+        assert gc.get_freeze_count() > 0
+        raise KeyError
+    assert 0 == gc.get_freeze_count()
+    gc.freeze()
+    try:
+        with kept_objects():
+            pass
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
