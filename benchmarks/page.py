@@ -59,7 +59,7 @@ def machine() -> str:
         (
             f"- Processor: {processor()}, {cores()} cores",
             f"- Memory: {memory_gib:.0f} GiB",
-            f"- System: {platform.system()} {platform.release()}",
+            f"- System: {platform.system()}",
             f"- Python {platform.python_version()}, {', '.join(versions)}",
         )
     )
