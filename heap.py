@@ -14,7 +14,7 @@ def kept_objects() -> Iterator[None]:
     """Leave all objects that exist now out of the search for garbage while the block runs.
 
     A run's devices, links and data stay to its end, while events come and go by the thousand, which starts
-    the search anew and anew: with a thousand devices it took a third of the time of the event loop.
+    the search anew and anew.
     """
     if gc.get_freeze_count():  # somebody has done so already
         yield
