@@ -1,0 +1,86 @@
+"""What is computed on a device stays there: held on torch's ``meta`` device, which keeps no values.
+
+A tensor there can be neither read nor mixed with one of the processor's, so a round that ran on it would run
+on a GPU without waiting for it; what is copied there is counted by a mode that sees every operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from cutlayer.experiment import make_world, scheme_learner
+from cutlayer.models.learning import factory
+from cutlayer.preparation import prepare
+from cutlayer.scenarios.loading import load_scenario
+
+DRAWN = ("sl", "sfl", "sfl_v2", "psl", "epsl", "edgesplit", "esfl", "fl", "centralised")
+TOGETHER = ("{name: mpsl, first_units: 2}", "{name: one_hop, first_units: 2}")
+FIRST, LATER = 10, 4  # rounds: those that draw clients' shuffles, which go to the device, and those watched
+
+
+class Crossings(TorchDispatchMode):
+    """Keeps the operations that have tensors of two devices, scalars aside, which a GPU takes as arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run the operation, and note it where its tensors are of two devices."""
+        result = func(*args, **(kwargs or {}))
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor)]
+        if len({tensor.device.type for tensor in tensors if tensor.dim()}) > 1:
+            self.seen.append(str(func))
+        return result
+
+
+@pytest.fixture(autouse=True)
+def on_meta(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let learning take place on the device without values."""
+    monkeypatch.setattr(factory, "training_device", lambda name: torch.device("meta"))
+
+
+def crossings(scheme: str, *changes: str) -> list[str]:
+    """Return the operations of later rounds that copy to the device or from it."""
+    experiment = prepare(load_scenario("all_schemes", [f"schemes=[{scheme}]", "batch_size=4", *changes]))
+    ((made, plan),) = experiment.schemes
+    world, planner = make_world(experiment, made, plan)
+    learner = scheme_learner(experiment, made)
+    met: set[int] = set()
+
+    def rounds(first: int, count: int) -> None:
+        for number in range(first, first + count):
+            planner.before_round(world, number)
+            outcome = world.env.run(until=world.env.process(made.round(world, learner, number)))
+            met.update(range(5) if world.drawn is None else world.drawn)
+            assert outcome.participants
+            assert learner.train_loss.device.type == "meta"
+
+    rounds(1, FIRST)
+    assert met == set(range(5))
+    with Crossings() as seen:
+        rounds(FIRST + 1, LATER)
+    return seen.seen
+
+
+@pytest.mark.parametrize("clients_pass", ["looped", "batched"])
+@pytest.mark.parametrize("scheme", DRAWN)
+def test_a_round_of_some_clients_copies_nothing_to_the_device_or_from_it(
+    scheme: str, clients_pass: str
+) -> None:
+    changes = ["participation={per_round: 3}", f"learning.clients_pass={clients_pass}"]
+    assert crossings(scheme, *changes) == []
+
+
+@pytest.mark.parametrize("scheme", TOGETHER)
+def test_a_round_over_several_nodes_copies_nothing_to_the_device_or_from_it(scheme: str) -> None:
+    assert crossings(scheme) == []
