@@ -1,5 +1,5 @@
+from .analysis.folders import RunFolderError as RunFolderError
 from .analysis.run import Run as Run
-from .analysis.run import RunFolderError as RunFolderError
 from .checkpoints import CheckpointError as CheckpointError
 from .plan_listing import plan as plan
 from .runner import compare as compare

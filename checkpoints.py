@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
-from .analysis.run import RunFolderError, write_whole
+from .analysis.folders import RunFolderError, write_whole
 from .code_version import versions
 from .recording import LearntRounds, LearntState
 from .scenarios.differences import differences

@@ -59,8 +59,8 @@ def run(
 
     from .analysis.comparison import comparison
     from .analysis.comparison_report import notes, rich_table
+    from .analysis.folders import RunFolderError
     from .analysis.intervals import SpillError
-    from .analysis.run import RunFolderError
     from .checkpoints import CheckpointError
     from .locks import run_lock
     from .preparation import prepare

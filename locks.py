@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .analysis.run import RunFolderError, check_writable
+from .analysis.folders import RunFolderError, check_writable
 from .analysis.sweep_folder import LOCK
 
 try:

@@ -50,6 +50,7 @@ def gantt(
     """Draw the latency Gantt charts of a run, schemes stacked on one time axis."""
     from .analysis.gantt import gantt_figure
     from .analysis.run import load_run
+    from .analysis.run_figures import drawn_intervals
     from .analysis.style import save_figure
 
     with wrong_input():
@@ -58,7 +59,7 @@ def gantt(
         where = output or folder / "gantt.png"
         try:
             labels = _labels(result.summary["schemes"], scheme) if scheme else None
-            figure = gantt_figure(result.drawn_intervals(span), rounds=span, labels=labels)
+            figure = gantt_figure(drawn_intervals(result, span), rounds=span, labels=labels)
             save_figure(figure, where)
         except ValueError as error:
             raise InputError(str(error)) from None

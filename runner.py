@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from .analysis.comparison import comparison
+from .analysis.folders import RunFolderError, check_free
 from .analysis.intervals import IntervalWriter
-from .analysis.run import FORMAT, TABLES, Run, RunFolderError, check_free, load_run, save_run
+from .analysis.run import FORMAT, TABLES, Run, load_run, save_run
 from .analysis.sweep_folder import load_runs
 from .checkpoints import Checkpoints, checkpoint_place
 from .code_version import versions
@@ -109,10 +110,13 @@ def save_finished(
     RunFolderError
         If it can't be written.
     """
+    from .analysis.run_figures import draw_figures  # 0.3 s, which the workers of a sweep need not wait for
+
     if checkpoints is None:
-        save_run(run, folder, overwrite=overwrite)
+        save_run(run, folder, draw=draw_figures, overwrite=overwrite)
         return
-    save_run(run, folder, overwrite=overwrite or checkpoints.found, drafts=checkpoints.place)
+    overwrite = overwrite or checkpoints.found
+    save_run(run, folder, draw=draw_figures, overwrite=overwrite, drafts=checkpoints.place)
     if not run.interrupted:
         checkpoints.remove()
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from .analysis.folders import RunFolderError
 from .analysis.intervals import SpillError
-from .analysis.run import RunFolderError, save_run
+from .analysis.run import save_run
 from .analysis.sweep_folder import scheme_rows
 from .preparation import Experiment, prepare
 from .runner import run_loaded
@@ -85,7 +86,7 @@ def run(task: Task) -> Outcome:
     error = unwritable = None
     try:
         # what is too much for the memory goes where the point will be, and not to a disk of the worker's own
-        save_run(run_loaded(task.prepared(), folder=task.folder), task.folder, figures=False)
+        save_run(run_loaded(task.prepared(), folder=task.folder), task.folder)
     except (RunFolderError, SpillError) as reason:
         if not task.finished:  # a worker that was given up for lost may have been quicker
             unwritable = str(reason)

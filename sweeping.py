@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from . import sweep_tasks
-from .analysis.run import RunFolderError
+from .analysis.folders import RunFolderError
 from .analysis.sweep_folder import SweepFolder, SweepResult, load_sweep, point_table
-from .analysis.sweep_report import draw_figures
 from .code_version import versions
 from .figure_faults import names_of_nothing, wrong_keys
 from .locks import sweep_lock
@@ -357,6 +356,8 @@ def sweep(
         scenario, out=out, overrides=overrides, jobs=jobs, allow_imports=allow_imports, scheduler=scheduler
     )
     result = sweeping.run(retry_failed=retry_failed, mix_versions=mix_versions)
+    from .analysis.sweep_report import draw_figures  # 0.3 s, which no worker need wait for
+
     for fault in draw_figures(result, sweeping.figures)[1]:
         warnings.warn(fault, stacklevel=2)
     return result

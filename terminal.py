@@ -43,7 +43,7 @@ class InputError(Exception):
 @contextmanager
 def wrong_input() -> Iterator[None]:
     """Turn the errors of wrong input into messages and exit status 2."""
-    from .analysis.run import RunFolderError
+    from .analysis.folders import RunFolderError
     from .scenarios.faults import ScenarioError
 
     try:

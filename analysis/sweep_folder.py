@@ -18,7 +18,8 @@ from typing import Any
 
 import pandas as pd
 
-from .run import Run, RunFolderError, check_writable, load_run, read_csv, write_whole
+from .folders import RunFolderError, check_writable, write_whole
+from .run import Run, load_run, read_csv
 
 __all__ = ["LOCK", "SweepFolder", "SweepResult", "load_runs", "load_sweep", "point_table", "scheme_rows"]
 

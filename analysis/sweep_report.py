@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..scenarios.sweeps import SweepFigure
-from .run import write_whole
+from .folders import write_whole
 from .style import FIGURE_SUFFIXES, save_figure, time_unit
 from .sweep_figure import sweep_figure
 from .sweep_folder import SweepFolder, SweepResult

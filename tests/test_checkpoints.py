@@ -15,7 +15,7 @@ from stopped_runs import Killed, contents, scenario
 
 import cutlayer
 from cutlayer import checkpoints
-from cutlayer.analysis import run as analysis_run
+from cutlayer.analysis import run_figures
 from cutlayer.checkpoints import Checkpoints
 from cutlayer.experiment import OnRound
 from cutlayer.preparation import prepare
@@ -44,7 +44,7 @@ BATTERIES_J = [0.0008, 0.004, 0.02, 100.0]
 
 def assert_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch, *, every: int = 2) -> None:
     """Run a scenario at one go, and killed after each checkpoint; compare all files but the charts."""
-    monkeypatch.setattr(analysis_run, "_draw_figures", lambda run, folder: None)
+    monkeypatch.setattr(run_figures, "draw_figures", lambda run, folder: None)
     cutlayer.run(path, out=path.parent / "at once")
     save = checkpoints.SchemeCheckpoints.save
 

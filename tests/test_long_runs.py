@@ -14,9 +14,9 @@ from pyarrow import parquet
 
 import cutlayer
 from cutlayer import experiment, recording
-from cutlayer.analysis import intervals
-from cutlayer.analysis import run as analysis_run
+from cutlayer.analysis import intervals, run_figures
 from cutlayer.analysis.gantt_panel import fitting, round_spans
+from cutlayer.analysis.run_figures import drawn_intervals
 from cutlayer.analysis.tables import StageTotals
 
 SCENARIO = """\
@@ -53,7 +53,7 @@ def run(
         patch.setattr(experiment, "SPILL_ROWS", spill)
         patch.setattr(intervals, "KEPT_ROWS", kept)
         patch.setattr(recording, "GROUP_ROWS", group)
-        patch.setattr(analysis_run, "_draw_figures", lambda run, folder: None)
+        patch.setattr(run_figures, "draw_figures", lambda run, folder: None)
         return cutlayer.run(path, out=None if out is None else path.parent / out)
 
 
@@ -123,7 +123,7 @@ def test_a_chart_is_drawn_from_a_part(path: Path, monkeypatch: pytest.MonkeyPatc
     found = run(path, monkeypatch, kept=0)
     whole = found.intervals
     for first, last in ((1, 1), (5, 9), (15, 60)):
-        part = found.drawn_intervals((first, last))
+        part = drawn_intervals(found, (first, last))
         rows = whole["round"].between(first, last)
         pd.testing.assert_frame_equal(
             whole[rows].reset_index(drop=True),
@@ -135,7 +135,7 @@ def test_a_chart_is_drawn_from_a_part(path: Path, monkeypatch: pytest.MonkeyPatc
             expected = round_spans(whole[whole["label"] == label]).loc[first:last]
             pd.testing.assert_frame_equal(expected, round_spans(table).loc[first:last])
     with pytest.raises(ValueError, match="rounds 17 to 50: the table's rounds are 1 to 16"):
-        found.drawn_intervals((17, 50))
+        drawn_intervals(found, (17, 50))
 
 
 @pytest.mark.parametrize("enough", [1, 60, 120])

@@ -178,7 +178,7 @@ def test_the_summary_has_the_most_that_anything_holds(run: Run) -> None:
 
 def test_a_folder_gives_the_same_tables_back(run: Run, tmp_path: Path) -> None:
     """What is saved is what is loaded, to the last bit; the scenario's nodes too."""
-    save_run(run, tmp_path / "run", figures=False)
+    save_run(run, tmp_path / "run")
     loaded = load_run(tmp_path / "run")
     for table in ("rounds", "devices", "nodes", "memory", "intervals"):
         pd.testing.assert_frame_equal(getattr(run, table), getattr(loaded, table), check_dtype=False)
@@ -189,7 +189,7 @@ def test_a_folder_gives_the_same_tables_back(run: Run, tmp_path: Path) -> None:
 def test_without_compute_nodes_there_is_no_memory_over_time(tmp_path: Path) -> None:
     """A folder without that file loads with the table's columns and no rows."""
     run = run_loaded(experiment(schemes=["psl"]))
-    save_run(run, tmp_path / "run", figures=False)
+    save_run(run, tmp_path / "run")
     assert not (tmp_path / "run" / "memory.parquet").exists()
     loaded = load_run(tmp_path / "run")
     assert 0 == len(loaded.memory)

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 import cutlayer
 from cutlayer import sweep_tasks, sweeping
-from cutlayer.analysis.run import RunFolderError
+from cutlayer.analysis.folders import RunFolderError
 from cutlayer.analysis.sweep_folder import SweepResult, load_sweep
 from cutlayer.cli import app
 

@@ -20,9 +20,9 @@ from sweeps import SWEEP, folder_bytes, in_threads, written
 from typer.testing import CliRunner
 
 from cutlayer import locks, sweep_tasks
-from cutlayer.analysis import intervals
+from cutlayer.analysis import folders, intervals
 from cutlayer.analysis import run as analysis_run
-from cutlayer.analysis.run import RunFolderError
+from cutlayer.analysis.folders import RunFolderError
 from cutlayer.cli import app
 from cutlayer.sweep_tasks import Task
 
@@ -179,7 +179,7 @@ def test_a_draft_that_is_removed_does_not_become_a_point(
     """A worker whose draft the next sweep removes while it writes fails, and leaves no part of a point."""
     task = first_task(tmp_path)
     folder = in_threads(tmp_path / "small.yaml", tmp_path / "out").folder
-    move, rmtree = analysis_run._move_into_place, shutil.rmtree
+    move, rmtree = folders._move_into_place, shutil.rmtree
     failed = []
 
     def removed_before(draft: Path, place: Path, **options: Any) -> None:
@@ -197,7 +197,7 @@ def test_a_draft_that_is_removed_does_not_become_a_point(
         monkeypatch.setattr(shutil, "rmtree", rmtree)
         move(draft, place, **options)
 
-    monkeypatch.setattr(analysis_run, "_move_into_place", removed_before)
+    monkeypatch.setattr(folders, "_move_into_place", removed_before)
     outcome = sweep_tasks.run(task)
     assert outcome.unwritable is not None
     assert outcome.unwritable.endswith("No such file or directory")

@@ -101,5 +101,5 @@ class ClientData:
 
     def _weights(self, clients: tuple[int, ...]) -> Tensor:
         """Return λ of these clients, re-weighted to sum to one: ``[num_clients]``; not to be written to."""
-        shares = torch.stack([self.shares[i] for i in clients])  # a list of them would be copied to the device
+        shares = torch.stack([self.shares[i] for i in clients])  # an index of them would be copied there
         return shares / shares.sum()

@@ -19,7 +19,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, milp
 
 from ..radio.rates import broadcast_rate, spectral_efficiency
 from .problem import RadioProblem, RoundWork, transfer_s, uniform_power_w
@@ -197,12 +196,8 @@ class _Relaxation:
         cost = np.zeros(self._num_variables)
         cost[self._ends] = self._weights
         with _silence():
-            found = milp(
-                cost,
-                integrality=whole,
-                bounds=Bounds(least, most),
-                constraints=self._rows.constraint(self._num_variables),
-                options={"time_limit": time_limit_s, "presolve": False},  # scipy #24141: it may be wrong
+            found = self._rows.least_cost(
+                cost, whole=whole, least=least, most=most, time_limit_s=time_limit_s
             )
         if found.status == 2:
             self.bound_s = math.inf

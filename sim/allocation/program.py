@@ -1,13 +1,11 @@
-"""The rows of a linear program, added one family at a time."""
+"""A linear program: its rows, added one family at a time, and its least cost by HiGHS."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import LinearConstraint
-from scipy.sparse import coo_array
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Rows"]
 
@@ -35,8 +33,40 @@ class Rows:
         self._upper.append(np.broadcast_to(upper, rows.shape))
         self._count += len(rows)
 
-    def constraint(self, num_variables: int) -> LinearConstraint:
-        """Return all rows as a constraint for :func:`scipy.optimize.milp`."""
+    def least_cost(
+        self,
+        cost: Floats,
+        *,
+        whole: NDArray[Any],
+        most: ArrayLike,
+        least: ArrayLike = 0.0,
+        time_limit_s: float | None = None,
+    ) -> Any:
+        """Return what :func:`scipy.optimize.milp` finds: ``x``, ``status`` and ``mip_dual_bound`` among it.
+
+        Parameters
+        ----------
+        cost : [num_variables], float
+            Of a unit of each variable.
+        whole : [num_variables], 0 or 1
+            Which variables are whole numbers.
+        most, least : [num_variables], float
+            Bounds of the variables.
+        time_limit_s : None for no limit
+        """
+        # half a second, which a run that solves no program need not wait for
+        from scipy.optimize import Bounds, LinearConstraint, milp
+        from scipy.sparse import coo_array
+
         cells = (np.concatenate(self._row), np.concatenate(self._column))
-        matrix = coo_array((np.concatenate(self._value), cells), shape=(self._count, num_variables))
-        return LinearConstraint(matrix.tocsr(), -np.inf, np.concatenate(self._upper))
+        matrix = coo_array((np.concatenate(self._value), cells), shape=(self._count, len(cost)))
+        options: Any = {"presolve": False}  # scipy #24141: it may be wrong
+        if time_limit_s is not None:
+            options["time_limit"] = time_limit_s
+        return milp(
+            cost,
+            integrality=whole,
+            bounds=Bounds(least, most),
+            constraints=LinearConstraint(matrix.tocsr(), -np.inf, np.concatenate(self._upper)),
+            options=options,
+        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, milp
 
 from .program import Rows
 from .workflow_problem import WorkflowProblem
@@ -100,12 +99,11 @@ def _fitting(problem: WorkflowProblem, cost: NDArray[np.float64], evenness: floa
     rows.add(-1.0, (x, -1.0))
     rows.add(1.0, (x.T, np.minimum(share.T, 2.0)))  # more than all of the memory is too much, however much
     rows.add(0.0, (x.T, 1.0), (np.full((helpers, 1), cost.size), -1.0))
-    found = milp(
+    found = rows.least_cost(
         np.append(cost.ravel(), evenness),
-        integrality=np.append(np.ones(cost.size), 0),
-        bounds=Bounds(0, np.append(np.ones(cost.size), owners)),
-        constraints=rows.constraint(cost.size + 1),
-        options={"time_limit": SEARCH_S, "presolve": False},  # scipy #24141: it may be wrong
+        whole=np.append(np.ones(cost.size), 0),
+        most=np.append(np.ones(cost.size), owners),
+        time_limit_s=SEARCH_S,
     )
     if found.x is None:
         raise problem.memory_error(

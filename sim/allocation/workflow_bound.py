@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, milp
 
 from .program import Rows
 from .workflow_problem import WorkflowProblem
@@ -92,12 +91,10 @@ def lower_bound_s(problem: WorkflowProblem) -> float:
         around_s = np.where(np.isfinite(around_s), around_s, 0.0)[:, np.newaxis]  # where nobody fits
         last = np.full((helpers, 1), makespan)
         rows.add(0.0, (x.T, occupied_s.T / unit_s), (y, around_s / unit_s), (last, -1.0))
-    found = milp(
+    found = rows.least_cost(
         np.append(np.zeros(makespan), 1.0),
-        integrality=np.append(np.zeros(x.size), np.append(np.ones(helpers), 0.0)),
-        bounds=Bounds(0, np.append(fits.ravel(), np.append(np.ones(helpers), np.inf))),
-        constraints=rows.constraint(makespan + 1),
-        options={"presolve": False},  # scipy #24141: it may be wrong
+        whole=np.append(np.zeros(x.size), np.append(np.ones(helpers), 0.0)),
+        most=np.append(fits.ravel(), np.append(np.ones(helpers), np.inf)),
     )
     if found.status == 2:
         raise problem.memory_error("not even parts of owners fit")

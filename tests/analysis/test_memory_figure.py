@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cutlayer.analysis.intervals import Intervals
 from cutlayer.analysis.memory_figure import memory_figure
 from cutlayer.analysis.run import Run, save_run
+from cutlayer.analysis.run_figures import draw_figures
 from cutlayer.scenarios.streams import stream
 
 GIB = 8 * 1024.0**3
@@ -231,6 +232,6 @@ def test_a_run_folder_has_the_figure_where_memory_is_known(tmp_path: Path, count
         memory,
         Intervals([]),
     )
-    save_run(run, tmp_path / "run")
+    save_run(run, tmp_path / "run", draw=draw_figures)
 
     assert {True: 2, False: 0}[count > 0] == len(list((tmp_path / "run").glob("memory.*")))

@@ -14,7 +14,8 @@ from pyarrow import parquet
 import cutlayer
 from cutlayer.analysis.comparison import comparison
 from cutlayer.analysis.comparison_report import formatted
-from cutlayer.analysis.run import Run, RunFolderError, load_run, save_run
+from cutlayer.analysis.folders import RunFolderError
+from cutlayer.analysis.run import Run, load_run, save_run
 from cutlayer.analysis.tables import scheme_summary
 
 

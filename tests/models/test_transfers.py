@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from cutlayer.experiment import make_world, scheme_learner
 from cutlayer.models.learning import factory
@@ -26,7 +26,7 @@ FIRST, LATER = 10, 4  # rounds: those that draw clients' shuffles, which go to t
 
 
 class Crossings(TorchDispatchMode):
-    """Keeps the operations that have tensors of two devices, scalars aside, which a GPU takes as arguments."""
+    """Keeps the operations that have tensors of two devices; scalars aside, which a GPU has as arguments."""
 
     def __init__(self) -> None:
         super().__init__()
