@@ -1,11 +1,14 @@
 """What a sweep costs besides its points, and what a second worker saves.
 
 The points are timelines of one simulated model, so that no library's threads get in the way. All is wall
-time from the start of the sweep, checks, start of the workers and tables included.
+time from the start of the sweep, checks, start of the workers and tables included. What two processes that
+share nothing gain over one tells how much of the second core this machine has to give.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -27,7 +30,8 @@ model: {name: lenet, input_shape: [1, 8, 8], classes: 10}
 devices: {count: 20}
 sweep: {seeds: 1}
 """
-LONG = "stop.rounds=4000"  # seconds a point, against which the start of the workers is little
+LONG = "stop.rounds=8000"  # seconds a point, against which the start of the workers is little
+BARE = "total = 0\nfor number in range(100_000_000): total += number & 3"  # seconds of one core
 
 
 def sweep_s(jobs: int, points: int, *overrides: str) -> float:
@@ -45,6 +49,16 @@ def sweep_s(jobs: int, points: int, *overrides: str) -> float:
     return taken_s
 
 
+def bare_s(processes: int) -> float:
+    """Return the wall time of two bare loops, in so many processes, [s]."""
+    began_s = time.perf_counter()
+    for _ in range(2 // processes):
+        loops = [subprocess.Popen([sys.executable, "-c", BARE]) for _ in range(processes)]
+        if any(loop.wait() for loop in loops):
+            raise RuntimeError("a bare loop of the benchmark failed")
+    return time.perf_counter() - began_s
+
+
 def run_s(count: int) -> float:
     """Return the wall time of a tiny point that is run without a sweep and not written, [s]."""
     with tempfile.TemporaryDirectory() as folder:
@@ -59,12 +73,19 @@ def run_s(count: int) -> float:
 
 def figures() -> list[Figure]:
     """Return the speed-up by a second worker, and the overhead of a point."""
-    one, two = interleaved(REPEATS, lambda: sweep_s(1, POINTS, LONG), lambda: sweep_s(2, POINTS, LONG))
+    one, two, bare_one, bare_two = interleaved(
+        REPEATS,
+        lambda: sweep_s(1, POINTS, LONG),
+        lambda: sweep_s(2, POINTS, LONG),
+        lambda: bare_s(1),
+        lambda: bare_s(2),
+    )
     tiny = interleaved(1, lambda: sweep_s(1, TINY_POINTS), lambda: run_s(TINY_POINTS // 10))
     whole_s, alone_s = (values[0] for values in tiny)
     overhead_ms = 1e3 * (whole_s / TINY_POINTS - alone_s)
     return [
         Figure(f"sweep: {POINTS} equal points, two workers over one", ratios(one, two), "×", "≥ 1.8"),
+        Figure("sweep: two bare loops, two processes over one", ratios(bare_one, bare_two)),
         Figure(f"sweep: {TINY_POINTS} tiny points, one worker, in all", (whole_s,), "s"),
         Figure("sweep: a tiny point run alone, nothing written", (1e3 * alone_s,), "ms"),
         Figure("sweep: overhead a point", (overhead_ms,), "ms", "≤ 50"),
