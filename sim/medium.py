@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from simpy import Environment, Event, Timeout
@@ -16,6 +15,7 @@ from .sharing import Share, Sharing
 
 __all__ = ["Medium"]
 
+_NOTHING = Share({}, {}, math.inf)
 _AFTER_ALL_ELSE = 2  # an event's priority: when all that happens at an instant has happened
 
 
@@ -26,31 +26,9 @@ class _Transfer:
     device: Device
     phase: Phase
     bits: float
-    left: float
     ready_s: float
     ended: Event
     row: int = -1  # of the record; none before its first bit is sent
-    energy_j: float = 0.0
-
-
-class _BitsLeft(Mapping[int, float]):
-    """What each transfer has still to send, [bit], in the order of the clients, looked up when asked for.
-
-    A turn is given without any of it, and there may be many transfers and turns.
-    """
-
-    def __init__(self, transfers: Mapping[int, _Transfer], order: Sequence[int]) -> None:
-        self._transfers = transfers
-        self._order = order
-
-    def __getitem__(self, client: int) -> float:
-        return self._transfers[client].left
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._order)
-
-    def __len__(self) -> int:
-        return len(self._order)
 
 
 class Medium:
@@ -78,8 +56,12 @@ class Medium:
         self._senders_pay = senders_pay
         self._transfers: dict[int, _Transfer] = {}  # by the row of the client
         self._order: list[int] = []  # of these rows
-        self._bits_left = _BitsLeft(self._transfers, self._order)
-        self._share = Share({}, {}, math.inf)
+        # of each of them too, apart from the rest since every change counts them all: [bit] and [J]
+        self._left: dict[int, float] = {}
+        self._energy_j: dict[int, float] = {}
+        self._unsent: set[int] = set()  # whose first bit is not sent
+        self._on_battery: set[int] = set()  # whose energy a battery pays
+        self._share = _NOTHING
         self._ends_s: dict[int, float] = {}
         self._empty_s: dict[int, float] = {}
         self._since_s = 0.0
@@ -100,7 +82,11 @@ class Medium:
             raise RuntimeError(f"{device.name} is asked for {phase.name} while another transfer is under way")
         ended = self._env.event()
         self._count_off()
-        self._transfers[client] = _Transfer(device, phase, bits, bits, self._env.now, ended)
+        self._transfers[client] = _Transfer(device, phase, bits, self._env.now, ended)
+        self._left[client], self._energy_j[client] = bits, 0.0
+        self._unsent.add(client)
+        if self._senders_pay and math.isfinite(device.charge_j):
+            self._on_battery.add(client)
         insort(self._order, client)
         self._share_out_at(0.0)
         return ended
@@ -110,7 +96,7 @@ class Medium:
         client = device.row
         if client in self._transfers:
             self._count_off()
-            self._end(self._removed(client))
+            self._end(client)
             self._ends_s.pop(client, None)  # it may have been about to end at this very instant
             self._empty_s.pop(client, None)
             self._share_out_at(0.0)
@@ -126,15 +112,13 @@ class Medium:
         passed_s, self._since_s = now_s - self._since_s, now_s
         if passed_s <= 0:
             return
-        for client, rate_bps in self._share.rate_bps.items():
-            transfer = self._transfers.get(client)
-            if transfer is None:  # it has ended
-                continue
-            transfer.left -= rate_bps * passed_s
-            energy_j = self._share.power_w[client] * passed_s
-            transfer.energy_j += energy_j
-            if self._senders_pay:
-                transfer.device.spend(energy_j)
+        left, energy_j, share = self._left, self._energy_j, self._share
+        for client, rate_bps in share.rate_bps.items():
+            left[client] -= rate_bps * passed_s
+        for client, power_w in share.power_w.items():
+            energy_j[client] += power_w * passed_s
+        for client in filter(self._on_battery.__contains__, share.power_w):
+            self._transfers[client].device.spend(share.power_w[client] * passed_s)
 
     def _share_out_at(self, delay_s: float) -> None:
         """Share the band out anew so many seconds from now, when all else has happened at that instant."""
@@ -149,10 +133,8 @@ class Medium:
         self._count_off()
         now_s = self._env.now
         for client in [client for client, end_s in self._ends_s.items() if end_s <= now_s]:
-            transfer = self._removed(client)
-            transfer.left = 0.0
-            self._end(transfer)
-            transfer.ended.succeed()
+            self._left[client] = 0.0
+            self._end(client).ended.succeed()
         for client in [client for client, empty_s in self._empty_s.items() if empty_s <= now_s]:
             if client in self._transfers:
                 self._transfers[client].device.run_empty()
@@ -163,37 +145,41 @@ class Medium:
         now_s = self._env.now
         self._ends_s, self._empty_s = {}, {}
         if not self._transfers:
-            self._next_change = None
+            self._share, self._next_change = _NOTHING, None
             return
-        self._share = self.sharing.share(self._bits_left, now_s)
-        for client, rate_bps in self._share.rate_bps.items():
-            if rate_bps <= 0:
-                continue
-            transfer = self._transfers[client]
-            if transfer.row < 0:
-                transfer.row = self._record.append(
-                    transfer.device.index,
-                    transfer.phase,
-                    now_s,
-                    now_s,
-                    now_s - transfer.ready_s,
-                    0.0,
-                    0.0,
-                    0.0,
-                    -1,
-                )
-            self._ends_s[client] = now_s + transfer.left / rate_bps
-            if self._senders_pay:
-                self._empty_s[client] = now_s + transfer.device.charge_j / self._share.power_w[client]
-        change_s = min(self._share.until_s, *self._ends_s.values(), *self._empty_s.values())
+        share = self._share = self.sharing.share(self._order, self._left, now_s)
+        sending = {client: rate_bps for client, rate_bps in share.rate_bps.items() if rate_bps > 0}
+        for client in filter(self._unsent.__contains__, sending):
+            self._begin(self._transfers[client])
+        self._unsent.difference_update(sending)
+        self._ends_s = {client: now_s + self._left[client] / rate_bps for client, rate_bps in sending.items()}
+        for client in filter(self._on_battery.__contains__, sending):
+            self._empty_s[client] = now_s + self._transfers[client].device.charge_j / share.power_w[client]
+        change_s = min(share.until_s, *self._ends_s.values(), *self._empty_s.values())
         if math.isfinite(change_s):
             self._share_out_at(max(0.0, change_s - now_s))
 
-    def _removed(self, client: int) -> _Transfer:
-        self._order.remove(client)
-        return self._transfers.pop(client)
+    def _begin(self, transfer: _Transfer) -> None:
+        now_s = self._env.now
+        transfer.row = self._record.append(
+            transfer.device.index,
+            transfer.phase,
+            now_s,
+            now_s,
+            now_s - transfer.ready_s,
+            0.0,
+            0.0,
+            0.0,
+            -1,
+        )
 
-    def _end(self, transfer: _Transfer) -> None:
+    def _end(self, client: int) -> _Transfer:
+        """Take a transfer out, and close its row with what it has sent."""
+        transfer = self._transfers.pop(client)
+        bits, energy_j = transfer.bits - self._left.pop(client), self._energy_j.pop(client)
+        self._order.remove(client)
+        self._unsent.discard(client)
+        self._on_battery.discard(client)
         if transfer.row >= 0:
-            bits = transfer.bits - transfer.left
-            self._record.close(transfer.row, self._env.now, bits, transfer.energy_j)
+            self._record.close(transfer.row, self._env.now, bits, energy_j)
+        return transfer

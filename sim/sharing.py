@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heapify, heapreplace
 from typing import Protocol
 
 import numpy as np
@@ -40,8 +41,18 @@ class Share:
 class Sharing(Protocol):
     """A rule by which a direction of the band is shared."""
 
-    def share(self, bits_left: Mapping[int, float], now_s: float) -> Share:
-        """Return what the clients get that have bits left to send, which are in the order of the clients."""
+    def share(self, waiting: Sequence[int], left: Mapping[int, float], now_s: float) -> Share:
+        """Return what the clients get that have something to send.
+
+        Parameters
+        ----------
+        waiting : [num_waiting], int
+            These clients, in their order; at least one.
+        left : by client
+            What each has still to send, [bit].
+        now_s : float
+            The instant, [s].
+        """
 
 
 class Turns:
@@ -67,11 +78,10 @@ class Turns:
         self._slot_s = slot_s
         self.turn = (-1, 0.0)
 
-    def share(self, bits_left: Mapping[int, float], now_s: float) -> Share:
+    def share(self, waiting: Sequence[int], left: Mapping[int, float], now_s: float) -> Share:
         """Return the whole band for the one whose turn it is, and nothing for the others."""
         active, slot_end_s = self.turn
-        if active not in bits_left or now_s >= slot_end_s:
-            waiting = list(bits_left)
+        if active not in left or now_s >= slot_end_s:
             following = waiting[bisect_right(waiting, active) % len(waiting)]
             active, slot_end_s = self.turn = following, now_s + self._slot_s
         links, until_s = self._source.at(now_s)
@@ -118,30 +128,31 @@ class Lending:
         self._owner = owner
         self._psd_w_per_hz = psd_w_per_hz
         self._power_max_w = power_max_w
+        self._watts = psd_w_per_hz * band.subchannel_hz
+        (owned,) = np.nonzero(owner >= 0)
+        self._own_w = _sums(owner[owned], self._watts[owned], len(power_max_w))
         self._known: tuple[Array, Array, Array, Array] | None = None
 
-    def share(self, bits_left: Mapping[int, float], now_s: float) -> Share:
+    def share(self, waiting: Sequence[int], left: Mapping[int, float], now_s: float) -> Share:
         """Return each sender's rate and power with what it owns and borrows."""
         gains, until_s = self._gains.at(now_s)
-        senders = np.fromiter(bits_left, dtype=np.intp)
-        left = np.fromiter(bits_left.values(), dtype=np.float64)
+        senders = np.array(waiting, dtype=np.intp)
         snr, planned_bps, own_bps = self._planned(gains)
-        own_bps = own_bps[senders]
-        own = self._owner == senders[:, np.newaxis]  # [num_senders, num_subchannels]
-        idle = ~own.any(axis=0) & (self._psd_w_per_hz > 0)
-        borrowed = self._lend(left, own_bps, np.where(idle, planned_bps[senders], -math.inf))
-        watts = self._psd_w_per_hz * self._band.subchannel_hz
-        own_w, lent_w = own @ watts, borrowed @ watts
+        sends = np.zeros(len(gains) + 1, dtype=bool)
+        sends[senders] = True  # the last is nobody, whom owner −1 finds there
+        idle = np.flatnonzero(~sends[self._owner] & (self._psd_w_per_hz > 0))
+        bits = [left[client] for client in waiting]
+        borrower, subchannel = self._lend(bits, own_bps[senders], planned_bps, senders, idle)
+        own_w = self._own_w[senders]
+        lent_w = _sums(borrower, self._watts[subchannel], len(senders))
         spare_w = np.maximum(self._power_max_w[senders] - own_w, 0.0)
         scale = np.minimum(1.0, spare_w / np.where(lent_w > 0, lent_w, 1.0))
-        rows, subchannels = borrowed.nonzero()
-        each_bps = np.zeros(own.shape)
-        each_bps[rows, subchannels] = self._rate(snr[senders[rows], subchannels] * scale[rows])
-        lent_bps = each_bps.sum(axis=1)
-        numbers = senders.tolist()
+        each_bps = self._rate(snr[senders[borrower], subchannel] * scale[borrower])
+        rate_bps = own_bps[senders] + _sums(borrower, each_bps, len(senders))
+        power_w = own_w + scale * lent_w
         return Share(
-            dict(zip(numbers, (own_bps + lent_bps).tolist(), strict=True)),
-            dict(zip(numbers, (own_w + scale * lent_w).tolist(), strict=True)),
+            dict(zip(waiting, rate_bps.tolist(), strict=True)),
+            dict(zip(waiting, power_w.tolist(), strict=True)),
             until_s,
         )
 
@@ -158,32 +169,64 @@ class Lending:
         if self._known is None or self._known[0] is not gains:
             snr = self._psd_w_per_hz * self._band.snr_per_w_per_hz(gains)
             planned_bps = self._rate(snr)
-            own = self._owner == np.arange(len(gains))[:, np.newaxis]
-            self._known = gains, snr, planned_bps, np.where(own, planned_bps, 0.0).sum(axis=1)
+            (owned,) = np.nonzero(self._owner >= 0)
+            owner = self._owner[owned]
+            self._known = gains, snr, planned_bps, _sums(owner, planned_bps[owner, owned], len(gains))
         return self._known[1:]
 
     def _rate(self, snr: Array) -> Array:
         return self._band.subchannel_hz * spectral_efficiency(snr, self._band.efficiency_cap_bps_per_hz)
 
-    def _lend(self, left: Array, rate_bps: Array, free_bps: Array) -> NDArray[np.bool_]:
-        """Return who borrows which idle subchannel, [num_senders, num_subchannels].
+    @staticmethod
+    def _lend(
+        left: Sequence[float],
+        own_bps: Array,
+        planned_bps: Array,
+        senders: NDArray[np.intp],
+        idle: NDArray[np.intp],
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return who borrows what.
 
         Parameters
         ----------
-        left, rate_bps : [num_senders], float
+        left, own_bps : [num_senders], float
             What each has to send, [bit], and its rate on what it owns.
-        free_bps : [num_senders, num_subchannels], float
-            What each subchannel would carry; -inf where it is not idle. It is used up.
+        planned_bps : [num_clients, num_subchannels], float
+            What each subchannel would carry.
+        senders : [num_senders], int
+            Their clients.
+        idle : [num_idle], int
+            The subchannels that are lent.
+
+        Returns
+        -------
+        borrower, subchannel : [num_idle], int
+            Places among the senders, and what they borrow.
         """
-        borrowed = np.zeros(free_bps.shape, dtype=bool)
-        rate_bps = rate_bps.copy()
-        with np.errstate(divide="ignore"):
-            ends_s = left / rate_bps
-            for _ in range(int((free_bps[0] > -math.inf).sum())):
-                last = int(ends_s.argmax())
-                subchannel = int(free_bps[last].argmax())
-                borrowed[last, subchannel] = True
-                rate_bps[last] += free_bps[last, subchannel]
-                ends_s[last] = left[last] / rate_bps[last]
-                free_bps[:, subchannel] = -math.inf
-        return borrowed
+        rates_bps, clients = own_bps.tolist(), senders.tolist()
+        # the last to end first, and of equal ones the first in their order
+        ends = [(-_end_s(left[place], rate_bps), place) for place, rate_bps in enumerate(rates_bps)]
+        heapify(ends)
+        lent, offers_bps = np.full(planned_bps.shape[1], -math.inf), np.empty(planned_bps.shape[1])
+        lent[idle] = 0.0
+        borrower, subchannel = list[int](), list[int]()
+        for _ in range(len(idle)):
+            last = ends[0][1]
+            best = int(np.add(planned_bps[clients[last]], lent, out=offers_bps).argmax())
+            lent[best] = -math.inf
+            borrower.append(last)
+            subchannel.append(best)
+            rates_bps[last] += float(offers_bps[best])
+            heapreplace(ends, (-_end_s(left[last], rates_bps[last]), last))
+        return np.array(borrower, dtype=np.intp), np.array(subchannel, dtype=np.intp)
+
+
+def _end_s(bits: float, rate_bps: float) -> float:
+    return bits / rate_bps if rate_bps else math.inf
+
+
+def _sums(places: NDArray[np.intp], values: Array, count: int) -> Array:
+    """Return the sum of the values of each place, ``[count]``."""
+    sums = np.zeros(count)
+    np.add.at(sums, places, values)
+    return sums

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,9 +32,9 @@ class Watched:
         self.rule = rule
         self.noted: list[tuple[float, Share]] = []
 
-    def share(self, bits_left: Mapping[int, float], now_s: float) -> Share:
+    def share(self, waiting: Sequence[int], left: Mapping[int, float], now_s: float) -> Share:
         """Return the rule's shares."""
-        share = self.rule.share(bits_left, now_s)
+        share = self.rule.share(waiting, left, now_s)
         self.noted.append((now_s, share))
         return share
 
@@ -320,6 +320,7 @@ def test_a_lane_sends_one_thing_at_a_time() -> None:
 def test_downlinks_cost_the_batteries_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The access point pays for what it sends: a device that only receives spends nothing."""
     w = world(1, Turns(links([1.0], [1.0], [1.0]), uplink=True, slot_s=5.0))
+    w.devices[0].charge_j = 100.0
     spent: list[float] = []
     monkeypatch.setattr(Device, "spend", lambda device, energy_j: spent.append(energy_j))
     w.env.run(until=w.devices[0].downlink(DOWNLINK, 8.0))

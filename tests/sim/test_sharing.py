@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,15 @@ from numpy.typing import NDArray
 from worlds import Steps, links, positive
 
 from cutlayer.sim.radio.rates import Band
-from cutlayer.sim.sharing import Lending, Turns
+from cutlayer.sim.sharing import Lending, Share, Sharing, Turns
 
 Array = NDArray[np.float64]
+Whole = NDArray[np.intp]
+
+
+def shared(rule: Sharing, bits_left: Mapping[int, float], now_s: float = 0.0) -> Share:
+    """Return what the rule gives those that have bits left."""
+    return rule.share(sorted(bits_left), bits_left, now_s)
 
 
 class Watched(Lending):
@@ -23,9 +29,14 @@ class Watched(Lending):
 
     borrowed: NDArray[np.bool_]
 
-    def _lend(self, left: Array, rate_bps: Array, free_bps: Array) -> NDArray[np.bool_]:
-        self.borrowed = super()._lend(left, rate_bps, free_bps)
-        return self.borrowed
+    def _lend(
+        self, left: Sequence[float], own_bps: Array, planned_bps: Array, senders: Whole, idle: Whole
+    ) -> tuple[Whole, Whole]:
+        borrower, subchannel = super()._lend(left, own_bps, planned_bps, senders, idle)
+        self.borrowed = np.zeros((len(senders), planned_bps.shape[1]), dtype=bool)
+        self.borrowed[borrower, subchannel] = True
+        assert len(idle) == self.borrowed.sum(), "nothing is lent twice"
+        return borrower, subchannel
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,7 @@ def test_lending_keeps_every_limit_and_slows_nobody(plan: Plan, data: st.DataObj
     senders = sorted(data.draw(st.sets(st.sampled_from(clients), min_size=1)))
     left = {i: data.draw(positive(1e-3, 1e3)) for i in senders}
     rule = plan.lending()
-    share = rule.share(left, 0.0)
+    share = shared(rule, left)
     assert senders == list(share.rate_bps) == list(share.power_w)
     own = plan.owner == np.array(senders)[:, np.newaxis]
     assert (own.sum(axis=0) + rule.borrowed.sum(axis=0) <= 1).all(), "a subchannel carries one client at most"
@@ -117,14 +128,14 @@ def three_clients(power_max_w: float = 100.0) -> Plan:
 def test_lending_by_hand() -> None:
     """Alone, client 0 has 2 + 4 + 6 bit/s; of two, that borrows which would end last on its own 2 bit/s."""
     rule = three_clients().lending()
-    assert {0: 12.0} == pytest.approx(rule.share({0: 1.0}, 0.0).rate_bps)
-    share = rule.share({0: 30.0, 1: 10.0}, 0.0)
+    assert {0: 12.0} == pytest.approx(shared(rule, {0: 1.0}).rate_bps)
+    share = shared(rule, {0: 30.0, 1: 10.0})
     assert ({0: 8.0, 1: 2.0}, {0: 4.0, 1: 2.0}) == (
         pytest.approx(share.rate_bps),
         pytest.approx(share.power_w),
     )
-    assert {0: 2.0, 1: 10.0} == pytest.approx(rule.share({0: 10.0, 1: 30.0}, 0.0).rate_bps)
-    assert {0: 2.0, 1: 2.0, 2: 2.0} == pytest.approx(rule.share({0: 9.0, 1: 5.0, 2: 1.0}, 0.0).rate_bps)
+    assert {0: 2.0, 1: 10.0} == pytest.approx(shared(rule, {0: 10.0, 1: 30.0}).rate_bps)
+    assert {0: 2.0, 1: 2.0, 2: 2.0} == pytest.approx(shared(rule, {0: 9.0, 1: 5.0, 2: 1.0}).rate_bps)
 
 
 def test_the_next_subchannel_goes_to_who_is_last_by_then() -> None:
@@ -132,13 +143,13 @@ def test_the_next_subchannel_goes_to_who_is_last_by_then() -> None:
     snr = 2.0 ** np.array([[1, 0, 2, 3], [0, 1, 2, 3]]) - 1
     plan = Plan(snr, np.array([0, 1, -1, -1]), np.ones(4), np.full(2, 100.0))
     rule = plan.lending()
-    rule.share({0: 24.0, 1: 20.0}, 0.0)
+    shared(rule, {0: 24.0, 1: 20.0})
     assert [[False, False, False, True], [False, False, True, False]] == rule.borrowed.tolist()
 
 
 def test_a_borrower_at_its_limit_gains_rate_by_no_more_power() -> None:
     """With 3 W in all and 2 W on its own subchannel, it uses what it borrows at a quarter of its power."""
-    share = three_clients(power_max_w=3.0).lending().share({0: 1.0}, 0.0)
+    share = shared(three_clients(power_max_w=3.0).lending(), {0: 1.0})
     assert {0: 3.0} == pytest.approx(share.power_w)
     expected_bps = 2 * (np.log2(1 + 1) + np.log2(1 + 3 / 4) + np.log2(1 + 7 / 4))
     assert {0: pytest.approx(expected_bps)} == share.rate_bps
@@ -153,7 +164,7 @@ def test_shares_change_with_the_gains() -> None:
 
     rule = Lending(Band(1.0, np.ones(1), 1.0, 1.0, 1.0), Doubling(), np.zeros(1, int), np.ones(1), np.ones(1))
     assert [(1.0, 5.0), (2.0, np.inf)] == [
-        (share.rate_bps[0], share.until_s) for share in (rule.share({0: 1.0}, t) for t in (4.9, 5.0))
+        (share.rate_bps[0], share.until_s) for share in (shared(rule, {0: 1.0}, t) for t in (4.9, 5.0))
     ]
 
 
@@ -166,7 +177,7 @@ def turns(slot_s: float = 2.0, clients: int = 3) -> Turns:
 
 def served(rule: Turns, bits_left: Mapping[int, float], now_s: float) -> tuple[int, float]:
     """Return whose turn it is, having checked that it alone sends, and until when."""
-    share = rule.share(bits_left, now_s)
+    share = shared(rule, bits_left, now_s)
     (client,) = share.rate_bps
     assert [client] == list(share.power_w)
     assert client in bits_left and share.rate_bps[client] > 0 and share.power_w[client] > 0
@@ -201,5 +212,5 @@ def test_a_newcomer_waits_for_the_slots_end() -> None:
 def test_each_direction_has_its_own_rates_in_turns() -> None:
     """The uplink's turns go at the uplink's rate, the downlink's at the downlink's, five times as fast."""
     states = Steps([0], [links([1.0], [5.0], [1.0])])
-    rates = [Turns(states, uplink=up, slot_s=1.0).share({0: 1.0}, 0.0).rate_bps for up in (True, False)]
+    rates = [shared(Turns(states, uplink=up, slot_s=1.0), {0: 1.0}).rate_bps for up in (True, False)]
     assert [{0: 1.0}, {0: 5.0}] == rates
