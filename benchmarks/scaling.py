@@ -121,6 +121,8 @@ def devices() -> list[Line]:
         return f"devices.count={count}", "radio.subchannels=1000", f"stop.rounds={rounds}", allocation
 
     lines = [line("devices", s, runs(held, FROM_100, s), s.split()[0], "≤ 1.1") for s in SCHEMES]
+    late = runs(lambda n: (*held(n, rounds=30), "round_policy={deadline_s: 1.0e6}"), FROM_100, "sl")
+    lines.append(line("devices", "sl, a deadline", late, target="≤ 1.1"))
     for sharing, sizes in (("tdma", FROM_100), ("work_conserving", FROM_100[::2])):
         shared = runs(lambda n: (*held(n, rounds=1), f"radio.sharing={sharing}"), sizes)  # noqa: B023
         lines.append(line("devices", f"psl, {sharing}, a round", shared, target="≤ 1.1"))

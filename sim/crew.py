@@ -90,45 +90,36 @@ class Call:
 class Crew:
     """Long-lived processes, one for each client that a round may have; each waits for the next call.
 
-    A process for the whole run, woken by one shared event per call, costs less than a new process for each
-    part of each round. There are as many as the most clients that a round has had, so that a call costs
-    what its round's clients cost, whatever the population that they are from.
-
-    Parameters
-    ----------
-    order : sequence of int, optional
-        The seats that there are from the beginning, in the order in which they hear a call; none by default.
+    A process for the whole run, woken by one event per call that all its members share, costs less than a new
+    process for each part of each round. There are as many as the most clients that a round has had, so that a
+    call costs what its members cost, whatever the round or the population that they are from. Members set out
+    in the order in which they are called.
     """
 
-    def __init__(self, env: Environment, order: Sequence[int] = ()) -> None:
+    def __init__(self, env: Environment) -> None:
         self._env = env
-        self._next_call: Event = env.event()
         self._call: Call | None = None
-        begun = {number: env.process(self._serve(number)) for number in order}
-        self._processes = [begun[number] for number in range(len(order))]
+        # by seat: its process, what this waits for between two calls, and whom it is for
+        self._processes: list[Process] = []
+        self._rests: list[Event] = []
         self._devices: list[Device] = []
-        self._clients: list[int] = []  # by process; -1 where there is none for it
+        # by client: its process, and what wakes this while it waits
         self._process_of: dict[int, Process] = {}
+        self._resting: dict[int, list[Any]] = {}
 
     def seat(self, devices: Sequence[Device]) -> None:
         """Give each of these devices a process from now on, in their order, and none to others."""
-        env, made = self._env, len(self._processes)
+        for number in range(len(self._processes), len(devices)):
+            self._rests.append(self._env.event())
+            self._processes.append(self._env.process(self._serve(number)))
         self._devices[:] = devices
-        self._clients[:] = [device.client for device in devices]
-        self._clients += [-1] * (made - len(devices))
-        self._processes += [env.process(self._serve(number)) for number in range(made, len(devices))]
-        self._process_of = dict(zip(self._clients, self._processes, strict=True))
-
-    def waiting(self) -> tuple[int, ...]:
-        """Return the seats that wait for the next call, in the order in which they will hear it."""
-        seats = {process: number for number, process in enumerate(self._processes)}
-        waiting = [getattr(callback, "__self__", None) for callback in self._next_call.callbacks or ()]
-        return tuple(seats[process] for process in waiting if process in seats)
+        clients = [device.client for device in devices]
+        self._process_of = dict(zip(clients, self._processes, strict=False))
+        self._resting = dict(zip(clients, (rest.callbacks for rest in self._rests), strict=False))
 
     def busy(self) -> list[int]:
         """Return the clients that don't wait for the next call."""
-        waiting = set(self.waiting())
-        return [client for seat, client in enumerate(self._clients) if seat not in waiting]
+        return [client for client, waiting in self._resting.items() if not waiting]
 
     def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> Call:
         """Send the members on the path, and return the call that says when they are there.
@@ -140,10 +131,20 @@ class Crew:
         deadline_s : float, optional
             Seconds from now after which members that have not arrived are left out; they stop what they
             are doing. Arriving at the very instant of the deadline is in time.
+
+        Raises
+        ------
+        RuntimeError
+            If a member is not yet done with an earlier call.
         """
         self._call = call = Call(self._env, path, members)
-        waiting, self._next_call = self._next_call, self._env.event()
-        waiting.succeed(call)
+        heard, resting = self._env.event(), self._resting
+        try:
+            for client in members:
+                heard.callbacks.append(resting[client].pop())
+        except IndexError:
+            raise RuntimeError(f"client {client} is called while it is still on the way of a call") from None
+        heard.succeed(call)
         if deadline_s is not None:
             self._ring_at(call, deadline_s)
         return call
@@ -166,16 +167,13 @@ class Crew:
         self._env.schedule(alarm, priority=_AFTER_ALL_ELSE, delay=deadline_s)  # type: ignore[arg-type]
 
     def _serve(self, number: int) -> Generator[Event, Any, None]:
-        clients, devices = self._clients, self._devices
+        rest, devices = self._rests[number], self._devices
         while True:
-            call: Call = yield self._next_call
-            client = clients[number]
-            if client not in call.members:
-                continue
+            call: Call = yield rest
             device = devices[number]
             try:
                 yield from call.path(device)
             except Interrupt:
                 device.abandon()
             else:
-                call.leave(client)
+                call.leave(device.client)
