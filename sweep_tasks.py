@@ -12,7 +12,7 @@ import pandas as pd
 from .analysis.folders import RunFolderError
 from .analysis.intervals import SpillError
 from .analysis.run import save_run
-from .analysis.sweep_folder import scheme_rows
+from .analysis.sweep_rows import scheme_rows
 from .preparation import Experiment, prepare
 from .runner import run_loaded
 from .scenarios.faults import Fault, ScenarioError

@@ -11,14 +11,13 @@ from typing import TypeAlias
 
 from . import sweep_tasks
 from .analysis.folders import RunFolderError
-from .analysis.sweep_folder import SweepFolder, SweepResult, load_sweep, point_table
-from .code_version import versions
-from .figure_faults import names_of_nothing, wrong_keys
+from .analysis.sweep_folder import SweepFolder, SweepResult, load_sweep
+from .analysis.sweep_rows import point_table
 from .locks import sweep_lock
-from .scenarios.faults import Fault
 from .scenarios.loading import scenario_yaml
-from .scenarios.points import Point, gathered, load_points
+from .scenarios.points import Point, load_points
 from .scenarios.sweeps import SweepFigure
+from .sweep_checks import SweepChecks
 from .sweep_tasks import Outcome, Task
 from .workers import StartPool, WorkerDiedError, Workers, WorkersError, cores, process_pool
 
@@ -95,6 +94,7 @@ class Sweeping:
         folder = Path(out or Path("sweeps") / _stem(self.loaded.scenario.name))
         self.folder = SweepFolder(folder, table)
         self.folder.check()
+        self._checks = SweepChecks(self.loaded, self.points, self.folder, allow_imports=allow_imports)
         # more points than cores would only slow each other down
         threads = max(p.loaded.scenario.learning.threads if p.loaded.scenario.learning else 1 for p in points)
         self.jobs = jobs or max(1, cores() // threads)
@@ -138,12 +138,14 @@ class Sweeping:
 
     def _run_alone(self, on_progress: OnProgress, *, retry_failed: bool, mix_versions: bool) -> SweepResult:
         if not mix_versions:
-            self._refuse_other_versions()
+            self._checks.refuse_other_versions()
         tasks = self._tasks(retry_failed=retry_failed)
         opened = False
         try:
             with self._workers(len(tasks), mix_versions=mix_versions) as (workers, must_see):
-                self._check(tasks, workers, on_progress)
+                self._checks.refuse_faults(
+                    tasks, workers, lambda done: on_progress("checking", done, 0, len(tasks), None)
+                )
                 if workers.interrupted:
                     raise KeyboardInterrupt
                 self.folder.open()
@@ -172,7 +174,7 @@ class Sweeping:
         """
         tasks = self._tasks(retry_failed=False)
         with self._workers(len(tasks), mix_versions=mix_versions) as (workers, _):
-            self._check(tasks, workers, lambda *progress: None)
+            self._checks.refuse_faults(tasks, workers, lambda done: None)
             known = [self.folder.wall_s[name] for name in self.points if name in self.folder.wall_s]
             source = f"from {len(known)} finished points"
             if tasks and not known and not workers.interrupted:
@@ -218,54 +220,6 @@ class Sweeping:
             Task(point, folder / point.name, self._allow_imports)
             for point in self.pending(retry_failed=retry_failed)
         ]
-
-    def _refuse_other_versions(self) -> None:
-        current = versions(trained=self.loaded.scenario.learning is not None)
-        for name in self.folder.with_status("finished"):
-            other = self.folder.versions(name)
-            told = [
-                f"{k} {other[k]} instead of {current[k]}"
-                for k in current
-                if other.get(k, current[k]) != current[k]
-            ]
-            if told:
-                raise RunFolderError(
-                    f"{self.folder.path} holds points of other versions ({', '.join(told)});"
-                    " choose another place, or allow them with --mix-versions"
-                )
-
-    def _check(self, tasks: Sequence[Task], workers: Workers, on_progress: OnProgress) -> None:
-        sweep = self.loaded.scenario.sweep
-        figures = wrong_keys(sweep, self.folder.points) if sweep else []
-        if tasks:
-            figures += self._wrong_names(workers)
-        found: dict[str, tuple[Fault, ...]] = {}
-        for task, future in workers.each(sweep_tasks.faults, tasks):
-            # a worker that dies here will again when it runs the point, and it is recorded there
-            found[task.point.name] = () if future.exception() else future.result()
-            on_progress("checking", len(found), 0, len(tasks), None)
-        faulty = [(p.told, found[p.name]) for p in self.points.values() if found.get(p.name)]
-        if faulty or figures:
-            placed = self.loaded.error(figures).placed()
-            raise gathered(faulty, len(self.points), self.loaded.source, placed)
-
-    def _wrong_names(self, workers: Workers) -> list[Fault]:
-        """Return a fault for each figure's column and label that no table will have, as first rounds show."""
-        if not self.figures:
-            return []
-        # tables have the columns of all schemes; the labels, which follow from parameters, are read off
-        kinds: dict[tuple[str, ...], Task] = {}
-        labels = []
-        for point in self.points.values():
-            schemes = point.loaded.scenario.schemes
-            labels += [str(scheme.label) for scheme in schemes]
-            task = Task(point, self.folder.path / point.name, self._allow_imports)
-            kinds.setdefault(tuple(scheme.name for scheme in schemes), task)
-        found = [future for _, future in workers.each(sweep_tasks.first_rows, kinds.values())]
-        if not found or any(future.exception() for future in found):
-            return []  # what is wrong with a point is told with the others' faults
-        rows = [future.result() for future in found]
-        return names_of_nothing(self.figures, self.folder.points, labels, rows)
 
     def _run(self, tasks: Sequence[Task], workers: Workers, on_progress: OnProgress) -> None:
         done, failed, written_s = len(self.points) - len(tasks), 0, time.monotonic()

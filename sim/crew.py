@@ -90,36 +90,51 @@ class Call:
 class Crew:
     """Long-lived processes, one for each client that a round may have; each waits for the next call.
 
-    A process for the whole run, woken by one event per call that all its members share, costs less than a new
-    process for each part of each round. There are as many as the most clients that a round has had, so that a
-    call costs what its members cost, whatever the round or the population that they are from. Members set out
-    in the order in which they are called.
+    A process for the whole run, woken by one shared event per call, costs less than a new process for each
+    part of each round. There are as many as the most clients that a round has had, so that a call costs
+    what its round's clients cost, whatever the population that they are from. A call of one client has a
+    process of its own, for waking all would cost a turn what all clients cost.
+
+    Parameters
+    ----------
+    order : sequence of int, optional
+        The seats that there are from the beginning, in the order in which they hear a call; none by default.
     """
 
-    def __init__(self, env: Environment) -> None:
+    def __init__(self, env: Environment, order: Sequence[int] = ()) -> None:
         self._env = env
+        self._next_call: Event = env.event()
         self._call: Call | None = None
-        # by seat: its process, what this waits for between two calls, and whom it is for
-        self._processes: list[Process] = []
-        self._rests: list[Event] = []
+        begun = {number: env.process(self._serve(number)) for number in order}
+        self._processes = [begun[number] for number in range(len(order))]
         self._devices: list[Device] = []
-        # by client: its process, and what wakes this while it waits
-        self._process_of: dict[int, Process] = {}
-        self._resting: dict[int, list[Any]] = {}
+        self._clients: list[int] = []  # by process; -1 where there is none for it
+        self._seat_of: dict[int, int] = {}
+        self._alone: dict[int, Process] = {}  # by client that is on the way of a call of its own
 
     def seat(self, devices: Sequence[Device]) -> None:
         """Give each of these devices a process from now on, in their order, and none to others."""
-        for number in range(len(self._processes), len(devices)):
-            self._rests.append(self._env.event())
-            self._processes.append(self._env.process(self._serve(number)))
+        env, made = self._env, len(self._processes)
         self._devices[:] = devices
-        clients = [device.client for device in devices]
-        self._process_of = dict(zip(clients, self._processes, strict=False))
-        self._resting = dict(zip(clients, (rest.callbacks for rest in self._rests), strict=False))
+        self._clients[:] = [device.client for device in devices]
+        self._clients += [-1] * (made - len(devices))
+        self._processes += [env.process(self._serve(number)) for number in range(made, len(devices))]
+        self._seat_of = {device.client: number for number, device in enumerate(devices)}
+
+    def waiting(self) -> tuple[int, ...]:
+        """Return the seats that wait for the next call, in the order in which they will hear it."""
+        seats = {process: number for number, process in enumerate(self._processes)}
+        waiting = [getattr(callback, "__self__", None) for callback in self._next_call.callbacks or ()]
+        return tuple(seats[process] for process in waiting if process in seats)
 
     def busy(self) -> list[int]:
         """Return the clients that don't wait for the next call."""
-        return [client for client, waiting in self._resting.items() if not waiting]
+        waiting = set(self.waiting())
+        return [
+            client
+            for seat, client in enumerate(self._clients)
+            if seat not in waiting or client in self._alone
+        ]
 
     def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> Call:
         """Send the members on the path, and return the call that says when they are there.
@@ -131,49 +146,53 @@ class Crew:
         deadline_s : float, optional
             Seconds from now after which members that have not arrived are left out; they stop what they
             are doing. Arriving at the very instant of the deadline is in time.
-
-        Raises
-        ------
-        RuntimeError
-            If a member is not yet done with an earlier call.
         """
         self._call = call = Call(self._env, path, members)
-        heard, resting = self._env.event(), self._resting
-        try:
-            for client in members:
-                heard.callbacks.append(resting[client].pop())
-        except IndexError:
-            raise RuntimeError(f"client {client} is called while it is still on the way of a call") from None
-        heard.succeed(call)
+        if len(members) == 1:
+            (client,) = members
+            self._alone[client] = self._env.process(self._serve(self._seat_of[client], call))
+        else:
+            waiting, self._next_call = self._next_call, self._env.event()
+            waiting.succeed(call)
         if deadline_s is not None:
             self._ring_at(call, deadline_s)
         return call
 
     def dismiss(self, client: int) -> None:
         """End what a client is doing, now and for good."""
-        self._process_of[client].interrupt()
+        self._interrupt(client)
         if self._call is not None:
             self._call.drop(client)
+
+    def _interrupt(self, client: int) -> None:
+        process = self._alone.get(client) or self._processes[self._seat_of[client]]
+        process.interrupt()
 
     def _ring_at(self, call: Call, deadline_s: float) -> None:
         def ring(_: Event) -> None:
             if not call.in_time.triggered:
                 for client in call.cut_off():
-                    self._process_of[client].interrupt()
+                    self._interrupt(client)
 
         alarm = self._env.event()
         alarm._ok, alarm._value = True, None  # an event that is sure to happen, as SimPy's Timeout marks it
         alarm.callbacks = [ring]
         self._env.schedule(alarm, priority=_AFTER_ALL_ELSE, delay=deadline_s)  # type: ignore[arg-type]
 
-    def _serve(self, number: int) -> Generator[Event, Any, None]:
-        rest, devices = self._rests[number], self._devices
+    def _serve(self, number: int, only: Call | None = None) -> Generator[Event, Any, None]:
+        """Go the way of each call that the seat's client is a member of, or of one alone."""
+        clients, devices = self._clients, self._devices
         while True:
-            call: Call = yield rest
-            device = devices[number]
-            try:
-                yield from call.path(device)
-            except Interrupt:
-                device.abandon()
-            else:
-                call.leave(device.client)
+            call: Call = only or (yield self._next_call)
+            client = clients[number]
+            if client in call.members:
+                device = devices[number]
+                try:
+                    yield from call.path(device)
+                except Interrupt:
+                    device.abandon()
+                else:
+                    call.leave(client)
+            if only:
+                del self._alone[client]
+                return

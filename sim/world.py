@@ -100,7 +100,7 @@ class World:
         self._server_section = server
         self._fleet, self._speeds = fleet, speeds
         self.devices: dict[int, Device] = {}
-        self.crew = Crew(self.env)
+        self.crew = Crew(self.env, since.waiting if since else ())
         self.media: tuple[Medium, Medium] | None = None
         if sharing is not None:
             self.media = (

@@ -30,6 +30,7 @@ def state_of(world: World) -> WorldState:
     return WorldState(
         now_s=float(world.env.now),
         record=world.record.state(),
+        waiting=world.crew.waiting(),
         clients=world.clients,
         left_at_s=dict(world.left_at_s),
         free_at_s={n.name: [lane.free_at_s for lane in n.lanes.values()] for n in world.nodes},

@@ -22,6 +22,7 @@ class WorldState:
     now_s : float
         The clock, [s].
     record : what the record goes on from
+    waiting : the crew's seats in the order in which they will hear the next call, which is that of rows
     clients, left_at_s : who is in the run, and when the others left it
     free_at_s : of every node, when each of its lanes is free, [s]
     charges_j : what each device that was made may spend, [J]
@@ -32,6 +33,7 @@ class WorldState:
 
     now_s: float
     record: RecordState
+    waiting: tuple[int, ...]
     clients: tuple[int, ...]
     left_at_s: dict[int, float]
     free_at_s: dict[str, list[float]]

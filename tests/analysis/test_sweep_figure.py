@@ -13,7 +13,8 @@ from scipy import stats
 
 from cutlayer.analysis.curve_looks import curve_style
 from cutlayer.analysis.sweep_figure import sweep_figure
-from cutlayer.analysis.sweep_folder import SweepResult, point_table
+from cutlayer.analysis.sweep_folder import SweepResult
+from cutlayer.analysis.sweep_rows import point_table
 from cutlayer.analysis.sweep_statistics import ambiguous, figure_table
 from cutlayer.scenarios.sweeps import SweepFigure
 

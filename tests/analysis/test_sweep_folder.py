@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cutlayer.analysis.run import read_csv
-from cutlayer.analysis.sweep_folder import scheme_rows
+from cutlayer.analysis.sweep_rows import scheme_rows
 
 
 @pytest.mark.parametrize(

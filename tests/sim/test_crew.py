@@ -11,7 +11,7 @@ from worlds import fleet, links
 
 from cutlayer.scenarios.schema import Server
 from cutlayer.sim.nodes import Device
-from cutlayer.sim.phases import CLIENT_FORWARD, SERVER_FORWARD
+from cutlayer.sim.phases import CLIENT_FORWARD
 from cutlayer.sim.world import World
 
 
@@ -21,34 +21,17 @@ def world(clock_hz: Sequence[float]) -> World:
     return World(Server(), fleet(list(clock_hz), ones), links(ones, ones, ones), [None] * len(clock_hz))
 
 
-def served(w: World) -> list[int]:
-    """Return the clients in the order in which the server has served them."""
-    table = w.record.frame()
-    return [int(client) for client in table[table["node"] == "server"]["client"]]
-
-
 def run(w: World, *calls: tuple[int, ...]) -> None:
-    """Let the members of each call compute as much, and be served as they come, one call after the other."""
+    """Let the members of each call compute, one call after the other."""
 
     def path(device: Device) -> Generator[Event, Any, None]:
         yield device.compute(CLIENT_FORWARD, 12.0)
-        yield w.server.serve([(SERVER_FORWARD, 1e9)], device.client)
 
     def scheme() -> Generator[Event, Any, None]:
         for members in calls:
             assert members == (yield w.start(path, members).finished)
 
     w.env.run(until=w.env.process(scheme()))
-
-
-def test_equal_clients_are_served_in_their_order_whatever_was_before() -> None:
-    """Clients 0 to 2 were done in the order 2, 1, 0; when they are equal, that does not show any more."""
-    w = world([1.0, 2.0, 3.0])
-    run(w, (0, 1, 2))
-    for device in w.devices.values():
-        device.seconds_per_flop = 1.0
-    run(w, (0, 1, 2), (0, 2))
-    assert [2, 1, 0, 0, 1, 2, 0, 2] == served(w)
 
 
 def test_a_call_costs_what_its_members_cost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,18 +53,22 @@ def test_a_call_costs_what_its_members_cost(monkeypatch: pytest.MonkeyPatch) -> 
     assert counts[0] == counts[1] > 3
 
 
-def test_a_client_goes_one_way_at_a_time() -> None:
-    """A second call before the first is done is a mistake of the scheme, and is told."""
-    w = world([1.0, 1.0])
+def test_a_client_is_on_the_way_until_it_is_done() -> None:
+    """Alone or with others, and also where a deadline ends it; then it hears the next call."""
+    w = world([1.0, 2.0])
+    ways: list[tuple[list[int], tuple[int, ...]]] = []
 
     def path(device: Device) -> Generator[Event, Any, None]:
         yield device.compute(CLIENT_FORWARD, 12.0)
 
     def scheme() -> Generator[Event, Any, None]:
-        w.start(path, (1,))
-        yield w.env.timeout(1.0)
-        assert [1] == w.crew.busy()
-        with pytest.raises(RuntimeError, match="client 1 is called while it is still on the way of a call"):
-            w.start(path, (0, 1))
+        for members, deadline_s in (((1,), None), ((0,), 4.0), ((0, 1), 7.0), ((0,), None)):
+            call = w.start(path, members, deadline_s)
+            yield w.env.timeout(1.0)
+            busy = w.crew.busy()
+            ways.append((busy, (yield call.finished)))
+            assert [] == w.crew.busy()
 
     w.env.run(until=w.env.process(scheme()))
+    assert [([1], (1,)), ([0], ()), ([0, 1], (1,)), ([0], (0,))] == ways
+    assert 6.0 + 4.0 + 7.0 + 12.0 == w.env.now
