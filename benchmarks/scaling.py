@@ -3,7 +3,10 @@
 Processor time: of the run itself, from the first event to the tables, for a world that is made ready; and of
 making it ready, which is the planning and what the plan needs. The slope of a line is that of log cost over
 log size by least squares: 1 is cost in proportion to size. Each repeat measures all sizes and gives a slope.
+Bare SimPy time-outs before and after each measurement tell how fast the machine is at that time; costs are
+given as at its usual speed, for a machine that is shared runs half as fast now and then.
 Sizes are large enough for what does not grow with them to be little of the cost, and nothing is subtracted.
+For devices the calls of functions are counted too, which no cache and no neighbour changes.
 
 ``--figure PATH`` draws the medians.
 """
@@ -11,13 +14,17 @@ Sizes are large enough for what does not grow with them to be little of the cost
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import median
+from types import FrameType
 from typing import TypeAlias
 
 import numpy as np
+from events import timeout_rate
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -34,7 +41,7 @@ __all__ = ["figures"]
 Measures: TypeAlias = dict[int, Callable[[], float]]
 """What measures a cost, [s], by size."""
 
-REPEATS = 3
+REPEATS = 5
 SCHEMES = ("sl", "sfl", "psl", "epsl φ=0.5")
 CHEAP = "allocation={subchannels: round_robin, power: uniform, cut: 2}"
 PLANS = {
@@ -55,7 +62,7 @@ class Line:
     what : whose cost it is
     sizes : [num_sizes], int
     costs_s : [num_repeats][num_sizes], float
-        Processor time, [s].
+        Processor time at the machine's usual speed, [s].
     look : the scheme whose colour it has, or a text of its own
     target : of the slope; empty where it is for information
     """
@@ -102,10 +109,18 @@ def line(
 ) -> Line:
     """Return the costs by size, each measured in its turn in every repeat."""
     next(iter(measures.values()))()  # the first time costs more
-    by_size = interleaved(REPEATS, *measures.values())
-    return Line(
-        variable, what, tuple(measures), tuple(zip(*by_size, strict=True)), look or what, target=target
-    )
+    rates = []
+
+    def time_outs(measure: Callable[[], float]) -> float:
+        before = timeout_rate()
+        cost_s = measure()
+        rates.append((before + timeout_rate()) / 2)
+        return cost_s * rates[-1]
+
+    by_size = interleaved(REPEATS, *(partial(time_outs, measure) for measure in measures.values()))
+    usual = median(rates)
+    costs_s = tuple(tuple(cost / usual for cost in each) for each in zip(*by_size, strict=True))
+    return Line(variable, what, tuple(measures), costs_s, look or what, target=target)
 
 
 def runs(overrides: Callable[[int], tuple[str, ...]], sizes: Sequence[int], scheme: str = "psl") -> Measures:
@@ -114,22 +129,51 @@ def runs(overrides: Callable[[int], tuple[str, ...]], sizes: Sequence[int], sche
     return {size: partial(run_s, each) for size, each in ready.items()}
 
 
+def _held(count: int, allocation: str = CHEAP, rounds: int = 100) -> tuple[str, ...]:
+    """Return what is the same for all numbers of devices."""
+    return f"devices.count={count}", "radio.subchannels=1000", f"stop.rounds={rounds}", allocation
+
+
 def devices() -> list[Line]:
     """Return how runs, and plans by several methods, grow with devices on 1,000 subchannels."""
-
-    def held(count: int, allocation: str = CHEAP, rounds: int = 100) -> tuple[str, ...]:
-        return f"devices.count={count}", "radio.subchannels=1000", f"stop.rounds={rounds}", allocation
-
-    lines = [line("devices", s, runs(held, FROM_100, s), s.split()[0], "≤ 1.1") for s in SCHEMES]
-    late = runs(lambda n: (*held(n, rounds=30), "round_policy={deadline_s: 1.0e6}"), FROM_100, "sl")
+    lines = [line("devices", s, runs(_held, FROM_100, s), s.split()[0], "≤ 1.1") for s in SCHEMES]
+    late = runs(lambda n: (*_held(n, rounds=30), "round_policy={deadline_s: 1.0e6}"), FROM_100, "sl")
     lines.append(line("devices", "sl, a deadline", late, target="≤ 1.1"))
     for sharing, sizes in (("tdma", FROM_100), ("work_conserving", FROM_100[::2])):
-        shared = runs(lambda n: (*held(n, rounds=1), f"radio.sharing={sharing}"), sizes)  # noqa: B023
+        shared = runs(lambda n: (*_held(n, rounds=1), f"radio.sharing={sharing}"), sizes)  # noqa: B023
         lines.append(line("devices", f"psl, {sharing}, a round", shared, target="≤ 1.1"))
     for what, allocation in PLANS.items():
-        plans = {n: partial(plan_s, loaded(*held(n, allocation))) for n in FROM_100}
+        plans = {n: partial(plan_s, loaded(*_held(n, allocation))) for n in FROM_100}
         lines.append(line("devices", what, plans, target="≤ 1.1"))
     return lines
+
+
+def calls(experiment: Experiment) -> int:
+    """Return how many functions a run calls, Python's and others', and how often it resumes a generator."""
+    counted = 0
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        run_loaded(experiment)
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+def slopes_of_calls() -> list[Figure]:
+    """Return how the calls of a run grow with devices."""
+    found = []
+    for scheme in SCHEMES:
+        ready = [prepare(loaded(*_held(n, rounds=30), schemes=[scheme])) for n in FROM_100]
+        counts = [calls(each) for each in ready]
+        slope = float(np.polyfit(np.log(FROM_100), np.log(counts), 1)[0])
+        span = f"{FROM_100[0]:,} to {FROM_100[-1]:,} devices"
+        found.append(Figure(f"scaling: {span}, {scheme}: slope of calls", (slope,), "", "≤ 1.1"))
+    return found
 
 
 def subchannels() -> list[Line]:
@@ -229,7 +273,7 @@ def figures(figure: Path | None = None) -> list[Figure]:
     lines = [*devices(), *subchannels(), *rounds(), *schemes()]
     if figure is not None:
         save_figure(drawn(lines), figure)
-    return [each.figure() for each in lines]
+    return [*(each.figure() for each in lines), *slopes_of_calls()]
 
 
 if __name__ == "__main__":
