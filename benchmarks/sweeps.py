@@ -2,7 +2,8 @@
 
 The points are timelines of one simulated model, so that no library's threads get in the way. All is wall
 time from the start of the sweep, checks, start of the workers and tables included. What two processes that
-share nothing gain over one tells how much of the second core this machine has to give.
+share nothing gain over one, each with half of the points, tells how much of the second core this machine has
+to give to such work.
 """
 
 from __future__ import annotations
@@ -30,8 +31,13 @@ model: {name: lenet, input_shape: [1, 8, 8], classes: 10}
 devices: {count: 20}
 sweep: {seeds: 1}
 """
-LONG = "stop.rounds=8000"  # seconds a point, against which the start of the workers is little
-BARE = "total = 0\nfor number in range(100_000_000): total += number & 3"  # seconds of one core
+LONG = "stop.rounds=4000"  # seconds a point, against which the start of the workers is little
+BARE = """\
+import sys
+from cutlayer.runner import run
+for seed in range(int(sys.argv[2]), int(sys.argv[3])):
+    run(sys.argv[1], overrides=[sys.argv[4]], seed=seed)
+"""
 
 
 def sweep_s(jobs: int, points: int, *overrides: str) -> float:
@@ -50,13 +56,21 @@ def sweep_s(jobs: int, points: int, *overrides: str) -> float:
 
 
 def bare_s(processes: int) -> float:
-    """Return the wall time of two bare loops, in so many processes, [s]."""
-    began_s = time.perf_counter()
-    for _ in range(2 // processes):
-        loops = [subprocess.Popen([sys.executable, "-c", BARE]) for _ in range(processes)]
-        if any(loop.wait() for loop in loops):
-            raise RuntimeError("a bare loop of the benchmark failed")
-    return time.perf_counter() - began_s
+    """Return the wall time of the long points in so many processes without a sweep, nothing written, [s]."""
+    with tempfile.TemporaryDirectory() as folder:
+        scenario = Path(folder, "benchmark.yaml")
+        scenario.write_text(SCENARIO.replace("sweep:", "# sweep:"))
+        share = POINTS // processes
+        began_s = time.perf_counter()
+        started = [
+            subprocess.Popen(
+                [sys.executable, "-c", BARE, str(scenario), str(n * share), str((n + 1) * share), LONG]
+            )
+            for n in range(processes)
+        ]
+        if any(process.wait() for process in started):
+            raise RuntimeError("a bare process of the benchmark failed")
+        return time.perf_counter() - began_s
 
 
 def run_s(count: int) -> float:
@@ -85,7 +99,7 @@ def figures() -> list[Figure]:
     overhead_ms = 1e3 * (whole_s / TINY_POINTS - alone_s)
     return [
         Figure(f"sweep: {POINTS} equal points, two workers over one", ratios(one, two), "×", "≥ 1.8"),
-        Figure("sweep: two bare loops, two processes over one", ratios(bare_one, bare_two)),
+        Figure("sweep: the points without a sweep, two bare processes over one", ratios(bare_one, bare_two)),
         Figure(f"sweep: {TINY_POINTS} tiny points, one worker, in all", (whole_s,), "s"),
         Figure("sweep: a tiny point run alone, nothing written", (1e3 * alone_s,), "ms"),
         Figure("sweep: overhead a point", (overhead_ms,), "ms", "≤ 50"),
