@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +17,10 @@ from .terminal import (
     show,
     wrong_input,
 )
+
+if TYPE_CHECKING:
+    from .analysis.sweep_folder import SweepResult
+    from .scenarios.sweeps import SweepFigure
 
 __all__ = ["sweep"]
 
@@ -40,7 +45,7 @@ def sweep(
     allow_imports: AllowImports = False,
 ) -> None:
     """Run every point of a scenario's sweep that is not finished yet."""
-    from .analysis.sweep_report import draw_figures, estimate_line, failures, outcome_line, point_listing
+    from .analysis.sweep_report import estimate_line, point_listing
     from .progress import SweepProgress
     from .sweeping import Sweeping, SweepStoppedError
     from .workers import WorkersError
@@ -75,7 +80,14 @@ def sweep(
         except SweepStoppedError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None
-    drawn, faults = draw_figures(result, sweeping.figures)
+    _tell(result, sweeping.figures)
+
+
+def _tell(result: SweepResult, figures: Sequence[SweepFigure]) -> None:
+    """Draw the figures, print what has become of the sweep, and exit with its status."""
+    from .analysis.sweep_report import draw_figures, failures, outcome_line
+
+    drawn, faults = draw_figures(result, figures)
     for table, *told in drawn:
         show(table, *told)
     typer.echo(outcome_line(result))

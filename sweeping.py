@@ -306,12 +306,12 @@ def sweep(
     SweepStoppedError
         If the folder can't be written any more, or all workers are lost; what is finished is kept.
     """
+    from .analysis.sweep_report import draw_figures  # 0.3 s, which no worker need wait for
+
     sweeping = Sweeping(
         scenario, out=out, overrides=overrides, jobs=jobs, allow_imports=allow_imports, scheduler=scheduler
     )
     result = sweeping.run(retry_failed=retry_failed, mix_versions=mix_versions)
-    from .analysis.sweep_report import draw_figures  # 0.3 s, which no worker need wait for
-
     for fault in draw_figures(result, sweeping.figures)[1]:
         warnings.warn(fault, stacklevel=2)
     return result

@@ -4,7 +4,7 @@
   ``looped``; with 100 clients on a GPU too, where there is one.
 * The update of all clients' parts by one call over one call a client; torch's foreach by size of tensors.
 * A training step of a model under bfloat16 autocast, and compiled by torch.compile, over the plain one;
-  compiling itself is told in seconds. The library uses neither: see docs/benchmarks.md.
+  compiling itself is told in seconds. ``learning.precision: mixed`` is the former; nothing is compiled.
 
 Ratios are of times: below 1, the first is faster.
 """
