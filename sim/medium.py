@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from array import array
 from bisect import insort
 from dataclasses import dataclass
 
 from simpy import Environment, Event, Timeout
 
+from .band_shares import Share
 from .nodes import Device
 from .phases import Phase
 from .record import IntervalRecord
-from .sharing import Share, Sharing
+from .sharing import Sharing
 
 __all__ = ["Medium"]
 
-_NOTHING = Share({}, {}, math.inf)
 _AFTER_ALL_ELSE = 2  # an event's priority: when all that happens at an instant has happened
 
 
@@ -55,14 +56,12 @@ class Medium:
         self.sharing = sharing
         self._senders_pay = senders_pay
         self._transfers: dict[int, _Transfer] = {}  # by the row of the client
-        self._order: list[int] = []  # of these rows
-        # of each of them too, apart from the rest since every change counts them all: [bit] and [J]
-        self._left: dict[int, float] = {}
-        self._energy_j: dict[int, float] = {}
+        self._order = array("q")  # of these rows
+        # by row, what is still to be sent, [bit], and what was spent, [J]: every change counts them all
+        self._left, self._energy_j = array("d"), array("d")
         self._unsent: set[int] = set()  # whose first bit is not sent
         self._on_battery: set[int] = set()  # whose energy a battery pays
-        self._share = _NOTHING
-        self._ends_s: dict[int, float] = {}
+        self._share: Share | None = None
         self._empty_s: dict[int, float] = {}
         self._since_s = 0.0
         self._next_change: Event | None = None
@@ -83,6 +82,8 @@ class Medium:
         ended = self._env.event()
         self._count_off()
         self._transfers[client] = _Transfer(device, phase, bits, self._env.now, ended)
+        for values in (self._left, self._energy_j):
+            values.extend([0.0] * (client + 1 - len(values)))
         self._left[client], self._energy_j[client] = bits, 0.0
         self._unsent.add(client)
         if self._senders_pay and math.isfinite(device.charge_j):
@@ -97,7 +98,8 @@ class Medium:
         if client in self._transfers:
             self._count_off()
             self._end(client)
-            self._ends_s.pop(client, None)  # it may have been about to end at this very instant
+            if self._share is not None:
+                self._share.drop(client)  # it may have been about to end at this very instant
             self._empty_s.pop(client, None)
             self._share_out_at(0.0)
 
@@ -110,15 +112,10 @@ class Medium:
         """Count what was sent since the last change."""
         now_s = self._env.now
         passed_s, self._since_s = now_s - self._since_s, now_s
-        if passed_s <= 0:
-            return
-        left, energy_j, share = self._left, self._energy_j, self._share
-        for client, rate_bps in share.rate_bps.items():
-            left[client] -= rate_bps * passed_s
-        for client, power_w in share.power_w.items():
-            energy_j[client] += power_w * passed_s
-        for client in filter(self._on_battery.__contains__, share.power_w):
-            self._transfers[client].device.spend(share.power_w[client] * passed_s)
+        if passed_s > 0 and self._share is not None:
+            self._share.count_off(self._left, self._energy_j, passed_s)
+            for client, _, power_w in self._share.of(self._on_battery):
+                self._transfers[client].device.spend(power_w * passed_s)
 
     def _share_out_at(self, delay_s: float) -> None:
         """Share the band out anew so many seconds from now, when all else has happened at that instant."""
@@ -132,7 +129,7 @@ class Medium:
             return  # something has happened before it
         self._count_off()
         now_s = self._env.now
-        for client in [client for client, end_s in self._ends_s.items() if end_s <= now_s]:
+        for client in self._share.ended(now_s) if self._share is not None else ():
             self._left[client] = 0.0
             self._end(client).ended.succeed()
         for client in [client for client, empty_s in self._empty_s.items() if empty_s <= now_s]:
@@ -143,19 +140,20 @@ class Medium:
     def _share_out(self) -> None:
         """Give every transfer its share from now on, and look when that will change."""
         now_s = self._env.now
-        self._ends_s, self._empty_s = {}, {}
+        self._empty_s = {}
         if not self._transfers:
-            self._share, self._next_change = _NOTHING, None
+            self._share = self._next_change = None
             return
         share = self._share = self.sharing.share(self._order, self._left, now_s)
-        sending = {client: rate_bps for client, rate_bps in share.rate_bps.items() if rate_bps > 0}
-        for client in filter(self._unsent.__contains__, sending):
-            self._begin(self._transfers[client])
-        self._unsent.difference_update(sending)
-        self._ends_s = {client: now_s + self._left[client] / rate_bps for client, rate_bps in sending.items()}
-        for client in filter(self._on_battery.__contains__, sending):
-            self._empty_s[client] = now_s + self._transfers[client].device.charge_j / share.power_w[client]
-        change_s = min(share.until_s, *self._ends_s.values(), *self._empty_s.values())
+        for client, rate_bps, _ in share.of(self._unsent):
+            if rate_bps > 0:
+                self._begin(self._transfers[client])
+                self._unsent.discard(client)
+        first_end_s = share.first_end_s(self._left, now_s)
+        for client, rate_bps, power_w in share.of(self._on_battery):
+            if rate_bps > 0:
+                self._empty_s[client] = now_s + self._transfers[client].device.charge_j / power_w
+        change_s = min(share.until_s, first_end_s, *self._empty_s.values())
         if math.isfinite(change_s):
             self._share_out_at(max(0.0, change_s - now_s))
 
@@ -176,7 +174,7 @@ class Medium:
     def _end(self, client: int) -> _Transfer:
         """Take a transfer out, and close its row with what it has sent."""
         transfer = self._transfers.pop(client)
-        bits, energy_j = transfer.bits - self._left.pop(client), self._energy_j.pop(client)
+        bits, energy_j = transfer.bits - self._left[client], self._energy_j[client]
         self._order.remove(client)
         self._unsent.discard(client)
         self._on_battery.discard(client)

@@ -4,51 +4,33 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from heapq import heapify, heapreplace
+from collections.abc import Sequence
+from heapq import heappush, heapreplace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .band_shares import Alone, Share, Together
 from .links import LinkSource
 from .radio.rates import Band, spectral_efficiency
 
-__all__ = ["Lending", "Share", "Sharing", "Turns"]
+__all__ = ["Lending", "Sharing", "Turns"]
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Share:
-    """What the senders have up to the next change.
-
-    Attributes
-    ----------
-    rate_bps, power_w : dict
-        Rate, [bit/s], and transmit power, [W], of each client that sends, in the order of the clients; not of
-        one that waits for its turn.
-    until_s : float
-        The instant up to which they stay if nobody begins or ends, [s].
-    """
-
-    rate_bps: dict[int, float]
-    power_w: dict[int, float]
-    until_s: float
 
 
 class Sharing(Protocol):
     """A rule by which a direction of the band is shared."""
 
-    def share(self, waiting: Sequence[int], left: Mapping[int, float], now_s: float) -> Share:
+    def share(self, waiting: Sequence[int], left: Sequence[float], now_s: float) -> Share:
         """Return what the clients get that have something to send.
 
         Parameters
         ----------
         waiting : [num_waiting], int
             These clients, in their order; at least one.
-        left : by client
+        left : by client, float
             What each has still to send, [bit].
         now_s : float
             The instant, [s].
@@ -78,18 +60,16 @@ class Turns:
         self._slot_s = slot_s
         self.turn = (-1, 0.0)
 
-    def share(self, waiting: Sequence[int], left: Mapping[int, float], now_s: float) -> Share:
+    def share(self, waiting: Sequence[int], left: Sequence[float], now_s: float) -> Alone:
         """Return the whole band for the one whose turn it is, and nothing for the others."""
         active, slot_end_s = self.turn
-        if active not in left or now_s >= slot_end_s:
-            following = waiting[bisect_right(waiting, active) % len(waiting)]
-            active, slot_end_s = self.turn = following, now_s + self._slot_s
+        place = bisect_right(waiting, active)  # behind it, if it is among them
+        if now_s >= slot_end_s or not place or waiting[place - 1] != active:
+            active, slot_end_s = self.turn = waiting[place % len(waiting)], now_s + self._slot_s
         links, until_s = self._source.at(now_s)
         rates = links.uplink_bps if self._uplink else links.downlink_bps
         powers = links.uplink_w if self._uplink else links.downlink_w
-        return Share(
-            {active: float(rates[active])}, {active: float(powers[active])}, min(until_s, slot_end_s)
-        )
+        return Alone(active, float(rates[active]), float(powers[active]), min(until_s, slot_end_s))
 
 
 class GainSource(Protocol):
@@ -133,7 +113,7 @@ class Lending:
         self._own_w = _sums(owner[owned], self._watts[owned], len(power_max_w))
         self._known: tuple[Array, Array, Array, Array] | None = None
 
-    def share(self, waiting: Sequence[int], left: Mapping[int, float], now_s: float) -> Share:
+    def share(self, waiting: Sequence[int], left: Sequence[float], now_s: float) -> Together:
         """Return each sender's rate and power with what it owns and borrows."""
         gains, until_s = self._gains.at(now_s)
         senders = np.array(waiting, dtype=np.intp)
@@ -141,7 +121,7 @@ class Lending:
         sends = np.zeros(len(gains) + 1, dtype=bool)
         sends[senders] = True  # the last is nobody, whom owner −1 finds there
         idle = np.flatnonzero(~sends[self._owner] & (self._psd_w_per_hz > 0))
-        bits = [left[client] for client in waiting]
+        bits = np.asarray(left)[senders]
         borrower, subchannel = self._lend(bits, own_bps[senders], planned_bps, senders, idle)
         own_w = self._own_w[senders]
         lent_w = _sums(borrower, self._watts[subchannel], len(senders))
@@ -150,11 +130,7 @@ class Lending:
         each_bps = self._rate(snr[senders[borrower], subchannel] * scale[borrower])
         rate_bps = own_bps[senders] + _sums(borrower, each_bps, len(senders))
         power_w = own_w + scale * lent_w
-        return Share(
-            dict(zip(waiting, rate_bps.tolist(), strict=True)),
-            dict(zip(waiting, power_w.tolist(), strict=True)),
-            until_s,
-        )
+        return Together(senders, rate_bps, power_w, until_s)
 
     def _planned(self, gains: Array) -> tuple[Array, Array, Array]:
         """Return what the planned densities give on these gains, looked up where they are the last ones.
@@ -179,7 +155,7 @@ class Lending:
 
     @staticmethod
     def _lend(
-        left: Sequence[float],
+        left: Array,
         own_bps: Array,
         planned_bps: Array,
         senders: NDArray[np.intp],
@@ -203,21 +179,29 @@ class Lending:
         borrower, subchannel : [num_idle], int
             Places among the senders, and what they borrow.
         """
-        rates_bps, clients = own_bps.tolist(), senders.tolist()
-        # the last to end first, and of equal ones the first in their order
-        ends = [(-_end_s(left[place], rate_bps), place) for place, rate_bps in enumerate(rates_bps)]
-        heapify(ends)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ends = -np.where(own_bps > 0, left / own_bps, math.inf)
+        # The last to end borrows first, and of equal ones the first in their order. Who has not borrowed yet
+        # waits in a row, and who has in a heap: so what is not lent costs nothing.
+        row = np.argsort(ends, kind="stable")[: len(idle)]
+        following = list(zip(ends[row].tolist(), row.tolist(), own_bps[row].tolist(), strict=True))[::-1]
+        borrowing: list[tuple[float, int, float]] = []
         lent, offers_bps = np.full(planned_bps.shape[1], -math.inf), np.empty(planned_bps.shape[1])
         lent[idle] = 0.0
         borrower, subchannel = list[int](), list[int]()
         for _ in range(len(idle)):
-            last = ends[0][1]
-            best = int(np.add(planned_bps[clients[last]], lent, out=offers_bps).argmax())
+            if following and not (borrowing and borrowing[0] < following[-1]):
+                _, last, rate_bps = following.pop()
+                put = heappush
+            else:
+                _, last, rate_bps = borrowing[0]
+                put = heapreplace
+            best = int(np.add(planned_bps[senders[last]], lent, out=offers_bps).argmax())
             lent[best] = -math.inf
             borrower.append(last)
             subchannel.append(best)
-            rates_bps[last] += float(offers_bps[best])
-            heapreplace(ends, (-_end_s(left[last], rates_bps[last]), last))
+            rate_bps += float(offers_bps[best])
+            put(borrowing, (-_end_s(left[last], rate_bps), last, rate_bps))
         return np.array(borrower, dtype=np.intp), np.array(subchannel, dtype=np.intp)
 
 

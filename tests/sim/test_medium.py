@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from worlds import Steps, fleet, links, positive
 
 from cutlayer.scenarios.schema import Server
+from cutlayer.sim.band_shares import Share
 from cutlayer.sim.links import Links
 from cutlayer.sim.nodes import Device
 from cutlayer.sim.phases import DOWNLINK, MODEL_UPLOAD, UPLINK
 from cutlayer.sim.radio.rates import Band
-from cutlayer.sim.sharing import Lending, Share, Sharing, Turns
+from cutlayer.sim.sharing import Lending, Sharing, Turns
 from cutlayer.sim.world import World
 
 Jobs = list[list[tuple[float, float]]]
@@ -32,7 +33,7 @@ class Watched:
         self.rule = rule
         self.noted: list[tuple[float, Share]] = []
 
-    def share(self, waiting: Sequence[int], left: Mapping[int, float], now_s: float) -> Share:
+    def share(self, waiting: Sequence[int], left: Sequence[float], now_s: float) -> Share:
         """Return the rule's shares."""
         share = self.rule.share(waiting, left, now_s)
         self.noted.append((now_s, share))
@@ -45,7 +46,8 @@ class Watched:
         for (now_s, share), until_s in zip(self.noted, ends_s, strict=True):
             held_s = min(until_s, end_s) - max(now_s, start_s)
             if held_s > 0:
-                total += getattr(share, name).get(client, 0.0) * held_s
+                for _, rate_bps, power_w in share.of({client}):
+                    total += held_s * {"rate_bps": rate_bps, "power_w": power_w}[name]
         return total
 
 
@@ -153,7 +155,7 @@ def test_no_bit_is_lost_or_sent_twice(name: str, data: st.DataObject) -> None:
             assert energy_j == pytest.approx(row["energy_j"], rel=1e-9)
             ready_s = end_s
     for _, share in rule.noted if name == "tdma" else []:
-        assert 1 == sum(rate > 0 for rate in share.rate_bps.values()), "one sends at a time"
+        assert 1 == sum(rate > 0 for _, rate, _ in share.of(range(band.clients))), "one sends at a time"
 
 
 @given(bands(), st.data())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +13,27 @@ from numpy.typing import NDArray
 from worlds import Steps, links, positive
 
 from cutlayer.sim.radio.rates import Band
-from cutlayer.sim.sharing import Lending, Share, Sharing, Turns
+from cutlayer.sim.sharing import Lending, Sharing, Turns
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]
 
 
-def shared(rule: Sharing, bits_left: Mapping[int, float], now_s: float = 0.0) -> Share:
+@dataclass(frozen=True)
+class Given:
+    """A share by client: rates, [bit/s], powers, [W], and up to when they stay, [s]."""
+
+    rate_bps: dict[int, float]
+    power_w: dict[int, float]
+    until_s: float
+
+
+def shared(rule: Sharing, bits_left: Mapping[int, float], now_s: float = 0.0) -> Given:
     """Return what the rule gives those that have bits left."""
-    return rule.share(sorted(bits_left), bits_left, now_s)
+    left = [bits_left.get(client, 0.0) for client in range(max(bits_left) + 1)]
+    share = rule.share(sorted(bits_left), left, now_s)
+    held = share.of(set(bits_left))
+    return Given({c: rate for c, rate, _ in held}, {c: power for c, _, power in held}, share.until_s)
 
 
 class Watched(Lending):
@@ -30,7 +42,7 @@ class Watched(Lending):
     borrowed: NDArray[np.bool_]
 
     def _lend(
-        self, left: Sequence[float], own_bps: Array, planned_bps: Array, senders: Whole, idle: Whole
+        self, left: Array, own_bps: Array, planned_bps: Array, senders: Whole, idle: Whole
     ) -> tuple[Whole, Whole]:
         borrower, subchannel = super()._lend(left, own_bps, planned_bps, senders, idle)
         self.borrowed = np.zeros((len(senders), planned_bps.shape[1]), dtype=bool)
