@@ -77,7 +77,7 @@ def gantt_figure(
 
 
 def _tables(intervals: pd.DataFrame, labels: Sequence[str] | None) -> dict[str, pd.DataFrame]:
-    known = list(dict.fromkeys(intervals["label"]))
+    known = intervals["label"].unique().tolist()
     chosen = known if labels is None else list(dict.fromkeys(labels))
     unknown = [label for label in chosen if label not in known]
     if unknown:

@@ -100,7 +100,7 @@ def make_panel(label: str, table: pd.DataFrame, spans: pd.DataFrame) -> Panel:
     """
     origin_s = spans["start_s"].min()
     nodes, table = _in_order(table), seen(table)
-    here = set(table["node"])
+    here = set(table["node"].unique())
     rows = table[table["round"].isin(spans.index)]
     nodes = [node for node in nodes if node in here] if len(rows) else []
     kept = _kept(nodes, rows)
