@@ -7,7 +7,8 @@ from typing import Any
 
 from simpy import Event, Timeout
 
-from .nodes import Device, Lane
+from .lanes import Lane
+from .nodes import Device
 from .phases import Phase
 
 __all__ = ["BatteryDevice"]

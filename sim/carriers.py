@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from simpy import Event
 
 from .links import Links, LinkSource
 from .nodes import Carrier, Node
 from .phases import Phase
 
-__all__ = ["Broadcaster", "Transmitter", "VaryingTransmitter", "air_time_s", "carriers"]
+__all__ = ["Broadcaster", "Transmitter", "VaryingTransmitter", "air_time_s", "air_times_s", "carriers"]
 
 
 class Transmitter:
@@ -33,8 +35,12 @@ class Transmitter:
 
     def carry(self, node: Node, phase: Phase, bits: float) -> Event:
         """Return the event that ends the transfer, queued behind what the lane has to do."""
-        duration_s = bits * self.seconds_per_bit
+        duration_s = self.duration_s(0.0, bits)
         return node.occupy(node.lanes[phase.lane], phase, duration_s, bits, 0.0, duration_s * self.power_w)
+
+    def duration_s(self, start_s: float, bits: float) -> float:
+        """Return how long a transfer takes, whenever it begins, [s]."""
+        return bits * self.seconds_per_bit
 
     def abandon(self, node: Node) -> None:
         """Do nothing: the lane knows the transfer."""
@@ -59,10 +65,12 @@ class VaryingTransmitter:
     def carry(self, node: Node, phase: Phase, bits: float) -> Event:
         """Return the event that ends the transfer, queued behind what the lane has to do."""
         lane = node.lanes[phase.lane]
-        lane.pace = self
-        start_s = max(node.env.now, lane.free_at_s)
-        duration_s = air_time_s(self._source, self._rate_bps, start_s, bits)
+        duration_s = self.duration_s(max(node.env.now, lane.free_at_s), bits)
         return node.occupy(lane, phase, duration_s, bits, 0.0, duration_s * self.power_w)
+
+    def duration_s(self, start_s: float, bits: float) -> float:
+        """Return how long a transfer takes that begins at ``start_s``, [s]."""
+        return air_time_s(self._source, self._rate_bps, start_s, bits)
 
     def abandon(self, node: Node) -> None:
         """Do nothing: the lane knows the transfer."""
@@ -117,6 +125,42 @@ def air_time_s(source: LinkSource, rate_bps: Callable[[Links], float], start_s: 
             return math.inf if left else 0.0
         left -= rate * (until_s - now_s)
         now_s = until_s
+
+
+def air_times_s(
+    source: LinkSource,
+    rates_bps: Callable[[Links], NDArray[np.float64]],
+    starts_s: NDArray[np.float64],
+    bits: float,
+) -> NDArray[np.float64]:
+    """Return :func:`air_time_s` of equal transfers on many links, block after block for all, [s].
+
+    Parameters
+    ----------
+    source : the links over time
+    rates_bps : of one state of the links, [num_links], [bit/s]
+    starts_s : [num_links], float
+        When each begins, [s].
+    bits : float
+        The size of each, more than 0, [bit].
+    """
+    now_s, left = starts_s.copy(), np.full(starts_s.shape, float(bits))
+    times_s, going = np.full(starts_s.shape, math.inf), np.ones(starts_s.shape, dtype=bool)
+    while going.any():
+        links, until_s = source.at(float(now_s[going].min()))
+        (here,) = np.nonzero(going & (now_s < until_s))
+        rate_bps, begun_s = rates_bps(links)[here], now_s[here]
+        fit = np.zeros(len(here), dtype=bool)
+        sends = rate_bps > 0
+        fit[sends] = left[here][sends] <= rate_bps[sends] * (until_s - begun_s[sends])
+        ends = here[fit]
+        times_s[ends] = begun_s[fit] - starts_s[ends] + left[ends] / rate_bps[fit]
+        going[here if math.isinf(until_s) else ends] = False
+        on = here[~fit]
+        if math.isfinite(until_s):
+            left[on] -= rate_bps[~fit] * (until_s - begun_s[~fit])
+            now_s[on] = until_s
+    return times_s
 
 
 def carriers(source: LinkSource, row: int) -> tuple[Carrier, Carrier]:

@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from simpy import Environment, Timeout
 
-from .nodes import Lane, Node
+from .lanes import Lane
+from .nodes import Node
 from .phases import Phase
 from .record import IntervalRecord
 

@@ -1,18 +1,23 @@
-"""Clients side by side: long-lived processes, one event per barrier."""
+"""Clients side by side: stints that are foreseen, or long-lived processes with one event per barrier."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from simpy import Environment, Event, Interrupt, Process
+from simpy.events import NORMAL
 
 from .nodes import Device
+from .stints import Stint, Stints
 
 __all__ = ["Call", "Crew", "Path"]
 
-Path: TypeAlias = Callable[[Device], Generator[Event, Any, None]]
-"""What one device does in a part of the round: a generator of events."""
+Walk: TypeAlias = Callable[[Device], Generator[Event, Any, None]]
+Path: TypeAlias = Walk | Stint
+"""What one device does in a part of the round: a generator of events, or a stint on what is its own."""
 
 _AFTER_ALL_ELSE = 3  # an event's priority: behind whatever else happens at its instant, in a shared band too
 
@@ -33,7 +38,7 @@ class Call:
     A member that leaves the run on the way counts for neither, if it has not arrived before.
     """
 
-    def __init__(self, env: Environment, path: Path, members: Sequence[int]) -> None:
+    def __init__(self, env: Environment, path: Walk | None = None, members: Sequence[int] = ()) -> None:
         self.path = path
         self.in_time: Event = env.event()
         self.finished: Event = env.event()
@@ -78,6 +83,11 @@ class Call:
             self._finish()
         return late
 
+    def end(self, in_time: tuple[int, ...]) -> None:
+        """Let both happen, with these clients in time: of a call that is foreseen, which has no members."""
+        self.in_time.succeed(in_time)
+        self.finished.succeed(in_time)
+
     def _close(self) -> None:
         if not self.in_time.triggered:
             self.in_time.succeed(tuple(sorted(self._arrived)))
@@ -97,12 +107,16 @@ class Crew:
 
     Parameters
     ----------
+    stints : Stints, optional
+        Works out stints of several clients at once, where nothing that happens on the way can change them. By
+        default they are gone through like any other path.
     order : sequence of int, optional
         The seats that there are from the beginning, in the order in which they hear a call; none by default.
     """
 
-    def __init__(self, env: Environment, order: Sequence[int] = ()) -> None:
+    def __init__(self, env: Environment, stints: Stints | None = None, order: Sequence[int] = ()) -> None:
         self._env = env
+        self._stints = stints
         self._next_call: Event = env.event()
         self._call: Call | None = None
         begun = {number: env.process(self._serve(number)) for number in order}
@@ -111,6 +125,7 @@ class Crew:
         self._clients: list[int] = []  # by process; -1 where there is none for it
         self._seat_of: dict[int, int] = {}
         self._alone: dict[int, Process] = {}  # by client that is on the way of a call of its own
+        self._foreseen: dict[Call, tuple[int, ...]] = {}  # who sets out, until it is over
 
     def seat(self, devices: Sequence[Device]) -> None:
         """Give each of these devices a process from now on, in their order, and none to others."""
@@ -129,11 +144,11 @@ class Crew:
 
     def busy(self) -> list[int]:
         """Return the clients that don't wait for the next call."""
-        waiting = set(self.waiting())
+        waiting, foreseen = set(self.waiting()), set().union(*self._foreseen.values())
         return [
             client
             for seat, client in enumerate(self._clients)
-            if seat not in waiting or client in self._alone
+            if seat not in waiting or client in self._alone or client in foreseen
         ]
 
     def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> Call:
@@ -141,12 +156,16 @@ class Crew:
 
         Parameters
         ----------
-        path : generator function of a device
+        path : generator function of a device, or a stint
         members : clients by number
         deadline_s : float, optional
             Seconds from now after which members that have not arrived are left out; they stop what they
             are doing. Arriving at the very instant of the deadline is in time.
         """
+        if not callable(path):
+            if self._stints is not None and len(members) > 1:
+                return self._foresee(self._stints, path, tuple(members), deadline_s)
+            path = partial(_one_by_one, path)
         self._call = call = Call(self._env, path, members)
         if len(members) == 1:
             (client,) = members
@@ -157,6 +176,30 @@ class Crew:
         if deadline_s is not None:
             self._ring_at(call, deadline_s)
         return call
+
+    def _foresee(
+        self, stints: Stints, stint: Stint, members: tuple[int, ...], deadline_s: float | None
+    ) -> Call:
+        """Let the members do their stints, and happen what is foreseen."""
+        call, now_s = Call(self._env), self._env.now
+        until_s = math.inf if deadline_s is None else now_s + deadline_s
+        in_time, over_s = stints.set_out(stint, members, until_s)
+        self._foreseen[call] = members
+
+        def over() -> None:
+            del self._foreseen[call]
+            call.end(tuple(sorted(in_time)))
+
+        late = len(in_time) < len(members)
+        self._at(over, _delay_s(now_s, over_s), priority=_AFTER_ALL_ELSE if late else NORMAL)
+        return call
+
+    def _at(self, happen: Callable[[], None], delay_s: float, priority: int) -> None:
+        """Let something happen so many seconds from now."""
+        event = self._env.event()
+        event._ok, event._value = True, None  # an event that is sure to happen, as SimPy's Timeout marks it
+        event.callbacks = [lambda _: happen()]
+        self._env.schedule(event, priority=priority, delay=delay_s)  # type: ignore[arg-type]
 
     def dismiss(self, client: int) -> None:
         """End what a client is doing, now and for good."""
@@ -169,15 +212,12 @@ class Crew:
         process.interrupt()
 
     def _ring_at(self, call: Call, deadline_s: float) -> None:
-        def ring(_: Event) -> None:
+        def ring() -> None:
             if not call.in_time.triggered:
                 for client in call.cut_off():
                     self._interrupt(client)
 
-        alarm = self._env.event()
-        alarm._ok, alarm._value = True, None  # an event that is sure to happen, as SimPy's Timeout marks it
-        alarm.callbacks = [ring]
-        self._env.schedule(alarm, priority=_AFTER_ALL_ELSE, delay=deadline_s)  # type: ignore[arg-type]
+        self._at(ring, deadline_s, _AFTER_ALL_ELSE)
 
     def _serve(self, number: int, only: Call | None = None) -> Generator[Event, Any, None]:
         """Go the way of each call that the seat's client is a member of, or of one alone."""
@@ -188,6 +228,7 @@ class Crew:
             if client in call.members:
                 device = devices[number]
                 try:
+                    assert call.path is not None
                     yield from call.path(device)
                 except Interrupt:
                     device.abandon()
@@ -196,3 +237,19 @@ class Crew:
             if only:
                 del self._alone[client]
                 return
+
+
+def _one_by_one(stint: Stint, device: Device) -> Generator[Event, Any, None]:
+    """Go through a stint event by event."""
+    for phase, amount in stint:
+        yield device.do(phase, amount)
+
+
+def _delay_s(now_s: float, then_s: float) -> float:
+    """Return the delay that the event loop adds to an instant to get exactly another one, [s]."""
+    delay_s = then_s - now_s  # rounded, so that one of its neighbours may be the one
+    if now_s + delay_s > then_s:
+        delay_s = math.nextafter(delay_s, 0.0)
+    if now_s + delay_s < then_s:
+        delay_s = math.nextafter(delay_s, math.inf)
+    return delay_s

@@ -8,18 +8,12 @@ from typing import Any, Protocol
 
 from simpy import Environment, Event, Timeout
 
+from .lanes import LANES, Lane, LaneTable
 from .phases import LaneName, Phase
 from .processor import SpeedTrace
 from .record import IntervalRecord
 
-__all__ = ["BroadcastChannel", "Carrier", "Device", "Lane", "Node", "Pace", "Server"]
-
-
-class Pace(Protocol):
-    """How fast a lane gets on over time."""
-
-    def done(self, start_s: float, end_s: float) -> float:
-        """Return what is done between two instants, in any unit."""
+__all__ = ["BroadcastChannel", "Carrier", "Device", "Node", "Server"]
 
 
 class Carrier(Protocol):
@@ -42,30 +36,6 @@ class BroadcastChannel(Protocol):
         """Return the transmit power, [W]."""
 
 
-class Lane:
-    """One thing of a node that does one job at a time, first come first served.
-
-    A job's end is known when it is asked for, so a queue is no more than the instant at which the lane
-    is free: one event a job, and intervals of a lane never overlap.
-
-    Attributes
-    ----------
-    free_at_s : float
-        When all that was asked for is done, [s].
-    row : int
-        The last job's row in the record.
-    pace : Pace or None
-        How fast the job gets on; None: evenly.
-    """
-
-    __slots__ = ("free_at_s", "pace", "row")
-
-    def __init__(self, pace: Pace | None = None) -> None:
-        self.free_at_s = 0.0
-        self.pace = pace
-        self.row = -1
-
-
 class Node:
     """A place where things take time: lanes for compute, uplink and downlink.
 
@@ -79,6 +49,8 @@ class Node:
         The processor: time = FLOPs·κ/clock, energy = ς·clock²·κ·FLOPs.
     speed : SpeedTrace, optional
         The processor's slow-downs; none by default.
+    lanes : LaneTable, optional
+        Where the numbers of its lanes stand, from ``first_lane`` on; in a table of its own by default.
     """
 
     # a thousand devices' attributes must fit into a processor's cache
@@ -104,6 +76,8 @@ class Node:
         cycles_per_flop: float,
         switched_capacitance: float,
         speed: SpeedTrace | None = None,
+        lanes: LaneTable | None = None,
+        first_lane: int = 0,
     ) -> None:
         self.env = env
         self.record = record
@@ -112,12 +86,12 @@ class Node:
         self.seconds_per_flop = cycles_per_flop / clock_hz
         self.joules_per_flop = switched_capacitance * clock_hz**2 * cycles_per_flop
         self.speed = speed
-        self._compute_lane = Lane(speed)
+        lanes = lanes or LaneTable(len(LANES))
         self.lanes: dict[LaneName, Lane] = {
-            "compute": self._compute_lane,
-            "uplink": Lane(),
-            "downlink": Lane(),
+            name: Lane(lanes, first_lane + number) for number, name in enumerate(LANES)
         }
+        self._compute_lane = self.lanes["compute"]
+        self._compute_lane.pace = speed
 
     def compute(self, phase: Phase, flops: float, client: int = -1) -> Timeout:
         """Return the event that ends this computation, queued behind what the processor has to do.
@@ -146,7 +120,8 @@ class Node:
         """Return the event that ends a job, queued behind what the lane has to do, and record it."""
         env = self.env
         now_s = env._now  # the property costs a tenth of an event
-        free_at_s = lane.free_at_s
+        table, place = lane.table, lane.place
+        free_at_s = table.free_at_s[place]
         if not (bits or flops):  # nothing to do, after what is queued already
             return Timeout(env, max(0.0, free_at_s - now_s))
         if free_at_s <= now_s:
@@ -154,8 +129,8 @@ class Node:
         else:
             start_s, delay_s = free_at_s, free_at_s - now_s + duration_s
         end_s = now_s + delay_s  # the same sum as the event loop's, so the next start is never before it
-        lane.free_at_s = end_s
-        lane.row = self.record.append(
+        table.free_at_s[place] = end_s
+        table.rows[place] = self.record.append(
             self.index,
             phase,
             start_s,
@@ -211,6 +186,17 @@ class Device(Node):
     def client(self) -> int:
         """Return the device's number among the clients, from 0."""
         return self.index - 1
+
+    def do(self, phase: Phase, amount: float) -> Event:
+        """Return the event that ends so many FLOPs, or the transfer of so many bits, by the phase's lane."""
+        match phase.lane:
+            case "compute":
+                return self.compute(phase, amount)
+            case "uplink":
+                return self.uplink(phase, amount)
+            case "downlink":
+                return self.downlink(phase, amount)
+        raise ValueError(f"{self.name} has no lane {phase.lane} for {phase.name}")
 
     def uplink(self, phase: Phase, bits: float) -> Event:
         """Return the event that ends the transfer of so many bits to the server."""

@@ -14,7 +14,19 @@ from numpy.typing import NDArray
 
 from .phases import LaneName, Phase
 
-__all__ = ["ROW_BYTES", "IntervalRecord", "RecordState", "Rows", "TimelineHash", "lasting", "read_rows"]
+__all__ = [
+    "ROW_BYTES",
+    "IntervalRecord",
+    "RecordState",
+    "Rows",
+    "TimelineHash",
+    "empty_rows",
+    "in_order",
+    "lasting",
+    "packed",
+    "read_rows",
+    "unpacked",
+]
 
 Rows: TypeAlias = NDArray[np.void]
 """Packed rows; of text columns they hold numbers, which the record knows the names of."""
@@ -60,8 +72,10 @@ class RecordState:
 
 
 class IntervalRecord:
-    """Rows of a run in the order of their start, kept as packed bytes: 64 a row, one call to append.
+    """Rows of a run, kept as packed bytes: 64 a row, one call to append.
 
+    Rows leave it in the order of their start, those that start together by node: that does not depend on when
+    they were known.
     Rows that can't change any more may be taken out, so that a long run's record stays small.
 
     Parameters
@@ -118,6 +132,17 @@ class IntervalRecord:
         )
         return number
 
+    def extend(self, rows: Rows) -> int:
+        """Add packed rows, with phases by :meth:`phase_number`, and return the first one's number."""
+        number = self._count
+        self._count = number + rows.size
+        self._rows += rows.tobytes()
+        return number
+
+    def phase_number(self, phase: Phase) -> int:
+        """Return the number that rows hold for a phase."""
+        return self._phases[phase]
+
     def span(self, row: int) -> tuple[float, float]:
         """Return a row's start and end, [s]."""
         cells = self._cells(row)
@@ -169,7 +194,7 @@ class IntervalRecord:
     def take(self, end: int) -> Rows:
         """Take out the rows before row ``end``; they can't be changed any more."""
         size = (end - self._taken) * ROW_BYTES
-        rows = read_rows(self._rows[:size])
+        rows = in_order(read_rows(self._rows[:size]))
         del self._rows[:size]
         self._taken = end
         return rows
@@ -184,7 +209,7 @@ class IntervalRecord:
 
     def frame(self) -> pd.DataFrame:
         """Return the table of the rows that were not taken out."""
-        return self.table(read_rows(self._rows[:]))
+        return self.table(in_order(read_rows(self._rows[:])))
 
     def table(self, rows: Rows) -> pd.DataFrame:
         """Return ``round, node, lane, phase, start_s, end_s, wait_s, bits, flops, energy_j, client``.
@@ -209,13 +234,35 @@ class IntervalRecord:
     def fingerprint(self) -> str:
         """Return the hash of the timeline so far, if no rows were taken out."""
         timeline = TimelineHash()
-        timeline.add(read_rows(self._rows[:]))
+        timeline.add(in_order(read_rows(self._rows[:])))
         return timeline.hexdigest(self)
+
+
+def empty_rows(*shape: int) -> Rows:
+    """Return so many rows of zeros."""
+    return np.zeros(shape, dtype=_ROW)
+
+
+def packed(rows: Rows) -> NDArray[np.uint8]:
+    """Return rows ``[...]`` as the bytes on the same memory, ``[..., ROW_BYTES]``: they are copied sooner."""
+    return rows.view(np.uint8).reshape(*rows.shape, ROW_BYTES)
+
+
+def unpacked(cells: NDArray[np.uint8]) -> Rows:
+    """Return the rows ``[...]`` of bytes ``[..., ROW_BYTES]`` on the same memory."""
+    rows: Rows = cells.view(_ROW)[..., 0]
+    return rows
 
 
 def read_rows(packed: bytes | bytearray) -> Rows:
     """Return packed rows as an array on the same memory."""
     return np.frombuffer(packed, dtype=_ROW)
+
+
+def in_order(rows: Rows) -> Rows:
+    """Return rows in the order of their start; those that start together by node, then as they came."""
+    ordered: Rows = rows[np.lexsort((rows["node"], rows["start_s"]))]
+    return ordered
 
 
 def lasting(rows: Rows) -> Rows:

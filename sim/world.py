@@ -7,15 +7,17 @@ from functools import partial
 from typing import Any
 
 import networkx as nx
+import numpy as np
 from simpy import Environment, Event
 
 from ..scenarios.network import ComputeNode as NodeSection
 from ..scenarios.schema import Server as ServerSection
 from .battery import BatteryDevice
-from .carriers import Broadcaster, carriers
+from .carriers import Broadcaster, VaryingTransmitter, carriers
 from .compute_nodes import ComputeNode, ServerShare, Wire
 from .crew import Call, Crew, Path
 from .fleet import Fleet
+from .lanes import LANES, LaneTable
 from .links import LinkSource
 from .medium import Medium
 from .network import Network
@@ -24,6 +26,7 @@ from .phases import Phase
 from .processor import SpeedTrace
 from .record import IntervalRecord
 from .sharing import Sharing
+from .stints import Stints
 from .world_state import WorldState
 
 __all__ = ["World"]
@@ -100,7 +103,13 @@ class World:
         self._server_section = server
         self._fleet, self._speeds = fleet, speeds
         self.devices: dict[int, Device] = {}
-        self.crew = Crew(self.env, since.waiting if since else ())
+        self._lanes = LaneTable(len(LANES) * len(fleet))
+        self._stints: Stints | None = None
+        if (
+            sharing is None and not self.clients_may_leave
+        ):  # then nothing but a deadline stops a client's work
+            self._stints = Stints(self.env, self.record, self._lanes, self.devices)
+        self.crew = Crew(self.env, self._stints, since.waiting if since else ())
         self.media: tuple[Medium, Medium] | None = None
         if sharing is not None:
             self.media = (
@@ -191,6 +200,8 @@ class World:
             cycles_per_flop=float(fleet.cycles_per_flop[client]),
             switched_capacitance=float(fleet.switched_capacitance[client]),
             speed=speed,
+            lanes=self._lanes,
+            first_lane=len(LANES) * client,
         )
 
     def connect(self, links: LinkSource, sharing: tuple[Sharing, Sharing] | None = None) -> None:
@@ -204,6 +215,8 @@ class World:
         if self.media is not None and sharing is not None:
             for medium, rule in zip(self.media, sharing, strict=True):
                 medium.sharing = rule
+        if self._stints is not None:
+            self._stints.connect(links)
         for device in self._members:
             self._attach(device, *(self.media or carriers(links, device.row)))
         self.server.broadcaster = Broadcaster(links, {device.client: device.row for device in self._members})
@@ -213,6 +226,8 @@ class World:
         self.graph.add_edge(device.name, "access-point", link=up)
         self.graph.add_edge("access-point", device.name, link=down)
         device.uplink_to_server, device.downlink_from_server = up, down
+        device.lanes["uplink"].pace = up if isinstance(up, VaryingTransmitter) else None
+        device.lanes["downlink"].pace = down if isinstance(down, VaryingTransmitter) else None
 
     def _retire(self, device: Device) -> None:
         """Let a client leave the run for good, at this instant."""
@@ -250,13 +265,8 @@ class World:
     @property
     def first_open_row(self) -> int:
         """Return the first row that may change yet: a device's last job, a transfer on a shared band."""
-        now_s = self.env.now
-        rows = [
-            lane.row
-            for device in self.devices.values()
-            for lane in device.lanes.values()
-            if lane.free_at_s > now_s
-        ]
+        busy = np.frombuffer(self._lanes.free_at_s) > self.env.now
+        rows: list[int] = np.frombuffer(self._lanes.rows, dtype=np.int64)[busy].tolist()
         for medium in self.media or ():
             rows += [row for row in medium.open_rows if row >= 0]
         return min(rows, default=len(self.record))

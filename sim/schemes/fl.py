@@ -5,17 +5,14 @@ McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentra
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from simpy import Event
 
 from ...scenarios.fields import PositiveInt
 from ...scenarios.named import SchemeParameters
 from ..allocation.problem import RoundWork
-from ..nodes import Device
 from ..phases import CLIENT_BACKWARD, CLIENT_FORWARD, MODEL_DOWNLOAD, MODEL_UPLOAD
 from ..stages import Stages
 from ..world import World
@@ -83,13 +80,9 @@ class FL(Scheme):
     def round(self, world: World, learner: LocalLearner | None, number: int) -> Round:
         """Run one round: the models of the clients in time are averaged, and all clients get the average."""
         stages: Stages = self._stages(self.pruned)
-
-        def train(device: Device) -> Generator[Event, Any, None]:
-            for _ in range(self._steps):
-                yield device.compute(CLIENT_FORWARD, stages.client_forward_flops)
-                yield device.compute(CLIENT_BACKWARD, stages.client_backward_flops)
-            yield device.uplink(MODEL_UPLOAD, stages.model_bits)
-
+        forward = (CLIENT_FORWARD, stages.client_forward_flops)
+        backward = (CLIENT_BACKWARD, stages.client_backward_flops)
+        train = (*(forward, backward) * self._steps, (MODEL_UPLOAD, stages.model_bits))
         in_time: tuple[int, ...] = yield world.start(train, world.clients, self.job.deadline_s).in_time
         if not in_time:
             return Outcome((), 0, 0)

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from simpy import Event
 
 from ...scenarios.compression import FLOAT_BITS
-from ..nodes import Device
 from ..phases import Phase
 from ..world import World
 from .base import Outcome, Round, Scheme
@@ -70,9 +69,7 @@ class MaskRenewal:
             cut = cut[0]  # masks are common, and so is the cut
         maskable = job.compression.part(cut or len(job.units), True).maskable
 
-        def upload(device: Device) -> Generator[Event, Any, None]:
-            yield device.uplink(IMPORTANCE_UPLOAD, FLOAT_BITS * maskable)
-
+        upload = ((IMPORTANCE_UPLOAD, FLOAT_BITS * maskable),)
         members = tuple(client for client in outcome.participants if client not in world.left_at_s)
         side_by_side = self._scheme.band != "whole"
         arrived: list[int] = []

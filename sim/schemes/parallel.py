@@ -79,16 +79,10 @@ class ParallelSplit(Scheme):
     ) -> Steps:
         one = self.stages(1, merged)
 
-        def forward(device: Device) -> Generator[Event, Any, None]:
-            yield device.compute(CLIENT_FORWARD, one.client_forward_flops)
-            yield device.uplink(UPLINK, one.uplink_bits)
-
-        def backward(device: Device) -> Generator[Event, Any, None]:
-            if one.downlink_bits:
-                yield device.downlink(DOWNLINK, one.downlink_bits)
-            yield device.compute(CLIENT_BACKWARD, one.client_backward_flops)
-            if upload_model:
-                yield device.uplink(MODEL_UPLOAD, one.model_bits)
+        forward = ((CLIENT_FORWARD, one.client_forward_flops), (UPLINK, one.uplink_bits))
+        backward = ((DOWNLINK, one.downlink_bits), (CLIENT_BACKWARD, one.client_backward_flops))
+        if upload_model:
+            backward = (*backward, (MODEL_UPLOAD, one.model_bits))
 
         in_time: tuple[int, ...] = yield world.start(forward, world.clients, self.job.deadline_s).in_time
         if not in_time:

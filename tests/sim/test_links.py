@@ -38,7 +38,7 @@ def test_a_trace_slows_its_own_device_alone() -> None:
     for device in world.devices.values():
         device.compute(CLIENT_FORWARD, 3.0)
     world.server.compute(SERVER_FORWARD, 3.0)
-    assert [3.0, 6.0, 3.0] == world.record.frame()["end_s"].tolist()
+    assert [3.0, 3.0, 6.0] == world.record.frame()["end_s"].tolist()
 
 
 def test_devices_have_traces_of_their_own() -> None:

@@ -37,9 +37,9 @@ def test_energy_is_charged_as_stated() -> None:
     w.devices[0].uplink(UPLINK, 8.0)
     w.server.broadcast(BROADCAST, 16.0, (0, 1))
     w.server.compute(SERVER_FORWARD, 10.0)
-    table = w.record.frame()
-    assert table["energy_j"].tolist() == pytest.approx([1e-28 * 4 * 0.5 * 8, 6.0, 28.0, 200.0], rel=1e-12)
-    assert table["end_s"].tolist() == pytest.approx([2.0, 2.0, 4.0, 2.0])
+    table = w.record.frame()  # the server's first
+    assert table["energy_j"].tolist() == pytest.approx([28.0, 200.0, 1e-28 * 4 * 0.5 * 8, 6.0], rel=1e-12)
+    assert table["end_s"].tolist() == pytest.approx([4.0, 2.0, 2.0, 2.0])
 
 
 def test_a_broadcast_goes_at_the_weakest_listeners_rate() -> None:

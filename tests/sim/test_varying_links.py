@@ -114,9 +114,9 @@ def test_each_direction_has_its_own_rate_and_power() -> None:
     w.devices[0].uplink(UPLINK, 8.0)
     w.devices[0].downlink(DOWNLINK, 14.0)
     w.server.broadcast(BROADCAST, 21.0, (0,))
-    table = w.record.frame()
-    assert [3.5, 3.25, 3.25] == table["end_s"].tolist()
-    assert [3 * 3.5, 5 * 3.25, 7 * 3.25] == table["energy_j"].tolist()
+    table = w.record.frame()  # the server's first
+    assert [3.25, 3.5, 3.25] == table["end_s"].tolist()
+    assert [7 * 3.25, 3 * 3.5, 5 * 3.25] == table["energy_j"].tolist()
 
 
 def test_a_queued_transfer_goes_at_the_rates_of_its_own_time() -> None:
