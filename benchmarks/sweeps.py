@@ -31,7 +31,7 @@ model: {name: lenet, input_shape: [1, 8, 8], classes: 10}
 devices: {count: 20}
 sweep: {seeds: 1}
 """
-LONG = "stop.rounds=4000"  # seconds a point, against which the start of the workers is little
+LONG = "stop.rounds=16000"  # seconds a point, against which the start of the workers is little
 BARE = """\
 import sys
 from cutlayer.runner import run

@@ -38,8 +38,10 @@ class Alternation:
         return (segment % 2 == 0) == self.starts_in_second
 
     def extend_to(self, time_s: float) -> None:
-        """Draw stays up to the one that ends after this instant."""
+        """Draw stays up to one that ends after this instant: as many again at a time as there are."""
         switches = self.switches_s
         while switches[-1] <= time_s:
-            mean_s = self._means_s[self.in_second(len(switches) - 1)]
-            switches.append(switches[-1] + float(self._rng.exponential(mean_s)))
+            segment = len(switches) - 1
+            for draw in self._rng.standard_exponential(len(switches)).tolist():
+                switches.append(switches[-1] + draw * self._means_s[self.in_second(segment)])
+                segment += 1

@@ -28,7 +28,7 @@ class Call:
     Attributes
     ----------
     members : frozenset of int
-        The clients that set out on it.
+        The clients that set out on it and may yet be stopped; none where all is foreseen.
     in_time : Event
         Happens when every member has arrived or the deadline is past; its value is the tuple of the
         clients in time, in their numbers' order, so that no sum depends on who finished first.
@@ -84,7 +84,7 @@ class Call:
         return late
 
     def end(self, in_time: tuple[int, ...]) -> None:
-        """Let both happen, with these clients in time: of a call that is foreseen, which has no members."""
+        """Let both happen, with these clients in time, as was foreseen."""
         self.in_time.succeed(in_time)
         self.finished.succeed(in_time)
 
@@ -161,7 +161,14 @@ class Crew:
         deadline_s : float, optional
             Seconds from now after which members that have not arrived are left out; they stop what they
             are doing. Arriving at the very instant of the deadline is in time.
+
+        Raises
+        ------
+        RuntimeError
+            If a member is still on the way of a call of its own, or does a stint.
         """
+        if self._foreseen or self._alone:
+            self._refuse_twice(members)
         if not callable(path):
             if self._stints is not None and len(members) > 1:
                 return self._foresee(self._stints, path, tuple(members), deadline_s)
@@ -177,6 +184,12 @@ class Crew:
             self._ring_at(call, deadline_s)
         return call
 
+    def _refuse_twice(self, members: Sequence[int]) -> None:
+        away = set(self._alone).union(*self._foreseen.values())
+        for client in members:
+            if client in away:
+                raise RuntimeError(f"client {client} is called while it is on the way of another call")
+
     def _foresee(
         self, stints: Stints, stint: Stint, members: tuple[int, ...], deadline_s: float | None
     ) -> Call:
@@ -191,10 +204,19 @@ class Crew:
             call.end(tuple(sorted(in_time)))
 
         late = len(in_time) < len(members)
-        self._at(over, _delay_s(now_s, over_s), priority=_AFTER_ALL_ELSE if late else NORMAL)
+        self._at(over_s, over, _AFTER_ALL_ELSE if late else NORMAL)
         return call
 
-    def _at(self, happen: Callable[[], None], delay_s: float, priority: int) -> None:
+    def _at(self, time_s: float, happen: Callable[[], None], priority: int) -> None:
+        """Let something happen at that very instant: the event loop knows delays, and rounds their sums."""
+        now_s = self._env.now
+        delay_s = time_s - now_s
+        if now_s + delay_s == time_s:
+            self._in(delay_s, happen, priority)
+        else:  # from half-way on the difference is exact
+            self._in(0.5 * delay_s, lambda: self._at(time_s, happen, priority), NORMAL)
+
+    def _in(self, delay_s: float, happen: Callable[[], None], priority: int) -> None:
         """Let something happen so many seconds from now."""
         event = self._env.event()
         event._ok, event._value = True, None  # an event that is sure to happen, as SimPy's Timeout marks it
@@ -217,7 +239,7 @@ class Crew:
                 for client in call.cut_off():
                     self._interrupt(client)
 
-        self._at(ring, deadline_s, _AFTER_ALL_ELSE)
+        self._in(deadline_s, ring, _AFTER_ALL_ELSE)
 
     def _serve(self, number: int, only: Call | None = None) -> Generator[Event, Any, None]:
         """Go the way of each call that the seat's client is a member of, or of one alone."""
@@ -243,13 +265,3 @@ def _one_by_one(stint: Stint, device: Device) -> Generator[Event, Any, None]:
     """Go through a stint event by event."""
     for phase, amount in stint:
         yield device.do(phase, amount)
-
-
-def _delay_s(now_s: float, then_s: float) -> float:
-    """Return the delay that the event loop adds to an instant to get exactly another one, [s]."""
-    delay_s = then_s - now_s  # rounded, so that one of its neighbours may be the one
-    if now_s + delay_s > then_s:
-        delay_s = math.nextafter(delay_s, 0.0)
-    if now_s + delay_s < then_s:
-        delay_s = math.nextafter(delay_s, math.inf)
-    return delay_s

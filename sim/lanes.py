@@ -5,12 +5,25 @@ from __future__ import annotations
 from array import array
 from typing import Protocol
 
-from .phases import LaneName
+from .phases import LaneName, Phase
 
-__all__ = ["LANES", "Lane", "LaneTable", "Pace"]
+__all__ = ["LANES", "Lane", "LaneTable", "Pace", "lane_number"]
 
 LANES: tuple[LaneName, ...] = ("compute", "uplink", "downlink")
 """The lanes of a node, in the order in which a table has them."""
+
+
+def lane_number(phase: Phase) -> int:
+    """Return the place in ``LANES`` of the lane that a phase takes.
+
+    Raises
+    ------
+    ValueError
+        If it takes none of them, a wire for example.
+    """
+    if phase.lane not in LANES:
+        raise ValueError(f"{phase.name} takes the lane {phase.lane}, which no device has")
+    return LANES.index(phase.lane)
 
 
 class Pace(Protocol):

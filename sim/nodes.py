@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from simpy import Environment, Event, Timeout
 
-from .lanes import LANES, Lane, LaneTable
+from .lanes import LANES, Lane, LaneTable, lane_number
 from .phases import LaneName, Phase
 from .processor import SpeedTrace
 from .record import IntervalRecord
@@ -189,14 +189,8 @@ class Device(Node):
 
     def do(self, phase: Phase, amount: float) -> Event:
         """Return the event that ends so many FLOPs, or the transfer of so many bits, by the phase's lane."""
-        match phase.lane:
-            case "compute":
-                return self.compute(phase, amount)
-            case "uplink":
-                return self.uplink(phase, amount)
-            case "downlink":
-                return self.downlink(phase, amount)
-        raise ValueError(f"{self.name} has no lane {phase.lane} for {phase.name}")
+        work = (self.compute, self.uplink, self.downlink)[lane_number(phase)]
+        return work(phase, amount)
 
     def uplink(self, phase: Phase, bits: float) -> Event:
         """Return the event that ends the transfer of so many bits to the server."""

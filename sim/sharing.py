@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from heapq import heappush, heapreplace
+from heapq import heappop, heappush
 from typing import Protocol
 
 import numpy as np
@@ -190,18 +190,14 @@ class Lending:
         lent[idle] = 0.0
         borrower, subchannel = list[int](), list[int]()
         for _ in range(len(idle)):
-            if following and not (borrowing and borrowing[0] < following[-1]):
-                _, last, rate_bps = following.pop()
-                put = heappush
-            else:
-                _, last, rate_bps = borrowing[0]
-                put = heapreplace
+            again = bool(borrowing) and (not following or borrowing[0] < following[-1])
+            _, last, rate_bps = heappop(borrowing) if again else following.pop()
             best = int(np.add(planned_bps[senders[last]], lent, out=offers_bps).argmax())
             lent[best] = -math.inf
             borrower.append(last)
             subchannel.append(best)
             rate_bps += float(offers_bps[best])
-            put(borrowing, (-_end_s(left[last], rate_bps), last, rate_bps))
+            heappush(borrowing, (-_end_s(left[last], rate_bps), last, rate_bps))
         return np.array(borrower, dtype=np.intp), np.array(subchannel, dtype=np.intp)
 
 

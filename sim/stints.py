@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from simpy import Environment
 
 from .carriers import air_times_s
-from .lanes import LANES, LaneTable
+from .lanes import LANES, LaneTable, lane_number
 from .links import Links, LinkSource
 from .nodes import Device
 from .phases import Phase
@@ -39,14 +39,14 @@ class _Job:
     duration_s : [num_clients], float
         At full speed, [s]; None on links that change.
     power_w : [num_clients], float
-        Of a transfer, [W]; None of compute.
+        Of a transfer, [W].
     """
 
     phase: Phase
     amount: float
     places: NDArray[np.intp]
     duration_s: Array | None
-    power_w: Array | None
+    power_w: Array
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Stints:
             time_share = (until_s - start_s) / (end_s - start_s)
             done_share = time_share.copy()
             for place, client in enumerate(cut):
-                pace = made.devices[client].lanes[job.phase.lane].pace
+                pace = made.devices[int(client)].lanes[job.phase.lane].pace
                 if pace is not None:
                     began_s = float(start_s[place])
                     done_share[place] = pace.done(began_s, until_s) / pace.done(began_s, float(end_s[place]))
@@ -213,17 +213,15 @@ class Stints:
         first_lanes = len(LANES) * np.array(clients)
         rows = empty_rows(sum(bool(amount) for _, amount in stint), len(clients))
         rows["node"], rows["client"] = [device.index for device in devices], -1
-        jobs, cells = [], iter(rows)
+        jobs, cells, none = list[_Job](), iter(rows), np.zeros(len(clients))
         for phase, amount in stint:
-            duration_s: Array | None
-            power_w = None
             if phase.lane == "compute":
-                duration_s = amount * np.array([device.seconds_per_flop for device in devices])
-                energy_j = amount * np.array([device.joules_per_flop for device in devices])
+                duration_s: Array | None = amount * np.array([d.seconds_per_flop for d in devices])
+                energy_j, power_w = amount * np.array([d.joules_per_flop for d in devices]), none
             else:
                 duration_s, power_w = self._transfer(phase, amount, at_links)
-                energy_j = 0.0 if duration_s is None else duration_s * power_w
-            jobs.append(_Job(phase, amount, first_lanes + LANES.index(phase.lane), duration_s, power_w))
+                energy_j = none if duration_s is None else duration_s * power_w
+            jobs.append(_Job(phase, amount, first_lanes + lane_number(phase), duration_s, power_w))
             if amount:
                 row = next(cells)
                 row["flops" if phase.lane == "compute" else "bits"], row["energy_j"] = amount, energy_j

@@ -21,6 +21,7 @@ from ..phases import (
     UPLINK,
 )
 from ..stages import Stages
+from ..stints import Stint
 from ..world import World
 from .base import Job, Scheme
 
@@ -80,7 +81,7 @@ class ParallelSplit(Scheme):
         one = self.stages(1, merged)
 
         forward = ((CLIENT_FORWARD, one.client_forward_flops), (UPLINK, one.uplink_bits))
-        backward = ((DOWNLINK, one.downlink_bits), (CLIENT_BACKWARD, one.client_backward_flops))
+        backward: Stint = ((DOWNLINK, one.downlink_bits), (CLIENT_BACKWARD, one.client_backward_flops))
         if upload_model:
             backward = (*backward, (MODEL_UPLOAD, one.model_bits))
 

@@ -35,6 +35,19 @@ def test_the_trace_does_not_depend_on_what_is_asked(seed: int, starts_s: list[fl
     assert answers == [backwards.duration_s(start_s, 1.0) for start_s in reversed(starts_s)][::-1]
 
 
+def test_stays_are_exponential_draws_of_the_devices_stream() -> None:
+    """However many are drawn at a time, stay after stay is the next draw of the stream, times its mean."""
+    one, rng = trace(3), stream(3, "slowdown", 0)
+    slow = bool(rng.uniform() < 1 / 4)
+    one.duration_s(0.0, 50.0)
+    switches_s, expected_s = one._slow.switches_s, [0.0]
+    while len(expected_s) < len(switches_s):
+        expected_s.append(expected_s[-1] + rng.exponential(1.0 if slow else 3.0))
+        slow = not slow
+    assert len(switches_s) > 8
+    assert expected_s == switches_s
+
+
 def test_factor_one_changes_nothing() -> None:
     """A slow state that is as fast as the normal one takes no longer."""
     assert 7.0 == pytest.approx(trace(0, factor=1.0).duration_s(2.0, 7.0), rel=1e-12)

@@ -47,6 +47,15 @@ def test_what_is_taken_in_parts_is_the_whole(sizes: list[int]) -> None:
         pd.testing.assert_frame_equal(whole.frame(), together, check_categorical=False)
 
 
+def test_rows_leave_in_the_order_of_their_start() -> None:
+    """Whenever they were known; those that start together by node, and of one node as they came."""
+    made = IntervalRecord(["server", "device-0"])
+    for node, start_s in ((1, 2.0), (1, 1.0), (0, 2.0), (1, 2.0), (0, 0.5)):
+        made.append(node, UPLINK, start_s, 3.0, 0.0, float(len(made)), 0.0, 0.0, -1)
+    assert [4.0, 1.0, 2.0, 0.0, 3.0] == made.frame()["bits"].tolist()
+    assert [4.0, 1.0, 2.0, 0.0, 3.0] == made.table(made.take(5))["bits"].tolist()
+
+
 def test_rows_keep_their_numbers() -> None:
     """A row has the same number before and after others were taken out, and can still be changed by it."""
     made = record(7)

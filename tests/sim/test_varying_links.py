@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from worlds import Steps, fleet, links, positive
 
 from cutlayer.scenarios.schema import Server
-from cutlayer.sim.carriers import Broadcaster, Transmitter, VaryingTransmitter, air_time_s, carriers
+from cutlayer.sim.carriers import (
+    Broadcaster,
+    Transmitter,
+    VaryingTransmitter,
+    air_time_s,
+    air_times_s,
+    carriers,
+)
 from cutlayer.sim.links import Links
 from cutlayer.sim.phases import BROADCAST, DOWNLINK, UPLINK
 from cutlayer.sim.world import World
@@ -68,6 +75,32 @@ def test_a_transfer_without_end_takes_for_ever() -> None:
     assert np.inf == air_time_s(source, uplink_bps, 1.0, 2.5)
     assert 2.0 == air_time_s(source, uplink_bps, 1.0, 2.0)
     assert 0.0 == air_time_s(source, uplink_bps, 4.0, 0.0)
+    several_s = air_times_s(
+        source, lambda state: np.repeat(state.uplink_bps, 3), np.array([1.0, 0.0, 3.0]), 2.5
+    )
+    assert [np.inf, 2.5, np.inf] == several_s.tolist()
+
+
+@given(
+    blocks(),
+    st.lists(st.tuples(st.floats(0, 300), positive(0.1, 10)), min_size=1, max_size=5),
+    positive(1e-3, 1e6),
+)
+def test_many_transfers_at_once_are_each_ones_own(
+    case: tuple[list[float], list[float]], each: list[tuple[float, float]], bits: float
+) -> None:
+    """Begun at any instants, at rates in any proportion, all take to the last bit what they take alone."""
+    times_s, rates_bps = case
+    factors = np.array([factor for _, factor in each])
+    ones = [1.0] * len(each)
+    source = Steps(times_s, [links((rate * factors).tolist(), ones, ones) for rate in rates_bps])
+    starts_s = np.array([start_s for start_s, _ in each])
+    together = air_times_s(source, lambda state: state.uplink_bps, starts_s, bits)
+    alone = [
+        air_time_s(source, lambda state: float(state.uplink_bps[i]), start_s, bits)  # noqa: B023
+        for i, start_s in enumerate(starts_s.tolist())
+    ]
+    assert alone == together.tolist()
 
 
 @given(blocks(), st.floats(0, 200), st.lists(positive(1e-3, 1e2), min_size=2, max_size=4))
