@@ -20,6 +20,12 @@ StartPool: TypeAlias = Callable[[int], Executor]
 """From the number of jobs to an executor; anything with the interface of concurrent.futures will do."""
 
 _POLL_S = 0.2
+_MOST_STILLBORN = 3
+_STILLBORN = (
+    "the workers end before they begin; their own messages are above. In a script a sweep starts below\n"
+    '    if __name__ == "__main__":\n'
+    "since workers import the script anew, and would start the sweep again"
+)
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -38,9 +44,24 @@ def cores() -> int:
 
 def process_pool(jobs: int) -> Executor:
     """Return a pool of processes that import everything anew, so that nothing of the parent's leaks in."""
-    return ProcessPoolExecutor(
-        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
-    )
+    return _Pool(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+
+
+class _Pool(ProcessPoolExecutor):
+    """A pool that knows whether any of its workers was ever ready for an item."""
+
+    def __init__(self, jobs: int, **options: Any) -> None:
+        super().__init__(jobs, **options)
+        self._first = self.submit(_nothing)
+
+    @property
+    def stillborn(self) -> bool:
+        """Return whether it broke before a worker was ready."""
+        return self._first.done() and isinstance(self._first.exception(), BrokenExecutor)
+
+
+def _nothing() -> None:
+    """Do nothing: who can has begun."""
 
 
 def _end_with_parent() -> None:
@@ -74,6 +95,7 @@ class Workers:
         self._stopped = False
         self._start = start
         self._executor: Executor | None = None
+        self._stillborn = 0  # pools in a row
         self._others: set[Any] = set()
         self._handler: Any = None
 
@@ -132,32 +154,34 @@ class Workers:
             If there are no workers to be had any more.
         """
         waiting, suspects = deque(items), deque[Item]()
-        running: dict[Future[Result], tuple[Item, bool]] = {}
+        running: dict[Future[Result], tuple[Item, bool, Executor]] = {}
         while True:
             # never more than run: what a pool holds in advance can't be called back
             while not (self.interrupted or self._stopped) and (suspects or waiting):
-                alone = bool(suspects) or any(again for _, again in running.values())
+                alone = bool(suspects) or any(again for _, again, _ in running.values())
                 if len(running) >= (1 if alone else self.jobs):
                     break
                 queue = suspects or waiting
                 try:
-                    future = self._submit(function, queue[0])
+                    pool, future = self._submit(function, queue[0])
                 except BrokenExecutor:  # a worker died between two items; what still ran is told below
-                    self._executor = None
+                    self._give_up(self._executor)
                     if running:
                         break
                     continue
-                running[future] = (queue.popleft(), alone)
+                running[future] = (queue.popleft(), alone, pool)
             if not running:
                 return
             done, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
             for future in done:
-                item, again = running.pop(future)
+                item, again, pool = running.pop(future)
                 told = future.exception()
                 if isinstance(told, WorkersError):
                     raise told
                 if isinstance(told, BrokenExecutor):
-                    self._executor = None
+                    if self._give_up(pool):
+                        waiting.appendleft(item)
+                        continue
                     if not again:
                         suspects.append(item)
                         continue
@@ -165,11 +189,27 @@ class Workers:
                     future.set_exception(WorkerDiedError())
                 yield item, future
 
-    def _submit(self, function: Callable[[Item], Result], item: Item) -> Future[Result]:
-        if self._executor is None:
-            self._executor = self._start(self.jobs)
+    def _submit(self, function: Callable[[Item], Result], item: Item) -> tuple[Executor, Future[Result]]:
         with _inherited_by_workers():
-            return self._executor.submit(function, item)
+            if self._executor is None:
+                self._executor = self._start(self.jobs)
+            return self._executor, self._executor.submit(function, item)
+
+    def _give_up(self, pool: Executor | None) -> bool:
+        """Do without a pool that broke; return whether no item can be at fault.
+
+        Raises
+        ------
+        WorkersError
+            If no worker of several pools in a row was ever ready.
+        """
+        stillborn = isinstance(pool, _Pool) and pool.stillborn
+        if pool is self._executor:
+            self._executor = None
+            self._stillborn = self._stillborn + 1 if stillborn else 0
+            if self._stillborn >= _MOST_STILLBORN:
+                raise WorkersError(_STILLBORN)
+        return stillborn
 
 
 @contextmanager

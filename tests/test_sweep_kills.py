@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -117,6 +118,18 @@ def test_an_idle_worker_that_hears_nothing_does_not_hold_up_the_end() -> None:
         pids = [process.pid for process in multiprocessing.active_children() if process.pid is not None]
         os.kill(pids[0], signal.SIGSTOP)
     assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_a_script_whose_workers_start_it_again_is_told(tmp_path: Path) -> None:
+    """Without a guard no worker ever begins: it ends with what to do, and no point is held at fault."""
+    written(tmp_path)
+    (tmp_path / "script.py").write_text("import cutlayer\ncutlayer.sweep('small.yaml', jobs=2, out='out')\n")
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert 1 == done.returncode
+    assert 'a sweep starts below\n    if __name__ == "__main__":\n' in done.stderr[-400:]
+    assert not (tmp_path / "out" / "points.csv").exists()
 
 
 def largest(files: dict[str, bytes]) -> int:
