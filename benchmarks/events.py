@@ -1,8 +1,9 @@
 """The rate of the timeline: recorded intervals a second against SimPy's own rate of time-outs.
 
-Parallel split learning with 200 devices on dedicated subchannels, no learner. The reference is the least
-that an event loop can do: 200 SimPy processes that wait for one time-out after the other. Both leave what was
-there before out of the search for garbage, as a run does.
+Parallel split learning with 200 devices on dedicated subchannels, no learner; behind the barrier, where
+what clients do is foreseen, and in a queue, where each takes an event for each thing that it does. The
+reference is the least that an event loop can do: 200 SimPy processes that wait for one time-out after the
+other. All leave what was there before out of the search for garbage, as a run does.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from cutlayer.sim.schemes.engine import rounds
 __all__ = ["figures"]
 
 DEVICES = 200
-ROUNDS = 25  # four intervals a device and round, two of the server: 20,050 intervals
+ROUNDS = 200  # four intervals a device and round, two of the server: 160,400 intervals
+QUEUED_ROUNDS = 15  # six a device
 TIMEOUTS_EACH = 100
 REPEATS = 41  # many short bursts, so that both of a pair meet the machine in the same state
 
@@ -35,13 +37,13 @@ OVERRIDES = (
 )
 
 
-def timeline_rate(experiment: Experiment) -> float:
+def timeline_rate(experiment: Experiment, count: int) -> float:
     """Return the recorded intervals a second of processor time, of the event loop alone."""
     ((scheme, plan),) = experiment.schemes
     world, _ = make_world(experiment, scheme, plan)
     with kept_objects():
         start_s = time.process_time()
-        for _ in rounds(scheme, world, None, Stop(rounds=ROUNDS), 1):
+        for _ in rounds(scheme, world, None, Stop(rounds=count), 1):
             pass
         return len(world.record) / (time.process_time() - start_s)
 
@@ -63,13 +65,21 @@ def timeout_rate() -> float:
 
 
 def figures() -> list[Figure]:
-    """Return the two rates and their ratio."""
-    experiment = prepare(load_scenario("timeline_only", OVERRIDES, schemes=["psl"]))
-    intervals, timeouts = interleaved(REPEATS, lambda: timeline_rate(experiment), timeout_rate)
+    """Return the rates and their ratios."""
+    barrier, queue = (
+        prepare(load_scenario("timeline_only", (*OVERRIDES, f"server.service={service}"), schemes=["psl"]))
+        for service in ("barrier", "arrival")
+    )
+    intervals, timeouts, queued = interleaved(
+        REPEATS,
+        lambda: timeline_rate(barrier, ROUNDS),
+        timeout_rate,
+        lambda: timeline_rate(queue, QUEUED_ROUNDS),
+    )
+    what = "intervals a second / SimPy time-outs a second"
     return [
-        Figure(
-            "events: intervals a second / SimPy time-outs a second", ratios(intervals, timeouts), "×", "≥ 0.4"
-        ),
+        Figure(f"events: {what}", ratios(intervals, timeouts), "×", "≥ 0.4"),
+        Figure(f"events: {what}, in a queue", ratios(queued, timeouts)),
         Figure("events: recorded intervals", tuple(rate / 1e3 for rate in intervals), "thousand/s"),
         Figure("events: SimPy time-outs", tuple(rate / 1e3 for rate in timeouts), "thousand/s"),
     ]

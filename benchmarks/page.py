@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
 from measuring import COLUMNS, Figure
 from tabulate import tabulate
 
@@ -58,6 +59,7 @@ def machine() -> str:
     return "\n".join(
         (
             f"- Processor: {processor()}, {cores()} cores",
+            *(f"- GPU: {torch.cuda.get_device_name(number)}" for number in range(torch.cuda.device_count())),
             f"- Memory: {memory_gib:.0f} GiB",
             f"- System: {platform.system()}",
             f"- Python {platform.python_version()}, {', '.join(versions)}",

@@ -35,12 +35,8 @@ class Transmitter:
 
     def carry(self, node: Node, phase: Phase, bits: float) -> Event:
         """Return the event that ends the transfer, queued behind what the lane has to do."""
-        duration_s = self.duration_s(0.0, bits)
+        duration_s = bits * self.seconds_per_bit
         return node.occupy(node.lanes[phase.lane], phase, duration_s, bits, 0.0, duration_s * self.power_w)
-
-    def duration_s(self, start_s: float, bits: float) -> float:
-        """Return how long a transfer takes, whenever it begins, [s]."""
-        return bits * self.seconds_per_bit
 
     def abandon(self, node: Node) -> None:
         """Do nothing: the lane knows the transfer."""
@@ -65,12 +61,9 @@ class VaryingTransmitter:
     def carry(self, node: Node, phase: Phase, bits: float) -> Event:
         """Return the event that ends the transfer, queued behind what the lane has to do."""
         lane = node.lanes[phase.lane]
-        duration_s = self.duration_s(max(node.env.now, lane.free_at_s), bits)
+        start_s = max(node.env.now, lane.free_at_s)
+        duration_s = air_time_s(self._source, self._rate_bps, start_s, bits)
         return node.occupy(lane, phase, duration_s, bits, 0.0, duration_s * self.power_w)
-
-    def duration_s(self, start_s: float, bits: float) -> float:
-        """Return how long a transfer takes that begins at ``start_s``, [s]."""
-        return air_time_s(self._source, self._rate_bps, start_s, bits)
 
     def abandon(self, node: Node) -> None:
         """Do nothing: the lane knows the transfer."""

@@ -7,23 +7,15 @@ from typing import Protocol
 
 from .phases import LaneName, Phase
 
-__all__ = ["LANES", "Lane", "LaneTable", "Pace", "lane_number"]
+__all__ = ["LANES", "Lane", "LaneTable", "Pace", "no_lane"]
 
 LANES: tuple[LaneName, ...] = ("compute", "uplink", "downlink")
 """The lanes of a node, in the order in which a table has them."""
 
 
-def lane_number(phase: Phase) -> int:
-    """Return the place in ``LANES`` of the lane that a phase takes.
-
-    Raises
-    ------
-    ValueError
-        If it takes none of them, a wire for example.
-    """
-    if phase.lane not in LANES:
-        raise ValueError(f"{phase.name} takes the lane {phase.lane}, which no device has")
-    return LANES.index(phase.lane)
+def no_lane(phase: Phase) -> ValueError:
+    """Return the error of who asks a device for a phase that takes none of its lanes."""
+    return ValueError(f"{phase.name} takes the lane {phase.lane}, which no device has")
 
 
 class Pace(Protocol):
@@ -61,27 +53,28 @@ class Lane:
 
     Attributes
     ----------
+    ends_s, rows : the table's, for who can't spare the time of a property
     pace : Pace or None
         How fast the job gets on; None: evenly.
     """
 
-    __slots__ = ("pace", "place", "table")
+    __slots__ = ("ends_s", "pace", "place", "rows")
 
     def __init__(self, table: LaneTable | None = None, place: int = 0) -> None:
-        self.table = table or LaneTable(1)
-        self.place = place
+        table = table or LaneTable(1)
+        self.ends_s, self.rows, self.place = table.free_at_s, table.rows, place
         self.pace: Pace | None = None
 
     @property
     def free_at_s(self) -> float:
         """Return when all that was asked for is done, [s]."""
-        return self.table.free_at_s[self.place]
+        return self.ends_s[self.place]
 
     @free_at_s.setter
     def free_at_s(self, time_s: float) -> None:
-        self.table.free_at_s[self.place] = time_s
+        self.ends_s[self.place] = time_s
 
     @property
     def row(self) -> int:
         """Return the last job's row in the record, -1 before the first."""
-        return self.table.rows[self.place]
+        return self.rows[self.place]

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from simpy import Environment, Event, Timeout
 
-from .lanes import LANES, Lane, LaneTable, lane_number
+from .lanes import LANES, Lane, LaneTable, no_lane
 from .phases import LaneName, Phase
 from .processor import SpeedTrace
 from .record import IntervalRecord
@@ -120,8 +120,8 @@ class Node:
         """Return the event that ends a job, queued behind what the lane has to do, and record it."""
         env = self.env
         now_s = env._now  # the property costs a tenth of an event
-        table, place = lane.table, lane.place
-        free_at_s = table.free_at_s[place]
+        ends_s, place = lane.ends_s, lane.place
+        free_at_s = ends_s[place]
         if not (bits or flops):  # nothing to do, after what is queued already
             return Timeout(env, max(0.0, free_at_s - now_s))
         if free_at_s <= now_s:
@@ -129,8 +129,8 @@ class Node:
         else:
             start_s, delay_s = free_at_s, free_at_s - now_s + duration_s
         end_s = now_s + delay_s  # the same sum as the event loop's, so the next start is never before it
-        table.free_at_s[place] = end_s
-        table.rows[place] = self.record.append(
+        ends_s[place] = end_s
+        lane.rows[place] = self.record.append(
             self.index,
             phase,
             start_s,
@@ -189,8 +189,14 @@ class Device(Node):
 
     def do(self, phase: Phase, amount: float) -> Event:
         """Return the event that ends so many FLOPs, or the transfer of so many bits, by the phase's lane."""
-        work = (self.compute, self.uplink, self.downlink)[lane_number(phase)]
-        return work(phase, amount)
+        lane = phase.lane
+        if lane == "compute":
+            return self.compute(phase, amount)
+        if lane == "uplink":
+            return self.uplink(phase, amount)
+        if lane == "downlink":
+            return self.downlink(phase, amount)
+        raise no_lane(phase)
 
     def uplink(self, phase: Phase, bits: float) -> Event:
         """Return the event that ends the transfer of so many bits to the server."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from simpy import Environment
 
 from .carriers import air_times_s
-from .lanes import LANES, LaneTable, lane_number
+from .lanes import LANES, LaneTable, no_lane
 from .links import Links, LinkSource
 from .nodes import Device
 from .phases import Phase
@@ -215,13 +215,15 @@ class Stints:
         rows["node"], rows["client"] = [device.index for device in devices], -1
         jobs, cells, none = list[_Job](), iter(rows), np.zeros(len(clients))
         for phase, amount in stint:
+            if phase.lane not in LANES:
+                raise no_lane(phase)
             if phase.lane == "compute":
                 duration_s: Array | None = amount * np.array([d.seconds_per_flop for d in devices])
                 energy_j, power_w = amount * np.array([d.joules_per_flop for d in devices]), none
             else:
                 duration_s, power_w = self._transfer(phase, amount, at_links)
                 energy_j = none if duration_s is None else duration_s * power_w
-            jobs.append(_Job(phase, amount, first_lanes + lane_number(phase), duration_s, power_w))
+            jobs.append(_Job(phase, amount, first_lanes + LANES.index(phase.lane), duration_s, power_w))
             if amount:
                 row = next(cells)
                 row["flops" if phase.lane == "compute" else "bits"], row["energy_j"] = amount, energy_j
