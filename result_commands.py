@@ -36,7 +36,7 @@ def compare(
     if form == "table":
         show(rich_table(table, title="comparison"), *notes(table, runs))
     else:
-        typer.echo(formatted(table, form), nl=False)
+        typer.echo(formatted(table, form, notes(table, runs)), nl=False)
 
 
 def gantt(

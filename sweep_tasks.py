@@ -90,8 +90,11 @@ def run(task: Task) -> Outcome:
     except (RunFolderError, SpillError) as reason:
         if not task.finished:  # a worker that was given up for lost may have been quicker
             unwritable = str(reason)
-    except Exception:  # whatever it is, the other points go on
+    except Exception as fault:  # whatever it is, the other points go on
         error = traceback.format_exc()
+        lines = str(fault).splitlines()
+        if len(lines) > 1:  # the last line is what tables show
+            error += f"{type(fault).__name__}: {' '.join(lines)}\n"
     return Outcome(time.perf_counter() - began_s, error, unwritable)
 
 

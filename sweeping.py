@@ -19,7 +19,15 @@ from .scenarios.points import Point, load_points
 from .scenarios.sweeps import SweepFigure
 from .sweep_checks import SweepChecks
 from .sweep_tasks import Outcome, Task
-from .workers import StartPool, WorkerDiedError, Workers, WorkersError, cores, process_pool
+from .workers import (
+    StartPool,
+    WorkerDiedError,
+    Workers,
+    WorkersError,
+    cores,
+    end_if_beginning,
+    process_pool,
+)
 
 __all__ = ["OnProgress", "SweepStoppedError", "Sweeping", "sweep", "time_left_s"]
 
@@ -84,6 +92,7 @@ class Sweeping:
         scheduler: str | None = None,
         start: StartPool = process_pool,
     ) -> None:
+        end_if_beginning()
         self.loaded, points = load_points(scenario, overrides)
         self.points = {point.name: point for point in points}
         table = point_table(

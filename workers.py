@@ -10,9 +10,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from typing import Any, TypeAlias, TypeVar
 
-__all__ = ["StartPool", "WorkerDiedError", "Workers", "WorkersError", "cores", "process_pool"]
+__all__ = [
+    "StartPool",
+    "WorkerDiedError",
+    "Workers",
+    "WorkersError",
+    "cores",
+    "end_if_beginning",
+    "process_pool",
+]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,7 +31,8 @@ StartPool: TypeAlias = Callable[[int], Executor]
 _POLL_S = 0.2
 _MOST_STILLBORN = 3
 _STILLBORN = (
-    "the workers end before they begin; their own messages are above. In a script a sweep starts below\n"
+    "the workers end before they begin; what they say is above. They may be killed, for want of memory for\n"
+    "example; or a script of yours starts the sweep elsewhere than below\n"
     '    if __name__ == "__main__":\n'
     "since workers import the script anew, and would start the sweep again"
 )
@@ -44,28 +54,29 @@ def cores() -> int:
 
 def process_pool(jobs: int) -> Executor:
     """Return a pool of processes that import everything anew, so that nothing of the parent's leaks in."""
-    return _Pool(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+    return _Pool(jobs)
 
 
 class _Pool(ProcessPoolExecutor):
-    """A pool that knows whether any of its workers was ever ready for an item."""
+    """A pool that hears of each worker that begins, by a byte: a task for it would start a worker more."""
 
-    def __init__(self, jobs: int, **options: Any) -> None:
-        super().__init__(jobs, **options)
-        self._first = self.submit(_nothing)
+    def __init__(self, jobs: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._begun, begun = context.Pipe(duplex=False)
+        super().__init__(jobs, mp_context=context, initializer=_begin, initargs=(begun,))
 
     @property
     def stillborn(self) -> bool:
-        """Return whether it broke before a worker was ready."""
-        return self._first.done() and isinstance(self._first.exception(), BrokenExecutor)
+        """Return whether none of its workers has ever begun."""
+        return not self._begun.poll()
 
 
-def _nothing() -> None:
-    """Do nothing: who can has begun."""
+def _begin(begun: Connection) -> None:
+    """Say that this worker can take items; end it when its parent has ended, however that came.
 
-
-def _end_with_parent() -> None:
-    """End this process when its parent has ended, however that came: a pool's workers would wait forever."""
+    A pool's workers would wait forever.
+    """
+    begun.send_bytes(b".")
     parent = multiprocessing.parent_process()
     assert parent is not None
     sentinel = parent
@@ -75,6 +86,15 @@ def _end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def end_if_beginning() -> None:
+    """End this process if it is a worker that has not begun: it imports a script that starts the sweep anew.
+
+    It does so without a word, since the process that waits for its workers says what to do.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # as multiprocessing asks itself
+        raise SystemExit(1)
 
 
 class Workers:
@@ -180,7 +200,7 @@ class Workers:
                     raise told
                 if isinstance(told, BrokenExecutor):
                     if self._give_up(pool):
-                        waiting.appendleft(item)
+                        (suspects if again else waiting).appendleft(item)
                         continue
                     if not again:
                         suspects.append(item)

@@ -38,15 +38,18 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
 
     Runs are of one experiment if their scenarios differ in nothing but the seed and the list of schemes, and
     schemes of one label have the same parameters; an interrupted run is one of its own. Experiments of one
-    name are told apart by the keys in which they differ. Columns: ``experiment, scheme, label, runs, cut,
+    name are told apart by the keys in which they differ, or by a number where these are too long;
+    ``settings`` has them in full. Columns: ``experiment, settings, scheme, label, runs, cut,
     mean_latency_s, total_time_s, time_to_target_s, rounds_to_target, final_accuracy, samples,
     uplink_bits, downlink_bits, energy_j, device_memory_bits, node_memory_bits, cost, memory_counts,
     speedup_over_sl, empty_rounds, rounds``, and those of
-    :func:`paired_differences` to the scheme labelled ``reference``. A time to the target is
+    :func:`paired_differences` to the scheme labelled ``reference``. ``empty_rounds`` and ``rounds`` are
+    those of all seeds together. A time to the target is
     the mean only where every run reached it. ``speedup_over_sl`` is SL's mean round latency over this
     scheme's, in the same experiment; NaN for a scheme that trained nothing.
     """
-    names = _experiments(runs)
+    told = _experiments(runs)
+    names = [name for name, _ in told]
     frame = pd.DataFrame(
         [
             {"experiment": name, "seed": run.summary["seed"], "label": label, **figures}
@@ -64,6 +67,7 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
     for column in ("empty_rounds", "rounds"):
         table[column] = grouped[column].sum()
     table = table.reset_index()
+    table.insert(1, "settings", table["experiment"].map(dict(told)))
     table["memory_counts"] = table["experiment"].isin(
         {name for name, run in zip(names, runs, strict=True) if _memory_counts(run)}
     )
@@ -74,8 +78,8 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
     return table.merge(paired_differences(paired, reference), on=keys)
 
 
-def _experiments(runs: Sequence[Run]) -> list[str]:
-    """Return a name for each run's experiment; those of one scenario name say in which keys they differ."""
+def _experiments(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """Return name and settings of each run's experiment: in which keys those of one name differ."""
     scenarios = [parse_yaml(run.scenario, "scenario.yaml")[0] for run in runs]
     rests = [
         {key: value for key, value in scenario.items() if key not in ("seed", "schemes")}
@@ -88,7 +92,7 @@ def _experiments(runs: Sequence[Run]) -> list[str]:
         values = {**rest, "schemes": varied} if varied else rest
         identities.append(json.dumps([values, run.interrupted], sort_keys=True))
         found.setdefault(identities[-1], (run.summary["name"], dict(_flat(values))))
-    names: dict[str, str] = {}
+    names: dict[str, tuple[str, str]] = {}
     for number, (identity, (name, values)) in enumerate(found.items()):
         alike = [other for same, other in found.values() if same == name]
         keys = [
@@ -96,12 +100,12 @@ def _experiments(runs: Sequence[Run]) -> list[str]:
             for k in dict.fromkeys(k for v in alike for k in v)
             if any(v.get(k) != values.get(k) for v in alike)
         ]
-        told = ", ".join(f"{key}={values.get(key, '–')}" for key in keys)
+        settings = told = ", ".join(f"{key}={values.get(key, '–')}" for key in keys)
         if len(told) > _LONGEST_NAME:
             told = f"#{1 + sum(same == name for same, _ in list(found.values())[:number])}"
-        names[identity] = f"{name} {told}".strip()
+        names[identity] = f"{name} {told}".strip(), settings
     return [
-        names[identity] + (" (interrupted)" if run.interrupted else "")
+        (names[identity][0] + (" (interrupted)" if run.interrupted else ""), names[identity][1])
         for identity, run in zip(identities, runs, strict=True)
     ]
 

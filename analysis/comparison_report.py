@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
@@ -20,6 +21,7 @@ FORMATS = ("table", "csv", "latex", "markdown")
 
 _BITS_PER_MIB = 8.0 * 2**20
 _LATEX = {"|": r"\textbar{}", "φ": r"$\varphi$", "×": r"$\times$", "→": r"$\to$", "–": "--", "±": r"$\pm$"}
+_NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")  # a sign: no hyphen of a name, no exponent's
 
 
 def _text(value: float, digits: int = 4) -> str:
@@ -80,7 +82,8 @@ def _display(table: pd.DataFrame) -> pd.DataFrame:
 
 def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     """Return what a reader of the table must know beyond its headings."""
-    found = []
+    settings = table.drop_duplicates("experiment")[["experiment", "settings"]].itertuples(index=False)
+    found = [f"{name}: {told}" for name, told in settings if told not in name]
     if table["final_accuracy"].notna().any():
         targets = sorted({run.summary["target_accuracy"] for run in runs})
         named = ", ".join(f"{100 * target:g} %" for target in targets)
@@ -132,8 +135,14 @@ def rich_table(table: pd.DataFrame, title: str) -> Table:
     return rich
 
 
-def formatted(table: pd.DataFrame, form: str) -> str:
+def formatted(table: pd.DataFrame, form: str, remarks: Sequence[str] = ()) -> str:
     """Return the comparison as CSV in full precision, or as LaTeX or Markdown for a paper.
+
+    Parameters
+    ----------
+    table : the comparison
+    form : one of ``FORMATS``
+    remarks : what stands below, in LaTeX as comments; CSV has none
 
     Raises
     ------
@@ -157,6 +166,8 @@ def formatted(table: pd.DataFrame, form: str) -> str:
         colalign=["left"] * labelled + ["right"] * (len(shown.columns) - labelled),
     )
     if form == "latex":
+        text = _NEGATIVE.sub("$-$", text)
         for symbol, command in _LATEX.items():
             text = text.replace(symbol, command)
-    return text + "\n"
+        return "\n".join([text, *(f"% {remark}" for remark in remarks)]) + "\n"
+    return "\n".join([text, *([""] if remarks else []), *(f"- {remark}" for remark in remarks)]) + "\n"

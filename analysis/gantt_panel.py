@@ -100,9 +100,9 @@ def make_panel(label: str, table: pd.DataFrame, spans: pd.DataFrame) -> Panel:
     """
     origin_s = spans["start_s"].min()
     nodes, table = _in_order(table), seen(table)
-    here = set(table["node"].unique())
     rows = table[table["round"].isin(spans.index)]
-    nodes = [node for node in nodes if node in here] if len(rows) else []
+    here = set(rows["node"].unique())
+    nodes = [node for node in nodes if node in here]
     kept = _kept(nodes, rows)
     rows = rows[rows["node"].isin(kept)]
     rows = rows.assign(start_s=rows["start_s"] - origin_s, end_s=rows["end_s"] - origin_s)

@@ -180,7 +180,7 @@ def legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[str
         ncols=columns,
         fontsize=LABEL_PT,
         frameon=False,
-        handlelength=1.8,
+        handlelength=2.6,
         columnspacing=1.2,
     )
 

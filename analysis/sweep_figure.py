@@ -190,6 +190,8 @@ def _draw_bars(
         if not line.name:  # each bar is a scheme
             for bar, style in zip(bars, _styles_of_labels(every), strict=True):
                 bar.set(**_bar(style))
+        # a light line below the dark one is seen on dark bars too
+        axes.errorbar(x, y, yerr=ends, fmt="none", ecolor="white", elinewidth=2.0, capsize=2.4, capthick=1.8)
         axes.errorbar(x, y, yerr=ends, fmt="none", ecolor="black", elinewidth=0.8, capsize=1.8)
     axes.grid(axis="x", visible=False)
     names = [shown_value(value) for value in places]

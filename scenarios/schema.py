@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, SerializeAsAny, model_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from .allocation import Allocation, ExplicitPower
 from .compression import Compression
@@ -26,7 +26,7 @@ from .fields import (
     PositivePerDevice,
     ScenarioPath,
 )
-from .fleet_library import named_fleet
+from .fleet_library import fleets, named_fleet
 from .named import FadingParameters, PathLossParameters, Registered, SchemeParameters
 from .network import Network
 from .participation import Participation
@@ -155,9 +155,17 @@ class Devices(Section):
     @model_validator(mode="before")
     @classmethod
     def _from_the_fleet(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and isinstance(data.get("fleet"), str):
-            return {**named_fleet(data["fleet"]).devices, **data}
+        name = data.get("fleet") if isinstance(data, Mapping) else None
+        if isinstance(name, str) and name in fleets():  # else it is told beside the other faults
+            return {**named_fleet(name).devices, **data}
         return data
+
+    @field_validator("fleet")
+    @classmethod
+    def _fleet_exists(cls, name: str | None) -> str | None:
+        if name is not None:
+            named_fleet(name)
+        return name
 
     @model_validator(mode="after")
     def _both_directions(self) -> Devices:

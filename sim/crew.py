@@ -34,6 +34,8 @@ class Call:
         clients in time, in their numbers' order, so that no sum depends on who finished first.
     finished : Event
         Happens when every member in time is at the end of its path; the same value.
+    working : set of int
+        The members that are on the way.
 
     A member that leaves the run on the way counts for neither, if it has not arrived before.
     """
@@ -45,7 +47,7 @@ class Call:
         self.members = frozenset(members)
         self._arrived: set[int] = set()
         self._awaited = len(self.members)
-        self._working = set(members)
+        self.working = set(members)
 
     def arrive(self, client: int) -> None:
         """Count the client as in time; reaching the end of the path does so too."""
@@ -57,12 +59,12 @@ class Call:
         """Wait for the client no more: it has left the run."""
         if client not in self.members:
             return
-        self._working.discard(client)
+        self.working.discard(client)
         if client not in self._arrived:
             self._awaited -= 1
             if len(self._arrived) == self._awaited:
                 self._close()
-        if not self._working:
+        if not self.working:
             self._finish()
 
     def leave(self, client: int) -> None:
@@ -70,16 +72,16 @@ class Call:
         self._arrived.add(client)
         if len(self._arrived) == self._awaited:
             self._close()
-        self._working.discard(client)
-        if not self._working:
+        self.working.discard(client)
+        if not self.working:
             self._finish()
 
     def cut_off(self) -> tuple[int, ...]:
         """Close the list of arrivals, and return who is late."""
-        late = tuple(sorted(self._working - self._arrived))  # without those that have left the run
-        self._working -= set(late)
+        late = tuple(sorted(self.working - self._arrived))  # without those that have left the run
+        self.working -= set(late)
         self._close()
-        if not self._working:
+        if not self.working:
             self._finish()
         return late
 
@@ -126,6 +128,7 @@ class Crew:
         self._seat_of: dict[int, int] = {}
         self._alone: dict[int, Process] = {}  # by client that is on the way of a call of its own
         self._foreseen: dict[Call, tuple[int, ...]] = {}  # who sets out, until it is over
+        self._walked: list[Call] = []  # the others that may not be over
 
     def seat(self, devices: Sequence[Device]) -> None:
         """Give each of these devices a process from now on, in their order, and none to others."""
@@ -144,7 +147,7 @@ class Crew:
 
     def busy(self) -> list[int]:
         """Return the clients that don't wait for the next call."""
-        waiting, foreseen = set(self.waiting()), set().union(*self._foreseen.values())
+        waiting, foreseen = set(self.waiting()), self.on_stints()
         return [
             client
             for seat, client in enumerate(self._clients)
@@ -156,7 +159,8 @@ class Crew:
 
         Parameters
         ----------
-        path : generator function of a device, or a stint
+        path : generator function of a device, or a stint: what each does on its own processor and links,
+            and nothing else meanwhile
         members : clients by number
         deadline_s : float, optional
             Seconds from now after which members that have not arrived are left out; they stop what they
@@ -165,15 +169,18 @@ class Crew:
         Raises
         ------
         RuntimeError
-            If a member is still on the way of a call of its own, or does a stint.
+            If a member is still on the way of another call.
         """
-        if self._foreseen or self._alone:
-            self._refuse_twice(members)
+        self._refuse_twice(members)
         if not callable(path):
-            if self._stints is not None and len(members) > 1:
-                return self._foresee(self._stints, path, tuple(members), deadline_s)
-            path = partial(_one_by_one, path)
+            stint, clients = tuple((phase, amount) for phase, amount in path), tuple(members)
+            if self._stints is not None and len(clients) > 1:
+                call = self._foresee(self._stints, stint, clients, deadline_s)
+                if call is not None:
+                    return call
+            path = partial(_one_by_one, stint)
         self._call = call = Call(self._env, path, members)
+        self._walked = [*(earlier for earlier in self._walked if earlier.working), call]
         if len(members) == 1:
             (client,) = members
             self._alone[client] = self._env.process(self._serve(self._seat_of[client], call))
@@ -185,18 +192,26 @@ class Crew:
         return call
 
     def _refuse_twice(self, members: Sequence[int]) -> None:
-        away = set(self._alone).union(*self._foreseen.values())
+        if not self._foreseen and not any(call.working for call in self._walked):
+            return
+        away = self.on_stints().union(*(call.working for call in self._walked))
         for client in members:
             if client in away:
                 raise RuntimeError(f"client {client} is called while it is on the way of another call")
 
+    def on_stints(self) -> set[int]:
+        """Return the clients whose stints, which are foreseen, are not over."""
+        return set[int]().union(*self._foreseen.values())
+
     def _foresee(
         self, stints: Stints, stint: Stint, members: tuple[int, ...], deadline_s: float | None
-    ) -> Call:
-        """Let the members do their stints, and happen what is foreseen."""
-        call, now_s = Call(self._env), self._env.now
-        until_s = math.inf if deadline_s is None else now_s + deadline_s
-        in_time, over_s = stints.set_out(stint, members, until_s)
+    ) -> Call | None:
+        """Let the members do their stints, and happen what is foreseen, if it can be."""
+        until_s = math.inf if deadline_s is None else self._env.now + deadline_s
+        foreseen = stints.set_out(stint, members, until_s)
+        if foreseen is None:
+            return None
+        (in_time, over_s), call = foreseen, Call(self._env)
         self._foreseen[call] = members
 
         def over() -> None:

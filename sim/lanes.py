@@ -1,4 +1,4 @@
-"""Lanes: what of a node does one job at a time, and what is known of many lanes side by side."""
+"""Lanes: what of a node does one job at a time."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Protocol
 
 from .phases import LaneName, Phase
 
-__all__ = ["LANES", "Lane", "LaneTable", "Pace", "no_lane"]
+__all__ = ["LANES", "Lane", "Pace", "no_lane"]
 
 LANES: tuple[LaneName, ...] = ("compute", "uplink", "downlink")
-"""The lanes of a node, in the order in which a table has them."""
+"""The lanes of a node, in the order in which their instants stand side by side."""
 
 
 def no_lane(phase: Phase) -> ValueError:
@@ -25,44 +25,31 @@ class Pace(Protocol):
         """Return what is done between two instants, in any unit."""
 
 
-class LaneTable:
-    """The two numbers of each lane, side by side: they can be read and written for many lanes at once.
-
-    Attributes
-    ----------
-    free_at_s : [num_lanes], float
-        When all that was asked for is done, [s].
-    rows : [num_lanes], int
-        The last job's row in the record, -1 before the first.
-    """
-
-    def __init__(self, count: int) -> None:
-        self.free_at_s = array("d", bytes(8 * count))
-        self.rows = array("q", [-1]) * count
-
-
 class Lane:
     """One thing of a node that does one job at a time, first come first served.
 
     A job's end is known when it is asked for, so a queue is no more than the instant at which the lane
-    is free: one event a job, and intervals of a lane never overlap.
+    is free: one event a job at the most, and intervals of a lane never overlap.
 
     Parameters
     ----------
-    table, place : where its numbers stand; in a table of its own by default
+    ends_s, place : where the instant stands, beside those of other lanes that are read and written together;
+        by itself by default
 
     Attributes
     ----------
-    ends_s, rows : the table's, for who can't spare the time of a property
+    row : int
+        The last job's row in the record, -1 before the first.
     pace : Pace or None
         How fast the job gets on; None: evenly.
     """
 
-    __slots__ = ("ends_s", "pace", "place", "rows")
+    __slots__ = ("ends_s", "pace", "place", "row")
 
-    def __init__(self, table: LaneTable | None = None, place: int = 0) -> None:
-        table = table or LaneTable(1)
-        self.ends_s, self.rows, self.place = table.free_at_s, table.rows, place
+    def __init__(self, ends_s: array[float] | None = None, place: int = 0) -> None:
+        self.ends_s = array("d", [0.0]) if ends_s is None else ends_s
+        self.place = place
+        self.row = -1
         self.pace: Pace | None = None
 
     @property
@@ -73,8 +60,3 @@ class Lane:
     @free_at_s.setter
     def free_at_s(self, time_s: float) -> None:
         self.ends_s[self.place] = time_s
-
-    @property
-    def row(self) -> int:
-        """Return the last job's row in the record, -1 before the first."""
-        return self.rows[self.place]

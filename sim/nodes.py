@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from simpy import Environment, Event, Timeout
 
-from .lanes import LANES, Lane, LaneTable, no_lane
+from .lanes import LANES, Lane, no_lane
 from .phases import LaneName, Phase
 from .processor import SpeedTrace
 from .record import IntervalRecord
@@ -49,8 +50,8 @@ class Node:
         The processor: time = FLOPs·κ/clock, energy = ς·clock²·κ·FLOPs.
     speed : SpeedTrace, optional
         The processor's slow-downs; none by default.
-    lanes : LaneTable, optional
-        Where the numbers of its lanes stand, from ``first_lane`` on; in a table of its own by default.
+    ends_s : array, optional
+        Where the instants stand at which its lanes are free, from ``first_lane`` on; its own by default.
     """
 
     # a thousand devices' attributes must fit into a processor's cache
@@ -76,7 +77,7 @@ class Node:
         cycles_per_flop: float,
         switched_capacitance: float,
         speed: SpeedTrace | None = None,
-        lanes: LaneTable | None = None,
+        ends_s: array[float] | None = None,
         first_lane: int = 0,
     ) -> None:
         self.env = env
@@ -86,9 +87,9 @@ class Node:
         self.seconds_per_flop = cycles_per_flop / clock_hz
         self.joules_per_flop = switched_capacitance * clock_hz**2 * cycles_per_flop
         self.speed = speed
-        lanes = lanes or LaneTable(len(LANES))
+        ends_s = array("d", bytes(8 * len(LANES))) if ends_s is None else ends_s
         self.lanes: dict[LaneName, Lane] = {
-            name: Lane(lanes, first_lane + number) for number, name in enumerate(LANES)
+            name: Lane(ends_s, first_lane + number) for number, name in enumerate(LANES)
         }
         self._compute_lane = self.lanes["compute"]
         self._compute_lane.pace = speed
@@ -130,7 +131,7 @@ class Node:
             start_s, delay_s = free_at_s, free_at_s - now_s + duration_s
         end_s = now_s + delay_s  # the same sum as the event loop's, so the next start is never before it
         ends_s[place] = end_s
-        lane.rows[place] = self.record.append(
+        lane.row = self.record.append(
             self.index,
             phase,
             start_s,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from simpy import Environment
 
 from .carriers import air_times_s
-from .lanes import LANES, LaneTable, no_lane
+from .lanes import LANES, no_lane
 from .links import Links, LinkSource
 from .nodes import Device
 from .phases import Phase
@@ -23,8 +24,11 @@ __all__ = ["Stint", "Stints"]
 
 Array: TypeAlias = NDArray[np.float64]
 
-Stint: TypeAlias = tuple[tuple[Phase, float], ...]
+Stint: TypeAlias = Sequence[tuple[Phase, float]]
 """What a client does on its own, one thing after the other: phases, each with its FLOPs or bits."""
+
+
+_ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -55,27 +59,28 @@ class _Prepared:
 
     Attributes
     ----------
-    devices, jobs : in their order
-    recorded : those of the jobs that are not empty
+    devices : [num_clients], Device
+    jobs : in their order; those that are empty are left out
     links : [num_clients], int
         The clients' rows of the links.
-    slowing : places of the devices that have slow-downs
-    places : [num_recorded · num_clients], int
-        The lanes of the rows, in their order.
-    packed : [num_recorded, num_clients, ROW_BYTES], int
+    lanes : [num_clients · num_lanes], int
+        All lanes of the clients.
+    slows : whether any of the devices has slow-downs
+    endless : whether something may take for ever
+    packed : [num_jobs, num_clients, ROW_BYTES], int
         The rows: all but phase and times, and energies on links that change.
     """
 
-    devices: Sequence[Device]
+    devices: NDArray[np.object_]
     jobs: Sequence[_Job]
-    recorded: Sequence[_Job]
     links: NDArray[np.intp]
-    slowing: Sequence[int]
-    places: NDArray[np.intp]
+    lanes: NDArray[np.intp]
+    slows: bool
+    endless: bool
     packed: NDArray[np.uint8]
 
     def rows(self) -> Rows:
-        """Return new rows, [num_recorded, num_clients]."""
+        """Return new rows, [num_jobs, num_clients]."""
         return unpacked(self.packed.copy())
 
 
@@ -88,21 +93,24 @@ class Stints:
     Parameters
     ----------
     env, record : the event loop, and where intervals go
-    lanes : LaneTable
-        The lanes of all devices, one device behind the other.
+    free_at_s : [num_devices · num_lanes], float
+        When each lane of each device is free, one device behind the other, [s].
     devices : dict of int to Device
         By number.
     """
 
     def __init__(
-        self, env: Environment, record: IntervalRecord, lanes: LaneTable, devices: Mapping[int, Device]
+        self,
+        env: Environment,
+        record: IntervalRecord,
+        free_at_s: array[float],
+        devices: Mapping[int, Device],
     ) -> None:
         self._env = env
         self._record = record
         self._devices = devices
-        self._free_at_s = np.frombuffer(lanes.free_at_s)
-        self._last_rows = np.frombuffer(lanes.rows, dtype=np.int64)
-        self._prepared = lru_cache(maxsize=8)(self._prepare)
+        self._free_at_s = np.frombuffer(free_at_s)
+        self._prepared = lru_cache(maxsize=4)(self._prepare)
 
     def connect(self, links: LinkSource) -> None:
         """Let clients send and receive on these links from now on, each on its row's."""
@@ -111,14 +119,16 @@ class Stints:
 
     def set_out(
         self, stint: Stint, clients: tuple[int, ...], until_s: float = math.inf
-    ) -> tuple[tuple[int, ...], float]:
+    ) -> tuple[tuple[int, ...], float] | None:
         """Record what the clients will have done when their stints are over, or at ``until_s``.
+
+        Nothing is foreseen, and None returned, where a client has something else to do.
 
         Parameters
         ----------
         stint : what each of them does from now on
         clients : tuple of int
-            Their numbers, at least one.
+            Their numbers, at least one; they are asked for nothing else until they are done.
         until_s : float, optional
             The instant at which the late ones stop what they are doing, [s].
 
@@ -130,60 +140,63 @@ class Stints:
             When the last of them is done, or ``until_s`` if anybody is late, [s].
         """
         made, now_s = self._prepared(stint, clients), float(self._env.now)
+        if self._free_at_s[made.lanes].max() > now_s:
+            return None
         rows = made.rows()
         rows["round"] = self._record.round
-        ready_s, cells = np.full(len(clients), now_s), iter(rows)
-        idle = not made.places.size or bool(self._free_at_s[made.places].max() <= now_s)
-        for job in made.jobs:
-            if job.amount:
-                ready_s = self._do(made, job, next(cells), ready_s, idle=idle)
-            elif not idle:  # nothing to do, after what is queued already
-                ready_s = ready_s + np.maximum(0.0, self._free_at_s[job.places] - ready_s)
+        ready_s = np.full(len(clients), now_s)
+        for job, cells in zip(made.jobs, rows, strict=True):
+            if made.endless or until_s < math.inf:
+                ready_s = self._do_until(made, job, cells, ready_s, until_s)
+            else:
+                ready_s = self._do(made, job, cells, ready_s)
         last_s = float(ready_s.max())
         if last_s <= until_s:
             self._keep(made, rows)
             return clients, last_s
-        late = ready_s > until_s
-        self._cut_off(made, rows, late, until_s)
-        self._keep(made, rows, ~late | (rows["start_s"] < until_s))
-        return tuple(client for client, is_late in zip(clients, late, strict=True) if not is_late), until_s
+        self._cut_off(made, rows, until_s)
+        self._keep(made, rows, until_s)
+        in_time = (ready_s <= until_s).tolist()
+        return tuple(client for client, is_in in zip(clients, in_time, strict=True) if is_in), until_s
 
-    def _do(self, made: _Prepared, job: _Job, cells: Rows, ready_s: Array, *, idle: bool) -> Array:
-        """Fill in one job's times, and return when each client is done with it.
-
-        Where all lanes were ``idle`` as the clients set out, none of them ever waits for one.
-        """
-        free_s = None if idle else self._free_at_s[job.places]
-        start_s = ready_s if free_s is None else np.maximum(ready_s, free_s)
+    def _do(
+        self, made: _Prepared, job: _Job, cells: Rows, start_s: Array, who: slice | NDArray[np.intp] = _ALL
+    ) -> Array:
+        """Fill in one job's times of all clients or some, and return when each of them is done with it."""
         if job.duration_s is None:
-            duration_s = air_times_s(self._links, self._rates(job.phase, made.links), start_s, job.amount)
-            cells["energy_j"] = duration_s * job.power_w
+            rates_bps = _rates(job.phase, made.links[who])
+            duration_s = air_times_s(self._links, rates_bps, start_s, job.amount)
+            cells["energy_j"][who] = duration_s * job.power_w[who]
         else:
-            duration_s = job.duration_s
-            if made.slowing and job.phase.lane == "compute":
-                duration_s = _slowed(made, duration_s, start_s)
-        if free_s is None:
-            end_s: Array = ready_s + duration_s
-        else:  # the same sums as those of a node that is asked
-            end_s = ready_s + np.where(free_s > ready_s, free_s - ready_s + duration_s, duration_s)
-            cells["wait_s"] = start_s - ready_s
-        cells["start_s"], cells["end_s"] = start_s, end_s
-        self._free_at_s[job.places] = end_s
+            duration_s = job.duration_s[who]
+            if made.slows and job.phase.lane == "compute":
+                duration_s = _slowed(made.devices[who], duration_s, start_s)
+        end_s: Array = start_s + duration_s
+        cells["start_s"][who], cells["end_s"][who] = start_s, end_s
+        self._free_at_s[job.places[who]] = end_s
         return end_s
 
-    def _cut_off(self, made: _Prepared, rows: Rows, late: NDArray[np.bool_], until_s: float) -> None:
-        """End what late clients are doing; what has not begun is left as it is, and their lanes are free."""
-        for job, cells in zip(made.recorded, rows, strict=True):
-            places = job.places[late]
-            self._free_at_s[places] = np.minimum(self._free_at_s[places], until_s)
-            (cut,) = np.nonzero(late & (cells["start_s"] < until_s) & (cells["end_s"] > until_s))
-            if not cut.size:
-                continue
+    def _do_until(self, made: _Prepared, job: _Job, cells: Rows, ready_s: Array, until_s: float) -> Array:
+        """Do the same for those that begin before ``until_s``; the others are late, and are never done.
+
+        What these would do may be without end.
+        """
+        (who,) = np.nonzero(ready_s < until_s)
+        end_s = np.full(ready_s.shape, math.inf)
+        cells["start_s"] = ready_s
+        end_s[who] = self._do(made, job, cells, ready_s[who], who)
+        return end_s
+
+    def _cut_off(self, made: _Prepared, rows: Rows, until_s: float) -> None:
+        """End what has begun and would last longer; all lanes are free then."""
+        for job, cells in zip(made.jobs, rows, strict=True):
+            self._free_at_s[job.places] = np.minimum(self._free_at_s[job.places], until_s)
+            (cut,) = np.nonzero((cells["start_s"] < until_s) & (cells["end_s"] > until_s))
             start_s, end_s = cells["start_s"][cut], cells["end_s"][cut]
             time_share = (until_s - start_s) / (end_s - start_s)
             done_share = time_share.copy()
-            for place, client in enumerate(cut):
-                pace = made.devices[int(client)].lanes[job.phase.lane].pace
+            for place, client in enumerate(cut.tolist()):
+                pace = made.devices[client].lanes[job.phase.lane].pace
                 if pace is not None:
                     began_s = float(start_s[place])
                     done_share[place] = pace.done(began_s, until_s) / pace.done(began_s, float(end_s[place]))
@@ -191,46 +204,47 @@ class Stints:
             for column in ("bits", "flops"):
                 cells[column][cut] *= done_share
             # A processor pays for each FLOP, a transmitter for each second.
-            cells["energy_j"][cut] *= done_share if job.phase.lane == "compute" else time_share
+            with np.errstate(invalid="ignore"):  # of what would take for ever
+                cells["energy_j"][cut] *= done_share if job.phase.lane == "compute" else time_share
 
-    def _keep(self, made: _Prepared, rows: Rows, kept: NDArray[np.bool_] | None = None) -> None:
-        """Add rows to the record, all or those that are kept, and note each lane's last."""
-        for number, job in enumerate(made.recorded):
-            if kept is None or kept[number].any():  # a phase has a number from its first row on
-                rows["phase"][number] = self._record.phase_number(job.phase)
-        places = made.places if kept is None else made.places[kept.reshape(-1)]
-        first = self._record.extend(rows if kept is None else rows[kept])
-        self._last_rows[places] = np.arange(first, first + len(places))
-
-    def _rates(self, phase: Phase, rows: NDArray[np.intp]) -> Callable[[Links], Array]:
-        if phase.lane == "uplink":
-            return lambda links: links.uplink_bps[rows]
-        return lambda links: links.downlink_bps[rows]
+    def _keep(self, made: _Prepared, rows: Rows, until_s: float = math.inf) -> None:
+        """Add to the record what begins before ``until_s``."""
+        for job, cells in zip(made.jobs, rows, strict=True):
+            if until_s == math.inf or cells["start_s"].min() <= until_s:  # asked for, if only to be stopped
+                cells["phase"] = self._record.phase_number(job.phase)
+        self._record.extend(rows if until_s == math.inf else rows[rows["start_s"] < until_s])
 
     def _prepare(self, stint: Stint, clients: tuple[int, ...]) -> _Prepared:
         devices = [self._devices[client] for client in clients]
         at_links = np.array([device.row for device in devices])
         first_lanes = len(LANES) * np.array(clients)
-        rows = empty_rows(sum(bool(amount) for _, amount in stint), len(clients))
-        rows["node"], rows["client"] = [device.index for device in devices], -1
-        jobs, cells, none = list[_Job](), iter(rows), np.zeros(len(clients))
+        jobs = []
         for phase, amount in stint:
             if phase.lane not in LANES:
                 raise no_lane(phase)
-            if phase.lane == "compute":
-                duration_s: Array | None = amount * np.array([d.seconds_per_flop for d in devices])
-                energy_j, power_w = amount * np.array([d.joules_per_flop for d in devices]), none
-            else:
-                duration_s, power_w = self._transfer(phase, amount, at_links)
-                energy_j = none if duration_s is None else duration_s * power_w
-            jobs.append(_Job(phase, amount, first_lanes + LANES.index(phase.lane), duration_s, power_w))
             if amount:
-                row = next(cells)
-                row["flops" if phase.lane == "compute" else "bits"], row["energy_j"] = amount, energy_j
-        slowing = [place for place, device in enumerate(devices) if device.speed is not None]
-        recorded = [job for job in jobs if job.amount]
-        places = np.concatenate([np.empty(0, np.intp), *(job.places for job in recorded)])
-        return _Prepared(devices, jobs, recorded, at_links, slowing, places, packed(rows))
+                places = first_lanes + LANES.index(phase.lane)
+                if phase.lane == "compute":
+                    duration_s: Array | None = amount * np.array([d.seconds_per_flop for d in devices])
+                    power_w = np.zeros(len(clients))
+                else:
+                    duration_s, power_w = self._transfer(phase, amount, at_links)
+                jobs.append(_Job(phase, amount, places, duration_s, power_w))
+        rows = empty_rows(len(jobs), len(clients))
+        rows["node"], rows["client"] = [device.index for device in devices], -1
+        for job, cells in zip(jobs, rows, strict=True):
+            if job.phase.lane == "compute":
+                cells["flops"] = job.amount
+                cells["energy_j"] = job.amount * np.array([d.joules_per_flop for d in devices])
+            else:
+                cells["bits"] = job.amount
+                if job.duration_s is not None:
+                    with np.errstate(invalid="ignore"):  # no power for ever
+                        cells["energy_j"] = job.duration_s * job.power_w
+        lanes = np.add.outer(first_lanes, np.arange(len(LANES))).ravel()
+        slows = any(device.speed is not None for device in devices)
+        endless = any(job.duration_s is None or not np.isfinite(job.duration_s).all() for job in jobs)
+        return _Prepared(np.array(devices, dtype=object), jobs, at_links, lanes, slows, endless, packed(rows))
 
     def _transfer(self, phase: Phase, bits: float, rows: NDArray[np.intp]) -> tuple[Array | None, Array]:
         """Return how long a transfer takes, [s], where that does not change, and the transmit powers, [W]."""
@@ -239,14 +253,20 @@ class Stints:
         if math.isfinite(until_s):
             return None, power_w
         with np.errstate(divide="ignore"):
-            return bits * (1.0 / self._rates(phase, rows)(links)), power_w
+            return bits * (1.0 / _rates(phase, rows)(links)), power_w
 
 
-def _slowed(made: _Prepared, duration_s: Array, start_s: Array) -> Array:
+def _rates(phase: Phase, rows: NDArray[np.intp]) -> Callable[[Links], Array]:
+    """Return what gives the rates of these rows of the links, [bit/s]."""
+    if phase.lane == "uplink":
+        return lambda links: links.uplink_bps[rows]
+    return lambda links: links.downlink_bps[rows]
+
+
+def _slowed(devices: Iterable[Device], duration_s: Array, start_s: Array) -> Array:
     """Return how long work takes on devices of which some slow down, [s]."""
     slowed_s = duration_s.copy()
-    for place in made.slowing:
-        speed = made.devices[place].speed
-        assert speed is not None
-        slowed_s[place] = speed.duration_s(float(start_s[place]), float(duration_s[place]))
+    for place, device in enumerate(devices):
+        if device.speed is not None:
+            slowed_s[place] = device.speed.duration_s(float(start_s[place]), float(duration_s[place]))
     return slowed_s

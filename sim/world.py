@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from .carriers import Broadcaster, VaryingTransmitter, carriers
 from .compute_nodes import ComputeNode, ServerShare, Wire
 from .crew import Call, Crew, Path
 from .fleet import Fleet
-from .lanes import LANES, LaneTable
+from .lanes import LANES
 from .links import LinkSource
 from .medium import Medium
 from .network import Network
@@ -103,12 +104,12 @@ class World:
         self._server_section = server
         self._fleet, self._speeds = fleet, speeds
         self.devices: dict[int, Device] = {}
-        self._lanes = LaneTable(len(LANES) * len(fleet))
+        self._free_at_s = array("d", bytes(8 * len(LANES) * len(fleet)))
         self._stints: Stints | None = None
         if (
             sharing is None and not self.clients_may_leave
         ):  # then nothing but a deadline stops a client's work
-            self._stints = Stints(self.env, self.record, self._lanes, self.devices)
+            self._stints = Stints(self.env, self.record, self._free_at_s, self.devices)
         self.crew = Crew(self.env, self._stints, since.waiting if since else ())
         self.media: tuple[Medium, Medium] | None = None
         if sharing is not None:
@@ -200,7 +201,7 @@ class World:
             cycles_per_flop=float(fleet.cycles_per_flop[client]),
             switched_capacitance=float(fleet.switched_capacitance[client]),
             speed=speed,
-            lanes=self._lanes,
+            ends_s=self._free_at_s,
             first_lane=len(LANES) * client,
         )
 
@@ -241,7 +242,7 @@ class World:
         return len(self.left_at_s) >= self.candidates
 
     def received(self, clients: Sequence[int]) -> Event:
-        """Return the event that the last downlinks of these clients have ended."""
+        """Return the event that the last downlinks of these clients have ended, those of stints apart."""
         return self.env.all_of([self.devices[client].received for client in clients])
 
     def send(
@@ -265,8 +266,9 @@ class World:
     @property
     def first_open_row(self) -> int:
         """Return the first row that may change yet: a device's last job, a transfer on a shared band."""
-        busy = np.frombuffer(self._lanes.free_at_s) > self.env.now
-        rows: list[int] = np.frombuffer(self._lanes.rows, dtype=np.int64)[busy].tolist()
+        busy = np.flatnonzero(np.frombuffer(self._free_at_s) > self.env.now)
+        lanes = (divmod(place, len(LANES)) for place in busy.tolist())
+        rows = [self.devices[client].lanes[LANES[number]].row for client, number in lanes]
         for medium in self.media or ():
             rows += [row for row in medium.open_rows if row >= 0]
         return min(rows, default=len(self.record))

@@ -120,6 +120,14 @@ def test_an_idle_worker_that_hears_nothing_does_not_hold_up_the_end() -> None:
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
+def test_an_item_alone_has_a_worker_alone() -> None:
+    """However many there may be: the death of another could be held against it."""
+    with Workers(4) as workers:
+        for _, future in workers.each(abs, [-1]):
+            assert 1 == future.result()
+            assert 1 == len(multiprocessing.active_children())
+
+
 def test_a_script_whose_workers_start_it_again_is_told(tmp_path: Path) -> None:
     """Without a guard no worker ever begins: it ends with what to do, and no point is held at fault."""
     written(tmp_path)
@@ -128,7 +136,8 @@ def test_a_script_whose_workers_start_it_again_is_told(tmp_path: Path) -> None:
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert 1 == done.returncode
-    assert 'a sweep starts below\n    if __name__ == "__main__":\n' in done.stderr[-400:]
+    assert 'elsewhere than below\n    if __name__ == "__main__":\n' in done.stderr[-400:]
+    assert 1 == done.stderr.count("Traceback"), "the workers say nothing"
     assert not (tmp_path / "out" / "points.csv").exists()
 
 

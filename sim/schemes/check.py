@@ -15,6 +15,7 @@ from ...scenarios.network import Network as NetworkSection
 from ...scenarios.registry import find
 from ...scenarios.schema import Allocation, Server, Stop
 from ...scenarios.unit_table import UnitTable
+from .. import catalogue as _methods
 from ..allocation.problem import RadioProblem, Rates
 from ..fleet import Fleet
 from ..layer_work import reckoned_work
@@ -24,12 +25,16 @@ from ..record import TimelineHash
 from ..world import World
 from ..world_saving import UnfinishedError, go_on_from, state_of
 from ..world_state import WorldState
+from . import catalogue as _schemes
 from .base import Job, Scheme, Speeds
 from .engine import Progress, RoundResult, rounds
 from .planning import SchemePlan, plan_scheme, settled, whole_band
 from .site import Site
 
 __all__ = ["SchemeContractError", "check_scheme"]
+
+_CATALOGUES = (_methods, _schemes)
+"""Imported so that the schemes and methods that they register can be named."""
 
 _ROUNDS = 3
 _BATCH = 4

@@ -115,6 +115,11 @@ def rounds(
         outcome = world.env.run(until=process)
         if not isinstance(outcome, Outcome):
             raise TypeError(f"{type(scheme).__name__}.round returned {outcome!r}, not an Outcome")
+        if away := world.crew.on_stints():
+            raise RuntimeError(
+                f"{type(scheme).__name__}.round has ended while clients {sorted(away)} do a stint:"
+                " it must wait for their call"
+            )
         now_s = float(world.env.now)
         last = number == stop.rounds or (stop.time_s is not None and now_s >= stop.time_s)
         last = last or world.deserted

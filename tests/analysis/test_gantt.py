@@ -343,6 +343,18 @@ def test_fewer_devices_before_less_time() -> None:
     assert axes.get_title(loc="right").endswith("for round 1, 750 of 1500 devices")
 
 
+def test_who_takes_part_later_has_no_row() -> None:
+    """Of devices that are drawn round by round a chart shows those of its rounds, and no others."""
+    rows = [
+        (number, f"device-{10 * number + i}", "compute", "client_forward", float(number), number + 1.0, 0.0)
+        for number in (1, 2, 3)
+        for i in range(2)
+    ]
+    assert ["device 10", "device 11"] == shown_names(gantt_figure(intervals(*rows), rounds=(1, 1)).axes[0])
+    names = shown_names(gantt_figure(intervals(*rows), rounds=(2, 3)).axes[0])
+    assert ["device 20", "device 21", "device 30", "device 31"] == names
+
+
 def test_a_device_keeps_its_share_of_the_server() -> None:
     """A device and its own share of the server are shown both or neither; the idle server has no row."""
     table = intervals(

@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 import cutlayer
 from cutlayer.analysis.comparison import comparison
-from cutlayer.analysis.comparison_report import formatted
+from cutlayer.analysis.comparison_report import formatted, notes
 from cutlayer.analysis.folders import RunFolderError
 from cutlayer.analysis.run import Run, load_run, save_run
 from cutlayer.analysis.tables import scheme_summary
@@ -171,3 +171,35 @@ def test_bars_in_labels_stay_in_their_cell(timeline: Run) -> None:
     lines = formatted(table, "markdown").splitlines()
     assert 1 == len({line.replace(r"\|", "").count("|") for line in lines})
     assert r"cuts 1\textbar{}2" in formatted(table, "latex")
+
+
+def test_experiments_that_differ_in_much_are_told_in_full() -> None:
+    """Where the keys are too long for a name they have numbers, which the notes and the CSV explain."""
+    common, more = ["stop.rounds=1", "schemes=[psl]"], ["radio.subchannels=30", "devices.memory_mib=900"]
+    runs = [
+        cutlayer.run(
+            "timeline_only",
+            overrides=[*common, *added, f"devices.cycles_per_flop={x}", f"batch_size={size}"],
+        )
+        for x, size in ((0.0625, 8), (0.125, 16))
+        for added in ([], more)
+    ]
+    table = comparison(runs)
+    assert [f"timeline-only #{n}" for n in (1, 2, 3, 4)] == table["experiment"].tolist()
+    told = notes(table, runs)[:4]
+    for name, settings, note in zip(table["experiment"], table["settings"], told, strict=True):
+        assert f"{name}: {settings}" == note
+    assert "batch_size=8" in told[0] and "devices.cycles_per_flop=0.125" in told[3]
+    assert (
+        table["settings"].tolist() == pd.read_csv(io.StringIO(formatted(table, "csv")))["settings"].tolist()
+    )
+    assert formatted(table, "markdown", told).endswith("".join(f"- {note}\n" for note in told))
+    assert formatted(table, "latex", told).endswith("".join(f"% {note}\n" for note in told))
+
+
+def test_a_negative_number_has_a_minus_in_latex(timeline: Run) -> None:
+    """Its sign is no hyphen; those of names and of exponents stay."""
+    table = comparison([timeline]).assign(latency_change_percent=-26.7, latency_change_percent_high=-24.5)
+    text = formatted(table.assign(label="a-1", energy_j=1e-7), "latex")
+    assert r"$-$26.7 $\pm$ 2.2" in text
+    assert "a-1" in text and "e-07" in text

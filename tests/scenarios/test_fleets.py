@@ -88,5 +88,15 @@ def test_every_fleet_is_listed_and_has_a_source() -> None:
 
 def test_an_unknown_fleet_is_refused_with_the_closest() -> None:
     """The message lists the known fleets and names the nearest."""
-    with pytest.raises(ScenarioError, match=r"no fleet is named 'uk_4'.*did you mean 'uk_4g'"):
+    with pytest.raises(
+        ScenarioError, match=r"devices.fleet: .*no fleet is named 'uk_4'.*did you mean 'uk_4g'"
+    ):
         loaded(fleet="uk_4")
+
+
+def test_an_unknown_fleet_hides_no_other_fault() -> None:
+    """What else is wrong with the devices is told beside it."""
+    with pytest.raises(ScenarioError) as told:
+        loaded(fleet="uk_4", count=0, clock_hz={"lognormal": {"median": 1.2e9}})
+    for key in ("devices.fleet", "devices.count", "devices.clock_hz"):
+        assert key in str(told.value)

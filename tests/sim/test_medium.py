@@ -288,6 +288,29 @@ def test_abandoning_at_any_instant_keeps_the_books(data: st.DataObject) -> None:
         assert (sent["end_s"] <= cuts_s[client]).all()
 
 
+@pytest.mark.parametrize("name", ["tdma", "work_conserving"])
+def test_abandoned_at_the_very_instant_of_its_end(name: str) -> None:
+    """4 bits at 2 bit/s end at 2 s, abandoned then too: the row is closed once, and a new transfer begins."""
+    band = Dedicated(np.full((2, 2), 3.0))
+    if name == "tdma":
+        rule: Sharing = Turns(links([2.0] * 2, [2.0] * 2, [1.0] * 2), uplink=True, slot_s=9.0)
+    else:
+        rule = band.lending()
+    w = world(2, rule)
+    for device, bits in zip(w.devices.values(), (4.0, 40.0), strict=True):
+        device.uplink(UPLINK, bits)
+
+    def again() -> Generator[Any, Any, None]:
+        yield w.env.timeout(2.0)
+        w.devices[0].abandon()
+        yield w.devices[0].uplink(MODEL_UPLOAD, 6.0)
+
+    w.env.run(until=w.env.process(again()))
+    rows = of(w.record.frame(), 0)
+    assert [4.0, 6.0] == pytest.approx(rows["bits"].tolist())
+    assert 2.0 == rows["end_s"].iloc[0] <= rows["start_s"].iloc[1]
+
+
 def test_cut_off_before_its_first_turn() -> None:
     """Who never had a turn has sent nothing: no record, no energy, and no share of what follows."""
     w = world(2, Turns(links([1.0] * 2, [1.0] * 2, [1.0] * 2), uplink=True, slot_s=5.0))

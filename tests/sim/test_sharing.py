@@ -159,6 +159,16 @@ def test_the_next_subchannel_goes_to_who_is_last_by_then() -> None:
     assert [[False, False, False, True], [False, False, True, False]] == rule.borrowed.tolist()
 
 
+def test_of_equal_senders_the_first_in_their_order_borrow() -> None:
+    """Twenty senders that would end together, and five idle subchannels: clients 0 to 4 get one each."""
+    gains = np.ones((20, 25))
+    owner = np.array([*range(20), *[-1] * 5])
+    rule = Plan(gains, owner, np.ones(25), np.full(20, 100.0)).lending()
+    shared(rule, dict.fromkeys(range(20), 8.0))
+    borrowers, subchannels = np.nonzero(rule.borrowed)
+    assert ([0, 1, 2, 3, 4], [20, 21, 22, 23, 24]) == (borrowers.tolist(), subchannels.tolist())
+
+
 def test_a_borrower_at_its_limit_gains_rate_by_no_more_power() -> None:
     """With 3 W in all and 2 W on its own subchannel, it uses what it borrows at a quarter of its power."""
     share = shared(three_clients(power_max_w=3.0).lending(), {0: 1.0})

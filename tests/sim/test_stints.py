@@ -87,9 +87,13 @@ def test_what_is_foreseen_is_what_happens(name: str, data: st.DataObject) -> Non
         source = changing(case, round_s * data.draw(st.floats(0.05, 0.7)), factors)
     options = dict(SCHEMES[name])
     if data.draw(st.booleans()):
-        options["deadline_s"] = round_s * data.draw(st.floats(0.01, 1.5))
-    if data.draw(st.booleans()):
         options["slow_s"] = round_s * data.draw(st.floats(0.05, 2))
+    if data.draw(st.booleans()):
+        # any, or the very instant at which something begins or ends in a first round without it
+        table = run(case, source, name, cut, foreseen=False, **options)[0].record.frame()
+        instants_s = table.loc[table["round"] == 1, ["start_s", "end_s"]].to_numpy().ravel()
+        met = st.sampled_from(sorted(set(instants_s[instants_s > 0].tolist())))
+        options["deadline_s"] = data.draw(st.one_of(met, st.floats(0.01, 1.5).map(lambda x: x * round_s)))
     (seen, said), (stepped, told) = (run(case, source, name, cut, foreseen=f, **options) for f in BOTH[::-1])
     pd.testing.assert_frame_equal(stepped.record.frame(), seen.record.frame(), check_exact=True)
     assert stepped.record.fingerprint() == seen.record.fingerprint()
@@ -146,6 +150,48 @@ def test_a_deadline_cuts_a_stint_off() -> None:
     assert (6.0, 7.0) == rows(w)[-1][2:4], "its lane is free at once"
 
 
+def test_who_is_in_time_is_told_by_number() -> None:
+    """Of clients 1 and 2, done at 6 and at 4 s, client 2 is in time at 5 s; the order is that of numbers."""
+    w = world(3)
+    assert (2,) == w.env.run(until=w.start(STINT, (1, 2), 5.0).in_time)
+    w = world(3)
+    assert (0, 1) == w.env.run(until=w.start(STINT, (1, 0)).finished)
+
+
+def test_a_deadline_comes_behind_all_else() -> None:
+    """What happens at the very instant of the deadline, asked for long after it was set, happens before."""
+    w, heard = world(), list[str]()
+    call = w.start(STINT, (0, 1), 6.0)
+    call.in_time.callbacks.append(lambda _: heard.append("deadline"))  # type: ignore[union-attr]
+    w.env.run(until=3.0)
+    w.env.timeout(3.0).callbacks.append(lambda _: heard.append("other"))  # type: ignore[union-attr]
+    w.env.run(until=call.finished)
+    assert ["other", "deadline"] == heard
+
+
+@pytest.mark.parametrize("foreseen", BOTH)
+def test_a_deadline_stops_all_that_a_late_client_does(foreseen: bool) -> None:
+    """Also what it was asked for before: an upload of 9 s that is under way ends with the deadline at 5 s."""
+    w = world() if foreseen else step_by_step(world())
+    w.env.run(until=w.env.timeout(0.0))
+    w.devices[0].uplink(MODEL_UPLOAD, 9.0)
+    w.env.run(until=w.start(((CLIENT_FORWARD, 8.0),), (0, 1), 5.0).in_time)
+    assert ("device-0", "model_upload", 0.0, 5.0, 0.0, 5.0, 0.0) in rows(w)
+
+
+@pytest.mark.parametrize("foreseen", BOTH)
+def test_what_never_ends_is_stopped_at_the_deadline(foreseen: bool) -> None:
+    """Links fall to 0 bit/s at 2 s for good: what begins later would take for ever, and is not reckoned."""
+    dead = [links([r, r], [r, r], [1.0, 1.0]) for r in (1.0, 0.0)]
+    speeds = [SlowdownTrace(5.0, 1.0, 1.0, stream(0, "slowdown", i)) for i in range(2)]
+    w = World(Server(), fleet([9.0, 9.0], [1.0, 1.0]), Steps([0, 2], dead), speeds)
+    w = w if foreseen else step_by_step(w)
+    w.env.run(until=w.env.timeout(0.0))
+    w.env.run(until=w.start(((UPLINK, 3.0), (DOWNLINK, 1.0), (CLIENT_FORWARD, 1.0)), (0, 1), 10.0).in_time)
+    assert 10.0 == w.env.now
+    assert [("device-0", "uplink", 0.0, 10.0), ("device-1", "uplink", 0.0, 10.0)] == [r[:4] for r in rows(w)]
+
+
 @pytest.mark.parametrize("deadline_s", [4.0, 3.9])
 def test_what_has_not_begun_leaves_nothing(deadline_s: float) -> None:
     """At a deadline of 4 s or before, client 0 has sent nothing, and has no row of it."""
@@ -190,6 +236,16 @@ def test_a_stint_waits_for_what_is_queued(foreseen: bool) -> None:
     assert [3.0, 0.0, 0.0] == mine["wait_s"].tolist()
 
 
+@pytest.mark.parametrize("foreseen", BOTH)
+def test_nothing_to_send_waits_for_a_busy_uplink_too(foreseen: bool) -> None:
+    """Also where all that there is to do is on another lane: after 9 bits at 1 a second."""
+    w = world() if foreseen else step_by_step(world())
+    w.env.run(until=1.0)
+    w.devices[0].uplink(MODEL_UPLOAD, 9.0)
+    w.env.run(until=w.start(((UPLINK, 0.0), (CLIENT_BACKWARD, 1.0)), (0, 1)).finished)
+    assert 11.0 == w.env.now
+
+
 def test_one_lane_twice_is_one_after_the_other() -> None:
     """Four computations in a row never overlap, and the last upload begins when they are done."""
     w = world(3)
@@ -215,24 +271,51 @@ def test_a_phase_is_known_from_its_first_row_on() -> None:
     assert (("client_forward", "compute"),) == w.record.phases
 
 
-def test_clients_on_a_stint_are_busy_and_are_not_called_twice() -> None:
-    """Till the stint is over they are on the way, there is no state to save, and no other call."""
+def test_clients_on_a_stint_are_busy() -> None:
+    """Till the stint is over they are on the way, and there is no state to save; others can be called."""
     w = world(3)
     call = w.start(STINT, (0, 1))
     w.env.run(until=3.0)
     assert [0, 1] == w.crew.busy()
-    assert 0 == w.first_open_row or w.first_open_row < len(w.record)
     with pytest.raises(UnfinishedError, match="device-0, device-1"):
         state_of(w)
-    for path in (STINT, lambda device: iter(())):
-        for members in ((1, 2), (1,)):
-            with pytest.raises(RuntimeError, match="client 1 is called while it is on the way"):
-                w.start(path, members)
     other = w.start(STINT, (2,))
     assert (2,) == w.env.run(until=other.finished)
     w.env.run(until=call.finished)
     assert [] == w.crew.busy()
     assert 12.0 == state_of(w).now_s
+
+
+def walked(device: Device) -> Any:
+    """Go through the stint event by event."""
+    for phase, amount in STINT:
+        yield device.do(phase, amount)
+
+
+@pytest.mark.parametrize("first", [STINT, walked])
+@pytest.mark.parametrize("second", [STINT, walked])
+@pytest.mark.parametrize(
+    ("members", "again"), [((0, 1), (1, 2)), ((0, 1), (1,)), ((1,), (0, 1)), ((1,), (1,))]
+)
+def test_nobody_is_called_twice(first: Any, second: Any, members: Any, again: Any) -> None:
+    """Who is on the way of a call, foreseen or not, alone or with others, can be called when it is back."""
+    w = world(3)
+    w.env.run(until=w.env.timeout(0.0))
+    call = w.start(first, members)
+    w.env.run(until=3.0)
+    with pytest.raises(RuntimeError, match="client 1 is called while it is on the way of another call"):
+        w.start(second, again)
+    w.env.run(until=call.finished)
+    w.env.run(until=w.start(second, again).finished)
+    assert 2 * len(STINT) == sum(row[0] == "device-1" for row in rows(w))
+
+
+def test_any_sequence_of_pairs_is_a_stint() -> None:
+    """Lists will do, for several clients and for one."""
+    for members in ((0, 1), (0,)):
+        w = world()
+        w.env.run(until=w.start([[phase, amount] for phase, amount in STINT], members).finished)
+        assert 12.0 == w.env.now
 
 
 def events_of(work: Callable[[World], Call], clients: int) -> int:
@@ -248,18 +331,10 @@ def events_of(work: Callable[[World], Call], clients: int) -> int:
 
 def test_a_stint_costs_a_barrier_not_its_clients() -> None:
     """As many events for fifty clients as for two; going through it step by step takes one for each job."""
-
-    def walked(w: World) -> Call:
-        def path(device: Device) -> Any:
-            for phase, amount in STINT:
-                yield device.do(phase, amount)
-
-        return w.start(path, w.clients)
-
     assert events_of(lambda w: w.start(STINT, w.clients), 50) == events_of(
         lambda w: w.start(STINT, w.clients), 2
     )
-    assert 100 <= events_of(walked, 50)
+    assert 100 <= events_of(lambda w: w.start(walked, w.clients), 50)
 
 
 def test_links_that_change_hands_are_asked_anew() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import python
 from worlds import make_scheme  # noqa: F401 - registers the schemes
 
 from cutlayer.scenarios import registry
@@ -25,6 +27,11 @@ BUILT_IN = [spec.name for spec in specs("scheme")]
 def test_built_in_schemes_keep_the_contract(name: str) -> None:
     """Every registered scheme passes with its default parameters."""
     check_scheme(name)
+
+
+def test_a_fresh_process_knows_the_schemes(tmp_path: Path) -> None:
+    """Nothing has to be run before a scheme can be checked."""
+    assert "" == python("import cutlayer; cutlayer.check_scheme('psl')", tmp_path)
 
 
 def test_parameters_are_passed_on() -> None:
@@ -119,6 +126,15 @@ class Crowded(Scheme):
         return Outcome(world.clients, 1, len(world.clients) * 4)
 
 
+class Hasty(Centralised):
+    """Does not wait for its clients."""
+
+    def round(self, world: World, learner: Any, number: int) -> Round:
+        if len(world.clients) > 1:
+            world.start(((UPLINK, 1e9),), world.clients)
+        return (yield from super().round(world, learner, number))
+
+
 class Forgetful(Centralised):
     """Returns nothing."""
 
@@ -139,6 +155,7 @@ BROKEN = {
     "yet two send at once": Crowded,
     "clients that miss the deadline take part": Crowded,
     "not an Outcome": Forgetful,
+    r"Hasty.round has ended while clients \[0, 1, 2\] do a stint": Hasty,
 }
 
 
