@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
 from measuring import COLUMNS, Figure
 from tabulate import tabulate
 
@@ -54,6 +53,8 @@ def table(figures: Sequence[Figure]) -> str:
 
 def machine() -> str:
     """Return the machine and the versions of what was measured, as a list in Markdown."""
+    import torch  # not for the processes of the benchmarks, which import this too
+
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     versions = [f"{name} {version(name)}" for name in _PACKAGES]
     return "\n".join(
