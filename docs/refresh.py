@@ -45,9 +45,10 @@ def quickstart() -> None:
 
 
 def comparison(folder: Path) -> str:
-    """Return the comparison table of a run."""
+    """Return the comparison table of a run, without the notes below it: the pages have words of their own."""
     command = [CUTLAYER, "compare", str(folder), "--format", "markdown"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return "".join(line for line in told.splitlines(keepends=True) if line.startswith("|"))
 
 
 def rerun(name: str, options: str) -> str:
