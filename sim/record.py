@@ -169,7 +169,8 @@ class IntervalRecord:
         cells["end_s"] = end_s
         cells["bits"] *= done_share
         cells["flops"] *= done_share
-        cells["energy_j"] *= energy_share
+        with np.errstate(invalid="ignore"):  # of what would take for ever
+            cells["energy_j"] *= energy_share
 
     def close(self, row: int, end_s: float, bits: float, energy_j: float) -> None:
         """End a row whose end was not known when it started.

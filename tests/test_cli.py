@@ -86,7 +86,7 @@ def test_compare_in_every_format(folder: Path) -> None:
         text = cli("compare", folder, "--format", form).stdout
         assert "sl" in text
         assert "epsl" in text
-    table = pd.read_csv(StringIO(text), dtype={"cut": str}).fillna({"settings": ""})
+    table = pd.read_csv(StringIO(text), dtype={"cut": str, "settings": str}).fillna({"settings": ""})
     pd.testing.assert_frame_equal(cutlayer.compare(folder), table, check_dtype=False)
     assert "--format: 'html' is unknown" in refused("compare", folder, "--format", "html")
 
