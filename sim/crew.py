@@ -169,7 +169,7 @@ class Crew:
         Raises
         ------
         RuntimeError
-            If a member is still on the way of another call.
+            If a member is on the way of another call: one of stints is over for all when it is for the last.
         """
         self._refuse_twice(members)
         if not callable(path):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from .phases import LaneName, Phase
 
-__all__ = ["LANES", "Lane", "Pace", "no_lane"]
+__all__ = ["LANES", "Lane", "Pace", "no_lane", "share_done"]
 
 LANES: tuple[LaneName, ...] = ("compute", "uplink", "downlink")
 """The lanes of a node, in the order in which their instants stand side by side."""
@@ -23,6 +23,12 @@ class Pace(Protocol):
 
     def done(self, start_s: float, end_s: float) -> float:
         """Return what is done between two instants, in any unit."""
+
+
+def share_done(pace: Pace, start_s: float, now_s: float, end_s: float) -> float:
+    """Return what share of a job, begun and planned to end at these instants, is done by now."""
+    whole = pace.done(start_s, end_s)
+    return pace.done(start_s, now_s) / whole if whole else 1.0  # so little that it is lost in rounding
 
 
 class Lane:

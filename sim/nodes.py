@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from simpy import Environment, Event, Timeout
 
-from .lanes import LANES, Lane, no_lane
+from .lanes import LANES, Lane, no_lane, share_done
 from .phases import LaneName, Phase
 from .processor import SpeedTrace
 from .record import IntervalRecord
@@ -159,7 +159,7 @@ class Node:
             return
         time_share = done_share = (now_s - start_s) / (planned_s - start_s)
         if lane.pace is not None:
-            done_share = lane.pace.done(start_s, now_s) / lane.pace.done(start_s, planned_s)
+            done_share = share_done(lane.pace, start_s, now_s, planned_s)
         # A processor pays for each FLOP, a transmitter for each second.
         energy_share = done_share if lane is self._compute_lane else time_share
         self.record.truncate(lane.row, now_s, done_share, energy_share)

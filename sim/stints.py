@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simpy import Environment
 
 from .carriers import air_times_s
-from .lanes import LANES, no_lane
+from .lanes import LANES, no_lane, share_done
 from .links import Links, LinkSource
 from .nodes import Device
 from .phases import Phase
@@ -112,9 +112,9 @@ class Stints:
         self._free_at_s = np.frombuffer(free_at_s)
         self._prepared = lru_cache(maxsize=4)(self._prepare)
 
-    def connect(self, links: LinkSource) -> None:
-        """Let clients send and receive on these links from now on, each on its row's."""
-        self._links = links
+    def connect(self, links: LinkSource, members: Sequence[int]) -> None:
+        """Let these clients send and receive on these links from now on, each on its row's."""
+        self._links, self._members = links, frozenset(members)
         self._prepared.cache_clear()
 
     def set_out(
@@ -177,11 +177,11 @@ class Stints:
         return end_s
 
     def _do_until(self, made: _Prepared, job: _Job, cells: Rows, ready_s: Array, until_s: float) -> Array:
-        """Do the same for those that begin before ``until_s``; the others are late, and are never done.
+        """Do the same for those that begin by ``until_s``; the others are late, and are never done.
 
-        What these would do may be without end.
+        What these would do may be without end. What begins at that instant and takes no time is in time.
         """
-        (who,) = np.nonzero(ready_s < until_s)
+        (who,) = np.nonzero((ready_s <= until_s) & (ready_s < math.inf))
         end_s = np.full(ready_s.shape, math.inf)
         cells["start_s"] = ready_s
         end_s[who] = self._do(made, job, cells, ready_s[who], who)
@@ -198,8 +198,7 @@ class Stints:
             for place, client in enumerate(cut.tolist()):
                 pace = made.devices[client].lanes[job.phase.lane].pace
                 if pace is not None:
-                    began_s = float(start_s[place])
-                    done_share[place] = pace.done(began_s, until_s) / pace.done(began_s, float(end_s[place]))
+                    done_share[place] = share_done(pace, float(start_s[place]), until_s, float(end_s[place]))
             cells["end_s"][cut] = until_s
             for column in ("bits", "flops"):
                 cells[column][cut] *= done_share
@@ -215,6 +214,9 @@ class Stints:
         self._record.extend(rows if until_s == math.inf else rows[rows["start_s"] < until_s])
 
     def _prepare(self, stint: Stint, clients: tuple[int, ...]) -> _Prepared:
+        if not self._members.issuperset(clients):
+            strangers = sorted(set(clients) - self._members)
+            raise ValueError(f"clients {strangers} are called, and are not in the round")
         devices = [self._devices[client] for client in clients]
         at_links = np.array([device.row for device in devices])
         first_lanes = len(LANES) * np.array(clients)

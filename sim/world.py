@@ -217,7 +217,7 @@ class World:
             for medium, rule in zip(self.media, sharing, strict=True):
                 medium.sharing = rule
         if self._stints is not None:
-            self._stints.connect(links)
+            self._stints.connect(links, [device.client for device in self._members])
         for device in self._members:
             self._attach(device, *(self.media or carriers(links, device.row)))
         self.server.broadcaster = Broadcaster(links, {device.client: device.row for device in self._members})

@@ -158,15 +158,88 @@ def test_who_is_in_time_is_told_by_number() -> None:
     assert (0, 1) == w.env.run(until=w.start(STINT, (1, 0)).finished)
 
 
-def test_a_deadline_comes_behind_all_else() -> None:
-    """What happens at the very instant of the deadline, asked for long after it was set, happens before."""
-    w, heard = world(), list[str]()
-    call = w.start(STINT, (0, 1), 6.0)
-    call.in_time.callbacks.append(lambda _: heard.append("deadline"))  # type: ignore[union-attr]
+@pytest.mark.parametrize(
+    ("deadline_s", "ends_s", "ended"), [(6.0, 6.0, False), (20.0, 12.0, True), (None, 12.0, True)]
+)
+def test_a_deadline_comes_behind_all_else(deadline_s: float | None, ends_s: float, ended: bool) -> None:
+    """What happens at the instant of a deadline, asked for long after it was set, finds no call ended.
+
+    Where nobody is late the last client's end comes in its turn.
+    """
+    w, found = world(), list[bool]()
+    call = w.start(STINT, (0, 1), deadline_s)
     w.env.run(until=3.0)
-    w.env.timeout(3.0).callbacks.append(lambda _: heard.append("other"))  # type: ignore[union-attr]
+    other = w.env.timeout(ends_s - 3.0)
+    other.callbacks.append(lambda _: found.append(call.in_time.triggered))  # type: ignore[union-attr]
     w.env.run(until=call.finished)
-    assert ["other", "deadline"] == heard
+    assert ends_s == w.env.now
+    w.env.run(until=other)
+    assert [ended] == found
+
+
+def test_what_takes_no_time_at_the_deadline_is_in_time() -> None:
+    """So few bits that they are sent at once, begun at the very deadline, are no reason to be late."""
+    stint = ((CLIENT_FORWARD, 4.0), (UPLINK, 1e-300))
+    for w in (world(), step_by_step(world())):
+        w.env.run(until=w.env.timeout(0.0))
+        assert (0, 1) == w.env.run(until=w.start(stint, (0, 1), 4.0).in_time)
+
+
+def test_lanes_are_taken_until_the_stint_is_over() -> None:
+    """At 1 s device 0's processor is free from 4 s on, and its uplink from 12 s on."""
+    w = world()
+    w.start(STINT, (0, 1))
+    w.env.run(until=1.0)
+    assert (4.0, 12.0) == tuple(w.devices[0].lanes[name].free_at_s for name in ("compute", "uplink"))
+
+
+def test_each_direction_has_its_own_power_and_row() -> None:
+    """Of four devices 1 and 3 are in the round, on rows 0 and 1 of its links; 3 W up and 7 W down."""
+    given = links([1.0, 2.0], [4.0, 8.0], [1.0, 1.0])
+    source = Links(
+        given.uplink_bps,
+        given.downlink_bps,
+        given.whole_band_bps,
+        3 * given.uplink_w,
+        7 * given.downlink_w,
+        1.0,
+    )
+    tables = []
+    for foreseen in BOTH:
+        w = World(Server(), fleet([1.0] * 4, [1.0] * 4), source, [None] * 4, members=[1, 3])
+        w = w if foreseen else step_by_step(w)
+        w.env.run(until=w.env.timeout(0.0))
+        w.env.run(until=w.start(((UPLINK, 8.0), (DOWNLINK, 8.0)), (1, 3)).finished)
+        tables.append(w.record.frame())
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    assert [24.0, 12.0, 7.0, 14.0] == tables[0]["energy_j"].tolist()
+    with pytest.raises(ValueError, match=r"clients \[0\] are called, and are not in the round"):
+        w.start(STINT, (0, 1))
+
+
+def test_work_without_end_is_no_endless_work() -> None:
+    """Without a deadline too, what would begin after what never ends is not reckoned."""
+    rates = links([0.0, 1.0], [1.0, 1.0], [1.0, 1.0])
+    speeds = [SlowdownTrace(5.0, 1.0, 1.0, stream(0, "slowdown", i)) for i in range(2)]
+    dead = Steps([0, 2], [links([1.0] * 2, [1.0] * 2, [1.0] * 2), links([0.0] * 2, [1.0] * 2, [1.0] * 2)])
+    for source, expected in ((rates, 3), (dead, 2)):
+        w = World(Server(), fleet([9.0, 9.0], [1.0, 1.0]), source, speeds)
+        w.start(((UPLINK, 3.0), (CLIENT_FORWARD, 1.0)), (0, 1))
+        w.env.run(until=50.0)
+        assert expected == len(w.record.frame())
+
+
+def test_calls_that_are_over_are_forgotten() -> None:
+    """However many there were, and a call that is not over is remembered behind others."""
+    w = world(3)
+    w.env.run(until=w.env.timeout(0.0))
+    for _ in range(20):
+        w.env.run(until=w.start(walked, (0, 1)).finished)
+    assert len(w.crew._walked) <= 2
+    w.start(walked, (0, 1))
+    w.env.run(until=w.start(walked, (2,)).in_time)
+    with pytest.raises(RuntimeError, match="client 0 is called"):
+        w.start(walked, (0,))
 
 
 @pytest.mark.parametrize("foreseen", BOTH)
