@@ -8,4 +8,4 @@ from .runner import run as run
 from .scenarios.faults import ScenarioError as ScenarioError
 from .scenarios.registry import register as register
 from .sim.schemes.check import check_scheme as check_scheme
-from .sweeping import sweep as sweep
+from .sweep_function import sweep as sweep

@@ -106,9 +106,7 @@ class World:
         self.devices: dict[int, Device] = {}
         self._free_at_s = array("d", bytes(8 * len(LANES) * len(fleet)))
         self._stints: Stints | None = None
-        if (
-            sharing is None and not self.clients_may_leave
-        ):  # then nothing but a deadline stops a client's work
+        if sharing is None and not self.clients_may_leave:  # only a deadline can stop what a client does
             self._stints = Stints(self.env, self.record, self._free_at_s, self.devices)
         self.crew = Crew(self.env, self._stints, since.waiting if since else ())
         self.media: tuple[Medium, Medium] | None = None
