@@ -26,9 +26,9 @@ import torch
 from measuring import Figure, interleaved, ratios, show, timed
 from torch.profiler import ProfilerActivity, profile
 
-from cutlayer.experiment import scheme_learner
-from cutlayer.preparation import prepare
-from cutlayer.scenarios.loading import load_scenario
+from cutlayer.experiments.preparation import prepare
+from cutlayer.experiments.world_setup import scheme_learner
+from cutlayer.scenarios.loading.loader import load_scenario
 
 __all__ = ["figures"]
 

@@ -14,12 +14,12 @@ from collections.abc import Generator
 import simpy
 from measuring import Figure, interleaved, ratios, show
 
-from cutlayer.experiment import make_world
-from cutlayer.heap import kept_objects
-from cutlayer.preparation import Experiment, prepare
-from cutlayer.scenarios.loading import load_scenario
-from cutlayer.scenarios.schema import Stop
-from cutlayer.sim.schemes.engine import rounds
+from cutlayer.experiments.preparation import Experiment, prepare
+from cutlayer.experiments.process_guards import kept_objects
+from cutlayer.experiments.world_setup import make_world
+from cutlayer.scenarios.loading.loader import load_scenario
+from cutlayer.scenarios.schema.scenario import Stop
+from cutlayer.sim.schemes.round_loop import rounds
 
 __all__ = ["figures"]
 

@@ -11,11 +11,11 @@ from functools import partial
 
 from measuring import Figure, interleaved, ratios, show, timed
 
-from cutlayer.experiment import make_world
-from cutlayer.preparation import Experiment, prepare
-from cutlayer.scenarios.loading import load_scenario
-from cutlayer.scenarios.schema import Stop
-from cutlayer.sim.schemes.engine import rounds
+from cutlayer.experiments.preparation import Experiment, prepare
+from cutlayer.experiments.world_setup import make_world
+from cutlayer.scenarios.loading.loader import load_scenario
+from cutlayer.scenarios.schema.scenario import Stop
+from cutlayer.sim.schemes.round_loop import rounds
 
 __all__ = ["figures"]
 

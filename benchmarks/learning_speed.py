@@ -21,13 +21,13 @@ from measuring import Figure, interleaved, ratios, show, timed
 from torch import nn
 from torch.nn import functional
 
-from cutlayer.experiment import scheme_learner
-from cutlayer.models.learning.part import Part, Updates
+from cutlayer.experiments.preparation import prepare
+from cutlayer.experiments.world_setup import scheme_learner
+from cutlayer.models.learning.parts.part import Part, Updates
 from cutlayer.models.networks.lenet import build
 from cutlayer.models.networks.parameters import LenetParameters
-from cutlayer.preparation import prepare
-from cutlayer.scenarios.loading import load_scenario
-from cutlayer.scenarios.schema import Optimizer
+from cutlayer.scenarios.loading.loader import load_scenario
+from cutlayer.scenarios.schema.scenario import Optimizer
 
 __all__ = ["figures"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from measuring import COLUMNS, Figure
 from tabulate import tabulate
 
-from cutlayer.workers import cores
+from cutlayer.experiments.sweep.worker_pool import cores
 
 __all__ = ["SCALING", "filled", "write"]
 

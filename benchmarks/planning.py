@@ -13,12 +13,13 @@ from functools import partial
 import numpy as np
 from measuring import Figure, interleaved, ratios, show, timed
 
-from cutlayer.preparation import prepare
-from cutlayer.scenarios.loading import load_scenario
-from cutlayer.sim.allocation.bcd import bcd
-from cutlayer.sim.allocation.bound import lower_bound_s
-from cutlayer.sim.allocation.optimum import optimal
-from cutlayer.sim.allocation.problem import RadioProblem, RoundWork
+from cutlayer.experiments.preparation import prepare
+from cutlayer.scenarios.loading.loader import load_scenario
+from cutlayer.sim.allocation.joint.bcd import bcd
+from cutlayer.sim.allocation.joint.brute_force import optimal
+from cutlayer.sim.allocation.joint.milp_bound import lower_bound_s
+from cutlayer.sim.allocation.problem import RoundWork
+from cutlayer.sim.radio.resources import RadioProblem
 
 __all__ = ["figures"]
 

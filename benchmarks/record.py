@@ -19,8 +19,8 @@ from measuring import Figure, interleaved, ratios, show
 from pyarrow import parquet
 
 import cutlayer
-from cutlayer.sim.phases import UPLINK
-from cutlayer.sim.record import IntervalRecord
+from cutlayer.sim.timeline.interval_record import IntervalRecord
+from cutlayer.sim.timeline.phases import UPLINK
 
 __all__ = ["figures"]
 

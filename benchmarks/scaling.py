@@ -31,11 +31,11 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from measuring import Figure, interleaved, show, timed
 
-from cutlayer.analysis.curve_looks import curve_indices, curve_style
-from cutlayer.analysis.style import LABEL_PT, SMALL_PT, WIDTH_IN, plain_axes, save_figure
-from cutlayer.preparation import Experiment, prepare
-from cutlayer.runner import run_loaded
-from cutlayer.scenarios.loading import Loaded, load_scenario
+from cutlayer.analysis.figures.curve_styles import curve_indices, curve_style
+from cutlayer.analysis.figures.style import LABEL_PT, SMALL_PT, WIDTH_IN, plain_axes, save_figure
+from cutlayer.experiments.preparation import Experiment, prepare
+from cutlayer.experiments.runner import run_loaded
+from cutlayer.scenarios.loading.loader import Loaded, load_scenario
 
 __all__ = ["figures"]
 

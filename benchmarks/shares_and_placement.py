@@ -13,7 +13,7 @@ import numpy as np
 from measuring import Figure, interleaved, show, timed
 
 from cutlayer.sim.allocation.placement import Objective, PlacementProblem, place
-from cutlayer.sim.allocation.shares import SharePlan, ShareProblem, alternating, brute_force, joint
+from cutlayer.sim.allocation.shares.solvers import SharePlan, ShareProblem, alternating, brute_force, joint
 
 __all__ = ["figures"]
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from measuring import Figure, interleaved, ratios, show
 
-from cutlayer.runner import run
-from cutlayer.sweeping import Sweeping
+from cutlayer.api import run
+from cutlayer.experiments.sweep.sweep import Sweeping
 
 __all__ = ["figures"]
 
@@ -34,7 +34,7 @@ sweep: {seeds: 1}
 LONG = "stop.rounds=16000"  # seconds a point, against which the start of the workers is little
 BARE = """\
 import sys
-from cutlayer.runner import run
+from cutlayer.api import run
 for seed in range(int(sys.argv[2]), int(sys.argv[3])):
     run(sys.argv[1], overrides=[sys.argv[4]], seed=seed)
 """

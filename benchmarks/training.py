@@ -17,20 +17,20 @@ from measuring import Figure, interleaved, ratios, show, timed
 from plain_loops import LOOPS, PlainLoop, Task
 from torch import Tensor
 
-from cutlayer.experiment import make_world, scheme_learner
-from cutlayer.heap import kept_objects
+from cutlayer.experiments.preparation import Experiment, prepare
+from cutlayer.experiments.process_guards import kept_objects
+from cutlayer.experiments.world_setup import make_world, scheme_learner
 from cutlayer.models.data.partition import split
 from cutlayer.models.learning.base import Learner
-from cutlayer.models.learning.batches import BatchSampler
 from cutlayer.models.learning.factory import load_dataset
-from cutlayer.preparation import Experiment, prepare
-from cutlayer.scenarios.loading import load_scenario
-from cutlayer.scenarios.schema import Stop
-from cutlayer.scenarios.streams import stream
+from cutlayer.models.learning.samples.batch_sampler import BatchSampler
+from cutlayer.scenarios.loading.loader import load_scenario
+from cutlayer.scenarios.random_streams import stream
+from cutlayer.scenarios.schema.scenario import Stop
 from cutlayer.sim.schemes.base import Scheme
-from cutlayer.sim.schemes.engine import rounds
-from cutlayer.sim.schemes.planning import SchemePlan
-from cutlayer.sim.world import World
+from cutlayer.sim.schemes.planning.plan import SchemePlan
+from cutlayer.sim.schemes.round_loop import rounds
+from cutlayer.sim.world.world import World
 
 __all__ = ["figures"]
 

@@ -14,12 +14,12 @@ import numpy as np
 from measuring import Figure, show, timed
 from numpy.typing import NDArray
 
-from cutlayer.scenarios.layer_profile import LayerProfile, read_layer_profile
-from cutlayer.sim.allocation.workflow import WorkflowProblem, first_come_first_served
-from cutlayer.sim.allocation.workflow_assignment import balanced_greedy, random_assignment
-from cutlayer.sim.allocation.workflow_bound import lower_bound_s
-from cutlayer.sim.allocation.workflow_optimum import optimal
-from cutlayer.sim.allocation.workflow_search import improved
+from cutlayer.scenarios.model_costs.layer_profile import LayerProfile, read_layer_profile
+from cutlayer.sim.allocation.workflow.assignment import balanced_greedy, random_assignment
+from cutlayer.sim.allocation.workflow.bounds import lower_bound_s
+from cutlayer.sim.allocation.workflow.local_search import improved
+from cutlayer.sim.allocation.workflow.optimum import optimal
+from cutlayer.sim.allocation.workflow.schedule import WorkflowProblem, first_come_first_served
 
 __all__ = ["figures"]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 import cutlayer
-from cutlayer.analysis.words import axis_words
+from cutlayer.analysis.figures.axis_text import axis_words
 
 ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs" / "figures"

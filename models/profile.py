@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..scenarios.model_costs.unit_table import UnitTable, unit_table_csv
 from ..scenarios.registry import find
-from ..scenarios.unit_table import UnitTable, unit_table_csv
 from .networks import catalogue as _catalogue  # noqa: F401 - registers the models that are looked up
 from .networks.parameters import (
     ImageModelParameters,

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from ..scenarios.faults import faults_of
-from ..scenarios.layer_profile import BATCH_SIZE, LayerProfile, read_layer_profile
+from ..scenarios.errors import faults_of
+from ..scenarios.model_costs.layer_profile import BATCH_SIZE, LayerProfile, read_layer_profile
+from ..scenarios.model_costs.unit_table import UnitTable, read_unit_table
 from ..scenarios.registry import Parameters, find
-from ..scenarios.unit_table import UnitTable, read_unit_table
 from .networks import catalogue as _catalogue  # noqa: F401 - registers the models that are looked up
 from .networks.parameters import ImageModelParameters, MeasuredParameters, TableParameters
 

@@ -5,12 +5,14 @@ A plug-in is one file and one call of :func:`register`; nothing else has to know
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
-from .section import Section, closest
+from .section import Section
+from .suggestions import closest
 
 __all__ = ["Kind", "Parameters", "Spec", "UnknownNameError", "find", "register", "specs"]
 
@@ -92,6 +94,23 @@ def register(
     _specs[kind][name] = spec
 
 
+_CATALOGUES = (
+    "cutlayer.sim.radio.catalogue",
+    "cutlayer.sim.allocation.catalogue",
+    "cutlayer.sim.schemes.catalogue",
+    "cutlayer.models.networks.catalogue",
+    "cutlayer.models.data.catalogue",
+)
+"""Modules that register the built-in names when they are imported."""
+
+
+@functools.cache
+def _load_catalogues() -> None:
+    """Import the built-in catalogues, once, at the first look-up of a name."""
+    for module in _CATALOGUES:
+        importlib.import_module(module)
+
+
 def find(kind: Kind, name: str) -> Spec:
     """Return what is registered under the name.
 
@@ -100,6 +119,7 @@ def find(kind: Kind, name: str) -> Spec:
     UnknownNameError
         If nothing is.
     """
+    _load_catalogues()
     try:
         return _specs[kind][name]
     except KeyError:
@@ -108,4 +128,5 @@ def find(kind: Kind, name: str) -> Spec:
 
 def specs(kind: Kind) -> list[Spec]:
     """Return all registered things of a kind, in the order of their registration."""
+    _load_catalogues()
     return list(_specs[kind].values())

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-__all__ = ["Section", "closest"]
+from .suggestions import closest
 
-
-def closest(name: str, known: Sequence[str]) -> str:
-    """Return ``"; did you mean …?"`` with the nearest known name, or nothing when none is near."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+__all__ = ["Section"]
 
 
 class Section(BaseModel):

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stopped_runs import contents, scenario, stopped
 
 import cutlayer
-from cutlayer import checkpoints
+from cutlayer.experiments import checkpoints
+from tests.support.stopped_runs import contents, scenario, stopped
 
 
 @pytest.mark.parametrize(

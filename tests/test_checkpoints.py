@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import COMMAND
-from stopped_runs import Killed, contents, scenario
 
 import cutlayer
-from cutlayer import checkpoints
-from cutlayer.analysis import run_figures
-from cutlayer.checkpoints import Checkpoints
-from cutlayer.experiment import OnRound
-from cutlayer.preparation import prepare
-from cutlayer.runner import run_loaded
-from cutlayer.scenarios.loading import load_scenario
-from cutlayer.sim.schemes.engine import RoundResult
+from cutlayer.analysis.figures import run as run_figures
+from cutlayer.experiments import checkpoints
+from cutlayer.experiments.checkpoints import Checkpoints
+from cutlayer.experiments.preparation import prepare
+from cutlayer.experiments.runner import run_loaded
+from cutlayer.experiments.scheme_run import OnRound
+from cutlayer.scenarios.loading.loader import load_scenario
+from cutlayer.sim.schemes.round_loop import RoundResult
+from tests.support.processes import COMMAND
+from tests.support.stopped_runs import Killed, contents, scenario
 
 LEARNING = {
     "dataset": "digits",
@@ -253,7 +253,7 @@ def test_killed_at_any_instant(tmp_path: Path) -> None:
 TELL_ROUND_25 = """\
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from cutlayer import cli, progress
+from cutlayer.cli import main as cli, progress
 show = progress.RunProgress.on_round
 def on_round(self, label, result):
     show(self, label, result)

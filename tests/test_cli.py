@@ -10,13 +10,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from processes import python
 from typer.testing import CliRunner
 
 import cutlayer
-from cutlayer.cli import app
-from cutlayer.scenarios.loading import library
-from cutlayer.scenarios.unit_table import read_unit_table
+from cutlayer.cli.main import app
+from cutlayer.scenarios.loading.loader import library
+from cutlayer.scenarios.model_costs.unit_table import read_unit_table
+from tests.support.processes import python
 
 SCENARIO = """\
 name: two schemes
@@ -155,7 +155,7 @@ def test_wrong_usage_is_wrong_input(arguments: list[str]) -> None:
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     """``--help`` imports neither torch nor pandas nor matplotlib."""
     script = (
-        "import sys\nfrom typer.testing import CliRunner\nfrom cutlayer.cli import app\n"
+        "import sys\nfrom typer.testing import CliRunner\nfrom cutlayer.cli.main import app\n"
         "assert 0 == CliRunner().invoke(app, ['--help']).exit_code\n"
         "print({'torch', 'pandas', 'matplotlib'} & set(sys.modules))"
     )

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import cutlayer
-import cutlayer.experiment  # registers the built-in names, once and for all blocks
 from cutlayer.scenarios import registry
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +27,7 @@ def blocks(language: str) -> list[tuple[str, str]]:
 def test_python_examples_run(page: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each block is a whole script; what it registers is taken back."""
     monkeypatch.chdir(tmp_path)
+    registry.specs("scheme")  # loads the built-in names, once and for all blocks
     for kind, known in registry._specs.items():
         monkeypatch.setitem(registry._specs, kind, dict(known))
     if "runs/quickstart" in text:

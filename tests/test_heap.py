@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from cutlayer.heap import kept_objects
+from cutlayer.experiments.process_guards import kept_objects
 
 
 def test_objects_come_back_however_the_block_ends() -> None:

@@ -21,7 +21,8 @@ devices: {count: 2}
 HEAD = """\
 import signal, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from cutlayer import cli, experiment, progress
+from cutlayer.cli import main as cli, progress
+from cutlayer.experiments import scheme_run as experiment
 """
 TELL_ROUND_5 = """\
 show = progress.RunProgress.on_round

@@ -13,11 +13,13 @@ import pytest
 from pyarrow import parquet
 
 import cutlayer
-from cutlayer import experiment, recording
-from cutlayer.analysis import intervals, run_figures
-from cutlayer.analysis.gantt_panel import fitting, round_spans
-from cutlayer.analysis.run_figures import drawn_intervals
-from cutlayer.analysis.tables import StageTotals
+from cutlayer.analysis.figures import run as run_figures
+from cutlayer.analysis.figures.gantt_rows import fitting, round_spans
+from cutlayer.analysis.figures.run import drawn_intervals
+from cutlayer.analysis.results import interval_store as intervals
+from cutlayer.analysis.results.round_tables import StageTotals
+from cutlayer.experiments import round_log as recording
+from cutlayer.experiments import scheme_run as experiment
 
 SCENARIO = """\
 name: long
@@ -143,7 +145,7 @@ def test_the_first_rounds_are_read_until_they_are_enough(
     enough: int, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rounds that fit a chart are the same, chosen from the beginning or from the whole table."""
-    monkeypatch.setattr("cutlayer.analysis.gantt_panel.MAX_BARS", enough)
+    monkeypatch.setattr("cutlayer.analysis.figures.gantt_rows.MAX_BARS", enough)
     found = run(path, monkeypatch, kept=0)
     part, whole = found.recorded.beginning(enough), found.intervals
     assert len(part) < len(whole)

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from networks import FAST, MIB, own_links, write_profile
-from worlds import experiment
 
 import cutlayer
-from cutlayer.analysis.run import Run, load_run, save_run
+from cutlayer.analysis.results.run_folder import Run, load_run, save_run
+from cutlayer.experiments.preparation import Experiment
+from cutlayer.experiments.runner import run_loaded
 from cutlayer.models.unit_tables import named_unit_table
-from cutlayer.preparation import Experiment
-from cutlayer.runner import run_loaded
+from tests.support.networks import FAST, MIB, own_links, write_profile
+from tests.support.worlds import experiment
 
 BATCH = 16
 UNITS = named_unit_table("lenet", (1, 28, 28), 10)

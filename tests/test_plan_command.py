@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import cutlayer
-from cutlayer.cli import app
+from cutlayer.cli.main import app
 from cutlayer.scenarios.registry import specs
 
 SCENARIO = """\

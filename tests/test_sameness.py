@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from processes import COMMAND, python
 
 import cutlayer
+from tests.support.processes import COMMAND, python
 
 SCENARIO = """\
 name: same

@@ -9,25 +9,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clusters import LocalCluster, running
-from held_sweeps import HOLD, held, wait_for, when_idle
-from processes import python
-from sweeps import folder_bytes, in_threads, written
 from typer.testing import CliRunner
 
 import cutlayer
-from cutlayer import cluster as cluster_module
-from cutlayer.analysis.sweep_folder import load_sweep
-from cutlayer.cli import app
-from cutlayer.cluster import Cluster
-from cutlayer.workers import Workers, WorkersError
+from cutlayer.analysis.results.sweep_folder import load_sweep
+from cutlayer.cli.main import app
+from cutlayer.experiments.sweep import dask_workers as cluster_module
+from cutlayer.experiments.sweep.dask_workers import Cluster
+from cutlayer.experiments.sweep.worker_pool import Workers, WorkersError
+from tests.support.clusters import LocalCluster, running
+from tests.support.held_sweeps import HOLD, held, wait_for, when_idle
+from tests.support.processes import python
+from tests.support.sweeps import folder_bytes, in_threads, written
 
 KEPT = "the finished points are kept; the same command goes on"
 DIE_AT_SEED_1 = """\
 import os, signal
 from pathlib import Path
-from cutlayer import sweep_tasks
-from cutlayer.runner import run_loaded
+from cutlayer.experiments.sweep import point_tasks as sweep_tasks
+from cutlayer.experiments.runner import run_loaded
 
 def die_at_seed_1(experiment, *more, **named):
     result = run_loaded(experiment, *more, **named)
@@ -246,7 +246,7 @@ def test_a_scheduler_without_workers_is_told(tmp_path: Path, monkeypatch: pytest
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without distributed the message says which extra brings it."""
     written(tmp_path)
-    monkeypatch.delitem(sys.modules, "cutlayer.cluster")
+    monkeypatch.delitem(sys.modules, "cutlayer.experiments.sweep.dask_workers")
     monkeypatch.delattr(cutlayer, "cluster")
     monkeypatch.setitem(sys.modules, "distributed", None)
     told = "workers of a scheduler take the package distributed: pip install 'cutlayer[cluster]'\n"

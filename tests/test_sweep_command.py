@@ -13,15 +13,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from processes import INTERRUPTIBLE, python
-from sweeps import SWEEP, folder_bytes, in_threads, written
 from typer.testing import CliRunner
 
 import cutlayer
-from cutlayer import sweep_tasks, sweeping
-from cutlayer.analysis.folders import RunFolderError
-from cutlayer.analysis.sweep_folder import SweepResult, load_sweep
-from cutlayer.cli import app
+from cutlayer.analysis.results.atomic_files import RunFolderError
+from cutlayer.analysis.results.sweep_folder import SweepResult, load_sweep
+from cutlayer.cli.main import app
+from cutlayer.experiments.sweep import point_tasks as sweep_tasks
+from cutlayer.experiments.sweep import sweep as sweeping
+from tests.support.processes import INTERRUPTIBLE, python
+from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
 
 INTERRUPTED = "interrupted: the finished points are kept; the same command goes on"
 SLOW = SWEEP.replace("{rounds: 2}", "{rounds: 300}")
@@ -101,7 +102,7 @@ def fail_at(seed: int) -> Callable[..., Any]:
     def run_loaded(experiment: Any, *more: Any, **named: Any) -> Any:
         if experiment.loaded.scenario.seed == seed:
             raise RuntimeError("the bearer was lost")
-        return cutlayer.runner.run_loaded(experiment, *more, **named)
+        return cutlayer.experiments.runner.run_loaded(experiment, *more, **named)
 
     return run_loaded
 
@@ -153,7 +154,7 @@ def test_a_worker_that_dies_costs_its_own_points_alone(tmp_path: Path) -> None:
     script = """\
 import os
 import cutlayer
-from cutlayer import sweep_tasks
+from cutlayer.experiments.sweep import point_tasks as sweep_tasks
 
 run_loaded = sweep_tasks.run_loaded
 def die_at_seed_1(experiment, *more, **named):
@@ -266,10 +267,10 @@ def test_timelines_need_no_torch(tmp_path: Path) -> None:
     """Neither the sweep nor its workers import torch where nothing is trained."""
     written(tmp_path)
     script = (
-        "import sys; sys.path[:0] = %r; from pathlib import Path; from sweeps import in_threads;"
+        "import sys; sys.path[:0] = %r; from pathlib import Path; from tests.support.sweeps import in_threads;"
         "in_threads(Path('small.yaml'), Path('out')).run(); print('torch' in sys.modules)"
     )
-    assert "False\n" == python(script % [str(Path(__file__).parent / "support")], tmp_path)
+    assert "False\n" == python(script % [str(Path(__file__).parent.parent)], tmp_path)
 
 
 def test_a_sweep_compares_like_its_runs(finished: SweepResult) -> None:

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from processes import COMMAND
-from sweeps import SWEEP, folder_bytes, in_threads, written
 from typer.testing import CliRunner
 
-from cutlayer.analysis.sweep_folder import load_sweep
-from cutlayer.cli import app
-from cutlayer.workers import Workers
+from cutlayer.analysis.results.sweep_folder import load_sweep
+from cutlayer.cli.main import app
+from cutlayer.experiments.sweep.worker_pool import Workers
+from tests.support.processes import COMMAND
+from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
 
 KILLS = 10
 KEPT = "the finished points are kept; the same command goes on"

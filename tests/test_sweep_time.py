@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from sweeps import SWEEP, in_threads, written
 
-from cutlayer import sweep_tasks
-from cutlayer.progress import SweepProgress
-from cutlayer.scenarios.points import load_points
-from cutlayer.sweep_tasks import Task, estimated_s
-from cutlayer.sweeping import time_left_s
+from cutlayer.cli.progress import SweepProgress
+from cutlayer.experiments.sweep import point_tasks as sweep_tasks
+from cutlayer.experiments.sweep.point_tasks import Task, estimated_s
+from cutlayer.experiments.sweep.sweep import time_left_s
+from cutlayer.scenarios.loading.sweep_points import load_points
+from tests.support.sweeps import SWEEP, in_threads, written
 
 durations_s = st.floats(1e-3, 1e3)
 

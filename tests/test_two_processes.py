@@ -16,21 +16,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweeps import SWEEP, folder_bytes, in_threads, written
 from typer.testing import CliRunner
 
-from cutlayer import locks, sweep_tasks
-from cutlayer.analysis import folders, intervals
-from cutlayer.analysis import run as analysis_run
-from cutlayer.analysis.folders import RunFolderError
-from cutlayer.cli import app
-from cutlayer.sweep_tasks import Task
+from cutlayer.analysis.results import atomic_files as folders
+from cutlayer.analysis.results import interval_store as intervals
+from cutlayer.analysis.results import run_folder as analysis_run
+from cutlayer.analysis.results.atomic_files import RunFolderError
+from cutlayer.cli.main import app
+from cutlayer.experiments import folder_locks as locks
+from cutlayer.experiments.sweep import point_tasks as sweep_tasks
+from cutlayer.experiments.sweep.point_tasks import Task
+from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
 
 PLAIN = SWEEP[: SWEEP.index("sweep:")] + "devices: {count: 2}\n"
 HOLDER = """\
 import sys, time
 from pathlib import Path
-from cutlayer import locks
+from cutlayer.experiments import folder_locks as locks
 with getattr(locks, sys.argv[1])(Path(sys.argv[2])):
     print("held", flush=True)
     time.sleep(600)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ...scenarios.compression import Compression
+from ...scenarios.schema.compression import Compression
+from .cut_layer_codec import ChannelGate, Wire
 from .pruner import Pruner
-from .uploads import QuantisedUploads
-from .wire import ChannelGate, Wire
+from .quantised_uploads import QuantisedUploads
 
 __all__ = ["LearnerCompression"]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..networks.resnet import BasicBlock
-from .wire import ChannelGate
+from .cut_layer_codec import ChannelGate
 
 __all__ = ["FilterLayer", "FilterMasks", "filter_layers", "tensor_masks", "weight_names"]
 

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from ...scenarios.compression import Pruning
+from ...scenarios.schema.compression import Pruning
+from .cut_layer_codec import ChannelGate
 from .filters import FilterLayer, filter_layers, tensor_masks, weight_names
-from .wire import ChannelGate
 
 __all__ = ["Pruner", "kept_of"]
 

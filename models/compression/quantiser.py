@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ...scenarios.compression import Quantisation
+from ...scenarios.schema.compression import Quantisation
 
 __all__ = ["Quantiser"]
 

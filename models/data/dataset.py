@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...scenarios.streams import stream
+from ...scenarios.random_streams import stream
 
 __all__ = ["Dataset", "DatasetError", "DatasetFileError", "reading", "standardised", "stratified_split"]
 

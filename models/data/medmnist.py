@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...scenarios.fields import ScenarioPath
 from ...scenarios.registry import Parameters
+from ...scenarios.schema.fields import ScenarioPath
 from .dataset import Dataset, reading, standardised
 
 __all__ = ["MedMnistParameters", "load"]

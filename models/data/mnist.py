@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...scenarios.fields import ScenarioPath
 from ...scenarios.registry import Parameters
+from ...scenarios.schema.fields import ScenarioPath
 from .dataset import Dataset, reading, standardised
 
 __all__ = ["MnistParameters", "load"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...scenarios.partition import Partition
+from ...scenarios.schema.partition import Partition
 from .dataset import DatasetError
 
 __all__ = ["split"]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from ...scenarios.fields import NonNegative, Positive, PositiveInt
+from ...scenarios.random_streams import stream
 from ...scenarios.registry import Parameters
-from ...scenarios.streams import stream
+from ...scenarios.schema.fields import NonNegative, Positive, PositiveInt
 from .dataset import Dataset, standardised
 
 __all__ = ["SyntheticParameters", "load"]

@@ -13,16 +13,16 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from ...scenarios.compression import Compression
-from ...scenarios.schema import ClientsPass, Optimizer
-from ...scenarios.streams import stream_seed
+from ...scenarios.random_streams import stream_seed
+from ...scenarios.schema.compression import Compression
+from ...scenarios.schema.scenario import ClientsPass, Optimizer
 from ..compression.compressor import LearnerCompression
-from .averaging import average_into
-from .client_data import ClientData
-from .client_parts import ClientParts
 from .evaluation import Composite, Evaluation, accuracy, weights_hash
-from .part import Part, Updates, copied_part, draws_values, new_part
-from .passes import Passes
+from .parts.averaging import average_into
+from .parts.client_batching import Passes
+from .parts.client_parts import ClientParts
+from .parts.part import Part, Updates, copied_part, draws_values, new_part
+from .samples.client_data import ClientData
 
 __all__ = ["Learner", "Setup", "stretch"]
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from .base import Learner, Setup
 from .evaluation import Composite
-from .objective import objective
+from .parts.loss import objective
 
 __all__ = ["UnionLearner"]
 

@@ -14,12 +14,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from .averaging import average_into
 from .base import Learner, Setup, stretch
-from .client_parts import ClientParts
 from .evaluation import Composite
-from .objective import mean_loss
-from .part import Part
+from .parts.averaging import average_into
+from .parts.client_parts import ClientParts
+from .parts.loss import mean_loss
+from .parts.part import Part
 
 __all__ = ["ChainLearner"]
 

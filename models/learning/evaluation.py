@@ -10,7 +10,7 @@ from typing import TypeAlias
 import torch
 from torch import nn
 
-from .client_data import Samples
+from .samples.client_data import Samples
 
 __all__ = ["Composite", "Evaluation", "accuracy", "weights_hash"]
 

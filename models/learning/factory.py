@@ -9,18 +9,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...scenarios.compression import Compression
+from ...scenarios.random_streams import stream
 from ...scenarios.registry import Parameters, find
-from ...scenarios.schema import Learning, Optimizer
-from ...scenarios.streams import stream
+from ...scenarios.schema.compression import Compression
+from ...scenarios.schema.scenario import Learning, Optimizer
 from ..data.dataset import Dataset, DatasetError
 from ..data.partition import split
 from .base import Learner, Setup
-from .batches import BatchSampler
-from .client_data import ClientData
-from .mixed import MixedSequential
-from .part import Part, draws_values
-from .passes import BatchedPass
+from .parts.client_batching import BatchedPass
+from .parts.part import MixedSequential, Part, draws_values
+from .samples.batch_sampler import BatchSampler
+from .samples.client_data import ClientData
 
 __all__ = ["check_batched", "client_data", "load_dataset", "make_learner"]
 

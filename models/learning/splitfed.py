@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ...scenarios.streams import stream
+from ...scenarios.random_streams import stream
 from .base import Setup
 from .evaluation import Composite
-from .objective import mean_loss
-from .part import Part
-from .side_by_side import SideBySideLearner
+from .parallel_base import SideBySideLearner
+from .parts.loss import mean_loss
+from .parts.part import Part
 
 __all__ = ["PrivateServerLearner", "SharedServerLearner"]
 

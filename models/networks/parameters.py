@@ -6,8 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, field_validator
 
-from ...scenarios.fields import PositiveInt, ScenarioPath
 from ...scenarios.registry import Parameters
+from ...scenarios.schema.fields import PositiveInt, ScenarioPath
 
 __all__ = [
     "Activation",

@@ -16,8 +16,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..planning_error import AllocationError
 from ..radio.units import BITS_PER_MIB
-from .problem import AllocationError
 
 __all__ = ["Objective", "Placement", "PlacementProblem", "place"]
 

@@ -11,7 +11,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .problem import AllocationError, RadioProblem, Rates, RoundWork, link_rates, round_time_s
+from ..planning_error import AllocationError
+from ..radio.resources import RadioProblem
+from .problem import Rates, RoundWork, link_rates, round_time_s
 
 __all__ = [
     "Plan",

@@ -3,93 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...scenarios.faults import KeyPath
-from ..radio.rates import Band, broadcast_rate, downlink_rates, uplink_rates
+from ..radio.rates import broadcast_rate, downlink_rates, uplink_rates
+from ..radio.resources import RadioProblem
 
-__all__ = [
-    "AllocationError",
-    "RadioProblem",
-    "Rates",
-    "RoundWork",
-    "link_rates",
-    "round_time_s",
-    "transfer_s",
-    "uniform_power_w",
-]
-
-
-class AllocationError(ValueError):
-    """Resources that can't be allocated as asked; the message names the rule and the numbers.
-
-    Parameters
-    ----------
-    message : the rule and the numbers
-    key : key path of the scenario that asks for it
-    """
-
-    def __init__(self, message: str, key: KeyPath = ("allocation",)) -> None:
-        super().__init__(message)
-        self.key = key
-
-
-@dataclass(frozen=True)
-class RadioProblem:
-    """The resources to share out.
-
-    Attributes
-    ----------
-    band : Band
-        The M subchannels.
-    gains : [num_clients, num_subchannels], float
-        Channel power gains γ_i^k, greater than 0, linear, [1].
-    power_max_w : [num_clients], float
-        Uplink power limit p_i^max of each client, [W].
-    total_power_max_w : float
-        Uplink power limit p_th of all clients together, [W].
-    """
-
-    band: Band
-    gains: NDArray[np.float64]
-    power_max_w: NDArray[np.float64]
-    total_power_max_w: float
-
-    def __post_init__(self) -> None:
-        needed = (len(self.power_max_w), len(self.band.centre_hz))
-        if self.gains.shape != needed:
-            raise AllocationError(
-                f"gains has the shape {self.gains.shape}; {needed[0]} clients have a power limit"
-                f" and the band has {needed[1]} subchannels"
-            )
-        if not (self.gains > 0).all():
-            client, subchannel = np.argwhere(~(self.gains > 0))[0]
-            raise AllocationError(
-                f"the gain of client {client} on subchannel {subchannel} must be greater than 0,"
-                f" not {self.gains[client, subchannel]:g}"
-            )
-
-    @property
-    def num_clients(self) -> int:
-        """Return C."""
-        return len(self.gains)
-
-    @property
-    def num_subchannels(self) -> int:
-        """Return M."""
-        return len(self.band.centre_hz)
-
-    def of(self, clients: NDArray[np.intp]) -> RadioProblem:
-        """Return the same resources for these clients alone, in this order."""
-        return RadioProblem(self.band, self.gains[clients], self.power_max_w[clients], self.total_power_max_w)
-
-    @cached_property
-    def preferences(self) -> NDArray[np.intp]:
-        """Return each client's subchannels, the best first, [num_clients, num_subchannels]."""
-        return np.argsort(-self.gains, axis=1, kind="stable")
+__all__ = ["Rates", "RoundWork", "link_rates", "round_time_s", "transfer_s"]
 
 
 @dataclass(frozen=True)
@@ -205,13 +126,3 @@ def round_time_s(work: RoundWork, rates: Rates) -> float:
         exchange_s = (second_s + upload_s).max() + transfer_s(work.model_broadcast_bits, broadcast_bps)
         total_s += share * exchange_s
     return float(total_s)
-
-
-def uniform_power_w(problem: RadioProblem) -> NDArray[np.float64]:
-    """Return ``min(p_i^max, p_th/C)``, [num_clients], [W]: powers that hold both limits for any subchannels.
-
-    Parameters
-    ----------
-    problem : the resources
-    """
-    return np.minimum(problem.power_max_w, problem.total_power_max_w / problem.num_clients)

@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...scenarios.fields import Level, Positive
-from ...scenarios.named import FadingParameters
+from ...scenarios.schema.fields import Level, Positive
+from ...scenarios.schema.registered import FadingParameters
 from .units import db_to_linear
 
 __all__ = ["NoFadingParameters", "RayleighParameters", "RicianParameters", "no_fading", "rayleigh", "rician"]

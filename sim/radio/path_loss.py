@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from ...scenarios.fields import LevelPerDevice, Number, Positive, ScenarioPath, draw
-from ...scenarios.named import PathLossParameters
-from ...scenarios.streams import stream
+from ...scenarios.random_streams import stream
+from ...scenarios.schema.fields import LevelPerDevice, Number, Positive, ScenarioPath, draw
+from ...scenarios.schema.registered import PathLossParameters
 from .gain_trace import GainTrace, read_gains
 from .units import db_to_linear
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import StrictBool, model_validator
 
-from ...scenarios.fields import Positive
-from ...scenarios.named import PathLossParameters
-from ...scenarios.streams import stream_seed
+from ...scenarios.random_streams import stream_seed
+from ...scenarios.schema.fields import Positive
+from ...scenarios.schema.registered import PathLossParameters
 from .units import db_to_linear
 
 __all__ = ["Tr38901Parameters", "tr38901_gains"]

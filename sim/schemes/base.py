@@ -12,16 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from simpy import Event
 
-from ...scenarios.compression import Compressible
-from ...scenarios.named import SchemeParameters
-from ...scenarios.unit_table import UnitTable
-from ..allocation.problem import AllocationError, Rates, RoundWork, round_time_s
-from ..compression import Compressor
-from ..links import Links
+from ...scenarios.model_costs.unit_table import UnitTable
+from ...scenarios.schema.compression import Compressible
+from ...scenarios.schema.registered import SchemeParameters
+from ..allocation.problem import Rates, RoundWork, round_time_s
+from ..costs.compressed_sizes import Compressor
+from ..costs.stages import Stages, split_stages
+from ..links.link_rates import Links
+from ..planning_error import AllocationError
 from ..radio.units import mib_text
-from ..stages import Stages, split_stages
-from ..world import World
-from .site import Memory, Site
+from ..world.world import World
+from .deployment import Memory, Site
 
 __all__ = ["Cut", "Job", "Outcome", "Round", "Scheme", "Speeds"]
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ...scenarios.named import SchemeParameters
 from ...scenarios.registry import register
+from ...scenarios.schema.registered import SchemeParameters
 from .centralised import Centralised
 from .edgesplit import ESFL, EdgeSplit, SharesParameters
 from .epsl import EPSL, EpslParameters, EpslPtParameters, PslParameters
 from .fedsl import FedslParameters
 from .fl import FL, FlParameters
-from .mpsl import MPSL, MpslParameters
-from .one_hop import OneHop, OneHopParameters
+from .multihop.mpsl import MPSL, MpslParameters
+from .multihop.one_hop import OneHop, OneHopParameters
 from .sfl import SFL, SFLV2, SflParameters
 from .sl import SL
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from ..allocation.problem import Rates
-from ..phases import SERVER_BACKWARD, SERVER_FORWARD
-from ..world import World
+from ..timeline.phases import SERVER_BACKWARD, SERVER_FORWARD
+from ..world.world import World
 from .base import Outcome, Round, Scheme, Speeds
 
 __all__ = ["Centralised"]

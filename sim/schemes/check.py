@@ -9,27 +9,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...scenarios.named import SchemeParameters
-from ...scenarios.network import ComputeNode
-from ...scenarios.network import Network as NetworkSection
+from ...scenarios.model_costs.unit_table import UnitTable
 from ...scenarios.registry import find
-from ...scenarios.schema import Allocation, Server, Stop
-from ...scenarios.unit_table import UnitTable
-from .. import catalogue as _methods
-from ..allocation.problem import RadioProblem, Rates
-from ..fleet import Fleet
-from ..layer_work import reckoned_work
-from ..network import build_network
+from ...scenarios.schema.network import ComputeNode
+from ...scenarios.schema.network import Network as NetworkSection
+from ...scenarios.schema.registered import SchemeParameters
+from ...scenarios.schema.scenario import Allocation, Server, Stop
+from ..allocation.problem import Rates
+from ..costs.layer_costs import reckoned_work
+from ..links.wired_network import build_network
+from ..nodes.fleet import Fleet
+from ..radio import catalogue as _methods
 from ..radio.rates import Band
-from ..record import TimelineHash
-from ..world import World
-from ..world_saving import UnfinishedError, go_on_from, state_of
-from ..world_state import WorldState
+from ..radio.resources import RadioProblem
+from ..timeline.interval_record import TimelineHash
+from ..world.snapshots import UnfinishedError, go_on_from, state_of
+from ..world.world import World
+from ..world.world_state import WorldState
 from . import catalogue as _schemes
 from .base import Job, Scheme, Speeds
-from .engine import Progress, RoundResult, rounds
-from .planning import SchemePlan, plan_scheme, settled, whole_band
-from .site import Site
+from .deployment import Site
+from .planning.plan import SchemePlan, plan_scheme, settled, whole_band
+from .round_loop import Progress, RoundResult, rounds
 
 __all__ = ["SchemeContractError", "check_scheme"]
 

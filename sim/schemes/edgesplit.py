@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from simpy import Event
 
-from ..allocation.problem import AllocationError
-from ..allocation.share_problem import SharePlan, ShareProblem
-from ..layer_work import LayerWork, PartWork
-from ..nodes import Device
-from ..phases import (
+from ..allocation.shares.problem import SharePlan, ShareProblem
+from ..costs.layer_costs import LayerWork, PartWork
+from ..costs.stages import Stages
+from ..nodes.node import Device
+from ..planning_error import AllocationError
+from ..timeline.phases import (
     CLIENT_BACKWARD,
     CLIENT_FORWARD,
     DOWNLINK,
@@ -29,12 +30,11 @@ from ..phases import (
     SERVER_FORWARD,
     UPLINK,
 )
-from ..stages import Stages
-from ..world import World
+from ..world.world import World
 from .base import Job, Outcome, Round, Scheme
-from .cut_choice import SharesParameters, check_device_memory, chosen_plan
+from .deployment import Memory, Site
+from .edgesplit_cuts import SharesParameters, check_device_memory, chosen_plan
 from .fl import LocalLearner
-from .site import Memory, Site
 
 __all__ = ["ESFL", "EdgeSplit", "SharesParameters"]
 

@@ -9,14 +9,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ...scenarios.fields import Number, PositiveInt
-from ...scenarios.named import SchemeParameters
+from ...scenarios.schema.fields import Number, PositiveInt
+from ...scenarios.schema.registered import SchemeParameters
 from ...scenarios.section import Section
 from ..allocation.problem import RoundWork
-from ..stages import merged_slots
-from ..world import World
+from ..costs.stages import merged_slots
+from ..world.world import World
 from .base import Job, Outcome, Round, Speeds
-from .parallel import ParallelSplit, SplitLearner
+from .parallel_round import ParallelSplit, SplitLearner
 
 __all__ = ["EPSL", "EpslParameters", "EpslPtParameters", "Phase", "PslParameters"]
 
@@ -115,7 +115,7 @@ class EpslPtParameters(SchemeParameters):
 class EPSL(ParallelSplit):
     """EPSL, EPSL-PT and PSL: client models are not averaged; two barriers a round."""
 
-    learner = "cutlayer.models.learning.parallel:ParallelLearner"
+    learner = "cutlayer.models.learning.epsl:ParallelLearner"
 
     def __init__(self, parameters: PslParameters | EpslParameters | EpslPtParameters, job: Job) -> None:
         super().__init__(parameters, job)

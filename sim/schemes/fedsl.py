@@ -6,7 +6,7 @@ arXiv 2412.06414.
 
 from __future__ import annotations
 
-from ...scenarios.compression import Compression, Dropout, Pruning, Quantisation
+from ...scenarios.schema.compression import Compression, Dropout, Pruning, Quantisation
 from .sfl import SflParameters
 
 __all__ = ["FedslParameters"]

@@ -10,12 +10,12 @@ from typing import Protocol
 
 import numpy as np
 
-from ...scenarios.fields import PositiveInt
-from ...scenarios.named import SchemeParameters
+from ...scenarios.schema.fields import PositiveInt
+from ...scenarios.schema.registered import SchemeParameters
 from ..allocation.problem import RoundWork
-from ..phases import CLIENT_BACKWARD, CLIENT_FORWARD, MODEL_DOWNLOAD, MODEL_UPLOAD
-from ..stages import Stages
-from ..world import World
+from ..costs.stages import Stages
+from ..timeline.phases import CLIENT_BACKWARD, CLIENT_FORWARD, MODEL_DOWNLOAD, MODEL_UPLOAD
+from ..world.world import World
 from .base import Job, Outcome, Round, Scheme, Speeds
 
 __all__ = ["FL", "FlParameters"]
@@ -45,7 +45,7 @@ class FL(Scheme):
     """FedAvg: local steps on the whole model, upload, average, broadcast."""
 
     has_cut = False
-    learner = "cutlayer.models.learning.federated:LocalLearner"
+    learner = "cutlayer.models.learning.fl:LocalLearner"
     compresses = frozenset({"pruning", "models"})
 
     def __init__(self, parameters: FlParameters, job: Job) -> None:

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from simpy import Event
 
-from ...scenarios.compression import FLOAT_BITS
-from ..phases import Phase
-from ..world import World
+from ...scenarios.schema.compression import FLOAT_BITS
+from ..timeline.phases import Phase
+from ..world.world import World
 from .base import Outcome, Round, Scheme
 
 __all__ = ["IMPORTANCE_UPLOAD", "MASK_BROADCAST", "MaskRenewal"]

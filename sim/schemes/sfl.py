@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ...scenarios.fields import PositiveInt
-from ...scenarios.named import SchemeParameters
+from ...scenarios.schema.fields import PositiveInt
+from ...scenarios.schema.registered import SchemeParameters
 from ..allocation.problem import RoundWork
-from ..phases import MODEL_DOWNLOAD
-from ..world import World
+from ..timeline.phases import MODEL_DOWNLOAD
+from ..world.world import World
 from .base import Job, Outcome, Round, Speeds
-from .parallel import ParallelSplit, SplitLearner
+from .parallel_round import ParallelSplit, SplitLearner
 
 __all__ = ["SFL", "SFLV2", "SflParameters"]
 

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from simpy import Event
 
 from ..allocation.problem import Rates
-from ..nodes import Device
-from ..phases import (
+from ..nodes.node import Device
+from ..timeline.phases import (
     CLIENT_BACKWARD,
     CLIENT_FORWARD,
     DOWNLINK,
@@ -23,7 +23,7 @@ from ..phases import (
     SERVER_FORWARD,
     UPLINK,
 )
-from ..world import World
+from ..world.world import World
 from .base import Outcome, Round, Scheme, Speeds
 
 __all__ = ["SL"]
@@ -45,7 +45,7 @@ class SL(Scheme):
     """
 
     band = "whole"
-    learner = "cutlayer.models.learning.relay:RelayLearner"
+    learner = "cutlayer.models.learning.sl:RelayLearner"
     compresses = frozenset({"pruning", "dropout", "activations", "gradients", "models"})
 
     def round_time_s(self, cut: int, speeds: Speeds, rates: Rates) -> float:

@@ -1,6 +1,6 @@
 """Laws of the curves' looks: a scheme keeps its own, and no two curves of a figure are alike."""
 
-from cutlayer.analysis.curve_looks import curve_indices, curve_style, marked_points
+from cutlayer.analysis.figures.curve_styles import curve_indices, curve_style, marked_points
 from cutlayer.scenarios.registry import specs
 
 

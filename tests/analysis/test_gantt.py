@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
-from cutlayer.analysis.gantt import gantt_figure
-from cutlayer.analysis.gantt_panel import MAX_BARS
-from cutlayer.analysis.style import WAITING, phase_colour
-from cutlayer.scenarios.streams import stream
+from cutlayer.analysis.figures.gantt import gantt_figure
+from cutlayer.analysis.figures.gantt_rows import MAX_BARS
+from cutlayer.analysis.figures.style import WAITING, phase_colour
+from cutlayer.scenarios.random_streams import stream
 
 COLUMNS = ["label", "seed", "round", "node", "lane", "phase", "start_s", "end_s", "wait_s"]
 

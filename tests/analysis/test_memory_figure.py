@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from cutlayer.analysis.intervals import Intervals
-from cutlayer.analysis.memory_figure import memory_figure
-from cutlayer.analysis.run import Run, save_run
-from cutlayer.analysis.run_figures import draw_figures
-from cutlayer.scenarios.streams import stream
+from cutlayer.analysis.figures.memory import memory_figure
+from cutlayer.analysis.figures.run import draw_figures
+from cutlayer.analysis.results.interval_store import Intervals
+from cutlayer.analysis.results.run_folder import Run, save_run
+from cutlayer.scenarios.random_streams import stream
 
 GIB = 8 * 1024.0**3
 

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from cutlayer.analysis.paired import UnknownReferenceError, paired_differences
-from cutlayer.analysis.sweep_statistics import centre_and_interval
+from cutlayer.analysis.comparison.paired_differences import UnknownReferenceError, paired_differences
+from cutlayer.analysis.results.sweep_statistics import centre_and_interval
 
 
 def figures(

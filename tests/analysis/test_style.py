@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cutlayer.analysis.style import (
+from cutlayer.analysis.figures.style import (
     FIGURE_SUFFIXES,
     PHASE_COLOURS,
     WAITING_COLOUR,
@@ -21,8 +21,8 @@ from cutlayer.analysis.style import (
     thinning,
     time_unit,
 )
-from cutlayer.sim import phases
 from cutlayer.sim.schemes.mask_renewal import IMPORTANCE_UPLOAD, MASK_BROADCAST
+from cutlayer.sim.timeline import phases
 
 # Machado, Oliveira, Fernandes 2009, table 1, severity 1.0
 SIGHTS = {

@@ -11,12 +11,12 @@ import pytest
 from matplotlib.axes import Axes
 from scipy import stats
 
-from cutlayer.analysis.curve_looks import curve_style
-from cutlayer.analysis.sweep_figure import sweep_figure
-from cutlayer.analysis.sweep_folder import SweepResult
-from cutlayer.analysis.sweep_rows import point_table
-from cutlayer.analysis.sweep_statistics import ambiguous, figure_table
-from cutlayer.scenarios.sweeps import SweepFigure
+from cutlayer.analysis.figures.curve_styles import curve_style
+from cutlayer.analysis.figures.sweep import sweep_figure
+from cutlayer.analysis.results.sweep_folder import SweepResult
+from cutlayer.analysis.results.sweep_statistics import ambiguous, figure_table
+from cutlayer.analysis.results.sweep_tables import point_table
+from cutlayer.scenarios.schema.sweep import SweepFigure
 
 COUNTS, RATES, SEEDS = (5, 10, 15), (1e-3, 1e-2), range(8)
 LABELS = {"sl": "sl", "psl": "psl", "epsl φ=1": "epsl"}

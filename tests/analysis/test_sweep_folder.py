@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cutlayer.analysis.run import read_csv
-from cutlayer.analysis.sweep_rows import scheme_rows
+from cutlayer.analysis.results.run_folder import read_csv
+from cutlayer.analysis.results.sweep_tables import scheme_rows
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ import pytest
 from pyarrow import parquet
 
 import cutlayer
-from cutlayer.analysis.comparison import comparison
-from cutlayer.analysis.comparison_report import formatted, notes
-from cutlayer.analysis.folders import RunFolderError
-from cutlayer.analysis.run import Run, load_run, save_run
-from cutlayer.analysis.tables import scheme_summary
+from cutlayer.analysis.comparison.report import formatted, notes
+from cutlayer.analysis.comparison.table import comparison
+from cutlayer.analysis.results.atomic_files import RunFolderError
+from cutlayer.analysis.results.round_tables import scheme_summary
+from cutlayer.analysis.results.run_folder import Run, load_run, save_run
 
 
 @pytest.fixture(scope="module")

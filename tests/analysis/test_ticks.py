@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.figure import Figure
 
-from cutlayer.analysis.ticks import log_ticks, tick_text
+from cutlayer.analysis.figures.axis_text import log_ticks, tick_text
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cutlayer.analysis.words import axis_words, named_value, shown_value
+from cutlayer.analysis.figures.axis_text import axis_words, named_value, shown_value
 
 
 @pytest.mark.parametrize(

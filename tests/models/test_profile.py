@@ -24,8 +24,8 @@ from cutlayer.models.networks.parameters import (
 )
 from cutlayer.models.profile import COMMITTED, built_profile, profile, write_tables
 from cutlayer.models.unit_tables import TABLES, named_unit_table, unit_table
+from cutlayer.scenarios.model_costs.unit_table import UnitTable, UnitTableError, unit_table_csv
 from cutlayer.scenarios.registry import Parameters
-from cutlayer.scenarios.unit_table import UnitTable, UnitTableError, unit_table_csv
 
 BITS = 32  # of a value, single precision
 MEBI = 8 * 2**20  # bits of a MiB

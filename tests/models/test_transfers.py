@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from cutlayer.experiment import make_world, scheme_learner
+from cutlayer.experiments.preparation import prepare
+from cutlayer.experiments.world_setup import make_world, scheme_learner
 from cutlayer.models.learning import factory
-from cutlayer.preparation import prepare
-from cutlayer.scenarios.loading import load_scenario
+from cutlayer.scenarios.loading.loader import load_scenario
 
 DRAWN = ("sl", "sfl", "sfl_v2", "psl", "epsl", "edgesplit", "esfl", "fl", "centralised")
 TOGETHER = ("{name: mpsl, first_units: 2}", "{name: one_hop, first_units: 2}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import cutlayer.preparation
-from cutlayer.scenarios.loading import load_scenario
+import cutlayer.experiments.preparation
+from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.scenarios.registry import specs
 
 BUILT_IN = {spec.name for spec in specs("scheme")}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from wrong_input import GOOD, UNKNOWN, Row, changed, check, told
+
+from tests.support.wrong_input import GOOD, UNKNOWN, Row, changed, check, told
 
 FADED = "{subchannels: 4, fading: "
 HEADING = "needed: time_s, device, x_m, y_m, of which time_s may be left out"

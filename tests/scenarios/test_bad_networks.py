@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from networks import write_profile
-from wrong_input import DIGITS, GOOD, MODEL, Row, check, told
+
+from tests.support.networks import write_profile
+from tests.support.wrong_input import DIGITS, GOOD, MODEL, Row, check, told
 
 NODES = "network: {nodes: [{name: n, count: 2}]}\n"
 MEASURED = "{name: measured, profile: times}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from wrong_input import DIGITS, GOOD, Row, check, told
+
+from tests.support.wrong_input import DIGITS, GOOD, Row, check, told
 
 DRAW = GOOD + "participation: "
 WHY = "participation changes who takes part from round to round"

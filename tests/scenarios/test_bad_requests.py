@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from wrong_input import DIGITS, GOOD, MODEL, UNKNOWN, Row, changed, check, told
+
+from tests.support.wrong_input import DIGITS, GOOD, MODEL, UNKNOWN, Row, changed, check, told
 
 HEADER = "unit,forward_flops,backward_flops,activation_bits,gradient_bits,parameter_bits\n"
 FILES = {

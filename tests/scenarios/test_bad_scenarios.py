@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
-from wrong_input import DIGITS, GOOD, UNKNOWN, Row, answer, assert_told, changed, check, told
 
-from cutlayer.cli import app
+from cutlayer.cli.main import app
+from tests.support.wrong_input import DIGITS, GOOD, UNKNOWN, Row, answer, assert_told, changed, check, told
 
 SHAPE = [
     # Keys that nobody knows, at every depth.

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from cutlayer.preparation import BUILT_IN as BUILT_IN  # its import registers the schemes
-from cutlayer.scenarios.compression import Compression, Quantisation
-from cutlayer.scenarios.faults import ScenarioError
-from cutlayer.scenarios.loading import Draft, check_scenario, scenario_yaml
-from cutlayer.scenarios.schema import Scenario
-from cutlayer.scenarios.yaml_text import parse_yaml
+from cutlayer.experiments.preparation import BUILT_IN as BUILT_IN  # its import registers the schemes
+from cutlayer.scenarios.errors import ScenarioError
+from cutlayer.scenarios.loading.loader import Draft, check_scenario, scenario_yaml
+from cutlayer.scenarios.schema.compression import Compression, Quantisation
+from cutlayer.scenarios.schema.scenario import Scenario
+from cutlayer.scenarios.yaml_lines import parse_yaml
 
 
 def scenario(schemes: list[Any], **sections: Any) -> Scenario:

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from cutlayer.listing import listing
+from cutlayer.cli.tables import listing
+from cutlayer.experiments.preparation import BUILT_IN as BUILT_IN
 from cutlayer.models.unit_tables import unit_table
-from cutlayer.preparation import BUILT_IN as BUILT_IN
-from cutlayer.scenarios.faults import ScenarioError
-from cutlayer.scenarios.fields import Distribution
-from cutlayer.scenarios.fleet_library import fleets
-from cutlayer.scenarios.loading import Draft, Loaded, check_scenario, scenario_yaml
-from cutlayer.scenarios.yaml_text import parse_yaml
-from cutlayer.sim.fleet import draw_fleet
+from cutlayer.scenarios.errors import ScenarioError
+from cutlayer.scenarios.loading.loader import Draft, Loaded, check_scenario, scenario_yaml
+from cutlayer.scenarios.schema.fields import Distribution
+from cutlayer.scenarios.schema.fleets import fleets
+from cutlayer.scenarios.yaml_lines import parse_yaml
+from cutlayer.sim.nodes.fleet import draw_fleet
 
 
 def loaded(**devices: Any) -> Loaded:

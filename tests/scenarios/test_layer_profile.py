@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cutlayer.scenarios.layer_profile import LayerProfileError, read_layer_profile
+from cutlayer.scenarios.model_costs.layer_profile import LayerProfileError, read_layer_profile
 
 TIMES = "layer,forward_ms,backward_ms,update_ms\n0,1,2,0\n1,30,40,0.5\n"
 MEMORY = "layer,activation_kib,weight_kib\n0,8,1\n1,4,0.5\n"

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scenario_texts import CONTRACT
 
-import cutlayer.preparation  # noqa: F401 - registers what can be named
-from cutlayer.scenarios.loading import Loaded, library, load_scenario, scenario_yaml
-from cutlayer.scenarios.yaml_text import dump_yaml, parse_value
+import cutlayer.experiments.preparation  # noqa: F401 - registers what can be named
+from cutlayer.scenarios.loading.loader import Loaded, library, load_scenario, scenario_yaml
+from cutlayer.scenarios.yaml_lines import dump_yaml, parse_value
+from tests.support.scenario_texts import CONTRACT
 
 OVERRIDES = {
     "name": st.text(st.characters(exclude_categories=["Cs"]), min_size=1),

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from scenario_texts import CONTRACT
 from typer.testing import CliRunner
 
-from cutlayer.cli import app
-from cutlayer.scenarios.loading import library
-from cutlayer.scenarios.yaml_text import parse_yaml
+from cutlayer.cli.main import app
+from cutlayer.scenarios.loading.loader import library
+from cutlayer.scenarios.yaml_lines import parse_yaml
+from tests.support.scenario_texts import CONTRACT
 
 COMMITTED = (resources.files("cutlayer.scenarios") / "scenario.schema.json").read_text(encoding="utf-8")
 SCHEMA: dict[str, Any] = json.loads(COMMITTED)

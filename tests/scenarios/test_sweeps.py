@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wrong_input import GOOD
 
-import cutlayer.preparation  # noqa: F401 - registers what can be named
-from cutlayer.scenarios.faults import ScenarioError
-from cutlayer.scenarios.loading import load_scenario, scenario_yaml
-from cutlayer.scenarios.points import Point, load_points
-from cutlayer.scenarios.sweeps import Sweep, combinations
+import cutlayer.experiments.preparation  # noqa: F401 - registers what can be named
+from cutlayer.scenarios.errors import ScenarioError
+from cutlayer.scenarios.loading.loader import load_scenario, scenario_yaml
+from cutlayer.scenarios.loading.sweep_points import Point, load_points
+from cutlayer.scenarios.schema.sweep import Sweep, combinations
+from tests.support.wrong_input import GOOD
 
 
 def points(folder: Path, sweep: str, *overrides: str) -> list[Point]:

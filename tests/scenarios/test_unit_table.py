@@ -11,7 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cutlayer.scenarios.unit_table import UnitTable, UnitTableError, read_unit_table, unit_table_csv
+from cutlayer.scenarios.model_costs.unit_table import (
+    UnitTable,
+    UnitTableError,
+    read_unit_table,
+    unit_table_csv,
+)
 
 COLUMNS = ("forward_flops", "backward_flops", "activation_bits", "gradient_bits", "parameter_bits")
 HEADER = "unit," + ",".join(COLUMNS)

@@ -12,15 +12,15 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import Setting, Steps, fleet, links, positive, run_timeline, settings_of, unit_table
 
 import cutlayer
-from cutlayer.scenarios.schema import Server
-from cutlayer.scenarios.streams import stream
-from cutlayer.sim.phases import CLIENT_FORWARD
-from cutlayer.sim.processor import SlowdownTrace
-from cutlayer.sim.sharing import Turns
-from cutlayer.sim.world import World
+from cutlayer.scenarios.random_streams import stream
+from cutlayer.scenarios.schema.scenario import Server
+from cutlayer.sim.faults.slowdown import SlowdownTrace
+from cutlayer.sim.links.medium_access import Turns
+from cutlayer.sim.timeline.phases import CLIENT_FORWARD
+from cutlayer.sim.world.world import World
+from tests.support.worlds import Setting, Steps, fleet, links, positive, run_timeline, settings_of, unit_table
 
 SPLIT = ["sl", "sfl", "sfl_v2", "psl", "epsl"]
 PLENTY_J = 1e30

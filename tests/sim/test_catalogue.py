@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-import cutlayer.sim.catalogue
+import cutlayer.sim.radio.catalogue
 from cutlayer.scenarios.registry import Kind, find
 
 NAMES: dict[Kind, list[str]] = {
@@ -24,5 +24,5 @@ SIGNATURES: dict[Kind, list[str]] = {
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in NAMES.items() for name in names])
 def test_what_is_registered_has_the_signature_of_its_kind(kind: Kind, name: str) -> None:
     """Importing the catalogue makes the names known, and each leads to a function of its kind."""
-    assert cutlayer.sim.catalogue.__all__ == []
+    assert cutlayer.sim.radio.catalogue.__all__ == []
     assert SIGNATURES[kind] == list(inspect.signature(find(kind, name).load()).parameters)

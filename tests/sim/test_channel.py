@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import positive
 
-import cutlayer.preparation  # noqa: F401 - registers what scenarios name
-from cutlayer.scenarios.schema import Devices, Radio
-from cutlayer.sim.channel import Channel, draw_channel
-from cutlayer.sim.fleet import draw_fleet
+import cutlayer.experiments.preparation  # noqa: F401 - registers what scenarios name
+from cutlayer.scenarios.schema.scenario import Devices, Radio
+from cutlayer.sim.links.channel import Channel, draw_channel
+from cutlayer.sim.nodes.fleet import draw_fleet
 from cutlayer.sim.radio.units import db_to_linear
+from tests.support.worlds import positive
 
 FADING = [{"model": "rayleigh", "coherence_s": 0.1}, {"model": "rician", "k_db": 3.0, "coherence_s": 0.1}]
 MOVES = "device,time_s,x_m,y_m\n0,0,30,40\n1,0,0,10\n0,2.5,60,80\n1,4,0,20\n"

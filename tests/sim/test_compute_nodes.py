@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simpy import Environment, Event
-from worlds import fleet, links
 
-from cutlayer.scenarios.network import Network as NetworkSection
-from cutlayer.scenarios.schema import Server
-from cutlayer.sim.compute_nodes import ComputeNode, MemoryAccount, ServerShare, Wire
-from cutlayer.sim.network import Network, build_network
-from cutlayer.sim.phases import (
+from cutlayer.scenarios.schema.network import Network as NetworkSection
+from cutlayer.scenarios.schema.scenario import Server
+from cutlayer.sim.links.wire import Wire
+from cutlayer.sim.links.wired_network import Network, build_network
+from cutlayer.sim.nodes.compute_node import ComputeNode, MemoryAccount, ServerShare
+from cutlayer.sim.timeline.interval_record import IntervalRecord
+from cutlayer.sim.timeline.phases import (
     ACTIVATION_HOP,
     GRADIENT_HOP,
     NODE_BACKWARD,
@@ -24,8 +25,8 @@ from cutlayer.sim.phases import (
     NODE_UPDATE,
     SERVER_FORWARD,
 )
-from cutlayer.sim.record import IntervalRecord
-from cutlayer.sim.world import World
+from cutlayer.sim.world.world import World
+from tests.support.worlds import fleet, links
 
 PROCESSOR = {"clock_hz": 4.0, "cycles_per_flop": 2.0, "switched_capacitance": 0.5}  # 2 FLOP/s, 16 J each
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from simpy import Event, Process
-from worlds import fleet, links
 
-from cutlayer.scenarios.schema import Server
-from cutlayer.sim.nodes import Device
-from cutlayer.sim.phases import CLIENT_FORWARD
-from cutlayer.sim.world import World
+from cutlayer.scenarios.schema.scenario import Server
+from cutlayer.sim.nodes.node import Device
+from cutlayer.sim.timeline.phases import CLIENT_FORWARD
+from cutlayer.sim.world.world import World
+from tests.support.worlds import fleet, links
 
 
 def world(clock_hz: Sequence[float]) -> World:

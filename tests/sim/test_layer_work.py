@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from worlds import unit_table
 
-from cutlayer.scenarios.layer_profile import LayerProfile, LayerTimes
-from cutlayer.sim.layer_work import measured_work, reckoned_work
+from cutlayer.scenarios.model_costs.layer_profile import LayerProfile, LayerTimes
+from cutlayer.sim.costs.layer_costs import measured_work, reckoned_work
+from tests.support.worlds import unit_table
 
 UNITS = unit_table([(2.0, 3.0, 1.0, 1.0, 1.0), (5.0, 7.0, 1.0, 1.0, 1.0), (0.0, 11.0, 1.0, 1.0, 1.0)])
 S_PER_FLOP = np.array([0.5, 0.25])

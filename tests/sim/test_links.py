@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from worlds import fleet, links, make_scheme, unit_table
 
-import cutlayer.preparation  # noqa: F401 - registers what scenarios name
-from cutlayer.scenarios.loading import load_scenario
-from cutlayer.scenarios.schema import Allocation, Server
-from cutlayer.sim.allocation.problem import RadioProblem
-from cutlayer.sim.links import Links
-from cutlayer.sim.phases import CLIENT_FORWARD, DOWNLINK, SERVER_FORWARD
+import cutlayer.experiments.preparation  # noqa: F401 - registers what scenarios name
+from cutlayer.scenarios.loading.loader import load_scenario
+from cutlayer.scenarios.schema.scenario import Allocation, Server
+from cutlayer.sim.faults.slowdown import slowdown_traces
+from cutlayer.sim.links.link_rates import Links
 from cutlayer.sim.radio.rates import Band
+from cutlayer.sim.radio.resources import RadioProblem
 from cutlayer.sim.schemes.base import Job, Speeds
-from cutlayer.sim.schemes.planning import SchemePlan, plan_scheme
-from cutlayer.sim.slowdowns import slowdown_traces
-from cutlayer.sim.world import World
+from cutlayer.sim.schemes.planning.plan import SchemePlan, plan_scheme
+from cutlayer.sim.timeline.phases import CLIENT_FORWARD, DOWNLINK, SERVER_FORWARD
+from cutlayer.sim.world.world import World
+from tests.support.worlds import fleet, links, make_scheme, unit_table
 
 
 class Twice:

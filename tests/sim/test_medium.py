@@ -11,16 +11,16 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import Steps, fleet, links, positive
 
-from cutlayer.scenarios.schema import Server
-from cutlayer.sim.band_shares import Share
-from cutlayer.sim.links import Links
-from cutlayer.sim.nodes import Device
-from cutlayer.sim.phases import DOWNLINK, MODEL_UPLOAD, UPLINK
+from cutlayer.scenarios.schema.scenario import Server
+from cutlayer.sim.links.grants import Share
+from cutlayer.sim.links.link_rates import Links
+from cutlayer.sim.links.medium_access import Lending, Sharing, Turns
+from cutlayer.sim.nodes.node import Device
 from cutlayer.sim.radio.rates import Band
-from cutlayer.sim.sharing import Lending, Sharing, Turns
-from cutlayer.sim.world import World
+from cutlayer.sim.timeline.phases import DOWNLINK, MODEL_UPLOAD, UPLINK
+from cutlayer.sim.world.world import World
+from tests.support.worlds import Steps, fleet, links, positive
 
 Jobs = list[list[tuple[float, float]]]
 """For each client, (pause before it, bits) of each transfer."""

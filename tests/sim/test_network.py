@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutlayer.scenarios.network import ACCESS_POINT
-from cutlayer.scenarios.network import Network as NetworkSection
-from cutlayer.sim.network import Network, build_network
+from cutlayer.scenarios.schema.network import ACCESS_POINT
+from cutlayer.scenarios.schema.network import Network as NetworkSection
+from cutlayer.sim.links.wired_network import Network, build_network
 
 GRAPHML, GML = "net.graphml", "net.gml"
 

@@ -6,12 +6,12 @@ import networkx as nx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import fleet, links
 
-from cutlayer.scenarios.schema import Server
-from cutlayer.sim.links import Links
-from cutlayer.sim.phases import BROADCAST, CLIENT_FORWARD, SERVER_FORWARD, UPLINK
-from cutlayer.sim.world import World
+from cutlayer.scenarios.schema.scenario import Server
+from cutlayer.sim.links.link_rates import Links
+from cutlayer.sim.timeline.phases import BROADCAST, CLIENT_FORWARD, SERVER_FORWARD, UPLINK
+from cutlayer.sim.world.world import World
+from tests.support.worlds import fleet, links
 
 
 def world(clients: int = 2) -> World:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cutlayer.scenarios.participation import Participation
-from cutlayer.sim import participation
-from cutlayer.sim.alternation import Alternation
-from cutlayer.sim.participation import Draw, random_order
+from cutlayer.scenarios.schema.participation import Participation
+from cutlayer.sim.nodes.on_off_process import Alternation
+from cutlayer.sim.schemes.planning import client_sampler as participation
+from cutlayer.sim.schemes.planning.client_sampler import Draw, random_order
 
 FALSE_ALARM = 1e-4
 """The probability with which a seed that is not fixed would fail a right implementation, in each test."""

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutlayer.scenarios.streams import stream
-from cutlayer.sim.processor import SlowdownTrace
+from cutlayer.scenarios.random_streams import stream
+from cutlayer.sim.faults.slowdown import SlowdownTrace
 
 
 def trace(seed: int, factor: float = 5.0, normal_s: float = 3.0, slow_s: float = 1.0) -> SlowdownTrace:

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import Setting, fleet, links, unit_table
 
-from cutlayer.scenarios.schema import Server
-from cutlayer.sim.phases import CLIENT_FORWARD, DOWNLINK, UPLINK, Phase
-from cutlayer.sim.record import IntervalRecord, TimelineHash
-from cutlayer.sim.world import World
-from cutlayer.sim.world_saving import UnfinishedError, state_of
+from cutlayer.scenarios.schema.scenario import Server
+from cutlayer.sim.timeline.interval_record import IntervalRecord, TimelineHash
+from cutlayer.sim.timeline.phases import CLIENT_FORWARD, DOWNLINK, UPLINK, Phase
+from cutlayer.sim.world.snapshots import UnfinishedError, state_of
+from cutlayer.sim.world.world import World
+from tests.support.worlds import Setting, fleet, links, unit_table
 
 PHASES = [CLIENT_FORWARD, UPLINK, DOWNLINK]
 

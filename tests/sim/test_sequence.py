@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simpy import Environment, Event
 
-from cutlayer.sim.sequence import TaskSequence
+from cutlayer.sim.world.ordered_queue import TaskSequence
 
 
 @given(

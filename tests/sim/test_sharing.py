@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from worlds import Steps, links, positive
 
+from cutlayer.sim.links.medium_access import Lending, Sharing, Turns
 from cutlayer.sim.radio.rates import Band
-from cutlayer.sim.sharing import Lending, Sharing, Turns
+from tests.support.worlds import Steps, links, positive
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]

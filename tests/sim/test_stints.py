@@ -10,19 +10,26 @@ import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from worlds import Setting, Steps, fleet, links, make_scheme, positive, settings_of
 
-from cutlayer.scenarios.schema import Server, Stop
-from cutlayer.scenarios.streams import stream
-from cutlayer.sim.crew import Call
-from cutlayer.sim.links import Links
-from cutlayer.sim.nodes import Device
-from cutlayer.sim.phases import CLIENT_BACKWARD, CLIENT_FORWARD, DOWNLINK, MODEL_UPLOAD, UPLINK, Phase
-from cutlayer.sim.processor import SlowdownTrace
+from cutlayer.scenarios.random_streams import stream
+from cutlayer.scenarios.schema.scenario import Server, Stop
+from cutlayer.sim.faults.slowdown import SlowdownTrace
+from cutlayer.sim.links.link_rates import Links
+from cutlayer.sim.nodes.node import Device
 from cutlayer.sim.schemes.base import Job
-from cutlayer.sim.schemes.engine import RoundResult, rounds
-from cutlayer.sim.world import World
-from cutlayer.sim.world_saving import UnfinishedError, state_of
+from cutlayer.sim.schemes.round_loop import RoundResult, rounds
+from cutlayer.sim.timeline.phases import (
+    CLIENT_BACKWARD,
+    CLIENT_FORWARD,
+    DOWNLINK,
+    MODEL_UPLOAD,
+    UPLINK,
+    Phase,
+)
+from cutlayer.sim.world.client_pool import Call
+from cutlayer.sim.world.snapshots import UnfinishedError, state_of
+from cutlayer.sim.world.world import World
+from tests.support.worlds import Setting, Steps, fleet, links, make_scheme, positive, settings_of
 
 SCHEMES = {
     "psl": {},

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import Steps, fleet, links, positive
 
-from cutlayer.scenarios.schema import Server
-from cutlayer.sim.carriers import (
+from cutlayer.scenarios.schema.scenario import Server
+from cutlayer.sim.links.link_rates import Links
+from cutlayer.sim.links.transmitters import (
     Broadcaster,
     Transmitter,
     VaryingTransmitter,
@@ -19,9 +19,9 @@ from cutlayer.sim.carriers import (
     air_times_s,
     carriers,
 )
-from cutlayer.sim.links import Links
-from cutlayer.sim.phases import BROADCAST, DOWNLINK, UPLINK
-from cutlayer.sim.world import World
+from cutlayer.sim.timeline.phases import BROADCAST, DOWNLINK, UPLINK
+from cutlayer.sim.world.world import World
+from tests.support.worlds import Steps, fleet, links, positive
 
 
 def uplinks(times_s: list[float], rates_bps: list[float]) -> Steps:

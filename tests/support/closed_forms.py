@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from worlds import Setting
+from tests.support.worlds import Setting
 
 
 class Forms:

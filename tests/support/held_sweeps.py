@@ -10,14 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from distributed import Client, Worker
-from sweeps import written
+
+from tests.support.sweeps import written
 
 __all__ = ["HOLD", "held", "wait_for", "when_idle"]
 
 HOLD = """\
 import time
-from cutlayer import sweep_tasks
-from cutlayer.runner import run_loaded
+from cutlayer.experiments.sweep import point_tasks as sweep_tasks
+from cutlayer.experiments.runner import run_loaded
 
 def held(experiment, *more, folder=None):
     hold = folder.parent.with_name("hold") if folder else None
@@ -35,7 +36,8 @@ _HEARING = """\
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
-from cutlayer import cli, workers
+from cutlayer.cli import main as cli
+from cutlayer.experiments.sweep import worker_pool as workers
 hear = workers.Workers._on_interrupt
 def on_interrupt(self, *signal_and_frame):
     Path("heard").touch()

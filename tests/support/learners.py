@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from cutlayer.models.data.dataset import Dataset
 from cutlayer.models.learning.base import Learner, Setup
-from cutlayer.models.learning.batches import BatchSampler
-from cutlayer.models.learning.client_data import ClientData
-from cutlayer.scenarios.compression import Compression
-from cutlayer.scenarios.schema import ClientsPass, Optimizer
+from cutlayer.models.learning.samples.batch_sampler import BatchSampler
+from cutlayer.models.learning.samples.client_data import ClientData
+from cutlayer.scenarios.schema.compression import Compression
+from cutlayer.scenarios.schema.scenario import ClientsPass, Optimizer
 
 torch.set_num_threads(1)  # the tensors are tiny
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from worlds import Trial, experiment, trials
 
-from cutlayer.preparation import Experiment
-from cutlayer.scenarios.unit_table import UnitTable, unit_table_csv
+from cutlayer.experiments.preparation import Experiment
+from cutlayer.scenarios.model_costs.unit_table import UnitTable, unit_table_csv
 from cutlayer.sim.schemes.base import Scheme
-from cutlayer.sim.schemes.planning import SchemePlan
+from cutlayer.sim.schemes.planning.plan import SchemePlan
+from tests.support.worlds import Trial, experiment, trials
 
 __all__ = [
     "FAST",

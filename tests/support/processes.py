@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["COMMAND", "INTERRUPTIBLE", "python"]
 
-COMMAND = [sys.executable, "-c", "from cutlayer.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from cutlayer.cli.main import main; main()"]
 """The console command ``cutlayer``; arguments follow."""
 
 INTERRUPTIBLE = [

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from cutlayer.sweeping import Sweeping
+from cutlayer.experiments.sweep.sweep import Sweeping
 
 __all__ = ["SWEEP", "folder_bytes", "in_threads", "written"]
 

@@ -8,9 +8,8 @@ from itertools import permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.sim.allocation.problem import AllocationError
-from cutlayer.sim.allocation.workflow import Order, Task, Workflow, WorkflowProblem
-from cutlayer.sim.allocation.workflow_queue import HelperTimes
+from cutlayer.sim.allocation.workflow.schedule import HelperTimes, Order, Task, Workflow, WorkflowProblem
+from cutlayer.sim.planning_error import AllocationError
 
 __all__ = [
     "assert_possible",

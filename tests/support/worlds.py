@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from cutlayer.experiment import make_world
-from cutlayer.preparation import Experiment, prepare
-from cutlayer.scenarios.loading import Draft, check_scenario
+from cutlayer.experiments.preparation import Experiment, prepare
+from cutlayer.experiments.world_setup import make_world
+from cutlayer.scenarios.loading.loader import Draft, check_scenario
+from cutlayer.scenarios.model_costs.unit_table import UnitTable
 from cutlayer.scenarios.registry import find
-from cutlayer.scenarios.schema import Server, Stop
-from cutlayer.scenarios.unit_table import UnitTable
-from cutlayer.sim.fleet import Fleet
-from cutlayer.sim.links import Links
+from cutlayer.scenarios.schema.scenario import Server, Stop
+from cutlayer.sim.links.link_rates import Links
+from cutlayer.sim.links.medium_access import Sharing
+from cutlayer.sim.nodes.fleet import Fleet
 from cutlayer.sim.schemes.base import Job, Scheme
-from cutlayer.sim.schemes.drawing import Drawing
-from cutlayer.sim.schemes.engine import RoundResult, rounds
-from cutlayer.sim.schemes.replanning import Replanner
-from cutlayer.sim.sharing import Sharing
-from cutlayer.sim.world import World
+from cutlayer.sim.schemes.planning.replanning import Replanner
+from cutlayer.sim.schemes.planning.sampled_clients import Drawing
+from cutlayer.sim.schemes.round_loop import RoundResult, rounds
+from cutlayer.sim.world.world import World
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from cutlayer.cli import app
+from cutlayer.cli.main import app
 
 GOOD = """\
 name: good

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from learners import client_data, gap, linear_server, make, smooth, state
 from torch import Tensor
 
-from cutlayer.models.compression.wire import Wire
-from cutlayer.models.learning.parallel import ParallelLearner
-from cutlayer.models.learning.relay import RelayLearner
+from cutlayer.models.compression.cut_layer_codec import Wire
+from cutlayer.models.learning.epsl import ParallelLearner
+from cutlayer.models.learning.sl import RelayLearner
 from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
-from cutlayer.scenarios.compression import Compression, Dropout, Pruning, Quantisation
+from cutlayer.scenarios.schema.compression import Compression, Dropout, Pruning, Quantisation
+from tests.support.learners import client_data, gap, linear_server, make, smooth, state
 
 TOLERANCE = 1e-12
 SIZES = (30, 18, 12)

@@ -6,13 +6,13 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
-from learners import client_data, gap, make, smooth, state
 from torch import Tensor
 
-from cutlayer.models.compression.wire import Wire
+from cutlayer.models.compression.cut_layer_codec import Wire
 from cutlayer.models.learning.chain import ChainLearner
 from cutlayer.models.learning.splitfed import PrivateServerLearner
-from cutlayer.scenarios.compression import Compression, Dropout, Quantisation
+from cutlayer.scenarios.schema.compression import Compression, Dropout, Quantisation
+from tests.support.learners import client_data, gap, make, smooth, state
 
 SIZES = (30, 18, 12)
 B = 6

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from cutlayer.models.compression.cut_layer_codec import ChannelGate
+from cutlayer.models.compression.filter_removal import shrink
 from cutlayer.models.compression.filters import FilterLayer, filter_layers, tensor_masks
-from cutlayer.models.compression.shrinking import shrink
-from cutlayer.models.compression.wire import ChannelGate
 from cutlayer.models.networks.resnet import BasicBlock
 
 ROWS, SHAPE = 6, (2, 8, 8)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cutlayer.models.compression.sizes import part_sizes
+from cutlayer.models.compression.part_sizes import part_sizes
 from cutlayer.models.unit_tables import unit_table
-from cutlayer.scenarios.compression import PartSizes, Pruning
 from cutlayer.scenarios.registry import find
+from cutlayer.scenarios.schema.compression import PartSizes, Pruning
 
 
 def sizes(name: str, count: int, pruned: bool, shape: tuple[int, int, int], **pruning: Any) -> PartSizes:

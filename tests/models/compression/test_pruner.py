@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 import torch
-from learners import adam, client_data, gap, make, mean_loss, normed, sgd, smooth, state
 from torch import Tensor, nn
 
+from cutlayer.models.compression.cut_layer_codec import Wire
+from cutlayer.models.compression.filter_removal import shrink
 from cutlayer.models.compression.filters import filter_layers
 from cutlayer.models.compression.pruner import kept_of
-from cutlayer.models.compression.shrinking import shrink
-from cutlayer.models.compression.wire import Wire
-from cutlayer.models.learning.federated import LocalLearner
-from cutlayer.models.learning.parallel import ParallelLearner
-from cutlayer.models.learning.relay import RelayLearner
+from cutlayer.models.learning.epsl import ParallelLearner
+from cutlayer.models.learning.fl import LocalLearner
+from cutlayer.models.learning.sl import RelayLearner
 from cutlayer.models.learning.splitfed import PrivateServerLearner
-from cutlayer.scenarios.compression import Compression, Pruning, Quantisation
-from cutlayer.scenarios.schema import Optimizer
+from cutlayer.scenarios.schema.compression import Compression, Pruning, Quantisation
+from cutlayer.scenarios.schema.scenario import Optimizer
+from tests.support.learners import adam, client_data, gap, make, mean_loss, normed, sgd, smooth, state
 
 SIZES = (30, 18, 12)
 B = 5

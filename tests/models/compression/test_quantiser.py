@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from cutlayer.models.compression.quantiser import Quantiser
-from cutlayer.scenarios.compression import Quantisation
+from cutlayer.scenarios.schema.compression import Quantisation
 
 FALSE_ALARM = 1e-9
 DRAWS = 20_000

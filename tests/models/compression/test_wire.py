@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cutlayer.models.compression.wire import ChannelGate, Wire
-from cutlayer.scenarios.compression import Compression, Dropout, Quantisation, TensorKind
+from cutlayer.models.compression.cut_layer_codec import ChannelGate, Wire
+from cutlayer.scenarios.schema.compression import Compression, Dropout, Quantisation, TensorKind
 
 FALSE_ALARM = 1e-9
 ROWS, COUNT = 20, 10

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from cutlayer.models.data.dataset import DatasetError
 from cutlayer.models.data.partition import split
-from cutlayer.scenarios.partition import Partition
-from cutlayer.scenarios.streams import stream
+from cutlayer.scenarios.random_streams import stream
+from cutlayer.scenarios.schema.partition import Partition
 
 
 def dealt(

@@ -8,14 +8,25 @@ from typing import Any
 
 import pytest
 import torch
-from learners import adam, client_data, counting, gap, make, mean_loss, normed, sgd, smooth, state
 from torch import Tensor, nn
 
 from cutlayer.models.learning.chain import ChainLearner
-from cutlayer.models.learning.client_data import ClientData
-from cutlayer.models.learning.federated import LocalLearner
+from cutlayer.models.learning.fl import LocalLearner
+from cutlayer.models.learning.samples.client_data import ClientData
 from cutlayer.models.learning.splitfed import PrivateServerLearner
-from cutlayer.scenarios.schema import Optimizer
+from cutlayer.scenarios.schema.scenario import Optimizer
+from tests.support.learners import (
+    adam,
+    client_data,
+    counting,
+    gap,
+    make,
+    mean_loss,
+    normed,
+    sgd,
+    smooth,
+    state,
+)
 
 TOLERANCE = 1e-12
 SIZES = (30, 18, 12)

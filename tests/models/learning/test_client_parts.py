@@ -7,13 +7,13 @@ from itertools import count
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from learners import adam, client_data, gap, make, normed, smooth, state
 
-from cutlayer.models.learning.averaging import average_into
 from cutlayer.models.learning.chain import ChainLearner
-from cutlayer.models.learning.client_parts import ClientParts
-from cutlayer.models.learning.federated import LocalLearner
+from cutlayer.models.learning.fl import LocalLearner
+from cutlayer.models.learning.parts.averaging import average_into
+from cutlayer.models.learning.parts.client_parts import ClientParts
 from cutlayer.models.learning.splitfed import PrivateServerLearner
+from tests.support.learners import adam, client_data, gap, make, normed, smooth, state
 
 CLIENTS = 6
 

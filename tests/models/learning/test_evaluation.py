@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from learners import CLASSES, client_data, make, normed, smooth, state
 from torch import nn
 
 from cutlayer.models.learning import evaluation
-from cutlayer.models.learning.parallel import ParallelLearner
+from cutlayer.models.learning.epsl import ParallelLearner
 from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
+from tests.support.learners import CLASSES, client_data, make, normed, smooth, state
 
 UNEQUAL = (30, 18, 12)  # λ = 0.5, 0.3, 0.2
 B = 5

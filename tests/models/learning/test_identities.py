@@ -6,7 +6,16 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from learners import (
+from torch import Tensor, nn
+
+from cutlayer.models.learning.centralised import UnionLearner
+from cutlayer.models.learning.epsl import ParallelLearner, frozen_statistics
+from cutlayer.models.learning.fl import LocalLearner
+from cutlayer.models.learning.samples.client_data import ClientData
+from cutlayer.models.learning.sl import RelayLearner
+from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
+from cutlayer.scenarios.schema.scenario import Optimizer
+from tests.support.learners import (
     adam,
     client_data,
     gap,
@@ -18,15 +27,6 @@ from learners import (
     smooth,
     state,
 )
-from torch import Tensor, nn
-
-from cutlayer.models.learning.centralised import UnionLearner
-from cutlayer.models.learning.client_data import ClientData
-from cutlayer.models.learning.federated import LocalLearner
-from cutlayer.models.learning.parallel import ParallelLearner, frozen_statistics
-from cutlayer.models.learning.relay import RelayLearner
-from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
-from cutlayer.scenarios.schema import Optimizer
 
 TOLERANCE = 1e-12
 UNEQUAL = (30, 18, 12)

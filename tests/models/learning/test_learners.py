@@ -7,17 +7,28 @@ from typing import Any
 
 import pytest
 import torch
-from learners import CLASSES, adam, client_data, gap, make, mean_loss, normed, sgd, smooth, state
 from torch import Tensor, nn
 
 from cutlayer.models.learning.base import Learner, Setup
 from cutlayer.models.learning.centralised import UnionLearner
-from cutlayer.models.learning.client_data import ClientData
-from cutlayer.models.learning.federated import LocalLearner
-from cutlayer.models.learning.parallel import ParallelLearner
-from cutlayer.models.learning.relay import RelayLearner
+from cutlayer.models.learning.epsl import ParallelLearner
+from cutlayer.models.learning.fl import LocalLearner
+from cutlayer.models.learning.samples.client_data import ClientData
+from cutlayer.models.learning.sl import RelayLearner
 from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
-from cutlayer.scenarios.schema import Optimizer
+from cutlayer.scenarios.schema.scenario import Optimizer
+from tests.support.learners import (
+    CLASSES,
+    adam,
+    client_data,
+    gap,
+    make,
+    mean_loss,
+    normed,
+    sgd,
+    smooth,
+    state,
+)
 
 TOLERANCE = 1e-12
 UNEQUAL = (30, 18, 12)

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from learners import SHAPE, adam, client_data, make, smooth, state
 from torch import nn
 
 import cutlayer
 from cutlayer.models.learning.chain import ChainLearner
-from cutlayer.models.learning.federated import LocalLearner
-from cutlayer.models.learning.mixed import MixedSequential
-from cutlayer.models.learning.parallel import ParallelLearner
+from cutlayer.models.learning.epsl import ParallelLearner
+from cutlayer.models.learning.fl import LocalLearner
+from cutlayer.models.learning.parts.part import MixedSequential
 from cutlayer.models.learning.splitfed import PrivateServerLearner
+from tests.support.learners import SHAPE, adam, client_data, make, smooth, state
 
 BFLOAT16 = 2.0**-8
 """Relative rounding of a product."""

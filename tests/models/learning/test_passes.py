@@ -11,19 +11,31 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learners import CLASSES, SHAPE, adam, client_data, counting, gap, make, normed, sgd, smooth, state
 from torch import Tensor, nn
 
 import cutlayer
-from cutlayer.models.learning import passes as passes_module
-from cutlayer.models.learning.federated import LocalLearner
-from cutlayer.models.learning.parallel import ParallelLearner
-from cutlayer.models.learning.part import Part, Updates
-from cutlayer.models.learning.passes import BatchedPass, LoopedPass, Pass, PassError, faster
+from cutlayer.models.learning.epsl import ParallelLearner
+from cutlayer.models.learning.fl import LocalLearner
+from cutlayer.models.learning.parts import client_batching as passes_module
+from cutlayer.models.learning.parts.client_batching import BatchedPass, LoopedPass, Pass, PassError, faster
+from cutlayer.models.learning.parts.part import Part, Updates
 from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
-from cutlayer.scenarios.compression import Compression, Dropout, Pruning
-from cutlayer.scenarios.faults import ScenarioError
-from cutlayer.scenarios.schema import Optimizer
+from cutlayer.scenarios.errors import ScenarioError
+from cutlayer.scenarios.schema.compression import Compression, Dropout, Pruning
+from cutlayer.scenarios.schema.scenario import Optimizer
+from tests.support.learners import (
+    CLASSES,
+    SHAPE,
+    adam,
+    client_data,
+    counting,
+    gap,
+    make,
+    normed,
+    sgd,
+    smooth,
+    state,
+)
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
 ROWS = 5

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from learners import adam, make
 from torch import Tensor, nn
 
 import cutlayer
@@ -17,15 +16,16 @@ from cutlayer.models.data.dataset import Dataset
 from cutlayer.models.data.digits import DigitsParameters, load
 from cutlayer.models.data.validation import hold_out
 from cutlayer.models.learning.base import Learner
-from cutlayer.models.learning.batches import BatchSampler
-from cutlayer.models.learning.client_data import ClientData
+from cutlayer.models.learning.epsl import ParallelLearner
 from cutlayer.models.learning.factory import client_data
-from cutlayer.models.learning.parallel import ParallelLearner
-from cutlayer.models.learning.relay import RelayLearner
+from cutlayer.models.learning.samples.batch_sampler import BatchSampler
+from cutlayer.models.learning.samples.client_data import ClientData
+from cutlayer.models.learning.sl import RelayLearner
 from cutlayer.models.learning.splitfed import PrivateServerLearner
-from cutlayer.scenarios.faults import ScenarioError
-from cutlayer.scenarios.partition import Partition
-from cutlayer.scenarios.schema import Learning
+from cutlayer.scenarios.errors import ScenarioError
+from cutlayer.scenarios.schema.partition import Partition
+from cutlayer.scenarios.schema.scenario import Learning
+from tests.support.learners import adam, make
 
 CLIENTS = 2
 RUN = [

@@ -7,11 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from learners import CLASSES, SHAPE, client_data, gap, make, state
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cutlayer.models.learning.parallel import ParallelLearner
+from cutlayer.models.learning.epsl import ParallelLearner
 from cutlayer.models.networks.parameters import (
     Activation,
     ImageModelParameters,
@@ -22,6 +21,7 @@ from cutlayer.models.networks.parameters import (
 )
 from cutlayer.models.profile import built_profile
 from cutlayer.scenarios.registry import find
+from tests.support.learners import CLASSES, SHAPE, client_data, gap, make, state
 
 FUNCTIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,

@@ -8,9 +8,10 @@ from typing import TypeAlias
 import numpy as np
 import pytest
 
-from cutlayer.sim.allocation.problem import RadioProblem, RoundWork
+from cutlayer.sim.allocation.problem import RoundWork
 from cutlayer.sim.radio.path_loss import SamimiParameters, samimi_gains
 from cutlayer.sim.radio.rates import Band
+from cutlayer.sim.radio.resources import RadioProblem
 from cutlayer.sim.radio.units import dbm_to_w
 
 Instance: TypeAlias = tuple[RadioProblem, dict[int, RoundWork]]

@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutlayer.scenarios.registry import find, specs
-from cutlayer.sim import catalogue as catalogue
-from cutlayer.sim.allocation import baselines
-from cutlayer.sim.allocation.greedy import greedy
+from cutlayer.sim.allocation.joint import published_baselines as baselines
 from cutlayer.sim.allocation.planner import Plan, checked_plan, plan
-from cutlayer.sim.allocation.power import optimal, uniform
-from cutlayer.sim.allocation.problem import AllocationError, RadioProblem, RoundWork, uniform_power_w
-from cutlayer.sim.allocation.subchannels import round_robin, strongest_signal
+from cutlayer.sim.allocation.power.methods import optimal, uniform
+from cutlayer.sim.allocation.problem import RoundWork
+from cutlayer.sim.allocation.subchannels.baselines import round_robin, strongest_signal
+from cutlayer.sim.allocation.subchannels.greedy import greedy
+from cutlayer.sim.planning_error import AllocationError
 from cutlayer.sim.radio.rates import Band
+from cutlayer.sim.radio.resources import RadioProblem, uniform_power_w
 
 RNG = np.random.default_rng(0)
 SEEDS = st.integers(0, 2**32 - 1)

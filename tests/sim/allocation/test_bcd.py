@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutlayer.sim.allocation.bcd import bcd
-from cutlayer.sim.allocation.cut_bounds import cut_bounds
-from cutlayer.sim.allocation.greedy import greedy, marginal_greedy
+from cutlayer.sim.allocation.joint.bcd import bcd, cut_bounds
 from cutlayer.sim.allocation.planner import plan
-from cutlayer.sim.allocation.power import optimal
-from cutlayer.sim.allocation.problem import AllocationError, RadioProblem, RoundWork, link_rates, round_time_s
-from cutlayer.sim.allocation.subchannels import random
+from cutlayer.sim.allocation.power.methods import optimal
+from cutlayer.sim.allocation.problem import RoundWork, link_rates, round_time_s
+from cutlayer.sim.allocation.subchannels.baselines import random
+from cutlayer.sim.allocation.subchannels.greedy import greedy, marginal_greedy
+from cutlayer.sim.planning_error import AllocationError
 from cutlayer.sim.radio.rates import Band
+from cutlayer.sim.radio.resources import RadioProblem
 
 SEEDS = st.integers(0, 2**32 - 1)
 SHARES = st.sampled_from([0.0, 0.1, 0.5, 1.0])

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutlayer.sim.allocation.bound import lower_bound_s
-from cutlayer.sim.allocation.greedy import marginal_greedy
-from cutlayer.sim.allocation.optimum import optimal
+from cutlayer.sim.allocation.joint.brute_force import optimal
+from cutlayer.sim.allocation.joint.milp_bound import lower_bound_s
 from cutlayer.sim.allocation.planner import plan
-from cutlayer.sim.allocation.power import optimal as optimal_power
-from cutlayer.sim.allocation.problem import RadioProblem, RoundWork
+from cutlayer.sim.allocation.power.methods import optimal as optimal_power
+from cutlayer.sim.allocation.problem import RoundWork
+from cutlayer.sim.allocation.subchannels.greedy import marginal_greedy
 from cutlayer.sim.radio.rates import Band
+from cutlayer.sim.radio.resources import RadioProblem
 
 RNG = np.random.default_rng(0)
 SEEDS = st.integers(0, 2**32 - 1)

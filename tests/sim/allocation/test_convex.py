@@ -8,16 +8,11 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
-from cutlayer.sim.allocation.power import optimal
-from cutlayer.sim.allocation.problem import (
-    RadioProblem,
-    RoundWork,
-    link_rates,
-    round_time_s,
-    transfer_s,
-)
-from cutlayer.sim.allocation.subchannels import random
+from cutlayer.sim.allocation.power.methods import optimal
+from cutlayer.sim.allocation.problem import RoundWork, link_rates, round_time_s, transfer_s
+from cutlayer.sim.allocation.subchannels.baselines import random
 from cutlayer.sim.radio.rates import downlink_rates
+from cutlayer.sim.radio.resources import RadioProblem
 
 MEGA = 1e6
 

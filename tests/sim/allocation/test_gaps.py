@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutlayer.scenarios.registry import find, specs
-from cutlayer.sim import catalogue as catalogue
-from cutlayer.sim.allocation.optimum import optimal
+from cutlayer.sim.allocation.joint.brute_force import optimal
 
 RNG = np.random.default_rng(0)
 INSTANCES = 100

@@ -10,18 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutlayer.sim.allocation import power
-from cutlayer.sim.allocation.optimum import optimal
+from cutlayer.sim.allocation.joint.brute_force import optimal
 from cutlayer.sim.allocation.planner import plan
-from cutlayer.sim.allocation.problem import (
-    AllocationError,
-    RadioProblem,
-    RoundWork,
-    link_rates,
-    round_time_s,
-)
-from cutlayer.sim.allocation.subchannels import round_robin
+from cutlayer.sim.allocation.power import methods as power
+from cutlayer.sim.allocation.problem import RoundWork, link_rates, round_time_s
+from cutlayer.sim.allocation.subchannels.baselines import round_robin
+from cutlayer.sim.planning_error import AllocationError
 from cutlayer.sim.radio.rates import Band
+from cutlayer.sim.radio.resources import RadioProblem
 
 RNG = np.random.default_rng(0)
 SEEDS = st.integers(0, 2**32 - 1)

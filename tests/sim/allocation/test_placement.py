@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutlayer.sim.allocation.placement import Objective, Placement, PlacementProblem, place
-from cutlayer.sim.allocation.problem import AllocationError
+from cutlayer.sim.planning_error import AllocationError
 
 SEEDS = st.integers(0, 2**32 - 1)
 OBJECTIVES = st.sampled_from(["stage_sum", "slowest"])

@@ -11,18 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from cutlayer.sim.allocation.greedy import greedy, marginal_greedy
 from cutlayer.sim.allocation.planner import optimal_cut, plan, random_cut
-from cutlayer.sim.allocation.power import optimal, uniform
-from cutlayer.sim.allocation.problem import (
-    AllocationError,
-    RadioProblem,
-    RoundWork,
-    link_rates,
-    round_time_s,
-)
-from cutlayer.sim.allocation.subchannels import random, round_robin
+from cutlayer.sim.allocation.power.methods import optimal, uniform
+from cutlayer.sim.allocation.problem import RoundWork, link_rates, round_time_s
+from cutlayer.sim.allocation.subchannels.baselines import random, round_robin
+from cutlayer.sim.allocation.subchannels.greedy import greedy, marginal_greedy
+from cutlayer.sim.planning_error import AllocationError
 from cutlayer.sim.radio.rates import Band
+from cutlayer.sim.radio.resources import RadioProblem
 
 SEEDS = st.integers(0, 2**32 - 1)
 SUBCHANNELS = st.sampled_from([greedy, marginal_greedy, round_robin, random])

@@ -10,18 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from cutlayer.sim.allocation.power import explicit_power, optimal, uniform
-from cutlayer.sim.allocation.problem import (
-    AllocationError,
-    RadioProblem,
-    RoundWork,
-    link_rates,
-    round_time_s,
-    transfer_s,
-    uniform_power_w,
-)
-from cutlayer.sim.allocation.subchannels import random
+from cutlayer.sim.allocation.power.methods import explicit_power, optimal, uniform
+from cutlayer.sim.allocation.problem import RoundWork, link_rates, round_time_s, transfer_s
+from cutlayer.sim.allocation.subchannels.baselines import random
+from cutlayer.sim.planning_error import AllocationError
 from cutlayer.sim.radio.rates import Band
+from cutlayer.sim.radio.resources import RadioProblem, uniform_power_w
 
 SEEDS = st.integers(0, 2**32 - 1)
 SHARES = st.sampled_from([0.0, 0.2, 1.0])

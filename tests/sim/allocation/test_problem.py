@@ -5,16 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cutlayer.sim.allocation.problem import (
-    AllocationError,
-    RadioProblem,
-    Rates,
-    RoundWork,
-    link_rates,
-    round_time_s,
-    uniform_power_w,
-)
+from cutlayer.sim.allocation.problem import Rates, RoundWork, link_rates, round_time_s
+from cutlayer.sim.planning_error import AllocationError
 from cutlayer.sim.radio.rates import Band, broadcast_rate, downlink_rates, uplink_rates
+from cutlayer.sim.radio.resources import RadioProblem, uniform_power_w
 
 BAND = Band(1.0, np.array([10.0, 11.0]), 1.0, 1.0, 1.0)
 RATES = Rates(np.array([10.0, 20.0]), np.array([40.0, 50.0]), 25.0)

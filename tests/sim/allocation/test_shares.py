@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutlayer.sim.allocation.problem import AllocationError
-from cutlayer.sim.allocation.share_problem import SharePlan, ShareProblem
-from cutlayer.sim.allocation.shares import (
+from cutlayer.sim.allocation.shares.problem import SharePlan, ShareProblem
+from cutlayer.sim.allocation.shares.solvers import (
     alternating,
     best_choice,
     best_shares,
@@ -19,6 +18,7 @@ from cutlayer.sim.allocation.shares import (
     equal_shares,
     joint,
 )
+from cutlayer.sim.planning_error import AllocationError
 
 SEEDS = st.integers(0, 2**32 - 1)
 COUNTS = st.integers(1, 4)

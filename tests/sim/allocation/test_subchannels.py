@@ -10,18 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from cutlayer.sim.allocation import subchannels
-from cutlayer.sim.allocation.greedy import greedy, marginal_greedy
-from cutlayer.sim.allocation.power import uniform
-from cutlayer.sim.allocation.problem import (
-    AllocationError,
-    RadioProblem,
-    RoundWork,
-    link_rates,
-    round_time_s,
-)
-from cutlayer.sim.allocation.subchannels import explicit_owner, round_robin
+from cutlayer.sim.allocation.power.methods import uniform
+from cutlayer.sim.allocation.problem import RoundWork, link_rates, round_time_s
+from cutlayer.sim.allocation.subchannels import baselines as subchannels
+from cutlayer.sim.allocation.subchannels.baselines import explicit_owner, round_robin
+from cutlayer.sim.allocation.subchannels.greedy import greedy, marginal_greedy
+from cutlayer.sim.planning_error import AllocationError
 from cutlayer.sim.radio.rates import Band
+from cutlayer.sim.radio.resources import RadioProblem
 
 METHODS = [greedy, marginal_greedy, round_robin, subchannels.random]
 RNG = np.random.default_rng(0)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutlayer.sim.allocation.problem import AllocationError
-from cutlayer.sim.allocation.subchannels import random
-from cutlayer.sim.allocation.water_filling import WaterFilling
+from cutlayer.sim.allocation.power.water_filling import WaterFilling
+from cutlayer.sim.allocation.subchannels.baselines import random
+from cutlayer.sim.planning_error import AllocationError
 from cutlayer.sim.radio.rates import uplink_rates
 
 CASES = {

@@ -11,10 +11,16 @@ import pytest
 import simpy
 from hypothesis import given
 from hypothesis import strategies as st
-from workflows import assert_possible, every_assignment, plain_problem, random_problem, served_order
 
-from cutlayer.sim.allocation.problem import AllocationError
-from cutlayer.sim.allocation.workflow import WorkflowProblem, first_come_first_served, in_order
+from cutlayer.sim.allocation.workflow.schedule import WorkflowProblem, first_come_first_served, in_order
+from cutlayer.sim.planning_error import AllocationError
+from tests.support.workflows import (
+    assert_possible,
+    every_assignment,
+    plain_problem,
+    random_problem,
+    served_order,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 MIB = 8 * 2**20

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
-from workflows import every_assignment, plain_problem, random_problem
 
-from cutlayer.sim.allocation.problem import AllocationError
-from cutlayer.sim.allocation.workflow import WorkflowProblem
-from cutlayer.sim.allocation.workflow_assignment import balanced_greedy, random_assignment
+from cutlayer.sim.allocation.workflow.assignment import balanced_greedy, random_assignment
+from cutlayer.sim.allocation.workflow.schedule import WorkflowProblem
+from cutlayer.sim.planning_error import AllocationError
+from tests.support.workflows import every_assignment, plain_problem, random_problem
 
 MIB = 8.0 * 2**20
 

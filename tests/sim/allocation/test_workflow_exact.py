@@ -8,10 +8,10 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from workflows import every_order, random_problem
 
-from cutlayer.sim.allocation.workflow_exact import best_order, queue_bound_s
-from cutlayer.sim.allocation.workflow_queue import HelperTimes
+from cutlayer.sim.allocation.workflow.queue_optimum import best_order, queue_bound_s
+from cutlayer.sim.allocation.workflow.schedule import HelperTimes
+from tests.support.workflows import every_order, random_problem
 
 SEEDS = st.integers(0, 2**32 - 1)
 

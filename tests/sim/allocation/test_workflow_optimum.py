@@ -9,15 +9,21 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from workflows import assert_possible, every_assignment, plain_problem, random_problem, shortest_s
 
-from cutlayer.sim.allocation import workflow_optimum
-from cutlayer.sim.allocation.problem import AllocationError
-from cutlayer.sim.allocation.workflow import WorkflowProblem, first_come_first_served
-from cutlayer.sim.allocation.workflow_assignment import balanced_greedy
-from cutlayer.sim.allocation.workflow_bound import lower_bound_s, shared_end_s
-from cutlayer.sim.allocation.workflow_optimum import optimal
-from cutlayer.sim.allocation.workflow_search import improved
+from cutlayer.sim.allocation.workflow import optimum as workflow_optimum
+from cutlayer.sim.allocation.workflow.assignment import balanced_greedy
+from cutlayer.sim.allocation.workflow.bounds import lower_bound_s, shared_end_s
+from cutlayer.sim.allocation.workflow.local_search import improved
+from cutlayer.sim.allocation.workflow.optimum import optimal
+from cutlayer.sim.allocation.workflow.schedule import WorkflowProblem, first_come_first_served
+from cutlayer.sim.planning_error import AllocationError
+from tests.support.workflows import (
+    assert_possible,
+    every_assignment,
+    plain_problem,
+    random_problem,
+    shortest_s,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 LONG_S = 60.0  # no search here comes near it

@@ -8,12 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from workflows import assert_possible, every_assignment, plain_problem, random_problem, served_order
 
-from cutlayer.sim.allocation import workflow_search
-from cutlayer.sim.allocation.workflow import first_come_first_served, in_order
-from cutlayer.sim.allocation.workflow_optimum import optimal
-from cutlayer.sim.allocation.workflow_search import improved
+from cutlayer.sim.allocation.workflow import local_search as workflow_search
+from cutlayer.sim.allocation.workflow.local_search import improved
+from cutlayer.sim.allocation.workflow.optimum import optimal
+from cutlayer.sim.allocation.workflow.schedule import first_come_first_served, in_order
+from tests.support.workflows import (
+    assert_possible,
+    every_assignment,
+    plain_problem,
+    random_problem,
+    served_order,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 

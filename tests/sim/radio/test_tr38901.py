@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from processes import python
 from pydantic import ValidationError
 from scipy import stats
 from sionna.phy import config
 
 from cutlayer.sim.radio.tr38901 import Tr38901Parameters, tr38901_gains
 from cutlayer.sim.radio.units import linear_to_db
+from tests.support.processes import python
 
 LEVEL = 0.01
 LIGHT_M_PER_S = 3.0e8
@@ -239,7 +239,7 @@ def test_others_draws_stay_as_they_are() -> None:
 
 FIRST_USE = """
 import sys
-import cutlayer.sim.catalogue
+import cutlayer.sim.radio.catalogue
 from cutlayer.scenarios.registry import find
 import numpy as np
 spec = find("path_loss", "tr38901")

@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from networks import own_links, run_one, table_model, write_profile
 from torch import Tensor
-from worlds import experiment, unit_table
 
-from cutlayer.analysis.intervals import IntervalWriter
-from cutlayer.experiment import make_world, run_scheme, scheme_learner
-from cutlayer.models.compression.wire import Wire
+from cutlayer.analysis.results.interval_store import IntervalWriter
+from cutlayer.experiments.preparation import prepare
+from cutlayer.experiments.scheme_run import run_scheme
+from cutlayer.experiments.world_setup import make_world, scheme_learner
+from cutlayer.models.compression.cut_layer_codec import Wire
 from cutlayer.models.unit_tables import named_unit_table
-from cutlayer.preparation import prepare
-from cutlayer.scenarios.faults import ScenarioError
-from cutlayer.scenarios.loading import Draft, check_scenario
-from cutlayer.sim.schemes.engine import rounds
+from cutlayer.scenarios.errors import ScenarioError
+from cutlayer.scenarios.loading.loader import Draft, check_scenario
+from cutlayer.sim.schemes.round_loop import rounds
+from tests.support.networks import own_links, run_one, table_model, write_profile
+from tests.support.worlds import experiment, unit_table
 
 LEARNING = {
     "dataset": {"name": "synthetic", "train_samples": 60, "test_samples": 20},
@@ -88,7 +89,7 @@ def test_a_cut_with_nothing_to_prune_is_refused(scheme: Any) -> None:
         "name": "small", "stop": {"rounds": 1}, "schemes": [scheme], "batch_size": 6,
         "model": {
             "name": "imported",
-            "factory": "flat_first:flat_first",
+            "factory": "tests.support.flat_first:flat_first",
             "input_shape": [1, 4, 4],
             "classes": 3,
         },

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import python
-from worlds import make_scheme  # noqa: F401 - registers the schemes
 
 from cutlayer.scenarios import registry
-from cutlayer.scenarios.named import SchemeParameters
 from cutlayer.scenarios.registry import register, specs
-from cutlayer.sim.phases import SERVER_FORWARD, UPLINK
+from cutlayer.scenarios.schema.registered import SchemeParameters
 from cutlayer.sim.schemes.base import Outcome, Round, Scheme
 from cutlayer.sim.schemes.centralised import Centralised
 from cutlayer.sim.schemes.check import SchemeContractError, check_scheme
-from cutlayer.sim.world import World
+from cutlayer.sim.timeline.phases import SERVER_FORWARD, UPLINK
+from cutlayer.sim.world.world import World
+from tests.support.processes import python
+from tests.support.worlds import make_scheme  # noqa: F401 - registers the schemes
 
 BUILT_IN = [spec.name for spec in specs("scheme")]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from closed_forms import Forms
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import Setting, run_timeline, settings_of
+
+from tests.support.closed_forms import Forms
+from tests.support.worlds import Setting, run_timeline, settings_of
 
 RELATIVE = 1e-9
 

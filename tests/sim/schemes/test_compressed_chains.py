@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-from worlds import experiment
 
-from cutlayer.analysis.intervals import IntervalWriter
-from cutlayer.experiment import run_scheme
-from cutlayer.scenarios.faults import ScenarioError
+from cutlayer.analysis.results.interval_store import IntervalWriter
+from cutlayer.experiments.scheme_run import run_scheme
+from cutlayer.scenarios.errors import ScenarioError
+from tests.support.worlds import experiment
 
 CUT, ROUNDS, BATCH = 2, 5, 6
 COMPRESSION: dict[str, Any] = {

@@ -10,26 +10,27 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pytest
 from torch import Tensor
-from worlds import Setting, experiment, fleet, links, make_scheme, unit_table
 
-from cutlayer.analysis.intervals import IntervalWriter
-from cutlayer.compressing import check_prunable
-from cutlayer.experiment import make_world, run_scheme, scheme_learner
+from cutlayer.analysis.results.interval_store import IntervalWriter
+from cutlayer.experiments.compression import check_prunable
+from cutlayer.experiments.preparation import Experiment, prepare
+from cutlayer.experiments.scheme_run import run_scheme
+from cutlayer.experiments.world_setup import make_world, scheme_learner
+from cutlayer.models.compression.cut_layer_codec import Wire
+from cutlayer.models.compression.filter_removal import shrink
 from cutlayer.models.compression.filters import filter_layers
 from cutlayer.models.compression.quantiser import Quantiser
-from cutlayer.models.compression.shrinking import shrink
-from cutlayer.models.compression.wire import Wire
 from cutlayer.models.profile import profile
-from cutlayer.preparation import Experiment, prepare
-from cutlayer.scenarios.compression import Compression, Dropout, PartSizes, Pruning, Quantisation
-from cutlayer.scenarios.faults import ScenarioError
-from cutlayer.scenarios.loading import Draft, check_scenario
-from cutlayer.scenarios.schema import Server, Stop
-from cutlayer.sim.allocation.problem import AllocationError
-from cutlayer.sim.compression import Compressor
+from cutlayer.scenarios.errors import ScenarioError
+from cutlayer.scenarios.loading.loader import Draft, check_scenario
+from cutlayer.scenarios.schema.compression import Compression, Dropout, PartSizes, Pruning, Quantisation
+from cutlayer.scenarios.schema.scenario import Server, Stop
+from cutlayer.sim.costs.compressed_sizes import Compressor
+from cutlayer.sim.planning_error import AllocationError
 from cutlayer.sim.schemes.base import Job
-from cutlayer.sim.schemes.engine import rounds
-from cutlayer.sim.world import World
+from cutlayer.sim.schemes.round_loop import rounds
+from cutlayer.sim.world.world import World
+from tests.support.worlds import Setting, experiment, fleet, links, make_scheme, unit_table
 
 ALL_ON: dict[str, Any] = {
     "pruning": {"share": 0.5, "renew_every": 3},
@@ -145,7 +146,12 @@ def test_models_on_the_air_are_the_entries_that_masks_leave(
         "stop": {"rounds": 2},
         "schemes": [scheme_name],
         "batch_size": 6,
-        "model": {"name": "imported", "factory": "learners:normed", "input_shape": [1, 4, 4], "classes": 3},
+        "model": {
+            "name": "imported",
+            "factory": "tests.support.learners:normed",
+            "input_shape": [1, 4, 4],
+            "classes": 3,
+        },
         "devices": {"count": 2},
         "allocation": {"cut": 2},
         "learning": {"dataset": {"name": "synthetic", "train_samples": 60, "test_samples": 20}},

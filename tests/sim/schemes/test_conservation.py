@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import Setting, fleet, links, run_timeline, settings_of, unit_table
 
-from cutlayer.scenarios.schema import Server
+from cutlayer.scenarios.schema.scenario import Server
+from tests.support.worlds import Setting, fleet, links, run_timeline, settings_of, unit_table
 
 SCHEMES = ["sl", "sfl", "sfl_v2", "psl", "epsl", "epsl_pt", "fl", "centralised"]
 

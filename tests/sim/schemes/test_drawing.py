@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 from simpy import Environment
-from worlds import Trial, experiment, trials
 
 import cutlayer
-from cutlayer.plan_listing import plan
-from cutlayer.preparation import Experiment
-from cutlayer.runner import run_loaded
-from cutlayer.scenarios.faults import ScenarioError
-from cutlayer.scenarios.participation import Participation
-from cutlayer.sim.participation import Draw
-from cutlayer.sim.schemes.drawing import Drawing
-from cutlayer.sim.world import World
+from cutlayer.experiments.planning import plan
+from cutlayer.experiments.preparation import Experiment
+from cutlayer.experiments.runner import run_loaded
+from cutlayer.scenarios.errors import ScenarioError
+from cutlayer.scenarios.schema.participation import Participation
+from cutlayer.sim.schemes.planning.client_sampler import Draw
+from cutlayer.sim.schemes.planning.sampled_clients import Drawing
+from cutlayer.sim.world.world import World
+from tests.support.worlds import Trial, experiment, trials
 
 SIDE_BY_SIDE = ["psl", "sfl", "fl", {"name": "epsl", "phi": 0.5}]
 ALL = [*SIDE_BY_SIDE, "sl", "sfl_v2", "centralised", "edgesplit", "esfl"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from worlds import Setting, fleet, links, make_scheme, unit_table
 
-from cutlayer.scenarios.schema import Server, Stop
+from cutlayer.scenarios.schema.scenario import Server, Stop
 from cutlayer.sim.schemes.base import Job
-from cutlayer.sim.schemes.engine import RoundResult, rounds
-from cutlayer.sim.world import World
+from cutlayer.sim.schemes.round_loop import RoundResult, rounds
+from cutlayer.sim.world.world import World
+from tests.support.worlds import Setting, fleet, links, make_scheme, unit_table
 
 
 class Improving:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cutlayer.preparation import prepare
-from cutlayer.scenarios.loading import load_scenario
+from cutlayer.experiments.preparation import prepare
+from cutlayer.scenarios.loading.loader import load_scenario
 
 PROTOTYPE_S = {
     5: {"epsl φ=1": 1.25, "epsl φ=0.5": 1.51, "psl": 1.67, "sfl": 2.26, "sl": 2.86},

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from closed_forms import Forms
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import Setting, links, make_scheme, positive, settings_of
 
-from cutlayer.scenarios.schema import Allocation, Stop
-from cutlayer.sim.allocation.problem import RadioProblem
+from cutlayer.scenarios.schema.scenario import Allocation, Stop
 from cutlayer.sim.radio.rates import Band
+from cutlayer.sim.radio.resources import RadioProblem
 from cutlayer.sim.schemes.base import Job, Speeds
-from cutlayer.sim.schemes.engine import rounds
-from cutlayer.sim.schemes.planning import plan_scheme
-from cutlayer.sim.world import World
+from cutlayer.sim.schemes.planning.plan import plan_scheme
+from cutlayer.sim.schemes.round_loop import rounds
+from cutlayer.sim.world.world import World
+from tests.support.closed_forms import Forms
+from tests.support.worlds import Setting, links, make_scheme, positive, settings_of
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import own_links, run_one, table_model
-from worlds import experiment, trials, unit_table
 
-from cutlayer.analysis.intervals import IntervalWriter
-from cutlayer.experiment import make_world, run_scheme
+from cutlayer.analysis.results.interval_store import IntervalWriter
+from cutlayer.experiments.preparation import prepare
+from cutlayer.experiments.scheme_run import run_scheme
+from cutlayer.experiments.world_setup import make_world
 from cutlayer.models.unit_tables import named_unit_table
-from cutlayer.preparation import prepare
-from cutlayer.scenarios.faults import ScenarioError
-from cutlayer.scenarios.loading import Draft, check_scenario
+from cutlayer.scenarios.errors import ScenarioError
+from cutlayer.scenarios.loading.loader import Draft, check_scenario
 from cutlayer.sim.schemes.base import Speeds
-from cutlayer.sim.schemes.engine import rounds
+from cutlayer.sim.schemes.round_loop import rounds
+from tests.support.networks import own_links, run_one, table_model
+from tests.support.worlds import experiment, trials, unit_table
 
 LENET: dict[str, Any] = {"name": "lenet", "input_shape": [1, 28, 28], "classes": 10}
 UNITS = named_unit_table("lenet", (1, 28, 28), 10)
@@ -362,7 +363,7 @@ def test_statistics_of_batch_norms_are_sent_as_they_are() -> None:
     """Of a quantised upload 36 + 8 parameters take 8 bits each and a norm, 8 statistics and a counter not."""
     text = {
         "name": "small", "stop": {"rounds": 1}, "schemes": ["sfl"], "batch_size": 6,
-        "model": {"name": "imported", "factory": "learners:normed", "input_shape": [1, 4, 4], "classes": 3},
+        "model": {"name": "imported", "factory": "tests.support.learners:normed", "input_shape": [1, 4, 4], "classes": 3},
         "devices": {"count": 2}, "allocation": {"cut": 1},
         "compression": {"quantisation": {"bits": 8, "tensors": ["models"]}},
     }  # fmt: skip

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import FAST, own_links, run_one, write_profile
+
+from tests.support.networks import FAST, own_links, run_one, write_profile
 
 UNITS = 4
 

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from closed_forms import Forms
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import Setting, Trial, experiment, fleet, links, run_timeline, trials, unit_table
 
 import cutlayer
-from cutlayer.scenarios.schema import Server
-from cutlayer.sim.schemes.on_air import PlannedLinks
-from cutlayer.sim.sharing import Turns
+from cutlayer.scenarios.schema.scenario import Server
+from cutlayer.sim.links.medium_access import Turns
+from cutlayer.sim.schemes.planning.plan_links import PlannedLinks
+from tests.support.closed_forms import Forms
+from tests.support.worlds import Setting, Trial, experiment, fleet, links, run_timeline, trials, unit_table
 
 SCHEMES = ["sl", "sfl", "sfl_v2", "psl", {"name": "epsl", "phi": 0.5}, "fl", "centralised"]
 FADING = [

@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 import pytest
-from networks import MIB, run_all, run_one
-from worlds import experiment
 
 from cutlayer.models.unit_tables import named_unit_table
-from cutlayer.scenarios.faults import ScenarioError
+from cutlayer.scenarios.errors import ScenarioError
+from tests.support.networks import MIB, run_all, run_one
+from tests.support.worlds import experiment
 
 BATCH = 16
 RESNET = {"name": "resnet18", "input_shape": [3, 64, 64], "classes": 7}

@@ -11,12 +11,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import FAST, MIB, Ran, activity_of, own_links, rows_of, run_one, table_model, write_profile
-from worlds import experiment, positive, unit_table
 
 from cutlayer.models.unit_tables import named_unit_table
-from cutlayer.scenarios.faults import ScenarioError
-from cutlayer.scenarios.unit_table import UnitTable
+from cutlayer.scenarios.errors import ScenarioError
+from cutlayer.scenarios.model_costs.unit_table import UnitTable
+from tests.support.networks import (
+    FAST,
+    MIB,
+    Ran,
+    activity_of,
+    own_links,
+    rows_of,
+    run_one,
+    table_model,
+    write_profile,
+)
+from tests.support.worlds import experiment, positive, unit_table
 
 RELATIVE = 1e-9
 SLACK = 1e-9

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import FAST, MIB, Ran, own_links, rows_of, run_all, run_one
-from worlds import experiment, positive
 
 from cutlayer.models.unit_tables import named_unit_table
-from cutlayer.scenarios.faults import ScenarioError
+from cutlayer.scenarios.errors import ScenarioError
+from tests.support.networks import FAST, MIB, Ran, own_links, rows_of, run_all, run_one
+from tests.support.worlds import experiment, positive
 
 RELATIVE = 1e-9
 BATCH = 16

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import Ran, own_links, rows_of, run_all, run_one
-from worlds import positive
+
+from tests.support.networks import Ran, own_links, rows_of, run_all, run_one
+from tests.support.worlds import positive
 
 SCHEMES: list[Any] = [
     "sl",

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import make_scheme
 
 from cutlayer.models.unit_tables import named_unit_table
-from cutlayer.scenarios.schema import Allocation, Devices, Radio, Server, Stop
-from cutlayer.sim.allocation.problem import AllocationError
-from cutlayer.sim.channel import draw_channel
-from cutlayer.sim.fleet import draw_fleet
+from cutlayer.scenarios.schema.scenario import Allocation, Devices, Radio, Server, Stop
+from cutlayer.sim.links.channel import draw_channel
+from cutlayer.sim.nodes.fleet import draw_fleet
+from cutlayer.sim.planning_error import AllocationError
 from cutlayer.sim.schemes.base import Job, Speeds
-from cutlayer.sim.schemes.engine import rounds
-from cutlayer.sim.schemes.planning import SchemePlan, plan_scheme
-from cutlayer.sim.world import World
+from cutlayer.sim.schemes.planning.plan import SchemePlan, plan_scheme
+from cutlayer.sim.schemes.round_loop import rounds
+from cutlayer.sim.world.world import World
+from tests.support.worlds import make_scheme
 
 UNITS = named_unit_table("resnet18")
 SCHEMES = ["sl", "sfl", "psl", "epsl", "fl", "centralised"]

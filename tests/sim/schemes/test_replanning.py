@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from worlds import Trial, experiment, trials
 
 from cutlayer.sim.radio.units import linear_to_db
-from cutlayer.sim.schemes import replanning
-from cutlayer.sim.schemes.planning import SchemePlan
+from cutlayer.sim.schemes.planning import replanning
+from cutlayer.sim.schemes.planning.plan import SchemePlan
+from tests.support.worlds import Trial, experiment, trials
 
 PARALLEL = ["sfl", "psl", {"name": "epsl", "phi": 0.5}, "fl"]
 RAYLEIGH = {"model": "rayleigh", "coherence_s": 2e-3}

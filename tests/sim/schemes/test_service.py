@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from worlds import Setting, fleet, links, run_timeline, settings_of, unit_table
 
-from cutlayer.scenarios.schema import Server
+from cutlayer.scenarios.schema.scenario import Server
+from tests.support.worlds import Setting, fleet, links, run_timeline, settings_of, unit_table
 
 
 def four_clients(service: str) -> Setting:

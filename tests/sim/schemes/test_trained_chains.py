@@ -6,14 +6,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from learners import gap, state
-from networks import own_links
 from torch import Tensor
-from worlds import experiment
 
-from cutlayer.experiment import make_world, scheme_learner
-from cutlayer.preparation import Experiment
-from cutlayer.sim.schemes.engine import RoundResult, rounds
+from cutlayer.experiments.preparation import Experiment
+from cutlayer.experiments.world_setup import make_world, scheme_learner
+from cutlayer.sim.schemes.round_loop import RoundResult, rounds
+from tests.support.learners import gap, state
+from tests.support.networks import own_links
+from tests.support.worlds import experiment
 
 TOLERANCE = 1e-12
 SECTIONS: dict[str, Any] = {

@@ -1,0 +1,173 @@
+"""The comparison table as people read it: in the terminal, in a paper, with notes on what it says."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+from tabulate import tabulate
+
+from ..figures.style import time_unit
+from ..results.run_folder import Run
+
+__all__ = ["FORMATS", "formatted", "notes", "rich_table"]
+
+FORMATS = ("table", "csv", "latex", "markdown")
+
+_BITS_PER_MIB = 8.0 * 2**20
+_LATEX = {"|": r"\textbar{}", "φ": r"$\varphi$", "×": r"$\times$", "→": r"$\to$", "–": "--", "±": r"$\pm$"}
+_NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")  # a sign: no hyphen of a name, no exponent's
+
+
+def _text(value: float, digits: int = 4) -> str:
+    """Return a number with so many significant digits, and no exponent below ten million."""
+    if math.isnan(value):
+        return "–"
+    if abs(value) >= 10.0**digits:
+        return f"{value:.0f}" if abs(value) < 1e7 else f"{value:.{digits - 1}e}"
+    return f"{value:#.{digits}g}".rstrip(".")
+
+
+def _display(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table as text for people: a fixed number of digits, units in the headings."""
+    shown: dict[str, list[str]] = {}
+    if table["experiment"].nunique() > 1 or table["experiment"].str.contains("interrupted").any():
+        shown["experiment"] = table["experiment"].tolist()
+    shown["scheme"] = table["label"].tolist()
+    shown["cut"] = [cut or "–" for cut in table["cut"]]
+
+    def show(heading: str, column: str, scale: float = 1.0) -> None:
+        shown[heading] = [_text(x * scale) for x in table[column]]
+
+    def show_time(heading: str, column: str) -> None:
+        unit = time_unit(float(table[column].max()) if table[column].notna().any() else 1.0)
+        show(f"{heading} [{unit.symbol}]", column, 1 / unit.seconds)
+
+    show_time("round", "mean_latency_s")
+    show_time("total", "total_time_s")
+    if table["final_accuracy"].notna().any():
+        show_time("to target", "time_to_target_s")
+        shown["to target [rounds]"] = ["–" if pd.isna(x) else f"{x:.4g}" for x in table["rounds_to_target"]]
+        shown["final acc. [%]"] = ["–" if pd.isna(x) else f"{100 * x:.1f}" for x in table["final_accuracy"]]
+    shown["samples"] = [f"{x:.0f}" for x in table["samples"]]
+    show("up [Mbit]", "uplink_bits", 1e-6)
+    show("down [Mbit]", "downlink_bits", 1e-6)
+    show("energy [J]", "energy_j")
+    if table["memory_counts"].any():
+        show("device [MiB]", "device_memory_bits", 1 / _BITS_PER_MIB)
+        show("node [MiB]", "node_memory_bits", 1 / _BITS_PER_MIB)
+    if (table["cost"] > 0).any():
+        show("cost", "cost")
+    if table["speedup_over_sl"].notna().any():
+        shown["× SL"] = ["–" if pd.isna(x) else f"{x:.2f}" for x in table["speedup_over_sl"]]
+    named = table["reference"].unique()
+    reference = named[0] if len(named) == 1 else "reference"
+    for heading, column, scale in (
+        (f"round vs {reference} [%]", "latency_change_percent", 1.0),
+        (f"acc. vs {reference} [points]", "accuracy_change", 100.0),
+    ):
+        if table[column].notna().any():
+            halves = scale * (table[f"{column}_high"] - table[column])
+            changes = zip(scale * table[column], halves, strict=True)
+            shown[heading] = ["–" if pd.isna(x) else f"{x:+.1f} ± {half:.1f}" for x, half in changes]
+    if (table["runs"] > 1).any():
+        shown["runs"] = [str(x) for x in table["runs"]]
+    return pd.DataFrame(shown)
+
+
+def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
+    """Return what a reader of the table must know beyond its headings."""
+    settings = table.drop_duplicates("experiment")[["experiment", "settings"]].itertuples(index=False)
+    found = [f"{name}: {told}" for name, told in settings if told not in name]
+    if table["final_accuracy"].notna().any():
+        targets = sorted({run.summary["target_accuracy"] for run in runs})
+        named = ", ".join(f"{100 * target:g} %" for target in targets)
+        found.append(f"target: {named} test accuracy, seen in evaluated rounds only")
+    if table["speedup_over_sl"].notna().any():
+        found.append("× SL: SL's mean round time over the scheme's; a round of SL makes one update a client")
+    if table["latency_change_percent"].notna().any():
+        found.append(
+            "vs: mean over seeds of the difference at the same seed ± its 95 % interval (Student's t)"
+        )
+    if table["memory_counts"].any():
+        found.append(
+            "memory: weights and activations, without gradients and optimiser states; the most on one device,"
+            " and on the server or one node"
+        )
+    if (table["cost"] > 0).any():
+        found.append("cost: of the server and the nodes that a scheme uses, for the whole run, idle or not")
+    for row in table[table["empty_rounds"] > 0].to_dict("records"):
+        found.append(
+            f"{row['label']}: nobody took part in {row['empty_rounds']} of {row['rounds']} rounds,"
+            " which trained nothing"
+        )
+    found += [note for run in runs for note in _departures(run)]
+    if any(run.interrupted for run in runs):
+        found.append("interrupted: figures are of the finished rounds")
+    return found
+
+
+def _departures(run: Run) -> Iterator[str]:
+    """Say which devices left the run with an empty battery."""
+    for label, figures in run.summary["schemes"].items():
+        left_at_s = figures["left_at_s"]
+        if left_at_s:
+            who = ", ".join(f"device {number} at {left_s:.4g} s" for number, left_s in left_at_s.items())
+            yield f"{label}, seed {run.summary['seed']}: battery empty, {who}"
+
+
+def rich_table(table: pd.DataFrame, title: str) -> Table:
+    """Return the comparison as a table for the terminal."""
+    shown = _display(table)
+    rich = Table(title=Text(title), box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    for name in shown.columns:
+        if name in ("experiment", "scheme"):
+            rich.add_column(Text(name), no_wrap=True)
+        else:
+            rich.add_column(Text(name.replace(" ", "\n")), justify="right", no_wrap=True)
+    for row in shown.itertuples(index=False):
+        rich.add_row(*(Text(cell) for cell in row))
+    return rich
+
+
+def formatted(table: pd.DataFrame, form: str, remarks: Sequence[str] = ()) -> str:
+    """Return the comparison as CSV in full precision, or as LaTeX or Markdown for a paper.
+
+    Parameters
+    ----------
+    table : the comparison
+    form : one of ``FORMATS``
+    remarks : what stands below, in LaTeX as comments; CSV has none
+
+    Raises
+    ------
+    ValueError
+        If the format is none of these.
+    """
+    if form == "csv":
+        return table.to_csv(index=False)
+    styles = {"latex": "latex_booktabs", "markdown": "github"}
+    if form not in styles:
+        raise ValueError(f"format {form!r} is unknown; known: {', '.join(FORMATS)}")
+    shown = _display(table)
+    labelled = 1 + ("experiment" in shown.columns)
+    if form == "markdown":  # a bar, as in lists of cuts, would begin another cell
+        shown = shown.map(lambda cell: cell.replace("|", r"\|"))
+    text: str = tabulate(
+        shown.values.tolist(),
+        headers=list(shown.columns),
+        tablefmt=styles[form],
+        disable_numparse=True,
+        colalign=["left"] * labelled + ["right"] * (len(shown.columns) - labelled),
+    )
+    if form == "latex":
+        text = _NEGATIVE.sub("$-$", text)
+        for symbol, command in _LATEX.items():
+            text = text.replace(symbol, command)
+        return "\n".join([text, *(f"% {remark}" for remark in remarks)]) + "\n"
+    return "\n".join([text, *([""] if remarks else []), *(f"- {remark}" for remark in remarks)]) + "\n"

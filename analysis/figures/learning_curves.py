@@ -1,0 +1,143 @@
+"""Learning curves: test accuracy over simulated time and over rounds, one curve a scheme."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from .axis_text import log_ticks
+from .curve_styles import curve_indices, curve_style, marked_points
+from .style import LABEL_PT, WIDTH_IN, legend_below, plain_axes, time_unit
+
+__all__ = ["accuracy_figure"]
+
+_HEIGHT_IN = 2.4  # without the legend
+_LOG_RATIO = 20.0  # between the longest and the shortest scheme, from which the time axis is logarithmic
+_REACHED: dict[str, Any] = {
+    "markersize": 5.5,
+    "markeredgecolor": "black",
+    "markeredgewidth": 0.7,
+    "zorder": 4,
+    "linestyle": "none",
+}
+_TARGET: dict[str, Any] = {"color": "#333333", "linewidth": 0.8, "linestyle": (0, (5, 3))}
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """Points of one scheme, one row an evaluated round: round, time_s, accuracy, low, high (fractions)."""
+
+    label: str
+    points: pd.DataFrame
+
+
+def accuracy_figure(rounds: pd.DataFrame, *, target: float | None = None) -> Figure:
+    """Draw test accuracy over simulated time (left) and over rounds (right), one curve a scheme.
+
+    Rounds without an evaluation are left out. With one seed the shaded band reaches from the least to the
+    greatest client's accuracy. With several, the curve is the mean over the seeds of accuracy and time at
+    each round that all seeds of the scheme evaluated, and the band is the standard error of that mean. The
+    time axis is logarithmic when the longest scheme takes more than 20 times as long as the shortest.
+
+    Parameters
+    ----------
+    rounds : DataFrame
+        One row a round: label, seed, round, end_s [s], test_accuracy, and, where known,
+        test_accuracy_min and test_accuracy_max (fractions of 1; NaN where not evaluated).
+    target : float, optional
+        Accuracy (fraction of 1) to draw as a dashed line; a large mark stands where each curve first
+        reaches it.
+
+    Raises
+    ------
+    ValueError
+        If the table holds no accuracy.
+    """
+    several_seeds = rounds["seed"].nunique() > 1
+    by_label = {label: rounds[rounds["label"] == label] for label in dict.fromkeys(rounds["label"])}
+    curves = [_curve(label, rows, several_seeds) for label, rows in by_label.items()]
+    curves = [curve for curve in curves if len(curve.points)]
+    if not curves:
+        raise ValueError("no round has a test_accuracy: these runs are timelines, without learning")
+    schemes = rounds.drop_duplicates("label").set_index("label")["scheme"]
+    indices = curve_indices([str(schemes[curve.label]) for curve in curves])
+    totals_s = [float(curve.points["time_s"].max()) for curve in curves]
+    unit = time_unit(max(totals_s))
+    figure = Figure(figsize=(WIDTH_IN, _HEIGHT_IN), layout="constrained")
+    over_time, over_rounds = figure.subplots(1, 2, sharey=True)
+    for axes, column, scale in ((over_time, "time_s", unit.seconds), (over_rounds, "round", 1.0)):
+        plain_axes(axes)
+        axes.grid(axis="y", color="#DDDDDD", linewidth=0.4)
+        for position, (index, curve) in enumerate(zip(indices, curves, strict=True)):
+            marked = marked_points(len(curve.points), position, len(curves))
+            _draw_curve(axes, curve, curve_style(index) | {"markevery": marked}, column, scale, target)
+        if target is not None:
+            axes.axhline(100 * target, zorder=1, **_TARGET)
+    if max(totals_s) > _LOG_RATIO * min(totals_s):
+        over_time.set_xscale("log")
+        log_ticks(over_time.xaxis)
+    else:
+        over_time.set_xlim(left=0)
+    over_rounds.set_xlim(left=0)
+    over_rounds.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    over_time.set_xlabel(f"Simulated time ({unit.symbol})", fontsize=LABEL_PT)
+    over_rounds.set_xlabel("Round", fontsize=LABEL_PT)
+    over_time.set_ylabel("Test accuracy (%)", fontsize=LABEL_PT)
+    _legend(figure, curves, indices, several_seeds, target)
+    return figure
+
+
+def _curve(label: str, rows: pd.DataFrame, several_seeds: bool) -> _Curve:
+    rows = rows.dropna(subset=["test_accuracy"]).sort_values(["round", "seed"])
+    names = {"round": "round", "end_s": "time_s", "test_accuracy": "accuracy"}
+    if not several_seeds:
+        names |= {"test_accuracy_min": "low", "test_accuracy_max": "high"}
+        return _Curve(label, rows.reindex(columns=list(names)).rename(columns=names))
+    points = rows.groupby("round", as_index=False).agg(
+        time_s=("end_s", "mean"),
+        accuracy=("test_accuracy", "mean"),
+        error=("test_accuracy", "sem"),
+        seeds=("seed", "nunique"),
+    )
+    points = points[points["seeds"] == rows["seed"].nunique()]
+    low, high = points["accuracy"] - points["error"], points["accuracy"] + points["error"]
+    return _Curve(label, points.assign(low=low, high=high))
+
+
+def _draw_curve(
+    axes: Axes, curve: _Curve, look: dict[str, Any], column: str, scale: float, target: float | None
+) -> None:
+    x = curve.points[column].to_numpy() / scale
+    accuracy, low, high = (100 * curve.points[name].to_numpy(float) for name in ("accuracy", "low", "high"))
+    axes.fill_between(x, low, high, color=look["color"], alpha=0.18, linewidth=0)
+    axes.plot(x, accuracy, **look)
+    reached = np.flatnonzero(curve.points["accuracy"] >= target) if target is not None else np.empty(0, int)
+    if len(reached):
+        mark = {**look, **_REACHED, "markerfacecolor": look["color"], "markevery": None}
+        axes.plot(x[reached[:1]], accuracy[reached[:1]], **mark)
+
+
+def _legend(
+    figure: Figure, curves: list[_Curve], indices: list[int], several_seeds: bool, target: float | None
+) -> None:
+    handles: list[Artist] = [Line2D([], [], **curve_style(index)) for index in indices]
+    labels = [curve.label for curve in curves]
+    if target is not None:
+        handles.append(Line2D([], [], **_TARGET))
+        labels.append(f"Target, {100 * target:g} %")
+        if any((curve.points["accuracy"] >= target).any() for curve in curves):
+            handles.append(Line2D([], [], marker="o", color="white", **_REACHED))
+            labels.append("Target first reached")
+    if any(curve.points["low"].notna().any() for curve in curves):
+        handles.append(Patch(facecolor="#777777", alpha=0.25))
+        labels.append("Standard error over seeds" if several_seeds else "Least to greatest client")
+    legend_below(figure, handles, labels)

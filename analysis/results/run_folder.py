@@ -1,0 +1,177 @@
+"""A finished run as tables, and the folder that holds it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow
+import pyarrow.csv
+
+from .atomic_files import RunFolderError, write_folder
+from .interval_store import Intervals, read_intervals
+
+__all__ = ["FORMAT", "TABLES", "Run", "load_run", "read_csv", "save_run"]
+
+FORMAT = 1
+_TEXT_COLUMNS = (
+    "scheme",
+    "label",
+    "cut",
+    "subchannels",
+    "node",
+    "units",
+    "point",
+    "status",
+    "overrides",
+    "error",
+)
+_MEMORY_COLUMNS = ["label", "seed", "node", "time_s", "held_bits"]
+_FILES = (
+    "scenario.yaml",
+    "summary.json",
+    "rounds.csv",
+    "devices.csv",
+    "nodes.csv",
+    "stages.csv",
+    "intervals.parquet",
+)
+TABLES = ("rounds", "devices", "nodes", "stages", "memory")
+"""The tables of a run but its intervals."""
+
+
+@dataclass(frozen=True, repr=False)
+class Run:
+    """Everything that a run produced.
+
+    Attributes
+    ----------
+    scenario : str
+        The scenario as YAML, every default filled in.
+    summary : dict
+        What ``summary.json`` holds; ``summary["schemes"]`` by label.
+    rounds, devices, nodes, stages, memory : DataFrame
+        Tables of the run folder; ``memory`` has rows where compute nodes are in use.
+    recorded : Intervals
+        The intervals, which may be too many to be in memory at once.
+    """
+
+    scenario: str
+    summary: dict[str, Any]
+    rounds: pd.DataFrame
+    devices: pd.DataFrame
+    nodes: pd.DataFrame
+    stages: pd.DataFrame
+    memory: pd.DataFrame
+    recorded: Intervals
+
+    def __repr__(self) -> str:
+        """Return one line: the scenario, its seed, and what was run."""
+        done = ", ".join(f"{label}: {s['rounds']} rounds" for label, s in self.summary["schemes"].items())
+        return f"<Run of {self.summary['name']!r}, seed {self.summary['seed']}: {done}>"
+
+    @cached_property
+    def intervals(self) -> pd.DataFrame:
+        """Return the intervals as one table, read when it is first asked for."""
+        return self.recorded.frame()
+
+    @property
+    def interrupted(self) -> bool:
+        """Return whether the run was stopped before its end."""
+        return bool(self.summary["interrupted"])
+
+
+def save_run(
+    run: Run,
+    folder: Path,
+    *,
+    draw: Callable[[Run, Path], None] | None = None,
+    overwrite: bool = False,
+    drafts: Path | None = None,
+) -> None:
+    """Write the run folder; it appears whole or not at all.
+
+    Parameters
+    ----------
+    run : Run
+    folder : Path
+    draw : draws charts of the run into a folder, which takes longer than all the rest; none by default
+    overwrite : replace the run that is there
+    drafts : where the folder is made ready, on the same disk; beside its place by default
+
+    Raises
+    ------
+    RunFolderError
+        If the folder exists and is not empty, and ``overwrite`` is not set; or if it can't be written.
+    """
+
+    def write(draft: Path) -> None:
+        _write_tables(run, draft)
+        if draw is not None:
+            draw(run, draft)
+
+    write_folder(folder, write, overwrite=overwrite, drafts=drafts)
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Return the table; numbers come back as the very same ones, texts that look like numbers as text."""
+    texts = dict.fromkeys(_TEXT_COLUMNS, pyarrow.string())
+    options = pyarrow.csv.ConvertOptions(column_types=texts)
+    table = pyarrow.csv.read_csv(path, convert_options=options)
+    schema = table.schema
+    for number, column in enumerate(schema):
+        if pyarrow.types.is_null(column.type):
+            schema = schema.set(number, column.with_type(pyarrow.float64()))
+    frame: pd.DataFrame = table.cast(schema).to_pandas()
+    return frame
+
+
+def _write_tables(run: Run, folder: Path) -> None:
+    (folder / "scenario.yaml").write_text(run.scenario, encoding="utf-8")
+    (folder / "summary.json").write_text(
+        json.dumps(run.summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+    )
+    run.rounds.to_csv(folder / "rounds.csv", index=False)
+    run.devices.to_csv(folder / "devices.csv", index=False)
+    run.nodes.to_csv(folder / "nodes.csv", index=False)
+    if len(run.memory):
+        run.memory.to_parquet(folder / "memory.parquet", index=False)
+    run.stages.to_csv(folder / "stages.csv", index=False)
+    run.recorded.write(folder / "intervals.parquet")
+
+
+def load_run(folder: Path) -> Run:
+    """Read a run folder.
+
+    Raises
+    ------
+    RunFolderError
+        If a file is missing, broken, or of a later format.
+    """
+    memory = folder / "memory.parquet"
+    missing = [name for name in _FILES if not (folder / name).is_file()]
+    if missing:
+        raise RunFolderError(f"{folder} is no run folder: {', '.join(missing)} missing")
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        if summary.get("format") != FORMAT:
+            raise RunFolderError(
+                f"{folder} is of format {summary.get('format')}; this version reads format {FORMAT}"
+            )
+        return Run(
+            (folder / "scenario.yaml").read_text(encoding="utf-8"),
+            summary,
+            read_csv(folder / "rounds.csv"),
+            read_csv(folder / "devices.csv"),
+            read_csv(folder / "nodes.csv"),
+            read_csv(folder / "stages.csv"),
+            pd.read_parquet(memory) if memory.is_file() else pd.DataFrame(columns=_MEMORY_COLUMNS),
+            read_intervals(folder / "intervals.parquet"),
+        )
+    except (OSError, ValueError) as error:  # pyarrow's errors are among them
+        raise RunFolderError(f"{folder} cannot be read: {error}") from None

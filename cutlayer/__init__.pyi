@@ -1,0 +1,11 @@
+from .analysis.results.atomic_files import RunFolderError as RunFolderError
+from .analysis.results.run_folder import Run as Run
+from .api import compare as compare
+from .api import load as load
+from .api import run as run
+from .api import sweep as sweep
+from .experiments.checkpoints import CheckpointError as CheckpointError
+from .experiments.planning import plan as plan
+from .scenarios.errors import ScenarioError as ScenarioError
+from .scenarios.registry import register as register
+from .sim.schemes.check import check_scheme as check_scheme

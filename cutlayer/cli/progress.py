@@ -1,0 +1,130 @@
+"""Progress in the terminal: a bar for each scheme of a run, one bar over the points of a sweep."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
+
+from cutlayer.scenarios.schema.scenario import Scenario
+from cutlayer.sim.schemes.round_loop import RoundResult
+
+__all__ = ["RunProgress", "SweepProgress"]
+
+
+class RunProgress:
+    """A context in which each scheme of a run has a progress bar over its rounds."""
+
+    def __init__(self, scenario: Scenario, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("rounds"),
+            TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._accuracy: dict[str, float] = {}
+        self._tasks: dict[str, TaskID] = {
+            str(scheme.label): self._progress.add_task(
+                escape(str(scheme.label)), start=False, total=scenario.stop.rounds, figures=""
+            )
+            for scheme in scenario.schemes
+        }
+
+    def __enter__(self) -> RunProgress:
+        """Start drawing."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        """Stop drawing."""
+        self._progress.stop()
+
+    def on_round(self, label: str, result: RoundResult) -> None:
+        """Show a finished round."""
+        self._progress.start_task(self._tasks[label])  # which does nothing after the first round
+        if result.accuracy is not None:
+            self._accuracy[label] = result.accuracy.mean
+        figures = f"{result.end_s:.4g} s simulated"
+        if label in self._accuracy:
+            figures = f"accuracy {self._accuracy[label]:6.1%}  {figures}"
+        self._progress.update(self._tasks[label], completed=result.number, figures=figures)
+
+
+class _TimeLeft(ProgressColumn):
+    """The time until a task's ``ends_at_s``.
+
+    Of equal points side by side many end at once, and then none for long: no rate of the last ends would
+    tell it.
+    """
+
+    def render(self, task: Task) -> Text:
+        """Return hours, minutes and seconds."""
+        ends_at_s = task.fields["ends_at_s"]
+        if ends_at_s is None:
+            return Text("-:--:--")
+        return Text(str(timedelta(seconds=math.ceil(max(0.0, ends_at_s - task.get_time())))))
+
+
+class SweepProgress:
+    """A context with one bar over the points of a sweep, and the time that is left.
+
+    Parameters
+    ----------
+    console : where it is drawn; standard output by default
+    clock : gives the time, [s]
+    """
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("points{task.fields[failed]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            _TimeLeft(),
+            console=console or Console(),
+            get_time=clock,
+        )
+        self._clock = clock
+        self._task: TaskID | None = None
+        self._shown = ""
+
+    def __enter__(self) -> SweepProgress:
+        """Start drawing."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        """Stop drawing."""
+        self._progress.stop()
+
+    def on_progress(self, doing: str, done: int, failed: int, total: int, left_s: float | None) -> None:
+        """Show how many of the points are done, and how long the others will take."""
+        told = f", {failed} failed" if failed else ""
+        ends_at_s = None if left_s is None else self._clock() + left_s
+        if self._task is None or doing != self._shown:
+            if self._task is not None:
+                self._progress.remove_task(self._task)
+            self._shown = doing
+            self._task = self._progress.add_task(doing, total=total, failed=told, ends_at_s=ends_at_s)
+        self._progress.update(self._task, completed=done, failed=told, ends_at_s=ends_at_s)

@@ -1,0 +1,101 @@
+"""What schemes find where they run: work by layer on every place, memories, links, compute nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..models.unit_tables import model_profile
+from ..scenarios.errors import Fault, KeyPath
+from ..scenarios.model_costs.layer_profile import BATCH_SIZE, LayerProfile
+from ..scenarios.model_costs.unit_table import UnitTable
+from ..scenarios.schema.scenario import Scenario
+from ..sim.costs.layer_costs import LayerWork, measured_work, reckoned_work
+from ..sim.links.channel import Channel
+from ..sim.links.wired_network import build_network
+from ..sim.nodes.fleet import Fleet
+from ..sim.schemes.deployment import Site
+from ..sim.schemes.planning.plan import fixed_links, whole_band
+
+__all__ = ["make_site"]
+
+
+def make_site(
+    scenario: Scenario, units: UnitTable, fleet: Fleet, channel: Channel, faults: list[Fault]
+) -> Site | None:
+    """Return what the scenario's schemes find; None, and more faults, where it can't be had.
+
+    Parameters
+    ----------
+    scenario, units, fleet, channel : what is known of devices, server and radio
+    faults : where what is wrong is added
+    """
+    before = len(faults)
+    work = _Work(scenario, units, faults)
+    devices, server = scenario.devices, scenario.server
+    named = devices.profile
+    names = named if isinstance(named, tuple) else (named,) * devices.count
+    on_devices = work.on(("devices", "profile"), names, fleet.seconds_per_flop.tolist())
+    on_server = None
+    if server.profile is not None or not work.is_measured:
+        s_per_flop = [server.cycles_per_flop / server.clock_hz]
+        on_server = work.on(("server", "profile"), (server.profile,), s_per_flop)
+    network = on_nodes = None
+    if scenario.network is not None:
+        nodes = scenario.network.expanded()
+        s_per_flop = [node.cycles_per_flop / node.clock_hz for node in nodes]
+        on_nodes = work.on(("network", "nodes"), [node.profile for node in nodes], s_per_flop)
+        try:
+            network = build_network(scenario.network)
+        except ValueError as error:
+            faults.append(Fault(("network",), str(error)))
+    if len(faults) > before:
+        return None
+    assert on_devices is not None
+    own_links = None
+    if fleet.uplink_bps is not None and fleet.downlink_bps is not None:
+        own_links = fixed_links(fleet.uplink_bps, fleet.downlink_bps)
+    return Site(
+        problem=channel.problem,
+        links=own_links or whole_band(channel.problem),
+        own_links=own_links is not None,
+        devices=on_devices,
+        server=on_server,
+        memory_bits=np.full(devices.count, np.inf) if fleet.memory_bits is None else fleet.memory_bits,
+        network=network,
+        nodes=on_nodes,
+        seed=scenario.seed,
+        clients=tuple(range(devices.count)),
+    )
+
+
+class _Work:
+    """Work by layer, from the model's profile if it has one, else from FLOPs."""
+
+    def __init__(self, scenario: Scenario, units: UnitTable, faults: list[Fault]) -> None:
+        self._units, self._batch_size, self._faults = units, scenario.batch_size, faults
+        self._profile: LayerProfile | None = None
+        self.is_measured = getattr(scenario.model, "profile", None) is not None
+        try:
+            self._profile = model_profile(scenario.model, len(units))
+        except ValueError as error:
+            faults.append(Fault(("model", "profile"), str(error)))
+        if self.is_measured and self._batch_size != BATCH_SIZE:
+            text = f"model.profile was measured with mini-batches of {BATCH_SIZE}; it must be that"
+            faults.append(Fault(("batch_size",), text))
+
+    def on(self, key: KeyPath, names: Sequence[str | None], s_per_flop: Sequence[float]) -> LayerWork | None:
+        """Return the work on places, whose devices in the profile are named under the key."""
+        speeds = np.array(s_per_flop, dtype=np.float64)
+        if self._profile is None and self.is_measured:
+            return None  # a fault already
+        try:
+            if self._profile is not None:
+                return measured_work(self._profile, names, speeds)
+            if any(names):
+                raise ValueError("names a device of model.profile, and there is no model.profile")
+            return reckoned_work(self._units, self._batch_size, speeds)
+        except ValueError as error:
+            self._faults.append(Fault(key, str(error)))
+            return None

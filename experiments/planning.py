@@ -1,0 +1,188 @@
+"""Resource allocation alone: what each method makes of a scenario, and how far it is from the optimum."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..scenarios.loading.loader import load_scenario
+from ..scenarios.registry import find, specs
+from ..scenarios.schema.scenario import Allocation
+from ..sim.allocation.joint.brute_force import optimal
+from ..sim.allocation.joint.milp_bound import lower_bound_s
+from ..sim.allocation.problem import RoundWork, link_rates, round_time_s, transfer_s
+from ..sim.planning_error import AllocationError
+from ..sim.schemes.base import Scheme
+from ..sim.schemes.planning.plan import SchemePlan, fixed_cut, plan_scheme, settled
+from .preparation import Experiment, prepare
+
+__all__ = ["BOUND_TIME_S", "plan"]
+
+BOUND_TIME_S = 5.0
+STAGES = {
+    "first_stage_s": "first",
+    "server_s": "server",
+    "broadcast_s": "broadcast",
+    "second_stage_s": "second",
+    "model_exchange_s": "models",
+}
+"""The parts of a mean round, and their headings."""
+
+
+def plan(
+    scenario: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    schemes: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    bound_time_s: float = BOUND_TIME_S,
+    allow_imports: bool = False,
+) -> pd.DataFrame:
+    """Plan a scenario by its own allocation and by each allocation method, without running it.
+
+    A scheme whose clients have no subchannels of their own has one row: its cut is all that is planned.
+
+    Parameters
+    ----------
+    scenario : path of a scenario file, or the name of one in the library
+    overrides : ``"key.path=value"`` each, the value in YAML
+    seed : replaces the scenario's seed
+    schemes : names or labels of the schemes to plan for; all by default
+    methods : names of allocation methods; all by default
+    bound_time_s : for a lower bound where the optimum is out of reach, for each scheme, [s]
+    allow_imports : let ``model: {name: imported}`` import and run your code
+
+    Returns
+    -------
+    DataFrame
+        A row a scheme and method (``scenario``: its own allocation). ``label, method, cut, predicted_s``;
+        what that is the sum of, in a mean round: ``first_stage_s`` (up to the last client's data at the
+        server), ``server_s``, ``broadcast_s``, ``second_stage_s`` (downlinks and backward passes) and
+        ``model_exchange_s``; ``reference`` (``optimum`` by brute force, or ``bound``), ``reference_s`` and
+        ``gap``, the prediction over it less 1; ``planning_ms``; and ``note``: why a method gives no plan, or
+        what the scheme decides itself (cuts, shares, placement, workflow).
+        Figures that do not exist are NaN.
+
+    Raises
+    ------
+    ScenarioError
+        With all faults of the scenario at once.
+    ValueError
+        If there is no allocation method of a name.
+    """
+    wanted = [find("plan", name).name for name in methods or [spec.name for spec in specs("plan")]]
+    loaded = load_scenario(scenario, overrides, seed=seed, schemes=schemes)
+    timeline = loaded.scenario.model_copy(update={"learning": None})  # planning needs no data
+    experiment = prepare(replace(loaded, scenario=timeline), allow_imports=allow_imports)
+    rows = [
+        row
+        for scheme, _ in experiment.schemes
+        for row in _scheme_rows(experiment, scheme, wanted, bound_time_s)
+    ]
+    columns = ["label", "method", "cut", "predicted_s", *STAGES, "reference", "reference_s", "gap"]
+    return pd.DataFrame(rows, columns=[*columns, "planning_ms", "note"])
+
+
+def _scheme_rows(
+    experiment: Experiment, scheme: Scheme, methods: Sequence[str], bound_time_s: float
+) -> list[dict[str, Any]]:
+    scenario = experiment.loaded.scenario
+    allocations = {"scenario": scenario.allocation}
+    radio = scenario.radio.sharing != "tdma" and not experiment.first.site.own_links
+    dedicated = scheme.band == "dedicated" and radio
+    if dedicated:
+        unset = {"subchannels": "greedy", "power": "optimal"}
+        for name in methods:
+            find("plan", name).load()  # so that its import isn't timed
+            allocations[name] = scenario.allocation.model_copy(update={**unset, "method": name})
+    rows = [
+        {"label": scheme.parameters.label, "method": name} | _planned(experiment, scheme, allocation)
+        for name, allocation in allocations.items()
+    ]
+    if dedicated and scheme.predicts == "time":
+        kind, reference_s = _reference(experiment, scheme, bound_time_s)
+        for row in rows:
+            row |= {"reference": kind, "reference_s": reference_s}
+            row["gap"] = row.get("predicted_s", math.nan) / reference_s - 1.0
+    return rows
+
+
+def _planned(experiment: Experiment, scheme: Scheme, allocation: Allocation) -> dict[str, Any]:
+    """Return one allocation's figures, or why there are none."""
+    scenario, speeds = experiment.loaded.scenario, experiment.first.speeds
+    started_s = time.perf_counter()
+    try:
+        found = plan_scheme(
+            scheme,
+            experiment.first.channel.problem,
+            speeds,
+            allocation,
+            scenario.seed,
+            sharing=scenario.radio.sharing,
+            own_links=experiment.first.site.links if experiment.first.site.own_links else None,
+        )
+        found = settled(scheme, found, experiment.first.site)
+    except AllocationError as error:
+        return {"note": str(error)}
+    planning_ms = 1e3 * (time.perf_counter() - started_s)
+    row: dict[str, Any] = {"predicted_s": found.predicted_s, "planning_ms": planning_ms}
+    decided = _own_decisions(scheme, found)
+    if decided:
+        row["note"] = decided
+    if not isinstance(found.cut, int):  # one for each device
+        return row
+    row["cut"] = found.cut or math.nan
+    if found.owner is None or scheme.predicts == "bound":
+        return row
+    return row | _stages(scheme.work(found.cut, speeds), found)
+
+
+def _own_decisions(scheme: Scheme, found: SchemePlan) -> str:
+    """Return what the scheme itself decided, for those that do."""
+    told = ["the time is a lower bound"] if scheme.predicts == "bound" else []
+    if not isinstance(found.cut, int):
+        told.append("cuts " + "|".join(str(cut) for cut in found.cut))
+    if found.shares is not None:
+        told.append("shares of the band " + "|".join(f"{share:.3g}" for share in found.shares))
+    if scheme.server_shares:
+        told.append("shares of the server " + "|".join(f"{share:.3g}" for share in scheme.server_shares))
+    told += [f"{name} {value}" for name, value in scheme.details.items() if isinstance(value, str)]
+    return "; ".join(told)
+
+
+def _stages(work: RoundWork, found: SchemePlan) -> dict[str, float]:
+    """Return the parts of a mean round, which sum to its time."""
+    assert found.owner is not None
+    assert found.psd_w_per_hz is not None
+    rates = link_rates(found.problem, found.owner, found.psd_w_per_hz)
+    first_s = work.before_uplink_s + transfer_s(work.uplink_bits, rates.uplink_bps)
+    second_s = transfer_s(work.downlink_bits, rates.downlink_bps) + work.after_downlink_s
+    without_exchange_s = round_time_s(replace(work, averaging_share=0.0), rates)
+    return {
+        "first_stage_s": float(first_s.max()),
+        "server_s": work.server_s,
+        "broadcast_s": float(transfer_s(work.broadcast_bits, np.asarray(rates.broadcast_bps))),
+        "second_stage_s": float(second_s.max()),
+        "model_exchange_s": round_time_s(work, rates) - without_exchange_s,
+    }
+
+
+def _reference(experiment: Experiment, scheme: Scheme, bound_time_s: float) -> tuple[str, float]:
+    """Return what plans are measured by: the optimum where brute force reaches, a lower bound elsewhere."""
+    scenario = experiment.loaded.scenario
+    cut = fixed_cut(scheme, scenario.allocation, scenario.seed)
+    cuts = scheme.cuts() if cut is None else (cut,)
+    problem = experiment.first.channel.problem
+    works = {j: scheme.work(j, experiment.first.speeds) for j in cuts}
+    try:
+        return "optimum", optimal(problem, works, np.random.default_rng()).predicted_s
+    except AllocationError:
+        return "bound", lower_bound_s(problem, works, time_limit_s=bound_time_s)

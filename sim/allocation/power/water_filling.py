@@ -1,0 +1,176 @@
+"""Each client's least power for a rate: water-filling over its own subchannels, in closed form.
+
+The least power for a rate puts ``p_k = max(0, μ − 1/g_k)`` on each subchannel, with one water level μ per
+client and ``g_k = Gγ_k/σ²``: on each the spectral efficiency is ``log2(μ g_k)``, between 0 and the cap. So
+the rate is piecewise linear in log2 μ, and the power in μ, with the same bends: both are tabulated at the
+bends, once, and inverted by interpolation, which is exact (Boyd, Vandenberghe, "Convex Optimization",
+2004, example 5.2).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...planning_error import AllocationError
+from ...radio.resources import RadioProblem
+
+__all__ = ["WaterFilling"]
+
+LN2 = math.log(2.0)
+
+
+class WaterFilling:
+    """The least powers of all clients for given subchannels.
+
+    A level is ``log2(μ g_best)`` of a client: the spectral efficiency of its best subchannel, where no cap
+    limits it. Counted from there, levels keep full precision far below the noise.
+
+    Parameters
+    ----------
+    problem : the resources
+    owner : [num_subchannels], int
+        The client of each subchannel, from 0; -1 for none.
+
+    Attributes
+    ----------
+    rate_max_bps : [num_clients], float
+        Each client's rate with all of its own power, [bit/s].
+
+    Raises
+    ------
+    AllocationError
+        If a client has no subchannel.
+    """
+
+    def __init__(self, problem: RadioProblem, owner: NDArray[np.intp]) -> None:
+        count = np.bincount(owner[owner >= 0], minlength=problem.num_clients)
+        if not count.all():
+            raise AllocationError(f"client {int(count.argmin())} has no subchannel to send on")
+        self._subchannel_hz, self._num_subchannels = problem.band.subchannel_hz, problem.num_subchannels
+        # One row a client, one column for each of its subchannels, then padding of infinitely bad ones.
+        self._subchannels = np.argsort(owner, kind="stable")[problem.num_subchannels - count.sum() :]
+        clients = owner[self._subchannels]
+        self._cells = (clients, np.arange(len(clients)) - (np.cumsum(count) - count)[clients])
+        self._snr_per_w_per_hz = np.ones((problem.num_clients, count.max()))
+        self._snr_per_w_per_hz[self._cells] = problem.band.snr_per_w_per_hz(
+            problem.gains[clients, self._subchannels]
+        )
+        real = np.zeros(self._snr_per_w_per_hz.shape, dtype=bool)
+        real[self._cells] = True
+        self._best = np.where(real, self._snr_per_w_per_hz, 0.0).max(axis=1)
+        with np.errstate(divide="ignore"):
+            self._offset = np.log2(np.where(real, self._snr_per_w_per_hz, 0.0) / self._best[:, np.newaxis])
+        # No client can pass what all of its power gives on its best subchannel alone: so the table ends.
+        alone = np.log1p(problem.power_max_w * self._best / self._subchannel_hz) / LN2
+        self._cap = np.minimum(alone, problem.band.efficiency_cap_bps_per_hz)[:, np.newaxis]
+        self._tabulate(real)
+        density_w = problem.power_max_w / self._subchannel_hz * self._best  # in units of 1/g_best
+        self.rate_max_bps = self._rates(
+            np.log1p(_interpolate(density_w, self._power_table, np.expm1(self._level_table * LN2))) / LN2
+        )
+
+    def _tabulate(self, real: NDArray[np.bool_]) -> None:
+        """Tabulate level, efficiency and power where a subchannel starts to be used or reaches the cap."""
+        last = (self._cap - np.where(real, self._offset, 0.0)).max(axis=1, keepdims=True)
+        bends = np.concatenate(
+            (np.where(real, -self._offset, last), np.where(real, self._cap - self._offset, last)), axis=1
+        )
+        order = np.argsort(bends, axis=1, kind="stable")
+        change = np.concatenate((np.ones(real.shape, dtype=int), np.full(real.shape, -1)), axis=1)
+        filling = np.cumsum(np.take_along_axis(change, order, axis=1), axis=1)[:, :-1]
+        self._level_table = np.take_along_axis(bends, order, axis=1)  # [num_clients, num_bends]
+        zero = np.zeros((len(bends), 1))
+        self._efficiency_table = np.concatenate(
+            (zero, np.cumsum(filling * np.diff(self._level_table), axis=1)), axis=1
+        )
+        self._power_table = np.concatenate(
+            (zero, np.cumsum(filling * np.diff(np.expm1(self._level_table * LN2)), axis=1)), axis=1
+        )
+
+    def levels(self, rate_bps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the levels of the least powers for the rates, [num_clients], [bit/s/Hz].
+
+        Parameters
+        ----------
+        rate_bps : [num_clients], float
+            Rates, up to ``rate_max_bps``, [bit/s].
+        """
+        efficiency = rate_bps / self._subchannel_hz
+        return _interpolate(efficiency, self._efficiency_table, self._level_table)
+
+    def levels_and_powers_w(
+        self, rate_bps: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return :meth:`levels` and :meth:`powers_w` for the rates, from one look into the tables."""
+        efficiency = rate_bps / self._subchannel_hz
+        rows, upper, share = _cells(efficiency, self._efficiency_table)
+        levels = _between(rows, upper, share, self._level_table)
+        # From a bend on, the power grows by the number of subchannels that fill times 2 to the level.
+        start, end = self._level_table[rows, upper - 1], self._level_table[rows, upper]
+        width = np.expm1((end - start) * LN2)
+        share = np.where(width > 0, np.expm1((levels - start) * LN2) / np.where(width > 0, width, 1.0), 0.0)
+        power_w = _between(rows, upper, share, self._power_table) * self._subchannel_hz / self._best
+        return levels, power_w
+
+    def powers_w(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return each client's power at its level, [num_clients], [W]."""
+        power_w: NDArray[np.float64] = self._subchannel_hz * self._densities(levels).sum(axis=1)
+        return power_w
+
+    def log_levels(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the natural logarithms of the water levels μ, of [W/Hz], [num_clients]."""
+        logarithms: NDArray[np.float64] = LN2 * levels - np.log(self._best)
+        return logarithms
+
+    def marginal_w_per_bps(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what a bit/s more costs each client at its level, [num_clients], [W/(bit/s)]: μ ln 2."""
+        marginal: NDArray[np.float64] = LN2 * np.exp2(levels) / self._best
+        return marginal
+
+    def densities(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the power spectral densities at the levels, [num_subchannels], [W/Hz]; unused: 0."""
+        psd_w_per_hz = np.zeros(self._num_subchannels)
+        psd_w_per_hz[self._subchannels] = self._densities(levels)[self._cells]
+        return psd_w_per_hz
+
+    def _efficiencies(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        efficiencies: NDArray[np.float64] = np.clip(levels[:, np.newaxis] + self._offset, 0.0, self._cap)
+        return efficiencies
+
+    def _rates(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        rates_bps: NDArray[np.float64] = self._subchannel_hz * self._efficiencies(levels).sum(axis=1)
+        return rates_bps
+
+    def _densities(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        psd_w_per_hz: NDArray[np.float64] = np.expm1(self._efficiencies(levels) * LN2)
+        return psd_w_per_hz / self._snr_per_w_per_hz
+
+
+def _interpolate(
+    values: NDArray[np.float64], table: NDArray[np.float64], wanted: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return what a table of one row a client, linear between its columns, gives at one value each."""
+    return _between(*_cells(values, table), wanted)
+
+
+def _cells(
+    values: NDArray[np.float64], table: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """Return each value's row, the column that ends its cell of the table, and its share of the cell."""
+    values = np.minimum(values, table[:, -1])
+    upper = np.clip((table < values[:, np.newaxis]).sum(axis=1), 1, table.shape[1] - 1)
+    rows = np.arange(len(values))
+    start, width = table[rows, upper - 1], table[rows, upper] - table[rows, upper - 1]
+    return rows, upper, np.where(width > 0, (values - start) / np.where(width > 0, width, 1.0), 0.0)
+
+
+def _between(
+    rows: NDArray[np.intp], upper: NDArray[np.intp], share: NDArray[np.float64], table: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return what a table gives at a share of the way through one cell of each row."""
+    below, above = table[rows, upper - 1], table[rows, upper]
+    interpolated: NDArray[np.float64] = below + share * (above - below)
+    return interpolated

@@ -1,0 +1,124 @@
+"""The compute nodes behind the access point as a graph: which wires a message takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+
+from ...scenarios.schema.network import ACCESS_POINT, ComputeNode
+from ...scenarios.schema.network import Network as NetworkSection
+
+__all__ = ["Network", "build_network"]
+
+_READERS: dict[str, Callable[[Path], nx.Graph[str]]] = {".graphml": nx.read_graphml, ".gml": nx.read_gml}
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Compute nodes and wires.
+
+    Attributes
+    ----------
+    nodes : the compute nodes, in the order of the chain
+    graph : networkx.DiGraph
+        ``access-point``, the nodes by name, relays; edges carry ``rate_bps``, [bit/s], and ``delay_s``, [s].
+    """
+
+    nodes: tuple[ComputeNode, ...]
+    graph: nx.DiGraph[str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "route", cache(self.route))  # the same few routes for every mini-batch
+
+    def route(self, start: str, end: str, bits: float) -> tuple[tuple[str, str], ...]:
+        """Return the wires of the quickest route for a message: ``(from, to)`` each, none to itself.
+
+        Every node on the way takes the whole message in before it sends it on.
+
+        Parameters
+        ----------
+        start, end : names in the graph
+        bits : float
+            The message's size, [bit].
+        """
+
+        def time_s(_: str, __: str, wire: dict[str, Any]) -> float:
+            return float(bits / wire["rate_bps"] + wire["delay_s"])
+
+        return tuple(pairwise(nx.shortest_path(self.graph, start, end, weight=time_s)))
+
+    def route_s(self, start: str, end: str, bits: float) -> float:
+        """Return how long a message takes on its route, where no other is on the way, [s]."""
+        wires = (self.graph.edges[wire] for wire in self.route(start, end, bits))
+        return float(sum(bits / wire["rate_bps"] + wire["delay_s"] for wire in wires))
+
+
+def build_network(section: NetworkSection) -> Network:
+    """Return the nodes and wires of a scenario's network section.
+
+    Raises
+    ------
+    ValueError
+        If the file of the graph can't be used, a wire ends nowhere, or a node can't be reached.
+    """
+    nodes = section.expanded()
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from([ACCESS_POINT, *(node.name for node in nodes)])
+    if section.graph is not None:
+        _add_file(graph, section.graph)
+    elif section.wires is not None:
+        for wire in section.wires:
+            _add_wire(graph, *wire.between, wire.rate_bps, wire.delay_s)
+    else:
+        names = [node.name for node in nodes]
+        for ends in [*((ACCESS_POINT, name) for name in names), *pairwise(names)]:
+            _add_wire(graph, *ends, section.wire.rate_bps, section.wire.delay_s)
+    heard, answering = nx.descendants(graph, ACCESS_POINT), nx.ancestors(graph, ACCESS_POINT)
+    lost = [node.name for node in nodes if node.name not in heard]
+    if lost:
+        raise ValueError(f"no wires lead from {ACCESS_POINT} to {', '.join(lost)}")
+    mute = [node.name for node in nodes if node.name not in answering]
+    if mute:
+        raise ValueError(f"no wires lead from {', '.join(mute)} back to {ACCESS_POINT}")
+    return Network(nodes, graph)
+
+
+def _add_wire(graph: nx.DiGraph[str], one: str, other: str, rate_bps: float, delay_s: float) -> None:
+    for ends in ((one, other), (other, one)):
+        _add_direction(graph, *ends, rate_bps, delay_s)
+
+
+def _add_direction(graph: nx.DiGraph[str], start: str, end: str, rate_bps: float, delay_s: float) -> None:
+    if graph.has_edge(start, end):
+        raise ValueError(f"more than one wire leads from {start} to {end}; give one")
+    graph.add_edge(start, end, rate_bps=float(rate_bps), delay_s=float(delay_s))
+
+
+def _add_file(graph: nx.DiGraph[str], path: Path) -> None:
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ValueError(f"graph: {path} must be a .graphml or a .gml file")
+    try:
+        read = reader(path)
+    except (OSError, nx.NetworkXException, ValueError, SyntaxError) as error:
+        raise ValueError(f"graph: cannot read {path}: {error}") from None
+    for one, other, wire in read.edges(data=True):
+        try:
+            rate_bps, delay_s = float(wire["rate_bps"]), float(wire.get("delay_s", 0.0))
+        except (KeyError, TypeError, ValueError):
+            rate_bps = delay_s = math.nan
+        if not (0 < rate_bps < math.inf and 0 <= delay_s < math.inf):
+            raise ValueError(
+                f"graph: {path}: the edge {one} – {other} needs rate_bps greater than 0 and delay_s of 0 or"
+                " more"
+            )
+        directions = [(one, other)] if read.is_directed() else [(one, other), (other, one)]
+        for ends in directions:
+            _add_direction(graph, str(ends[0]), str(ends[1]), rate_bps, delay_s)

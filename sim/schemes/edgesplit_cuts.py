@@ -1,0 +1,139 @@
+"""What EdgeSplit and ESFL take, and how it chooses the devices' cuts and shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, Tag
+
+from ...scenarios.schema.fields import NAME_OR_LIST, PositiveInt
+from ...scenarios.schema.registered import SchemeParameters
+from ..allocation.shares.problem import SharePlan, ShareProblem
+from ..allocation.shares.solvers import alternating, best_shares, brute_force, common_cut, equal_shares, joint
+from ..planning_error import AllocationError
+from ..radio.units import mib_text
+
+__all__ = ["SharesParameters", "check_device_memory", "chosen_plan"]
+
+Array = NDArray[np.float64]
+
+METHODS: dict[str, Callable[[ShareProblem], SharePlan]] = {
+    "alternating": alternating,
+    "joint": joint,
+    "brute_force": brute_force,
+}
+
+
+class SharesParameters(SchemeParameters):
+    """A cut for each device and shares of one resource, by the paper's method, in part, or given."""
+
+    cuts: Annotated[
+        Annotated[Literal["each", "common"], Tag("name")]
+        | Annotated[tuple[PositiveInt, ...], Field(min_length=1), Tag("list")],
+        NAME_OR_LIST,
+    ] = Field(default="each", description="each device its best cut, one for all, or the cuts themselves")
+    shares: Literal["optimal", "equal"] = Field(default="optimal", description="of the shared resource")
+    method: Literal["alternating", "joint", "brute_force"] = Field(
+        default="alternating",
+        description="for the best cuts and shares: the paper's, in turns; exact; or all combinations",
+    )
+    local_steps: PositiveInt = Field(default=1, description="mini-batches of each device in a round")
+
+    def default_label(self) -> str:
+        """Return the name with what is not the default."""
+        parts = [self.name]
+        if self.cuts == "common":
+            parts.append("common cut")
+        elif self.cuts != "each":
+            parts.append("cuts " + "|".join(str(cut) for cut in self.cuts))
+        if self.shares == "equal":
+            parts.append("equal shares")
+        if self.method != "alternating":
+            parts.append(self.method.replace("_", " "))
+        if self.local_steps > 1:
+            parts.append(f"E={self.local_steps}")
+        return " ".join(parts)
+
+
+def check_device_memory(name: str, needed_bits: Array, memory_bits: Array) -> None:
+    """Check that each device has a cut that fits into its memory.
+
+    Parameters
+    ----------
+    name : of the scheme
+    needed_bits : [num_cuts], float
+        By cut, [bit].
+    memory_bits : [num_devices], float
+        What the devices have, [bit].
+
+    Raises
+    ------
+    AllocationError
+    """
+    short = np.flatnonzero(memory_bits < needed_bits.min())
+    if short.size:
+        raise AllocationError(
+            f"{name} needs {mib_text(needed_bits.min())} on a device at the"
+            f" least; device {short[0]} has {mib_text(memory_bits[short[0]])}",
+            ("devices", "memory_mib"),
+        )
+
+
+def chosen_plan(
+    given: SharesParameters, problem: ShareProblem, needed_bits: Array, memory_bits: Array
+) -> SharePlan:
+    """Return the cuts and shares that the parameters ask for.
+
+    Parameters
+    ----------
+    given : the scheme's parameters
+    problem : times by device and cut, the first column for a cut after the first unit
+    needed_bits : [num_cuts], float
+        A device's part in memory, [bit].
+    memory_bits : [num_devices], float
+        What the devices have, [bit].
+
+    Raises
+    ------
+    AllocationError
+        If cuts that are given one a device are not one each, or don't fit; if the method finds none.
+    """
+    if given.cuts == "common":
+        return common_cut(problem, equal_shares=given.shares == "equal")
+    if given.cuts != "each":
+        _check_cuts(given.name, given.cuts, problem, needed_bits, memory_bits)
+        return _with_cuts(problem, given.cuts, equal=given.shares == "equal")
+    if given.shares == "equal":
+        return equal_shares(problem)
+    return METHODS[given.method](problem)
+
+
+def _check_cuts(
+    name: str, cuts: tuple[int, ...], problem: ShareProblem, needed_bits: Array, memory_bits: Array
+) -> None:
+    if len(cuts) != problem.num_devices or max(cuts) > problem.num_cuts:
+        raise AllocationError(
+            f"{name}: cuts must be {problem.num_devices} numbers from 1 to {problem.num_cuts}, one a device;"
+            f" they are {', '.join(str(cut) for cut in cuts)}",
+            ("schemes",),
+        )
+    for i, cut in enumerate(cuts):
+        if not problem.allowed[i, cut - 1]:
+            needed, had = mib_text(needed_bits[cut - 1]), mib_text(memory_bits[i])
+            raise AllocationError(
+                f"{name}: cut {cut} needs {needed} on device {i}, which has {had}", ("schemes",)
+            )
+
+
+def _with_cuts(problem: ShareProblem, cuts: tuple[int, ...], *, equal: bool) -> SharePlan:
+    choice, rows = np.array(cuts, dtype=np.intp) - 1, np.arange(problem.num_devices)
+    fixed_s, shared_s = problem.fixed_s[rows, choice], problem.shared_s[rows, choice]
+    if equal:
+        shares = np.full(problem.num_devices, 1.0 / problem.num_devices)
+        time_s = float((fixed_s + shared_s / shares).max())
+    else:
+        shares, time_s = best_shares(fixed_s, shared_s)
+    return SharePlan(choice, shares, time_s, (time_s,))

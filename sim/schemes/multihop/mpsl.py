@@ -1,0 +1,147 @@
+"""MP-SL: multihop parallel split learning over a chain of compute nodes.
+
+Tirana et al., "MP-SL: Multihop Parallel Split Learning" (arXiv 2402.00208); the formula of an epoch's time is
+that of "Estimating the Training Time in Single- and Multi-Hop Split Federated Learning" (EdgeSys 2025).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field, Tag
+
+from ....scenarios.schema.fields import NAME_OR_LIST, PositiveInt
+from ...allocation.placement import PlacementProblem, place
+from ...costs.layer_costs import LayerWork
+from ...links.link_rates import Links
+from ...links.wired_network import Network
+from ...planning_error import AllocationError
+from ...radio.units import BITS_PER_MIB, mib_text
+from ..base import Job
+from ..deployment import Site
+from .epoch import HopScheme
+from .structure import HopArrangement, HopParameters
+
+__all__ = ["MPSL", "MpslParameters", "capacity_bits", "layer_memory_bits"]
+
+
+class MpslParameters(HopParameters):
+    """MP-SL: which units each node of the chain holds."""
+
+    placement: Annotated[
+        Annotated[Literal["stage_sum", "slowest"], Tag("name")]
+        | Annotated[tuple[PositiveInt, ...], Field(min_length=1), Tag("list")],
+        NAME_OR_LIST,
+    ] = Field(
+        default="stage_sum",
+        description="least longest forward plus longest backward pass (the paper's), least slowest node,"
+        " or the number of units up to the end of each node's part but the last",
+    )
+
+    def default_label(self) -> str:
+        """Return the name, with a placement that is not the paper's."""
+        if self.placement == "stage_sum":
+            return self.name
+        given = (
+            self.placement if self.placement == "slowest" else "|".join(str(end) for end in self.placement)
+        )
+        return f"{self.name} {given}"
+
+
+class MPSL(HopScheme):
+    """Every owner's mini-batches go through all nodes of the chain."""
+
+    def __init__(self, parameters: MpslParameters, job: Job) -> None:
+        super().__init__(parameters, job)
+        self._placement = parameters.placement
+
+    def place(self, site: Site, network: Network, nodes: LayerWork) -> None:
+        """Give each node a stretch of units: the best of all, or as given."""
+        left, count = self._head - self._first, len(network.nodes)
+        if left < count:
+            raise AllocationError(
+                f"mpsl: {count} nodes need a unit each; the owners' parts leave {left}", ("network", "nodes")
+            )
+        units = slice(self._first, self._head)
+        memory = layer_memory_bits(self)
+        problem = PlacementProblem(
+            nodes.forward_s[:, units],
+            nodes.backward_s[:, units],
+            memory[units],
+            self.job.clients,
+            capacity_bits(network),
+        )
+        if isinstance(self._placement, str):
+            try:
+                found = place(problem, self._placement)
+            except AllocationError as error:
+                text = f"mpsl, whose layer 0 is unit {self._first + 1}: {error}"
+                raise AllocationError(text, ("network", "nodes")) from None
+            bounds = tuple(self._first + bound for bound in found.bounds)
+        else:
+            bounds = self._given(network, problem)
+        path = tuple(
+            self.leg(node.name, nodes.part(number, first, end), float(nodes.s_per_flop[number]), first, end)
+            for number, (node, (first, end)) in enumerate(zip(network.nodes, pairwise(bounds), strict=True))
+        )
+        self.paths = [path] * self.job.clients
+
+    def _given(self, network: Network, problem: PlacementProblem) -> tuple[int, ...]:
+        """Return the user's own bounds, checked against the model and the nodes' memory."""
+        assert not isinstance(self._placement, str)
+        bounds = (self._first, *self._placement, self._head)
+        count = len(network.nodes)
+        if len(bounds) != count + 1 or any(first >= end for first, end in pairwise(bounds)):
+            raise AllocationError(
+                f"mpsl: placement must be {count - 1} rising numbers from {self._first + 1} to"
+                f" {self._head - 1}, one between each two of the {count} nodes; it is"
+                f" {list(self._placement)}",
+                ("schemes",),
+            )
+        for node, (first, end) in zip(network.nodes, pairwise(bounds), strict=True):
+            stretch = problem.memory_bits[first - self._first : end - self._first]
+            needed_bits = self.job.clients * float(stretch.sum())
+            if node.memory_mib is not None and needed_bits > node.memory_mib * BITS_PER_MIB:
+                has = mib_text(node.memory_mib * BITS_PER_MIB)
+                raise AllocationError(
+                    f"mpsl: units {first + 1} to {end} of {self.job.clients} owners need"
+                    f" {mib_text(needed_bits)} on {node.name}, which has {has}",
+                    ("network", "nodes"),
+                )
+        return bounds
+
+    def settle(self, links: Links, site: Site) -> float:
+        """Return the bound on a round's time; note the paper's estimate beside it."""
+        self.details = {
+            "placement": "|".join(str(end) for end in (self._first, *(leg.end for leg in self.paths[0]))),
+            "pipe_full_s": max(self.busy_s().values()),
+            "formula_s": self.formula_s(links, site),
+        }
+        return super().settle(links, site)
+
+    def formula_s(self, links: Links, site: Site) -> float:
+        """Return the authors' estimate of an epoch, without the exchange of models, [s].
+
+        ``T_all = start + Σ_p(tf_p + tb_p) + (rBK − 1)(L_fwd + L_back) + end`` (EdgeSys 2025); start and end
+        are the owners' means of what they and their links take of a mini-batch.
+        """
+        path = self.paths[0]
+        ends_s = sum(sum(of_owner) for of_owner in self.owners_s(links, site)) / self.job.clients
+        one_s = sum(leg.forward_s + leg.backward_s for leg in path)
+        stage_sum_s = max(leg.forward_s for leg in path) + max(leg.backward_s for leg in path)
+        return ends_s + one_s + (self.steps * self.job.clients - 1) * stage_sum_s
+
+
+def layer_memory_bits(scheme: HopArrangement) -> Any:
+    """Return what each unit of one owner's model needs on a node, [num_units], [bit]."""
+    units = scheme.job.units
+    return units.parameter_bits + scheme.job.batch_size * units.activation_bits
+
+
+def capacity_bits(network: Network) -> Any:
+    """Return the nodes' memories, infinite without a limit, [num_nodes], [bit]."""
+    return np.array(
+        [np.inf if node.memory_mib is None else node.memory_mib * BITS_PER_MIB for node in network.nodes]
+    )

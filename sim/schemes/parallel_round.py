@@ -1,0 +1,143 @@
+"""The round that parallel split learning, EPSL and SplitFed share, behind a barrier or in a queue."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import lru_cache
+from typing import Any, Protocol, TypeAlias
+
+from simpy import Event
+
+from ...scenarios.schema.registered import SchemeParameters
+from ..costs.stages import Stages
+from ..nodes.node import Device
+from ..timeline.phases import (
+    BROADCAST,
+    CLIENT_BACKWARD,
+    CLIENT_FORWARD,
+    DOWNLINK,
+    MODEL_UPLOAD,
+    SERVER_BACKWARD,
+    SERVER_FORWARD,
+    UPLINK,
+)
+from ..world.batched_activities import Stint
+from ..world.world import World
+from .base import Job, Scheme
+
+__all__ = ["ParallelSplit", "SplitLearner"]
+
+Steps: TypeAlias = Generator[Event, Any, tuple[int, ...]]
+
+
+class SplitLearner(Protocol):
+    """The steps that the learner of a parallel split scheme offers, in a round's order."""
+
+    def client_forward(self, clients: tuple[int, ...], number: int) -> None:
+        """Run the forward pass of these clients' parts on their mini-batches of this round."""
+
+    def server_step(self, merged: int, number: int) -> None:
+        """Train the server's part on the smashed data, with ``merged`` aggregated slots."""
+
+    def client_step(self) -> None:
+        """Back-propagate the cut layer's gradients through the clients' parts, and update them."""
+
+
+class ParallelSplit(Scheme):
+    """Clients go forward side by side, the server trains on their smashed data, gradients come back."""
+
+    compresses = frozenset({"pruning", "dropout", "activations", "gradients"})
+    all_rows_back = False
+
+    def __init__(self, parameters: SchemeParameters, job: Job) -> None:
+        super().__init__(parameters, job)
+        self._stages = lru_cache(maxsize=None)(self._stages_at)  # every round asks for the same few
+
+    def stages(self, clients: int, merged: int = 0) -> Stages:
+        """Return the stages of a round with so many participants at the planned cut."""
+        return self._stages(self.cut, clients, merged, self.pruned)
+
+    def _stages_at(self, cut: int, clients: int, merged: int, pruned: bool) -> Stages:
+        return self.job.stages(cut, clients, merged=merged, all_rows_back=self.all_rows_back, pruned=pruned)
+
+    def split_round(
+        self, world: World, learner: SplitLearner | None, number: int, merged: int, *, upload_model: bool
+    ) -> Steps:
+        """Run a round up to the last client's end, and return who took part.
+
+        Parameters
+        ----------
+        merged : int
+            Aggregated slots of this round, n_a.
+        upload_model : bool
+            Each client sends its model after its step, for averaging.
+        """
+        discipline = self._in_queue if world.service == "arrival" else self._behind_barrier
+        return (yield from discipline(world, learner, number, merged, upload_model))
+
+    def _behind_barrier(
+        self, world: World, learner: SplitLearner | None, number: int, merged: int, upload_model: bool
+    ) -> Steps:
+        one = self.stages(1, merged)
+
+        forward = ((CLIENT_FORWARD, one.client_forward_flops), (UPLINK, one.uplink_bits))
+        backward: Stint = ((DOWNLINK, one.downlink_bits), (CLIENT_BACKWARD, one.client_backward_flops))
+        if upload_model:
+            backward = (*backward, (MODEL_UPLOAD, one.model_bits))
+
+        in_time: tuple[int, ...] = yield world.start(forward, world.clients, self.job.deadline_s).in_time
+        if not in_time:
+            return in_time
+        if learner:
+            learner.client_forward(in_time, number)
+        together = self.stages(len(in_time), merged)
+        yield world.server.compute(SERVER_FORWARD, together.all_forward_flops)
+        yield world.server.compute(SERVER_BACKWARD, together.all_backward_flops)
+        if learner:
+            learner.server_step(merged, number)
+        yield world.server.broadcast(BROADCAST, together.broadcast_bits, in_time)
+        yield world.start(backward, in_time).finished
+        if learner:
+            learner.client_step()
+        return in_time
+
+    def _in_queue(
+        self, world: World, learner: SplitLearner | None, number: int, merged: int, upload_model: bool
+    ) -> Steps:
+        """Serve each client as its data arrive; merged slots wait for all (docs/model.md section 3.2)."""
+        one = self.stages(1, merged)
+        aggregated = world.env.event()
+
+        def turn(device: Device) -> Generator[Event, Any, None]:
+            yield device.compute(CLIENT_FORWARD, one.client_forward_flops)
+            yield device.uplink(UPLINK, one.uplink_bits)
+            call.arrive(device.client)
+            job = ((SERVER_FORWARD, one.server_forward_flops), (SERVER_BACKWARD, one.own_backward_flops))
+            yield world.server.serve(job, device.client)
+            if one.downlink_bits:
+                yield device.downlink(DOWNLINK, one.downlink_bits)
+            if merged:
+                yield aggregated
+            yield device.compute(CLIENT_BACKWARD, one.client_backward_flops)
+            if upload_model:
+                yield device.uplink(MODEL_UPLOAD, one.model_bits)
+
+        call = world.start(turn, world.clients, self.job.deadline_s)
+        in_time: tuple[int, ...] = yield call.in_time
+        if not in_time:
+            return in_time
+        if learner:
+            learner.client_forward(in_time, number)
+            learner.server_step(merged, number)
+        if merged:
+            together = self.stages(len(in_time), merged)
+            yield world.server.compute(SERVER_BACKWARD, together.merged_backward_flops)
+            # The broadcast takes the whole band, so it waits for the clients' own downlinks.
+            if one.downlink_bits:
+                yield world.received(in_time)
+            yield world.server.broadcast(BROADCAST, one.broadcast_bits, in_time)
+            aggregated.succeed()
+        yield call.finished
+        if learner:
+            learner.client_step()
+        return in_time

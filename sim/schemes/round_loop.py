@@ -1,0 +1,138 @@
+"""A scheme's run, round after round, until a stop is reached."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ...scenarios.schema.scenario import Stop
+from ..world.world import World
+from .base import Outcome, Scheme
+from .mask_renewal import MaskRenewal
+
+__all__ = ["Accuracy", "Progress", "RoundResult", "rounds"]
+
+
+class Accuracy(Protocol):
+    """What an evaluation says; the learner's own class has more."""
+
+    @property
+    def per_client(self) -> tuple[float, ...]:
+        """Accuracy of each client's model, from 0 to 1."""
+
+    @property
+    def averaged(self) -> float:
+        """Accuracy with the averaged client part."""
+
+    @property
+    def mean(self) -> float:
+        """Mean over the clients."""
+
+    @property
+    def validation(self) -> float | None:
+        """Mean over the clients on the validation set; None without one."""
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """One finished round.
+
+    Attributes
+    ----------
+    number : int
+        From 1.
+    end_s : float
+        The simulated clock at its end, [s].
+    outcome : who took part
+    train_loss : float
+        NaN where nothing was trained.
+    accuracy : of the evaluation at the end of the round, None where none was due
+    is_last : bool
+        Whether the run ends with it.
+    """
+
+    number: int
+    end_s: float
+    outcome: Outcome
+    train_loss: float
+    accuracy: Accuracy | None
+    is_last: bool
+
+
+@dataclass
+class Progress:
+    """How far the rounds of a run have come, besides what the world and the learner know.
+
+    Attributes
+    ----------
+    finished : int
+        Number of finished rounds.
+    masks_due : int
+        The round from which on masks are to be renewed.
+    """
+
+    finished: int = 0
+    masks_due: int = 1
+
+
+def rounds(
+    scheme: Scheme,
+    world: World,
+    learner: Any,
+    stop: Stop,
+    evaluate_every: int,
+    before_round: Callable[[World, int], None] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[RoundResult]:
+    """Run rounds and yield each as it finishes; the last one is always evaluated.
+
+    It also ends when no client is left in the run.
+
+    Parameters
+    ----------
+    learner : the scheme's learner, or None for the timeline alone
+    stop : the first of its limits that is reached ends the run
+    evaluate_every : int
+        Rounds between two evaluations.
+    before_round : called with the world and the number of each round before it starts
+    progress : what to go on from, kept up to date; the beginning by default
+    """
+    progress = progress or Progress()
+    compression = scheme.job.compression
+    renewal = None
+    if compression is not None and compression.renew_every is not None:
+        renewal = MaskRenewal(scheme, compression.renew_every)
+        renewal.due = progress.masks_due
+    runs: Scheme | MaskRenewal = renewal or scheme
+    while True:
+        number = progress.finished + 1
+        world.record.round = number
+        if before_round is not None:
+            before_round(world, number)
+        process = world.env.process(runs.round(world, learner, number))
+        outcome = world.env.run(until=process)
+        if not isinstance(outcome, Outcome):
+            raise TypeError(f"{type(scheme).__name__}.round returned {outcome!r}, not an Outcome")
+        if away := world.crew.on_stints():
+            raise RuntimeError(
+                f"{type(scheme).__name__}.round has ended while clients {sorted(away)} do a stint:"
+                " it must wait for their call"
+            )
+        now_s = float(world.env.now)
+        last = number == stop.rounds or (stop.time_s is not None and now_s >= stop.time_s)
+        last = last or world.deserted
+        train_loss, accuracy = math.nan, None
+        if learner is not None:
+            if outcome.participants:
+                train_loss = float(learner.train_loss)
+            if last or number % evaluate_every == 0:
+                accuracy = learner.evaluate() if world.drawn is None else learner.evaluate(world.drawn)
+                last = last or (stop.accuracy is not None and accuracy.mean >= stop.accuracy)
+        progress.finished = number
+        if renewal is not None:
+            progress.masks_due = renewal.due
+        yield RoundResult(number, now_s, outcome, train_loss, accuracy, last)
+        if last:
+            return

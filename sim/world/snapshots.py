@@ -1,0 +1,56 @@
+"""The state of a world between two rounds: taken from one, given to another."""
+
+from __future__ import annotations
+
+from ..links.medium_access import Turns
+from .world import World
+from .world_state import WorldState
+
+__all__ = ["UnfinishedError", "go_on_from", "state_of"]
+
+
+class UnfinishedError(Exception):
+    """A world whose state can't be taken, since something in it goes on."""
+
+
+def state_of(world: World) -> WorldState:
+    """Return the state between two rounds, from which a new world goes on as this one would.
+
+    Raises
+    ------
+    UnfinishedError
+        If something goes on that a state can't hold.
+    """
+    busy, media = [world.devices[client].name for client in world.crew.busy()], world.media or ()
+    if busy or world.first_open_row < len(world.record) or any(m.open_rows for m in media):
+        raise UnfinishedError(
+            "the round has ended while clients were not done"
+            + (f" ({', '.join(busy[:3])}{', …' if len(busy) > 3 else ''})" if busy else "")
+        )
+    return WorldState(
+        now_s=float(world.env.now),
+        record=world.record.state(),
+        waiting=world.crew.waiting(),
+        clients=world.clients,
+        left_at_s=dict(world.left_at_s),
+        free_at_s={n.name: [lane.free_at_s for lane in n.lanes.values()] for n in world.nodes},
+        charges_j={client: device.charge_j for client, device in world.devices.items()},
+        server_shares=[node.share for node in world.server_shares],
+        turns=[m.sharing.turn if isinstance(m.sharing, Turns) else None for m in media],
+        memories={name: node.memory.state() for name, node in world.compute_nodes.items()},
+    )
+
+
+def go_on_from(world: World, state: WorldState) -> None:
+    """Bring a new world, made with this state's clock, record, devices and shares, to where it was."""
+    world.clients, world.left_at_s = state.clients, dict(state.left_at_s)
+    for node in world.nodes:
+        for lane, free_at_s in zip(node.lanes.values(), state.free_at_s[node.name], strict=True):
+            lane.free_at_s = free_at_s
+    for client, charge_j in state.charges_j.items():
+        world.devices[client].charge_j = charge_j
+    for medium, turn in zip(world.media or (), state.turns, strict=True):
+        if isinstance(medium.sharing, Turns) and turn is not None:
+            medium.sharing.turn = turn
+    for name, memory in state.memories.items():
+        world.compute_nodes[name].memory.go_on_from(memory)
