@@ -15,7 +15,7 @@ import simpy
 from measuring import Figure, interleaved, ratios, show
 
 from cutlayer.experiments.preparation import Experiment, prepare
-from cutlayer.experiments.process_guards import kept_objects
+from cutlayer.experiments.process_guards import frozen_gc
 from cutlayer.experiments.world_setup import make_world
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.scenarios.schema.scenario import Stop
@@ -41,7 +41,7 @@ def timeline_rate(experiment: Experiment, count: int) -> float:
     """Return the recorded intervals a second of processor time, of the event loop alone."""
     ((scheme, plan),) = experiment.schemes
     world, _ = make_world(experiment, scheme, plan)
-    with kept_objects():
+    with frozen_gc():
         start_s = time.process_time()
         for _ in rounds(scheme, world, None, Stop(rounds=count), 1):
             pass
@@ -58,7 +58,7 @@ def timeout_rate() -> float:
 
     for device in range(DEVICES):
         env.process(wait(1.0 + device / DEVICES))
-    with kept_objects():
+    with frozen_gc():
         start_s = time.process_time()
         env.run()
         return DEVICES * TIMEOUTS_EACH / (time.process_time() - start_s)

@@ -19,7 +19,7 @@ from cutlayer.sim.allocation.joint.bcd import bcd
 from cutlayer.sim.allocation.joint.brute_force import optimal
 from cutlayer.sim.allocation.joint.milp_bound import lower_bound_s
 from cutlayer.sim.allocation.problem import RoundWork
-from cutlayer.sim.radio.resources import RadioProblem
+from cutlayer.sim.radio.resources import RadioResources
 
 __all__ = ["figures"]
 
@@ -29,7 +29,7 @@ SCHEMES = ("psl", "epsl φ=1", "sfl")
 SMALL = (3, 7)
 INSTANCES = 40
 
-Instance = tuple[RadioProblem, Mapping[int, RoundWork]]
+Instance = tuple[RadioResources, Mapping[int, RoundWork]]
 
 
 def instances(
@@ -66,7 +66,7 @@ def large() -> list[Figure]:
     return found
 
 
-def plan_time_s(problem: RadioProblem, works: Mapping[int, RoundWork]) -> float:
+def plan_time_s(problem: RadioResources, works: Mapping[int, RoundWork]) -> float:
     """Return the time of one plan."""
     return timed(lambda: bcd(problem, works, np.random.default_rng(0)))
 

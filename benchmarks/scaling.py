@@ -27,7 +27,7 @@ from typing import TypeAlias
 import numpy as np
 from events import timeout_rate
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Drawing
+from matplotlib.figure import Figure as SampledClients
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from measuring import Figure, interleaved, show, timed
 
@@ -35,7 +35,7 @@ from cutlayer.analysis.figures.curve_styles import curve_indices, curve_style
 from cutlayer.analysis.figures.style import LABEL_PT, SMALL_PT, WIDTH_IN, plain_axes, save_figure
 from cutlayer.experiments.preparation import Experiment, prepare
 from cutlayer.experiments.runner import run_loaded
-from cutlayer.scenarios.loading.loader import Loaded, load_scenario
+from cutlayer.scenarios.loading.loader import LoadedScenario, load_scenario
 
 __all__ = ["figures"]
 
@@ -87,7 +87,7 @@ class Line:
         return Figure(f"scaling: {span}, {self.what}: slope", self.slopes, "", self.target)
 
 
-def loaded(*overrides: str, schemes: Sequence[str] | None = ("psl",)) -> Loaded:
+def loaded(*overrides: str, schemes: Sequence[str] | None = ("psl",)) -> LoadedScenario:
     """Return a scenario without learning."""
     return load_scenario("timeline_only", (NARROW, *overrides), schemes=schemes)
 
@@ -97,7 +97,7 @@ def run_s(experiment: Experiment) -> float:
     return timed(lambda: run_loaded(experiment))
 
 
-def plan_s(scenario: Loaded) -> float:
+def plan_s(scenario: LoadedScenario) -> float:
     """Return the time in which a run is made ready."""
     return timed(lambda: prepare(scenario))
 
@@ -219,7 +219,7 @@ def rounds() -> list[Line]:
 def schemes() -> list[Line]:
     """Return how runs and plans grow with schemes that differ in φ alone."""
 
-    def given(count: int, allocation: str) -> Loaded:
+    def given(count: int, allocation: str) -> LoadedScenario:
         epsl = ", ".join(f"{{name: epsl, phi: {(i + 1) / count:g}}}" for i in range(count))
         held = ("devices.count=30", "radio.subchannels=300", "stop.rounds=100")
         return loaded(*held, f"schemes=[{epsl}]", allocation, schemes=None)
@@ -241,9 +241,9 @@ HELD = {
 }
 
 
-def drawn(lines: Sequence[Line]) -> Drawing:
+def drawn(lines: Sequence[Line]) -> SampledClients:
     """Return the figure: cost over size, log-log, a panel for each variable."""
-    figure = Drawing(figsize=(WIDTH_IN, 7.0), layout="constrained")
+    figure = SampledClients(figsize=(WIDTH_IN, 7.0), layout="constrained")
     looks = list(dict.fromkeys(each.look for each in lines))
     style = dict(zip(looks, curve_indices(looks), strict=True))
     for axes, (variable, held) in zip(figure.subplots(2, 2).flat, HELD.items(), strict=True):

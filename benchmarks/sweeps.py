@@ -17,7 +17,7 @@ from pathlib import Path
 from measuring import Figure, interleaved, ratios, show
 
 from cutlayer.api import run
-from cutlayer.experiments.sweep.sweep import Sweeping
+from cutlayer.experiments.sweep.sweep import SweepRun
 
 __all__ = ["figures"]
 
@@ -46,7 +46,7 @@ def sweep_s(jobs: int, points: int, *overrides: str) -> float:
         scenario = Path(folder, "benchmark.yaml")
         scenario.write_text(SCENARIO)
         seeds = f"sweep.seeds={points}"
-        sweeping = Sweeping(scenario, out=Path(folder, "out"), jobs=jobs, overrides=[seeds, *overrides])
+        sweeping = SweepRun(scenario, out=Path(folder, "out"), jobs=jobs, overrides=[seeds, *overrides])
         began_s = time.perf_counter()
         result = sweeping.run()
         taken_s = time.perf_counter() - began_s

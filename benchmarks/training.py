@@ -18,7 +18,7 @@ from plain_loops import LOOPS, PlainLoop, Task
 from torch import Tensor
 
 from cutlayer.experiments.preparation import Experiment, prepare
-from cutlayer.experiments.process_guards import kept_objects
+from cutlayer.experiments.process_guards import frozen_gc
 from cutlayer.experiments.world_setup import make_world, scheme_learner
 from cutlayer.models.data.partition import split
 from cutlayer.models.learning.base import Learner
@@ -95,12 +95,12 @@ def overhead(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> Figure
     def inside() -> float:
         learner = last["learner"] = scheme_learner(experiment, scheme)
         world, _ = make_world(experiment, scheme, plan)
-        with kept_objects():
+        with frozen_gc():
             return timed(lambda: simulated(world, scheme, learner))
 
     def plain() -> float:
         loop = last["plain"] = LOOPS[scheme.parameters.name](task)
-        with kept_objects():
+        with frozen_gc():
             return timed(loop.train)
 
     simulator_s, plain_s = interleaved(REPEATS, inside, plain)

@@ -15,7 +15,7 @@ from cutlayer.analysis.results.sweep_folder import SweepResult, load_runs
 from cutlayer.experiments.folder_locks import run_lock
 from cutlayer.experiments.preparation import prepare
 from cutlayer.experiments.runner import checked_place, run_loaded, save_finished
-from cutlayer.experiments.sweep.sweep import Sweeping
+from cutlayer.experiments.sweep.sweep import SweepRun
 from cutlayer.scenarios.loading.loader import load_scenario
 
 __all__ = ["compare", "load", "run", "sweep"]
@@ -137,7 +137,7 @@ def sweep(
     SweepStoppedError
         If the folder can't be written any more, or all workers are lost; what is finished is kept.
     """
-    sweeping = Sweeping(
+    sweeping = SweepRun(
         scenario, out=out, overrides=overrides, jobs=jobs, allow_imports=allow_imports, scheduler=scheduler
     )
     result = sweeping.run(retry_failed=retry_failed, mix_versions=mix_versions)

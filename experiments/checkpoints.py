@@ -21,20 +21,27 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 from ..analysis.results.atomic_files import RunFolderError, write_whole
 from ..scenarios.errors import ScenarioError
 from ..scenarios.loading.differences import differences
-from ..scenarios.loading.loader import Loaded, scenario_yaml
+from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from ..scenarios.loading.referenced_files import content_digest, named_files
 from ..sim.schemes.planning.plan import SchemePlan
-from ..sim.schemes.planning.sampled_clients import Drawn, Given
-from ..sim.schemes.round_loop import Progress
+from ..sim.schemes.planning.sampled_clients import DevicePlan, SampledClientsState
+from ..sim.schemes.round_loop import RoundCursor
 from ..sim.timeline.interval_record import Rows, read_rows
-from ..sim.world.world_state import WorldState
+from ..sim.world.world_state import WorldSnapshot
 from .provenance import versions
 from .round_log import LearntRounds, LearntState
 
 if TYPE_CHECKING:  # a timeline alone does without torch
     from ..models.learning.samples.client_data import ClientData
 
-__all__ = ["CheckpointError", "Checkpoints", "News", "SchemeCheckpoints", "Stopped", "checkpoint_place"]
+__all__ = [
+    "CheckpointError",
+    "CheckpointIncrement",
+    "Checkpoints",
+    "SchemeCheckpoint",
+    "SchemeCheckpoints",
+    "checkpoint_place",
+]
 
 _MOST_TOLD = 3
 """Keys in which another run differs that its refusal names."""
@@ -45,7 +52,7 @@ class CheckpointError(Exception):
 
 
 @dataclass(frozen=True)
-class Stopped:
+class SchemeCheckpoint:
     """A scheme's run between two rounds.
 
     Attributes
@@ -60,17 +67,17 @@ class Stopped:
     drawn : whose plan it is, where each round's clients are drawn
     """
 
-    world: WorldState
+    world: WorldSnapshot
     learner: bytes | None
     plan: SchemePlan
     plans: int
-    progress: Progress
+    progress: RoundCursor
     learnt: LearntState
-    drawn: Drawn | None = None
+    drawn: SampledClientsState | None = None
 
 
 @dataclass(frozen=True)
-class News:
+class CheckpointIncrement:
     """What rounds have added since the checkpoint before.
 
     Attributes
@@ -82,7 +89,7 @@ class News:
 
     rounds: LearntRounds
     changes: dict[str, array[float]]
-    given: dict[int, Given]
+    given: dict[int, DevicePlan]
 
 
 class Checkpoints:
@@ -106,7 +113,7 @@ class Checkpoints:
         If there are some of another run, of other versions, or of files that have changed.
     """
 
-    def __init__(self, folder: Path, every: int, loaded: Loaded) -> None:
+    def __init__(self, folder: Path, every: int, loaded: LoadedScenario) -> None:
         self.place = checkpoint_place(folder)
         self.every = every
         self._scenario = scenario_yaml(loaded.scenario)
@@ -198,7 +205,7 @@ class SchemeCheckpoints:
     def __init__(self, place: Path, number: int, every: int) -> None:
         self.every = every
         self._log, self._state, self._done = (place / f"{number}.{kind}" for kind in ("log", "state", "done"))
-        self.stopped: Stopped | None = None
+        self.stopped: SchemeCheckpoint | None = None
         self._size, self.done = _load(self._done)
         if self.done is None:
             self._size, self.stopped = _load(self._state)
@@ -207,7 +214,7 @@ class SchemeCheckpoints:
                 raise _damaged(self._log, "its end is missing")
             file.truncate(self._size)  # what was written after the last checkpoint
 
-    def log(self) -> Iterator[Rows | News]:
+    def log(self) -> Iterator[Rows | CheckpointIncrement]:
         """Yield rows and news up to the last checkpoint, as they came."""
         with self._log.open("rb") as file:
             while file.tell() < self._size:
@@ -218,7 +225,7 @@ class SchemeCheckpoints:
         """Note further rows, which will not change any more."""
         self._append(rows.tobytes())
 
-    def save(self, stopped: Stopped, news: News) -> None:
+    def save(self, stopped: SchemeCheckpoint, news: CheckpointIncrement) -> None:
         """Make a checkpoint, of which all rows are noted; the one before it holds until it is whole."""
         self._append(news)
         self._write(self._state, stopped)
@@ -228,7 +235,7 @@ class SchemeCheckpoints:
         self._write(self._done, results)
         self._state.unlink(missing_ok=True)
 
-    def _append(self, part: bytes | News) -> None:
+    def _append(self, part: bytes | CheckpointIncrement) -> None:
         packed = pickle.dumps(part, protocol=pickle.HIGHEST_PROTOCOL)
         with _writing(self._log), self._log.open("ab") as file:
             file.write(packed)

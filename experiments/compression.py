@@ -11,8 +11,8 @@ from ..scenarios.model_costs.unit_table import UnitTable
 from ..scenarios.schema.compression import Compression, PartSizes, Pruning
 from ..scenarios.schema.registered import SchemeParameters
 from ..scenarios.schema.scenario import Scenario
-from ..sim.costs.compressed_sizes import Compressor
-from ..sim.planning_error import AllocationError
+from ..sim.costs.compressed_sizes import CompressedSizes
+from ..sim.planning_error import PlanningError
 from ..sim.schemes.base import Scheme
 
 __all__ = ["Compressors", "check_prunable"]
@@ -32,7 +32,7 @@ class Compressors:
         self._units = units
         self._sizes = lru_cache(maxsize=None)(self._sizes_of)
 
-    def of(self, parameters: SchemeParameters, scheme: type[Scheme]) -> Compressor | None:
+    def of(self, parameters: SchemeParameters, scheme: type[Scheme]) -> CompressedSizes | None:
         """Return a scheme's compressor; None where nothing is compressed.
 
         Raises
@@ -46,18 +46,18 @@ class Compressors:
         if section is None:
             if own is not None and own != Compression():
                 applies = ", ".join(sorted(scheme.compresses)) or "nothing"
-                raise AllocationError(
+                raise PlanningError(
                     f"{parameters.label}: nothing of its compression applies; of {parameters.name} can be"
                     f" compressed: {applies}",
                     ("schemes",),
                 )
             return None
         if section.pruning is not None and not isinstance(self._scenario.model, ImageModelParameters):
-            raise AllocationError(
+            raise PlanningError(
                 f"{parameters.label}: pruning needs the model's layers; {self._scenario.model.name} has none",
                 pruning_key(parameters),
             )
-        return Compressor(section, self._sizes(section.pruning, section.quantises("models")))
+        return CompressedSizes(section, self._sizes(section.pruning, section.quantises("models")))
 
     def _sizes_of(self, pruning: Pruning | None, models: bool) -> Callable[[int, bool], PartSizes]:
         if isinstance(self._scenario.model, ImageModelParameters) and (pruning is not None or models):
@@ -97,7 +97,7 @@ def check_prunable(scheme: Scheme) -> None:
     kind = compressor.section.pruning.kind
     wanted = "filters that no shortcut and no unknown module needs" if kind == "structured" else "weights"
     where = f"at cut {cut} units 1 to {cut} have" if cut else "the model has"
-    raise AllocationError(
+    raise PlanningError(
         f"{scheme.parameters.label}: nothing to prune: {where} no {wanted}", pruning_key(scheme.parameters)
     )
 

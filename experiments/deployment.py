@@ -7,23 +7,23 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..models.unit_tables import model_profile
-from ..scenarios.errors import Fault, KeyPath
+from ..scenarios.errors import KeyPath, ScenarioIssue
 from ..scenarios.model_costs.layer_profile import BATCH_SIZE, LayerProfile
 from ..scenarios.model_costs.unit_table import UnitTable
 from ..scenarios.schema.scenario import Scenario
-from ..sim.costs.layer_costs import LayerWork, measured_work, reckoned_work
+from ..sim.costs.layer_costs import LayerWork, work_from_flops, work_from_profile
 from ..sim.links.channel import Channel
 from ..sim.links.wired_network import build_network
 from ..sim.nodes.fleet import Fleet
-from ..sim.schemes.deployment import Site
-from ..sim.schemes.planning.plan import fixed_links, whole_band
+from ..sim.schemes.deployment import Deployment
+from ..sim.schemes.planning.plan import fixed_links, whole_band_links
 
-__all__ = ["make_site"]
+__all__ = ["make_deployment"]
 
 
-def make_site(
-    scenario: Scenario, units: UnitTable, fleet: Fleet, channel: Channel, faults: list[Fault]
-) -> Site | None:
+def make_deployment(
+    scenario: Scenario, units: UnitTable, fleet: Fleet, channel: Channel, faults: list[ScenarioIssue]
+) -> Deployment | None:
     """Return what the scenario's schemes find; None, and more faults, where it can't be had.
 
     Parameters
@@ -49,16 +49,16 @@ def make_site(
         try:
             network = build_network(scenario.network)
         except ValueError as error:
-            faults.append(Fault(("network",), str(error)))
+            faults.append(ScenarioIssue(("network",), str(error)))
     if len(faults) > before:
         return None
     assert on_devices is not None
     own_links = None
     if fleet.uplink_bps is not None and fleet.downlink_bps is not None:
         own_links = fixed_links(fleet.uplink_bps, fleet.downlink_bps)
-    return Site(
+    return Deployment(
         problem=channel.problem,
-        links=own_links or whole_band(channel.problem),
+        links=own_links or whole_band_links(channel.problem),
         own_links=own_links is not None,
         devices=on_devices,
         server=on_server,
@@ -73,17 +73,17 @@ def make_site(
 class _Work:
     """Work by layer, from the model's profile if it has one, else from FLOPs."""
 
-    def __init__(self, scenario: Scenario, units: UnitTable, faults: list[Fault]) -> None:
+    def __init__(self, scenario: Scenario, units: UnitTable, faults: list[ScenarioIssue]) -> None:
         self._units, self._batch_size, self._faults = units, scenario.batch_size, faults
         self._profile: LayerProfile | None = None
         self.is_measured = getattr(scenario.model, "profile", None) is not None
         try:
             self._profile = model_profile(scenario.model, len(units))
         except ValueError as error:
-            faults.append(Fault(("model", "profile"), str(error)))
+            faults.append(ScenarioIssue(("model", "profile"), str(error)))
         if self.is_measured and self._batch_size != BATCH_SIZE:
             text = f"model.profile was measured with mini-batches of {BATCH_SIZE}; it must be that"
-            faults.append(Fault(("batch_size",), text))
+            faults.append(ScenarioIssue(("batch_size",), text))
 
     def on(self, key: KeyPath, names: Sequence[str | None], s_per_flop: Sequence[float]) -> LayerWork | None:
         """Return the work on places, whose devices in the profile are named under the key."""
@@ -92,10 +92,10 @@ class _Work:
             return None  # a fault already
         try:
             if self._profile is not None:
-                return measured_work(self._profile, names, speeds)
+                return work_from_profile(self._profile, names, speeds)
             if any(names):
                 raise ValueError("names a device of model.profile, and there is no model.profile")
-            return reckoned_work(self._units, self._batch_size, speeds)
+            return work_from_flops(self._units, self._batch_size, speeds)
         except ValueError as error:
-            self._faults.append(Fault(key, str(error)))
+            self._faults.append(ScenarioIssue(key, str(error)))
             return None

@@ -18,7 +18,7 @@ from ..scenarios.schema.scenario import Allocation
 from ..sim.allocation.joint.brute_force import optimal
 from ..sim.allocation.joint.milp_bound import lower_bound_s
 from ..sim.allocation.problem import RoundWork, link_rates, round_time_s, transfer_s
-from ..sim.planning_error import AllocationError
+from ..sim.planning_error import PlanningError
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan, fixed_cut, plan_scheme, settled
 from .preparation import Experiment, prepare
@@ -130,7 +130,7 @@ def _planned(experiment: Experiment, scheme: Scheme, allocation: Allocation) -> 
             own_links=experiment.first.site.links if experiment.first.site.own_links else None,
         )
         found = settled(scheme, found, experiment.first.site)
-    except AllocationError as error:
+    except PlanningError as error:
         return {"note": str(error)}
     planning_ms = 1e3 * (time.perf_counter() - started_s)
     row: dict[str, Any] = {"predicted_s": found.predicted_s, "planning_ms": planning_ms}
@@ -184,5 +184,5 @@ def _reference(experiment: Experiment, scheme: Scheme, bound_time_s: float) -> t
     works = {j: scheme.work(j, experiment.first.speeds) for j in cuts}
     try:
         return "optimum", optimal(problem, works, np.random.default_rng()).predicted_s
-    except AllocationError:
+    except PlanningError:
         return "bound", lower_bound_s(problem, works, time_limit_s=bound_time_s)

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["kept_objects", "uninterrupted"]
+__all__ = ["deferred_interrupt", "frozen_gc"]
 
 
 @contextmanager
-def kept_objects() -> Iterator[None]:
+def frozen_gc() -> Iterator[None]:
     """Leave all objects that exist now out of the search for garbage while the block runs.
 
     A run's devices, links and data stay to its end, while events come and go by the thousand, which starts
@@ -29,7 +29,7 @@ def kept_objects() -> Iterator[None]:
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def deferred_interrupt() -> Iterator[None]:
     """Let an interrupt take effect when the block has ended."""
     handler = signal.getsignal(signal.SIGINT)
     if handler is None or threading.current_thread() is not threading.main_thread():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..sim.radio.units import BITS_PER_MIB, linear_to_db
 from ..sim.schemes.base import Cut, Scheme
 from ..sim.schemes.planning.plan import SchemePlan
-from ..sim.schemes.planning.sampled_clients import Given
+from ..sim.schemes.planning.sampled_clients import DevicePlan
 from ..sim.schemes.round_loop import Accuracy
 from ..sim.world.world import World
 from .preparation import Experiment
@@ -59,7 +59,7 @@ def device_table(
 def drawn_device_table(
     experiment: Experiment,
     scheme: Scheme,
-    given: Mapping[int, Given],
+    given: Mapping[int, DevicePlan],
     identity: dict[str, Any],
     evaluated: Sequence[int],
     accuracy: Accuracy | None,
@@ -73,7 +73,7 @@ def drawn_device_table(
     evaluated : the clients of the last finished round
     accuracy : of these clients, None without one; others have none
     """
-    last_of_plan: dict[int, list[tuple[int, Given]]] = {}
+    last_of_plan: dict[int, list[tuple[int, DevicePlan]]] = {}
     for client, got in given.items():
         last_of_plan.setdefault(id(got.plan), []).append((client, got))
     tables = []

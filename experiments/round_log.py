@@ -17,10 +17,10 @@ from ..analysis.results.round_tables import RoundTotals, StageTotals
 from ..sim.schemes.round_loop import Accuracy, RoundResult
 from ..sim.timeline.interval_record import IntervalRecord, Rows, TimelineHash, lasting
 
-__all__ = ["Learnt", "LearntRounds", "LearntState", "SchemeRecording"]
+__all__ = ["IntervalStream", "LearntRounds", "LearntState", "RoundLog"]
 
 
-class SchemeRecording:
+class IntervalStream:
     """Takes the rows of finished rounds, and has all that is derived from them when the last has come.
 
     Rows are gathered into row groups of one size, whatever number of them is added at a time: so neither a
@@ -90,14 +90,14 @@ LearntRounds: TypeAlias = "tuple[dict[str, array[Any]], list[str]]"
 
 @dataclass(frozen=True)
 class LearntState:
-    """What :class:`Learnt` knows besides its rounds; see there."""
+    """What :class:`RoundLog` knows besides its rounds; see there."""
 
     accuracy: Accuracy | None = None
     drawn: tuple[int, ...] | None = None
     took_part: Counter[int] = field(default_factory=Counter)
 
 
-class Learnt:
+class RoundLog:
     """What each finished round came to, beside its intervals; a few numbers a round.
 
     Parameters

@@ -11,7 +11,7 @@ import pandas as pd
 from ..analysis.results.atomic_files import RunFolderError, check_free
 from ..analysis.results.interval_store import IntervalWriter
 from ..analysis.results.run_folder import FORMAT, TABLES, Run, save_run
-from ..scenarios.loading.loader import Loaded, scenario_yaml
+from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from .checkpoints import Checkpoints, checkpoint_place
 from .preparation import Experiment
 from .provenance import versions
@@ -21,7 +21,7 @@ __all__ = ["checked_place", "run_loaded", "save_finished"]
 
 
 def checked_place(
-    folder: Path, loaded: Loaded, checkpoint_every: int | None, *, overwrite: bool = False
+    folder: Path, loaded: LoadedScenario, checkpoint_every: int | None, *, overwrite: bool = False
 ) -> Checkpoints | None:
     """Return the checkpoints of a run that is to be written to a folder, None where none are to be made.
 
@@ -117,7 +117,7 @@ def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _summary(
-    loaded: Loaded, done: Sequence[SchemeRun], *, interrupted: bool, trained: bool
+    loaded: LoadedScenario, done: Sequence[SchemeRun], *, interrupted: bool, trained: bool
 ) -> dict[str, Any]:
     scenario = loaded.scenario
     return {

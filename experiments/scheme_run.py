@@ -14,13 +14,13 @@ from ..analysis.results.interval_store import IntervalWriter
 from ..analysis.results.round_tables import scheme_summary
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
-from ..sim.schemes.planning.sampled_clients import Drawing
-from ..sim.schemes.round_loop import Progress, RoundResult, rounds
+from ..sim.schemes.planning.sampled_clients import SampledClients
+from ..sim.schemes.round_loop import RoundCursor, RoundResult, rounds
 from ..sim.timeline.interval_record import Rows
-from ..sim.world.snapshots import UnfinishedError, state_of
-from .checkpoints import CheckpointError, News, SchemeCheckpoints, Stopped
+from ..sim.world.snapshots import NotAtRoundEndError, take_snapshot
+from .checkpoints import CheckpointError, CheckpointIncrement, SchemeCheckpoint, SchemeCheckpoints
 from .preparation import Experiment
-from .process_guards import kept_objects, uninterrupted
+from .process_guards import deferred_interrupt, frozen_gc
 from .result_tables import (
     cut_list,
     device_table,
@@ -29,7 +29,7 @@ from .result_tables import (
     memory_table,
     node_table,
 )
-from .round_log import Learnt, SchemeRecording
+from .round_log import IntervalStream, RoundLog
 from .world_setup import make_world, scheme_learner
 
 __all__ = ["OnRound", "SchemeRun", "make_world", "run_scheme", "scheme_learner"]
@@ -79,21 +79,21 @@ def run_scheme(
     if checkpoints is not None and checkpoints.done is not None:
         done: SchemeRun
         done, record, last = checkpoints.done
-        recording = SchemeRecording(record, _identity(experiment, scheme), writer)
+        recording = IntervalStream(record, _identity(experiment, scheme), writer)
         for part in checkpoints.log():
-            if not isinstance(part, News):
+            if not isinstance(part, CheckpointIncrement):
                 recording.add(part)
         recording.finish()
         on_round(done.label, last)
         return done
-    return _Session(experiment, scheme, plan, writer, checkpoints).run(on_round)
+    return SchemeExecution(experiment, scheme, plan, writer, checkpoints).run(on_round)
 
 
 def _identity(experiment: Experiment, scheme: Scheme) -> dict[str, Any]:
     return {"label": str(scheme.parameters.label), "seed": experiment.loaded.scenario.seed}
 
 
-class _Session:
+class SchemeExecution:
     """One scheme's run while it goes on, from its beginning or from its last checkpoint."""
 
     def __init__(
@@ -110,15 +110,15 @@ class _Session:
         self._checkpoints = checkpoints
         self._world, self._planner = make_world(experiment, scheme, plan, stopped)
         self._learner = scheme_learner(experiment, scheme)
-        self._recording = SchemeRecording(self._world.record, self._identity, writer)
-        self._learnt = Learnt(stopped.learnt if stopped else None)
-        self._progress = stopped.progress if stopped else Progress()
+        self._recording = IntervalStream(self._world.record, self._identity, writer)
+        self._learnt = RoundLog(stopped.learnt if stopped else None)
+        self._progress = stopped.progress if stopped else RoundCursor()
         self._last: RoundResult | None = None
         if checkpoints is not None and stopped is not None:
             for part in checkpoints.log():
                 self._add(part)
             if self._learner is not None:
-                self._learner.go_on_from(stopped.learner)
+                self._learner.restore(stopped.learner)
 
     def run(self, on_round: OnRound) -> SchemeRun | None:
         """Run the rounds that are left, and return what all came to."""
@@ -134,16 +134,16 @@ class _Session:
             self._progress,
         )
         try:
-            with kept_objects():
+            with frozen_gc():
                 for result in results:
-                    with uninterrupted():
+                    with deferred_interrupt():
                         self._note(result)
                     on_round(str(self._identity["label"]), result)
         except KeyboardInterrupt:
             interrupted = True
         if not len(self._learnt):
             return None
-        with uninterrupted():
+        with deferred_interrupt():
             return self._end(interrupted=interrupted)
 
     def _note(self, result: RoundResult) -> None:
@@ -164,34 +164,34 @@ class _Session:
         if self._checkpoints is not None:
             self._checkpoints.add(rows)
 
-    def _news(self) -> News:
+    def _news(self) -> CheckpointIncrement:
         nodes, planner = self._world.compute_nodes, self._planner
         changes = {name: node.memory.news() for name, node in nodes.items()}
-        given = planner.news() if isinstance(planner, Drawing) else {}
-        return News(self._learnt.news(), changes, given)
+        given = planner.news() if isinstance(planner, SampledClients) else {}
+        return CheckpointIncrement(self._learnt.news(), changes, given)
 
-    def _add(self, news: Rows | News) -> None:
-        if not isinstance(news, News):
+    def _add(self, news: Rows | CheckpointIncrement) -> None:
+        if not isinstance(news, CheckpointIncrement):
             self._recording.add(news)
             return
         self._learnt.add_news(news.rounds)
         for name, changes in news.changes.items():
             self._world.compute_nodes[name].memory.add_news(changes)
-        if isinstance(self._planner, Drawing):
+        if isinstance(self._planner, SampledClients):
             self._planner.add_news(news.given)
 
-    def _stopped(self) -> Stopped:
+    def _stopped(self) -> SchemeCheckpoint:
         try:
-            world = state_of(self._world)
+            world = take_snapshot(self._world)
             learner = self._learner.state() if self._learner is not None else None
-        except (UnfinishedError, PicklingError, AttributeError, TypeError) as error:
+        except (NotAtRoundEndError, PicklingError, AttributeError, TypeError) as error:
             raise CheckpointError(
                 f"{self._identity['label']}: no checkpoint can be made of round {len(self._learnt)}: {error}"
             ) from error
         planner = self._planner
-        drawn = planner.state() if isinstance(planner, Drawing) else None
+        drawn = planner.state() if isinstance(planner, SampledClients) else None
         learnt = self._learnt.state()
-        return Stopped(world, learner, planner.plan, planner.plans, self._progress, learnt, drawn)
+        return SchemeCheckpoint(world, learner, planner.plan, planner.plans, self._progress, learnt, drawn)
 
     def _end(self, *, interrupted: bool) -> SchemeRun:
         """Return what the finished rounds came to; note that the scheme's run has ended, if it has."""
@@ -214,7 +214,7 @@ class _Session:
         table = self._recording.rounds.table(self._learnt.table(scheme.parameters.name, identity))
         stages, total_s = self._recording.stages.table(), self._recording.rounds.last_end_s
         accuracy, took_part = self._learnt.accuracy, None
-        if isinstance(planner, Drawing):
+        if isinstance(planner, SampledClients):
             took_part = sorted(planner.given)
             devices = drawn_device_table(
                 experiment, scheme, planner.given, identity, self._learnt.drawn or (), accuracy
@@ -223,7 +223,7 @@ class _Session:
             devices = device_table(experiment, scheme, plan, identity, accuracy)
         lanes: dict[str, str] = dict(world.record.phases)
         devices = devices.assign(**energy_columns(stages, lanes, devices["device"].tolist()))
-        devices["left_at_s"] = [world.left_at_s.get(client, np.nan) for client in devices["device"]]
+        devices["left_at_s"] = [world.departed_at_s.get(client, np.nan) for client in devices["device"]]
         devices["rounds"] = [self._learnt.took_part[client] for client in devices["device"]]
         nodes = node_table(experiment, scheme, world, identity, stages, total_s)
         cuts = list(scheme.cut) if isinstance(scheme.cut, tuple) else scheme.cut
@@ -234,7 +234,7 @@ class _Session:
             "predicted_latency_s": plan.predicted_s,
             **scheme_summary(table, target_accuracy),
             "plans": 1 + planner.plans,
-            "left_at_s": {str(client): world.left_at_s[client] for client in sorted(world.left_at_s)},
+            "left_at_s": {str(client): world.departed_at_s[client] for client in sorted(world.departed_at_s)},
             "timeline_fingerprint": self._recording.timeline.hexdigest(world.record),
             # an interrupted round may have moved some of the weights
             "weights_fingerprint": learner.fingerprint(took_part) if learner and not interrupted else None,

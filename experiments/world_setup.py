@@ -10,18 +10,18 @@ from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.planning.plan_links import PlannedLinks, sharing_rules
 from ..sim.schemes.planning.replanning import Replanner
-from ..sim.schemes.planning.sampled_clients import Drawing, Drawn, draw_for
-from ..sim.world.snapshots import go_on_from
+from ..sim.schemes.planning.sampled_clients import SampledClients, SampledClientsState, client_sampler
+from ..sim.world.snapshots import restore
 from ..sim.world.world import World
-from .checkpoints import Stopped
+from .checkpoints import SchemeCheckpoint
 from .preparation import Experiment
 
 __all__ = ["common_cut", "make_world", "scheme_learner"]
 
 
 def make_world(
-    experiment: Experiment, scheme: Scheme, plan: SchemePlan, stopped: Stopped | None = None
-) -> tuple[World, Replanner | Drawing]:
+    experiment: Experiment, scheme: Scheme, plan: SchemePlan, stopped: SchemeCheckpoint | None = None
+) -> tuple[World, Replanner | SampledClients]:
     """Return a new world of the scheme, connected by its plan, and what plans anew in it.
 
     Parameters
@@ -51,7 +51,7 @@ def make_world(
         since=stopped.world if stopped else None,
     )
     if stopped is not None:
-        go_on_from(world, stopped.world)
+        restore(world, stopped.world)
     if drawing is not None:
         return world, drawing
     replanner = Replanner(
@@ -73,11 +73,11 @@ def _drawing(
     scheme: Scheme,
     plan: SchemePlan,
     participation: Participation,
-    since: Drawn | None,
-) -> Drawing:
+    since: SampledClientsState | None,
+) -> SampledClients:
     scenario, speeds, site = experiment.loaded.scenario, experiment.speeds, experiment.site
-    draw = draw_for(participation, scheme, experiment.problem, speeds, site, scenario.seed)
-    return Drawing(
+    draw = client_sampler(participation, scheme, experiment.problem, speeds, site, scenario.seed)
+    return SampledClients(
         scheme,
         plan,
         draw,

@@ -11,13 +11,13 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-__all__ = ["Fault", "KeyPath", "ScenarioError", "faults_of"]
+__all__ = ["KeyPath", "ScenarioError", "ScenarioIssue", "faults_of"]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Fault:
+class ScenarioIssue:
     """One thing wrong with a scenario.
 
     ``path`` is the key path as the user wrote it; empty when the whole file is meant. ``place`` is given
@@ -48,7 +48,7 @@ class ScenarioError(Exception):
 
     def __init__(
         self,
-        faults: Sequence[Fault],
+        faults: Sequence[ScenarioIssue],
         source: str = "scenario",
         lines: Mapping[KeyPath, int] | None = None,
         overridden: Mapping[KeyPath, str] | None = None,
@@ -64,17 +64,17 @@ class ScenarioError(Exception):
         # what others' errors say may be long
         return [" ".join(f"{fault.place}: {_headed(fault)}".split()) for fault in self.placed()]
 
-    def placed(self) -> list[Fault]:
+    def placed(self) -> list[ScenarioIssue]:
         """Return the faults, each with its place filled in: the option, or the file and the line."""
         return [
             replace(fault, place=self._option(fault) or f"{self.source}:{self._line(fault.path)}")
             for fault in self.faults
         ]
 
-    def _order(self, fault: Fault) -> tuple[bool, int]:
+    def _order(self, fault: ScenarioIssue) -> tuple[bool, int]:
         return self._option(fault) is not None, self._line(fault.path)
 
-    def _option(self, fault: Fault) -> str | None:
+    def _option(self, fault: ScenarioIssue) -> str | None:
         """Return the option that brought the key in, None where the file did."""
         if fault.place is not None:
             return fault.place
@@ -94,11 +94,11 @@ class ScenarioError(Exception):
         return next((self.lines[key] for key in known if key in self.lines), 1)
 
 
-def _headed(fault: Fault) -> str:
+def _headed(fault: ScenarioIssue) -> str:
     return f"{fault.key}: {fault.message}" if fault.path else fault.message
 
 
-def faults_of(error: ValidationError, data: Any) -> list[Fault]:
+def faults_of(error: ValidationError, data: Any) -> list[ScenarioIssue]:
     """Return pydantic's errors as faults, with key paths that exist in the user's data.
 
     Parameters
@@ -106,16 +106,18 @@ def faults_of(error: ValidationError, data: Any) -> list[Fault]:
     error : what pydantic found
     data : the mapping that was validated; pydantic's own steps (the branch of a union) are not in it
     """
-    found: dict[Fault, None] = {}  # keeps the order, drops what two branches of a union both say
+    found: dict[ScenarioIssue, None] = {}  # keeps the order, drops what two branches of a union both say
     for entry in error.errors(include_url=False):
         kind, loc = entry["type"], entry["loc"]
         if kind == "too_short" and entry["input"]:
             continue  # only short of its items that are wrong, and they have faults of their own
         if kind == "missing" and isinstance(loc[-1], int):
-            found[Fault(_user_path(loc[:-1], data), f"value {loc[-1] + 1} of the list is missing")] = None
+            found[
+                ScenarioIssue(_user_path(loc[:-1], data), f"value {loc[-1] + 1} of the list is missing")
+            ] = None
             continue
         path = _user_path(loc, data, missing=kind == "missing")
-        found[Fault(path, _plain(entry["msg"], entry["input"], kind))] = None
+        found[ScenarioIssue(path, _plain(entry["msg"], entry["input"], kind))] = None
     return list(found)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from .errors import Fault, KeyPath, ScenarioError
+from .errors import KeyPath, ScenarioError, ScenarioIssue
 
 __all__ = ["dump_yaml", "parse_value", "parse_yaml"]
 
@@ -65,7 +65,7 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[KeyPath, int]]:
         If the text is no YAML, or a key is given twice (YAML readers would drop one silently).
     """
     lines: dict[KeyPath, int] = {}
-    faults: list[Fault] = []
+    faults: list[ScenarioIssue] = []
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -75,30 +75,30 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[KeyPath, int]]:
         mark = error.problem_mark
         line = min(mark.line + 1, len(text.splitlines())) if mark else 1  # the end of the text is on no line
         reason = ", ".join(filter(None, (error.context, error.problem)))
-        raise ScenarioError([Fault((), f"not valid YAML: {reason}")], source, {(): line}) from None
+        raise ScenarioError([ScenarioIssue((), f"not valid YAML: {reason}")], source, {(): line}) from None
     except (yaml.YAMLError, ValueError, TypeError) as error:
-        raise ScenarioError([Fault((), f"not valid YAML: {error}")], source) from None
+        raise ScenarioError([ScenarioIssue((), f"not valid YAML: {error}")], source) from None
     except RecursionError:
         text = "not valid YAML: nested too deeply, or an alias that stands inside its own anchor"
-        raise ScenarioError([Fault((), text)], source) from None
+        raise ScenarioError([ScenarioIssue((), text)], source) from None
     if faults:
         raise ScenarioError(faults, source, lines)
     return data, lines
 
 
-def _locate(node: Any, path: KeyPath, lines: dict[KeyPath, int], faults: list[Fault]) -> None:
+def _locate(node: Any, path: KeyPath, lines: dict[KeyPath, int], faults: list[ScenarioIssue]) -> None:
     if isinstance(node, yaml.MappingNode):
         for key_node, value_node in node.value:
             here = (*path, key_node.value if isinstance(key_node, yaml.ScalarNode) else "?")
             line = key_node.start_mark.line + 1
             if here in lines:
-                faults.append(Fault(here, f"given twice, first in line {lines[here]}"))
+                faults.append(ScenarioIssue(here, f"given twice, first in line {lines[here]}"))
                 lines[here] = line
                 continue
             lines[here] = line
             if not key_node.tag.endswith(":str"):
                 kind = key_node.tag.rpartition(":")[2]
-                faults.append(Fault(here, f"keys must be text; this one reads as {kind}"))
+                faults.append(ScenarioIssue(here, f"keys must be text; this one reads as {kind}"))
             _locate(value_node, here, lines, faults)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ..scenarios.errors import KeyPath
 
-__all__ = ["AllocationError"]
+__all__ = ["PlanningError"]
 
 
-class AllocationError(ValueError):
+class PlanningError(ValueError):
     """Resources that can't be allocated as asked; the message names the rule and the numbers.
 
     Parameters

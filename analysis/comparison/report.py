@@ -115,9 +115,9 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
 def _departures(run: Run) -> Iterator[str]:
     """Say which devices left the run with an empty battery."""
     for label, figures in run.summary["schemes"].items():
-        left_at_s = figures["left_at_s"]
-        if left_at_s:
-            who = ", ".join(f"device {number} at {left_s:.4g} s" for number, left_s in left_at_s.items())
+        departed_at_s = figures["left_at_s"]
+        if departed_at_s:
+            who = ", ".join(f"device {number} at {left_s:.4g} s" for number, left_s in departed_at_s.items())
             yield f"{label}, seed {run.summary['seed']}: battery empty, {who}"
 
 

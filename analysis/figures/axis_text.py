@@ -89,7 +89,7 @@ _UNITS = {
 def axis_words(column: str) -> str:
     """Return a column or a dotted key in words, with its unit: ``Slot (s)`` for ``radio.slot_s``.
 
-    A key further down says of what: ``Memory of nodes.0 (MiB)`` for ``network.nodes.0.memory_mib``.
+    A key further down says of what: ``MemoryDemand of nodes.0 (MiB)`` for ``network.nodes.0.memory_mib``.
     """
     return with_unit(*key_words(column))
 

@@ -13,10 +13,10 @@ from .learning_curves import accuracy_figure
 from .memory import memory_figure
 from .style import save_figure
 
-__all__ = ["draw_figures", "drawn_intervals"]
+__all__ = ["draw_figures", "plotted_intervals"]
 
 
-def drawn_intervals(run: Run, rounds: tuple[int, int] | None = None) -> pd.DataFrame:
+def plotted_intervals(run: Run, rounds: tuple[int, int] | None = None) -> pd.DataFrame:
     """Return the intervals of a run for a Gantt chart of these rounds, by default of the first ones.
 
     Raises
@@ -34,7 +34,7 @@ def drawn_intervals(run: Run, rounds: tuple[int, int] | None = None) -> pd.DataF
 
 def draw_figures(run: Run, folder: Path) -> None:
     """Draw what the run has something to show of, into its folder."""
-    drawn = drawn_intervals(run)
+    drawn = plotted_intervals(run)
     if len(drawn):
         save_figure(gantt_figure(drawn), folder / "gantt.png")
     if len(run.memory):

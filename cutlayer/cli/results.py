@@ -49,7 +49,7 @@ def gantt(
 ) -> None:
     """Draw the latency Gantt charts of a run, schemes stacked on one time axis."""
     from cutlayer.analysis.figures.gantt import gantt_figure
-    from cutlayer.analysis.figures.run import drawn_intervals
+    from cutlayer.analysis.figures.run import plotted_intervals
     from cutlayer.analysis.figures.style import save_figure
     from cutlayer.analysis.results.run_folder import load_run
 
@@ -59,7 +59,7 @@ def gantt(
         where = output or folder / "gantt.png"
         try:
             labels = _labels(result.summary["schemes"], scheme) if scheme else None
-            figure = gantt_figure(drawn_intervals(result, span), rounds=span, labels=labels)
+            figure = gantt_figure(plotted_intervals(result, span), rounds=span, labels=labels)
             save_figure(figure, where)
         except ValueError as error:
             raise InputError(str(error)) from None

@@ -46,7 +46,7 @@ def sweep(
 ) -> None:
     """Run every point of a scenario's sweep that is not finished yet."""
     from cutlayer.analysis.comparison.sweep_report import estimate_line, point_listing
-    from cutlayer.experiments.sweep.sweep import Sweeping, SweepStoppedError
+    from cutlayer.experiments.sweep.sweep import SweepRun, SweepStoppedError
     from cutlayer.experiments.sweep.worker_pool import WorkersError
 
     from .progress import SweepProgress
@@ -54,7 +54,7 @@ def sweep(
     with wrong_input():
         if allow_imports:
             import_from_here()
-        sweeping = Sweeping(
+        sweeping = SweepRun(
             scenario,
             out=out,
             overrides=overrides,

@@ -9,8 +9,8 @@ import pandas as pd
 from ...analysis.results.atomic_files import RunFolderError
 from ...analysis.results.sweep_folder import SweepFolder
 from ...analysis.results.sweep_statistics import ambiguous, unknown_names
-from ...scenarios.errors import Fault
-from ...scenarios.loading.loader import Loaded
+from ...scenarios.errors import ScenarioIssue
+from ...scenarios.loading.loader import LoadedScenario
 from ...scenarios.loading.sweep_points import Point, gathered
 from ...scenarios.schema.sweep import Sweep, SweepFigure, wrong_figures
 from ..provenance import versions
@@ -18,10 +18,10 @@ from . import point_tasks as sweep_tasks
 from .point_tasks import Task
 from .worker_pool import Workers
 
-__all__ = ["SweepChecks", "names_of_nothing", "wrong_keys"]
+__all__ = ["SweepChecks", "figure_issues", "wrong_keys"]
 
 
-def wrong_keys(sweep: Sweep, points: pd.DataFrame) -> list[Fault]:
+def wrong_keys(sweep: Sweep, points: pd.DataFrame) -> list[ScenarioIssue]:
     """Return faults of the keys that figures name, and of those without which points fall on one place."""
     faults = wrong_figures(sweep)
     wrong = {fault.path[2] for fault in faults}
@@ -31,16 +31,16 @@ def wrong_keys(sweep: Sweep, points: pd.DataFrame) -> list[Fault]:
                 f"points that differ in {', '.join(keys)} fall on one place;"
                 " name a key as lines, panels or best_over"
             )
-            faults.append(Fault(("sweep", "figure", number), text))
+            faults.append(ScenarioIssue(("sweep", "figure", number), text))
     return faults
 
 
-def names_of_nothing(
+def figure_issues(
     figures: Sequence[SweepFigure],
     points: pd.DataFrame,
     labels: Sequence[str],
     first_rows: Sequence[tuple[pd.DataFrame, pd.DataFrame]],
-) -> list[Fault]:
+) -> list[ScenarioIssue]:
     """Return a fault for each column or label of a figure that no table of the sweep will have.
 
     Parameters
@@ -55,7 +55,7 @@ def names_of_nothing(
     schemes = pd.concat([*scheme_tables, keys, pd.DataFrame({"label": labels})])
     rounds = pd.concat([*round_tables, keys])
     return [
-        Fault(("sweep", "figure", number, *path), text)
+        ScenarioIssue(("sweep", "figure", number, *path), text)
         for number, figure in enumerate(figures)
         for path, text in unknown_names(figure, schemes, rounds)
     ]
@@ -73,7 +73,7 @@ class SweepChecks:
     """
 
     def __init__(
-        self, loaded: Loaded, points: Mapping[str, Point], folder: SweepFolder, *, allow_imports: bool
+        self, loaded: LoadedScenario, points: Mapping[str, Point], folder: SweepFolder, *, allow_imports: bool
     ) -> None:
         self._loaded = loaded
         self._points = points
@@ -119,7 +119,7 @@ class SweepChecks:
         figures = wrong_keys(sweep, self._folder.points) if sweep else []
         if tasks:
             figures += self._wrong_names(workers)
-        found: dict[str, tuple[Fault, ...]] = {}
+        found: dict[str, tuple[ScenarioIssue, ...]] = {}
         for task, future in workers.each(sweep_tasks.faults, tasks):
             # a worker that dies here will again when it runs the point, and it is recorded there
             found[task.point.name] = () if future.exception() else future.result()
@@ -129,7 +129,7 @@ class SweepChecks:
             placed = self._loaded.error(figures).placed()
             raise gathered(faulty, len(self._points), self._loaded.source, placed)
 
-    def _wrong_names(self, workers: Workers) -> list[Fault]:
+    def _wrong_names(self, workers: Workers) -> list[ScenarioIssue]:
         """Return a fault for each figure's column and label that no table will have, as first rounds show."""
         sweep = self._loaded.scenario.sweep
         if sweep is None or not sweep.figure:
@@ -146,4 +146,4 @@ class SweepChecks:
         if not found or any(future.exception() for future in found):
             return []  # what is wrong with a point is told with the others' faults
         rows = [future.result() for future in found]
-        return names_of_nothing(sweep.figure, self._folder.points, labels, rows)
+        return figure_issues(sweep.figure, self._folder.points, labels, rows)

@@ -125,7 +125,7 @@ class Cluster:
             self._demands.token.unlink(missing_ok=True)
         self._client.close()
 
-    def must_see(self, folder: Path) -> None:
+    def require_shared_folder(self, folder: Path) -> None:
         """Have only workers from here on that see a folder.
 
         Raises

@@ -13,8 +13,8 @@ from ...analysis.results.atomic_files import RunFolderError
 from ...analysis.results.interval_store import SpillError
 from ...analysis.results.run_folder import save_run
 from ...analysis.results.sweep_tables import scheme_rows
-from ...scenarios.errors import Fault, ScenarioError
-from ...scenarios.loading.loader import Loaded
+from ...scenarios.errors import ScenarioError, ScenarioIssue
+from ...scenarios.loading.loader import LoadedScenario
 from ...scenarios.loading.sweep_points import Point
 from ...scenarios.schema.scenario import Scenario
 from ...sim.schemes.round_loop import RoundResult
@@ -47,7 +47,7 @@ class Task:
     def prepared_as(self, scenario: Scenario) -> Experiment:
         """Return another scenario, with the point's lines in its faults, made ready to run."""
         loaded = self.point.loaded
-        changed = Loaded(scenario, loaded.source, loaded.lines, loaded.overridden)
+        changed = LoadedScenario(scenario, loaded.source, loaded.lines, loaded.overridden)
         return prepare(changed, allow_imports=self.allow_imports)
 
 
@@ -67,7 +67,7 @@ class Outcome:
     unwritable: str | None = None
 
 
-def faults(task: Task) -> tuple[Fault, ...]:
+def faults(task: Task) -> tuple[ScenarioIssue, ...]:
     """Return what is wrong with the point, as far as that shows before it runs."""
     try:
         task.prepared()

@@ -24,11 +24,11 @@ from .worker_pool import (
     Workers,
     WorkersError,
     cores,
-    end_if_beginning,
+    exit_if_reimported,
     process_pool,
 )
 
-__all__ = ["OnProgress", "SweepStoppedError", "Sweeping", "time_left_s"]
+__all__ = ["OnProgress", "SweepRun", "SweepStoppedError", "time_left_s"]
 
 OnProgress: TypeAlias = Callable[[str, int, int, int, float | None], None]
 """Called with what is done, ``checking`` or ``running``; the points done, failed, and in all; and how long
@@ -57,7 +57,7 @@ def _stem(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
 
 
-class Sweeping:
+class SweepRun:
     """A sweep that is about to run: its points are read and checked, nothing is written yet.
 
     Parameters
@@ -91,7 +91,7 @@ class Sweeping:
         scheduler: str | None = None,
         start: StartPool = process_pool,
     ) -> None:
-        end_if_beginning()
+        exit_if_reimported()
         self.loaded, points = load_points(scenario, overrides)
         self.points = {point.name: point for point in points}
         table = point_table(
@@ -150,14 +150,14 @@ class Sweeping:
         tasks = self._tasks(retry_failed=retry_failed)
         opened = False
         try:
-            with self._workers(len(tasks), mix_versions=mix_versions) as (workers, must_see):
+            with self._workers(len(tasks), mix_versions=mix_versions) as (workers, require_shared_folder):
                 self._checks.refuse_faults(
                     tasks, workers, lambda done: on_progress("checking", done, 0, len(tasks), None)
                 )
                 if workers.interrupted:
                     raise KeyboardInterrupt
                 self.folder.open()
-                must_see(self.folder.path.absolute())
+                require_shared_folder(self.folder.path.absolute())
                 opened = True
                 self._run(tasks, workers, on_progress)
             self.folder.remove_drafts()  # of workers that died on the way
@@ -220,7 +220,7 @@ class Sweeping:
         with Cluster(self._scheduler, trained=trained, mix_versions=mix_versions) as cluster:
             most = min(items, self._most_jobs or items)
             with Workers(lambda: min(most, cluster.jobs()), cluster.executor) as workers:
-                yield workers, cluster.must_see
+                yield workers, cluster.require_shared_folder
 
     def _tasks(self, *, retry_failed: bool) -> list[Task]:
         folder = self.folder.path.absolute()  # workers may have another working directory

@@ -19,7 +19,7 @@ __all__ = [
     "Workers",
     "WorkersError",
     "cores",
-    "end_if_beginning",
+    "exit_if_reimported",
     "process_pool",
 ]
 
@@ -66,7 +66,7 @@ class _Pool(ProcessPoolExecutor):
         super().__init__(jobs, mp_context=context, initializer=_begin, initargs=(begun,))
 
     @property
-    def stillborn(self) -> bool:
+    def failed_to_start(self) -> bool:
         """Return whether none of its workers has ever begun."""
         return not self._begun.poll()
 
@@ -88,7 +88,7 @@ def _begin(begun: Connection) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def end_if_beginning() -> None:
+def exit_if_reimported() -> None:
     """End this process if it is a worker that has not begun: it imports a script that starts the sweep anew.
 
     It does so without a word, since the process that waits for its workers says what to do.
@@ -223,13 +223,13 @@ class Workers:
         WorkersError
             If no worker of several pools in a row was ever ready.
         """
-        stillborn = isinstance(pool, _Pool) and pool.stillborn
+        failed_to_start = isinstance(pool, _Pool) and pool.failed_to_start
         if pool is self._executor:
             self._executor = None
-            self._stillborn = self._stillborn + 1 if stillborn else 0
+            self._stillborn = self._stillborn + 1 if failed_to_start else 0
             if self._stillborn >= _MOST_STILLBORN:
                 raise WorkersError(_STILLBORN)
-        return stillborn
+        return failed_to_start
 
 
 @contextmanager

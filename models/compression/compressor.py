@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from ...scenarios.schema.compression import Compression
-from .cut_layer_codec import ChannelGate, Wire
+from .cut_layer_codec import ChannelGate, CutLayerCodec
 from .pruner import Pruner
 from .quantised_uploads import QuantisedUploads
 
-__all__ = ["LearnerCompression"]
+__all__ = ["ClientCompression"]
 
 
-class LearnerCompression:
+class ClientCompression:
     """Pruning, quantisation and dropout of one learner, each where the section has it.
 
     Parameters
@@ -34,7 +34,7 @@ class LearnerCompression:
 
     def __init__(self, section: Compression, seed: int, *, ends_model: bool) -> None:
         self.gate = ChannelGate()
-        self.wire = Wire(section, seed, self.gate)
+        self.wire = CutLayerCodec(section, seed, self.gate)
         self._pruner: Pruner | None = None
         if section.pruning is not None:
             self._pruner = Pruner(section.pruning, self.gate, ends_model=ends_model)

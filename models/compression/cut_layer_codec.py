@@ -9,7 +9,7 @@ from ...scenarios.random_streams import stream_seed
 from ...scenarios.schema.compression import Compression, TensorKind
 from .quantiser import Quantiser
 
-__all__ = ["ChannelGate", "Wire"]
+__all__ = ["ChannelGate", "CutLayerCodec"]
 
 
 class ChannelGate(nn.Module):
@@ -40,7 +40,7 @@ class ChannelGate(nn.Module):
         return values.masked_fill(~kept.view(-1, *(1,) * (values.dim() - 2)), 0.0)
 
 
-class Wire:
+class CutLayerCodec:
     """Sends smashed data and their gradients: of kept channels what dropout leaves, quantised.
 
     Parameters

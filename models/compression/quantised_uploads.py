@@ -7,7 +7,7 @@ from collections import Counter
 import torch
 from torch import Tensor, nn
 
-from .cut_layer_codec import Wire
+from .cut_layer_codec import CutLayerCodec
 from .pruner import Pruner
 
 __all__ = ["QuantisedUploads"]
@@ -25,7 +25,7 @@ class QuantisedUploads:
     pruner : the masks, where there are some
     """
 
-    def __init__(self, wire: Wire, pruner: Pruner | None) -> None:
+    def __init__(self, wire: CutLayerCodec, pruner: Pruner | None) -> None:
         self._wire = wire
         self._pruner = pruner
         self._received: dict[int, dict[str, Tensor]] = {}

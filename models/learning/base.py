@@ -16,21 +16,21 @@ from torch import Tensor, nn
 from ...scenarios.random_streams import stream_seed
 from ...scenarios.schema.compression import Compression
 from ...scenarios.schema.scenario import ClientsPass, Optimizer
-from ..compression.compressor import LearnerCompression
+from ..compression.compressor import ClientCompression
 from .evaluation import Composite, Evaluation, accuracy, weights_hash
 from .parts.averaging import average_into
-from .parts.client_batching import Passes
+from .parts.client_batching import PassChoice
 from .parts.client_parts import ClientParts
 from .parts.part import Part, Updates, copied_part, draws_values, new_part
 from .samples.client_data import ClientData
 
-__all__ = ["Learner", "Setup", "stretch"]
+__all__ = ["Learner", "LearnerConfig", "stretch"]
 
 _GIVEN = {"data", "_build"}  # of a learner's attributes, what every learner of a scenario is given anew
 
 
 @dataclass(frozen=True)
-class Setup:
+class LearnerConfig:
     """What a learner is made from.
 
     Attributes
@@ -68,7 +68,7 @@ class Learner(ABC):
     All learners of a scenario start from the same weights and see the same mini-batches.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: LearnerConfig) -> None:
         self.data = setup.data
         self.seed = setup.seed
         self.settings = setup.optimizer
@@ -76,12 +76,12 @@ class Learner(ABC):
         self._train_loss: Tensor = torch.tensor(float("nan"))
         self._build = setup.build
         self._clients_pass = setup.clients_pass
-        self._passes_of: dict[str, Passes] = {}
-        self.compression: LearnerCompression | None = None
+        self._passes_of: dict[str, PassChoice] = {}
+        self.compression: ClientCompression | None = None
         if setup.compression is not None:
             rest = self.new_model()[self.cut :] if self.cut else nn.Sequential()
             ends_model = not any(True for _ in rest.parameters())
-            self.compression = LearnerCompression(setup.compression, self.seed, ends_model=ends_model)
+            self.compression = ClientCompression(setup.compression, self.seed, ends_model=ends_model)
         self._stochastic = draws_values(self.new_model(), self.data.test[0])
 
     @property
@@ -108,10 +108,10 @@ class Learner(ABC):
         """Return the units of a client's part, behind them the gate of pruned channels."""
         return units if self.compression is None else units.append(self.compression.gate)
 
-    def passes(self, kind: str) -> Passes:
+    def passes(self, kind: str) -> PassChoice:
         """Return what chooses the pass through parts of a kind: looped where they draw or are compressed."""
         alone = self._stochastic or self.compression is not None
-        self._passes_of[kind] = Passes("looped" if alone else self._clients_pass)
+        self._passes_of[kind] = PassChoice("looped" if alone else self._clients_pass)
         return self._passes_of[kind]
 
     @property
@@ -244,7 +244,7 @@ class Learner(ABC):
         return self._copies(module, self.settings.server_lr, None)
 
     def _copies(
-        self, module: nn.Module, lr: float, compression: LearnerCompression | None
+        self, module: nn.Module, lr: float, compression: ClientCompression | None
     ) -> ClientParts[Part]:
         template = copy.deepcopy(module)
         make = partial(copied_part, template, self.settings, lr, compression)
@@ -268,7 +268,7 @@ class Learner(ABC):
         torch.save(kept, buffer)
         return buffer.getvalue()
 
-    def go_on_from(self, state: bytes) -> None:
+    def restore(self, state: bytes) -> None:
         """Take over the state of a learner that was made like this one."""
         vars(self).update(torch.load(io.BytesIO(state), weights_only=False))
 

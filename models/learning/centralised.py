@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from .base import Learner, Setup
+from .base import Learner, LearnerConfig
 from .evaluation import Composite
 from .parts.loss import objective
 
-__all__ = ["UnionLearner"]
+__all__ = ["CentralisedLearner"]
 
 
-class UnionLearner(Learner):
+class CentralisedLearner(Learner):
     """One whole model, trained at the server's learning rate on ``Σ_i λ_i (1/b) Σ_j ℓ_ij``."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: LearnerConfig) -> None:
         super().__init__(setup)
         self.server = self.server_part(self.new_model())
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from .base import Learner, Setup, stretch
+from .base import Learner, LearnerConfig, stretch
 from .evaluation import Composite
 from .parts.averaging import average_into
 from .parts.client_parts import ClientParts
@@ -43,7 +43,7 @@ class ChainLearner(Learner):
 
     def __init__(
         self,
-        setup: Setup,
+        setup: LearnerConfig,
         *,
         bounds: Sequence[Sequence[int]] | Mapping[int, Sequence[int]],
         at_client: Sequence[bool],
@@ -149,10 +149,10 @@ class ChainLearner(Learner):
         arrived = dict(zip(map(id, sent), self.compression.arrived(client, module), strict=True))
         return [arrived.get(id(tensor), tensor) for tensor in tensors]
 
-    def go_on_from(self, state: bytes) -> None:
+    def restore(self, state: bytes) -> None:
         """Take over the state of a learner that was made like this one; bounds stay the scheme's."""
         bounds = self._bounds
-        super().go_on_from(state)
+        super().restore(state)
         if isinstance(bounds, dict) and isinstance(self._bounds, dict):
             bounds.update(self._bounds)
         self._bounds = bounds

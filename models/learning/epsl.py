@@ -12,15 +12,15 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from .base import Setup
+from .base import LearnerConfig
 from .evaluation import Composite
-from .parallel_base import SideBySideLearner
+from .parallel_base import ParallelSplitLearner
 from .parts.loss import objective
 
-__all__ = ["ParallelLearner"]
+__all__ = ["EpslLearner"]
 
 
-class ParallelLearner(SideBySideLearner):
+class EpslLearner(ParallelSplitLearner):
     """Parallel split learning with n_a aggregated slots; n_a = 0 is PSL.
 
     Parameters
@@ -30,7 +30,7 @@ class ParallelLearner(SideBySideLearner):
         reference for ``virtual``, which back-propagates one row for each merged slot.
     """
 
-    def __init__(self, setup: Setup, *, exact: bool = False) -> None:
+    def __init__(self, setup: LearnerConfig, *, exact: bool = False) -> None:
         super().__init__(setup)
         self.server = self.server_part(self.new_server)
         self._exact = exact

@@ -15,7 +15,7 @@ from ...scenarios.schema.compression import Compression
 from ...scenarios.schema.scenario import Learning, Optimizer
 from ..data.dataset import Dataset, DatasetError
 from ..data.partition import split
-from .base import Learner, Setup
+from .base import Learner, LearnerConfig
 from .parts.client_batching import BatchedPass
 from .parts.part import MixedSequential, Part, draws_values
 from .samples.batch_sampler import BatchSampler
@@ -124,5 +124,7 @@ def make_learner(
     def build() -> nn.Sequential:
         return sequence(*builder(model))
 
-    setup = Setup(build, cut, data, learning.optimizer, seed, compression, clients_pass=learning.clients_pass)
+    setup = LearnerConfig(
+        build, cut, data, learning.optimizer, seed, compression, clients_pass=learning.clients_pass
+    )
     return learner_class(setup, **options)

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from .base import Learner, Setup
+from .base import Learner, LearnerConfig
 from .evaluation import Composite
 from .parts.part import Part
 
-__all__ = ["LocalLearner"]
+__all__ = ["FedAvgLearner"]
 
 
-class LocalLearner(Learner):
+class FedAvgLearner(Learner):
     """Whole models trained at the clients' learning rate, and averaged every round.
 
     Parameters
@@ -25,7 +25,7 @@ class LocalLearner(Learner):
         Mini-batches that a client trains on in a round, E; the next round goes on behind them.
     """
 
-    def __init__(self, setup: Setup, *, local_steps: int = 1) -> None:
+    def __init__(self, setup: LearnerConfig, *, local_steps: int = 1) -> None:
         super().__init__(setup)
         self.clients = self.client_parts(self.new_model())
         self._steps = local_steps

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import Learner, Setup
+from .base import Learner, LearnerConfig
 from .parts.client_batching import Graph
 
-__all__ = ["SideBySideLearner"]
+__all__ = ["ParallelSplitLearner"]
 
 
-class SideBySideLearner(Learner):
+class ParallelSplitLearner(Learner):
     """A part for every client, each on its own mini-batch; what the server does is the subclass's.
 
     A subclass adds ``server_step``, which finds ``smashed`` and ``labels`` and leaves ``cut_gradients``.
@@ -29,7 +29,7 @@ class SideBySideLearner(Learner):
         The former takes averages of the clients' parts.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: LearnerConfig) -> None:
         super().__init__(setup)
         self.average_client, self.new_server = self.new_parts()
         self.clients = self.client_parts(self.average_client)

@@ -11,23 +11,23 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from .base import Learner, Setup
+from .base import Learner, LearnerConfig
 from .evaluation import Composite
 from .parts.client_parts import ClientParts
 from .parts.loss import mean_loss
 from .parts.part import Updates, new_part
 
-__all__ = ["RelayLearner"]
+__all__ = ["SequentialSplitLearner"]
 
 
-class RelayLearner(Learner):
+class SequentialSplitLearner(Learner):
     """One client part that travels, and one server part.
 
     Weights and buffers travel; a client's optimiser state (Adam's moments, momentum) stays with the
     client, since its bits are not sent.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: LearnerConfig) -> None:
         super().__init__(setup)
         self._module, server = self.new_parts()
         make = partial(new_part, self._module, self.settings, self.settings.client_lr, self.compression)

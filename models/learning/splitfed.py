@@ -13,22 +13,22 @@ import torch
 from torch import Tensor
 
 from ...scenarios.random_streams import stream
-from .base import Setup
+from .base import LearnerConfig
 from .evaluation import Composite
-from .parallel_base import SideBySideLearner
+from .parallel_base import ParallelSplitLearner
 from .parts.loss import mean_loss
 from .parts.part import Part
 
 __all__ = ["PrivateServerLearner", "SharedServerLearner"]
 
 
-class _SplitFedLearner(SideBySideLearner):
+class _SplitFedLearner(ParallelSplitLearner):
     """Client parts that are averaged; each client's smashed data make a step of their own at the server.
 
     Optimiser states stay where they are: only parameters and buffers are averaged and sent.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: LearnerConfig) -> None:
         super().__init__(setup)
         self._alike = True
 
@@ -84,7 +84,7 @@ class _SplitFedLearner(SideBySideLearner):
 class PrivateServerLearner(_SplitFedLearner):
     """SplitFed V1: a server copy for each client, averaged whenever the client models are."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: LearnerConfig) -> None:
         super().__init__(setup)
         self._servers = self.server_parts(self.new_server)
         self._server_passes = self.passes("server part")
@@ -111,7 +111,7 @@ class PrivateServerLearner(_SplitFedLearner):
 class SharedServerLearner(_SplitFedLearner):
     """SplitFed V2: one server part, trained on one client's batch after the other in random order."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: LearnerConfig) -> None:
         super().__init__(setup)
         self._server = self.server_part(copy.deepcopy(self.new_server))
 

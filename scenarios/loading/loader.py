@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import Fault, KeyPath, ScenarioError, faults_of
+from ..errors import KeyPath, ScenarioError, ScenarioIssue, faults_of
 from ..schema.cross_checks import inconsistencies
 from ..schema.fleets import FLEETS
 from ..schema.registered import SchemeParameters
@@ -21,8 +21,8 @@ from ..yaml_lines import dump_yaml, parse_yaml
 from .overrides import override
 
 __all__ = [
-    "Draft",
-    "Loaded",
+    "LoadedScenario",
+    "RawScenario",
     "check_scenario",
     "library",
     "load_scenario",
@@ -35,7 +35,7 @@ LIBRARY = Path(__file__).parent.parent / "library"
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedScenario:
     """A checked scenario and where it came from, so that later faults can name their line."""
 
     scenario: Scenario
@@ -43,13 +43,13 @@ class Loaded:
     lines: dict[KeyPath, int]
     overridden: dict[KeyPath, str]
 
-    def error(self, faults: Sequence[Fault]) -> ScenarioError:
+    def error(self, faults: Sequence[ScenarioIssue]) -> ScenarioError:
         """Return the error that names the faults by file and line."""
         return ScenarioError(faults, self.source, self.lines, self.overridden)
 
 
 @dataclass(frozen=True)
-class Draft:
+class RawScenario:
     """A scenario as plain data, before its check; ``faults`` are those of what was set from outside."""
 
     data: dict[str, Any]
@@ -57,7 +57,7 @@ class Draft:
     source: str
     lines: dict[KeyPath, int]
     overridden: dict[KeyPath, str]
-    faults: list[Fault]
+    faults: list[ScenarioIssue]
 
 
 def library() -> dict[str, Path]:
@@ -71,7 +71,7 @@ def load_scenario(
     *,
     seed: int | None = None,
     schemes: Sequence[str] | None = None,
-) -> Loaded:
+) -> LoadedScenario:
     """Read and check a scenario.
 
     Parameters
@@ -94,7 +94,7 @@ def load_scenario(
     return loaded if schemes is None else _only(loaded, schemes)
 
 
-def read_scenario(where: str | Path, overrides: Sequence[str] = ()) -> Draft:
+def read_scenario(where: str | Path, overrides: Sequence[str] = ()) -> RawScenario:
     """Return a scenario as plain data, with the keys set that are set from outside its file.
 
     Raises
@@ -106,17 +106,17 @@ def read_scenario(where: str | Path, overrides: Sequence[str] = ()) -> Draft:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ScenarioError([Fault((), f"cannot be read: {error.strerror}")], source) from None
+        raise ScenarioError([ScenarioIssue((), f"cannot be read: {error.strerror}")], source) from None
     except UnicodeDecodeError as error:
-        raise ScenarioError([Fault((), f"is no text in UTF-8: {error.reason}")], source) from None
+        raise ScenarioError([ScenarioIssue((), f"is no text in UTF-8: {error.reason}")], source) from None
     data, lines = parse_yaml(text, source)
     if not isinstance(data, dict):
-        raise ScenarioError([Fault((), "must be a mapping of keys, as every scenario is")], source)
+        raise ScenarioError([ScenarioIssue((), "must be a mapping of keys, as every scenario is")], source)
     overridden, faults = override(data, overrides)
-    return Draft(data, path.parent, source, lines, overridden, faults)
+    return RawScenario(data, path.parent, source, lines, overridden, faults)
 
 
-def check_scenario(draft: Draft, *, figures: bool = True) -> Loaded:
+def check_scenario(draft: RawScenario, *, figures: bool = True) -> LoadedScenario:
     """Return the checked scenario.
 
     Parameters
@@ -136,7 +136,7 @@ def check_scenario(draft: Draft, *, figures: bool = True) -> Loaded:
         faults += faults_of(error, draft.data)
         raise ScenarioError(faults, draft.source, draft.lines, draft.overridden) from None
     scenario = _labelled(scenario)
-    loaded = Loaded(scenario, draft.source, draft.lines, draft.overridden)
+    loaded = LoadedScenario(scenario, draft.source, draft.lines, draft.overridden)
     faults += inconsistencies(scenario)
     if figures and scenario.sweep is not None:
         faults += wrong_figures(scenario.sweep)
@@ -158,10 +158,14 @@ def _locate(where: str | Path) -> tuple[Path, str]:
     if name in known:
         return known[name], f"{name}.yaml"
     if is_folder:
-        raise ScenarioError([Fault((), "is a folder; a scenario is a file")], str(where))
+        raise ScenarioError([ScenarioIssue((), "is a folder; a scenario is a file")], str(where))
     hint = closest(str(where), list(known))
     raise ScenarioError(
-        [Fault((), f"no such file, and no scenario of the library; it holds: {', '.join(known)}{hint}")],
+        [
+            ScenarioIssue(
+                (), f"no such file, and no scenario of the library; it holds: {', '.join(known)}{hint}"
+            )
+        ],
         str(where),
     )
 
@@ -183,11 +187,11 @@ def _label(scheme: SchemeParameters) -> str:
     return f"{scheme.default_label()} {compression.label}"
 
 
-def _only(loaded: Loaded, wanted: Sequence[str]) -> Loaded:
+def _only(loaded: LoadedScenario, wanted: Sequence[str]) -> LoadedScenario:
     kept: list[SchemeParameters] = []
     names = [name for scheme in loaded.scenario.schemes for name in (scheme.name, str(scheme.label))]
     faults = [
-        Fault((), f"the scenario has no scheme {name!r}; it has: {', '.join(dict.fromkeys(names))}"
+        ScenarioIssue((), f"the scenario has no scheme {name!r}; it has: {', '.join(dict.fromkeys(names))}"
               f"{closest(name, names)}", "--schemes")
         for name in wanted if name not in names
     ]  # fmt: skip
@@ -195,7 +199,7 @@ def _only(loaded: Loaded, wanted: Sequence[str]) -> Loaded:
         raise loaded.error(faults)
     kept = [scheme for scheme in loaded.scenario.schemes if {scheme.name, scheme.label} & set(wanted)]
     scenario = loaded.scenario.model_copy(update={"schemes": tuple(kept)})
-    return Loaded(scenario, loaded.source, loaded.lines, loaded.overridden)
+    return LoadedScenario(scenario, loaded.source, loaded.lines, loaded.overridden)
 
 
 def scenario_yaml(scenario: Scenario) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import Fault, KeyPath, ScenarioError
+from ..errors import KeyPath, ScenarioError, ScenarioIssue
 from ..yaml_lines import parse_value
 
 __all__ = ["override", "set_key"]
@@ -13,7 +13,9 @@ __all__ = ["override", "set_key"]
 OPTION = "--set"
 
 
-def override(data: dict[str, Any], overrides: Sequence[str]) -> tuple[dict[KeyPath, str], list[Fault]]:
+def override(
+    data: dict[str, Any], overrides: Sequence[str]
+) -> tuple[dict[KeyPath, str], list[ScenarioIssue]]:
     """Set dotted keys in a scenario's data, in their order; sections that are absent are made.
 
     Parameters
@@ -26,19 +28,19 @@ def override(data: dict[str, Any], overrides: Sequence[str]) -> tuple[dict[KeyPa
     the key paths that were set, each with the name of the option; and a fault for each that could not be
     """
     done: dict[KeyPath, str] = {}
-    faults: list[Fault] = []
+    faults: list[ScenarioIssue] = []
     for text in overrides:
         dotted, equals, value = text.partition("=")
         parts = dotted.split(".")
         if not equals or not all(parts):
-            faults.append(Fault((), f"{text!r} is not of the form key.path=value", OPTION))
+            faults.append(ScenarioIssue((), f"{text!r} is not of the form key.path=value", OPTION))
             continue
         try:
             done[set_key(data, parts, parse_value(value))] = OPTION
         except ScenarioError as error:
-            faults.extend(Fault(tuple(parts), fault.message, OPTION) for fault in error.faults)
+            faults.extend(ScenarioIssue(tuple(parts), fault.message, OPTION) for fault in error.faults)
         except LookupError as error:
-            faults.append(Fault(tuple(parts), str(error.args[0]), OPTION))
+            faults.append(ScenarioIssue(tuple(parts), str(error.args[0]), OPTION))
     return done, faults
 
 

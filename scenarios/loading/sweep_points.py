@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import Fault, KeyPath, ScenarioError
+from ..errors import KeyPath, ScenarioError, ScenarioIssue
 from ..schema.scenario import Scenario
 from ..schema.sweep import combinations, wrong_figures
-from .loader import Draft, Loaded, check_scenario, read_scenario, scenario_yaml
+from .loader import LoadedScenario, RawScenario, check_scenario, read_scenario, scenario_yaml
 from .overrides import set_key
 from .referenced_files import content_digest, named_files
 
@@ -34,7 +34,7 @@ class Point:
 
     name: str
     overrides: dict[str, Any]
-    loaded: Loaded
+    loaded: LoadedScenario
 
     @property
     def told(self) -> str:
@@ -43,7 +43,7 @@ class Point:
         return ", ".join(f"{key}={value}" for key, value in values.items())
 
 
-def load_points(where: str | Path, overrides: Sequence[str] = ()) -> tuple[Loaded, list[Point]]:
+def load_points(where: str | Path, overrides: Sequence[str] = ()) -> tuple[LoadedScenario, list[Point]]:
     """Read a scenario with a sweep, and check it and the scenario of every point.
 
     Parameters
@@ -61,10 +61,12 @@ def load_points(where: str | Path, overrides: Sequence[str] = ()) -> tuple[Loade
     loaded = check_scenario(draft, figures=False)
     sweep = loaded.scenario.sweep
     if sweep is None:
-        raise loaded.error([Fault((), "has no sweep section; cutlayer run takes a scenario without one")])
+        raise loaded.error(
+            [ScenarioIssue((), "has no sweep section; cutlayer run takes a scenario without one")]
+        )
     points: list[Point] = []
     contents: dict[Path, bytes] = {}
-    faults: list[tuple[str, Sequence[Fault]]] = []
+    faults: list[tuple[str, Sequence[ScenarioIssue]]] = []
     for chosen in combinations(sweep, loaded.scenario.seed):
         values = {key: value for key, (value, _) in chosen.items() if key != "seed"}
         try:
@@ -91,7 +93,7 @@ def _name(scenario: Scenario, contents: dict[Path, bytes]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _point_draft(draft: Draft, chosen: Mapping[str, tuple[Any, KeyPath]]) -> Draft:
+def _point_draft(draft: RawScenario, chosen: Mapping[str, tuple[Any, KeyPath]]) -> RawScenario:
     """Return the point's scenario as plain data; each swept key has its line in the sweep."""
     data = {key: copy.deepcopy(value) for key, value in draft.data.items() if key != "sweep"}
     point = replace(draft, data=data, lines=dict(draft.lines), overridden=dict(draft.overridden), faults=[])
@@ -99,7 +101,7 @@ def _point_draft(draft: Draft, chosen: Mapping[str, tuple[Any, KeyPath]]) -> Dra
         try:
             path = set_key(data, key.split("."), copy.deepcopy(value))
         except LookupError as error:
-            point.faults.append(Fault(place, str(error.args[0])))
+            point.faults.append(ScenarioIssue(place, str(error.args[0])))
             continue
         for known in (point.lines, point.overridden):
             for inner in [inner for inner in known if inner[: len(path)] == path]:
@@ -114,7 +116,10 @@ def _point_draft(draft: Draft, chosen: Mapping[str, tuple[Any, KeyPath]]) -> Dra
 
 
 def gathered(
-    found: Sequence[tuple[str, Sequence[Fault]]], total: int, source: str, others: Sequence[Fault] = ()
+    found: Sequence[tuple[str, Sequence[ScenarioIssue]]],
+    total: int,
+    source: str,
+    others: Sequence[ScenarioIssue] = (),
 ) -> ScenarioError:
     """Return the faults of several points as one error: each fault once, with the first point that has it.
 
@@ -127,7 +132,7 @@ def gathered(
     others : faults of no point, their places filled in
     """
     counts = Counter(fault for _, faults in found for fault in dict.fromkeys(faults))
-    first: dict[Fault, str] = {}
+    first: dict[ScenarioIssue, str] = {}
     for told, faults in found:
         for fault in faults:
             first.setdefault(fault, told)
@@ -139,16 +144,16 @@ def gathered(
     return ScenarioError(sorted(merged, key=_place), source)
 
 
-def _place(fault: Fault) -> tuple[str, int]:
+def _place(fault: ScenarioIssue) -> tuple[str, int]:
     source, _, line = str(fault.place).rpartition(":")
     return (source, int(line)) if line.isdigit() else (str(fault.place), 0)
 
 
-def _twins(points: Sequence[Point]) -> list[Fault]:
+def _twins(points: Sequence[Point]) -> list[ScenarioIssue]:
     """Return a fault for the first point that is the scenario of another."""
     known: dict[str, Point] = {}
     for point in points:
         twin = known.setdefault(point.name, point)
         if twin is not point:
-            return [Fault(("sweep",), f"two points are one scenario: {twin.told}; {point.told}")]
+            return [ScenarioIssue(("sweep",), f"two points are one scenario: {twin.told}; {point.told}")]
     return []

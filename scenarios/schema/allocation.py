@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from ..section import Section
 from .fields import Index, Level, NonNegative, Positive, PositiveInt
-from .registered import MethodOr, NameOf
+from .registered import MethodOrValue, RegisteredName
 
-__all__ = ["Allocation", "ExplicitPower", "Knowledge", "Replan"]
+__all__ = ["Allocation", "ChannelKnowledge", "ExplicitPower", "Replan"]
 
 
 class ExplicitPower(Section):
@@ -39,7 +39,7 @@ class Replan(Section):
         return self
 
 
-class Knowledge(Section):
+class ChannelKnowledge(Section):
     """What re-planning knows of the channel."""
 
     age_s: NonNegative = Field(default=0.0, description="gains are known as they were so long ago")
@@ -54,19 +54,21 @@ class Allocation(Section):
     Or one ``method`` that chooses all three together.
     """
 
-    method: Annotated[str, NameOf("plan")] | None = Field(
+    method: Annotated[str, RegisteredName("plan")] | None = Field(
         default=None, description="chooses all three; with it neither subchannels nor power are given"
     )
-    subchannels: Annotated[Assignment | str, MethodOr("subchannels", Assignment)] = Field(
+    subchannels: Annotated[Assignment | str, MethodOrValue("subchannels", Assignment)] = Field(
         default="greedy", description="a method, or each device's subchannels by index from 0"
     )
-    power: Annotated[ExplicitPower | str, MethodOr("power", ExplicitPower)] = Field(
+    power: Annotated[ExplicitPower | str, MethodOrValue("power", ExplicitPower)] = Field(
         default="optimal", description="a method, or each device's uplink power spectral density"
     )
-    cut: Annotated[int | str, MethodOr("cut", PositiveInt)] = Field(
+    cut: Annotated[int | str, MethodOrValue("cut", PositiveInt)] = Field(
         default="optimal", description="a method, or the number of units on the client"
     )
     replan: Replan | None = Field(
         default=None, description="absent: planned once, on the gains without fading"
     )
-    knowledge: Knowledge = Field(default=Knowledge(), description="what re-planning knows of the channel")
+    knowledge: ChannelKnowledge = Field(
+        default=ChannelKnowledge(), description="what re-planning knows of the channel"
+    )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from ..errors import Fault, KeyPath
+from ..errors import KeyPath, ScenarioIssue
 from .scenario import Allocation, Devices, ExplicitPower, Scenario
 
 __all__ = ["inconsistencies"]
 
 
-def inconsistencies(scenario: Scenario) -> list[Fault]:
+def inconsistencies(scenario: Scenario) -> list[ScenarioIssue]:
     """Return the faults that only show between two keys, all of them."""
     return [
         *_labels(scenario),
@@ -24,17 +24,17 @@ def inconsistencies(scenario: Scenario) -> list[Fault]:
     ]
 
 
-def _labels(scenario: Scenario) -> Iterator[Fault]:
+def _labels(scenario: Scenario) -> Iterator[ScenarioIssue]:
     counts = Counter(scheme.label for scheme in scenario.schemes)
     for index, scheme in enumerate(scenario.schemes):
         if counts[scheme.label] > 1:
-            yield Fault(
+            yield ScenarioIssue(
                 ("schemes", index), f"the label {scheme.label!r} is given {counts[scheme.label]} times;"
                 " labels must be unique: give each a label of its own"
             )  # fmt: skip
 
 
-def _lengths(scenario: Scenario) -> Iterator[Fault]:
+def _lengths(scenario: Scenario) -> Iterator[ScenarioIssue]:
     count = scenario.devices.count
     given: dict[KeyPath, object] = {
         ("devices", key): getattr(scenario.devices, key) for key in type(scenario.devices).model_fields
@@ -45,68 +45,72 @@ def _lengths(scenario: Scenario) -> Iterator[Fault]:
         given["allocation", "power", "dbm_per_hz"] = scenario.allocation.power.dbm_per_hz
     for path, values in given.items():
         if isinstance(values, tuple) and len(values) != count:
-            yield Fault(path, f"lists {len(values)} values; devices.count is {count}, one each is needed")
+            yield ScenarioIssue(
+                path, f"lists {len(values)} values; devices.count is {count}, one each is needed"
+            )
 
 
-def _places(scenario: Scenario) -> Iterator[Fault]:
+def _places(scenario: Scenario) -> Iterator[ScenarioIssue]:
     devices = scenario.devices
     if devices.positions is not None and devices.distance_m != Devices().distance_m:
-        yield Fault(("devices", "positions"), "gives the places already; leave out distance_m")
+        yield ScenarioIssue(("devices", "positions"), "gives the places already; leave out distance_m")
 
 
-def _own_links(scenario: Scenario) -> Iterator[Fault]:
+def _own_links(scenario: Scenario) -> Iterator[ScenarioIssue]:
     if scenario.devices.uplink_bps is None:
         return
     radio, why = scenario.radio, "devices.uplink_bps gives links of the devices' own, which do not change"
     if radio.fading.model != "none":
-        yield Fault(("radio", "fading"), f"{why}; leave out fading")
+        yield ScenarioIssue(("radio", "fading"), f"{why}; leave out fading")
     if radio.sharing != "dedicated":
-        yield Fault(("radio", "sharing"), f"{why}; leave out sharing")
+        yield ScenarioIssue(("radio", "sharing"), f"{why}; leave out sharing")
 
 
-def _allocation(scenario: Scenario) -> Iterator[Fault]:
+def _allocation(scenario: Scenario) -> Iterator[ScenarioIssue]:
     allocation = scenario.allocation
     for key in ("subchannels", "power"):
         # A run folder's scenario gives every default, so only other values are known to be meant.
         if allocation.method is not None and getattr(allocation, key) != Allocation.model_fields[key].default:
-            yield Fault(
+            yield ScenarioIssue(
                 ("allocation", key), f"allocation.method is {allocation.method}, which chooses the {key} too;"
                 f" leave out either method or {key}"
             )  # fmt: skip
 
 
-def _participation(scenario: Scenario) -> Iterator[Fault]:
+def _participation(scenario: Scenario) -> Iterator[ScenarioIssue]:
     participation, allocation = scenario.participation, scenario.allocation
     if participation is None:
         return
     count = scenario.devices.count
     if participation.per_round > count:
-        yield Fault(
+        yield ScenarioIssue(
             ("participation", "per_round"),
             f"draws {participation.per_round} devices a round; devices.count is {count}",
         )
     why = "participation changes who takes part from round to round"
     if not isinstance(allocation.subchannels, str):
-        yield Fault(("allocation", "subchannels"), f"gives each device its own; {why}: name a method")
+        yield ScenarioIssue(("allocation", "subchannels"), f"gives each device its own; {why}: name a method")
     if isinstance(allocation.power, ExplicitPower):
-        yield Fault(("allocation", "power"), f"gives each device its own; {why}: name a method")
+        yield ScenarioIssue(("allocation", "power"), f"gives each device its own; {why}: name a method")
     if allocation.replan is not None and allocation.replan.every_rounds != 1:
-        yield Fault(("allocation", "replan"), f"{why}, so each round is planned for: give every_rounds: 1")
+        yield ScenarioIssue(
+            ("allocation", "replan"), f"{why}, so each round is planned for: give every_rounds: 1"
+        )
     compressed = scenario.compression or any(scheme.compression for scheme in scenario.schemes)
     if scenario.learning is not None and compressed:
-        yield Fault(
+        yield ScenarioIssue(
             ("participation",),
             "training with compression keeps what every device has received; leave out compression, learning"
             " or participation",
         )
 
 
-def _learning(scenario: Scenario) -> Iterator[Fault]:
+def _learning(scenario: Scenario) -> Iterator[ScenarioIssue]:
     if scenario.learning is not None:
         if scenario.model.name in ("table", "measured"):
-            yield Fault(
+            yield ScenarioIssue(
                 ("model", "name"), f"{scenario.model.name} has no weights to train; name a model, or leave"
                 " out learning"
             )  # fmt: skip
     elif scenario.stop.accuracy is not None:
-        yield Fault(("stop", "accuracy"), "needs a learning section: without one nothing is trained")
+        yield ScenarioIssue(("stop", "accuracy"), "needs a learning section: without one nothing is trained")

@@ -21,7 +21,14 @@ from ..registry import Kind, Parameters, UnknownNameError, find, specs
 from ..section import Section
 from .compression import Compression
 
-__all__ = ["FadingParameters", "MethodOr", "NameOf", "PathLossParameters", "Registered", "SchemeParameters"]
+__all__ = [
+    "FadingParameters",
+    "MethodOrValue",
+    "PathLossParameters",
+    "Registered",
+    "RegisteredName",
+    "SchemeParameters",
+]
 
 
 class SchemeParameters(Parameters):
@@ -97,7 +104,7 @@ class Registered:
         return {"anyOf": forms}
 
 
-class MethodOr:
+class MethodOrValue:
     """Annotation: the name of a registered method, or an explicit value of the given type."""
 
     def __init__(self, kind: Kind, explicit: Any) -> None:
@@ -132,7 +139,7 @@ class MethodOr:
         return {"anyOf": [{"enum": [spec.name for spec in specs(self.kind)]}, explicit]}
 
 
-class NameOf:
+class RegisteredName:
     """Annotation: the name of something registered of one kind."""
 
     def __init__(self, kind: Kind) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ..errors import Fault
+from ..errors import ScenarioIssue
 from ..section import Section
 from .fields import Index, PositiveInt
 
@@ -130,7 +130,7 @@ def swept_keys(sweep: Sweep) -> tuple[str, ...]:
     return tuple(key for key in (*sweep.grid, *sweep.zip, *listed) if key != "seed")
 
 
-def wrong_figures(sweep: Sweep) -> list[Fault]:
+def wrong_figures(sweep: Sweep) -> list[ScenarioIssue]:
     """Return what is wrong with the sweep's figures as they stand there, whatever the points are."""
     known = {*swept_keys(sweep), "label"}
     names: set[str] = set()
@@ -139,15 +139,17 @@ def wrong_figures(sweep: Sweep) -> list[Fault]:
         place = ("sweep", "figure", number)
         name = Path(figure.file).stem
         if name in names:
-            faults.append(Fault((*place, "file"), f"{name} is the name of several; each needs its own"))
+            faults.append(
+                ScenarioIssue((*place, "file"), f"{name} is the name of several; each needs its own")
+            )
         names.add(name)
         for inner, key in figure.named_keys().items():
             if inner == ("lines",) and key == "label":
                 text = "each label has a line already; leave out lines: label"
-                faults.append(Fault((*place, *inner), text))
+                faults.append(ScenarioIssue((*place, *inner), text))
             elif key not in known and (inner != ("x",) or figure.kind != "curves"):
                 text = f"{key} is not swept; swept: {', '.join(sorted(known))}"
-                faults.append(Fault((*place, *inner), text))
+                faults.append(ScenarioIssue((*place, *inner), text))
     return faults
 
 

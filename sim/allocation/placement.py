@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..planning_error import AllocationError
+from ..planning_error import PlanningError
 from ..radio.units import BITS_PER_MIB
 
 __all__ = ["Objective", "Placement", "PlacementProblem", "place"]
@@ -59,27 +59,27 @@ class PlacementProblem:
         nodes, layers = len(self.capacity_bits), len(self.memory_bits)
         for name, times_s in (("forward_s", self.forward_s), ("backward_s", self.backward_s)):
             if times_s.shape != (nodes, layers):
-                raise AllocationError(
+                raise PlanningError(
                     f"{name} has the shape {times_s.shape}; {nodes} nodes have a capacity, and {layers}"
                     " layers need memory"
                 )
             for node, layer in np.argwhere(~(np.isfinite(times_s) & (times_s >= 0))):
-                raise AllocationError(
+                raise PlanningError(
                     f"{name} of layer {layer} on node {node} must be finite and at least 0,"
                     f" not {times_s[node, layer]:g}"
                 )
         for layer in np.flatnonzero(~(np.isfinite(self.memory_bits) & (self.memory_bits >= 0))):
-            raise AllocationError(
+            raise PlanningError(
                 f"memory_bits of layer {layer} must be finite and at least 0, not {self.memory_bits[layer]:g}"
             )
         for node in np.flatnonzero(~(self.capacity_bits >= 0)):
-            raise AllocationError(
+            raise PlanningError(
                 f"capacity_bits of node {node} must be at least 0, not {self.capacity_bits[node]:g}"
             )
         if self.owners < 1:
-            raise AllocationError(f"owners must be at least 1, not {self.owners}")
+            raise PlanningError(f"owners must be at least 1, not {self.owners}")
         if not 1 <= nodes <= layers:
-            raise AllocationError(
+            raise PlanningError(
                 f"each node needs a layer, and there must be one: {layers} layers, {nodes} nodes"
             )
 
@@ -193,17 +193,17 @@ def _lowest_bounds(good: NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(bounds)
 
 
-def _nothing_fits(problem: PlacementProblem) -> AllocationError:
+def _nothing_fits(problem: PlacementProblem) -> PlanningError:
     """Return the error that says what is too large: one layer for every node, or the parts for the chain."""
     copies_mib = problem.owners * problem.memory_bits / BITS_PER_MIB
     capacity_mib = problem.capacity_bits / BITS_PER_MIB
     for layer in np.flatnonzero(copies_mib > capacity_mib.max()):
-        return AllocationError(
+        return PlanningError(
             f"layer {layer} fits no node: the copies of {problem.owners} owners need"
             f" {copies_mib[layer]:.6g} MiB, and the largest node has {capacity_mib.max():.6g} MiB"
         )
     have = ", ".join(f"{each:.6g}" for each in capacity_mib)
-    return AllocationError(
+    return PlanningError(
         f"no contiguous placement fits: the copies of {problem.owners} owners need {copies_mib.sum():.6g} MiB"
         f" in all, in layers of up to {copies_mib.max():.6g} MiB, and the nodes have {have} MiB"
     )

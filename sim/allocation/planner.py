@@ -11,8 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..planning_error import AllocationError
-from ..radio.resources import RadioProblem
+from ..planning_error import PlanningError
+from ..radio.resources import RadioResources
 from .problem import Rates, RoundWork, link_rates, round_time_s
 
 __all__ = [
@@ -26,8 +26,8 @@ __all__ = [
     "random_cut",
 ]
 
-SubchannelMethod: TypeAlias = Callable[[RadioProblem, RoundWork, np.random.Generator], NDArray[np.intp]]
-PowerMethod: TypeAlias = Callable[[RadioProblem, RoundWork, NDArray[np.intp]], NDArray[np.float64]]
+SubchannelMethod: TypeAlias = Callable[[RadioResources, RoundWork, np.random.Generator], NDArray[np.intp]]
+PowerMethod: TypeAlias = Callable[[RadioResources, RoundWork, NDArray[np.intp]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class Plan:
     history_s: tuple[float, ...] = ()
 
 
-PlanMethod: TypeAlias = Callable[[RadioProblem, Mapping[int, RoundWork], np.random.Generator], Plan]
+PlanMethod: TypeAlias = Callable[[RadioResources, Mapping[int, RoundWork], np.random.Generator], Plan]
 
 
 def plan(
-    problem: RadioProblem,
+    problem: RadioResources,
     works: Mapping[int, RoundWork],
     subchannels: SubchannelMethod,
     power: PowerMethod,
@@ -96,7 +96,7 @@ def plan(
         If the fixed cut is none of ``works``, or a method can't share the resources out.
     """
     if cut is not None and cut not in works:
-        raise AllocationError(f"cut {cut} is not possible; it must be {min(works)} to {max(works)}")
+        raise PlanningError(f"cut {cut} is not possible; it must be {min(works)} to {max(works)}")
     choices = dict(works) if cut is None else {cut: works[cut]}
 
     @cache
@@ -116,7 +116,7 @@ def plan(
     return replace(best, history_s=tuple(history_s))
 
 
-def checked_plan(name: str, found: Plan, problem: RadioProblem, works: Mapping[int, RoundWork]) -> Plan:
+def checked_plan(name: str, found: Plan, problem: RadioResources, works: Mapping[int, RoundWork]) -> Plan:
     """Return what a method planned, with rates and round time reckoned anew; refuse what breaks a rule.
 
     Parameters
@@ -131,8 +131,8 @@ def checked_plan(name: str, found: Plan, problem: RadioProblem, works: Mapping[i
         If it is no plan, is for another cut, leaves a client without subchannels, or passes a power limit.
     """
 
-    def refuse(rule: str) -> AllocationError:
-        return AllocationError(f"the method {name!r} {rule}", ("allocation", "method"))
+    def refuse(rule: str) -> PlanningError:
+        return PlanningError(f"the method {name!r} {rule}", ("allocation", "method"))
 
     if not isinstance(found, Plan):
         raise refuse(f"must return a Plan; it returned {type(found).__name__}")

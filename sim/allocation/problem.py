@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..radio.rates import broadcast_rate, downlink_rates, uplink_rates
-from ..radio.resources import RadioProblem
+from ..radio.resources import RadioResources
 
 __all__ = ["Rates", "RoundWork", "link_rates", "round_time_s", "transfer_s"]
 
@@ -67,7 +67,7 @@ class Rates:
     broadcast_bps: float
 
 
-def link_rates(problem: RadioProblem, owner: NDArray[np.intp], psd_w_per_hz: NDArray[np.float64]) -> Rates:
+def link_rates(problem: RadioResources, owner: NDArray[np.intp], psd_w_per_hz: NDArray[np.float64]) -> Rates:
     """Return the rates of an allocation.
 
     Parameters

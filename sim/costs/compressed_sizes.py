@@ -9,10 +9,10 @@ from functools import lru_cache
 from ...scenarios.schema.compression import FLOAT_BITS, Compression, PartSizes, TensorKind
 from .stages import Stages
 
-__all__ = ["Compressor"]
+__all__ = ["CompressedSizes"]
 
 
-class Compressor:
+class CompressedSizes:
     """Counts what a scheme's clients compute and send when they compress.
 
     Parameters

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...scenarios.model_costs.layer_profile import LayerProfile
 from ...scenarios.model_costs.unit_table import UnitTable
 
-__all__ = ["LayerWork", "PartWork", "measured_work", "reckoned_work"]
+__all__ = ["LayerWork", "PartWork", "work_from_flops", "work_from_profile"]
 
 Array = NDArray[np.float64]
 
@@ -73,7 +73,7 @@ class LayerWork:
         return (self.backward_flops + self.update_flops) * self.s_per_flop[:, None]
 
 
-def reckoned_work(units: UnitTable, batch_size: int, s_per_flop: Array) -> LayerWork:
+def work_from_flops(units: UnitTable, batch_size: int, s_per_flop: Array) -> LayerWork:
     """Return the work from a unit table: the same FLOPs on every place, updates at no cost.
 
     Parameters
@@ -93,7 +93,7 @@ def reckoned_work(units: UnitTable, batch_size: int, s_per_flop: Array) -> Layer
     )
 
 
-def measured_work(profile: LayerProfile, names: Sequence[str | None], s_per_flop: Array) -> LayerWork:
+def work_from_profile(profile: LayerProfile, names: Sequence[str | None], s_per_flop: Array) -> LayerWork:
     """Return the work of a mini-batch from measured times of named devices.
 
     Parameters

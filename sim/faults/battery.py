@@ -67,7 +67,7 @@ class BatteryDevice(Device):
         """Take so much from the battery, [J]."""
         self.charge_j = max(0.0, self.charge_j - energy_j)
 
-    def run_empty(self) -> None:
+    def deplete_battery(self) -> None:
         """Leave the run: the battery is empty."""
         self._alarm = None
         self._on_empty(self)
@@ -86,6 +86,6 @@ class BatteryDevice(Device):
 
         def ring(_: Event) -> None:
             if alarm is self._alarm:
-                self.run_empty()
+                self.deplete_battery()
 
         alarm.callbacks = [ring]

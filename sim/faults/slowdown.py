@@ -8,7 +8,7 @@ import numpy as np
 
 from ...scenarios.random_streams import stream
 from ...scenarios.schema.scenario import Scenario, Slowdown
-from ..nodes.on_off_process import Alternation
+from ..nodes.on_off_process import OnOffProcess
 
 __all__ = ["SlowdownTrace", "slowdown_traces"]
 
@@ -32,7 +32,7 @@ class SlowdownTrace:
         self, factor: float, mean_normal_s: float, mean_slow_s: float, rng: np.random.Generator
     ) -> None:
         self._slow_speed = 1.0 / factor
-        self._slow = Alternation(mean_normal_s, mean_slow_s, rng)  # the second state is the slow one
+        self._slow = OnOffProcess(mean_normal_s, mean_slow_s, rng)  # the second state is the slow one
 
     def duration_s(self, start_s: float, work_s: float) -> float:
         """Return how long work takes that would take ``work_s`` at full speed, if begun at ``start_s``."""
@@ -41,7 +41,7 @@ class SlowdownTrace:
         while True:
             trace.extend_to(now_s)
             end_s = trace.switches_s[segment + 1]
-            speed = self._slow_speed if trace.in_second(segment) else 1.0
+            speed = self._slow_speed if trace.is_off(segment) else 1.0
             if (end_s - now_s) * speed >= work_s:
                 return now_s + work_s / speed - start_s
             work_s -= (end_s - now_s) * speed
@@ -65,7 +65,7 @@ class SlowdownTrace:
         trace = self._slow
         first, last = trace.segment(start_s), trace.segment(end_s)
         stays_s = np.diff(np.clip(trace.switches_s[first : last + 2], start_s, end_s))
-        return float(stays_s[0 if trace.in_second(first) else 1 :: 2].sum())
+        return float(stays_s[0 if trace.is_off(first) else 1 :: 2].sum())
 
 
 def slowdown_traces(scenario: Scenario) -> Sequence[SlowdownTrace | None]:

@@ -16,7 +16,7 @@ from ...scenarios.schema.scenario import Radio
 from ..nodes.fleet import Fleet
 from ..radio.gain_trace import GainTrace
 from ..radio.rates import Band
-from ..radio.resources import RadioProblem
+from ..radio.resources import RadioResources
 from ..radio.units import dbm_to_w
 
 __all__ = ["Channel", "draw_channel"]
@@ -44,7 +44,7 @@ class Channel:
         How long a block lasts, [s].
     """
 
-    problem: RadioProblem
+    problem: RadioResources
     trace: GainTrace | None = None
     fading: Callable[[int], Array] | None = None
     coherence_s: float = math.inf
@@ -138,7 +138,7 @@ def draw_channel(radio: Radio, fleet: Fleet, seed: int) -> Channel:
     )
     trace = _path_gains(radio, fleet, band, seed)
     total_w = float(dbm_to_w(radio.uplink_total_power_max_dbm))
-    problem = RadioProblem(band, trace.gains[0], fleet.power_max_w, total_w)
+    problem = RadioResources(band, trace.gains[0], fleet.power_max_w, total_w)
     for gains in trace.gains[1:]:
         replace(problem, gains=gains)  # checks them
     fade = find("fading", radio.fading.model).load()

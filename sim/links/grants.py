@@ -11,12 +11,12 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Alone", "Share", "Together"]
+__all__ = ["ConcurrentGrants", "ExclusiveGrant", "Grant"]
 
 Array: TypeAlias = NDArray[np.float64]
 
 
-class Share(Protocol):
+class Grant(Protocol):
     """Rates and powers of the clients that send, which stay until one begins or ends.
 
     Attributes
@@ -44,7 +44,7 @@ class Share(Protocol):
 
 
 @dataclass
-class Alone:
+class ExclusiveGrant:
     """One client has it all; that costs no more among many that wait."""
 
     client: int
@@ -54,7 +54,7 @@ class Alone:
     _end_s: float = math.inf
 
     def of(self, clients: Collection[int]) -> list[tuple[int, float, float]]:
-        """Return client, rate and power; see :class:`Share` for this and the others."""
+        """Return client, rate and power; see :class:`Grant` for this and the others."""
         return [(self.client, self.rate_bps, self.power_w)] if self.client in clients else []
 
     def count_off(self, left: array[float], energy_j: array[float], passed_s: float) -> None:
@@ -78,7 +78,7 @@ class Alone:
 
 
 @dataclass
-class Together:
+class ConcurrentGrants:
     """Many send side by side.
 
     Parameters
@@ -96,7 +96,7 @@ class Together:
     _ends_s: Array = field(default_factory=lambda: np.empty(0))
 
     def of(self, clients: Collection[int]) -> list[tuple[int, float, float]]:
-        """Return client, rate and power; see :class:`Share` for this and the others."""
+        """Return client, rate and power; see :class:`Grant` for this and the others."""
         if not clients:
             return []
         (places,) = np.nonzero(np.isin(self.clients, np.fromiter(clients, np.intp)))

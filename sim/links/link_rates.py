@@ -9,20 +9,20 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LinkSource", "Links"]
+__all__ = ["LinkRates", "LinkRatesOverTime"]
 
 Array = NDArray[np.float64]
 
 
-class LinkSource(Protocol):
+class LinkRatesOverTime(Protocol):
     """Links over time, constant from one change to the next."""
 
-    def at(self, time_s: float) -> tuple[Links, float]:
+    def at(self, time_s: float) -> tuple[LinkRates, float]:
         """Return the links at an instant, and the instant up to which they stay, [s]."""
 
 
 @dataclass(frozen=True, eq=False)
-class Links:
+class LinkRates:
     """Rates and transmit powers of every radio link under one allocation, on one state of the channel.
 
     Attributes
@@ -44,9 +44,9 @@ class Links:
     downlink_w: Array
     broadcast_w: float
 
-    def of(self, devices: NDArray[np.intp]) -> Links:
+    def of(self, devices: NDArray[np.intp]) -> LinkRates:
         """Return the links of these devices alone, in this order."""
-        return Links(
+        return LinkRates(
             self.uplink_bps[devices],
             self.downlink_bps[devices],
             self.whole_band_bps[devices],
@@ -55,6 +55,6 @@ class Links:
             self.broadcast_w,
         )
 
-    def at(self, time_s: float) -> tuple[Links, float]:
+    def at(self, time_s: float) -> tuple[LinkRates, float]:
         """Return these links for ever: a channel that does not change."""
         return self, math.inf

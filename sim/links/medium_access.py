@@ -12,18 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..radio.rates import Band, spectral_efficiency
-from .grants import Alone, Share, Together
-from .link_rates import LinkSource
+from .grants import ConcurrentGrants, ExclusiveGrant, Grant
+from .link_rates import LinkRatesOverTime
 
-__all__ = ["Lending", "Sharing", "Turns"]
+__all__ = ["Scheduler", "Tdma", "WorkConservingOfdma"]
 
 Array = NDArray[np.float64]
 
 
-class Sharing(Protocol):
+class Scheduler(Protocol):
     """A rule by which a direction of the band is shared."""
 
-    def share(self, waiting: Sequence[int], left: Sequence[float], now_s: float) -> Share:
+    def share(self, waiting: Sequence[int], left: Sequence[float], now_s: float) -> Grant:
         """Return what the clients get that have something to send.
 
         Parameters
@@ -37,7 +37,7 @@ class Sharing(Protocol):
         """
 
 
-class Turns:
+class Tdma:
     """TDMA: the whole band in turns of at most one slot; who has nothing left ends its turn early.
 
     The turns go round in the order of the clients' numbers, over those that have something to send.
@@ -54,13 +54,13 @@ class Turns:
     turn : whose turn it is, -1 before the first, and when it ends at the latest, [s]
     """
 
-    def __init__(self, source: LinkSource, *, uplink: bool, slot_s: float) -> None:
+    def __init__(self, source: LinkRatesOverTime, *, uplink: bool, slot_s: float) -> None:
         self._source = source
         self._uplink = uplink
         self._slot_s = slot_s
         self.turn = (-1, 0.0)
 
-    def share(self, waiting: Sequence[int], left: Sequence[float], now_s: float) -> Alone:
+    def share(self, waiting: Sequence[int], left: Sequence[float], now_s: float) -> ExclusiveGrant:
         """Return the whole band for the one whose turn it is, and nothing for the others."""
         active, slot_end_s = self.turn
         place = bisect_right(waiting, active)  # behind it, if it is among them
@@ -69,7 +69,7 @@ class Turns:
         links, until_s = self._source.at(now_s)
         rates = links.uplink_bps if self._uplink else links.downlink_bps
         powers = links.uplink_w if self._uplink else links.downlink_w
-        return Alone(active, float(rates[active]), float(powers[active]), min(until_s, slot_end_s))
+        return ExclusiveGrant(active, float(rates[active]), float(powers[active]), min(until_s, slot_end_s))
 
 
 class GainSource(Protocol):
@@ -79,7 +79,7 @@ class GainSource(Protocol):
         """Return the gains [num_clients, num_subchannels] at an instant, and up to when they stay, [s]."""
 
 
-class Lending:
+class WorkConservingOfdma:
     """Work-conserving: subchannels of clients that are not sending serve those that are.
 
     Whoever sends has all of its own subchannels, as planned. Each of the others is lent, best use first: to
@@ -113,7 +113,7 @@ class Lending:
         self._own_w = _sums(owner[owned], self._watts[owned], len(power_max_w))
         self._known: tuple[Array, Array, Array, Array] | None = None
 
-    def share(self, waiting: Sequence[int], left: Sequence[float], now_s: float) -> Together:
+    def share(self, waiting: Sequence[int], left: Sequence[float], now_s: float) -> ConcurrentGrants:
         """Return each sender's rate and power with what it owns and borrows."""
         gains, until_s = self._gains.at(now_s)
         senders = np.array(waiting, dtype=np.intp)
@@ -130,7 +130,7 @@ class Lending:
         each_bps = self._rate(snr[senders[borrower], subchannel] * scale[borrower])
         rate_bps = own_bps[senders] + _sums(borrower, each_bps, len(senders))
         power_w = own_w + scale * lent_w
-        return Together(senders, rate_bps, power_w, until_s)
+        return ConcurrentGrants(senders, rate_bps, power_w, until_s)
 
     def _planned(self, gains: Array) -> tuple[Array, Array, Array]:
         """Return what the planned densities give on these gains, looked up where they are the last ones.

@@ -12,12 +12,12 @@ from simpy import Environment, Event, Timeout
 from ..nodes.node import Device
 from ..timeline.interval_record import IntervalRecord
 from ..timeline.phases import Phase
-from .grants import Share
-from .medium_access import Sharing
+from .grants import Grant
+from .medium_access import Scheduler
 
-__all__ = ["Medium"]
+__all__ = ["SharedMedium"]
 
-_AFTER_ALL_ELSE = 2  # an event's priority: when all that happens at an instant has happened
+AFTER_EVERYTHING = 2  # an event's priority: when all that happens at an instant has happened
 
 
 @dataclass
@@ -32,7 +32,7 @@ class _Transfer:
     row: int = -1  # of the record; none before its first bit is sent
 
 
-class Medium:
+class SharedMedium:
     """Carries transfers side by side at rates that change whenever one begins or ends.
 
     Between two changes every rate is constant. At each the bits sent since the last are counted off, and
@@ -49,7 +49,7 @@ class Medium:
     """
 
     def __init__(
-        self, env: Environment, record: IntervalRecord, sharing: Sharing, *, senders_pay: bool
+        self, env: Environment, record: IntervalRecord, sharing: Scheduler, *, senders_pay: bool
     ) -> None:
         self._env = env
         self._record = record
@@ -61,7 +61,7 @@ class Medium:
         self._left, self._energy_j = array("d"), array("d")
         self._unsent: set[int] = set()  # whose first bit is not sent
         self._on_battery: set[int] = set()  # whose energy a battery pays
-        self._share: Share | None = None
+        self._share: Grant | None = None
         self._empty_s: dict[int, float] = {}
         self._since_s = 0.0
         self._next_change: Event | None = None
@@ -122,7 +122,7 @@ class Medium:
         event = self._next_change = self._env.event()
         event._ok, event._value = True, None  # an event that is sure to happen, as SimPy's Timeout marks it
         event.callbacks = [self._change]
-        self._env.schedule(event, priority=_AFTER_ALL_ELSE, delay=delay_s)  # type: ignore[arg-type]
+        self._env.schedule(event, priority=AFTER_EVERYTHING, delay=delay_s)  # type: ignore[arg-type]
 
     def _change(self, event: Event) -> None:
         if event is not self._next_change:
@@ -134,7 +134,7 @@ class Medium:
             self._end(client).ended.succeed()
         for client in [client for client, empty_s in self._empty_s.items() if empty_s <= now_s]:
             if client in self._transfers:
-                self._transfers[client].device.run_empty()
+                self._transfers[client].device.deplete_battery()
         self._share_out()
 
     def _share_out(self) -> None:

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from simpy import Event
 
-from ..nodes.node import Carrier, Node
+from ..nodes.node import LinkTransport, Node
 from ..timeline.phases import Phase
-from .link_rates import Links, LinkSource
+from .link_rates import LinkRates, LinkRatesOverTime
 
-__all__ = ["Broadcaster", "Transmitter", "VaryingTransmitter", "air_time_s", "air_times_s", "carriers"]
+__all__ = ["BroadcastLink", "ConstantRateLink", "VaryingRateLink", "air_time_s", "air_times_s", "carriers"]
 
 
-class Transmitter:
+class ConstantRateLink:
     """A link of constant rate.
 
     Parameters
@@ -42,7 +42,7 @@ class Transmitter:
         """Do nothing: the lane knows the transfer."""
 
 
-class VaryingTransmitter:
+class VaryingRateLink:
     """A link whose rate changes with time: a transfer's bits are the integral of the rate.
 
     Parameters
@@ -53,7 +53,9 @@ class VaryingTransmitter:
         Transmit power, [W].
     """
 
-    def __init__(self, source: LinkSource, rate_bps: Callable[[Links], float], power_w: float) -> None:
+    def __init__(
+        self, source: LinkRatesOverTime, rate_bps: Callable[[LinkRates], float], power_w: float
+    ) -> None:
         self._source = source
         self._rate_bps = rate_bps
         self.power_w = power_w
@@ -79,7 +81,7 @@ class VaryingTransmitter:
         return bits
 
 
-class Broadcaster:
+class BroadcastLink:
     """The access point's whole band, at the rate of the weakest listener at every instant.
 
     Parameters
@@ -88,7 +90,7 @@ class Broadcaster:
     row : each client's place in them; None: its own number
     """
 
-    def __init__(self, source: LinkSource, row: Mapping[int, int] | None = None) -> None:
+    def __init__(self, source: LinkRatesOverTime, row: Mapping[int, int] | None = None) -> None:
         self._source = source
         self._row = row
 
@@ -106,7 +108,9 @@ class Broadcaster:
         return self._source.at(time_s)[0].broadcast_w
 
 
-def air_time_s(source: LinkSource, rate_bps: Callable[[Links], float], start_s: float, bits: float) -> float:
+def air_time_s(
+    source: LinkRatesOverTime, rate_bps: Callable[[LinkRates], float], start_s: float, bits: float
+) -> float:
     """Return the time in which the integral of the rate from ``start_s`` on reaches ``bits``, [s]."""
     now_s, left = start_s, bits
     while True:
@@ -121,8 +125,8 @@ def air_time_s(source: LinkSource, rate_bps: Callable[[Links], float], start_s: 
 
 
 def air_times_s(
-    source: LinkSource,
-    rates_bps: Callable[[Links], NDArray[np.float64]],
+    source: LinkRatesOverTime,
+    rates_bps: Callable[[LinkRates], NDArray[np.float64]],
     starts_s: NDArray[np.float64],
     bits: float,
 ) -> NDArray[np.float64]:
@@ -156,18 +160,18 @@ def air_times_s(
     return times_s
 
 
-def carriers(source: LinkSource, row: int) -> tuple[Carrier, Carrier]:
+def carriers(source: LinkRatesOverTime, row: int) -> tuple[LinkTransport, LinkTransport]:
     """Return what carries the uplink and the downlink of one row of the links, each on links of its own."""
     links, until_s = source.at(0.0)
     up_w, down_w = float(links.uplink_w[row]), float(links.downlink_w[row])
     if math.isinf(until_s):
         return (
-            Transmitter(_seconds_per_bit(float(links.uplink_bps[row])), up_w),
-            Transmitter(_seconds_per_bit(float(links.downlink_bps[row])), down_w),
+            ConstantRateLink(_seconds_per_bit(float(links.uplink_bps[row])), up_w),
+            ConstantRateLink(_seconds_per_bit(float(links.downlink_bps[row])), down_w),
         )
     return (
-        VaryingTransmitter(source, lambda state: float(state.uplink_bps[row]), up_w),
-        VaryingTransmitter(source, lambda state: float(state.downlink_bps[row]), down_w),
+        VaryingRateLink(source, lambda state: float(state.uplink_bps[row]), up_w),
+        VaryingRateLink(source, lambda state: float(state.downlink_bps[row]), down_w),
     )
 
 

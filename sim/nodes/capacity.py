@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-__all__ = ["SpeedTrace"]
+__all__ = ["CapacityTrace"]
 
 
-class SpeedTrace(Protocol):
+class CapacityTrace(Protocol):
     """The relative speed of a processor over time."""
 
     def duration_s(self, start_s: float, work_s: float) -> float:

@@ -56,7 +56,7 @@ class MemoryAccount:
         """Return what an account must know to go on, besides its changes."""
         return self.held_bits, self.peak_bits
 
-    def go_on_from(self, state: MemoryState) -> None:
+    def restore(self, state: MemoryState) -> None:
         """Take over what another account held; its changes are to be put in place as they were told."""
         self.held_bits, self.peak_bits = state
         self.packed, self._told = array("d"), 0

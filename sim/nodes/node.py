@@ -10,14 +10,14 @@ from typing import Any, Protocol
 from simpy import Environment, Event, Timeout
 
 from ..timeline.interval_record import IntervalRecord
-from ..timeline.lanes import LANES, Lane, no_lane, share_done
+from ..timeline.lanes import LANES, Lane, completed_fraction, no_lane
 from ..timeline.phases import LaneName, Phase
-from .capacity import SpeedTrace
+from .capacity import CapacityTrace
 
-__all__ = ["BroadcastChannel", "Carrier", "Device", "Node", "Server"]
+__all__ = ["BroadcastChannel", "Device", "LinkTransport", "Node", "Server"]
 
 
-class Carrier(Protocol):
+class LinkTransport(Protocol):
     """What carries a device's bits in one direction."""
 
     def carry(self, node: Node, phase: Phase, bits: float) -> Event:
@@ -76,7 +76,7 @@ class Node:
         clock_hz: float,
         cycles_per_flop: float,
         switched_capacitance: float,
-        speed: SpeedTrace | None = None,
+        speed: CapacityTrace | None = None,
         ends_s: array[float] | None = None,
         first_lane: int = 0,
     ) -> None:
@@ -159,7 +159,7 @@ class Node:
             return
         time_share = done_share = (now_s - start_s) / (planned_s - start_s)
         if lane.pace is not None:
-            done_share = share_done(lane.pace, start_s, now_s, planned_s)
+            done_share = completed_fraction(lane.pace, start_s, now_s, planned_s)
         # A processor pays for each FLOP, a transmitter for each second.
         energy_share = done_share if lane is self._compute_lane else time_share
         self.record.truncate(lane.row, now_s, done_share, energy_share)
@@ -170,8 +170,8 @@ class Device(Node):
 
     __slots__ = ("charge_j", "downlink_from_server", "received", "row", "uplink_to_server")
 
-    uplink_to_server: Carrier
-    downlink_from_server: Carrier
+    uplink_to_server: LinkTransport
+    downlink_from_server: LinkTransport
     #: the end of the last downlink
     received: Event
     #: its place among those that the links and the plan are for
@@ -211,7 +211,7 @@ class Device(Node):
     def spend(self, energy_j: float) -> None:
         """Take so much from what is left, [J]."""
 
-    def run_empty(self) -> None:
+    def deplete_battery(self) -> None:
         """Leave the run; for devices with a battery."""
         raise RuntimeError(f"{self.name} has no battery that could be empty")
 

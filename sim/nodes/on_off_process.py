@@ -6,10 +6,10 @@ from bisect import bisect_right
 
 import numpy as np
 
-__all__ = ["Alternation"]
+__all__ = ["OnOffProcess"]
 
 
-class Alternation:
+class OnOffProcess:
     """A trace of two states over time, drawn as far as it is asked for.
 
     The first state is drawn from the stationary distribution, so that the share of time in a state is the
@@ -33,7 +33,7 @@ class Alternation:
         self.extend_to(time_s)
         return bisect_right(self.switches_s, time_s) - 1
 
-    def in_second(self, segment: int) -> bool:
+    def is_off(self, segment: int) -> bool:
         """Return whether a segment is a stay in the second state."""
         return (segment % 2 == 0) == self.starts_in_second
 
@@ -43,5 +43,5 @@ class Alternation:
         while switches[-1] <= time_s:
             segment = len(switches) - 1
             for draw in self._rng.standard_exponential(len(switches)).tolist():
-                switches.append(switches[-1] + draw * self._means_s[self.in_second(segment)])
+                switches.append(switches[-1] + draw * self._means_s[self.is_off(segment)])
                 segment += 1

@@ -8,14 +8,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..planning_error import AllocationError
+from ..planning_error import PlanningError
 from ..radio.rates import Band
 
-__all__ = ["RadioProblem", "uniform_power_w"]
+__all__ = ["RadioResources", "uniform_power_w"]
 
 
 @dataclass(frozen=True)
-class RadioProblem:
+class RadioResources:
     """The resources to share out.
 
     Attributes
@@ -38,13 +38,13 @@ class RadioProblem:
     def __post_init__(self) -> None:
         needed = (len(self.power_max_w), len(self.band.centre_hz))
         if self.gains.shape != needed:
-            raise AllocationError(
+            raise PlanningError(
                 f"gains has the shape {self.gains.shape}; {needed[0]} clients have a power limit"
                 f" and the band has {needed[1]} subchannels"
             )
         if not (self.gains > 0).all():
             client, subchannel = np.argwhere(~(self.gains > 0))[0]
-            raise AllocationError(
+            raise PlanningError(
                 f"the gain of client {client} on subchannel {subchannel} must be greater than 0,"
                 f" not {self.gains[client, subchannel]:g}"
             )
@@ -59,9 +59,11 @@ class RadioProblem:
         """Return M."""
         return len(self.band.centre_hz)
 
-    def of(self, clients: NDArray[np.intp]) -> RadioProblem:
+    def of(self, clients: NDArray[np.intp]) -> RadioResources:
         """Return the same resources for these clients alone, in this order."""
-        return RadioProblem(self.band, self.gains[clients], self.power_max_w[clients], self.total_power_max_w)
+        return RadioResources(
+            self.band, self.gains[clients], self.power_max_w[clients], self.total_power_max_w
+        )
 
     @cached_property
     def preferences(self) -> NDArray[np.intp]:
@@ -69,7 +71,7 @@ class RadioProblem:
         return np.argsort(-self.gains, axis=1, kind="stable")
 
 
-def uniform_power_w(problem: RadioProblem) -> NDArray[np.float64]:
+def uniform_power_w(problem: RadioResources) -> NDArray[np.float64]:
     """Return ``min(p_i^max, p_th/C)``, [num_clients], [W]: powers that hold both limits for any subchannels.
 
     Parameters

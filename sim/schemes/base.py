@@ -16,22 +16,22 @@ from ...scenarios.model_costs.unit_table import UnitTable
 from ...scenarios.schema.compression import Compressible
 from ...scenarios.schema.registered import SchemeParameters
 from ..allocation.problem import Rates, RoundWork, round_time_s
-from ..costs.compressed_sizes import Compressor
+from ..costs.compressed_sizes import CompressedSizes
 from ..costs.stages import Stages, split_stages
-from ..links.link_rates import Links
-from ..planning_error import AllocationError
+from ..links.link_rates import LinkRates
+from ..planning_error import PlanningError
 from ..radio.units import mib_text
 from ..world.world import World
-from .deployment import Memory, Site
+from .deployment import Deployment, MemoryDemand
 
-__all__ = ["Cut", "Job", "Outcome", "Round", "Scheme", "Speeds"]
+__all__ = ["ComputeTimes", "Cut", "Round", "RoundOutcome", "Scheme", "TrainingTask"]
 
 Cut: TypeAlias = int | tuple[int, ...]
 """Units on the client, the same for all or one number a device; 0 where the model is not split."""
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingTask:
     """What is trained, by how many.
 
     Attributes
@@ -54,7 +54,7 @@ class Job:
     clients: int
     deadline_s: float | None = None
     device_memory_bits: float = math.inf
-    compression: Compressor | None = None
+    compression: CompressedSizes | None = None
 
     def stages(
         self,
@@ -80,19 +80,19 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Speeds:
+class ComputeTimes:
     """Compute times, [s/FLOP]: of each device ``[num_devices]``, and of the server."""
 
     device_s_per_flop: NDArray[np.float64]
     server_s_per_flop: float
 
-    def of(self, devices: NDArray[np.intp]) -> Speeds:
+    def of(self, devices: NDArray[np.intp]) -> ComputeTimes:
         """Return the speeds of these devices alone, in this order, and of the server."""
-        return Speeds(self.device_s_per_flop[devices], self.server_s_per_flop)
+        return ComputeTimes(self.device_s_per_flop[devices], self.server_s_per_flop)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RoundOutcome:
     """What a round came to.
 
     Attributes
@@ -110,7 +110,7 @@ class Outcome:
     samples: int
 
 
-Round: TypeAlias = Generator[Event, Any, Outcome]
+Round: TypeAlias = Generator[Event, Any, RoundOutcome]
 
 
 class Scheme(ABC):
@@ -147,7 +147,7 @@ class Scheme(ABC):
     compresses: ClassVar[frozenset[Compressible]] = frozenset()
     learner: ClassVar[str]
 
-    def __init__(self, parameters: SchemeParameters, job: Job) -> None:
+    def __init__(self, parameters: SchemeParameters, job: TrainingTask) -> None:
         self.parameters = parameters
         self.job = job
         self.cut: Cut = 0
@@ -171,14 +171,14 @@ class Scheme(ABC):
         needed = {cut: self.device_bits(cut) for cut in cuts}
         fitting = [cut for cut in cuts if needed[cut] <= job.device_memory_bits]
         if cuts and not fitting:
-            raise AllocationError(
+            raise PlanningError(
                 f"{self.parameters.name} needs {mib_text(min(needed.values()))} on every device at the least;"
                 f" the smallest has {mib_text(job.device_memory_bits)}",
                 ("devices", "memory_mib"),
             )
         return fitting
 
-    def arrange(self, site: Site) -> None:  # noqa: B027 - most schemes have nothing to arrange
+    def arrange(self, site: Deployment) -> None:  # noqa: B027 - most schemes have nothing to arrange
         """Decide, before anything else is planned, what is the scheme's own to decide; nothing by default.
 
         Raises
@@ -187,7 +187,7 @@ class Scheme(ABC):
             If it can't be had.
         """
 
-    def settle(self, links: Links, site: Site) -> float | None:
+    def settle(self, links: LinkRates, site: Deployment) -> float | None:
         """Decide what is left when the planned links are known; nothing by default.
 
         Returns
@@ -202,7 +202,7 @@ class Scheme(ABC):
         """
         return None
 
-    def cannot_draw(self) -> str | None:
+    def sampling_unsupported(self) -> str | None:
         """Return why the scheme's rounds can't draw their clients from a population; None: they can."""
         return None
 
@@ -215,21 +215,21 @@ class Scheme(ABC):
         assert isinstance(self.cut, int)
         return self.job.units.memory_bits(self.cut, len(self.job.units), self.job.batch_size)
 
-    def memory(self) -> Memory:
+    def memory(self) -> MemoryDemand:
         """Return what the planned parts of the model need in memory."""
         assert isinstance(self.cut, int)
         needed = np.full(self.job.clients, self.device_bits(self.cut))
-        return Memory(needed, self.server_bits(), {})
+        return MemoryDemand(needed, self.server_bits(), {})
 
     def units_on_nodes(self) -> dict[str, str]:
         """Return which units each compute node trains, for example ``3-18``; none by default."""
         return {}
 
-    def work(self, cut: int, speeds: Speeds) -> RoundWork:
+    def work(self, cut: int, speeds: ComputeTimes) -> RoundWork:
         """Return a round's work for the planner; for schemes whose ``band`` is ``dedicated``."""
         raise NotImplementedError(f"{type(self).__name__} sends on dedicated subchannels and needs work()")
 
-    def round_time_s(self, cut: int, speeds: Speeds, rates: Rates) -> float:
+    def round_time_s(self, cut: int, speeds: ComputeTimes, rates: Rates) -> float:
         """Return the closed form of a round's time without stragglers, [s]."""
         return round_time_s(self.work(cut, speeds), rates)
 

@@ -7,12 +7,12 @@ from typing import Protocol
 from ..allocation.problem import Rates
 from ..timeline.phases import SERVER_BACKWARD, SERVER_FORWARD
 from ..world.world import World
-from .base import Outcome, Round, Scheme, Speeds
+from .base import ComputeTimes, Round, RoundOutcome, Scheme
 
 __all__ = ["Centralised"]
 
 
-class UnionLearner(Protocol):
+class CentralisedLearner(Protocol):
     """The step that the centralised learner offers."""
 
     def step(self, clients: tuple[int, ...], number: int) -> None:
@@ -24,19 +24,19 @@ class Centralised(Scheme):
 
     band = "none"
     has_cut = False
-    learner = "cutlayer.models.learning.centralised:UnionLearner"
+    learner = "cutlayer.models.learning.centralised:CentralisedLearner"
 
     def server_bits(self) -> float:
         """Return what the whole model needs for the union batch, [bit]."""
         return self.job.units.memory_bits(0, len(self.job.units), self.job.clients * self.job.batch_size)
 
-    def round_time_s(self, cut: int, speeds: Speeds, rates: Rates) -> float:
+    def round_time_s(self, cut: int, speeds: ComputeTimes, rates: Rates) -> float:
         """Return C·b·κ_s(ρ_L+ϖ_L)/f_s, [s]."""
         units = self.job.units
         flops = units.forward_flops_to(len(units)) + units.backward_flops_to(len(units))
         return self.job.clients * self.job.batch_size * flops * speeds.server_s_per_flop
 
-    def round(self, world: World, learner: UnionLearner | None, number: int) -> Round:
+    def round(self, world: World, learner: CentralisedLearner | None, number: int) -> Round:
         """Run one round: one update on the union batch."""
         units = self.job.units
         samples = len(world.clients) * self.job.batch_size
@@ -44,4 +44,4 @@ class Centralised(Scheme):
         yield world.server.compute(SERVER_BACKWARD, samples * units.backward_flops_to(len(units)))
         if learner:
             learner.step(world.clients, number)
-        return Outcome(world.clients, 1, samples)
+        return RoundOutcome(world.clients, 1, samples)

@@ -16,21 +16,21 @@ from ...scenarios.schema.network import Network as NetworkSection
 from ...scenarios.schema.registered import SchemeParameters
 from ...scenarios.schema.scenario import Allocation, Server, Stop
 from ..allocation.problem import Rates
-from ..costs.layer_costs import reckoned_work
+from ..costs.layer_costs import work_from_flops
 from ..links.wired_network import build_network
 from ..nodes.fleet import Fleet
 from ..radio import catalogue as _methods
 from ..radio.rates import Band
-from ..radio.resources import RadioProblem
+from ..radio.resources import RadioResources
 from ..timeline.interval_record import TimelineHash
-from ..world.snapshots import UnfinishedError, go_on_from, state_of
+from ..world.snapshots import NotAtRoundEndError, restore, take_snapshot
 from ..world.world import World
-from ..world.world_state import WorldState
+from ..world.world_state import WorldSnapshot
 from . import catalogue as _schemes
-from .base import Job, Scheme, Speeds
-from .deployment import Site
-from .planning.plan import SchemePlan, plan_scheme, settled, whole_band
-from .round_loop import Progress, RoundResult, rounds
+from .base import ComputeTimes, Scheme, TrainingTask
+from .deployment import Deployment
+from .planning.plan import SchemePlan, plan_scheme, settled, whole_band_links
+from .round_loop import RoundCursor, RoundResult, rounds
 
 __all__ = ["SchemeContractError", "check_scheme"]
 
@@ -85,7 +85,7 @@ class _NoAccuracy:
 def check_scheme(name: str, **parameters: Any) -> None:
     """Check a registered scheme, with these parameters, on small worlds of one and of three clients.
 
-    It must yield events alone and return an ``Outcome``; record all the time it takes, in intervals
+    It must yield events alone and return an ``RoundOutcome``; record all the time it takes, in intervals
     that don't overlap; do the same again when run again, when it goes on from a checkpoint, and with and
     without a learner; give the closed form that it plans with; leave late clients out; and send by its
     declared ``band``.
@@ -126,12 +126,12 @@ class _Trial:
         self._server = Server.model_validate({"service": service})
         band = Band(1e6, np.linspace(28e9, 28.005e9, _SUBCHANNELS), 4e-21, 10.0, 1e-8)
         gains = 1e-13 * np.outer(steps, np.linspace(1.0, 2.0, _SUBCHANNELS))
-        self._problem = RadioProblem(band, gains, ones, 2.0 * clients)
+        self._problem = RadioResources(band, gains, ones, 2.0 * clients)
         self._network = build_network(_NETWORK)
 
     def scheme(self, deadline_s: float | None = None) -> tuple[Scheme, SchemePlan]:
         """Return the scheme, cut in the middle where it is cut at the allocation's cut, and its plan."""
-        scheme = self._class(self._parameters, Job(_UNITS, _BATCH, self.clients, deadline_s))
+        scheme = self._class(self._parameters, TrainingTask(_UNITS, _BATCH, self.clients, deadline_s))
         site = self._site()
         scheme.arrange(site)
         allocation = Allocation(subchannels="round_robin", power="uniform", cut=2)
@@ -139,22 +139,24 @@ class _Trial:
         scheme.cut = plan.cut
         return scheme, settled(scheme, plan, site)
 
-    def _speeds(self) -> Speeds:
-        return Speeds(self._fleet.seconds_per_flop, self._server.cycles_per_flop / self._server.clock_hz)
+    def _speeds(self) -> ComputeTimes:
+        return ComputeTimes(
+            self._fleet.seconds_per_flop, self._server.cycles_per_flop / self._server.clock_hz
+        )
 
-    def _site(self) -> Site:
+    def _site(self) -> Deployment:
         nodes = self._network.nodes
         on_nodes = np.array([node.cycles_per_flop / node.clock_hz for node in nodes])
         on_server = np.array([self._speeds().server_s_per_flop])
-        return Site(
+        return Deployment(
             problem=self._problem,
-            links=whole_band(self._problem),
+            links=whole_band_links(self._problem),
             own_links=False,
-            devices=reckoned_work(_UNITS, _BATCH, self._fleet.seconds_per_flop),
-            server=reckoned_work(_UNITS, _BATCH, on_server),
+            devices=work_from_flops(_UNITS, _BATCH, self._fleet.seconds_per_flop),
+            server=work_from_flops(_UNITS, _BATCH, on_server),
             memory_bits=np.full(self.clients, np.inf),
             network=self._network,
-            nodes=reckoned_work(_UNITS, _BATCH, on_nodes),
+            nodes=work_from_flops(_UNITS, _BATCH, on_nodes),
             seed=0,
             clients=tuple(range(self.clients)),
         )
@@ -167,18 +169,18 @@ class _Trial:
 
     def resumed(self) -> str:
         """Return the hash of a run that goes on from its state after the first round, in a new world."""
-        progress, timeline = Progress(), TimelineHash()
-        state: WorldState | None = None
+        progress, timeline = RoundCursor(), TimelineHash()
+        state: WorldSnapshot | None = None
         for count in (1, _ROUNDS):
             scheme, plan = self.scheme()
             world = self._world(scheme, plan, state)
             for _ in rounds(scheme, world, None, Stop(rounds=count), _ROUNDS, progress=progress):
                 pass
             timeline.add(world.record.take(world.first_open_row))
-            state = pickle.loads(pickle.dumps(state_of(world)))
+            state = pickle.loads(pickle.dumps(take_snapshot(world)))
         return timeline.hexdigest(world.record)
 
-    def _world(self, scheme: Scheme, plan: SchemePlan, since: WorldState | None = None) -> World:
+    def _world(self, scheme: Scheme, plan: SchemePlan, since: WorldSnapshot | None = None) -> World:
         world = World(
             self._server,
             self._fleet,
@@ -189,7 +191,7 @@ class _Trial:
             since=since,
         )
         if since is not None:
-            go_on_from(world, since)
+            restore(world, since)
         return world
 
     def planned_rounds_s(self) -> float:
@@ -223,7 +225,7 @@ def _broken_rules(trial: _Trial) -> Iterator[str]:
         yield "a second run differs: draw from a stream, never from a global random state"
     try:
         resumed = trial.resumed()
-    except UnfinishedError:  # it can't be saved, which is told to who tries
+    except NotAtRoundEndError:  # it can't be saved, which is told to who tries
         resumed = world.record.fingerprint()
     if world.record.fingerprint() != resumed:
         yield "a run that goes on from a checkpoint differs: keep nothing in the scheme between two rounds"

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..costs.layer_costs import LayerWork
-from ..links.link_rates import Links
+from ..links.link_rates import LinkRates
 from ..links.wired_network import Network
-from ..radio.resources import RadioProblem
+from ..radio.resources import RadioResources
 
-__all__ = ["Memory", "Site"]
+__all__ = ["Deployment", "MemoryDemand"]
 
 
 @dataclass(frozen=True)
-class Site:
+class Deployment:
     """Devices, server, compute nodes, and what connects them.
 
     Attributes
@@ -38,8 +38,8 @@ class Site:
         The devices by number, in the order of all that is given by device.
     """
 
-    problem: RadioProblem
-    links: Links
+    problem: RadioResources
+    links: LinkRates
     own_links: bool
     devices: LayerWork
     server: LayerWork | None
@@ -49,7 +49,7 @@ class Site:
     seed: int
     clients: tuple[int, ...]
 
-    def of(self, clients: Sequence[int]) -> Site:
+    def of(self, clients: Sequence[int]) -> Deployment:
         """Return what these devices alone find, in this order; for sites of all devices."""
         rows = np.asarray(clients, dtype=np.intp)
         return replace(
@@ -63,7 +63,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Memory:
+class MemoryDemand:
     """What a scheme's parts of the model need: weights, and the activations of the batches in work.
 
     Gradients and optimiser states are left out, as in MP-SL's memory model (docs/model.md).

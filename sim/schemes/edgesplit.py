@@ -19,7 +19,7 @@ from ..allocation.shares.problem import SharePlan, ShareProblem
 from ..costs.layer_costs import LayerWork, PartWork
 from ..costs.stages import Stages
 from ..nodes.node import Device
-from ..planning_error import AllocationError
+from ..planning_error import PlanningError
 from ..timeline.phases import (
     CLIENT_BACKWARD,
     CLIENT_FORWARD,
@@ -31,10 +31,10 @@ from ..timeline.phases import (
     UPLINK,
 )
 from ..world.world import World
-from .base import Job, Outcome, Round, Scheme
-from .deployment import Memory, Site
+from .base import Round, RoundOutcome, Scheme, TrainingTask
+from .deployment import Deployment, MemoryDemand
 from .edgesplit_cuts import SharesParameters, check_device_memory, chosen_plan
-from .fl import LocalLearner
+from .fl import FedAvgLearner
 
 __all__ = ["ESFL", "EdgeSplit", "SharesParameters"]
 
@@ -53,7 +53,7 @@ class _SharedSplit(Scheme):
     measurable = True
     compresses = frozenset({"pruning", "dropout", "activations", "gradients", "models"})
 
-    def __init__(self, parameters: SharesParameters, job: Job) -> None:
+    def __init__(self, parameters: SharesParameters, job: TrainingTask) -> None:
         super().__init__(parameters, job)
         self._given = parameters
         self._steps = parameters.local_steps
@@ -63,7 +63,7 @@ class _SharedSplit(Scheme):
         self._server_work: list[PartWork] = []
         self._stages = lru_cache(maxsize=None)(lambda cut, pruned: job.stages(cut, pruned=pruned))
 
-    def cannot_draw(self) -> str | None:
+    def sampling_unsupported(self) -> str | None:
         """Return that cuts given one by one are for the same devices in every round."""
         if isinstance(self._given.cuts, str):
             return None
@@ -72,7 +72,7 @@ class _SharedSplit(Scheme):
             " cuts: each or common"
         )
 
-    def arrange(self, site: Site) -> None:
+    def arrange(self, site: Deployment) -> None:
         """Choose the cuts and the shares, on the rates of the whole band.
 
         Raises
@@ -81,7 +81,7 @@ class _SharedSplit(Scheme):
             If a device has no cut that fits into its memory, or the given cuts don't.
         """
         if site.server is None:
-            raise AllocationError(
+            raise PlanningError(
                 f"{self._given.name} trains with the server: name the profile whose times it has",
                 ("server", "profile"),
             )
@@ -103,14 +103,16 @@ class _SharedSplit(Scheme):
         }
 
     @abstractmethod
-    def _times(self, site: Site, compute_s: Array, server_s: Array, air_s: Array) -> tuple[Array, Array]:
+    def _times(
+        self, site: Deployment, compute_s: Array, server_s: Array, air_s: Array
+    ) -> tuple[Array, Array]:
         """Return what no share shortens, and what the whole shared resource would take, each by cut, [s]."""
 
     @abstractmethod
-    def _adopt(self, site: Site, found: SharePlan) -> Array | None:
+    def _adopt(self, site: Deployment, found: SharePlan) -> Array | None:
         """Take the shares, and return those of the band."""
 
-    def _problem(self, site: Site, server: LayerWork, needed_bits: Array) -> ShareProblem:
+    def _problem(self, site: Deployment, server: LayerWork, needed_bits: Array) -> ShareProblem:
         """Return each device's round by cut, 1 to L−1: [num_devices, num_cuts]."""
         steps, cuts = self._steps, range(1, len(self.job.units))
         stages: list[Stages] = [self._stages(cut, True) for cut in cuts]  # an ordinary round is planned for
@@ -142,21 +144,21 @@ class _SharedSplit(Scheme):
     def _check_pruning(self, cuts: tuple[int, ...]) -> None:
         compressor = self.job.compression
         if compressor is not None and compressor.renew_every is not None and len(set(cuts)) > 1:
-            raise AllocationError(
+            raise PlanningError(
                 f"{self._given.name}: masks are common to all clients, so pruning needs a common cut; the"
                 f" devices' cuts are {', '.join(str(cut) for cut in cuts)}: take cuts: common, or no pruning",
                 ("schemes",),
             )
 
-    def memory(self) -> Memory:
+    def memory(self) -> MemoryDemand:
         """Return what the parts need: each device its own, the server a copy for each client."""
         assert isinstance(self.cut, tuple)
         units, size = self.job.units, self.job.batch_size
         devices = np.array([units.memory_bits(0, cut, size) for cut in self.cut])
         server = sum(units.memory_bits(cut, len(units), size) for cut in self.cut)
-        return Memory(devices, server, {})
+        return MemoryDemand(devices, server, {})
 
-    def round(self, world: World, learner: LocalLearner | None, number: int) -> Round:
+    def round(self, world: World, learner: FedAvgLearner | None, number: int) -> Round:
         """Run one round: the models of the clients in time are averaged on the server."""
         cuts, size, pruned = self.cut, self.job.batch_size, self.pruned
         assert isinstance(cuts, tuple)
@@ -182,12 +184,12 @@ class _SharedSplit(Scheme):
             finally:
                 share.abandon()  # of a device that is cut off; else its share is idle by now
 
-        in_time: tuple[int, ...] = yield world.start(train, world.clients, self.job.deadline_s).in_time
-        if in_time and learner:
-            learner.local_steps(in_time, number)
-            learner.average(in_time)
-        steps = self._steps if in_time else 0
-        return Outcome(in_time, steps, len(in_time) * self._steps * size)
+        on_time: tuple[int, ...] = yield world.start(train, world.clients, self.job.deadline_s).on_time
+        if on_time and learner:
+            learner.local_steps(on_time, number)
+            learner.average(on_time)
+        steps = self._steps if on_time else 0
+        return RoundOutcome(on_time, steps, len(on_time) * self._steps * size)
 
 
 class EdgeSplit(_SharedSplit):
@@ -195,15 +197,17 @@ class EdgeSplit(_SharedSplit):
 
     band: ClassVar[Literal["dedicated", "shares", "whole", "none"]] = "shares"
 
-    def _times(self, site: Site, compute_s: Array, server_s: Array, air_s: Array) -> tuple[Array, Array]:
+    def _times(
+        self, site: Deployment, compute_s: Array, server_s: Array, air_s: Array
+    ) -> tuple[Array, Array]:
         if site.own_links:
-            raise AllocationError(
+            raise PlanningError(
                 "edgesplit shares out the bandwidth; with devices.uplink_bps there is none to share",
                 ("devices", "uplink_bps"),
             )
         return compute_s + self.job.clients * server_s, air_s
 
-    def _adopt(self, site: Site, found: SharePlan) -> Array | None:
+    def _adopt(self, site: Deployment, found: SharePlan) -> Array | None:
         return found.shares
 
 
@@ -212,9 +216,11 @@ class ESFL(_SharedSplit):
 
     band: ClassVar[Literal["dedicated", "shares", "whole", "none"]] = "shares"
 
-    def _times(self, site: Site, compute_s: Array, server_s: Array, air_s: Array) -> tuple[Array, Array]:
+    def _times(
+        self, site: Deployment, compute_s: Array, server_s: Array, air_s: Array
+    ) -> tuple[Array, Array]:
         return compute_s + air_s * (1 if site.own_links else self.job.clients), server_s
 
-    def _adopt(self, site: Site, found: SharePlan) -> Array | None:
+    def _adopt(self, site: Deployment, found: SharePlan) -> Array | None:
         self.server_shares = found.shares.tolist()
         return None if site.own_links else np.full(self.job.clients, 1.0 / self.job.clients)

@@ -13,7 +13,7 @@ from ...scenarios.schema.fields import NAME_OR_LIST, PositiveInt
 from ...scenarios.schema.registered import SchemeParameters
 from ..allocation.shares.problem import SharePlan, ShareProblem
 from ..allocation.shares.solvers import alternating, best_shares, brute_force, common_cut, equal_shares, joint
-from ..planning_error import AllocationError
+from ..planning_error import PlanningError
 from ..radio.units import mib_text
 
 __all__ = ["SharesParameters", "check_device_memory", "chosen_plan"]
@@ -75,7 +75,7 @@ def check_device_memory(name: str, needed_bits: Array, memory_bits: Array) -> No
     """
     short = np.flatnonzero(memory_bits < needed_bits.min())
     if short.size:
-        raise AllocationError(
+        raise PlanningError(
             f"{name} needs {mib_text(needed_bits.min())} on a device at the"
             f" least; device {short[0]} has {mib_text(memory_bits[short[0]])}",
             ("devices", "memory_mib"),
@@ -115,7 +115,7 @@ def _check_cuts(
     name: str, cuts: tuple[int, ...], problem: ShareProblem, needed_bits: Array, memory_bits: Array
 ) -> None:
     if len(cuts) != problem.num_devices or max(cuts) > problem.num_cuts:
-        raise AllocationError(
+        raise PlanningError(
             f"{name}: cuts must be {problem.num_devices} numbers from 1 to {problem.num_cuts}, one a device;"
             f" they are {', '.join(str(cut) for cut in cuts)}",
             ("schemes",),
@@ -123,7 +123,7 @@ def _check_cuts(
     for i, cut in enumerate(cuts):
         if not problem.allowed[i, cut - 1]:
             needed, had = mib_text(needed_bits[cut - 1]), mib_text(memory_bits[i])
-            raise AllocationError(
+            raise PlanningError(
                 f"{name}: cut {cut} needs {needed} on device {i}, which has {had}", ("schemes",)
             )
 

@@ -15,7 +15,7 @@ from ...scenarios.section import Section
 from ..allocation.problem import RoundWork
 from ..costs.stages import merged_slots
 from ..world.world import World
-from .base import Job, Outcome, Round, Speeds
+from .base import ComputeTimes, Round, RoundOutcome, TrainingTask
 from .parallel_round import ParallelSplit, SplitLearner
 
 __all__ = ["EPSL", "EpslParameters", "EpslPtParameters", "Phase", "PslParameters"]
@@ -115,9 +115,11 @@ class EpslPtParameters(SchemeParameters):
 class EPSL(ParallelSplit):
     """EPSL, EPSL-PT and PSL: client models are not averaged; two barriers a round."""
 
-    learner = "cutlayer.models.learning.epsl:ParallelLearner"
+    learner = "cutlayer.models.learning.epsl:EpslLearner"
 
-    def __init__(self, parameters: PslParameters | EpslParameters | EpslPtParameters, job: Job) -> None:
+    def __init__(
+        self, parameters: PslParameters | EpslParameters | EpslPtParameters, job: TrainingTask
+    ) -> None:
         super().__init__(parameters, job)
         self._phases = parameters.phases
         self._plan_phi = parameters.plan_phi
@@ -144,7 +146,7 @@ class EPSL(ParallelSplit):
         rows = merged + job.clients * (job.batch_size - merged)
         return job.units.memory_bits(self.cut, len(job.units), rows)
 
-    def work(self, cut: int, speeds: Speeds) -> RoundWork:
+    def work(self, cut: int, speeds: ComputeTimes) -> RoundWork:
         """Return a round's work with the φ that planning reckons with."""
         job = self.job
         merged = merged_slots(self._plan_phi, job.batch_size)
@@ -160,5 +162,5 @@ class EPSL(ParallelSplit):
 
     def round(self, world: World, learner: SplitLearner | None, number: int) -> Round:
         """Run one round: one update of the server's part and of each participant's own."""
-        in_time = yield from self.split_round(world, learner, number, self.merged(number), upload_model=False)
-        return Outcome(in_time, int(bool(in_time)), len(in_time) * self.job.batch_size)
+        on_time = yield from self.split_round(world, learner, number, self.merged(number), upload_model=False)
+        return RoundOutcome(on_time, int(bool(on_time)), len(on_time) * self.job.batch_size)

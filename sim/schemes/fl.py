@@ -16,12 +16,12 @@ from ..allocation.problem import RoundWork
 from ..costs.stages import Stages
 from ..timeline.phases import CLIENT_BACKWARD, CLIENT_FORWARD, MODEL_DOWNLOAD, MODEL_UPLOAD
 from ..world.world import World
-from .base import Job, Outcome, Round, Scheme, Speeds
+from .base import ComputeTimes, Round, RoundOutcome, Scheme, TrainingTask
 
 __all__ = ["FL", "FlParameters"]
 
 
-class LocalLearner(Protocol):
+class FedAvgLearner(Protocol):
     """The steps that the learner of federated averaging offers."""
 
     def local_steps(self, clients: tuple[int, ...], number: int) -> None:
@@ -45,10 +45,10 @@ class FL(Scheme):
     """FedAvg: local steps on the whole model, upload, average, broadcast."""
 
     has_cut = False
-    learner = "cutlayer.models.learning.fl:LocalLearner"
+    learner = "cutlayer.models.learning.fl:FedAvgLearner"
     compresses = frozenset({"pruning", "models"})
 
-    def __init__(self, parameters: FlParameters, job: Job) -> None:
+    def __init__(self, parameters: FlParameters, job: TrainingTask) -> None:
         super().__init__(parameters, job)
         self._steps = parameters.local_steps
         self.learner_options = {"local_steps": self._steps}
@@ -63,7 +63,7 @@ class FL(Scheme):
         """Return the average's size, [bit]."""
         return self.job.units.parameter_bits_to(len(self.job.units))
 
-    def work(self, cut: int, speeds: Speeds) -> RoundWork:
+    def work(self, cut: int, speeds: ComputeTimes) -> RoundWork:
         """Return a round's work: compute, model upload, model broadcast."""
         stages: Stages = self._stages(True)
         flops = self._steps * (stages.client_forward_flops + stages.client_backward_flops)
@@ -77,17 +77,17 @@ class FL(Scheme):
             after_downlink_s=np.zeros_like(compute_s),
         )
 
-    def round(self, world: World, learner: LocalLearner | None, number: int) -> Round:
+    def round(self, world: World, learner: FedAvgLearner | None, number: int) -> Round:
         """Run one round: the models of the clients in time are averaged, and all clients get the average."""
         stages: Stages = self._stages(self.pruned)
         forward = (CLIENT_FORWARD, stages.client_forward_flops)
         backward = (CLIENT_BACKWARD, stages.client_backward_flops)
         train = (*(forward, backward) * self._steps, (MODEL_UPLOAD, stages.model_bits))
-        in_time: tuple[int, ...] = yield world.start(train, world.clients, self.job.deadline_s).in_time
-        if not in_time:
-            return Outcome((), 0, 0)
+        on_time: tuple[int, ...] = yield world.start(train, world.clients, self.job.deadline_s).on_time
+        if not on_time:
+            return RoundOutcome((), 0, 0)
         if learner:
-            learner.local_steps(in_time, number)
-            learner.average(in_time)
+            learner.local_steps(on_time, number)
+            learner.average(on_time)
         yield world.server.broadcast(MODEL_DOWNLOAD, stages.model_download_bits, world.clients)
-        return Outcome(in_time, self._steps, len(in_time) * self._steps * self.job.batch_size)
+        return RoundOutcome(on_time, self._steps, len(on_time) * self._steps * self.job.batch_size)

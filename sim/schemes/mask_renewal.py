@@ -10,7 +10,7 @@ from simpy import Event
 from ...scenarios.schema.compression import FLOAT_BITS
 from ..timeline.phases import Phase
 from ..world.world import World
-from .base import Outcome, Round, Scheme
+from .base import Round, RoundOutcome, Scheme
 
 __all__ = ["IMPORTANCE_UPLOAD", "MASK_BROADCAST", "MaskRenewal"]
 
@@ -60,7 +60,7 @@ class MaskRenewal:
         return outcome
 
     def _renewal(
-        self, world: World, learner: MaskedLearner | None, outcome: Outcome
+        self, world: World, learner: MaskedLearner | None, outcome: RoundOutcome
     ) -> Generator[Event, Any, tuple[int, ...]]:
         """Renew the masks, and return whose importances they follow from."""
         job, cut = self._scheme.job, self._scheme.cut
@@ -70,7 +70,7 @@ class MaskRenewal:
         maskable = job.compression.part(cut or len(job.units), True).maskable
 
         upload = ((IMPORTANCE_UPLOAD, FLOAT_BITS * maskable),)
-        members = tuple(client for client in outcome.participants if client not in world.left_at_s)
+        members = tuple(client for client in outcome.participants if client not in world.departed_at_s)
         side_by_side = self._scheme.band != "whole"
         arrived: list[int] = []
         for group in [members] if side_by_side else [(client,) for client in members]:

@@ -21,9 +21,9 @@ from ..timeline.phases import (
     SERVER_FORWARD,
     UPLINK,
 )
-from ..world.batched_activities import Stint
+from ..world.batched_activities import ActivitySequence
 from ..world.world import World
-from .base import Job, Scheme
+from .base import Scheme, TrainingTask
 
 __all__ = ["ParallelSplit", "SplitLearner"]
 
@@ -49,7 +49,7 @@ class ParallelSplit(Scheme):
     compresses = frozenset({"pruning", "dropout", "activations", "gradients"})
     all_rows_back = False
 
-    def __init__(self, parameters: SchemeParameters, job: Job) -> None:
+    def __init__(self, parameters: SchemeParameters, job: TrainingTask) -> None:
         super().__init__(parameters, job)
         self._stages = lru_cache(maxsize=None)(self._stages_at)  # every round asks for the same few
 
@@ -81,25 +81,28 @@ class ParallelSplit(Scheme):
         one = self.stages(1, merged)
 
         forward = ((CLIENT_FORWARD, one.client_forward_flops), (UPLINK, one.uplink_bits))
-        backward: Stint = ((DOWNLINK, one.downlink_bits), (CLIENT_BACKWARD, one.client_backward_flops))
+        backward: ActivitySequence = (
+            (DOWNLINK, one.downlink_bits),
+            (CLIENT_BACKWARD, one.client_backward_flops),
+        )
         if upload_model:
             backward = (*backward, (MODEL_UPLOAD, one.model_bits))
 
-        in_time: tuple[int, ...] = yield world.start(forward, world.clients, self.job.deadline_s).in_time
-        if not in_time:
-            return in_time
+        on_time: tuple[int, ...] = yield world.start(forward, world.clients, self.job.deadline_s).on_time
+        if not on_time:
+            return on_time
         if learner:
-            learner.client_forward(in_time, number)
-        together = self.stages(len(in_time), merged)
+            learner.client_forward(on_time, number)
+        together = self.stages(len(on_time), merged)
         yield world.server.compute(SERVER_FORWARD, together.all_forward_flops)
         yield world.server.compute(SERVER_BACKWARD, together.all_backward_flops)
         if learner:
             learner.server_step(merged, number)
-        yield world.server.broadcast(BROADCAST, together.broadcast_bits, in_time)
-        yield world.start(backward, in_time).finished
+        yield world.server.broadcast(BROADCAST, together.broadcast_bits, on_time)
+        yield world.start(backward, on_time).finished
         if learner:
             learner.client_step()
-        return in_time
+        return on_time
 
     def _in_queue(
         self, world: World, learner: SplitLearner | None, number: int, merged: int, upload_model: bool
@@ -123,21 +126,21 @@ class ParallelSplit(Scheme):
                 yield device.uplink(MODEL_UPLOAD, one.model_bits)
 
         call = world.start(turn, world.clients, self.job.deadline_s)
-        in_time: tuple[int, ...] = yield call.in_time
-        if not in_time:
-            return in_time
+        on_time: tuple[int, ...] = yield call.on_time
+        if not on_time:
+            return on_time
         if learner:
-            learner.client_forward(in_time, number)
+            learner.client_forward(on_time, number)
             learner.server_step(merged, number)
         if merged:
-            together = self.stages(len(in_time), merged)
+            together = self.stages(len(on_time), merged)
             yield world.server.compute(SERVER_BACKWARD, together.merged_backward_flops)
             # The broadcast takes the whole band, so it waits for the clients' own downlinks.
             if one.downlink_bits:
-                yield world.received(in_time)
-            yield world.server.broadcast(BROADCAST, one.broadcast_bits, in_time)
+                yield world.received(on_time)
+            yield world.server.broadcast(BROADCAST, one.broadcast_bits, on_time)
             aggregated.succeed()
         yield call.finished
         if learner:
             learner.client_step()
-        return in_time
+        return on_time

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 from ...scenarios.schema.scenario import Stop
 from ..world.world import World
-from .base import Outcome, Scheme
+from .base import RoundOutcome, Scheme
 from .mask_renewal import MaskRenewal
 
-__all__ = ["Accuracy", "Progress", "RoundResult", "rounds"]
+__all__ = ["Accuracy", "RoundCursor", "RoundResult", "rounds"]
 
 
 class Accuracy(Protocol):
@@ -55,14 +55,14 @@ class RoundResult:
 
     number: int
     end_s: float
-    outcome: Outcome
+    outcome: RoundOutcome
     train_loss: float
     accuracy: Accuracy | None
     is_last: bool
 
 
 @dataclass
-class Progress:
+class RoundCursor:
     """How far the rounds of a run have come, besides what the world and the learner know.
 
     Attributes
@@ -84,7 +84,7 @@ def rounds(
     stop: Stop,
     evaluate_every: int,
     before_round: Callable[[World, int], None] | None = None,
-    progress: Progress | None = None,
+    progress: RoundCursor | None = None,
 ) -> Iterator[RoundResult]:
     """Run rounds and yield each as it finishes; the last one is always evaluated.
 
@@ -99,7 +99,7 @@ def rounds(
     before_round : called with the world and the number of each round before it starts
     progress : what to go on from, kept up to date; the beginning by default
     """
-    progress = progress or Progress()
+    progress = progress or RoundCursor()
     compression = scheme.job.compression
     renewal = None
     if compression is not None and compression.renew_every is not None:
@@ -113,9 +113,9 @@ def rounds(
             before_round(world, number)
         process = world.env.process(runs.round(world, learner, number))
         outcome = world.env.run(until=process)
-        if not isinstance(outcome, Outcome):
+        if not isinstance(outcome, RoundOutcome):
             raise TypeError(f"{type(scheme).__name__}.round returned {outcome!r}, not an Outcome")
-        if away := world.crew.on_stints():
+        if away := world.crew.clients_in_batches():
             raise RuntimeError(
                 f"{type(scheme).__name__}.round has ended while clients {sorted(away)} do a stint:"
                 " it must wait for their call"

@@ -12,7 +12,7 @@ from ...scenarios.schema.registered import SchemeParameters
 from ..allocation.problem import RoundWork
 from ..timeline.phases import MODEL_DOWNLOAD
 from ..world.world import World
-from .base import Job, Outcome, Round, Speeds
+from .base import ComputeTimes, Round, RoundOutcome, TrainingTask
 from .parallel_round import ParallelSplit, SplitLearner
 
 __all__ = ["SFL", "SFLV2", "SflParameters"]
@@ -41,11 +41,11 @@ class SFL(ParallelSplit):
     learner = "cutlayer.models.learning.splitfed:PrivateServerLearner"
     compresses = ParallelSplit.compresses | {"models"}
 
-    def __init__(self, parameters: SflParameters, job: Job) -> None:
+    def __init__(self, parameters: SflParameters, job: TrainingTask) -> None:
         super().__init__(parameters, job)
         self._every = parameters.aggregate_every
 
-    def work(self, cut: int, speeds: Speeds) -> RoundWork:
+    def work(self, cut: int, speeds: ComputeTimes) -> RoundWork:
         """Return a round's work, the averaging's share of it once in ``aggregate_every`` rounds."""
         job = self.job
         stages = job.stages(cut, job.clients)
@@ -72,13 +72,13 @@ class SFL(ParallelSplit):
     def round(self, world: World, learner: AveragingLearner | None, number: int) -> Round:
         """Run one round, and average the client models when it is due."""
         averaging = number % self._every == 0
-        in_time = yield from self.split_round(world, learner, number, 0, upload_model=averaging)
-        uploaded = tuple(client for client in in_time if client not in world.left_at_s)
+        on_time = yield from self.split_round(world, learner, number, 0, upload_model=averaging)
+        uploaded = tuple(client for client in on_time if client not in world.departed_at_s)
         if averaging and uploaded:
             if learner:
                 learner.average(uploaded)
             yield world.server.broadcast(MODEL_DOWNLOAD, self.stages(1).model_download_bits, world.clients)
-        return Outcome(in_time, self.updates(len(in_time)), len(in_time) * self.job.batch_size)
+        return RoundOutcome(on_time, self.updates(len(on_time)), len(on_time) * self.job.batch_size)
 
 
 class SFLV2(SFL):

@@ -24,12 +24,12 @@ from ..timeline.phases import (
     UPLINK,
 )
 from ..world.world import World
-from .base import Outcome, Round, Scheme, Speeds
+from .base import ComputeTimes, Round, RoundOutcome, Scheme
 
 __all__ = ["SL"]
 
 
-class RelayLearner(Protocol):
+class SequentialSplitLearner(Protocol):
     """The steps that the learner of sequential split learning offers."""
 
     def turn(self, client: int, number: int) -> None:
@@ -45,10 +45,10 @@ class SL(Scheme):
     """
 
     band = "whole"
-    learner = "cutlayer.models.learning.sl:RelayLearner"
+    learner = "cutlayer.models.learning.sl:SequentialSplitLearner"
     compresses = frozenset({"pruning", "dropout", "activations", "gradients", "models"})
 
-    def round_time_s(self, cut: int, speeds: Speeds, rates: Rates) -> float:
+    def round_time_s(self, cut: int, speeds: ComputeTimes, rates: Rates) -> float:
         """Return the sum over the turns; the rates are those of the whole band."""
         stages = self.job.stages(cut)
         client_flops = stages.client_forward_flops + stages.client_backward_flops
@@ -63,7 +63,7 @@ class SL(Scheme):
             + (down_bits / rates.downlink_bps).sum()
         )
 
-    def round(self, world: World, learner: RelayLearner | None, number: int) -> Round:
+    def round(self, world: World, learner: SequentialSplitLearner | None, number: int) -> Round:
         """Run one round: every client has its turn."""
         assert isinstance(self.cut, int)
         stages = self.job.stages(self.cut, pruned=self.pruned)
@@ -91,7 +91,7 @@ class SL(Scheme):
             else:
                 yield from turn(world.devices[client])
                 finished = (client,)
-            if client in finished and client not in world.left_at_s:
+            if client in finished and client not in world.departed_at_s:
                 trained.append(client)
                 if learner:
                     learner.turn(client, number)
@@ -99,4 +99,4 @@ class SL(Scheme):
                 break
             following = world.clients[bisect_right(world.clients, client) % len(world.clients)]
             yield world.devices[following].downlink(MODEL_DOWNLOAD, stages.model_download_bits)
-        return Outcome(tuple(trained), len(trained), len(trained) * self.job.batch_size)
+        return RoundOutcome(tuple(trained), len(trained), len(trained) * self.job.batch_size)

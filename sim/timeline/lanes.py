@@ -7,7 +7,7 @@ from typing import Protocol
 
 from .phases import LaneName, Phase
 
-__all__ = ["LANES", "Lane", "Pace", "no_lane", "share_done"]
+__all__ = ["LANES", "CapacityTrace", "Lane", "completed_fraction", "no_lane"]
 
 LANES: tuple[LaneName, ...] = ("compute", "uplink", "downlink")
 """The lanes of a node, in the order in which their instants stand side by side."""
@@ -18,14 +18,14 @@ def no_lane(phase: Phase) -> ValueError:
     return ValueError(f"{phase.name} takes the lane {phase.lane}, which no device has")
 
 
-class Pace(Protocol):
+class CapacityTrace(Protocol):
     """How fast a lane gets on over time."""
 
     def done(self, start_s: float, end_s: float) -> float:
         """Return what is done between two instants, in any unit."""
 
 
-def share_done(pace: Pace, start_s: float, now_s: float, end_s: float) -> float:
+def completed_fraction(pace: CapacityTrace, start_s: float, now_s: float, end_s: float) -> float:
     """Return what share of a job, begun and planned to end at these instants, is done by now."""
     whole = pace.done(start_s, end_s)
     return pace.done(start_s, now_s) / whole if whole else 1.0  # so little that it is lost in rounding
@@ -56,7 +56,7 @@ class Lane:
         self.ends_s = array("d", [0.0]) if ends_s is None else ends_s
         self.place = place
         self.row = -1
-        self.pace: Pace | None = None
+        self.pace: CapacityTrace | None = None
 
     @property
     def free_at_s(self) -> float:

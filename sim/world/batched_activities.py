@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from simpy import Environment
 
-from ..links.link_rates import Links, LinkSource
+from ..links.link_rates import LinkRates, LinkRatesOverTime
 from ..links.transmitters import air_times_s
 from ..nodes.node import Device
 from ..timeline.interval_record import IntervalRecord, Rows, empty_rows, packed, unpacked
-from ..timeline.lanes import LANES, no_lane, share_done
+from ..timeline.lanes import LANES, completed_fraction, no_lane
 from ..timeline.phases import Phase
 
-__all__ = ["Stint", "Stints"]
+__all__ = ["ActivitySequence", "BatchedActivities"]
 
 Array: TypeAlias = NDArray[np.float64]
 
-Stint: TypeAlias = Sequence[tuple[Phase, float]]
+ActivitySequence: TypeAlias = Sequence[tuple[Phase, float]]
 """What a client does on its own, one thing after the other: phases, each with its FLOPs or bits."""
 
 
@@ -84,7 +84,7 @@ class _Prepared:
         return unpacked(self.packed.copy())
 
 
-class Stints:
+class BatchedActivities:
     """Works out stints of many clients at once, without an event for each thing that one of them does.
 
     A client's processor and links of its own are nobody else's: no event changes what it does on them, but a
@@ -112,13 +112,13 @@ class Stints:
         self._free_at_s = np.frombuffer(free_at_s)
         self._prepared = lru_cache(maxsize=4)(self._prepare)
 
-    def connect(self, links: LinkSource, members: Sequence[int]) -> None:
+    def connect(self, links: LinkRatesOverTime, members: Sequence[int]) -> None:
         """Let these clients send and receive on these links from now on, each on its row's."""
         self._links, self._members = links, frozenset(members)
         self._prepared.cache_clear()
 
     def set_out(
-        self, stint: Stint, clients: tuple[int, ...], until_s: float = math.inf
+        self, stint: ActivitySequence, clients: tuple[int, ...], until_s: float = math.inf
     ) -> tuple[tuple[int, ...], float] | None:
         """Record what the clients will have done when their stints are over, or at ``until_s``.
 
@@ -156,8 +156,8 @@ class Stints:
             return clients, last_s
         self._cut_off(made, rows, until_s)
         self._keep(made, rows, until_s)
-        in_time = (ready_s <= until_s).tolist()
-        return tuple(client for client, is_in in zip(clients, in_time, strict=True) if is_in), until_s
+        on_time = (ready_s <= until_s).tolist()
+        return tuple(client for client, is_in in zip(clients, on_time, strict=True) if is_in), until_s
 
     def _do(
         self, made: _Prepared, job: _Job, cells: Rows, start_s: Array, who: slice | NDArray[np.intp] = _ALL
@@ -198,7 +198,9 @@ class Stints:
             for place, client in enumerate(cut.tolist()):
                 pace = made.devices[client].lanes[job.phase.lane].pace
                 if pace is not None:
-                    done_share[place] = share_done(pace, float(start_s[place]), until_s, float(end_s[place]))
+                    done_share[place] = completed_fraction(
+                        pace, float(start_s[place]), until_s, float(end_s[place])
+                    )
             cells["end_s"][cut] = until_s
             for column in ("bits", "flops"):
                 cells[column][cut] *= done_share
@@ -213,7 +215,7 @@ class Stints:
                 cells["phase"] = self._record.phase_number(job.phase)
         self._record.extend(rows if until_s == math.inf else rows[rows["start_s"] < until_s])
 
-    def _prepare(self, stint: Stint, clients: tuple[int, ...]) -> _Prepared:
+    def _prepare(self, stint: ActivitySequence, clients: tuple[int, ...]) -> _Prepared:
         if not self._members.issuperset(clients):
             strangers = sorted(set(clients) - self._members)
             raise ValueError(f"clients {strangers} are called, and are not in the round")
@@ -258,7 +260,7 @@ class Stints:
             return bits * (1.0 / _rates(phase, rows)(links)), power_w
 
 
-def _rates(phase: Phase, rows: NDArray[np.intp]) -> Callable[[Links], Array]:
+def _rates(phase: Phase, rows: NDArray[np.intp]) -> Callable[[LinkRates], Array]:
     """Return what gives the rates of these rows of the links, [bit/s]."""
     if phase.lane == "uplink":
         return lambda links: links.uplink_bps[rows]

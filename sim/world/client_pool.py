@@ -11,18 +11,18 @@ from simpy import Environment, Event, Interrupt, Process
 from simpy.events import NORMAL
 
 from ..nodes.node import Device
-from .batched_activities import Stint, Stints
+from .batched_activities import ActivitySequence, BatchedActivities
 
-__all__ = ["Call", "Crew", "Path"]
+__all__ = ["ClientPool", "ParallelStep", "Path"]
 
-Walk: TypeAlias = Callable[[Device], Generator[Event, Any, None]]
-Path: TypeAlias = Walk | Stint
+ClientProcess: TypeAlias = Callable[[Device], Generator[Event, Any, None]]
+Path: TypeAlias = ClientProcess | ActivitySequence
 """What one device does in a part of the round: a generator of events, or a stint on what is its own."""
 
-_AFTER_ALL_ELSE = 3  # an event's priority: behind whatever else happens at its instant, in a shared band too
+AFTER_EVERYTHING = 3  # an event's priority: behind whatever else happens at its instant, in a shared band too
 
 
-class Call:
+class ParallelStep:
     """One part of a round that several clients go through at the same time.
 
     Attributes
@@ -40,9 +40,11 @@ class Call:
     A member that leaves the run on the way counts for neither, if it has not arrived before.
     """
 
-    def __init__(self, env: Environment, path: Walk | None = None, members: Sequence[int] = ()) -> None:
+    def __init__(
+        self, env: Environment, path: ClientProcess | None = None, members: Sequence[int] = ()
+    ) -> None:
         self.path = path
-        self.in_time: Event = env.event()
+        self.on_time: Event = env.event()
         self.finished: Event = env.event()
         self.members = frozenset(members)
         self._arrived: set[int] = set()
@@ -85,21 +87,21 @@ class Call:
             self._finish()
         return late
 
-    def end(self, in_time: tuple[int, ...]) -> None:
+    def end(self, on_time: tuple[int, ...]) -> None:
         """Let both happen, with these clients in time, as was foreseen."""
-        self.in_time.succeed(in_time)
-        self.finished.succeed(in_time)
+        self.on_time.succeed(on_time)
+        self.finished.succeed(on_time)
 
     def _close(self) -> None:
-        if not self.in_time.triggered:
-            self.in_time.succeed(tuple(sorted(self._arrived)))
+        if not self.on_time.triggered:
+            self.on_time.succeed(tuple(sorted(self._arrived)))
 
     def _finish(self) -> None:
         if not self.finished.triggered:
             self.finished.succeed(tuple(sorted(self._arrived)))
 
 
-class Crew:
+class ClientPool:
     """Long-lived processes, one for each client that a round may have; each waits for the next call.
 
     A process for the whole run, woken by one shared event per call, costs less than a new process for each
@@ -116,19 +118,21 @@ class Crew:
         The seats that there are from the beginning, in the order in which they hear a call; none by default.
     """
 
-    def __init__(self, env: Environment, stints: Stints | None = None, order: Sequence[int] = ()) -> None:
+    def __init__(
+        self, env: Environment, stints: BatchedActivities | None = None, order: Sequence[int] = ()
+    ) -> None:
         self._env = env
         self._stints = stints
         self._next_call: Event = env.event()
-        self._call: Call | None = None
+        self._call: ParallelStep | None = None
         begun = {number: env.process(self._serve(number)) for number in order}
         self._processes = [begun[number] for number in range(len(order))]
         self._devices: list[Device] = []
         self._clients: list[int] = []  # by process; -1 where there is none for it
         self._seat_of: dict[int, int] = {}
         self._alone: dict[int, Process] = {}  # by client that is on the way of a call of its own
-        self._foreseen: dict[Call, tuple[int, ...]] = {}  # who sets out, until it is over
-        self._walked: list[Call] = []  # the others that may not be over
+        self._foreseen: dict[ParallelStep, tuple[int, ...]] = {}  # who sets out, until it is over
+        self._walked: list[ParallelStep] = []  # the others that may not be over
 
     def seat(self, devices: Sequence[Device]) -> None:
         """Give each of these devices a process from now on, in their order, and none to others."""
@@ -147,14 +151,14 @@ class Crew:
 
     def busy(self) -> list[int]:
         """Return the clients that don't wait for the next call."""
-        waiting, foreseen = set(self.waiting()), self.on_stints()
+        waiting, foreseen = set(self.waiting()), self.clients_in_batches()
         return [
             client
             for seat, client in enumerate(self._clients)
             if seat not in waiting or client in self._alone or client in foreseen
         ]
 
-    def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> Call:
+    def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> ParallelStep:
         """Send the members on the path, and return the call that says when they are there.
 
         Parameters
@@ -179,7 +183,7 @@ class Crew:
                 if call is not None:
                     return call
             path = partial(_one_by_one, stint)
-        self._call = call = Call(self._env, path, members)
+        self._call = call = ParallelStep(self._env, path, members)
         self._walked = [*(earlier for earlier in self._walked if earlier.working), call]
         if len(members) == 1:
             (client,) = members
@@ -194,32 +198,36 @@ class Crew:
     def _refuse_twice(self, members: Sequence[int]) -> None:
         if not self._foreseen and not any(call.working for call in self._walked):
             return
-        away = self.on_stints().union(*(call.working for call in self._walked))
+        away = self.clients_in_batches().union(*(call.working for call in self._walked))
         for client in members:
             if client in away:
                 raise RuntimeError(f"client {client} is called while it is on the way of another call")
 
-    def on_stints(self) -> set[int]:
+    def clients_in_batches(self) -> set[int]:
         """Return the clients whose stints, which are foreseen, are not over."""
         return set[int]().union(*self._foreseen.values())
 
     def _foresee(
-        self, stints: Stints, stint: Stint, members: tuple[int, ...], deadline_s: float | None
-    ) -> Call | None:
+        self,
+        stints: BatchedActivities,
+        stint: ActivitySequence,
+        members: tuple[int, ...],
+        deadline_s: float | None,
+    ) -> ParallelStep | None:
         """Let the members do their stints, and happen what is foreseen, if it can be."""
         until_s = math.inf if deadline_s is None else self._env.now + deadline_s
         foreseen = stints.set_out(stint, members, until_s)
         if foreseen is None:
             return None
-        (in_time, over_s), call = foreseen, Call(self._env)
+        (on_time, over_s), call = foreseen, ParallelStep(self._env)
         self._foreseen[call] = members
 
         def over() -> None:
             del self._foreseen[call]
-            call.end(tuple(sorted(in_time)))
+            call.end(tuple(sorted(on_time)))
 
-        late = len(in_time) < len(members)
-        self._at(over_s, over, _AFTER_ALL_ELSE if late else NORMAL)
+        late = len(on_time) < len(members)
+        self._at(over_s, over, AFTER_EVERYTHING if late else NORMAL)
         return call
 
     def _at(self, time_s: float, happen: Callable[[], None], priority: int) -> None:
@@ -248,19 +256,19 @@ class Crew:
         process = self._alone.get(client) or self._processes[self._seat_of[client]]
         process.interrupt()
 
-    def _ring_at(self, call: Call, deadline_s: float) -> None:
+    def _ring_at(self, call: ParallelStep, deadline_s: float) -> None:
         def ring() -> None:
-            if not call.in_time.triggered:
+            if not call.on_time.triggered:
                 for client in call.cut_off():
                     self._interrupt(client)
 
-        self._in(deadline_s, ring, _AFTER_ALL_ELSE)
+        self._in(deadline_s, ring, AFTER_EVERYTHING)
 
-    def _serve(self, number: int, only: Call | None = None) -> Generator[Event, Any, None]:
+    def _serve(self, number: int, only: ParallelStep | None = None) -> Generator[Event, Any, None]:
         """Go the way of each call that the seat's client is a member of, or of one alone."""
         clients, devices = self._clients, self._devices
         while True:
-            call: Call = only or (yield self._next_call)
+            call: ParallelStep = only or (yield self._next_call)
             client = clients[number]
             if client in call.members:
                 device = devices[number]
@@ -276,7 +284,7 @@ class Crew:
                 return
 
 
-def _one_by_one(stint: Stint, device: Device) -> Generator[Event, Any, None]:
+def _one_by_one(stint: ActivitySequence, device: Device) -> Generator[Event, Any, None]:
     """Go through a stint event by event."""
     for phase, amount in stint:
         yield device.do(phase, amount)

@@ -6,10 +6,10 @@ from collections.abc import Hashable, Sequence
 
 from simpy import Environment, Event
 
-__all__ = ["TaskSequence"]
+__all__ = ["OrderedQueue"]
 
 
-class TaskSequence:
+class OrderedQueue:
     """Lets each task begin once all before it have begun.
 
     Parameters

@@ -14,22 +14,22 @@ from simpy import Environment, Event
 from ...scenarios.schema.network import ComputeNode as NodeSection
 from ...scenarios.schema.scenario import Server as ServerSection
 from ..faults.battery import BatteryDevice
-from ..links.link_rates import LinkSource
-from ..links.medium_access import Sharing
-from ..links.shared_medium import Medium
-from ..links.transmitters import Broadcaster, VaryingTransmitter, carriers
+from ..links.link_rates import LinkRatesOverTime
+from ..links.medium_access import Scheduler
+from ..links.shared_medium import SharedMedium
+from ..links.transmitters import BroadcastLink, VaryingRateLink, carriers
 from ..links.wire import Wire
 from ..links.wired_network import Network
-from ..nodes.capacity import SpeedTrace
+from ..nodes.capacity import CapacityTrace
 from ..nodes.compute_node import ComputeNode, ServerShare
 from ..nodes.fleet import Fleet
-from ..nodes.node import Carrier, Device, Node, Server
+from ..nodes.node import Device, LinkTransport, Node, Server
 from ..timeline.interval_record import IntervalRecord
 from ..timeline.lanes import LANES
 from ..timeline.phases import Phase
-from .batched_activities import Stints
-from .client_pool import Call, Crew, Path
-from .world_state import WorldState
+from .batched_activities import BatchedActivities
+from .client_pool import ClientPool, ParallelStep, Path
+from .world_state import WorldSnapshot
 
 __all__ = ["World"]
 
@@ -51,7 +51,7 @@ class World:
     members : sequence of int, optional
         The devices that links, sharing and shares are for, rising; all by default. Only these exist: others
         of the fleet are made when they are first admitted.
-    since : the state between two rounds that it is made from, and :func:`go_on_from` is to bring it to;
+    since : the state between two rounds that it is made from, and :func:`restore` is to bring it to;
         the beginning by default
 
     Attributes
@@ -82,21 +82,21 @@ class World:
         self,
         server: ServerSection,
         fleet: Fleet,
-        links: LinkSource,
-        speeds: Sequence[SpeedTrace | None],
-        sharing: tuple[Sharing, Sharing] | None = None,
+        links: LinkRatesOverTime,
+        speeds: Sequence[CapacityTrace | None],
+        sharing: tuple[Scheduler, Scheduler] | None = None,
         *,
         network: Network | None = None,
         server_shares: Sequence[float] = (),
         members: Sequence[int] | None = None,
-        since: WorldState | None = None,
+        since: WorldSnapshot | None = None,
     ) -> None:
         self.env = Environment(since.now_s if since else 0.0)
         self.service = server.service
         self.drawn: tuple[int, ...] | None = None
         self.candidates = len(fleet)
         self.clients = tuple(range(len(fleet)) if members is None else members)
-        self.left_at_s: dict[int, float] = {}
+        self.departed_at_s: dict[int, float] = {}
         self.clients_may_leave = fleet.battery_j is not None
         self.record = IntervalRecord(["server"], since.record if since else None)
         self._number_of = {name: number for number, name in self.record.nodes.items()}
@@ -106,15 +106,15 @@ class World:
         self._fleet, self._speeds = fleet, speeds
         self.devices: dict[int, Device] = {}
         self._free_at_s = array("d", bytes(8 * len(LANES) * len(fleet)))
-        self._stints: Stints | None = None
+        self._stints: BatchedActivities | None = None
         if sharing is None and not self.clients_may_leave:  # only a deadline can stop what a client does
-            self._stints = Stints(self.env, self.record, self._free_at_s, self.devices)
-        self.crew = Crew(self.env, self._stints, since.waiting if since else ())
-        self.media: tuple[Medium, Medium] | None = None
+            self._stints = BatchedActivities(self.env, self.record, self._free_at_s, self.devices)
+        self.crew = ClientPool(self.env, self._stints, since.waiting if since else ())
+        self.media: tuple[SharedMedium, SharedMedium] | None = None
         if sharing is not None:
             self.media = (
-                Medium(self.env, self.record, sharing[0], senders_pay=True),
-                Medium(self.env, self.record, sharing[1], senders_pay=False),
+                SharedMedium(self.env, self.record, sharing[0], senders_pay=True),
+                SharedMedium(self.env, self.record, sharing[1], senders_pay=False),
             )
         self.graph: nx.DiGraph[str] = nx.DiGraph()
         self.graph.add_node(self.server.name, node=self.server)
@@ -134,8 +134,8 @@ class World:
     def admit(
         self,
         members: Sequence[int],
-        links: LinkSource,
-        sharing: tuple[Sharing, Sharing] | None = None,
+        links: LinkRatesOverTime,
+        sharing: tuple[Scheduler, Scheduler] | None = None,
         server_shares: Sequence[float] = (),
     ) -> None:
         """Let these devices be the clients of the rounds from now on, connected as they were planned for.
@@ -186,7 +186,7 @@ class World:
             index = self._add_name(f"{start}>{end}")
             self.graph.add_edge(start, end, link=Wire(self.env, self.record, index, **wire))
 
-    def _device(self, fleet: Fleet, client: int, speed: SpeedTrace | None) -> Device:
+    def _device(self, fleet: Fleet, client: int, speed: CapacityTrace | None) -> Device:
         self.record.nodes[client + 1] = f"device-{client}"
         make: Callable[..., Device] = Device
         if fleet.battery_j is not None:
@@ -204,7 +204,7 @@ class World:
             first_lane=len(LANES) * client,
         )
 
-    def connect(self, links: LinkSource, sharing: tuple[Sharing, Sharing] | None = None) -> None:
+    def connect(self, links: LinkRatesOverTime, sharing: tuple[Scheduler, Scheduler] | None = None) -> None:
         """Give every member its radio links, as a plan made them; a new plan replaces the last one's.
 
         Parameters
@@ -219,26 +219,28 @@ class World:
             self._stints.connect(links, [device.client for device in self._members])
         for device in self._members:
             self._attach(device, *(self.media or carriers(links, device.row)))
-        self.server.broadcaster = Broadcaster(links, {device.client: device.row for device in self._members})
+        self.server.broadcaster = BroadcastLink(
+            links, {device.client: device.row for device in self._members}
+        )
 
-    def _attach(self, device: Device, up: Carrier, down: Carrier) -> None:
+    def _attach(self, device: Device, up: LinkTransport, down: LinkTransport) -> None:
         self.graph.add_node(device.name, node=device)
         self.graph.add_edge(device.name, "access-point", link=up)
         self.graph.add_edge("access-point", device.name, link=down)
         device.uplink_to_server, device.downlink_from_server = up, down
-        device.lanes["uplink"].pace = up if isinstance(up, VaryingTransmitter) else None
-        device.lanes["downlink"].pace = down if isinstance(down, VaryingTransmitter) else None
+        device.lanes["uplink"].pace = up if isinstance(up, VaryingRateLink) else None
+        device.lanes["downlink"].pace = down if isinstance(down, VaryingRateLink) else None
 
     def _retire(self, device: Device) -> None:
         """Let a client leave the run for good, at this instant."""
         self.clients = tuple(client for client in self.clients if client != device.client)
-        self.left_at_s[device.client] = float(self.env.now)
+        self.departed_at_s[device.client] = float(self.env.now)
         self.crew.dismiss(device.client)
 
     @property
     def deserted(self) -> bool:
         """Return whether every device that could ever take part has left the run."""
-        return len(self.left_at_s) >= self.candidates
+        return len(self.departed_at_s) >= self.candidates
 
     def received(self, clients: Sequence[int]) -> Event:
         """Return the event that the last downlinks of these clients have ended, those of stints apart."""
@@ -284,8 +286,8 @@ class World:
             *(wire for wire in wires if isinstance(wire, Node)),
         ]
 
-    def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> Call:
-        """Send clients on a path side by side; see :meth:`Crew.start`."""
+    def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> ParallelStep:
+        """Send clients on a path side by side; see :meth:`ClientPool.start`."""
         return self.crew.start(path, members, deadline_s)
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from ..nodes.compute_node import MemoryState
 from ..timeline.interval_record import RecordState
 
-__all__ = ["WorldState"]
+__all__ = ["WorldSnapshot"]
 
 
 @dataclass(frozen=True)
-class WorldState:
+class WorldSnapshot:
     """A world between two rounds, when every client waits for the next call and nothing is on the air.
 
     Plans and links are not in it: who makes the new world connects it by the plan that holds. Nor are
@@ -35,7 +35,7 @@ class WorldState:
     record: RecordState
     waiting: tuple[int, ...]
     clients: tuple[int, ...]
-    left_at_s: dict[int, float]
+    departed_at_s: dict[int, float]
     free_at_s: dict[str, list[float]]
     charges_j: dict[int, float]
     server_shares: list[float]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cutlayer.models.data.dataset import Dataset
-from cutlayer.models.learning.base import Learner, Setup
+from cutlayer.models.learning.base import Learner, LearnerConfig
 from cutlayer.models.learning.samples.batch_sampler import BatchSampler
 from cutlayer.models.learning.samples.client_data import ClientData
 from cutlayer.scenarios.schema.compression import Compression
@@ -103,7 +103,7 @@ def make(
 ) -> Any:
     """Return a learner; plain SGD at one rate unless told otherwise."""
     settings = optimizer or sgd()
-    return learner(Setup(build, cut, data, settings, 3, compression, clients_pass), **options)
+    return learner(LearnerConfig(build, cut, data, settings, 3, compression, clients_pass), **options)
 
 
 def sgd(rate: float = 0.1, momentum: float = 0.0) -> Optimizer:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from cutlayer.experiments.sweep.sweep import Sweeping
+from cutlayer.experiments.sweep.sweep import SweepRun
 
 __all__ = ["SWEEP", "folder_bytes", "in_threads", "written"]
 
@@ -30,9 +30,9 @@ def written(folder: Path, text: str = SWEEP) -> Path:
     return path
 
 
-def in_threads(scenario: Path, out: Path, **options: Any) -> Sweeping:
+def in_threads(scenario: Path, out: Path, **options: Any) -> SweepRun:
     """Return a sweep whose workers are threads: quick, and they see what a test has changed."""
-    return Sweeping(scenario, out=out, start=ThreadPoolExecutor, jobs=1, **options)
+    return SweepRun(scenario, out=out, start=ThreadPoolExecutor, jobs=1, **options)
 
 
 def folder_bytes(folder: Path) -> dict[str, bytes]:

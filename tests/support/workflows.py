@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlayer.sim.allocation.workflow.schedule import HelperTimes, Order, Task, Workflow, WorkflowProblem
-from cutlayer.sim.planning_error import AllocationError
+from cutlayer.sim.planning_error import PlanningError
 
 __all__ = [
     "assert_possible",
@@ -63,7 +63,7 @@ def every_assignment(problem: WorkflowProblem) -> list[NDArray[np.intp]]:
     for helper in product(range(problem.num_helpers), repeat=problem.num_owners):
         try:
             problem.check_memory(np.array(helper, dtype=np.intp))
-        except AllocationError:
+        except PlanningError:
             continue
         found.append(np.array(helper, dtype=np.intp))
     return found
@@ -95,7 +95,7 @@ def shortest_s(problem: WorkflowProblem) -> float:
 def served_order(problem: WorkflowProblem, helper: NDArray[np.intp]) -> Order:
     """Return the order in which each helper serves its tasks if it serves them as they come."""
     return tuple(
-        tuple(HelperTimes(problem, h).as_they_come(np.flatnonzero(helper == h).tolist()))
+        tuple(HelperTimes(problem, h).fifo_order(np.flatnonzero(helper == h).tolist()))
         for h in range(problem.num_helpers)
     )
 

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from cutlayer.experiments.preparation import Experiment, prepare
 from cutlayer.experiments.world_setup import make_world
-from cutlayer.scenarios.loading.loader import Draft, check_scenario
+from cutlayer.scenarios.loading.loader import RawScenario, check_scenario
 from cutlayer.scenarios.model_costs.unit_table import UnitTable
 from cutlayer.scenarios.registry import find
 from cutlayer.scenarios.schema.scenario import Server, Stop
-from cutlayer.sim.links.link_rates import Links
-from cutlayer.sim.links.medium_access import Sharing
+from cutlayer.sim.links.link_rates import LinkRates
+from cutlayer.sim.links.medium_access import Scheduler
 from cutlayer.sim.nodes.fleet import Fleet
-from cutlayer.sim.schemes.base import Job, Scheme
+from cutlayer.sim.schemes.base import Scheme, TrainingTask
 from cutlayer.sim.schemes.planning.replanning import Replanner
-from cutlayer.sim.schemes.planning.sampled_clients import Drawing
+from cutlayer.sim.schemes.planning.sampled_clients import SampledClients
 from cutlayer.sim.schemes.round_loop import RoundResult, rounds
 from cutlayer.sim.world.world import World
 
@@ -34,7 +34,7 @@ class Setting:
     batch_size: int
     fleet: Fleet
     server: Server
-    links: Links
+    links: LinkRates
 
     @property
     def clients(self) -> int:
@@ -55,19 +55,19 @@ def fleet(clock_hz: list[float], cycles_per_flop: list[float]) -> Fleet:
     return Fleet(np.array(clock_hz), np.array(cycles_per_flop), ones * 1e-28, ones, ones, ones)
 
 
-def links(uplink_bps: list[float], downlink_bps: list[float], whole_band_bps: list[float]) -> Links:
+def links(uplink_bps: list[float], downlink_bps: list[float], whole_band_bps: list[float]) -> LinkRates:
     """Return links of which only the rates matter."""
     ones = np.ones(len(uplink_bps))
-    return Links(np.array(uplink_bps), np.array(downlink_bps), np.array(whole_band_bps), ones, ones, 1.0)
+    return LinkRates(np.array(uplink_bps), np.array(downlink_bps), np.array(whole_band_bps), ones, ones, 1.0)
 
 
 class Steps:
     """Links that are the same from one instant to the next; the last ones stay."""
 
-    def __init__(self, times_s: Sequence[float], states: Sequence[Links]) -> None:
+    def __init__(self, times_s: Sequence[float], states: Sequence[LinkRates]) -> None:
         self.times_s, self.states = times_s, states
 
-    def at(self, time_s: float) -> tuple[Links, float]:
+    def at(self, time_s: float) -> tuple[LinkRates, float]:
         """Return the links at an instant, and the instant up to which they stay."""
         state = int(np.searchsorted(self.times_s, time_s, side="right")) - 1
         return self.states[state], [*self.times_s, np.inf][state + 1]
@@ -79,7 +79,7 @@ class Trial:
 
     world: World
     results: list[RoundResult]
-    replanner: Replanner | Drawing
+    replanner: Replanner | SampledClients
 
     @property
     def ends_s(self) -> list[float]:
@@ -98,7 +98,7 @@ def experiment(**sections: Any) -> Experiment:
         "devices": {"count": 3},
         "allocation": {"cut": 2},
     }
-    return prepare(check_scenario(Draft({**good, **sections}, Path(), "small.yaml", {}, {}, [])))
+    return prepare(check_scenario(RawScenario({**good, **sections}, Path(), "small.yaml", {}, {}, [])))
 
 
 def trials(ready: Experiment) -> dict[str, Trial]:
@@ -112,7 +112,7 @@ def trials(ready: Experiment) -> dict[str, Trial]:
     return found
 
 
-def make_scheme(name: str, job: Job, cut: int, **parameters: Any) -> Scheme:
+def make_scheme(name: str, job: TrainingTask, cut: int, **parameters: Any) -> Scheme:
     """Return a scheme with its cut set."""
     spec = find("scheme", name)
     scheme: Scheme = spec.load()(spec.parameters.model_validate({"name": name, **parameters}), job)
@@ -128,11 +128,11 @@ def run_timeline(
     count: int = 1,
     deadline_s: float | None = None,
     speeds: Sequence[Any] = (),
-    sharing: tuple[Sharing, Sharing] | None = None,
+    sharing: tuple[Scheduler, Scheduler] | None = None,
     **parameters: Any,
 ) -> tuple[World, list[RoundResult]]:
     """Run rounds of a scheme without learning, and return the world and the rounds."""
-    job = Job(setting.units, setting.batch_size, setting.clients, deadline_s)
+    job = TrainingTask(setting.units, setting.batch_size, setting.clients, deadline_s)
     traces = list(speeds) or [None] * setting.clients
     world = World(setting.server, setting.fleet, setting.links, traces, sharing)
     scheme = make_scheme(name, job, cut, **parameters)

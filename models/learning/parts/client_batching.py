@@ -22,7 +22,7 @@ from ....scenarios.schema.scenario import ClientsPass
 from .loss import mean_loss, mean_losses
 from .part import Part
 
-__all__ = ["BatchedPass", "Draws", "Graph", "LoopedPass", "Pass", "PassError", "Passes", "faster"]
+__all__ = ["BatchedPass", "Draws", "Graph", "LoopedPass", "Pass", "PassChoice", "PassError", "faster"]
 
 Draws: TypeAlias = Callable[[int], AbstractContextManager[None]]
 """From a part's place among those of a pass to the context that its dropout draws in."""
@@ -268,7 +268,7 @@ def _now_s(tensor: Tensor) -> float:
     return time.perf_counter()
 
 
-class Passes:
+class PassChoice:
     """The pass through one kind of parts, chosen when they are first passed through.
 
     Parameters

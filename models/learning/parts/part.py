@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ....scenarios.schema.scenario import Optimizer
-from ...compression.compressor import LearnerCompression
+from ...compression.compressor import ClientCompression
 
 __all__ = ["MixedSequential", "Part", "Updates", "copied_part", "draws_values", "new_part"]
 
@@ -144,7 +144,7 @@ def _many_small(parameters: Sequence[nn.Parameter]) -> bool | None:
 
 
 def new_part(
-    module: nn.Module, settings: Optimizer, lr: float, compression: LearnerCompression | None
+    module: nn.Module, settings: Optimizer, lr: float, compression: ClientCompression | None
 ) -> Part:
     """Return the module with an optimiser at this rate: the next client's part for a compression."""
     part = Part(module, settings, lr)
@@ -154,7 +154,7 @@ def new_part(
 
 
 def copied_part(
-    template: nn.Module, settings: Optimizer, lr: float, compression: LearnerCompression | None
+    template: nn.Module, settings: Optimizer, lr: float, compression: ClientCompression | None
 ) -> Part:
     """Return a new part with a copy of the module."""
     return new_part(copy.deepcopy(template), settings, lr, compression)

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from scipy.special import lambertw
 
 from ...radio.rates import broadcast_rate, spectral_efficiency
-from ...radio.resources import RadioProblem
+from ...radio.resources import RadioResources
 from ..planner import Plan
 from ..power.methods import optimal
 from ..problem import RoundWork, link_rates, round_time_s, transfer_s
-from ..subchannels.assignment import Assignment, Tables
+from ..subchannels.assignment import Assignment, LinkTables
 from ..subchannels.local_search import disturbed, improved
 from ..subchannels.surrogate_greedy import draft
 
@@ -36,7 +36,7 @@ CUTS_MAX = 3  # that are searched
 ROUNDING = 1e-12  # relative
 
 
-def bcd(problem: RadioProblem, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
+def bcd(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
     """Return a plan near the optimum over subchannels, power and cut.
 
     Cuts are taken in the order of a lower bound of their rounds. Each is given a draft of the subchannels,
@@ -55,7 +55,7 @@ def bcd(problem: RadioProblem, works: Mapping[int, RoundWork], rng: np.random.Ge
     AllocationError
         If there are more clients than subchannels.
     """
-    tables = Tables.of(problem)
+    tables = LinkTables.of(problem)
     bounds_s = cut_bounds(problem, works)
     found: dict[int, Assignment] = {}
     history_s = [math.inf]
@@ -97,7 +97,7 @@ STEPS = 12  # of Newton's method, from below: the bound holds wherever it is end
 ROUNDING = 1e-9  # relative
 
 
-def cut_bounds(problem: RadioProblem, works: Mapping[int, RoundWork]) -> dict[int, float]:
+def cut_bounds(problem: RadioResources, works: Mapping[int, RoundWork]) -> dict[int, float]:
     """Return a time for each cut that no round at it goes below, [s].
 
     Parameters

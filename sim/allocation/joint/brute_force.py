@@ -14,9 +14,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...planning_error import AllocationError
+from ...planning_error import PlanningError
 from ...radio.rates import broadcast_rate, spectral_efficiency
-from ...radio.resources import RadioProblem
+from ...radio.resources import RadioResources
 from ..planner import Plan, plan
 from ..power.methods import optimal as optimal_power
 from ..problem import RoundWork, link_rates, round_time_s, transfer_s
@@ -31,7 +31,7 @@ GOLDEN = (5**0.5 - 1) / 2
 STEPS = 60  # of a golden section: the interval shrinks to 3e-13 of its length
 
 
-def optimal(problem: RadioProblem, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
+def optimal(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
     """Return the plan of the shortest round there is: every assignment and cut, with optimal power.
 
     Only assignments that use every subchannel are looked at. A further subchannel harms nobody: its owner
@@ -55,7 +55,7 @@ def optimal(problem: RadioProblem, works: Mapping[int, RoundWork], rng: np.rando
     """
     clients, count = problem.num_clients, problem.num_subchannels
     if clients <= count and clients**count > ASSIGNMENTS_MAX:
-        raise AllocationError(
+        raise PlanningError(
             f"{clients} clients on {count} subchannels have {clients}^{count} assignments a cut;"
             f" brute force takes {ASSIGNMENTS_MAX:,} at most",
             ("allocation", "method"),
@@ -80,7 +80,7 @@ class _Assignments:
     power in μ, with bends where a subchannel starts to be used or reaches the cap.
     """
 
-    def __init__(self, problem: RadioProblem) -> None:
+    def __init__(self, problem: RadioResources) -> None:
         clients, count = problem.num_clients, problem.num_subchannels
         every = np.arange(clients**count)[:, np.newaxis] // clients ** np.arange(count) % clients
         mine = every[:, np.newaxis, :] == np.arange(clients)[:, np.newaxis]  # [all, num_clients, M]
@@ -97,7 +97,7 @@ class _Assignments:
         self.uplink_max_bps = self._rates_at(problem.power_max_w[client])  # [num_parts]
 
     def _downlinks(
-        self, problem: RadioProblem, client: NDArray[np.intp], has: NDArray[np.bool_]
+        self, problem: RadioResources, client: NDArray[np.intp], has: NDArray[np.bool_]
     ) -> NDArray[np.float64]:
         snr = problem.band.downlink_w_per_hz * problem.band.snr_per_w_per_hz(problem.gains)
         rates_bps = self._hz * spectral_efficiency(snr, self._cap)
@@ -152,7 +152,7 @@ class _Search:
     of those, and what no power changes (docs/model.md section 3).
     """
 
-    def __init__(self, problem: RadioProblem, assignments: _Assignments, cut: int, work: RoundWork) -> None:
+    def __init__(self, problem: RadioResources, assignments: _Assignments, cut: int, work: RoundWork) -> None:
         self._problem, self._all, self._cut, self._work = problem, assignments, cut, work
         self._share = work.averaging_share
         self._upload_bits = work.model_upload_bits if self._share > 0 else 0.0

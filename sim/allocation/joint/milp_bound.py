@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...radio.rates import broadcast_rate, spectral_efficiency
-from ...radio.resources import RadioProblem, uniform_power_w
+from ...radio.resources import RadioResources, uniform_power_w
 from ..problem import RoundWork, transfer_s
 
 __all__ = ["Rows", "lower_bound_s"]
@@ -102,7 +102,7 @@ ROUNDS_MAX = 12  # of refinement in a step
 
 
 def lower_bound_s(
-    problem: RadioProblem, works: Mapping[int, RoundWork], *, time_limit_s: float = 5.0
+    problem: RadioResources, works: Mapping[int, RoundWork], *, time_limit_s: float = 5.0
 ) -> float:
     """Return a time that no plan's round goes below, [s].
 
@@ -146,7 +146,7 @@ class _Relaxation:
         The steps that are left to raise it.
     """
 
-    def __init__(self, problem: RadioProblem, work: RoundWork) -> None:
+    def __init__(self, problem: RadioResources, work: RoundWork) -> None:
         self.steps = list(STEPS)
         share = work.averaging_share
         clients, count = problem.gains.shape
@@ -209,7 +209,7 @@ class _Relaxation:
             if solution is None or not self._refine(solution):
                 return
 
-    def _limit(self, problem: RadioProblem) -> None:
+    def _limit(self, problem: RadioResources) -> None:
         """Each subchannel is shared out once, and both limits hold for the power on them."""
         self._rows.add(1.0, (self._share.T, 1.0))
         self._rows.add(0.0, (self._share, 1.0), (self._number, -1.0))

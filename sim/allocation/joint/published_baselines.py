@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...radio.resources import RadioProblem
+from ...radio.resources import RadioResources
 from ..planner import Plan, plan, random_cut
 from ..power.methods import optimal, uniform
 from ..problem import RoundWork
@@ -23,7 +23,7 @@ from ..subchannels.greedy import greedy
 __all__ = ["baseline_a", "baseline_b", "baseline_c", "baseline_d", "round_robin"]
 
 
-def baseline_a(problem: RadioProblem, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
+def baseline_a(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
     """Return the plan of subchannels by strongest signal, uniform power and a random cut.
 
     Parameters
@@ -40,7 +40,7 @@ def baseline_a(problem: RadioProblem, works: Mapping[int, RoundWork], rng: np.ra
     return plan(problem, works, strongest_signal, uniform, cut=_drawn(works, rng), rng=rng)
 
 
-def baseline_b(problem: RadioProblem, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
+def baseline_b(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
     """Return the plan of greedy subchannels, optimal power and a random cut.
 
     Parameters, errors : as for :func:`baseline_a`
@@ -48,7 +48,7 @@ def baseline_b(problem: RadioProblem, works: Mapping[int, RoundWork], rng: np.ra
     return plan(problem, works, greedy, optimal, cut=_drawn(works, rng), rng=rng)
 
 
-def baseline_c(problem: RadioProblem, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
+def baseline_c(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
     """Return the plan of subchannels by strongest signal, optimal power and the optimal cut.
 
     Parameters, errors : as for :func:`baseline_a`
@@ -56,7 +56,7 @@ def baseline_c(problem: RadioProblem, works: Mapping[int, RoundWork], rng: np.ra
     return plan(problem, works, strongest_signal, optimal, cut=None, rng=rng)
 
 
-def baseline_d(problem: RadioProblem, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
+def baseline_d(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
     """Return the plan of greedy subchannels, uniform power and the optimal cut.
 
     Parameters, errors : as for :func:`baseline_a`
@@ -64,7 +64,7 @@ def baseline_d(problem: RadioProblem, works: Mapping[int, RoundWork], rng: np.ra
     return plan(problem, works, greedy, uniform, cut=None, rng=rng)
 
 
-def round_robin(problem: RadioProblem, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
+def round_robin(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
     """Return the plan of subchannels in turn, uniform power and the optimal cut.
 
     Parameters, errors : as for :func:`baseline_a`

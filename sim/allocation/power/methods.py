@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...planning_error import AllocationError
-from ...radio.resources import RadioProblem, uniform_power_w
+from ...planning_error import PlanningError
+from ...radio.resources import RadioResources, uniform_power_w
 from ...radio.units import dbm_to_w
 from ..problem import RoundWork, link_rates, round_time_s
-from .stage_deadlines import Needs, shortest_ends
+from .stage_deadlines import StageDemand, minimal_stage_times
 
 __all__ = ["explicit_power", "optimal", "uniform"]
 
@@ -19,7 +19,7 @@ GIVEN = ("allocation", "power")
 ROUNDING = 1e-12  # relative; a round that is shorter by less is not shorter
 
 
-def uniform(problem: RadioProblem, work: RoundWork, owner: NDArray[np.intp]) -> NDArray[np.float64]:
+def uniform(problem: RadioResources, work: RoundWork, owner: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return uniform power: client i spreads min(p_i^max, p_th/C) flat over its own subchannels.
 
     Parameters
@@ -41,7 +41,7 @@ def uniform(problem: RadioProblem, work: RoundWork, owner: NDArray[np.intp]) -> 
     return _within_limits(problem, owner, psd_w_per_hz)
 
 
-def optimal(problem: RadioProblem, work: RoundWork, owner: NDArray[np.intp]) -> NDArray[np.float64]:
+def optimal(problem: RadioResources, work: RoundWork, owner: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return the powers of the shortest round for given subchannels, exact to rounding.
 
     A client's least power for a rate is water-filling over its own subchannels, convex in the rate. So the
@@ -68,15 +68,15 @@ def optimal(problem: RadioProblem, work: RoundWork, owner: NDArray[np.intp]) -> 
         If a client has no subchannel.
     """
     flat = uniform(problem, work, owner)
-    needs = Needs(problem, work, owner)
-    levels = needs.levels(shortest_ends(needs, work.averaging_share))
+    needs = StageDemand(problem, work, owner)
+    levels = needs.levels(minimal_stage_times(needs, work.averaging_share))
     psd_w_per_hz = _within_limits(problem, owner, needs.filling.densities(levels))
     optimal_s, flat_s = (round_time_s(work, link_rates(problem, owner, psd)) for psd in (psd_w_per_hz, flat))
     return flat if flat_s < optimal_s * (1.0 - ROUNDING) else psd_w_per_hz
 
 
 def explicit_power(
-    dbm_per_hz: Sequence[float], problem: RadioProblem, owner: NDArray[np.intp]
+    dbm_per_hz: Sequence[float], problem: RadioResources, owner: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     """Return power spectral densities that are given, one a device.
 
@@ -99,7 +99,7 @@ def explicit_power(
         If there is not one a device, or they break a device's limit or that of all together.
     """
     if len(dbm_per_hz) != problem.num_clients:
-        raise AllocationError(
+        raise PlanningError(
             f"power densities are given for {len(dbm_per_hz)} devices; there are {problem.num_clients}",
             GIVEN,
         )
@@ -108,13 +108,13 @@ def explicit_power(
     power_w = _client_power_w(problem, owner, psd_w_per_hz)
     slack = 1.0 + 1e-9  # a limit that was itself converted from dBm may be met exactly
     for client in np.flatnonzero(power_w > problem.power_max_w * slack).tolist():
-        raise AllocationError(
+        raise PlanningError(
             f"device {client}: {dbm_per_hz[client]:g} dBm/Hz on its {np.sum(owner == client)} subchannels"
             f" is {power_w[client]:.6g} W; its limit is {problem.power_max_w[client]:.6g} W",
             GIVEN,
         )
     if power_w.sum() > problem.total_power_max_w * slack:
-        raise AllocationError(
+        raise PlanningError(
             f"all devices together ask for {power_w.sum():.6g} W;"
             f" their limit is {problem.total_power_max_w:.6g} W",
             GIVEN,
@@ -123,7 +123,7 @@ def explicit_power(
 
 
 def _client_power_w(
-    problem: RadioProblem, owner: NDArray[np.intp], psd_w_per_hz: NDArray[np.float64]
+    problem: RadioResources, owner: NDArray[np.intp], psd_w_per_hz: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     used = owner >= 0
     weights = problem.band.subchannel_hz * psd_w_per_hz[used]
@@ -132,7 +132,7 @@ def _client_power_w(
 
 
 def _within_limits(
-    problem: RadioProblem, owner: NDArray[np.intp], psd_w_per_hz: NDArray[np.float64]
+    problem: RadioResources, owner: NDArray[np.intp], psd_w_per_hz: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the densities, scaled down where rounding carries a sum past a limit."""
     # However a sum of M terms is ordered, it rounds by less than this: so any reader finds the limits met.

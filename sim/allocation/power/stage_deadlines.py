@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...radio.rates import downlink_rates
-from ...radio.resources import RadioProblem
+from ...radio.resources import RadioResources
 from ..problem import RoundWork, transfer_s
 from .water_filling import WaterFilling
 
-__all__ = ["Needs", "Strain", "shortest_ends"]
+__all__ = ["PowerDemand", "StageDemand", "minimal_stage_times"]
 
 TOLERANCE = 1e-14  # relative; Newton's method is far nearer when its step is this short
 GAP = 1e-13  # relative; what a minimum may be above the true one
@@ -22,7 +22,7 @@ NUDGE = 1e-10  # relative; to the side of a bend on which the slope is that of t
 STEPS_MAX = 100  # of Newton's method, which takes about six
 
 
-class Strain(NamedTuple):
+class PowerDemand(NamedTuple):
     """What given ends ask of the clients.
 
     Attributes
@@ -43,7 +43,7 @@ class Strain(NamedTuple):
     saved_w_per_s: NDArray[np.float64]
 
 
-class Needs:
+class StageDemand:
     """What ending the first stage by T1 and the second by T2 takes of each client.
 
     Ends are given as a pair [T1, T2] of seconds, the second counted from its own start; inf where a stage has
@@ -71,7 +71,7 @@ class Needs:
         If a client has no subchannel.
     """
 
-    def __init__(self, problem: RadioProblem, work: RoundWork, owner: NDArray[np.intp]) -> None:
+    def __init__(self, problem: RadioResources, work: RoundWork, owner: NDArray[np.intp]) -> None:
         self.filling = WaterFilling(problem, owner)
         self.limit_w = problem.total_power_max_w
         downlink_bps = downlink_rates(problem.band, problem.gains, owner)
@@ -93,17 +93,17 @@ class Needs:
         """Return the water levels of the least powers that meet both ends, [num_clients]."""
         return self.filling.levels(self.rates(ends_s).max(axis=0))
 
-    def strain(self, ends_s: NDArray[np.float64]) -> Strain:
+    def strain(self, ends_s: NDArray[np.float64]) -> PowerDemand:
         """Return what the least powers that meet both ends are, and how they fall with later ends."""
         rate_bps = self.rates(ends_s)
         levels, power_w = self.filling.levels_and_powers_w(rate_bps.max(axis=0))
         saved = self.filling.marginal_w_per_bps(levels) * rate_bps / (ends_s[:, np.newaxis] - self.starts_s)
         first_binds = rate_bps[0] >= rate_bps[1]
         saved *= np.stack((first_binds, ~first_binds))
-        return Strain(rate_bps, levels, power_w, saved)
+        return PowerDemand(rate_bps, levels, power_w, saved)
 
 
-def shortest_ends(needs: Needs, share: float, tolerance: float = GAP) -> NDArray[np.float64]:
+def minimal_stage_times(needs: StageDemand, share: float, tolerance: float = GAP) -> NDArray[np.float64]:
     """Return the ends [T1, T2] that minimise T1 + share·T2 within all limits, [s].
 
     Parameters
@@ -186,7 +186,9 @@ def _least_sum(
     return min(left, right, key=lambda ends_s: float(weights @ ends_s))
 
 
-def _end(needs: Needs, ends_s: NDArray[np.float64], stage: int, earliest_s: NDArray[np.float64]) -> float:
+def _end(
+    needs: StageDemand, ends_s: NDArray[np.float64], stage: int, earliest_s: NDArray[np.float64]
+) -> float:
     """Return the least end of one stage at which all keep to the common limit, the other's end given, [s].
 
     The sum of the least powers falls with the end and is convex in it. So Newton's method, once it is before

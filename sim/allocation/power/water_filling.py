@@ -14,8 +14,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ...planning_error import AllocationError
-from ...radio.resources import RadioProblem
+from ...planning_error import PlanningError
+from ...radio.resources import RadioResources
 
 __all__ = ["WaterFilling"]
 
@@ -45,10 +45,10 @@ class WaterFilling:
         If a client has no subchannel.
     """
 
-    def __init__(self, problem: RadioProblem, owner: NDArray[np.intp]) -> None:
+    def __init__(self, problem: RadioResources, owner: NDArray[np.intp]) -> None:
         count = np.bincount(owner[owner >= 0], minlength=problem.num_clients)
         if not count.all():
-            raise AllocationError(f"client {int(count.argmin())} has no subchannel to send on")
+            raise PlanningError(f"client {int(count.argmin())} has no subchannel to send on")
         self._subchannel_hz, self._num_subchannels = problem.band.subchannel_hz, problem.num_subchannels
         # One row a client, one column for each of its subchannels, then padding of infinitely bad ones.
         self._subchannels = np.argsort(owner, kind="stable")[problem.num_subchannels - count.sum() :]

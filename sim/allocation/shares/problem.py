@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ...planning_error import AllocationError
+from ...planning_error import PlanningError
 
 __all__ = ["SharePlan", "ShareProblem"]
 
@@ -45,15 +45,15 @@ class ShareProblem:
         shapes = {name: getattr(self, name).shape for name in ("fixed_s", "shared_s", "allowed")}
         if len(set(shapes.values())) > 1 or self.allowed.ndim != 2 or not self.allowed.size:
             given = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-            raise AllocationError(f"a row for each device and a column for each cut are needed, not {given}")
+            raise PlanningError(f"a row for each device and a column for each cut are needed, not {given}")
         for name, values in (("fixed_s", self.fixed_s), ("shared_s", self.shared_s)):
             for device, cut in np.argwhere(self.allowed & ~(np.isfinite(values) & (values >= 0))):
-                raise AllocationError(
+                raise PlanningError(
                     f"{name} of device {device} in column {cut} must be finite and at least 0,"
                     f" not {values[device, cut]:g}"
                 )
         for device in np.flatnonzero(~self.allowed.any(axis=1)):
-            raise AllocationError(
+            raise PlanningError(
                 f"device {device} may take none of the {self.num_cuts} cuts: its memory permits none"
             )
 

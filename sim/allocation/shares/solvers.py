@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...planning_error import AllocationError
+from ...planning_error import PlanningError
 from .problem import SharePlan, ShareProblem
 
 __all__ = [
@@ -23,18 +23,18 @@ __all__ = [
     "SharePlan",
     "ShareProblem",
     "alternating",
-    "balanced_shares",
     "best_choice",
     "best_shares",
     "brute_force",
     "common_cut",
     "device_times_s",
+    "equal_finish_shares",
     "equal_shares",
     "joint",
 ]
 
 
-def balanced_shares(fixed_s: NDArray[np.float64], shared_s: NDArray[np.float64]) -> NDArray[np.float64]:
+def equal_finish_shares(fixed_s: NDArray[np.float64], shared_s: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the shares ``β_i = q_i/(T − c_i)`` with T such that they sum to 1, exact to rounding.
 
     With x = T − max c, and d_i = max c − c_i, ``1/Σ q_i/(x + d_i)`` is concave in x: Newton's steps to 1
@@ -113,7 +113,7 @@ def best_shares(
     time_s : float
         max T_i, [s].
     """
-    shares = balanced_shares(fixed_s, shared_s)
+    shares = equal_finish_shares(fixed_s, shared_s)
     return shares, float(device_times_s(fixed_s, shared_s, shares).max())
 
 
@@ -136,7 +136,7 @@ def best_choice(problem: ShareProblem, shares: NDArray[np.float64]) -> NDArray[n
     times_s = device_times_s(problem.open_fixed_s, problem.open_shared_s, shares[:, np.newaxis])
     choice: NDArray[np.intp] = times_s.argmin(axis=1)
     for device in np.flatnonzero(~np.isfinite(times_s[np.arange(problem.num_devices), choice])):
-        raise AllocationError(
+        raise PlanningError(
             f"device {device} has a share of {shares[device]:g}, and each cut that it may take needs more"
         )
     return choice
@@ -170,14 +170,14 @@ def common_cut(problem: ShareProblem, *, equal_shares: bool) -> SharePlan:
     if not columns.size:
         nearest = int(problem.allowed.sum(axis=0).argmax())
         lacking = np.flatnonzero(~problem.allowed[:, nearest])
-        raise AllocationError(
+        raise PlanningError(
             f"none of the {problem.num_cuts} cuts is allowed for all {problem.num_devices} devices: column"
             f" {nearest} comes nearest, and is not allowed for {len(lacking)} of them, the first device"
             f" {lacking[0]}"
         )
     fixed_s, shared_s = problem.fixed_s[:, columns].T, problem.shared_s[:, columns].T  # [columns, devices]
     even = np.full_like(fixed_s, 1.0 / problem.num_devices)
-    shares = even if equal_shares else balanced_shares(fixed_s, shared_s)
+    shares = even if equal_shares else equal_finish_shares(fixed_s, shared_s)
     best = int(device_times_s(fixed_s, shared_s, shares).max(axis=1).argmin())
     return _plan(problem, np.full(problem.num_devices, columns[best]), shares[best])
 
@@ -248,7 +248,7 @@ def brute_force(problem: ShareProblem) -> SharePlan:
     columns = [np.flatnonzero(row) for row in problem.allowed]
     sizes = [len(each) for each in columns]
     if problem.num_devices > DEVICES_MAX or math.prod(sizes) > COMBINATIONS_MAX:
-        raise AllocationError(
+        raise PlanningError(
             f"{problem.num_devices} devices have {math.prod(sizes):.6g} combinations of cuts; brute force"
             f" takes {DEVICES_MAX} devices and {COMBINATIONS_MAX:,} combinations at most"
         )
@@ -258,7 +258,7 @@ def brute_force(problem: ShareProblem) -> SharePlan:
         digits = np.unravel_index(np.arange(first, min(first + BATCH, math.prod(sizes))), sizes)
         choices = np.stack([each[digit] for each, digit in zip(columns, digits, strict=True)], axis=1)
         fixed_s, shared_s = problem.fixed_s[devices, choices], problem.shared_s[devices, choices]
-        shares = balanced_shares(fixed_s, shared_s)  # [combinations, num_devices]
+        shares = equal_finish_shares(fixed_s, shared_s)  # [combinations, num_devices]
         least = int(device_times_s(fixed_s, shared_s, shares).max(axis=1).argmin())
         plan = _plan(problem, choices[least], shares[least])
         best = plan if best is None or plan.time_s < best.time_s else best
@@ -273,7 +273,7 @@ def _plan(problem: ShareProblem, choice: NDArray[np.intp], shares: NDArray[np.fl
 
 
 def _with_best_shares(problem: ShareProblem, plan: SharePlan) -> SharePlan:
-    return _plan(problem, plan.choice, balanced_shares(*_chosen(problem, plan.choice)))
+    return _plan(problem, plan.choice, equal_finish_shares(*_chosen(problem, plan.choice)))
 
 
 def _chosen(

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...radio.rates import broadcast_rate, spectral_efficiency
-from ...radio.resources import RadioProblem
-from ..power.stage_deadlines import Needs, shortest_ends
+from ...radio.resources import RadioResources
+from ..power.stage_deadlines import StageDemand, minimal_stage_times
 from ..problem import RoundWork, transfer_s
 
-__all__ = ["Assignment", "Tables"]
+__all__ = ["Assignment", "LinkTables"]
 
 LN2 = math.log(2.0)
 TOLERANCE = 1e-10  # relative; of the round time
@@ -22,7 +22,7 @@ LEAST = 1e-9  # relative; nobody saves less power than this by a second more
 
 
 @dataclass(frozen=True)
-class Tables:
+class LinkTables:
     """What one client gets of one subchannel: the same for every cut.
 
     Attributes
@@ -34,19 +34,19 @@ class Tables:
         Downlink rates, [bit/s].
     """
 
-    problem: RadioProblem
+    problem: RadioResources
     log_snr: NDArray[np.float64]
     downlink_bps: NDArray[np.float64]
 
     @staticmethod
-    def of(problem: RadioProblem) -> Tables:
+    def of(problem: RadioResources) -> LinkTables:
         """Return the tables of a problem."""
         band = problem.band
         snr_per_w_per_hz = band.snr_per_w_per_hz(problem.gains)
         efficiency = spectral_efficiency(
             band.downlink_w_per_hz * snr_per_w_per_hz, band.efficiency_cap_bps_per_hz
         )
-        return Tables(problem, np.log(snr_per_w_per_hz), band.subchannel_hz * efficiency)
+        return LinkTables(problem, np.log(snr_per_w_per_hz), band.subchannel_hz * efficiency)
 
     @cached_property
     def cap_nats(self) -> float:
@@ -109,11 +109,11 @@ class Assignment:
         The round time, [s].
     """
 
-    def __init__(self, tables: Tables, work: RoundWork, owner: NDArray[np.intp]) -> None:
+    def __init__(self, tables: LinkTables, work: RoundWork, owner: NDArray[np.intp]) -> None:
         self.tables, self.work, self.owner = tables, work, owner
         share = work.averaging_share
-        needs = Needs(tables.problem, work, owner)
-        self.ends_s, self.bits = shortest_ends(needs, share, TOLERANCE), needs.bits
+        needs = StageDemand(tables.problem, work, owner)
+        self.ends_s, self.bits = minimal_stage_times(needs, share, TOLERANCE), needs.bits
         strain = needs.strain(self.ends_s)
         self.power_w, self.log_level = strain.power_w, needs.filling.log_levels(strain.levels)
         self.second_binds = strain.rate_bps[1] > strain.rate_bps[0]

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...planning_error import AllocationError
-from ...radio.resources import RadioProblem, uniform_power_w
+from ...planning_error import PlanningError
+from ...radio.resources import RadioResources, uniform_power_w
 from ..problem import RoundWork
 
 __all__ = ["UNUSED", "check_enough", "explicit_owner", "random", "round_robin", "strongest_signal"]
@@ -22,7 +22,7 @@ UNUSED = -1
 GIVEN = ("allocation", "subchannels")
 
 
-def round_robin(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
+def round_robin(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
     """Return the assignment of subchannel k to client k mod C, [num_subchannels], int.
 
     Parameters
@@ -38,7 +38,7 @@ def round_robin(problem: RadioProblem, work: RoundWork, rng: np.random.Generator
     return np.arange(problem.num_subchannels, dtype=np.intp) % problem.num_clients
 
 
-def random(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
+def random(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
     """Return a random assignment, [num_subchannels], int: one to each client, the rest to any.
 
     Parameters
@@ -57,7 +57,7 @@ def random(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -> 
     return rng.permutation(owner).astype(np.intp)
 
 
-def strongest_signal(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
+def strongest_signal(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
     """Return the assignment of each subchannel to the client whose signal is received strongest on it.
 
     That is the greatest gain times min(p_i^max, p_th/C), the power before it is spread. So that nobody is
@@ -112,20 +112,20 @@ def explicit_owner(
         If there are not C lists, a list is empty, or a subchannel is out of range or given twice.
     """
     if len(lists) != num_clients:
-        raise AllocationError(
+        raise PlanningError(
             f"subchannels are listed for {len(lists)} devices; there are {num_clients}", GIVEN
         )
     owner = np.full(num_subchannels, UNUSED, dtype=np.intp)
     for client, subchannels in enumerate(lists):
         if not subchannels:
-            raise AllocationError(f"device {client} has no subchannel; each needs at least one", GIVEN)
+            raise PlanningError(f"device {client} has no subchannel; each needs at least one", GIVEN)
         for subchannel in subchannels:
             if not 0 <= subchannel < num_subchannels:
-                raise AllocationError(
+                raise PlanningError(
                     f"device {client}: subchannel {subchannel} is outside 0 to {num_subchannels - 1}", GIVEN
                 )
             if owner[subchannel] != UNUSED:
-                raise AllocationError(
+                raise PlanningError(
                     f"subchannel {subchannel} is given to device {owner[subchannel]}"
                     f" and to device {client}; each belongs to one device at most",
                     GIVEN,
@@ -134,10 +134,10 @@ def explicit_owner(
     return owner
 
 
-def check_enough(problem: RadioProblem) -> None:
+def check_enough(problem: RadioResources) -> None:
     """Refuse more clients than subchannels: each needs one at least."""
     if problem.num_clients > problem.num_subchannels:
-        raise AllocationError(
+        raise PlanningError(
             f"{problem.num_clients} clients need at least one subchannel each;"
             f" there are {problem.num_subchannels}",
             ("radio", "subchannels"),

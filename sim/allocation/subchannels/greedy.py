@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...radio.rates import spectral_efficiency
-from ...radio.resources import RadioProblem, uniform_power_w
+from ...radio.resources import RadioResources, uniform_power_w
 from ..problem import RoundWork, transfer_s
 from .baselines import UNUSED, check_enough
 
@@ -31,7 +31,7 @@ class _Draft:
         Each client's time in each stage, [s].
     """
 
-    def __init__(self, problem: RadioProblem, work: RoundWork) -> None:
+    def __init__(self, problem: RadioResources, work: RoundWork) -> None:
         check_enough(problem)
         band, (clients, subchannels) = problem.band, problem.gains.shape
         self._work, self._hz, self._cap = work, band.subchannel_hz, band.efficiency_cap_bps_per_hz
@@ -111,7 +111,7 @@ class _Draft:
         return self._hz * spectral_efficiency(snr, self._cap)
 
 
-def greedy(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
+def greedy(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
     """Return the greedy assignment of Lin et al. 2024 (docs/model.md section 4): help the slowest.
 
     One subchannel each, the slowest processor first. Then, until none is free, with
@@ -137,7 +137,7 @@ def greedy(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -> 
     return _draft_greedily(problem, work).owner
 
 
-def marginal_greedy(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
+def marginal_greedy(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
     """Return the assignment that gives each subchannel where it lowers the round time most.
 
     It starts as :func:`greedy` does. Then every client's best free subchannel is tried, and the one that
@@ -178,7 +178,7 @@ def marginal_greedy(problem: RadioProblem, work: RoundWork, rng: np.random.Gener
     return min(draft, _draft_greedily(problem, work), key=_Draft.round_s).owner
 
 
-def _draft_greedily(problem: RadioProblem, work: RoundWork) -> _Draft:
+def _draft_greedily(problem: RadioResources, work: RoundWork) -> _Draft:
     draft = _Draft(problem, work)
     weights = _stage_weights(work)
     while draft.num_free:

@@ -15,16 +15,16 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ...radio.resources import RadioProblem
+from ...radio.resources import RadioResources
 from ..problem import RoundWork
-from .assignment import Assignment, Tables
-from .smoothed_objective import NOTHING, Tension
+from .assignment import Assignment, LinkTables
+from .smoothed_objective import NOTHING, SmoothedRoundTime
 from .surrogate_greedy import draft
 
 __all__ = ["disturbed", "exchange", "improved"]
 
 Floats: TypeAlias = NDArray[np.float64]
-Trade: TypeAlias = tuple[int, int, int]
+Move: TypeAlias = tuple[int, int, int]
 """A subchannel, the client that it goes to, and the one that its owner gets for it; -1 for none."""
 
 NONE = -1
@@ -39,7 +39,7 @@ RESTARTS = 600  # times clients times subchannels
 RESTARTS_MAX = 12
 
 
-def exchange(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
+def exchange(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
     """Return an assignment that no move or swap of subchannels improves much, reckoning with optimal power.
 
     With optimal power it is no worse than greedy or marginal_greedy, from which it starts.
@@ -59,7 +59,7 @@ def exchange(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -
     AllocationError
         If there are more clients than subchannels.
     """
-    return disturbed(improved(draft(Tables.of(problem), work, rng))).owner
+    return disturbed(improved(draft(LinkTables.of(problem), work, rng))).owner
 
 
 def improved(start: Assignment, softnesses: Sequence[float] = SOFTNESSES) -> Assignment:
@@ -68,7 +68,7 @@ def improved(start: Assignment, softnesses: Sequence[float] = SOFTNESSES) -> Ass
     Parameters
     ----------
     start : where to begin
-    softnesses : of the tension, as for :class:`Tension`, one after the other
+    softnesses : of the tension, as for :class:`SmoothedRoundTime`, one after the other
     """
     best = start
     for softness in softnesses:
@@ -108,7 +108,7 @@ def disturbed(start: Assignment) -> Assignment:
 
 def _passed(start: Assignment, softness: float) -> Assignment | None:
     """Return what one pass makes of an assignment, None if no trade lowers its tension."""
-    tension = Tension(start, softness)
+    tension = SmoothedRoundTime(start, softness)
     log_snr, downlink_bps = start.tables.log_snr_lists, start.tables.downlink_lists
     owner: list[int] = start.owner.tolist()
     own, own_bps = start.own(), start.downlink_bps.tolist()
@@ -155,7 +155,7 @@ def _passed(start: Assignment, softness: float) -> Assignment | None:
     return Assignment(start.tables, start.work, np.array(owner, dtype=np.intp)) if traded else None
 
 
-def _ranked_trades(at: Assignment, tension: Tension) -> Iterator[Trade]:
+def _ranked_trades(at: Assignment, tension: SmoothedRoundTime) -> Iterator[Move]:
     """Return the moves and swaps that lower the tension most, to first order, the best first."""
     owner = at.owner
     columns = np.arange(len(owner))
@@ -184,7 +184,7 @@ def _ranked_trades(at: Assignment, tension: Tension) -> Iterator[Trade]:
     return zip(*(values[order].tolist() for values in found), strict=True)
 
 
-def _values(at: Assignment, tension: Tension) -> tuple[Floats, Floats, Floats]:
+def _values(at: Assignment, tension: SmoothedRoundTime) -> tuple[Floats, Floats, Floats]:
     """Return what subchannels are worth, in seconds of tension.
 
     Returns

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from .assignment import Assignment
 
-__all__ = ["NOTHING", "Tension", "Term", "least_power"]
+__all__ = ["NOTHING", "ClientTerms", "SmoothedRoundTime", "least_power"]
 
 LN2 = math.log(2.0)
 STEEP = 60.0
@@ -33,7 +33,7 @@ STEEPEST = math.exp(STEEP)
 HUGE, LITTLE = 1e30, 1e-300
 
 
-class Term(NamedTuple):
+class ClientTerms(NamedTuple):
     """What one client adds to the tension, or the sum of that over clients.
 
     Attributes
@@ -49,7 +49,7 @@ class Term(NamedTuple):
     upload: float
     late: float
 
-    def exchanged(self, removed: Iterable[Term], added: Iterable[Term]) -> Term:
+    def exchanged(self, removed: Iterable[ClientTerms], added: Iterable[ClientTerms]) -> ClientTerms:
         """Return this sum with some terms replaced."""
         power_w, first, upload, late = self
         for term in removed:
@@ -66,13 +66,13 @@ class Term(NamedTuple):
                 upload + term[2],
                 late + term[3],
             )
-        return Term(power_w, first, upload, late)
+        return ClientTerms(power_w, first, upload, late)
 
 
-NOTHING = Term(0.0, 0.0, 0.0, 0.0)
+NOTHING = ClientTerms(0.0, 0.0, 0.0, 0.0)
 
 
-class Tension:
+class SmoothedRoundTime:
     """The tension at the ends of an assignment.
 
     Parameters
@@ -96,13 +96,13 @@ class Tension:
         self._first_nats = (work.uplink_bits / uplink_s * (LN2 / self._hz)).tolist()
         self._upload_nats, self._upload_end_s = float(at.bits[1]) * LN2 / self._hz, float(at.ends_s[1])
 
-    def term(self, client: int, log_snr: list[float], downlink_bps: float) -> Term:
+    def term(self, client: int, log_snr: list[float], downlink_bps: float) -> ClientTerms:
         """Return a client's term.
 
         Parameters
         ----------
         client : from 0
-        log_snr : of the client's subchannels, as in :class:`.assignment.Tables`, in any order
+        log_snr : of the client's subchannels, as in :class:`.assignment.LinkTables`, in any order
         downlink_bps : float
             Their sum, [bit/s].
         """
@@ -121,9 +121,9 @@ class Tension:
             upload_w = self._least_w(log_snr, self._upload_nats * inverse)
             upload = _exp((upload_w - limit_w) / self._upload_w[client])
             power_w = max(power_w, upload_w)
-        return Term(power_w, first, upload, _exp((second_s - self._latest_s) / self.tau_s))
+        return ClientTerms(power_w, first, upload, _exp((second_s - self._latest_s) / self.tau_s))
 
-    def value_s(self, total: Term) -> float:
+    def value_s(self, total: ClientTerms) -> float:
         """Return the tension for the sum of all clients' terms, [s]."""
         over = _exp((total.power_w - self._limit_w) / self._all_w)
         over += max(total.first, 0.0) * max(total.upload, 0.0) ** self._share
@@ -132,14 +132,14 @@ class Tension:
             value += (1.0 - self._share) * math.log(max(total.late, LITTLE))
         return self.tau_s * value
 
-    def weights(self, total: Term) -> Term:
+    def weights(self, total: ClientTerms) -> ClientTerms:
         """Return the derivatives of the tension by the four sums, at the sums given."""
         all_over = _exp((total.power_w - self._limit_w) / self._all_w)
         upload = max(total.upload, LITTLE)
         per_first = upload**self._share
         per_upload = total.first * per_first * self._share / upload if upload > LITTLE else 0.0
         over = max(all_over + total.first * per_first, LITTLE)
-        return Term(
+        return ClientTerms(
             self.tau_s * all_over / over / self._all_w,
             self.tau_s * per_first / over,
             self.tau_s * per_upload / over,
@@ -171,7 +171,7 @@ class Tension:
             weights.late * late / self.tau_s + faster_s_per_w * upload_w_per_s,
         )
 
-    def terms(self, at: Assignment) -> list[Term]:
+    def terms(self, at: Assignment) -> list[ClientTerms]:
         """Return the terms of all clients with the subchannels of an assignment."""
         log_snr = at.tables.log_snr_lists
         rates_bps = at.downlink_bps.tolist()

@@ -12,12 +12,12 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from ...radio.resources import RadioProblem
+from ...radio.resources import RadioResources
 from ..problem import RoundWork
-from .assignment import Assignment, Tables
+from .assignment import Assignment, LinkTables
 from .baselines import UNUSED
 from .greedy import greedy, marginal_greedy
-from .smoothed_objective import NOTHING, Tension
+from .smoothed_objective import NOTHING, SmoothedRoundTime
 
 __all__ = ["draft"]
 
@@ -26,7 +26,7 @@ ROUNDS_MAX = 4
 GAIN = 1e-4  # relative; a round of drafting that gains less is the last
 
 
-def draft(tables: Tables, work: RoundWork, rng: np.random.Generator) -> Assignment:
+def draft(tables: LinkTables, work: RoundWork, rng: np.random.Generator) -> Assignment:
     """Return an assignment of all subchannels, no worse with optimal power than the two greedy rules'.
 
     Parameters
@@ -59,7 +59,7 @@ def _shortest(assignments: Iterable[Assignment]) -> Assignment:
     return min(assignments, key=lambda assignment: assignment.time_s)
 
 
-def _complete(problem: RadioProblem, owner: NDArray[np.intp]) -> NDArray[np.intp]:
+def _complete(problem: RadioResources, owner: NDArray[np.intp]) -> NDArray[np.intp]:
     """Give what is unused to the strongest: with optimal power a further subchannel does no harm."""
     return np.where(owner == UNUSED, problem.gains.argmax(axis=0), owner)
 
@@ -67,7 +67,7 @@ def _complete(problem: RadioProblem, owner: NDArray[np.intp]) -> NDArray[np.intp
 def _draft_at(at: Assignment) -> NDArray[np.intp]:
     """Return the greedy assignment by the tension at the ends of another one."""
     tables, problem = at.tables, at.tables.problem
-    tension = Tension(at, SOFTNESS)
+    tension = SmoothedRoundTime(at, SOFTNESS)
     log_snr, downlink_bps, preferences = tables.log_snr_lists, tables.downlink_lists, tables.preferences
     clients = range(problem.num_clients)
     weights = tension.weights(NOTHING.exchanged((), tension.terms(at)))

@@ -56,7 +56,7 @@ def _stepped(problem: WorkflowProblem, start: Workflow) -> Workflow:
     for h in range(problem.num_helpers):
         times = HelperTimes(problem, h)
         owners = np.flatnonzero(start.helper == h).tolist()
-        order = list(start.order[h]) if start.order else times.as_they_come(owners)
+        order = list(start.order[h]) if start.order else times.fifo_order(owners)
         queues.append(_Queue(times, order, times.end_s(order)))
     search = _Search(problem, queues)
     while search.step():
@@ -87,7 +87,7 @@ class _Queue:
     def having(self, owners: Sequence[int]) -> _Queue:
         """Return the queue with these owners: as they come, or by what follows, whichever ends first."""
         return min(
-            (self.ordered(rule(owners)) for rule in (self.times.as_they_come, self.times.longest_first)),
+            (self.ordered(rule(owners)) for rule in (self.times.fifo_order, self.times.longest_first)),
             key=lambda queue: queue.end_s,
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from ...planning_error import AllocationError
+from ...planning_error import PlanningError
 from ...radio.units import mib_text
 
 __all__ = ["WorkflowProblem"]
@@ -51,7 +51,7 @@ class WorkflowProblem:
     def __post_init__(self) -> None:
         owners, helpers = len(self.memory_bits), len(self.capacity_bits)
         if not (owners and helpers):
-            raise AllocationError(
+            raise PlanningError(
                 f"a workflow needs at least one owner and one helper, not {owners} and {helpers}"
             )
         for field in fields(self):
@@ -60,14 +60,14 @@ class WorkflowProblem:
                 field.name, (owners, helpers)
             )
             if values.shape != needed:
-                raise AllocationError(
+                raise PlanningError(
                     f"{field.name} has the shape {values.shape};"
                     f" {owners} owners and {helpers} helpers need {needed}"
                 )
             valid = (values >= 0) & (np.isfinite(values) | (field.name == "capacity_bits"))
             if not valid.all():
                 place = tuple(np.argwhere(~valid)[0].tolist())
-                raise AllocationError(
+                raise PlanningError(
                     f"{field.name}{list(place)} is {values[place]:g}; it must be a number of 0 or more"
                 )
 
@@ -102,21 +102,21 @@ class WorkflowProblem:
         """Raise an AllocationError if an owner's helper does not exist or lacks the memory for its owners."""
         wrong = np.flatnonzero((helper < 0) | (helper >= self.num_helpers))
         if len(helper) != self.num_owners or wrong.size:
-            raise AllocationError(
+            raise PlanningError(
                 f"{self.num_owners} owners need a helper from 0 to {self.num_helpers - 1} each, not {helper}"
             )
         needed_bits = np.bincount(helper, self.memory_bits, self.num_helpers)
         for h in np.flatnonzero(needed_bits > self.limit_bits):
             count = np.count_nonzero(helper == h)
-            raise AllocationError(
+            raise PlanningError(
                 f"helper {h} has {mib_text(self.capacity_bits[h])};"
                 f" its {count} owners need {mib_text(needed_bits[h])}"
             )
 
-    def memory_error(self, finding: str) -> AllocationError:
+    def memory_error(self, finding: str) -> PlanningError:
         """Return the error that owners don't fit into the helpers' memory, with all that matters."""
         have = ", ".join(mib_text(bits) for bits in self.capacity_bits)
-        return AllocationError(
+        return PlanningError(
             f"{finding} into the helpers' memory: {self.num_owners} owners need"
             f" {mib_text(self.memory_bits.sum())} in all, and"
             f" {mib_text(self.memory_bits.max())} at most each; the helpers have {have}"

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ...planning_error import AllocationError
+from ...planning_error import PlanningError
 from .problem import WorkflowProblem
 
 __all__ = [
@@ -65,7 +65,7 @@ def first_come_first_served(problem: WorkflowProblem, helper: NDArray[np.intp]) 
     """
     problem.check_memory(helper)
     order = [
-        HelperTimes(problem, h).as_they_come(np.flatnonzero(helper == h).tolist())
+        HelperTimes(problem, h).fifo_order(np.flatnonzero(helper == h).tolist())
         for h in range(problem.num_helpers)
     ]
     return _timed(problem, helper, order, None)
@@ -86,14 +86,14 @@ def in_order(problem: WorkflowProblem, helper: NDArray[np.intp], order: Order) -
     """
     problem.check_memory(helper)
     if len(order) != problem.num_helpers:
-        raise AllocationError(f"{problem.num_helpers} helpers need an order each, not {len(order)} orders")
+        raise PlanningError(f"{problem.num_helpers} helpers need an order each, not {len(order)} orders")
     for h, tasks in enumerate(order):
         owners = np.flatnonzero(helper == h).tolist()
         forward = [owner for owner, is_backward in tasks if not is_backward]
         backward = [owner for owner, is_backward in tasks if is_backward]
         early = [i for i in backward if i in forward and tasks.index((i, True)) < tasks.index((i, False))]
         if sorted(forward) != owners or sorted(backward) != owners or early:
-            raise AllocationError(
+            raise PlanningError(
                 f"the order of helper {h} must have the forward task of each of its owners {owners} once,"
                 f" and later its backward task once, not {list(tasks)}"
             )
@@ -139,7 +139,7 @@ class HelperTimes:
         self.occupied_s: list[float] = (problem.backward_s + problem.update_s)[:, helper].tolist()
         self.after_s: list[float] = problem.after_s[:, helper].tolist()
 
-    def as_they_come(self, owners: Iterable[int]) -> list[Task]:
+    def fifo_order(self, owners: Iterable[int]) -> list[Task]:
         """Return the order in which the owners' tasks arrive, each served when the helper is free.
 
         Of tasks that arrive at the same instant forward ones go first, and of these the lower owner's.

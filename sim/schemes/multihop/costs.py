@@ -9,11 +9,11 @@ from ....scenarios.schema.network import ACCESS_POINT
 from ...costs.layer_costs import PartWork
 from ...links.wired_network import Network
 
-__all__ = ["Leg", "Trip", "legs_s"]
+__all__ = ["HopWork", "OwnerWork", "route_latency_s"]
 
 
 @dataclass(frozen=True)
-class Leg:
+class HopWork:
     """A part of the model on a compute node, for one mini-batch of one owner.
 
     Attributes
@@ -60,7 +60,7 @@ class Leg:
 
 
 @dataclass(frozen=True)
-class Trip:
+class OwnerWork:
     """The owner's side of a mini-batch: first part and head, and what its link carries.
 
     Attributes
@@ -102,7 +102,7 @@ class Trip:
         )
 
 
-def legs_s(path: Sequence[Leg], network: Network) -> float:
+def route_latency_s(path: Sequence[HopWork], network: Network) -> float:
     """Return the compute and the wires of a mini-batch from the access point to it, there and back, [s].
 
     Parameters

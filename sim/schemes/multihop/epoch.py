@@ -27,20 +27,20 @@ from ...timeline.phases import (
     NODE_UPDATE,
     UPLINK,
 )
-from ...world.ordered_queue import TaskSequence
+from ...world.ordered_queue import OrderedQueue
 from ...world.world import World
-from ..base import Outcome, Round
-from ..fl import LocalLearner
-from .costs import Trip
-from .structure import HopArrangement
+from ..base import Round, RoundOutcome
+from ..fl import FedAvgLearner
+from .costs import OwnerWork
+from .structure import MultiHopStructure
 
-__all__ = ["Gates", "HopScheme"]
+__all__ = ["Gates", "MultiHopScheme"]
 
-Gates: TypeAlias = Mapping[str, TaskSequence]
+Gates: TypeAlias = Mapping[str, OrderedQueue]
 """The order in which each node takes its tasks, (client, is backward), where it is given beforehand."""
 
 
-class HopScheme(HopArrangement):
+class MultiHopScheme(MultiHopStructure):
     """An epoch: every owner's mini-batches pass the nodes and come back, one in flight; then all is averaged.
 
     Labels and both end parts stay with the owner. Each node has a copy of its part for every owner, and
@@ -52,7 +52,7 @@ class HopScheme(HopArrangement):
         """Return the order of each node's tasks in a round; a node without one serves them as they arrive."""
         return {}
 
-    def round(self, world: World, learner: LocalLearner | None, number: int) -> Round:
+    def round(self, world: World, learner: FedAvgLearner | None, number: int) -> Round:
         """Run one epoch; its models are averaged over the owners in time."""
         if number == 1:
             self._load_weights(world)
@@ -63,14 +63,14 @@ class HopScheme(HopArrangement):
                 yield from self._mini_batch(world, device, trips[device.client], gates)
             yield device.uplink(MODEL_UPLOAD, self.upload_bits(pruned=pruned))
 
-        in_time: tuple[int, ...] = yield world.start(epoch, world.clients, self.job.deadline_s).in_time
-        if not in_time:
-            return Outcome((), 0, 0)
+        on_time: tuple[int, ...] = yield world.start(epoch, world.clients, self.job.deadline_s).on_time
+        if not on_time:
+            return RoundOutcome((), 0, 0)
         if learner:
-            learner.local_steps(in_time, number)
-            learner.average(in_time)
+            learner.local_steps(on_time, number)
+            learner.average(on_time)
         yield world.server.broadcast(MODEL_DOWNLOAD, self.download_bits(pruned=pruned), world.clients)
-        return Outcome(in_time, self.steps, len(in_time) * self.steps * self.job.batch_size)
+        return RoundOutcome(on_time, self.steps, len(on_time) * self.steps * self.job.batch_size)
 
     def _load_weights(self, world: World) -> None:
         weights = self.job.units.parameter_bits
@@ -79,7 +79,7 @@ class HopScheme(HopArrangement):
                 world.compute_nodes[leg.node].memory.take(float(weights[leg.first : leg.end].sum()))
 
     def _mini_batch(
-        self, world: World, device: Device, trip: Trip, gates: Gates
+        self, world: World, device: Device, trip: OwnerWork, gates: Gates
     ) -> Generator[Event, Any, None]:
         """Take one mini-batch through the nodes and back."""
         i = device.client

@@ -15,14 +15,14 @@ from pydantic import Field, Tag
 from ....scenarios.schema.fields import NAME_OR_LIST, PositiveInt
 from ...allocation.placement import PlacementProblem, place
 from ...costs.layer_costs import LayerWork
-from ...links.link_rates import Links
+from ...links.link_rates import LinkRates
 from ...links.wired_network import Network
-from ...planning_error import AllocationError
+from ...planning_error import PlanningError
 from ...radio.units import BITS_PER_MIB, mib_text
-from ..base import Job
-from ..deployment import Site
-from .epoch import HopScheme
-from .structure import HopArrangement, HopParameters
+from ..base import TrainingTask
+from ..deployment import Deployment
+from .epoch import MultiHopScheme
+from .structure import HopParameters, MultiHopStructure
 
 __all__ = ["MPSL", "MpslParameters", "capacity_bits", "layer_memory_bits"]
 
@@ -50,18 +50,18 @@ class MpslParameters(HopParameters):
         return f"{self.name} {given}"
 
 
-class MPSL(HopScheme):
+class MPSL(MultiHopScheme):
     """Every owner's mini-batches go through all nodes of the chain."""
 
-    def __init__(self, parameters: MpslParameters, job: Job) -> None:
+    def __init__(self, parameters: MpslParameters, job: TrainingTask) -> None:
         super().__init__(parameters, job)
         self._placement = parameters.placement
 
-    def place(self, site: Site, network: Network, nodes: LayerWork) -> None:
+    def place(self, site: Deployment, network: Network, nodes: LayerWork) -> None:
         """Give each node a stretch of units: the best of all, or as given."""
         left, count = self._head - self._first, len(network.nodes)
         if left < count:
-            raise AllocationError(
+            raise PlanningError(
                 f"mpsl: {count} nodes need a unit each; the owners' parts leave {left}", ("network", "nodes")
             )
         units = slice(self._first, self._head)
@@ -76,9 +76,9 @@ class MPSL(HopScheme):
         if isinstance(self._placement, str):
             try:
                 found = place(problem, self._placement)
-            except AllocationError as error:
+            except PlanningError as error:
                 text = f"mpsl, whose layer 0 is unit {self._first + 1}: {error}"
-                raise AllocationError(text, ("network", "nodes")) from None
+                raise PlanningError(text, ("network", "nodes")) from None
             bounds = tuple(self._first + bound for bound in found.bounds)
         else:
             bounds = self._given(network, problem)
@@ -94,7 +94,7 @@ class MPSL(HopScheme):
         bounds = (self._first, *self._placement, self._head)
         count = len(network.nodes)
         if len(bounds) != count + 1 or any(first >= end for first, end in pairwise(bounds)):
-            raise AllocationError(
+            raise PlanningError(
                 f"mpsl: placement must be {count - 1} rising numbers from {self._first + 1} to"
                 f" {self._head - 1}, one between each two of the {count} nodes; it is"
                 f" {list(self._placement)}",
@@ -105,14 +105,14 @@ class MPSL(HopScheme):
             needed_bits = self.job.clients * float(stretch.sum())
             if node.memory_mib is not None and needed_bits > node.memory_mib * BITS_PER_MIB:
                 has = mib_text(node.memory_mib * BITS_PER_MIB)
-                raise AllocationError(
+                raise PlanningError(
                     f"mpsl: units {first + 1} to {end} of {self.job.clients} owners need"
                     f" {mib_text(needed_bits)} on {node.name}, which has {has}",
                     ("network", "nodes"),
                 )
         return bounds
 
-    def settle(self, links: Links, site: Site) -> float:
+    def settle(self, links: LinkRates, site: Deployment) -> float:
         """Return the bound on a round's time; note the paper's estimate beside it."""
         self.details = {
             "placement": "|".join(str(end) for end in (self._first, *(leg.end for leg in self.paths[0]))),
@@ -121,7 +121,7 @@ class MPSL(HopScheme):
         }
         return super().settle(links, site)
 
-    def formula_s(self, links: Links, site: Site) -> float:
+    def formula_s(self, links: LinkRates, site: Deployment) -> float:
         """Return the authors' estimate of an epoch, without the exchange of models, [s].
 
         ``T_all = start + Σ_p(tf_p + tb_p) + (rBK − 1)(L_fwd + L_back) + end`` (EdgeSys 2025); start and end
@@ -134,7 +134,7 @@ class MPSL(HopScheme):
         return ends_s + one_s + (self.steps * self.job.clients - 1) * stage_sum_s
 
 
-def layer_memory_bits(scheme: HopArrangement) -> Any:
+def layer_memory_bits(scheme: MultiHopStructure) -> Any:
     """Return what each unit of one owner's model needs on a node, [num_units], [bit]."""
     units = scheme.job.units
     return units.parameter_bits + scheme.job.batch_size * units.activation_bits

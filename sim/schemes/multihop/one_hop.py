@@ -23,15 +23,15 @@ from ...allocation.workflow.optimum import optimal
 from ...allocation.workflow.problem import WorkflowProblem
 from ...allocation.workflow.schedule import Workflow, first_come_first_served
 from ...costs.layer_costs import LayerWork
-from ...links.link_rates import Links
+from ...links.link_rates import LinkRates
 from ...links.wired_network import Network
-from ...planning_error import AllocationError
-from ...world.ordered_queue import TaskSequence
+from ...planning_error import PlanningError
+from ...world.ordered_queue import OrderedQueue
 from ...world.world import World
-from ..base import Job
-from ..deployment import Site
-from .costs import Leg
-from .epoch import Gates, HopScheme
+from ..base import TrainingTask
+from ..deployment import Deployment
+from .costs import HopWork
+from .epoch import Gates, MultiHopScheme
 from .mpsl import capacity_bits, layer_memory_bits
 from .structure import HopParameters
 
@@ -67,15 +67,15 @@ class OneHopParameters(HopParameters):
         return f"{self.name} {given.replace('_', ' ')}"
 
 
-class OneHop(HopScheme):
+class OneHop(MultiHopScheme):
     """Every owner's mini-batches go to its one helper and back."""
 
-    def __init__(self, parameters: OneHopParameters, job: Job) -> None:
+    def __init__(self, parameters: OneHopParameters, job: TrainingTask) -> None:
         super().__init__(parameters, job)
         self._given = parameters
         self._workflow: Workflow | None = None
 
-    def place(self, site: Site, network: Network, nodes: LayerWork) -> None:
+    def place(self, site: Deployment, network: Network, nodes: LayerWork) -> None:
         """Note what each helper would do; who has which is decided when the links are known."""
         self._legs = [
             self.leg(
@@ -89,7 +89,7 @@ class OneHop(HopScheme):
         ]
         self.paths = [(self._legs[0],)] * self.job.clients  # alike for the learner, whoever helps
 
-    def settle(self, links: Links, site: Site) -> float:
+    def settle(self, links: LinkRates, site: Deployment) -> float:
         """Choose the workflow now that the links are known, and return the bound on a round's time.
 
         Raises
@@ -100,9 +100,9 @@ class OneHop(HopScheme):
         problem = self.problem(links, site)
         try:
             self._workflow = self._chosen(problem, site.seed)
-        except AllocationError as error:
+        except PlanningError as error:
             key = ("network", "nodes") if error.key == ("allocation",) else error.key
-            raise AllocationError(f"one_hop: {error}", key) from None
+            raise PlanningError(f"one_hop: {error}", key) from None
         self.paths = [(self._legs[h],) for h in self._workflow.helper]
         self.details = {
             "workflow": "|".join(str(h) for h in self._workflow.helper),
@@ -110,20 +110,20 @@ class OneHop(HopScheme):
         }
         return super().settle(links, site)
 
-    def problem(self, links: Links, site: Site) -> WorkflowProblem:
+    def problem(self, links: LinkRates, site: Deployment) -> WorkflowProblem:
         """Return what one mini-batch of each owner takes on each helper, and after it the model's upload."""
         assert site.network is not None
         legs, network = self._legs, site.network
         owners_s = self.owners_s(links, site)
         upload_s = (self.upload_bits(pruned=True) / links.uplink_bps).tolist()
 
-        def each(value: Callable[[int, Leg], float]) -> Array:
+        def each(value: Callable[[int, HopWork], float]) -> Array:
             return np.array([[value(i, leg) for leg in legs] for i in range(self.job.clients)])
 
-        def there_s(leg: Leg, bits: float) -> float:
+        def there_s(leg: HopWork, bits: float) -> float:
             return network.route_s(ACCESS_POINT, leg.node, bits)
 
-        def back_s(leg: Leg, bits: float) -> float:
+        def back_s(leg: HopWork, bits: float) -> float:
             return network.route_s(leg.node, ACCESS_POINT, bits)
 
         units = layer_memory_bits(self)
@@ -148,12 +148,12 @@ class OneHop(HopScheme):
         given = self._given.workflow
         if not isinstance(given, str):
             if len(given) != self.job.clients:
-                raise AllocationError(
+                raise PlanningError(
                     f"workflow lists {len(given)} helpers; each of {self.job.clients} owners needs one",
                     ("schemes",),
                 )
             if max(given) >= problem.num_helpers:
-                raise AllocationError(
+                raise PlanningError(
                     f"workflow names helper {max(given)}; there are {problem.num_helpers}, numbered from 0",
                     ("schemes",),
                 )
@@ -167,7 +167,7 @@ class OneHop(HopScheme):
             return improved(problem, greedy)
         found, bound_s = optimal(problem, time_limit_s=OPTIMUM_S)
         if found.makespan_s > bound_s * (1 + 1e-9):
-            raise AllocationError(
+            raise PlanningError(
                 f"no workflow is proved optimal within {OPTIMUM_S:g} s for {problem.num_owners}"
                 f" owners and {problem.num_helpers} helpers; take workflow: improved",
                 ("schemes",),
@@ -179,6 +179,6 @@ class OneHop(HopScheme):
         if self._workflow is None or self._workflow.order is None:
             return {}
         return {
-            leg.node: TaskSequence(world.env, [task for task in tasks if task[0] not in world.left_at_s])
+            leg.node: OrderedQueue(world.env, [task for task in tasks if task[0] not in world.departed_at_s])
             for leg, tasks in zip(self._legs, self._workflow.order, strict=True)
         }

@@ -13,15 +13,15 @@ from ....scenarios.schema.fields import PositiveInt
 from ....scenarios.schema.registered import SchemeParameters
 from ...allocation.problem import RoundWork
 from ...costs.layer_costs import LayerWork, PartWork
-from ...links.link_rates import Links
+from ...links.link_rates import LinkRates
 from ...links.wired_network import Network
-from ...planning_error import AllocationError
+from ...planning_error import PlanningError
 from ...radio.units import mib_text
-from ..base import Job, Scheme, Speeds
-from ..deployment import Memory, Site
-from .costs import Leg, Trip, legs_s
+from ..base import ComputeTimes, Scheme, TrainingTask
+from ..deployment import Deployment, MemoryDemand
+from .costs import HopWork, OwnerWork, route_latency_s
 
-__all__ = ["HopArrangement", "HopParameters"]
+__all__ = ["HopParameters", "MultiHopStructure"]
 
 
 class HopParameters(SchemeParameters):
@@ -35,7 +35,7 @@ class HopParameters(SchemeParameters):
     repeats: PositiveInt = Field(default=1, description="how often each is used in the round, r")
 
 
-class HopArrangement(Scheme):
+class MultiHopStructure(Scheme):
     """Which units are where, what an epoch computes and sends, and how long it takes at the least.
 
     The round time that is predicted is a lower bound: no less than the busiest node is busy, nor than the
@@ -53,12 +53,12 @@ class HopArrangement(Scheme):
     predicts = "bound"
     compresses = frozenset({"pruning", "dropout", "activations", "gradients", "models"})
 
-    def __init__(self, parameters: HopParameters, job: Job) -> None:
+    def __init__(self, parameters: HopParameters, job: TrainingTask) -> None:
         super().__init__(parameters, job)
         self._first, self._head = parameters.first_units, len(job.units) - parameters.last_units
         self._batches, self._repeats = parameters.batches, parameters.repeats
         self.steps = parameters.batches * parameters.repeats
-        self.paths: list[tuple[Leg, ...]] = []
+        self.paths: list[tuple[HopWork, ...]] = []
         self._devices: LayerWork | None = None
         self.trips = lru_cache(maxsize=None)(self._trips)
         self._stages = lru_cache(maxsize=None)(lambda pruned: job.stages(self._first, pruned=pruned))
@@ -67,14 +67,14 @@ class HopArrangement(Scheme):
         """Return the one cut: the units of the owner's first part."""
         return (self._first,)
 
-    def cannot_draw(self) -> str | None:
+    def sampling_unsupported(self) -> str | None:
         """Return that owners stay: nodes have a copy for each of them, in memory planned for these."""
         return (
             f"{self.parameters.name} keeps a copy of its nodes' parts for every owner, so its owners are the"
             " same in every round; leave out participation"
         )
 
-    def arrange(self, site: Site) -> None:
+    def arrange(self, site: Deployment) -> None:
         """Place the middle of the model on the nodes.
 
         Raises
@@ -84,9 +84,9 @@ class HopArrangement(Scheme):
         """
         name, count = self.parameters.name, len(self.job.units)
         if site.network is None or site.nodes is None:
-            raise AllocationError(f"{name} trains on compute nodes: give network.nodes", ("network",))
+            raise PlanningError(f"{name} trains on compute nodes: give network.nodes", ("network",))
         if self._head <= self._first:
-            raise AllocationError(
+            raise PlanningError(
                 f"{name}: the model has {count} units; first_units {self._first} and last_units"
                 f" {count - self._head} leave none for the nodes",
                 ("schemes",),
@@ -96,10 +96,10 @@ class HopArrangement(Scheme):
         self.place(site, site.network, site.nodes)
 
     @abstractmethod
-    def place(self, site: Site, network: Network, nodes: LayerWork) -> None:
+    def place(self, site: Deployment, network: Network, nodes: LayerWork) -> None:
         """Choose where the middle units are trained, as far as that is decided before links are known."""
 
-    def settle(self, links: Links, site: Site) -> float:
+    def settle(self, links: LinkRates, site: Deployment) -> float:
         """Return the bound on a round's time, now that the links are known."""
         self.learner_options = {
             "bounds": [
@@ -111,10 +111,10 @@ class HopArrangement(Scheme):
         }
         return self.bound_s(links, site)
 
-    def _check_device_memory(self, site: Site) -> None:
+    def _check_device_memory(self, site: Deployment) -> None:
         short = np.flatnonzero(site.memory_bits < self._owner_bits)
         if short.size:
-            raise AllocationError(
+            raise PlanningError(
                 f"{self.parameters.name}: first and last part need {mib_text(self._owner_bits)}"
                 f" on a device; device {short[0]} has {mib_text(site.memory_bits[short[0]])}",
                 ("devices", "memory_mib"),
@@ -129,7 +129,7 @@ class HopArrangement(Scheme):
     def _head_model_bits(self) -> float:
         return float(self.job.units.parameter_bits[self._head :].sum())
 
-    def leg(self, node: str, work: PartWork, s_per_flop: float, first: int, end: int) -> Leg:
+    def leg(self, node: str, work: PartWork, s_per_flop: float, first: int, end: int) -> HopWork:
         """Return the leg of units ``first`` to ``end - 1`` on a node.
 
         Parameters
@@ -139,7 +139,7 @@ class HopArrangement(Scheme):
             κ/f of the node, [s/FLOP].
         """
         units, size = self.job.units, self.job.batch_size
-        return Leg(
+        return HopWork(
             node,
             first,
             end,
@@ -152,7 +152,7 @@ class HopArrangement(Scheme):
             activation_bits=size * float(units.activation_bits[first:end].sum()),
         )
 
-    def _trips(self, pruned: bool) -> list[Trip]:
+    def _trips(self, pruned: bool) -> list[OwnerWork]:
         """Return each owner's side of a mini-batch; only the first part and its link can be compressed."""
         assert self._devices is not None
         units, size, stages = self.job.units, self.job.batch_size, self._stages(pruned)
@@ -167,7 +167,7 @@ class HopArrangement(Scheme):
             first = self._devices.part(i, 0, self._first)
             head = self._devices.part(i, self._head, len(units))
             trips.append(
-                Trip(
+                OwnerWork(
                     forward_flops=forward_left * first.forward_flops,
                     smashed_bits=stages.uplink_bits,
                     head_input_bits=size * units.activation_bits_at(self._head),
@@ -188,7 +188,7 @@ class HopArrangement(Scheme):
         """Return their averages on the way back, [bit]."""
         return self._stages(pruned).model_download_bits + self._head_model_bits
 
-    def work(self, cut: int, speeds: Speeds) -> RoundWork:
+    def work(self, cut: int, speeds: ComputeTimes) -> RoundWork:
         """Return an epoch's work for the radio's planner, as if all mini-batches went side by side."""
         trips = self.trips(True)
         first = np.array([trip.forward_flops for trip in trips])
@@ -207,7 +207,7 @@ class HopArrangement(Scheme):
             averaging_share=1.0,
         )
 
-    def owners_s(self, links: Links, site: Site) -> list[tuple[float, float, float]]:
+    def owners_s(self, links: LinkRates, site: Deployment) -> list[tuple[float, float, float]]:
         """Return what each owner and its link take before the nodes, for the head, and after them, [s]."""
         rates = zip(
             site.devices.s_per_flop.tolist(),
@@ -225,13 +225,13 @@ class HopArrangement(Scheme):
                 busy[leg.node] = busy.get(leg.node, 0.0) + self.steps * (leg.forward_s + leg.backward_s)
         return busy
 
-    def bound_s(self, links: Links, site: Site) -> float:
+    def bound_s(self, links: LinkRates, site: Deployment) -> float:
         """Return what no round is shorter than, where links stay as planned, [s]."""
         assert site.network is not None
         owners_s = self.owners_s(links, site)
         alone_s = np.array(
             [
-                sum(of_owner) + legs_s(path, site.network)
+                sum(of_owner) + route_latency_s(path, site.network)
                 for of_owner, path in zip(owners_s, self.paths, strict=True)
             ]
         )
@@ -244,7 +244,7 @@ class HopArrangement(Scheme):
         awaited_s = [busy_s - updates_s[node] for node, busy_s in self.busy_s().items()]
         return max(slowest_s, *awaited_s) + averages_s
 
-    def memory(self) -> Memory:
+    def memory(self) -> MemoryDemand:
         """Return what parts and mini-batches need: every owner's copy and one of its batches on each node."""
         units, size = self.job.units, self.job.batch_size
         nodes: dict[str, float] = {}
@@ -252,7 +252,7 @@ class HopArrangement(Scheme):
             for leg in path:
                 nodes[leg.node] = nodes.get(leg.node, 0.0) + units.memory_bits(leg.first, leg.end, size)
         average_bits = units.parameter_bits_to(self._first) + self._head_model_bits
-        return Memory(np.full(self.job.clients, self._owner_bits), average_bits, nodes)
+        return MemoryDemand(np.full(self.job.clients, self._owner_bits), average_bits, nodes)
 
     def units_on_nodes(self) -> dict[str, str]:
         """Return the units of each node that an owner's mini-batches go through, from 1."""

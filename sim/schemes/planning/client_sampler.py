@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from ....scenarios.random_streams import stream
 from ....scenarios.schema.participation import Participation
-from ...nodes.on_off_process import Alternation
+from ...nodes.on_off_process import OnOffProcess
 
-__all__ = ["Draw", "random_order"]
+__all__ = ["ClientSampler", "random_order"]
 
 
-class Draw:
+class ClientSampler:
     """Draws each round's devices, in an order of seed and round alone: the same for every scheme.
 
     A round takes the first of its order that can be taken. The order is made as far as it is needed, and a
@@ -39,14 +39,14 @@ class Draw:
     """
 
     def __init__(
-        self, section: Participation, population: int, seed: int, in_time: NDArray[np.bool_] | None = None
+        self, section: Participation, population: int, seed: int, on_time: NDArray[np.bool_] | None = None
     ) -> None:
         self._section = section
         self._population = population
         self._seed = seed
-        self._in_time = in_time
-        self._states: dict[int, Alternation] = {}
-        self.candidates = population if in_time is None else int(in_time.sum())
+        self._in_time = on_time
+        self._states: dict[int, OnOffProcess] = {}
+        self.candidates = population if on_time is None else int(on_time.sum())
 
     def foremost(self, number: int = 1) -> tuple[int, ...]:
         """Return the devices at the front of a round's order, whatever their state, in rising order."""
@@ -86,15 +86,15 @@ class Draw:
             return bool(self._in_time[device])
         if self._section.selection == "available":
             state = self._state(device)
-            return not state.in_second(state.segment(now_s))
+            return not state.is_off(state.segment(now_s))
         return True
 
-    def _state(self, device: int) -> Alternation:
+    def _state(self, device: int) -> OnOffProcess:
         """Return when a device is on, which is its first state, and off."""
         if device not in self._states:
             on_s, off_s = self._section.mean_on_s, self._section.mean_off_s
             assert on_s is not None and off_s is not None  # the section asks for them
-            self._states[device] = Alternation(on_s, off_s, stream(self._seed, "availability", device))
+            self._states[device] = OnOffProcess(on_s, off_s, stream(self._seed, "availability", device))
         return self._states[device]
 
     def _order(self, number: int) -> Iterator[int]:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ....scenarios.errors import Fault
+from ....scenarios.errors import ScenarioIssue
 from ....scenarios.random_streams import stream
 from ....scenarios.registry import find
 from ....scenarios.schema.scenario import Allocation, ExplicitPower
@@ -17,13 +17,13 @@ from ...allocation.planner import PlanMethod, PowerMethod, SubchannelMethod, che
 from ...allocation.power.methods import explicit_power
 from ...allocation.problem import Rates, link_rates
 from ...allocation.subchannels.baselines import explicit_owner
-from ...links.link_rates import Links
-from ...planning_error import AllocationError
+from ...links.link_rates import LinkRates
+from ...planning_error import PlanningError
 from ...radio.rates import whole_band_rates
-from ...radio.resources import RadioProblem
+from ...radio.resources import RadioResources
 from ...radio.units import mib_text
-from ..base import Cut, Scheme, Speeds
-from ..deployment import Site
+from ..base import ComputeTimes, Cut, Scheme
+from ..deployment import Deployment
 
 __all__ = [
     "SchemePlan",
@@ -32,7 +32,7 @@ __all__ = [
     "fixed_links",
     "plan_scheme",
     "settled",
-    "whole_band",
+    "whole_band_links",
 ]
 
 Owner: TypeAlias = NDArray[np.intp]
@@ -61,19 +61,19 @@ class SchemePlan:
     """
 
     cut: Cut
-    problem: RadioProblem
+    problem: RadioResources
     owner: Owner | None
     psd_w_per_hz: NDArray[np.float64] | None
     predicted_s: float
     shares: NDArray[np.float64] | None = None
-    own_links: Links | None = None
+    own_links: LinkRates | None = None
 
     @cached_property
-    def links(self) -> Links:
+    def links(self) -> LinkRates:
         """Return the links with the gains that were planned on."""
         return self.links_at(self.problem.gains)
 
-    def links_at(self, gains: NDArray[np.float64]) -> Links:
+    def links_at(self, gains: NDArray[np.float64]) -> LinkRates:
         """Return the links that the plan gives on a state of the channel.
 
         Parameters
@@ -85,14 +85,14 @@ class SchemePlan:
             return self.own_links
         problem = replace(self.problem, gains=gains)
         band = problem.band
-        whole = whole_band(problem)
+        whole = whole_band_links(problem)
         if self.shares is not None:
             return _shared(whole, self.shares)
         if self.owner is None or self.psd_w_per_hz is None:
             return whole
         rates = link_rates(problem, self.owner, self.psd_w_per_hz)
         watts = self.psd_w_per_hz * band.subchannel_hz
-        return Links(
+        return LinkRates(
             uplink_bps=rates.uplink_bps,
             downlink_bps=rates.downlink_bps,
             whole_band_bps=whole.whole_band_bps,
@@ -106,7 +106,7 @@ class SchemePlan:
         """Return the signal-to-noise ratio of each uplink, mean over its subchannels, [num_devices], [1]."""
         band, gains = self.problem.band, self.problem.gains
         if self.owner is None or self.psd_w_per_hz is None:
-            flat_w_per_hz = whole_band(self.problem).uplink_w / (
+            flat_w_per_hz = whole_band_links(self.problem).uplink_w / (
                 band.subchannel_hz * self.problem.num_subchannels
             )
             mean: NDArray[np.float64] = flat_w_per_hz * band.snr_per_w_per_hz(gains).mean(axis=1)
@@ -124,14 +124,14 @@ class SchemePlan:
 
 def plan_scheme(
     scheme: Scheme,
-    problem: RadioProblem,
-    speeds: Speeds,
+    problem: RadioResources,
+    speeds: ComputeTimes,
     allocation: Allocation,
     seed: int,
     *,
     sharing: str = "dedicated",
     number: int = 0,
-    own_links: Links | None = None,
+    own_links: LinkRates | None = None,
 ) -> SchemePlan:
     """Return the plan that minimises the scheme's own round time, as far as the methods named allow.
 
@@ -158,7 +158,7 @@ def plan_scheme(
     if own_links is None and scheme.band == "dedicated" and sharing != "tdma":
         rng = stream(seed, "subchannels", *([number] if number else []))
         return _dedicated(scheme, problem, speeds, allocation, cut, rng)
-    links = own_links or whole_band(problem)
+    links = own_links or whole_band_links(problem)
     senders = problem.num_clients if own_links is None and scheme.band == "dedicated" else 1
     broadcast_bps = float(links.whole_band_bps.min())
     rates = Rates(links.uplink_bps / senders, links.downlink_bps / senders, broadcast_bps)
@@ -168,7 +168,7 @@ def plan_scheme(
     return SchemePlan(best, problem, None, None, times_s[best], own_links=own_links)
 
 
-def settled(scheme: Scheme, plan: SchemePlan, site: Site) -> SchemePlan:
+def settled(scheme: Scheme, plan: SchemePlan, site: Deployment) -> SchemePlan:
     """Return the plan after the scheme has decided what follows from its links.
 
     Raises
@@ -190,7 +190,7 @@ def fixed_cut(scheme: Scheme, allocation: Allocation, seed: int) -> int | None:
     if not isinstance(allocation.cut, str):
         if allocation.cut not in scheme.cuts():
             needed, had = scheme.device_bits(allocation.cut), scheme.job.device_memory_bits
-            raise AllocationError(
+            raise PlanningError(
                 f"cut {allocation.cut} needs {mib_text(needed)} on every device with"
                 f" {scheme.parameters.name}; the smallest has {mib_text(had)}",
                 ("allocation", "cut"),
@@ -202,8 +202,8 @@ def fixed_cut(scheme: Scheme, allocation: Allocation, seed: int) -> int | None:
 
 def _dedicated(
     scheme: Scheme,
-    problem: RadioProblem,
-    speeds: Speeds,
+    problem: RadioResources,
+    speeds: ComputeTimes,
     allocation: Allocation,
     cut: int | None,
     rng: np.random.Generator,
@@ -219,12 +219,12 @@ def _dedicated(
     return SchemePlan(found.cut, problem, found.owner, found.psd_w_per_hz, found.predicted_s)
 
 
-def whole_band(problem: RadioProblem) -> Links:
+def whole_band_links(problem: RadioResources) -> LinkRates:
     """Return each client's links when it has the band alone, with power min(p_i^max, p_th) spread flat."""
     power_w = np.minimum(problem.power_max_w, problem.total_power_max_w)
     uplink_bps, downlink_bps = whole_band_rates(problem.band, problem.gains, power_w)
     band_w = problem.band.downlink_w_per_hz * problem.band.subchannel_hz * problem.num_subchannels
-    return Links(
+    return LinkRates(
         uplink_bps=uplink_bps,
         downlink_bps=downlink_bps,
         whole_band_bps=downlink_bps,
@@ -234,7 +234,7 @@ def whole_band(problem: RadioProblem) -> Links:
     )
 
 
-def _shared(whole: Links, shares: NDArray[np.float64]) -> Links:
+def _shared(whole: LinkRates, shares: NDArray[np.float64]) -> LinkRates:
     """Return the links on shares of the band, at the power density that each client has on the whole."""
     return replace(
         whole,
@@ -245,7 +245,7 @@ def _shared(whole: Links, shares: NDArray[np.float64]) -> Links:
     )
 
 
-def fixed_links(uplink_bps: NDArray[np.float64], downlink_bps: NDArray[np.float64]) -> Links:
+def fixed_links(uplink_bps: NDArray[np.float64], downlink_bps: NDArray[np.float64]) -> LinkRates:
     """Return links of the devices' own, which cost no radio energy; all are sent to at once.
 
     Parameters
@@ -254,7 +254,7 @@ def fixed_links(uplink_bps: NDArray[np.float64], downlink_bps: NDArray[np.float6
         [bit/s].
     """
     nothing_w = np.zeros(len(uplink_bps))
-    return Links(uplink_bps, downlink_bps, downlink_bps, nothing_w, nothing_w, 0.0)
+    return LinkRates(uplink_bps, downlink_bps, downlink_bps, nothing_w, nothing_w, 0.0)
 
 
 def _subchannel_method(allocation: Allocation) -> SubchannelMethod:
@@ -275,13 +275,13 @@ def _power_method(allocation: Allocation) -> PowerMethod:
     return method
 
 
-def allocation_faults(allocation: Allocation, units: int, model: str) -> list[Fault]:
+def allocation_faults(allocation: Allocation, units: int, model: str) -> list[ScenarioIssue]:
     """Return what is wrong with an explicit cut, before anything is planned."""
     cut = allocation.cut
     if isinstance(cut, str) or 1 <= cut < units:
         return []
     return [
-        Fault(
+        ScenarioIssue(
             ("allocation", "cut"),
             f"cut {cut} is outside the model: {model} has {units} units, so it is from 1 to {units - 1}",
         )

@@ -9,14 +9,14 @@ import numpy as np
 
 from ....scenarios.schema.scenario import Radio
 from ...links.channel import Channel
-from ...links.link_rates import Links, LinkSource
-from ...links.medium_access import Lending, Sharing, Turns
+from ...links.link_rates import LinkRates, LinkRatesOverTime
+from ...links.medium_access import Scheduler, Tdma, WorkConservingOfdma
 from ..base import Scheme
 from .plan import SchemePlan
 
 __all__ = ["PlannedLinks", "SharingRules", "sharing_rules"]
 
-SharingRules: TypeAlias = tuple[Sharing, Sharing] | None
+SharingRules: TypeAlias = tuple[Scheduler, Scheduler] | None
 
 
 class PlannedLinks:
@@ -27,28 +27,28 @@ class PlannedLinks:
         # One state serves every client's transfers; those of a round look back a few blocks at most.
         self._links = lru_cache(maxsize=16)(lambda state: plan.links_at(channel.gains(state)))
 
-    def at(self, time_s: float) -> tuple[Links, float]:
+    def at(self, time_s: float) -> tuple[LinkRates, float]:
         """Return the links at an instant, and the instant up to which they stay, [s]."""
         state, until_s = self._channel.state(time_s)
         return self._links(state), until_s
 
 
 def sharing_rules(
-    scheme: Scheme, plan: SchemePlan, channel: Channel, links: LinkSource, radio: Radio
+    scheme: Scheme, plan: SchemePlan, channel: Channel, links: LinkRatesOverTime, radio: Radio
 ) -> SharingRules:
     """Return how uplinks and downlinks share the band; None where each client has links of its own."""
     if scheme.band != "dedicated" or radio.sharing == "dedicated":
         return None
     if radio.sharing == "tdma":
         return (
-            Turns(links, uplink=True, slot_s=radio.tdma_slot_s),
-            Turns(links, uplink=False, slot_s=radio.tdma_slot_s),
+            Tdma(links, uplink=True, slot_s=radio.tdma_slot_s),
+            Tdma(links, uplink=False, slot_s=radio.tdma_slot_s),
         )
     assert plan.owner is not None and plan.psd_w_per_hz is not None
     problem = plan.problem
     downlink = np.full(problem.num_subchannels, problem.band.downlink_w_per_hz)
     unlimited = np.full(problem.num_clients, np.inf)
     return (
-        Lending(problem.band, channel, plan.owner, plan.psd_w_per_hz, problem.power_max_w),
-        Lending(problem.band, channel, plan.owner, downlink, unlimited),
+        WorkConservingOfdma(problem.band, channel, plan.owner, plan.psd_w_per_hz, problem.power_max_w),
+        WorkConservingOfdma(problem.band, channel, plan.owner, downlink, unlimited),
     )

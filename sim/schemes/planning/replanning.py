@@ -12,7 +12,7 @@ from ....scenarios.schema.scenario import Allocation, Radio
 from ...links.channel import Channel
 from ...radio.units import db_to_linear, linear_to_db
 from ...world.world import World
-from ..base import Scheme, Speeds
+from ..base import ComputeTimes, Scheme
 from .plan import SchemePlan, plan_scheme
 from .plan_links import PlannedLinks, sharing_rules
 
@@ -43,7 +43,7 @@ class Replanner:
         scheme: Scheme,
         plan: SchemePlan,
         channel: Channel,
-        speeds: Speeds,
+        speeds: ComputeTimes,
         allocation: Allocation,
         radio: Radio,
         seed: int,

@@ -12,22 +12,22 @@ from ....scenarios.schema.participation import Participation
 from ....scenarios.schema.scenario import Allocation, Radio
 from ...allocation.problem import Rates, transfer_s
 from ...links.channel import Channel
-from ...planning_error import AllocationError
+from ...planning_error import PlanningError
 from ...radio.rates import spectral_efficiency
-from ...radio.resources import RadioProblem
+from ...radio.resources import RadioResources
 from ...radio.units import db_to_linear
 from ...world.world import World
-from ..base import Scheme, Speeds
-from ..deployment import Site
-from .client_sampler import Draw
+from ..base import ComputeTimes, Scheme
+from ..deployment import Deployment
+from .client_sampler import ClientSampler
 from .plan import SchemePlan, plan_scheme, settled
 from .plan_links import PlannedLinks, sharing_rules
 
-__all__ = ["Drawing", "Drawn", "Given", "devices_in_time", "draw_for"]
+__all__ = ["DevicePlan", "SampledClients", "SampledClientsState", "client_sampler", "devices_in_time"]
 
 
 @dataclass(frozen=True)
-class Given:
+class DevicePlan:
     """What a device was given in the last round that drew it: a row of a plan, and of the server's shares."""
 
     plan: SchemePlan
@@ -36,13 +36,13 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class SampledClientsState:
     """What a drawing of clients goes on from; who is drawn, and when they are on, depends on the seed alone.
 
     Attributes
     ----------
     plan, members : the plan at hand, and the devices that it is for
-    plans : as of :class:`Drawing`, whose ``given`` is told round by round
+    plans : as of :class:`SampledClients`, whose ``given`` is told round by round
     """
 
     plan: SchemePlan
@@ -50,7 +50,7 @@ class Drawn:
     plans: int
 
 
-class Drawing:
+class SampledClients:
     """Draws each round's clients, and plans for them as if there were no others; the common cut stays.
 
     A round with the clients of the last keeps its plan. A new plan reckons with the gains that the first
@@ -80,14 +80,14 @@ class Drawing:
         self,
         scheme: Scheme,
         plan: SchemePlan,
-        draw: Draw,
+        draw: ClientSampler,
         channel: Channel,
-        speeds: Speeds,
-        site: Site,
+        speeds: ComputeTimes,
+        site: Deployment,
         allocation: Allocation,
         radio: Radio,
         seed: int,
-        since: Drawn | None = None,
+        since: SampledClientsState | None = None,
     ) -> None:
         self._scheme = scheme
         self.plan = plan if since is None else since.plan
@@ -101,8 +101,8 @@ class Drawing:
         self._seed = seed
         self._members = draw.foremost() if since is None else since.members
         self.plans = 0 if since is None else since.plans
-        self.given: dict[int, Given] = {}
-        self._news: dict[int, Given] = {}
+        self.given: dict[int, DevicePlan] = {}
+        self._news: dict[int, DevicePlan] = {}
         arranged = self._arrange(self._members)  # an earlier run of the scheme left it as its last round was
         if since is not None:
             settled(scheme, self.plan, arranged)
@@ -112,33 +112,35 @@ class Drawing:
         """Return the devices that the plan at hand is for."""
         return self._members
 
-    def state(self) -> Drawn:
+    def state(self) -> SampledClientsState:
         """Return what another drawing of the same clients must know to go on."""
-        return Drawn(self.plan, self._members, self.plans)
+        return SampledClientsState(self.plan, self._members, self.plans)
 
-    def news(self) -> dict[int, Given]:
+    def news(self) -> dict[int, DevicePlan]:
         """Return what was given since this was asked before."""
         news, self._news = self._news, {}
         return news
 
-    def add_news(self, given: dict[int, Given]) -> None:
+    def add_news(self, given: dict[int, DevicePlan]) -> None:
         """Take over what another drawing told."""
         self.given.update(given)
 
     def before_round(self, world: World, number: int) -> None:
         """Draw the round's clients, and connect them by a plan of their own."""
         world.candidates = self._draw.candidates
-        members = self._draw.members(number, float(world.env.now), world.left_at_s)
+        members = self._draw.members(number, float(world.env.now), world.departed_at_s)
         if not members and not world.deserted:
-            world.env.run(until=self._draw.next_available_s(float(world.env.now), world.left_at_s))
-            members = self._draw.members(number, float(world.env.now), world.left_at_s)
+            world.env.run(until=self._draw.next_available_s(float(world.env.now), world.departed_at_s))
+            members = self._draw.members(number, float(world.env.now), world.departed_at_s)
         replan = self._allocation.replan is not None
         if replan or members != self._members:
             self._take(world, members, number, replan=replan)
         world.drawn = members
         shares = self._scheme.server_shares
         for row, client in enumerate(members):
-            self.given[client] = self._news[client] = Given(self.plan, row, shares[row] if shares else None)
+            self.given[client] = self._news[client] = DevicePlan(
+                self.plan, row, shares[row] if shares else None
+            )
 
     def _take(self, world: World, members: tuple[int, ...], number: int, *, replan: bool) -> None:
         rows = np.asarray(members, dtype=np.intp)
@@ -165,7 +167,7 @@ class Drawing:
         sharing = sharing_rules(scheme, self.plan, channel, links, self._radio)
         world.admit(members, links, sharing, scheme.server_shares)
 
-    def _arrange(self, members: tuple[int, ...]) -> Site:
+    def _arrange(self, members: tuple[int, ...]) -> Deployment:
         site = self._site.of(members)
         self._scheme.job = replace(self._scheme.job, clients=len(members))
         self._scheme.arrange(site)
@@ -182,9 +184,14 @@ class Drawing:
         return gains * db_to_linear(errors_db)
 
 
-def draw_for(
-    section: Participation, scheme: Scheme, problem: RadioProblem, speeds: Speeds, site: Site, seed: int
-) -> Draw:
+def client_sampler(
+    section: Participation,
+    scheme: Scheme,
+    problem: RadioResources,
+    speeds: ComputeTimes,
+    site: Deployment,
+    seed: int,
+) -> ClientSampler:
     """Return who takes part in a scheme's rounds.
 
     Parameters
@@ -198,14 +205,14 @@ def draw_for(
     AllocationError
         If no device can ever take part.
     """
-    in_time = None
+    on_time = None
     if section.deadline_s is not None:
-        in_time = devices_in_time(section.deadline_s, scheme, problem, speeds, site)
-    return Draw(section, len(speeds.device_s_per_flop), seed, in_time)
+        on_time = devices_in_time(section.deadline_s, scheme, problem, speeds, site)
+    return ClientSampler(section, len(speeds.device_s_per_flop), seed, on_time)
 
 
 def devices_in_time(
-    deadline_s: float, scheme: Scheme, problem: RadioProblem, speeds: Speeds, site: Site
+    deadline_s: float, scheme: Scheme, problem: RadioResources, speeds: ComputeTimes, site: Deployment
 ) -> NDArray[np.bool_]:
     """Return which devices are predicted to do their part of a round within a deadline, [num_devices].
 
@@ -220,7 +227,7 @@ def devices_in_time(
     """
     name, key = scheme.parameters.name, ("participation", "selection")
     if scheme.band != "dedicated" or not isinstance(scheme.cut, int):
-        raise AllocationError(
+        raise PlanningError(
             f"selection deadline predicts clients that send side by side on subchannels; {name} has none",
             key,
         )
@@ -232,17 +239,17 @@ def devices_in_time(
         + transfer_s(work.downlink_bits, rates.downlink_bps)
         + work.after_downlink_s
     )
-    in_time: NDArray[np.bool_] = times_s <= deadline_s
-    if not in_time.any():
-        raise AllocationError(
+    on_time: NDArray[np.bool_] = times_s <= deadline_s
+    if not on_time.any():
+        raise PlanningError(
             f"no device is predicted to do its part of a round of {name} within {deadline_s:g} s; the fastest"
             f" takes {times_s.min():.4g} s",
             ("participation", "deadline_s"),
         )
-    return in_time
+    return on_time
 
 
-def _equal_rates(clients: int, problem: RadioProblem, site: Site) -> Rates:
+def _equal_rates(clients: int, problem: RadioResources, site: Deployment) -> Rates:
     """Return each device's rates on its share of the band, where so many have equal shares of it."""
     if site.own_links:
         return Rates(site.links.uplink_bps, site.links.downlink_bps, float("nan"))

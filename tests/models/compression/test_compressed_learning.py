@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from cutlayer.models.compression.cut_layer_codec import Wire
-from cutlayer.models.learning.epsl import ParallelLearner
-from cutlayer.models.learning.sl import RelayLearner
+from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
+from cutlayer.models.learning.epsl import EpslLearner
+from cutlayer.models.learning.sl import SequentialSplitLearner
 from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
 from cutlayer.scenarios.schema.compression import Compression, Dropout, Pruning, Quantisation
 from tests.support.learners import client_data, gap, linear_server, make, smooth, state
@@ -21,7 +21,7 @@ B = 6
 DROPPED = Compression(dropout=Dropout(share=0.4), pruning=Pruning(share=0.4, renew_every=3))
 
 
-def rounds(learner: ParallelLearner, merged: int, members: tuple[int, ...]) -> list[Tensor]:
+def rounds(learner: EpslLearner, merged: int, members: tuple[int, ...]) -> list[Tensor]:
     """Run four rounds, masks renewed at the end of the first, and return all weights."""
     for number in range(1, 5):
         if number == 1:
@@ -40,7 +40,7 @@ def test_virtual_rows_lack_what_their_slots_lack(merged: int) -> None:
     data = client_data(SIZES, B)
     found = [
         rounds(
-            make(ParallelLearner, linear_server, data, cut=1, compression=DROPPED, exact=exact),
+            make(EpslLearner, linear_server, data, cut=1, compression=DROPPED, exact=exact),
             merged,
             (0, 1, 2),
         )
@@ -54,7 +54,7 @@ def test_one_client_gains_nothing_by_aggregation(merged: int) -> None:
     """C = 1: every φ gives PSL, with the same values dropped."""
     data = client_data((20,), B)
     psl, epsl = (
-        rounds(make(ParallelLearner, smooth, data, compression=DROPPED), n_a, (0,)) for n_a in (0, merged)
+        rounds(make(EpslLearner, smooth, data, compression=DROPPED), n_a, (0,)) for n_a in (0, merged)
     )
     assert gap(psl, epsl) < TOLERANCE
 
@@ -66,10 +66,10 @@ def test_with_one_client_all_split_schemes_are_one() -> None:
         dropout=Dropout(share=0.4), quantisation=Quantisation(bits=4, tensors=("activations", "gradients"))
     )
     found = []
-    for learner_class in (ParallelLearner, PrivateServerLearner, SharedServerLearner, RelayLearner):
+    for learner_class in (EpslLearner, PrivateServerLearner, SharedServerLearner, SequentialSplitLearner):
         learner: Any = make(learner_class, smooth, data, compression=section)
         for number in (1, 2, 3):
-            if learner_class is RelayLearner:
+            if learner_class is SequentialSplitLearner:
                 learner.turn(0, number)
             else:
                 learner.client_forward((0,), number)
@@ -82,10 +82,10 @@ def test_with_one_client_all_split_schemes_are_one() -> None:
 def test_the_server_trains_on_what_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     """Smashed data that arrive as zeros teach the server's first layer nothing but its bias."""
     monkeypatch.setattr(
-        Wire, "transmit", lambda self, message, kind, client, number: torch.zeros_like(message)
+        CutLayerCodec, "transmit", lambda self, message, kind, client, number: torch.zeros_like(message)
     )
     section = Compression(quantisation=Quantisation(tensors=("activations",)))
-    for learner_class in (ParallelLearner, PrivateServerLearner, SharedServerLearner):
+    for learner_class in (EpslLearner, PrivateServerLearner, SharedServerLearner):
         learner = make(learner_class, smooth, client_data(SIZES, B), compression=section)
         before = state(learner.composites()[0][1])
         learner.client_forward((0, 1, 2), 1)
@@ -97,23 +97,23 @@ def test_the_server_trains_on_what_arrives(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_clients_train_on_what_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gradients that arrive as zeros leave the clients' parts where they were."""
-    original = Wire.transmit
+    original = CutLayerCodec.transmit
 
-    def lose(self: Wire, message: Tensor, kind: Any, client: int, number: int) -> Tensor:
+    def lose(self: CutLayerCodec, message: Tensor, kind: Any, client: int, number: int) -> Tensor:
         return (
             torch.zeros_like(message)
             if kind == "gradients"
             else original(self, message, kind, client, number)
         )
 
-    monkeypatch.setattr(Wire, "transmit", lose)
-    for learner_class in (ParallelLearner, PrivateServerLearner, SharedServerLearner, RelayLearner):
+    monkeypatch.setattr(CutLayerCodec, "transmit", lose)
+    for learner_class in (EpslLearner, PrivateServerLearner, SharedServerLearner, SequentialSplitLearner):
         learner = make(learner_class, smooth, client_data(SIZES, B), compression=DROPPED)
         before = state(learner.clients[0].module)
-        if learner_class is RelayLearner:
+        if learner_class is SequentialSplitLearner:
             learner.turn(0, 1)
         else:
             learner.client_forward((0, 1, 2), 1)
-            learner.server_step(2 if learner_class is ParallelLearner else 0, 1)
+            learner.server_step(2 if learner_class is EpslLearner else 0, 1)
             learner.client_step()
         assert 0 == gap(before, state(learner.clients[0].module))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from cutlayer.models.compression.cut_layer_codec import Wire
+from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
 from cutlayer.models.learning.chain import ChainLearner
 from cutlayer.models.learning.splitfed import PrivateServerLearner
 from cutlayer.scenarios.schema.compression import Compression, Dropout, Quantisation
@@ -46,14 +46,14 @@ def test_the_late_upload_differences_from_the_average_that_they_got() -> None:
 def test_no_two_uploads_of_a_client_share_their_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each upload has a number of its own, so that the rounding errors of rounds are independent."""
     seen: dict[int, list[int]] = defaultdict(list)
-    original = Wire.transmit
+    original = CutLayerCodec.transmit
 
-    def spy(self: Wire, message: Tensor, kind: Any, client: int, number: int) -> Tensor:
+    def spy(self: CutLayerCodec, message: Tensor, kind: Any, client: int, number: int) -> Tensor:
         if kind == "models":
             seen[client].append(number)
         return original(self, message, kind, client, number)
 
-    monkeypatch.setattr(Wire, "transmit", spy)
+    monkeypatch.setattr(CutLayerCodec, "transmit", spy)
     learner = chain(SECTION)
     for number, members in enumerate(ROUNDS, start=1):
         learner.local_steps(members, number)
@@ -65,14 +65,14 @@ def test_no_two_uploads_of_a_client_share_their_draws(monkeypatch: pytest.Monkey
 def test_each_step_of_a_round_drops_values_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """With several mini-batches a round every one has a mask of its own, the same for all clients."""
     masks: dict[int, list[Tensor]] = defaultdict(list)
-    original = Wire.smashed
+    original = CutLayerCodec.smashed
 
-    def spy(self: Wire, values: Tensor, client: int, number: int) -> Tensor:
+    def spy(self: CutLayerCodec, values: Tensor, client: int, number: int) -> Tensor:
         arrived = original(self, values, client, number)
         masks[client].append(arrived == 0)
         return arrived
 
-    monkeypatch.setattr(Wire, "smashed", spy)
+    monkeypatch.setattr(CutLayerCodec, "smashed", spy)
     learner = chain(Compression(dropout=Dropout(share=0.5)), batches=2)
     for number in (1, 2):
         learner.local_steps((0, 1, 2), number)

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cutlayer.models.compression.cut_layer_codec import Wire
+from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
 from cutlayer.models.compression.filter_removal import shrink
 from cutlayer.models.compression.filters import filter_layers
 from cutlayer.models.compression.pruner import kept_of
-from cutlayer.models.learning.epsl import ParallelLearner
-from cutlayer.models.learning.fl import LocalLearner
-from cutlayer.models.learning.sl import RelayLearner
+from cutlayer.models.learning.epsl import EpslLearner
+from cutlayer.models.learning.fl import FedAvgLearner
+from cutlayer.models.learning.sl import SequentialSplitLearner
 from cutlayer.models.learning.splitfed import PrivateServerLearner
 from cutlayer.scenarios.schema.compression import Compression, Pruning, Quantisation
 from cutlayer.scenarios.schema.scenario import Optimizer
@@ -43,7 +43,7 @@ def parameters(part: nn.Module) -> dict[str, Tensor]:
 def test_the_most_important_filters_stay(members: tuple[int, ...]) -> None:
     """Kept are those with the greatest Σ_i λ_i Σ(g·w)² over the participants, g of their own mean loss."""
     data = client_data(SIZES, B)
-    learner = make(ParallelLearner, smooth, data, cut=2, compression=HALF)
+    learner = make(EpslLearner, smooth, data, cut=2, compression=HALF)
     fresh = learner.new_model()
     learner.restore_pruned()
     split_round(learner, 1)
@@ -63,7 +63,7 @@ def test_the_most_important_filters_stay(members: tuple[int, ...]) -> None:
 
 def test_single_weights_are_pruned_tensor_by_tensor() -> None:
     """Of each weight tensor the share is left out, of its own least; biases stay."""
-    learner = make(ParallelLearner, smooth, client_data(SIZES, B), cut=2, compression=WEIGHTS)
+    learner = make(EpslLearner, smooth, client_data(SIZES, B), cut=2, compression=WEIGHTS)
     learner.restore_pruned()
     split_round(learner, 1)
     learner.renew_masks((0, 1, 2))
@@ -74,9 +74,9 @@ def test_single_weights_are_pruned_tensor_by_tensor() -> None:
 
 @pytest.mark.parametrize("compression", [HALF, WEIGHTS], ids=["structured", "unstructured"])
 @pytest.mark.parametrize("optimizer", [sgd(momentum=0.9), adam()], ids=["momentum", "adam"])
-@pytest.mark.parametrize("learner_class", [ParallelLearner, PrivateServerLearner])
+@pytest.mark.parametrize("learner_class", [EpslLearner, PrivateServerLearner])
 def test_what_is_pruned_is_zero_and_comes_back(
-    learner_class: type[ParallelLearner], optimizer: Optimizer, compression: Compression
+    learner_class: type[EpslLearner], optimizer: Optimizer, compression: Compression
 ) -> None:
     """Masked entries are exactly 0 in pruned rounds; at the renewal each client has its own values back."""
     learner = make(
@@ -124,7 +124,7 @@ def test_statistics_of_pruned_channels_come_back_too() -> None:
 def test_pruned_training_is_training_of_the_smaller_model(build: Callable[[], nn.Sequential]) -> None:
     """From the renewal on, kept weights go the way of the really smaller model's, trained by a plain loop."""
     data = client_data((40,), B)
-    learner = make(LocalLearner, build, data, cut=0, compression=HALF)
+    learner = make(FedAvgLearner, build, data, cut=0, compression=HALF)
     learner.restore_pruned()
     learner.local_steps((0,), 1)
     learner.average((0,))
@@ -151,7 +151,7 @@ def test_the_last_renewal_counts() -> None:
     """Importances are those of the round of renewal alone, not of rounds before."""
 
     def masks(rounds: tuple[int, ...]) -> list[bool]:
-        learner = make(ParallelLearner, smooth, client_data(SIZES, B), cut=1, compression=HALF,
+        learner = make(EpslLearner, smooth, client_data(SIZES, B), cut=1, compression=HALF,
                        optimizer=sgd(rate=1e-12))  # fmt: skip
         for number in rounds:
             learner.restore_pruned()
@@ -167,7 +167,7 @@ def test_the_last_renewal_counts() -> None:
 
 def test_all_clients_of_a_model_that_travels_keep_what_it_was() -> None:
     """In SL the one client part gets its own values back, whoever trained it last."""
-    learner = make(RelayLearner, smooth, client_data(SIZES, B), cut=2, compression=HALF)
+    learner = make(SequentialSplitLearner, smooth, client_data(SIZES, B), cut=2, compression=HALF)
     learner.restore_pruned()
     for client in range(3):
         learner.turn(client, 1)
@@ -186,7 +186,7 @@ def test_quantised_uploads_are_differences_from_what_was_received(pruning: Pruni
     """With one client the average is what arrives: a level of the step off at most, not of the weights."""
     section = Quantisation(bits=8, bucket=100_000, tensors=("models",))
     learner = make(
-        LocalLearner, smooth, client_data((40,), B), cut=0, optimizer=sgd(rate=1e-4),
+        FedAvgLearner, smooth, client_data((40,), B), cut=0, optimizer=sgd(rate=1e-4),
         compression=Compression(quantisation=section, pruning=pruning),
     )  # fmt: skip
     for number in (1, 2, 3, 4):
@@ -207,8 +207,8 @@ def test_a_model_handed_on_is_quantised_too() -> None:
     """In SL the next client goes on from what the server got, not from what the client had."""
     section = Quantisation(bits=2, tensors=("models",))
     data = client_data(SIZES, B)
-    exact = make(RelayLearner, smooth, data, cut=2)
-    learner = make(RelayLearner, smooth, data, cut=2, compression=Compression(quantisation=section))
+    exact = make(SequentialSplitLearner, smooth, data, cut=2)
+    learner = make(SequentialSplitLearner, smooth, data, cut=2, compression=Compression(quantisation=section))
     for one in (exact, learner):
         one.turn(0, 1)
     part, plain = learner.clients[0].module, exact.clients[0].module
@@ -222,13 +222,13 @@ def test_the_next_client_sends_the_difference_from_what_it_was_handed(
     """In SL a turn's message is what that turn changed, whatever the client had in its turn before."""
     messages: list[Tensor] = []
 
-    def spy(self: Wire, message: Tensor, kind: Any, client: int, number: int) -> Tensor:
+    def spy(self: CutLayerCodec, message: Tensor, kind: Any, client: int, number: int) -> Tensor:
         messages.append(message)
         return message
 
-    monkeypatch.setattr(Wire, "transmit", spy)
+    monkeypatch.setattr(CutLayerCodec, "transmit", spy)
     section = Compression(quantisation=Quantisation(tensors=("models",)))
-    learner = make(RelayLearner, smooth, client_data(SIZES, B), cut=2, compression=section)
+    learner = make(SequentialSplitLearner, smooth, client_data(SIZES, B), cut=2, compression=section)
     for number in (1, 2):
         for client in range(3):
             before = state(learner.clients[0].module)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cutlayer.models.learning.chain import ChainLearner
-from cutlayer.models.learning.fl import LocalLearner
+from cutlayer.models.learning.fl import FedAvgLearner
 from cutlayer.models.learning.samples.client_data import ClientData
 from cutlayer.models.learning.splitfed import PrivateServerLearner
 from cutlayer.scenarios.schema.scenario import Optimizer
@@ -147,7 +147,7 @@ def test_all_layouts_are_federated_averaging(steps: int, momentum: float) -> Non
     ]
     for learner in chains:
         chain_rounds(learner)
-    federated = make(LocalLearner, smooth, data, optimizer=settings, local_steps=steps)
+    federated = make(FedAvgLearner, smooth, data, optimizer=settings, local_steps=steps)
     for number in range(1, ROUNDS + 1):
         federated.local_steps(EVERYONE, number)
         federated.average(EVERYONE)
@@ -287,7 +287,7 @@ def test_buffers_that_a_unit_assigns_are_averaged() -> None:
     """With one rate on both sides a chain has the buffers of federated averaging, assigned ones too."""
     data = client_data((12, 9, 6), 4)
     chain = make(ChainLearner, counting, data, bounds=((0, 2, 5),) * 3, at_client=(True, False))
-    whole = make(LocalLearner, counting, data, cut=0)
+    whole = make(FedAvgLearner, counting, data, cut=0)
     for learner in (chain, whole):
         for number in (1, 2):
             learner.local_steps((0, 1, 2), number)

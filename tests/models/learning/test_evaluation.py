@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from cutlayer.models.learning import evaluation
-from cutlayer.models.learning.epsl import ParallelLearner
+from cutlayer.models.learning.epsl import EpslLearner
 from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
 from tests.support.learners import CLASSES, client_data, make, normed, smooth, state
 
@@ -44,7 +44,7 @@ def test_accuracy_of_parallel_clients_by_hand() -> None:
 
     The plain mean of the biases would name class 2, and client 0 names class 1: 13 of 40 right.
     """
-    learner = make(ParallelLearner, constant, client_data(UNEQUAL, B), cut=1)
+    learner = make(EpslLearner, constant, client_data(UNEQUAL, B), cut=1)
     for part, bias in zip(learner.clients, BIASES, strict=True):
         name_class(part.module, learner.server.module, bias)
     evaluation = learner.evaluate()
@@ -84,7 +84,7 @@ def test_averaged_splitfed_v1_averages_the_servers_too() -> None:
     assert evaluation.averaged == 14 / 40
 
 
-@pytest.mark.parametrize("kind", [ParallelLearner, *SPLITFED])
+@pytest.mark.parametrize("kind", [EpslLearner, *SPLITFED])
 def test_evaluation_changes_nothing(kind: type) -> None:
     """Evaluation leaves parameters, running statistics and counters as they are, and trains on after."""
     learner = make(kind, normed, client_data(UNEQUAL, B))
@@ -106,7 +106,7 @@ def test_evaluation_uses_running_statistics() -> None:
             nn.Sequential(nn.Flatten(), nn.Linear(16, CLASSES)), nn.BatchNorm1d(CLASSES, affine=False)
         )
 
-    learner = make(ParallelLearner, build, client_data(UNEQUAL, B), cut=1)
+    learner = make(EpslLearner, build, client_data(UNEQUAL, B), cut=1)
     learner.server.module[0].running_mean.copy_(torch.tensor([-100.0, 0.0, 0.0]))
     evaluation = learner.evaluate()
     assert (14 / 40,) * 3 == evaluation.per_client
@@ -120,7 +120,7 @@ def test_evaluation_turns_dropout_off() -> None:
         client, server = constant()
         return nn.Sequential(client, nn.Sequential(server, nn.Dropout(0.5)))
 
-    learner = make(ParallelLearner, build, client_data(UNEQUAL, B), cut=1)
+    learner = make(EpslLearner, build, client_data(UNEQUAL, B), cut=1)
     for part in learner.clients:
         name_class(part.module, learner.server.module[0], [0.5, 1.0, 0.0])
     assert (13 / 40,) * 3 == learner.evaluate().per_client
@@ -130,7 +130,7 @@ def test_evaluation_turns_dropout_off() -> None:
 @pytest.mark.parametrize("rows", [1, 7, 20, 40, 41])
 def test_every_test_row_counts_once(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many rows go in one pass, a last short one included, the accuracy is that of all."""
-    learner = make(ParallelLearner, smooth, client_data((20,), B))
+    learner = make(EpslLearner, smooth, client_data((20,), B))
     client, server = learner.composites()[0]
     with torch.no_grad():
         images, labels = learner.data.test

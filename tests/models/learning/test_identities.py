@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cutlayer.models.learning.centralised import UnionLearner
-from cutlayer.models.learning.epsl import ParallelLearner, frozen_statistics
-from cutlayer.models.learning.fl import LocalLearner
+from cutlayer.models.learning.centralised import CentralisedLearner
+from cutlayer.models.learning.epsl import EpslLearner, frozen_statistics
+from cutlayer.models.learning.fl import FedAvgLearner
 from cutlayer.models.learning.samples.client_data import ClientData
-from cutlayer.models.learning.sl import RelayLearner
+from cutlayer.models.learning.sl import SequentialSplitLearner
 from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
 from cutlayer.scenarios.schema.scenario import Optimizer
 from tests.support.learners import (
@@ -36,7 +36,7 @@ ROUNDS = 6
 
 
 def split_rounds(
-    learner: ParallelLearner, merged: int, rounds: int = ROUNDS, members: tuple[int, ...] = ()
+    learner: EpslLearner, merged: int, rounds: int = ROUNDS, members: tuple[int, ...] = ()
 ) -> None:
     """Run rounds of a parallel split learner."""
     everyone = members or tuple(range(learner.data.clients))
@@ -59,7 +59,7 @@ def splitfed_rounds(
             learner.average(everyone)
 
 
-def everything(learner: ParallelLearner) -> list[Tensor]:
+def everything(learner: EpslLearner) -> list[Tensor]:
     """Return the state of all client parts and of the server part."""
     return state(*(part.module for part in learner.clients), learner.server.module)
 
@@ -97,7 +97,7 @@ def plain_psl(data: ClientData, whole: Callable[[], nn.Sequential], cut: int, ra
 def test_psl_equals_a_plain_loop(cut: int) -> None:
     """EPSL with φ = 0 is PSL: own mean loss at the clients, λ-weighted loss at the server."""
     data = client_data(UNEQUAL, B)
-    learner = make(ParallelLearner, smooth, data, cut=cut)
+    learner = make(EpslLearner, smooth, data, cut=cut)
     expected = plain_psl(data, learner.new_model, cut, 0.1)
     split_rounds(learner, merged=0)
     assert gap(expected, everything(learner)) <= TOLERANCE
@@ -106,7 +106,7 @@ def test_psl_equals_a_plain_loop(cut: int) -> None:
 def test_exact_form_without_merged_slots_is_psl_to_the_bit() -> None:
     """φ = 0 leaves nothing to aggregate, in either form."""
     data = client_data(UNEQUAL, B)
-    one, other = (make(ParallelLearner, smooth, data, exact=exact) for exact in (False, True))
+    one, other = (make(EpslLearner, smooth, data, exact=exact) for exact in (False, True))
     split_rounds(one, merged=0)
     split_rounds(other, merged=0)
     assert all(torch.equal(a, b) for a, b in zip(everything(one), everything(other), strict=True))
@@ -120,8 +120,8 @@ def test_one_client_gives_psl_for_every_share(
 ) -> None:
     """A mean over one client changes nothing, with batch norm too."""
     data = client_data((20,), B)
-    psl = make(ParallelLearner, build, data)
-    epsl = make(ParallelLearner, build, data, exact=exact)
+    psl = make(EpslLearner, build, data)
+    epsl = make(EpslLearner, build, data, exact=exact)
     split_rounds(psl, merged=0)
     split_rounds(epsl, merged=merged)
     assert gap(everything(psl), everything(epsl)) <= TOLERANCE
@@ -171,7 +171,7 @@ def plain_epsl_round(
 def test_aggregation_equals_its_definition(cut: int, merged: int, exact: bool) -> None:
     """Server and client updates follow from rows that are merged, weighted and back-propagated one by one."""
     data = client_data(UNEQUAL, B)
-    learner = make(ParallelLearner, smooth, data, cut=cut, exact=exact)
+    learner = make(EpslLearner, smooth, data, cut=cut, exact=exact)
     reference = [learner.new_model() for _ in range(3)]
     server = reference[0][cut:]
     total, gradients = plain_epsl_round([m[:cut] for m in reference], server, data, merged, exact=exact)
@@ -194,7 +194,7 @@ def test_aggregation_equals_its_definition(cut: int, merged: int, exact: bool) -
 def test_virtual_equals_exact_with_a_linear_server(merged: int) -> None:
     """For a linear server the gradient at the mean state is the mean of the gradients."""
     data = client_data(UNEQUAL, B)
-    virtual, exact = (make(ParallelLearner, linear_server, data, cut=1, exact=e) for e in (False, True))
+    virtual, exact = (make(EpslLearner, linear_server, data, cut=1, exact=e) for e in (False, True))
     split_rounds(virtual, merged)
     split_rounds(exact, merged)
     assert gap(everything(virtual), everything(exact)) <= TOLERANCE
@@ -203,7 +203,7 @@ def test_virtual_equals_exact_with_a_linear_server(merged: int) -> None:
 def test_virtual_differs_from_exact_with_a_curved_server() -> None:
     """The identity above is the linear server's alone: the two forms are not one computation."""
     data = client_data(UNEQUAL, B)
-    virtual, exact = (make(ParallelLearner, smooth, data, exact=e) for e in (False, True))
+    virtual, exact = (make(EpslLearner, smooth, data, exact=e) for e in (False, True))
     split_rounds(virtual, B)
     split_rounds(exact, B)
     assert gap(everything(virtual), everything(exact)) > 1e-6
@@ -213,7 +213,7 @@ def test_virtual_differs_from_exact_with_a_curved_server() -> None:
 def test_virtual_back_propagates_the_rows_it_is_charged_for(merged: int) -> None:
     """n_a + C(b−n_a) rows pass backwards through every layer of the server, counted by hooks."""
     data = client_data(UNEQUAL, B)
-    learner = make(ParallelLearner, smooth, data, cut=1)
+    learner = make(EpslLearner, smooth, data, cut=1)
     rows: list[int] = []
     for layer in learner.server.module:
         layer.register_full_backward_hook(lambda module, into, out: rows.append(len(out[0])))
@@ -225,7 +225,7 @@ def test_virtual_back_propagates_the_rows_it_is_charged_for(merged: int) -> None
 def test_running_statistics_come_from_the_pass_over_all_rows(merged: int) -> None:
     """A batch norm's running mean moves by the statistics of all C·b rows, once a round."""
     data = client_data(UNEQUAL, B)
-    learner = make(ParallelLearner, normed, data, cut=1)
+    learner = make(EpslLearner, normed, data, cut=1)
     parts = [learner.new_model()[:1] for _ in range(3)]
     flat = torch.cat([part(data.batch(i, 1)[0]) for i, part in enumerate(parts)])
     linear = learner.server.module[0][:2]
@@ -243,8 +243,8 @@ def test_sl_with_one_device_is_centralised_training_to_the_bit(
 ) -> None:
     """One client's relay is the unsplit model's training, with Adam and batch norm too."""
     data = client_data((30,), B)
-    relay = make(RelayLearner, build, data, optimizer=optimizer)
-    union = make(UnionLearner, build, data, optimizer=optimizer)
+    relay = make(SequentialSplitLearner, build, data, optimizer=optimizer)
+    union = make(CentralisedLearner, build, data, optimizer=optimizer)
     for number in range(1, ROUNDS + 1):
         relay.turn(0, number)
         union.step((0,), number)
@@ -270,8 +270,8 @@ def test_splitfed_fl_and_centralised_are_one_with_sgd(sizes: tuple[int, ...], mo
     """With I = 1 and E = 1 all three descend the λ-weighted loss; momentum keeps it."""
     data, optimizer = client_data(sizes, B), sgd(momentum=momentum)
     sfl = make(PrivateServerLearner, smooth, data, optimizer=optimizer)
-    fl = make(LocalLearner, smooth, data, optimizer=optimizer)
-    union = make(UnionLearner, smooth, data, optimizer=optimizer)
+    fl = make(FedAvgLearner, smooth, data, optimizer=optimizer)
+    union = make(CentralisedLearner, smooth, data, optimizer=optimizer)
     expected = plain_weighted_sgd(data, union.new_model(), momentum)
     splitfed_rounds(sfl)
     for number in range(1, ROUNDS + 1):
@@ -286,7 +286,7 @@ def test_adam_breaks_that_identity() -> None:
     """Adam on each client is not Adam on the mean gradient: the identity is no accident of the test."""
     data, optimizer = client_data(UNEQUAL, B), adam()
     sfl = make(PrivateServerLearner, smooth, data, optimizer=optimizer)
-    union = make(UnionLearner, smooth, data, optimizer=optimizer)
+    union = make(CentralisedLearner, smooth, data, optimizer=optimizer)
     splitfed_rounds(sfl)
     for number in range(1, ROUNDS + 1):
         union.step((0, 1, 2), number)
@@ -336,7 +336,7 @@ def test_splitfed_v2_trains_one_server_client_after_client() -> None:
 def test_left_out_clients_do_not_move_and_weights_are_shared_anew() -> None:
     """With clients 0 and 2 in time, the round equals one of a fleet that has only these two."""
     data = client_data(UNEQUAL, B)
-    learner = make(ParallelLearner, smooth, data)
+    learner = make(EpslLearner, smooth, data)
     before = state(learner.clients[1].module)
     split_rounds(learner, merged=2, rounds=1, members=(0, 2))
     assert gap(before, state(learner.clients[1].module)) == 0
@@ -349,12 +349,12 @@ def test_all_schemes_start_from_the_same_weights() -> None:
     data = client_data(EQUAL, B)
     states = []
     for learner in (
-        ParallelLearner,
+        EpslLearner,
         PrivateServerLearner,
         SharedServerLearner,
-        RelayLearner,
-        LocalLearner,
-        UnionLearner,
+        SequentialSplitLearner,
+        FedAvgLearner,
+        CentralisedLearner,
     ):
         torch.manual_seed(len(states))
         states.append(state(*make(learner, smooth, data).composites()[0]))
@@ -375,7 +375,7 @@ def test_dropout_draws_from_its_own_stream() -> None:
     for seed in (1, 2):
         torch.manual_seed(seed)
         untouched = torch.get_rng_state()
-        learner = make(ParallelLearner, build, data, cut=1)
+        learner = make(EpslLearner, build, data, cut=1)
         split_rounds(learner, merged=2)
         assert torch.equal(untouched, torch.get_rng_state())
         results.append(everything(learner))

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cutlayer.models.learning.base import Learner, Setup
-from cutlayer.models.learning.centralised import UnionLearner
-from cutlayer.models.learning.epsl import ParallelLearner
-from cutlayer.models.learning.fl import LocalLearner
+from cutlayer.models.learning.base import Learner, LearnerConfig
+from cutlayer.models.learning.centralised import CentralisedLearner
+from cutlayer.models.learning.epsl import EpslLearner
+from cutlayer.models.learning.fl import FedAvgLearner
 from cutlayer.models.learning.samples.client_data import ClientData
-from cutlayer.models.learning.sl import RelayLearner
+from cutlayer.models.learning.sl import SequentialSplitLearner
 from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
 from cutlayer.scenarios.schema.scenario import Optimizer
 from tests.support.learners import (
@@ -54,25 +54,25 @@ def split_round(learner: Any, number: int, members: Sequence[int] = EVERYONE, me
 
 def run_round(learner: Any, number: int, members: tuple[int, ...] = EVERYONE) -> None:
     """Run one round of any learner, averaging where it averages."""
-    if isinstance(learner, RelayLearner):
+    if isinstance(learner, SequentialSplitLearner):
         for i in members:
             learner.turn(i, number)
-    elif isinstance(learner, UnionLearner):
+    elif isinstance(learner, CentralisedLearner):
         learner.step(members, number)
-    elif isinstance(learner, LocalLearner):
+    elif isinstance(learner, FedAvgLearner):
         learner.local_steps(members, number)
         learner.average(members)
     else:
         split_round(learner, number, members)
-        if not isinstance(learner, ParallelLearner):
+        if not isinstance(learner, EpslLearner):
             learner.average(members)
 
 
 def everything(learner: Any) -> list[Tensor]:
     """Return the state of all clients' models."""
-    if isinstance(learner, ParallelLearner):
+    if isinstance(learner, EpslLearner):
         return state(*(part.module for part in learner.clients), learner.server.module)
-    if isinstance(learner, LocalLearner):
+    if isinstance(learner, FedAvgLearner):
         return state(*(part.module for part in learner.clients))
     if isinstance(learner, PrivateServerLearner | SharedServerLearner):
         servers = (learner.server_for(i).module for i in range(len(learner.clients)))
@@ -233,13 +233,13 @@ def held(learner: Any, data: ClientData, members: tuple[int, ...] = EVERYONE) ->
         losses.append(float(learner.train_loss))
         if isinstance(learner, PrivateServerLearner | SharedServerLearner):
             orders.append(learner.order(number) if isinstance(learner, SharedServerLearner) else members)
-    if isinstance(learner, ParallelLearner):
+    if isinstance(learner, EpslLearner):
         expected = plain_psl(data, learner, members)
-    elif isinstance(learner, RelayLearner):
+    elif isinstance(learner, SequentialSplitLearner):
         expected = plain_sl(data, learner)
-    elif isinstance(learner, UnionLearner):
+    elif isinstance(learner, CentralisedLearner):
         expected = plain_union(data, learner, members)
-    elif isinstance(learner, LocalLearner):
+    elif isinstance(learner, FedAvgLearner):
         expected = plain_fl(data, learner, members=members)
     else:
         shared = isinstance(learner, SharedServerLearner)
@@ -249,7 +249,7 @@ def held(learner: Any, data: ClientData, members: tuple[int, ...] = EVERYONE) ->
 
 # --- rates and optimiser states ---
 
-LEARNERS = [ParallelLearner, *SPLITFED, RelayLearner, LocalLearner, UnionLearner]
+LEARNERS = [EpslLearner, *SPLITFED, SequentialSplitLearner, FedAvgLearner, CentralisedLearner]
 
 
 @pytest.mark.parametrize("settings", UNEQUAL_RATES, ids=lambda settings: settings.name)
@@ -264,7 +264,7 @@ def test_each_side_has_its_own_rate_and_its_decay(kind: type[Learner], settings:
 def test_sl_keeps_one_optimiser_state_per_client() -> None:
     """Adam's moments stay with a client; one common state for the travelling part gives other weights."""
     data = client_data((20, 12), B)
-    learner = make(RelayLearner, smooth, data, optimizer=adam())
+    learner = make(SequentialSplitLearner, smooth, data, optimizer=adam())
     expected, _ = plain_sl(data, learner)
     common, losses = learner.new_model(), []
     one_rule = rule(common.parameters(), learner.settings, 0.01)
@@ -284,7 +284,7 @@ def test_sl_keeps_one_optimiser_state_per_client() -> None:
 def test_fl_goes_on_to_a_fresh_batch_each_step(settings: Optimizer, monkeypatch: pytest.MonkeyPatch) -> None:
     """With E = 2 round r trains on batches 2r−1 and 2r."""
     data = client_data(UNEQUAL, B)
-    learner = make(LocalLearner, smooth, data, optimizer=settings, local_steps=2)
+    learner = make(FedAvgLearner, smooth, data, optimizer=settings, local_steps=2)
     expected, _ = plain_fl(data, learner, steps=2)
     drawn: list[tuple[tuple[int, ...], int]] = []
     original = data.batches
@@ -315,7 +315,7 @@ def test_aggregation_leaves_the_loss_that_is_reported(
 ) -> None:
     """Merged slots change gradients; the loss is still that of all samples, each by its client's λ."""
     data = client_data(UNEQUAL, B)
-    learner = make(ParallelLearner, smooth, data, exact=exact)
+    learner = make(EpslLearner, smooth, data, exact=exact)
     for number in range(1, ROUNDS + 1):
         expected = 0.0
         for share, i in zip(shares_of(data, members), members, strict=True):
@@ -330,7 +330,7 @@ def test_aggregation_leaves_the_loss_that_is_reported(
 def test_fl_reports_the_mean_loss_of_all_local_steps(steps: int) -> None:
     """With E > 1 a client's loss is the mean over its E steps; clients count by λ."""
     data = client_data(UNEQUAL, B)
-    learner = make(LocalLearner, smooth, data, local_steps=steps)
+    learner = make(FedAvgLearner, smooth, data, local_steps=steps)
     _, expected = plain_fl(data, learner, steps=steps)
     actual = []
     for number in range(1, ROUNDS + 1):
@@ -343,7 +343,7 @@ def test_fl_reports_the_mean_loss_of_all_local_steps(steps: int) -> None:
 
 
 @pytest.mark.parametrize("members", [(0, 2), (1, 2), (1,)])
-@pytest.mark.parametrize("kind", [ParallelLearner, *SPLITFED, LocalLearner, UnionLearner])
+@pytest.mark.parametrize("kind", [EpslLearner, *SPLITFED, FedAvgLearner, CentralisedLearner])
 def test_rounds_without_late_clients_share_lambda_anew(kind: type[Learner], members: tuple[int, ...]) -> None:
     """Weights and loss are those of λ among the participants; who averages gives the late the average."""
     data = client_data(UNEQUAL, B)
@@ -353,7 +353,7 @@ def test_rounds_without_late_clients_share_lambda_anew(kind: type[Learner], memb
     assert pytest.approx(expected[1], abs=TOLERANCE) == actual[1]
 
 
-@pytest.mark.parametrize("kind", [*SPLITFED, LocalLearner])
+@pytest.mark.parametrize("kind", [*SPLITFED, FedAvgLearner])
 def test_late_clients_receive_the_average(kind: type[Learner]) -> None:
     """After averaging, the client that was left out has the same model as those that were in time."""
     data = client_data(UNEQUAL, B)
@@ -368,13 +368,13 @@ def test_late_clients_receive_the_average(kind: type[Learner]) -> None:
 # --- buffers ---
 
 
-@pytest.mark.parametrize("kind", [*SPLITFED, LocalLearner])
+@pytest.mark.parametrize("kind", [*SPLITFED, FedAvgLearner])
 def test_averages_include_running_statistics(kind: type[Learner]) -> None:
     """Running means and variances are averaged with λ; counters are those of the first client."""
     data = client_data(UNEQUAL, B)
     learner = make(kind, normed, data)
     for number, members in enumerate([EVERYONE, (1, 2)], 1):
-        if isinstance(learner, LocalLearner):
+        if isinstance(learner, FedAvgLearner):
             learner.local_steps(members, number)
         else:
             split_round(learner, number, members)
@@ -408,7 +408,7 @@ def test_averages_include_running_statistics(kind: type[Learner]) -> None:
 
 def orders(seed: int) -> list[tuple[int, ...]]:
     """Return the orders of V2's first rounds."""
-    learner = SharedServerLearner(Setup(smooth, CUT, client_data((9, 8, 7, 6), B), sgd(), seed))
+    learner = SharedServerLearner(LearnerConfig(smooth, CUT, client_data((9, 8, 7, 6), B), sgd(), seed))
     drawn = []
     for number in range(1, 9):
         split_round(learner, number, range(4))
@@ -448,7 +448,7 @@ def all_differ(masks: Sequence[Tensor]) -> bool:
     return not any(torch.equal(a, b) for k, a in enumerate(masks) for b in masks[:k])
 
 
-@pytest.mark.parametrize("kind", [ParallelLearner, *SPLITFED, RelayLearner, LocalLearner])
+@pytest.mark.parametrize("kind", [EpslLearner, *SPLITFED, SequentialSplitLearner, FedAvgLearner])
 def test_client_dropout_differs_between_clients_and_rounds(kind: type[Learner]) -> None:
     """Every client draws a mask of its own in every round."""
     learner = make(kind, dropping, client_data(UNEQUAL, B))
@@ -461,12 +461,14 @@ def test_client_dropout_differs_between_clients_and_rounds(kind: type[Learner]) 
     assert all_differ(masks)
 
 
-@pytest.mark.parametrize("kind", [*SPLITFED, RelayLearner])
+@pytest.mark.parametrize("kind", [*SPLITFED, SequentialSplitLearner])
 def test_server_dropout_differs_between_clients_and_rounds(kind: type[Learner]) -> None:
     """A server part that takes one client at a time draws a mask for each."""
     learner = make(kind, dropping, client_data(UNEQUAL, B))
     masks: list[Tensor] = []
-    servers = [learner.server] if kind is RelayLearner else [learner.server_for(i) for i in EVERYONE]
+    servers = (
+        [learner.server] if kind is SequentialSplitLearner else [learner.server_for(i) for i in EVERYONE]
+    )
     for module in {id(part.module): part.module for part in servers}.values():
         watch(module, masks)
     for number in (1, 2):
@@ -477,7 +479,7 @@ def test_server_dropout_differs_between_clients_and_rounds(kind: type[Learner]) 
 
 def test_local_steps_draw_dropout_anew() -> None:
     """With E = 2 a client's two steps drop different values."""
-    learner = make(LocalLearner, dropping, client_data(UNEQUAL, B), local_steps=2)
+    learner = make(FedAvgLearner, dropping, client_data(UNEQUAL, B), local_steps=2)
     masks: list[Tensor] = []
     for part in learner.clients:
         watch(part.module[:CUT], masks)
@@ -503,7 +505,7 @@ def test_equal_learners_have_equal_fingerprints(kind: type[Learner]) -> None:
     assert one.fingerprint() != other.fingerprint()
 
 
-@pytest.mark.parametrize("kind", [ParallelLearner, *SPLITFED])
+@pytest.mark.parametrize("kind", [EpslLearner, *SPLITFED])
 def test_fingerprint_sees_the_last_client(kind: type[Learner]) -> None:
     """One number of the last client's part, or one of its running means, changes the fingerprint."""
     learner = make(kind, normed, client_data(UNEQUAL, B))
@@ -549,15 +551,15 @@ def activated(inplace: bool) -> Callable[[], nn.Sequential]:
 @pytest.mark.parametrize(
     ("kind", "options", "merged"),
     [
-        (ParallelLearner, {"exact": False}, 0),
-        (ParallelLearner, {"exact": False}, 2),
-        (ParallelLearner, {"exact": False}, B),
-        (ParallelLearner, {"exact": True}, 0),
-        (ParallelLearner, {"exact": True}, 2),
-        (ParallelLearner, {"exact": True}, B),
+        (EpslLearner, {"exact": False}, 0),
+        (EpslLearner, {"exact": False}, 2),
+        (EpslLearner, {"exact": False}, B),
+        (EpslLearner, {"exact": True}, 0),
+        (EpslLearner, {"exact": True}, 2),
+        (EpslLearner, {"exact": True}, B),
         (PrivateServerLearner, {}, 0),
         (SharedServerLearner, {}, 0),
-        (RelayLearner, {}, 0),
+        (SequentialSplitLearner, {}, 0),
     ],
 )
 def test_layers_in_place_behind_the_cut(

@@ -16,11 +16,11 @@ from cutlayer.models.data.dataset import Dataset
 from cutlayer.models.data.digits import DigitsParameters, load
 from cutlayer.models.data.validation import hold_out
 from cutlayer.models.learning.base import Learner
-from cutlayer.models.learning.epsl import ParallelLearner
+from cutlayer.models.learning.epsl import EpslLearner
 from cutlayer.models.learning.factory import client_data
 from cutlayer.models.learning.samples.batch_sampler import BatchSampler
 from cutlayer.models.learning.samples.client_data import ClientData
-from cutlayer.models.learning.sl import RelayLearner
+from cutlayer.models.learning.sl import SequentialSplitLearner
 from cutlayer.models.learning.splitfed import PrivateServerLearner
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.schema.partition import Partition
@@ -91,7 +91,7 @@ def dense() -> nn.Sequential:
 
 def test_validation_accuracy_is_the_mean_of_the_composites_on_the_validation_set() -> None:
     """Client 0 names class 0, client 1 class 1: 2/5 and 1/5 of validation, 1/4 and 3/4 of test samples."""
-    learner = make(ParallelLearner, dense, toy(validated=True), cut=1)
+    learner = make(EpslLearner, dense, toy(validated=True), cut=1)
     with torch.no_grad():
         learner.server.module[0].weight.copy_(torch.eye(3))
         learner.server.module[0].bias.zero_()
@@ -106,7 +106,7 @@ def test_validation_accuracy_is_the_mean_of_the_composites_on_the_validation_set
 def test_one_common_model_is_validated_as_any_client_s() -> None:
     """SL's one model: its validation accuracy is its own share of right answers, computed here by hand."""
     data = toy(validated=True)
-    learner = make(RelayLearner, dense, data, cut=1)
+    learner = make(SequentialSplitLearner, dense, data, cut=1)
     learner.turn(0, 1)
     client, server = learner.composites()[0]
     assert data.validation is not None
@@ -116,7 +116,7 @@ def test_one_common_model_is_validated_as_any_client_s() -> None:
     assert right / 5 == learner.evaluate().validation
 
 
-@pytest.mark.parametrize("kind", [ParallelLearner, PrivateServerLearner])
+@pytest.mark.parametrize("kind", [EpslLearner, PrivateServerLearner])
 def test_validation_samples_change_nothing_that_is_learnt(kind: type[Learner]) -> None:
     """With the same training samples, weights and test accuracies are equal with validation and without."""
     learners = [make(kind, dense, toy(validated=given), cut=1, optimizer=adam()) for given in (True, False)]

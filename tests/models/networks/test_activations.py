@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cutlayer.models.learning.epsl import ParallelLearner
+from cutlayer.models.learning.epsl import EpslLearner
 from cutlayer.models.networks.parameters import (
     Activation,
     ImageModelParameters,
@@ -129,7 +129,7 @@ def test_only_identity_makes_both_forms_of_aggregation_equal(activation: Activat
     parameters = LenetParameters(name="lenet", input_shape=SHAPE, classes=CLASSES, activation=activation)
     learners = [
         make(
-            ParallelLearner,
+            EpslLearner,
             lambda: find("model", "lenet").load()(parameters),
             client_data((9, 6), 3),
             cut=4,

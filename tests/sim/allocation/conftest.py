@@ -11,10 +11,10 @@ import pytest
 from cutlayer.sim.allocation.problem import RoundWork
 from cutlayer.sim.radio.path_loss import SamimiParameters, samimi_gains
 from cutlayer.sim.radio.rates import Band
-from cutlayer.sim.radio.resources import RadioProblem
+from cutlayer.sim.radio.resources import RadioResources
 from cutlayer.sim.radio.units import dbm_to_w
 
-Instance: TypeAlias = tuple[RadioProblem, dict[int, RoundWork]]
+Instance: TypeAlias = tuple[RadioResources, dict[int, RoundWork]]
 
 # Five cuts of ResNet-18 on 64 x 64 images: million FLOPs, values and million parameters up to the cut.
 PROFILE = [
@@ -47,7 +47,7 @@ def _instance(
     power_max_w = dbm_to_w(31.76) * rng.uniform(0.2, 1.0, clients)
     # Either limit may be the scarce one.
     total_power_max_w = rng.uniform(0.2, 1.2) * float(power_max_w.sum())
-    problem = RadioProblem(band, gains, power_max_w, total_power_max_w)
+    problem = RadioResources(band, gains, power_max_w, total_power_max_w)
     clock_hz = rng.uniform(1e9, 1.6e9, clients)
     merged = np.ceil(merged_share * SAMPLES)
     works = {}

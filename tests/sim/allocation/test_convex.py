@@ -12,12 +12,12 @@ from cutlayer.sim.allocation.power.methods import optimal
 from cutlayer.sim.allocation.problem import RoundWork, link_rates, round_time_s, transfer_s
 from cutlayer.sim.allocation.subchannels.baselines import random
 from cutlayer.sim.radio.rates import downlink_rates
-from cutlayer.sim.radio.resources import RadioProblem
+from cutlayer.sim.radio.resources import RadioResources
 
 MEGA = 1e6
 
 
-def shortest_s(problem: RadioProblem, work: RoundWork, owner: np.ndarray) -> float:
+def shortest_s(problem: RadioResources, work: RoundWork, owner: np.ndarray) -> float:
     """The shortest round over the powers: minimise T1 + a·T2, rates concave in power, times convex in rates.
 
     Rates are in Mbit/s, so that the solver sees numbers of about 1 to 1000.

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutlayer.sim.allocation.placement import Objective, Placement, PlacementProblem, place
-from cutlayer.sim.planning_error import AllocationError
+from cutlayer.sim.planning_error import PlanningError
 
 SEEDS = st.integers(0, 2**32 - 1)
 OBJECTIVES = st.sampled_from(["stage_sum", "slowest"])
@@ -70,7 +70,7 @@ def test_the_placement_is_the_best_of_all(
     problem = random_problem(seed, nodes, nodes + more, whole=whole)
     every = list(placements(problem))
     if not every:
-        with pytest.raises(AllocationError, match="fits"):
+        with pytest.raises(PlanningError, match="fits"):
             place(problem, objective)
         return
     best = min(every, key=lambda each: objectives_s(each, objective))
@@ -162,7 +162,7 @@ def test_what_does_not_fit_is_refused(owners: int, message: str) -> None:
 
     Eight owners' copies need 8, 24 and 8 MiB: 40 of 60 MiB, but one node would have 32 of its 30 MiB.
     """
-    with pytest.raises(AllocationError, match=message):
+    with pytest.raises(PlanningError, match=message):
         place(replace(PLAIN, owners=owners), "stage_sum")
 
 
@@ -189,7 +189,7 @@ def test_what_does_not_fit_is_refused(owners: int, message: str) -> None:
 )
 def test_impossible_problems_are_refused(wrong: dict[str, object], message: str) -> None:
     """The error names the value, where it stands, and the rule."""
-    with pytest.raises(AllocationError, match=message):
+    with pytest.raises(PlanningError, match=message):
         replace(PLAIN, **wrong)  # type: ignore[arg-type]
 
 

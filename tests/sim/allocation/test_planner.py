@@ -16,9 +16,9 @@ from cutlayer.sim.allocation.power.methods import optimal, uniform
 from cutlayer.sim.allocation.problem import RoundWork, link_rates, round_time_s
 from cutlayer.sim.allocation.subchannels.baselines import random, round_robin
 from cutlayer.sim.allocation.subchannels.greedy import greedy, marginal_greedy
-from cutlayer.sim.planning_error import AllocationError
+from cutlayer.sim.planning_error import PlanningError
 from cutlayer.sim.radio.rates import Band
-from cutlayer.sim.radio.resources import RadioProblem
+from cutlayer.sim.radio.resources import RadioResources
 
 SEEDS = st.integers(0, 2**32 - 1)
 SUBCHANNELS = st.sampled_from([greedy, marginal_greedy, round_robin, random])
@@ -67,7 +67,7 @@ def test_the_incumbent_never_rises(
 
 
 # Two clients on four subchannels of 1 Hz: three of them carry 3 log2(4/3) = 1.245 bit/s, one carries 1 bit/s.
-EQUAL = RadioProblem(Band(1.0, np.arange(4.0), 1.0, 1.0, 1.0), np.ones((2, 4)), np.ones(2), 2.0)
+EQUAL = RadioResources(Band(1.0, np.arange(4.0), 1.0, 1.0, 1.0), np.ones((2, 4)), np.ones(2), 2.0)
 EQUAL_WORKS = {
     1: RoundWork(np.array([0.0, 8.0]), 10.0, 0.0, 0.0, 0.0, np.zeros(2)),
     2: RoundWork(np.array([7.0, 0.0]), 10.0, 0.0, 0.0, 0.0, np.zeros(2)),
@@ -84,7 +84,7 @@ def test_every_start_and_the_cut_step_count(favoured: dict[int, int]) -> None:
     from. Where each favours the other, the best is only found by moving the cut and keeping the assignment.
     """
 
-    def subchannels(problem: RadioProblem, work: RoundWork, rng: np.random.Generator) -> np.ndarray:
+    def subchannels(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -> np.ndarray:
         return MORE_FOR[favoured[1 if work is EQUAL_WORKS[1] else 2]]
 
     found = plan(EQUAL, EQUAL_WORKS, subchannels, uniform, cut=None, rng=np.random.default_rng(0))
@@ -139,7 +139,7 @@ def test_planning_draws_nothing_from_the_generator_it_is_given(instance: Callabl
 def test_a_cut_that_is_not_possible_is_refused(instance: Callable[..., Any]) -> None:
     """The error names the cut and the possible ones."""
     problem, works = instance(0, 4, 10)
-    with pytest.raises(AllocationError, match="cut 6 is not possible; it must be 1 to 5"):
+    with pytest.raises(PlanningError, match="cut 6 is not possible; it must be 1 to 5"):
         plan(problem, works, greedy, uniform, cut=6, rng=np.random.default_rng(0))
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cutlayer.sim.allocation.problem import Rates, RoundWork, link_rates, round_time_s
-from cutlayer.sim.planning_error import AllocationError
+from cutlayer.sim.planning_error import PlanningError
 from cutlayer.sim.radio.rates import Band, broadcast_rate, downlink_rates, uplink_rates
-from cutlayer.sim.radio.resources import RadioProblem, uniform_power_w
+from cutlayer.sim.radio.resources import RadioResources, uniform_power_w
 
 BAND = Band(1.0, np.array([10.0, 11.0]), 1.0, 1.0, 1.0)
 RATES = Rates(np.array([10.0, 20.0]), np.array([40.0, 50.0]), 25.0)
@@ -55,7 +55,7 @@ def test_no_bits_take_no_time_even_at_rate_zero() -> None:
 
 def test_link_rates_are_those_of_the_radio() -> None:
     """An allocation's rates are the uplink, downlink and broadcast rates of its assignment and powers."""
-    problem = RadioProblem(BAND, np.array([[1.0, 2.0], [3.0, 4.0]]), np.ones(2), 2.0)
+    problem = RadioResources(BAND, np.array([[1.0, 2.0], [3.0, 4.0]]), np.ones(2), 2.0)
     owner, psd_w_per_hz = np.array([1, 0]), np.array([0.3, 0.7])
     rates = link_rates(problem, owner, psd_w_per_hz)
     np.testing.assert_array_equal(uplink_rates(BAND, problem.gains, owner, psd_w_per_hz), rates.uplink_bps)
@@ -65,18 +65,18 @@ def test_link_rates_are_those_of_the_radio() -> None:
 
 def test_uniform_power_meets_both_limits() -> None:
     """Each client has the lesser of its own limit and an equal part of the common one."""
-    problem = RadioProblem(BAND, np.ones((3, 2)), np.array([1.0, 3.0, 9.0]), 6.0)
+    problem = RadioResources(BAND, np.ones((3, 2)), np.array([1.0, 3.0, 9.0]), 6.0)
     np.testing.assert_array_equal([1.0, 2.0, 2.0], uniform_power_w(problem))
 
 
 def test_gains_of_another_shape_are_refused() -> None:
     """The error names the shape and both counts."""
-    with pytest.raises(AllocationError, match=r"\(3, 2\); 2 clients .* 2 subchannels"):
-        RadioProblem(BAND, np.ones((3, 2)), np.ones(2), 1.0)
+    with pytest.raises(PlanningError, match=r"\(3, 2\); 2 clients .* 2 subchannels"):
+        RadioResources(BAND, np.ones((3, 2)), np.ones(2), 1.0)
 
 
 @pytest.mark.parametrize("gain", [0.0, -1.0, np.nan])
 def test_gains_that_are_no_gain_are_refused(gain: float) -> None:
     """A client that can't be heard at all can't be planned for; the error says where."""
-    with pytest.raises(AllocationError, match="client 1 on subchannel 0 must be greater than 0"):
-        RadioProblem(BAND, np.array([[1.0, 1.0], [gain, 1.0]]), np.ones(2), 1.0)
+    with pytest.raises(PlanningError, match="client 1 on subchannel 0 must be greater than 0"):
+        RadioResources(BAND, np.array([[1.0, 1.0], [gain, 1.0]]), np.ones(2), 1.0)

@@ -12,7 +12,7 @@ import pytest
 from cutlayer.scenarios import registry
 from cutlayer.scenarios.registry import register, specs
 from cutlayer.scenarios.schema.registered import SchemeParameters
-from cutlayer.sim.schemes.base import Outcome, Round, Scheme
+from cutlayer.sim.schemes.base import Round, RoundOutcome, Scheme
 from cutlayer.sim.schemes.centralised import Centralised
 from cutlayer.sim.schemes.check import SchemeContractError, check_scheme
 from cutlayer.sim.timeline.phases import SERVER_FORWARD, UPLINK
@@ -96,7 +96,7 @@ class NoEvent(Centralised):
 
     def round(self, world: World, learner: Any, number: int) -> Round:
         yield 3.0  # type: ignore[misc]
-        return Outcome((), 0, 0)
+        return RoundOutcome((), 0, 0)
 
 
 class Silent(Centralised):
@@ -123,7 +123,7 @@ class Crowded(Scheme):
         if learner:
             learner.step()
         yield world.start(send, world.clients).finished
-        return Outcome(world.clients, 1, len(world.clients) * 4)
+        return RoundOutcome(world.clients, 1, len(world.clients) * 4)
 
 
 class Hasty(Centralised):

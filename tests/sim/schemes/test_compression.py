@@ -16,18 +16,18 @@ from cutlayer.experiments.compression import check_prunable
 from cutlayer.experiments.preparation import Experiment, prepare
 from cutlayer.experiments.scheme_run import run_scheme
 from cutlayer.experiments.world_setup import make_world, scheme_learner
-from cutlayer.models.compression.cut_layer_codec import Wire
+from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
 from cutlayer.models.compression.filter_removal import shrink
 from cutlayer.models.compression.filters import filter_layers
 from cutlayer.models.compression.quantiser import Quantiser
 from cutlayer.models.profile import profile
 from cutlayer.scenarios.errors import ScenarioError
-from cutlayer.scenarios.loading.loader import Draft, check_scenario
+from cutlayer.scenarios.loading.loader import RawScenario, check_scenario
 from cutlayer.scenarios.schema.compression import Compression, Dropout, PartSizes, Pruning, Quantisation
 from cutlayer.scenarios.schema.scenario import Server, Stop
-from cutlayer.sim.costs.compressed_sizes import Compressor
-from cutlayer.sim.planning_error import AllocationError
-from cutlayer.sim.schemes.base import Job
+from cutlayer.sim.costs.compressed_sizes import CompressedSizes
+from cutlayer.sim.planning_error import PlanningError
+from cutlayer.sim.schemes.base import TrainingTask
 from cutlayer.sim.schemes.round_loop import rounds
 from cutlayer.sim.world.world import World
 from tests.support.worlds import Setting, experiment, fleet, links, make_scheme, unit_table
@@ -102,9 +102,9 @@ def test_bits_in_the_record_are_those_of_the_messages(
     """Each transfer of a run has the bits that its tensors take when they are really packed into bytes."""
     section = Quantisation.model_validate(ALL_ON["quantisation"])
     sent: dict[tuple[str, int], list[int]] = defaultdict(list)
-    original = Wire.transmit
+    original = CutLayerCodec.transmit
 
-    def spy(self: Wire, message: Tensor, kind: Any, client: int, number: int) -> Tensor:
+    def spy(self: CutLayerCodec, message: Tensor, kind: Any, client: int, number: int) -> Tensor:
         generator = self._generator(message.device, "spy")
         packed = 8 * len(Quantiser(section).encode(message, generator))
         padding = -message.numel() * section.bits % 8
@@ -113,7 +113,7 @@ def test_bits_in_the_record_are_those_of_the_messages(
         sent[name, number].append(packed)
         return original(self, message, kind, client, number)
 
-    monkeypatch.setattr(Wire, "transmit", spy)
+    monkeypatch.setattr(CutLayerCodec, "transmit", spy)
     compression = {**ALL_ON, "quantisation": {**ALL_ON["quantisation"], "tensors": tensors}}
     prepared = ready(server={"service": service}, compression=compression)
     for scheme, plan in prepared.schemes:
@@ -160,7 +160,7 @@ def test_models_on_the_air_are_the_entries_that_masks_leave(
             "quantisation": {"tensors": ["models"]} if quantised else None,
         },
     }
-    loaded = check_scenario(Draft(text, Path(), "small.yaml", {}, {}, []))
+    loaded = check_scenario(RawScenario(text, Path(), "small.yaml", {}, {}, []))
     prepared = prepare(loaded, allow_imports=True)
     (scheme, plan), learner = prepared.schemes[0], scheme_learner(prepared, prepared.schemes[0][0])
     world, _ = make_world(prepared, scheme, plan)
@@ -361,7 +361,7 @@ def pruning_scheme(maskable: int, every: int = 3, deadline_s: float | None = Non
         share = 0.5 if pruned else 1.0
         return PartSizes(share * 1e6, share * 1e6, share * 3200, share * 3200, share * 3200, 0, maskable)
 
-    job = Job(units, 4, 2, deadline_s, compression=Compressor(section, sizes))
+    job = TrainingTask(units, 4, 2, deadline_s, compression=CompressedSizes(section, sizes))
     return make_scheme("psl", job, 1)
 
 
@@ -370,7 +370,7 @@ def test_a_planned_cut_with_nothing_to_prune_is_refused(cut: int, where: str) ->
     """Pruning that was asked for and does nothing is a fault, with the reason."""
     scheme = pruning_scheme(maskable=0)
     scheme.cut = cut
-    with pytest.raises(AllocationError, match=f"nothing to prune: {where} no filters") as caught:
+    with pytest.raises(PlanningError, match=f"nothing to prune: {where} no filters") as caught:
         check_prunable(scheme)
     assert ("compression", "pruning") == caught.value.key
 

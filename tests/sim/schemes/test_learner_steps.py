@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cutlayer.scenarios.schema.scenario import Server, Stop
-from cutlayer.sim.schemes.base import Job
+from cutlayer.sim.schemes.base import TrainingTask
 from cutlayer.sim.schemes.round_loop import RoundResult, rounds
 from cutlayer.sim.world.world import World
 from tests.support.worlds import Setting, fleet, links, make_scheme, unit_table
@@ -45,7 +45,7 @@ def run(
     s = setting(service)
     recorder = Recorder()
     world = World(s.server, s.fleet, s.links, [None] * 3)
-    scheme = make_scheme(name, Job(s.units, B, 3, deadline_s), 1, **parameters)
+    scheme = make_scheme(name, TrainingTask(s.units, B, 3, deadline_s), 1, **parameters)
     results = list(rounds(scheme, world, recorder, Stop(rounds=count), count))
     return recorder, results, world
 
@@ -133,7 +133,7 @@ def test_centralised_takes_all_data_whatever_the_deadline() -> None:
 
 def test_learners_are_made_with_the_schemes_options() -> None:
     """What changes the tensors' work reaches the learner."""
-    job = Job(setting("barrier").units, B, 3)
+    job = TrainingTask(setting("barrier").units, B, 3)
     assert {"exact": True} == make_scheme("epsl", job, 1, aggregation="exact").learner_options
     assert {"exact": False} == make_scheme("epsl", job, 1).learner_options
     assert {"local_steps": 3} == make_scheme("fl", job, 1, local_steps=3).learner_options

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import cutlayer
 from cutlayer.scenarios.schema.scenario import Server
-from cutlayer.sim.links.medium_access import Turns
+from cutlayer.sim.links.medium_access import Tdma
 from cutlayer.sim.schemes.planning.plan_links import PlannedLinks
 from tests.support.closed_forms import Forms
 from tests.support.worlds import Setting, Trial, experiment, fleet, links, run_timeline, trials, unit_table
@@ -257,7 +257,7 @@ def late(sharing: str, deadline_s: float) -> tuple[pd.DataFrame, list[tuple[int,
     units = unit_table([(1.0, 2.0, 2.0, 2.0, 2.0), (1.0, 1.0, 1.0, 1.0, 1.0)])
     rates = links([1.0] * 2, [1.0] * 2, [1.0] * 2)
     case = Setting(units, 1, fleet([1.0, 0.5], [1.0] * 2), Server(clock_hz=1.0, cycles_per_flop=1.0), rates)
-    rules = tuple(Turns(rates, uplink=up, slot_s=8.0) for up in (True, False))
+    rules = tuple(Tdma(rates, uplink=up, slot_s=8.0) for up in (True, False))
     world, results = run_timeline(
         case, "psl", 1, count=2, deadline_s=deadline_s, sharing=rules if sharing == "tdma" else None
     )

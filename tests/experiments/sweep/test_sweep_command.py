@@ -1,0 +1,397 @@
+"""A sweep as users run it: every point once, whatever fails, whoever interrupts, however many jobs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import cutlayer
+from cutlayer.analysis.results.atomic_files import RunFolderError
+from cutlayer.analysis.results.sweep_folder import SweepResult, load_sweep
+from cutlayer.cli.main import app
+from cutlayer.experiments.sweep import point_tasks as sweep_tasks
+from cutlayer.experiments.sweep import sweep as sweeping
+from tests.support.processes import INTERRUPTIBLE, python
+from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
+
+INTERRUPTED = "interrupted: the finished points are kept; the same command goes on"
+SLOW = SWEEP.replace("{rounds: 2}", "{rounds: 300}")
+
+
+def answer(status: int, *arguments: object) -> Any:
+    """Return the result of a command that must end with this status."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert status == result.exit_code, (result.output, result.exception)
+    return result
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> SweepResult:
+    """Return a sweep that ran undisturbed."""
+    place = tmp_path_factory.mktemp("sweep")
+    result: SweepResult = in_threads(written(place), place / "out").run()
+    return result
+
+
+def mtimes(folder: Path) -> dict[str, int]:
+    """Return when each point's summary was written."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("[!.]*/summary.json")}
+
+
+def test_results_do_not_depend_on_the_number_of_jobs(finished: SweepResult, tmp_path: Path) -> None:
+    """Two processes side by side write what one thread does: every file, byte by byte."""
+    answer(0, "sweep", written(tmp_path), "--out", tmp_path / "out", "--jobs", 2)
+    assert folder_bytes(finished.folder) == folder_bytes(tmp_path / "out")
+
+
+def test_a_point_is_the_run_of_its_scenario(finished: SweepResult) -> None:
+    """Each point's folder holds what `run` gives with the same keys set, and its tables are these rows."""
+    scenario = finished.folder.parent / "small.yaml"
+    for point in finished.points.to_dict("records"):
+        count = f"devices.count={point['devices.count']}"
+        run = cutlayer.run(scenario, overrides=[count, "sweep=null"], seed=point["seed"])
+        saved = cutlayer.load(finished.folder / point["point"])
+        assert run.summary == saved.summary
+        rows = finished.rounds[finished.rounds["point"] == point["point"]].reset_index(drop=True)
+        pd.testing.assert_frame_equal(
+            rows[list(saved.rounds)], saved.rounds, check_dtype=False, check_exact=True
+        )
+        figures = finished.schemes[finished.schemes["point"] == point["point"]].set_index("label")
+        for label, summary in run.summary["schemes"].items():
+            assert summary["mean_latency_s"] == figures.loc[label, "mean_latency_s"]
+
+
+def test_the_points_are_listed(finished: SweepResult) -> None:
+    """points.csv has a row a point: its name, state, swept keys, seed and overrides as JSON."""
+    assert ["point", "status", "devices.count", "seed", "overrides", "error"] == list(finished.points)
+    assert [(1, 0), (1, 1), (1, 2), (3, 0), (3, 1), (3, 2)] == list(
+        finished.points[["devices.count", "seed"]].itertuples(index=False, name=None)
+    )
+    assert {"finished"} == set(finished.points["status"])
+    assert [{"devices.count": 1}] * 3 == [json.loads(text) for text in finished.points["overrides"][:3]]
+    runs = {path.name for path in finished.folder.iterdir() if path.is_dir()}
+    assert set(finished.points["point"]) == runs
+
+
+def test_finished_points_are_skipped(finished: SweepResult, tmp_path: Path) -> None:
+    """Run again, nothing is written anew; with more seeds only the new points are run."""
+    scenario = written(tmp_path)
+    in_threads(scenario, tmp_path / "out").run()
+    before = mtimes(tmp_path / "out")
+    in_threads(scenario, tmp_path / "out").run()
+    assert before == mtimes(tmp_path / "out")
+    larger = in_threads(scenario, tmp_path / "out", overrides=["sweep.seeds=4"])
+    assert 2 == len(larger.pending())
+    assert {"finished": 8} == larger.run().points["status"].value_counts().to_dict()
+    assert before.items() < mtimes(tmp_path / "out").items()
+
+
+def fail_at(seed: int) -> Callable[..., Any]:
+    """Return ``run_loaded`` that breaks at one seed."""
+
+    def run_loaded(experiment: Any, *more: Any, **named: Any) -> Any:
+        if experiment.loaded.scenario.seed == seed:
+            raise RuntimeError("the bearer was lost")
+        return cutlayer.experiments.runner.run_loaded(experiment, *more, **named)
+
+    return run_loaded
+
+
+def test_a_failed_point_is_recorded_and_the_others_go_on(
+    finished: SweepResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A point that breaks is listed with its error, and tried again on request only; then all is whole."""
+    scenario = written(tmp_path)
+    monkeypatch.setattr(sweep_tasks, "run_loaded", fail_at(1))
+    points = in_threads(scenario, tmp_path / "out").run().points
+    assert ["finished", "failed", "finished"] * 2 == points["status"].tolist()
+    assert ["", "RuntimeError: the bearer was lost", ""] * 2 == points["error"].tolist()
+    assert not load_sweep(tmp_path / "out").rounds["seed"].eq(1).any()
+    monkeypatch.undo()
+    assert ["finished", "failed", "finished"] * 2 == in_threads(scenario, tmp_path / "out").run().points[
+        "status"
+    ].tolist()
+    in_threads(scenario, tmp_path / "out").run(retry_failed=True)
+    assert folder_bytes(finished.folder) == folder_bytes(tmp_path / "out")
+
+
+def test_the_command_tells_of_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command ends with status 1, names each failed point, and says how to try again."""
+    monkeypatch.setattr(sweep_tasks, "run_loaded", fail_at(1))
+    monkeypatch.setattr(sweeping, "SweepRun", lambda where, out, **options: in_threads(where, out))
+    result = answer(1, "sweep", written(tmp_path), "--out", tmp_path / "out")
+    assert "4 finished, 2 failed of 6 points" in result.stdout
+    assert "(devices.count=3, seed=1): RuntimeError: the bearer was lost" in result.stderr
+    assert "--retry-failed" in result.stderr
+
+
+def test_what_cannot_be_planned_is_told_before_anything_runs(tmp_path: Path) -> None:
+    """Too many clients at two values of the grid: both are told, and nothing is written."""
+    scenario = written(tmp_path, SWEEP.replace("[1, 3]", "[1, 5, 6]"))
+    with pytest.raises(cutlayer.ScenarioError) as caught:
+        in_threads(scenario, tmp_path / "out").run()
+    told = str(caught.value).splitlines()
+    assert 2 == len(told)
+    for line, count in zip(told, (5, 6), strict=True):
+        assert f"{count} clients" in line
+        assert f"(at devices.count={count}, seed=0 and 2 points more)" in line
+    assert [scenario] == list(tmp_path.iterdir())
+
+
+def test_a_worker_that_dies_costs_its_own_points_alone(tmp_path: Path) -> None:
+    """Points whose process dies are recorded; those that shared the pool with them are run all the same."""
+    written(tmp_path)
+    script = """\
+import os
+import cutlayer
+from cutlayer.experiments.sweep import point_tasks as sweep_tasks
+
+run_loaded = sweep_tasks.run_loaded
+def die_at_seed_1(experiment, *more, **named):
+    if experiment.loaded.scenario.seed == 1:
+        os._exit(9)
+    return run_loaded(experiment, *more, **named)
+sweep_tasks.run_loaded = die_at_seed_1
+
+if __name__ == "__main__":
+    overrides = ["sweep.grid={}", "devices.count=2"]
+    points = cutlayer.sweep("small.yaml", out="out", jobs=2, overrides=overrides).points
+    print(*points["status"], points["error"][1], sep="; ")
+"""
+    (tmp_path / "die.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "die.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    died = "the worker process died: it crashed, was killed, or was out of memory"
+    assert f"finished; failed; finished; {died}\n" == done.stdout
+
+
+def started(folder: Path, points: int) -> subprocess.Popen[str]:
+    """Return a sweep of slow points in a process of its own, once so many are finished."""
+    written(folder, SLOW)
+    process = subprocess.Popen(
+        [*INTERRUPTIBLE, "sweep", "small.yaml", "--out", "out", "--jobs", "1"],
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while len(mtimes(folder / "out")) < points and process.poll() is None:
+        time.sleep(0.01)
+    return process
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Return every file of the sweep that is disturbed below."""
+    place = tmp_path_factory.mktemp("undisturbed")
+    in_threads(written(place, SLOW), place / "out").run()
+    files: dict[str, bytes] = folder_bytes(place / "out")
+    return files
+
+
+@pytest.mark.parametrize("points", [0, 2])
+def test_a_killed_sweep_goes_on_where_it_was(
+    points: int, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Killed at any instant and run again, a sweep leaves the files of one that was never disturbed."""
+    process = started(tmp_path, points)
+    process.kill()
+    process.communicate()
+    before = mtimes(tmp_path / "out")
+    in_threads(tmp_path / "small.yaml", tmp_path / "out").run()
+    assert undisturbed == folder_bytes(tmp_path / "out")
+    assert before.items() <= mtimes(tmp_path / "out").items()
+
+
+def test_an_interrupt_lets_running_points_finish(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    """Interrupted once, a sweep ends with status 130, its finished points whole and listed; it can go on."""
+    process = started(tmp_path, 1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert (130, INTERRUPTED) == (process.returncode, errors.splitlines()[-1])
+    states = load_sweep(tmp_path / "out").points["status"].value_counts()
+    assert 6 == states.sum()
+    assert states["finished"] == len(mtimes(tmp_path / "out"))
+    assert states["pending"] > 0
+    in_threads(tmp_path / "small.yaml", tmp_path / "out").run()
+    assert undisturbed == folder_bytes(tmp_path / "out")
+
+
+def test_points_of_other_versions_are_not_mixed_unasked(tmp_path: Path) -> None:
+    """A point made by other code is refused with both versions named, unless mixing is allowed."""
+    scenario = written(tmp_path)
+    summary = next(iter(mtimes(in_threads(scenario, tmp_path / "out").run().folder)))
+    path = tmp_path / "out" / summary / "summary.json"
+    content = json.loads(path.read_text())
+    content["versions"]["code"] = "f" * 16
+    path.write_text(json.dumps(content))
+    with pytest.raises(RunFolderError, match=r"holds points of other versions \(code f{16} instead of"):
+        in_threads(scenario, tmp_path / "out").run()
+    assert 6 == len(in_threads(scenario, tmp_path / "out").run(mix_versions=True).points)
+
+
+def test_a_dry_run_lists_the_points_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every point is listed with its state, and the time of those that are left is estimated."""
+    monkeypatch.setattr(sweeping, "SweepRun", lambda where, out, **options: in_threads(where, out))
+    scenario = written(tmp_path)
+    arguments = ("sweep", scenario, "--out", tmp_path / "out", "--dry-run")
+    text = answer(0, *arguments).stdout
+    assert 6 == text.count("pending")
+    assert "6 points to run, 1 at a time: about" in text
+    assert [scenario] == list(tmp_path.iterdir())
+    in_threads(scenario, tmp_path / "out").run()
+    text = answer(0, *arguments).stdout
+    assert 6 == text.count("finished")
+    assert "nothing is left to run" in text
+
+
+def test_other_folders_are_left_alone(tmp_path: Path) -> None:
+    """A folder that holds something else is refused, and kept."""
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter").write_text("")
+    with pytest.raises(RunFolderError, match="holds something, and is no sweep folder"):
+        in_threads(written(tmp_path), tmp_path / "thesis")
+
+
+def test_timelines_need_no_torch(tmp_path: Path) -> None:
+    """Neither the sweep nor its workers import torch where nothing is trained."""
+    written(tmp_path)
+    script = (
+        "import sys; sys.path[:0] = %r; from pathlib import Path;"
+        "from tests.support.sweeps import in_threads; in_threads(Path('small.yaml'), Path('out')).run(); print('torch' in sys.modules)"
+    )
+    assert "False\n" == python(script % [str(Path(__file__).parents[3])], tmp_path)
+
+
+def test_a_sweep_compares_like_its_runs(finished: SweepResult) -> None:
+    """Comparing a sweep's folder is comparing its points' folders; experiments say where they differ."""
+    runs = [finished.folder / point for point in finished.points["point"]]
+    table = cutlayer.compare(finished.folder)
+    pd.testing.assert_frame_equal(cutlayer.compare(*runs), table)
+    assert ["small devices.count=1", "small devices.count=3"] == table["experiment"].unique().tolist()
+    assert {3} == set(table["runs"])
+    for form in ("table", "csv", "latex", "markdown"):
+        shown = answer(0, "compare", finished.folder, "--format", form, "--reference", "psl").stdout
+        assert ("latency_change_percent" if form == "csv" else "psl") in shown
+    assert (
+        "no scheme is labelled 'epsl'" in answer(2, "compare", finished.folder, "--reference", "epsl").stderr
+    )
+
+
+def test_figures_stand_in_the_folder(tmp_path: Path) -> None:
+    """Each figure is written with its numbers; one that can't be drawn is told, and costs no other."""
+    figures = """\
+  figure:
+    - {file: time, x: devices.count, y: mean_latency_s}
+    - {file: no, x: label, y: time_to_target_s, panels: devices.count}
+"""
+    scenario = written(tmp_path, SWEEP + figures)
+    with pytest.warns(UserWarning, match="figure no: time_to_target_s has no value at any place"):
+        cutlayer.sweep(scenario, out=tmp_path / "out", jobs=1, overrides=["sweep.seeds=1"])
+    assert (tmp_path / "out" / "time.png").read_bytes().startswith(b"\x89PNG")
+    assert [1, 1, 3, 3] == pd.read_csv(tmp_path / "out" / "time.csv")["devices.count"].tolist()
+    assert not (tmp_path / "out" / "no.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("figure", "told"),
+    [
+        ("x: devices.count, y: height", r"0\.y: no column of numbers is named height; .* mean_latency_s,"),
+        ("x: devices.count, y: scheme", r"0\.y: no column of numbers is named scheme"),
+        (
+            "x: devices.count, y: energy_j, normalise_to: fl",
+            r"0\.normalise_to: no label fl; labels: sl, psl$",
+        ),
+        (
+            "x: label, y: energy_j, best_over: {key: devices.count, by: b}",
+            r"0\.best_over\.by: no .* named b;",
+        ),
+        (
+            "kind: curves, x: round, y: plans, panels: devices.count",
+            r"0\.y: no .* named plans; .* train_loss,",
+        ),
+    ],
+)
+def test_figures_of_what_will_not_be_are_told_before(figure: str, told: str, tmp_path: Path) -> None:
+    """A column or label that no table of the sweep will have is a fault of the scenario: nothing is run."""
+    scenario = written(tmp_path, f"{SWEEP}  figure: [{{file: a, {figure}}}]\n")
+    with pytest.raises(cutlayer.ScenarioError, match=rf"small\.yaml:\d+: sweep\.figure\.{told}"):
+        in_threads(scenario, tmp_path / "out").run()
+    assert [scenario] == list(tmp_path.iterdir())
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    """Faults of figures' keys, columns and labels come in one message, each at its line."""
+    figures = """\
+  figure:
+    - {file: a, x: devices.count, y: height, lines: label}
+    - {file: b, x: label, y: energy_j, normalise_to: fl}
+"""
+    scenario = written(tmp_path, SWEEP + figures)
+    with pytest.raises(cutlayer.ScenarioError) as caught:
+        in_threads(scenario, tmp_path / "out").run()
+    assert [
+        ("sweep.figure.0.lines", 11),
+        ("sweep.figure.0.y", 11),
+        ("sweep.figure.1", 12),
+        ("sweep.figure.1.normalise_to", 12),
+    ] == [(fault.key, int(str(fault.place).rpartition(":")[2])) for fault in caught.value.faults]
+    little = ["devices.memory_mib=0.001"]  # of which no plan can be made, and no round of a first point
+    with pytest.raises(cutlayer.ScenarioError) as caught:
+        in_threads(scenario, tmp_path / "out", overrides=little).run()
+    keys = {fault.key for fault in caught.value.faults}
+    assert {"sweep.figure.0.lines", "sweep.figure.1"} < keys
+    assert any(key.startswith("devices") for key in keys), keys
+
+
+def test_labels_that_are_swept_can_be_named(tmp_path: Path) -> None:
+    """A label that some points alone have is known to figures."""
+    text = SWEEP.replace("[sl, psl]", "[{name: epsl, phi: 0.5}]").replace("devices.count", "schemes.0.phi")
+    figure = "  figure: [{file: a, x: schemes.0.phi, y: energy_j, normalise_to: epsl φ=1}]\n"
+    scenario = written(tmp_path, text.replace("[1, 3]", "[0.5, 1.0]") + figure)
+    points = in_threads(scenario, tmp_path / "out", overrides=["devices.count=2"]).run().points
+    assert {"finished"} == set(points["status"])
+
+
+def test_a_changed_file_makes_new_points(tmp_path: Path) -> None:
+    """A point's name follows from the contents of the files that it names, not from their dates."""
+    text = SWEEP.replace(
+        "{name: lenet, input_shape: [1, 8, 8], classes: 10}", "{name: table, file: units.csv}"
+    )
+    units = tmp_path / "units.csv"
+    units.write_text(answer(0, "profile", "lenet", "--input", "1x8x8", "--format", "csv").stdout)
+    scenario = written(tmp_path, text)
+    in_threads(scenario, tmp_path / "out").run()
+    units.write_text(units.read_text())
+    assert [] == in_threads(scenario, tmp_path / "out").pending()
+    units.write_text(units.read_text() + "more,8,8,8,8,8\n")
+    assert 6 == len(in_threads(scenario, tmp_path / "out").pending())
+
+
+def test_a_figure_that_would_mix_points_is_refused(tmp_path: Path) -> None:
+    """Points that differ in a key which the figure does not show are never averaged."""
+    scenario = written(tmp_path, SWEEP + "  figure: [{file: a, x: label, y: energy_j}]\n")
+    with pytest.raises(cutlayer.ScenarioError, match=r"differ in devices\.count fall on one place"):
+        in_threads(scenario, tmp_path / "out").run()
+
+
+def test_a_second_interrupt_stops_at_once(tmp_path: Path) -> None:
+    """Interrupted twice, a sweep drops what was running, and keeps and lists what was finished."""
+    process = started(tmp_path, 1)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert (130, INTERRUPTED) == (process.returncode, errors.splitlines()[-1])
+    states = load_sweep(tmp_path / "out").points["status"].value_counts()
+    assert states["finished"] == len(mtimes(tmp_path / "out"))

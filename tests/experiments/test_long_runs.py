@@ -1,0 +1,156 @@
+"""Runs whose intervals are too many for the memory: nothing of a result depends on when rows leave it."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyarrow import parquet
+
+import cutlayer
+from cutlayer.analysis.figures import run as run_figures
+from cutlayer.analysis.figures.gantt_rows import fitting, round_spans
+from cutlayer.analysis.figures.run import plotted_intervals
+from cutlayer.analysis.results import interval_store as intervals
+from cutlayer.analysis.results.round_tables import StageTotals
+from cutlayer.experiments import round_log as recording
+from cutlayer.experiments import scheme_run as experiment
+
+SCENARIO = """\
+name: long
+stop: {rounds: 16}
+schemes: [psl, sl, mpsl]
+model: {name: lenet, input_shape: [1, 8, 8], classes: 10}
+devices: {count: 3}
+network: {nodes: [{name: near}, {name: far, clock_hz: 1.0e8}], wire: {rate_bps: 1.0e9}}
+stragglers: {slowdown: {factor: 5, mean_normal_s: 0.01, mean_slow_s: 0.01}}
+round_policy: {deadline_s: 0.9}
+"""
+GROUP = 41  # rows of a row group, so that rounds and labels straddle them
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return a scenario whose late updates outlast their rounds."""
+    (tmp_path / "long.yaml").write_text(SCENARIO, encoding="utf-8")
+    return tmp_path / "long.yaml"
+
+
+def run(
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    out: str | None = None,
+    spill: int = 2**17,
+    kept: int = 2**18,
+    group: int = GROUP,
+) -> cutlayer.Run:
+    """Run it with so many rows in the event loop's record, in memory, and in a row group."""
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, "SPILL_ROWS", spill)
+        patch.setattr(intervals, "KEPT_ROWS", kept)
+        patch.setattr(recording, "GROUP_ROWS", group)
+        patch.setattr(run_figures, "draw_figures", lambda run, folder: None)
+        return cutlayer.run(path, out=None if out is None else path.parent / out)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return what each file of a folder holds."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_the_size_of_chunks_changes_no_byte(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows leave the event loop by 1, 7 or 10^6, the memory early, late or not: the folder is the same."""
+    run(path, monkeypatch, out="reference", spill=10**6)
+    expected = contents(path.parent / "reference")
+    for spill, kept in ((1, 0), (7, 120), (10**6, 0)):
+        out = f"{spill}-{kept}"
+        run(path, monkeypatch, out=out, spill=spill, kept=kept)
+        assert expected == contents(path.parent / out), out
+    left = {path.name for path in path.parent.iterdir()}
+    assert {"long.yaml", "reference", "1-0", "7-120", "1000000-0"} == left
+
+
+def test_rounds_do_not_depend_on_row_groups(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums over a round are the same to the last bit, whether its rows are in one row group or in many."""
+    one, many = run(path, monkeypatch, group=10**6), run(path, monkeypatch, group=31)
+    pd.testing.assert_frame_equal(one.rounds, many.rounds, check_exact=True)
+    pd.testing.assert_frame_equal(one.intervals, many.intervals, check_exact=True)
+    pd.testing.assert_frame_equal(one.stages, many.stages, rtol=1e-12)
+    for label, figures in one.summary["schemes"].items():
+        assert figures["timeline_fingerprint"] == many.summary["schemes"][label]["timeline_fingerprint"]
+
+
+def test_row_groups_are_of_one_size_and_label(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every row group is full but the last of its label, and all of them together are the table."""
+    run(path, monkeypatch, out="out", kept=0)
+    loaded = cutlayer.load(path.parent / "out")
+    groups = list(loaded.recorded.groups())
+    assert parquet.ParquetFile(path.parent / "out" / "intervals.parquet").num_row_groups == len(groups)
+    for group, following in itertools.pairwise(groups):
+        assert 1 == group["label"].nunique()
+        assert GROUP == len(group) or following["label"].iloc[0] != group["label"].iloc[0]
+    together = pd.concat([group.astype(dict.fromkeys(intervals._TEXT, "str")) for group in groups])
+    pd.testing.assert_frame_equal(loaded.intervals, together.reset_index(drop=True), check_exact=True)
+    totals = StageTotals()
+    for group in groups:
+        totals.add(group)
+    pd.testing.assert_frame_equal(loaded.stages, totals.table(), check_exact=True)
+
+
+def test_without_a_folder_a_file_comes_and_goes(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long run that is not written has its intervals in a temporary file, which ends with the run."""
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    in_memory = run(path, monkeypatch)
+    assert [] == list(place.iterdir())
+    in_file = run(path, monkeypatch, kept=0)
+    assert 1 == len(list(place.glob("*/intervals.parquet")))
+    pd.testing.assert_frame_equal(in_memory.intervals, in_file.intervals, check_exact=True)
+    del in_file
+    gc.collect()
+    assert [] == list(place.iterdir())
+
+
+def test_a_chart_is_drawn_from_a_part(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read for a chart has every interval of its rounds and the next one's start, not the rest."""
+    found = run(path, monkeypatch, kept=0)
+    whole = found.intervals
+    for first, last in ((1, 1), (5, 9), (15, 60)):
+        part = plotted_intervals(found, (first, last))
+        rows = whole["round"].between(first, last)
+        pd.testing.assert_frame_equal(
+            whole[rows].reset_index(drop=True),
+            part[part["round"].between(first, last)].reset_index(drop=True),
+        )
+        assert set(whole["label"]) == set(part["label"])
+        assert len(part) < len(whole)
+        for label, table in part.groupby("label"):
+            expected = round_spans(whole[whole["label"] == label]).loc[first:last]
+            pd.testing.assert_frame_equal(expected, round_spans(table).loc[first:last])
+    with pytest.raises(ValueError, match="rounds 17 to 50: the table's rounds are 1 to 16"):
+        plotted_intervals(found, (17, 50))
+
+
+@pytest.mark.parametrize("enough", [1, 60, 120])
+def test_the_first_rounds_are_read_until_they_are_enough(
+    enough: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rounds that fit a chart are the same, chosen from the beginning or from the whole table."""
+    monkeypatch.setattr("cutlayer.analysis.figures.gantt_rows.MAX_BARS", enough)
+    found = run(path, monkeypatch, kept=0)
+    part, whole = found.recorded.beginning(enough), found.intervals
+    assert len(part) < len(whole)
+    for label, table in whole.groupby("label"):
+        begun = part[part["label"] == label]
+        for horizon_s in (0.0, 1.0, np.inf):
+            expected = fitting(round_spans(table), table, horizon_s)
+            pd.testing.assert_frame_equal(expected, fitting(round_spans(begun), begun, horizon_s))

@@ -1,0 +1,106 @@
+"""Laws of the lower bound: no plan is shorter, whenever it ends, and small instances leave hardly a gap."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cutlayer.sim.allocation.joint.brute_force import optimal
+from cutlayer.sim.allocation.joint.milp_bound import lower_bound_s
+from cutlayer.sim.allocation.planner import plan
+from cutlayer.sim.allocation.power.methods import optimal as optimal_power
+from cutlayer.sim.allocation.problem import RoundWork
+from cutlayer.sim.allocation.subchannels.greedy import marginal_greedy
+from cutlayer.sim.radio.rates import Band
+from cutlayer.sim.radio.resources import RadioResources
+
+RNG = np.random.default_rng(0)
+SEEDS = st.integers(0, 2**32 - 1)
+ROUNDING = 1 + 1e-9  # what brute force is exact to
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=SEEDS,
+    clients=st.integers(1, 3),
+    averaging=st.sampled_from([0.0, 0.3, 1.0]),
+    fading=st.booleans(),
+    cap=st.sampled_from([np.inf, 4.0]),
+    time_s=st.sampled_from([0.0, 0.02, 0.2]),
+)
+def test_the_optimum_is_never_below_the_bound(
+    instance: Callable[..., Any],
+    seed: int,
+    clients: int,
+    averaging: float,
+    fading: bool,
+    cap: float,
+    time_s: float,
+) -> None:
+    """Against brute force, for every kind of instance, and wherever the time is over."""
+    problem, works = instance(seed, clients, 5, averaging_share=averaging, fading=fading, cap_bps_per_hz=cap)
+    bound_s = lower_bound_s(problem, works, time_limit_s=time_s)
+    assert bound_s <= optimal(problem, works, RNG).predicted_s * ROUNDING
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.5])
+@pytest.mark.parametrize("fading", [False, True])
+@pytest.mark.parametrize("seed", range(2))
+def test_the_bound_is_tight_on_small_instances(
+    instance: Callable[..., Any], seed: int, fading: bool, averaging: float
+) -> None:
+    """With the time to finish, what is left is the margin for the solver's own tolerances: 0.05 % at most."""
+    problem, works = instance(seed, 3, 6, averaging_share=averaging, fading=fading)
+    best_s = optimal(problem, works, RNG).predicted_s
+    bound_s = lower_bound_s(problem, works, time_limit_s=60.0)
+    assert bound_s <= best_s * ROUNDING
+    assert best_s <= 1.0005 * bound_s
+
+
+def test_it_is_the_least_over_cuts(instance: Callable[..., Any]) -> None:
+    """A cut that is far worse than another does not lower the bound; one that is free does."""
+    problem, works = instance(3, 3, 6)
+    alone_s = lower_bound_s(problem, {3: works[3]}, time_limit_s=60.0)
+    dear = replace(works[3], server_s=works[3].server_s + 100.0)
+    assert pytest.approx(alone_s, rel=1e-6) == lower_bound_s(
+        problem, {1: dear, 3: works[3]}, time_limit_s=60.0
+    )
+    free = RoundWork(np.zeros(3), 0.0, 0.0, 0.0, 0.0, np.zeros(3))
+    assert 0.0 == lower_bound_s(problem, {1: free, 3: works[3]})
+
+
+def test_the_bound_by_hand() -> None:
+    """Two alike clients share four alike subchannels of 1 Hz, SNR 1 at 0.5 W each: 1 bit/s on each.
+
+    So 2 bit/s for each client, with its 1 W spread over two: 10 bits take 5 s. Both directions are equal.
+    """
+    band = Band(1.0, np.arange(4.0), 0.5, 1.0, 0.5)
+    problem = RadioResources(band, np.ones((2, 4)), np.ones(2), 2.0)
+    work = RoundWork(np.ones(2), 10.0, 3.0, 0.0, 10.0, np.ones(2))
+    assert pytest.approx(6 + 3 + 6, rel=1e-5) == lower_bound_s(problem, {1: work}, time_limit_s=60.0)
+
+
+def test_a_larger_instance_is_closed_in_on(instance: Callable[..., Any]) -> None:
+    """On 5 clients and 20 subchannels of mean gains, greedy plan and bound leave less than 2 %."""
+    problem, works = instance(0, 5, 20)
+    found = plan(problem, works, marginal_greedy, optimal_power, cut=None, rng=RNG)
+    bound_s = lower_bound_s(problem, works, time_limit_s=10.0)
+    assert bound_s <= found.predicted_s * ROUNDING
+    assert found.predicted_s <= 1.02 * bound_s
+
+
+def test_more_clients_than_subchannels_have_no_plan(instance: Callable[..., Any]) -> None:
+    """Then the shortest round is none: inf."""
+    problem, works = instance(0, 4, 3)
+    assert np.inf == lower_bound_s(problem, works)
+
+
+def test_nothing_is_printed(instance: Callable[..., Any], capfd: pytest.CaptureFixture[str]) -> None:
+    """The solver's own line on standard output, which no option turns off, does not come through."""
+    problem, works = instance(2, 3, 7)
+    lower_bound_s(problem, works)
+    assert ("", "") == capfd.readouterr()

@@ -1,0 +1,458 @@
+"""Stints that are foreseen: the rows, the instants and the lanes that a process for each client leaves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cutlayer.scenarios.random_streams import stream
+from cutlayer.scenarios.schema.scenario import Server, Stop
+from cutlayer.sim.faults.slowdown import SlowdownTrace
+from cutlayer.sim.links.link_rates import LinkRates
+from cutlayer.sim.nodes.node import Device
+from cutlayer.sim.schemes.base import TrainingTask
+from cutlayer.sim.schemes.round_loop import RoundResult, rounds
+from cutlayer.sim.timeline.phases import (
+    CLIENT_BACKWARD,
+    CLIENT_FORWARD,
+    DOWNLINK,
+    MODEL_UPLOAD,
+    UPLINK,
+    Phase,
+)
+from cutlayer.sim.world.client_pool import ParallelStep
+from cutlayer.sim.world.snapshots import NotAtRoundEndError, take_snapshot
+from cutlayer.sim.world.world import World
+from tests.support.worlds import Setting, Steps, fleet, links, make_scheme, positive, settings_of
+
+SCHEMES = {
+    "psl": {},
+    "epsl": {"phi": 1.0},
+    "epsl_pt": {"phases": [{"rounds": 1, "phi": 1.0}, {"phi": 0.5}]},
+    "sfl": {"aggregate_every": 2},
+    "sfl_v2": {},
+    "fl": {"local_steps": 3},
+}
+BOTH = (False, True)
+
+
+def step_by_step(world: World) -> World:
+    """Let clients go through their stints event by event, each in a process."""
+    world.crew._stints = None
+    return world
+
+
+def run(
+    case: Setting,
+    source: Any,
+    name: str,
+    cut: int,
+    *,
+    foreseen: bool,
+    deadline_s: float | None = None,
+    slow_s: float | None = None,
+    **parameters: Any,
+) -> tuple[World, list[RoundResult]]:
+    """Run three rounds of a scheme."""
+    speeds = [
+        None if slow_s is None or i % 3 == 0 else SlowdownTrace(5.0, slow_s, slow_s, stream(0, "slowdown", i))
+        for i in range(case.clients)
+    ]
+    world = World(case.server, case.fleet, source, speeds)
+    if not foreseen:
+        step_by_step(world)
+    job = TrainingTask(case.units, case.batch_size, case.clients, deadline_s)
+    scheme = make_scheme(name, job, cut, **parameters)
+    return world, list(rounds(scheme, world, None, Stop(rounds=3), 1))
+
+
+def changing(case: Setting, length_s: float, factors: Sequence[float]) -> Steps:
+    """Return links whose rates are these multiples of a setting's, one after the other."""
+    states = [
+        LinkRates(f * s.uplink_bps, f * s.downlink_bps, f * s.whole_band_bps, s.uplink_w, s.downlink_w, 1.0)
+        for f, s in ((factor, case.links) for factor in factors)
+    ]
+    return Steps([length_s * number for number in range(len(states))], states)
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+@given(data=st.data())
+def test_what_is_foreseen_is_what_happens(name: str, data: st.DataObject) -> None:
+    """The same rounds, participants and rows to the last bit, on changing links, slowed, and cut off."""
+    case = data.draw(settings_of())
+    cut = data.draw(st.integers(1, len(case.units) - 1))
+    round_s = run(case, case.links, name, cut, foreseen=False, **SCHEMES[name])[1][0].end_s or 1.0
+    source: Any = case.links
+    if data.draw(st.booleans()):
+        factors = data.draw(st.lists(st.one_of(st.just(1.0), positive(0.1, 10)), min_size=2, max_size=9))
+        source = changing(case, round_s * data.draw(st.floats(0.05, 0.7)), factors)
+    options = dict(SCHEMES[name])
+    if data.draw(st.booleans()):
+        options["slow_s"] = round_s * data.draw(st.floats(0.05, 2))
+    if data.draw(st.booleans()):
+        # any, or the very instant at which something begins or ends in a first round without it
+        table = run(case, source, name, cut, foreseen=False, **options)[0].record.frame()
+        instants_s = table.loc[table["round"] == 1, ["start_s", "end_s"]].to_numpy().ravel()
+        met = st.sampled_from(sorted(set(instants_s[instants_s > 0].tolist())))
+        options["deadline_s"] = data.draw(st.one_of(met, st.floats(0.01, 1.5).map(lambda x: x * round_s)))
+    (seen, said), (stepped, told) = (run(case, source, name, cut, foreseen=f, **options) for f in BOTH[::-1])
+    pd.testing.assert_frame_equal(stepped.record.frame(), seen.record.frame(), check_exact=True)
+    assert stepped.record.fingerprint() == seen.record.fingerprint()
+    assert [(r.end_s, r.outcome) for r in told] == [(r.end_s, r.outcome) for r in said]
+    for client, device in seen.devices.items():  # later work queues alike
+        for lane, other in zip(device.lanes.values(), stepped.devices[client].lanes.values(), strict=True):
+            assert max(other.free_at_s, told[-1].end_s) == max(lane.free_at_s, told[-1].end_s)
+
+
+def world(clients: int = 2, **given: Any) -> World:
+    """Return devices of 1, 2, … FLOP/s and bit/s, a downlink ten times as fast, 3 W to send."""
+    speeds = [1.0 + i for i in range(clients)]
+    rates = links(speeds, [10 * s for s in speeds], speeds)
+    made = LinkRates(
+        rates.uplink_bps, rates.downlink_bps, rates.whole_band_bps, 3 * rates.uplink_w, rates.downlink_w, 1.0
+    )
+    return World(Server(), fleet(speeds, [1.0] * clients), made, [None] * clients, **given)
+
+
+def rows(w: World) -> list[tuple[Any, ...]]:
+    """Return the record: node, phase, start, end, wait, bits and FLOPs."""
+    table = w.record.frame()
+    columns = ["node", "phase", "start_s", "end_s", "wait_s", "bits", "flops"]
+    return list(table[columns].itertuples(index=False, name=None))
+
+
+STINT = ((CLIENT_FORWARD, 4.0), (UPLINK, 8.0))
+
+
+def test_a_stint_by_hand() -> None:
+    """4 FLOPs and then 8 bits: 12 s at 1 a second, 6 s at 2; the call ends with the slower one."""
+    w = world()
+    call = w.start(STINT, (0, 1))
+    assert (0, 1) == w.env.run(until=call.finished)
+    assert 12.0 == w.env.now
+    assert rows(w) == [
+        ("device-0", "client_forward", 0.0, 4.0, 0.0, 0.0, 4.0),
+        ("device-1", "client_forward", 0.0, 2.0, 0.0, 0.0, 4.0),
+        ("device-1", "uplink", 2.0, 6.0, 0.0, 8.0, 0.0),
+        ("device-0", "uplink", 4.0, 12.0, 0.0, 8.0, 0.0),
+    ]
+    energy_j = w.record.frame()["energy_j"].tolist()
+    assert [12.0, 24.0] == energy_j[2:], "3 W for 4 and for 8 s"
+
+
+def test_a_deadline_cuts_a_stint_off() -> None:
+    """At 6 s client 0 has sent for 2 of 8 s: a quarter of its bits, for a quarter of the energy."""
+    w = world()
+    call = w.start(STINT, (0, 1), deadline_s=6.0)
+    assert (1,) == w.env.run(until=call.on_time)
+    assert ("device-0", "uplink", 4.0, 6.0, 0.0, 2.0, 0.0) == rows(w)[-1]
+    assert 6.0 == w.record.frame()["energy_j"].iloc[-1]
+    w.devices[0].uplink(UPLINK, 1.0)
+    assert (6.0, 7.0) == rows(w)[-1][2:4], "its lane is free at once"
+
+
+def test_who_is_in_time_is_told_by_number() -> None:
+    """Of clients 1 and 2, done at 6 and at 4 s, client 2 is in time at 5 s; the order is that of numbers."""
+    w = world(3)
+    assert (2,) == w.env.run(until=w.start(STINT, (1, 2), 5.0).on_time)
+    w = world(3)
+    assert (0, 1) == w.env.run(until=w.start(STINT, (1, 0)).finished)
+
+
+@pytest.mark.parametrize(
+    ("deadline_s", "ends_s", "ended"), [(6.0, 6.0, False), (20.0, 12.0, True), (None, 12.0, True)]
+)
+def test_a_deadline_comes_behind_all_else(deadline_s: float | None, ends_s: float, ended: bool) -> None:
+    """What happens at the instant of a deadline, asked for long after it was set, finds no call ended.
+
+    Where nobody is late the last client's end comes in its turn.
+    """
+    w, found = world(), list[bool]()
+    call = w.start(STINT, (0, 1), deadline_s)
+    w.env.run(until=3.0)
+    other = w.env.timeout(ends_s - 3.0)
+    other.callbacks.append(lambda _: found.append(call.on_time.triggered))  # type: ignore[union-attr]
+    w.env.run(until=call.finished)
+    assert ends_s == w.env.now
+    w.env.run(until=other)
+    assert [ended] == found
+
+
+def test_what_takes_no_time_at_the_deadline_is_in_time() -> None:
+    """So few bits that they are sent at once, begun at the very deadline, are no reason to be late."""
+    stint = ((CLIENT_FORWARD, 4.0), (UPLINK, 1e-300))
+    for w in (world(), step_by_step(world())):
+        w.env.run(until=w.env.timeout(0.0))
+        assert (0, 1) == w.env.run(until=w.start(stint, (0, 1), 4.0).on_time)
+
+
+def test_lanes_are_taken_until_the_stint_is_over() -> None:
+    """At 1 s device 0's processor is free from 4 s on, and its uplink from 12 s on."""
+    w = world()
+    w.start(STINT, (0, 1))
+    w.env.run(until=1.0)
+    assert (4.0, 12.0) == tuple(w.devices[0].lanes[name].free_at_s for name in ("compute", "uplink"))
+
+
+def test_each_direction_has_its_own_power_and_row() -> None:
+    """Of four devices 1 and 3 are in the round, on rows 0 and 1 of its links; 3 W up and 7 W down."""
+    given = links([1.0, 2.0], [4.0, 8.0], [1.0, 1.0])
+    source = LinkRates(
+        given.uplink_bps,
+        given.downlink_bps,
+        given.whole_band_bps,
+        3 * given.uplink_w,
+        7 * given.downlink_w,
+        1.0,
+    )
+    tables = []
+    for foreseen in BOTH:
+        w = World(Server(), fleet([1.0] * 4, [1.0] * 4), source, [None] * 4, members=[1, 3])
+        w = w if foreseen else step_by_step(w)
+        w.env.run(until=w.env.timeout(0.0))
+        w.env.run(until=w.start(((UPLINK, 8.0), (DOWNLINK, 8.0)), (1, 3)).finished)
+        tables.append(w.record.frame())
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    assert [24.0, 12.0, 7.0, 14.0] == tables[0]["energy_j"].tolist()
+    with pytest.raises(ValueError, match=r"clients \[0\] are called, and are not in the round"):
+        w.start(STINT, (0, 1))
+
+
+def test_work_without_end_is_no_endless_work() -> None:
+    """Without a deadline too, what would begin after what never ends is not reckoned."""
+    rates = links([0.0, 1.0], [1.0, 1.0], [1.0, 1.0])
+    speeds = [SlowdownTrace(5.0, 1.0, 1.0, stream(0, "slowdown", i)) for i in range(2)]
+    dead = Steps([0, 2], [links([1.0] * 2, [1.0] * 2, [1.0] * 2), links([0.0] * 2, [1.0] * 2, [1.0] * 2)])
+    for source, expected in ((rates, 3), (dead, 2)):
+        w = World(Server(), fleet([9.0, 9.0], [1.0, 1.0]), source, speeds)
+        w.start(((UPLINK, 3.0), (CLIENT_FORWARD, 1.0)), (0, 1))
+        w.env.run(until=50.0)
+        assert expected == len(w.record.frame())
+
+
+def test_calls_that_are_over_are_forgotten() -> None:
+    """However many there were, and a call that is not over is remembered behind others."""
+    w = world(3)
+    w.env.run(until=w.env.timeout(0.0))
+    for _ in range(20):
+        w.env.run(until=w.start(walked, (0, 1)).finished)
+    assert len(w.crew._walked) <= 2
+    w.start(walked, (0, 1))
+    w.env.run(until=w.start(walked, (2,)).on_time)
+    with pytest.raises(RuntimeError, match="client 0 is called"):
+        w.start(walked, (0,))
+
+
+@pytest.mark.parametrize("foreseen", BOTH)
+def test_a_deadline_stops_all_that_a_late_client_does(foreseen: bool) -> None:
+    """Also what it was asked for before: an upload of 9 s that is under way ends with the deadline at 5 s."""
+    w = world() if foreseen else step_by_step(world())
+    w.env.run(until=w.env.timeout(0.0))
+    w.devices[0].uplink(MODEL_UPLOAD, 9.0)
+    w.env.run(until=w.start(((CLIENT_FORWARD, 8.0),), (0, 1), 5.0).on_time)
+    assert ("device-0", "model_upload", 0.0, 5.0, 0.0, 5.0, 0.0) in rows(w)
+
+
+@pytest.mark.parametrize("foreseen", BOTH)
+def test_what_never_ends_is_stopped_at_the_deadline(foreseen: bool) -> None:
+    """Links fall to 0 bit/s at 2 s for good: what begins later would take for ever, and is not reckoned."""
+    dead = [links([r, r], [r, r], [1.0, 1.0]) for r in (1.0, 0.0)]
+    speeds = [SlowdownTrace(5.0, 1.0, 1.0, stream(0, "slowdown", i)) for i in range(2)]
+    w = World(Server(), fleet([9.0, 9.0], [1.0, 1.0]), Steps([0, 2], dead), speeds)
+    w = w if foreseen else step_by_step(w)
+    w.env.run(until=w.env.timeout(0.0))
+    w.env.run(until=w.start(((UPLINK, 3.0), (DOWNLINK, 1.0), (CLIENT_FORWARD, 1.0)), (0, 1), 10.0).on_time)
+    assert 10.0 == w.env.now
+    assert [("device-0", "uplink", 0.0, 10.0), ("device-1", "uplink", 0.0, 10.0)] == [r[:4] for r in rows(w)]
+
+
+@pytest.mark.parametrize("deadline_s", [4.0, 3.9])
+def test_what_has_not_begun_leaves_nothing(deadline_s: float) -> None:
+    """At a deadline of 4 s or before, client 0 has sent nothing, and has no row of it."""
+    w = world()
+    call = w.start(STINT, (0, 1), deadline_s)
+    assert () == w.env.run(until=call.on_time)
+    assert deadline_s == w.env.now
+    assert [("device-0", "client_forward"), ("device-1", "client_forward"), ("device-1", "uplink")] == [
+        row[:2] for row in rows(w)
+    ]
+    assert all(row[3] <= deadline_s for row in rows(w))
+    assert 3 == len(w.record)
+
+
+def test_arriving_at_the_very_deadline_is_in_time() -> None:
+    """Client 0 is done at 12 s."""
+    w = world()
+    assert (0, 1) == w.env.run(until=w.start(STINT, (0, 1), 12.0).on_time)
+    w = world()
+    assert (1,) == w.env.run(until=w.start(STINT, (0, 1), math.nextafter(12.0, 0.0)).on_time)
+
+
+@pytest.mark.parametrize("foreseen", BOTH)
+def test_a_stint_waits_for_what_is_queued(foreseen: bool) -> None:
+    """A device that computes for 3 s yet begins then, and waits for its uplink, also with nothing to send."""
+    stint = (
+        (CLIENT_FORWARD, 1.0),
+        (MODEL_UPLOAD, 0.0),
+        (UPLINK, 1.0),
+        (DOWNLINK, 0.0),
+        (CLIENT_BACKWARD, 1.0),
+    )
+    w = world() if foreseen else step_by_step(world())
+    w.env.run(until=1.0)
+    w.devices[0].compute(CLIENT_FORWARD, 3.0)
+    w.devices[0].uplink(MODEL_UPLOAD, 9.0)
+    w.env.run(until=w.start(stint, (0, 1)).finished)
+    assert 12.0 == w.env.now
+    table = w.record.frame()
+    mine = table[(table["node"] == "device-0") & (table["flops"] + table["bits"] == 1.0)]
+    assert [4.0, 10.0, 11.0] == mine["start_s"].tolist()
+    assert [3.0, 0.0, 0.0] == mine["wait_s"].tolist()
+
+
+@pytest.mark.parametrize("foreseen", BOTH)
+def test_nothing_to_send_waits_for_a_busy_uplink_too(foreseen: bool) -> None:
+    """Also where all that there is to do is on another lane: after 9 bits at 1 a second."""
+    w = world() if foreseen else step_by_step(world())
+    w.env.run(until=1.0)
+    w.devices[0].uplink(MODEL_UPLOAD, 9.0)
+    w.env.run(until=w.start(((UPLINK, 0.0), (CLIENT_BACKWARD, 1.0)), (0, 1)).finished)
+    assert 11.0 == w.env.now
+
+
+def test_one_lane_twice_is_one_after_the_other() -> None:
+    """Four computations in a row never overlap, and the last upload begins when they are done."""
+    w = world(3)
+    w.env.run(
+        until=w.start((*((CLIENT_FORWARD, 1.0), (CLIENT_BACKWARD, 2.0)) * 2, (UPLINK, 1.0)), (0, 2)).finished
+    )
+    assert [(0, 1), (1, 3), (3, 4), (4, 6), (6, 7)] == [row[2:4] for row in rows(w) if row[0] == "device-0"]
+    assert not any(row[0] == "device-1" for row in rows(w))
+
+
+def test_an_empty_stint_is_over_at_once() -> None:
+    """Nothing to do takes no time and leaves no row, for several as for one."""
+    for members in ((0, 1), (1,)):
+        w = world()
+        assert members == w.env.run(until=w.start(((UPLINK, 0.0), (CLIENT_FORWARD, 0.0)), members).finished)
+        assert (0.0, 0) == (w.env.now, len(w.record.frame()))
+
+
+def test_a_phase_is_known_from_its_first_row_on() -> None:
+    """What nobody comes to before the deadline is in no table, and in no fingerprint."""
+    w = world()
+    w.env.run(until=w.start(STINT, (0, 1), 1.0).on_time)
+    assert (("client_forward", "compute"),) == w.record.phases
+
+
+def test_clients_on_a_stint_are_busy() -> None:
+    """Till the stint is over they are on the way, and there is no state to save; others can be called."""
+    w = world(3)
+    call = w.start(STINT, (0, 1))
+    w.env.run(until=3.0)
+    assert [0, 1] == w.crew.busy()
+    with pytest.raises(NotAtRoundEndError, match="device-0, device-1"):
+        take_snapshot(w)
+    other = w.start(STINT, (2,))
+    assert (2,) == w.env.run(until=other.finished)
+    w.env.run(until=call.finished)
+    assert [] == w.crew.busy()
+    assert 12.0 == take_snapshot(w).now_s
+
+
+def walked(device: Device) -> Any:
+    """Go through the stint event by event."""
+    for phase, amount in STINT:
+        yield device.do(phase, amount)
+
+
+@pytest.mark.parametrize("first", [STINT, walked])
+@pytest.mark.parametrize("second", [STINT, walked])
+@pytest.mark.parametrize(
+    ("members", "again"), [((0, 1), (1, 2)), ((0, 1), (1,)), ((1,), (0, 1)), ((1,), (1,))]
+)
+def test_nobody_is_called_twice(first: Any, second: Any, members: Any, again: Any) -> None:
+    """Who is on the way of a call, foreseen or not, alone or with others, can be called when it is back."""
+    w = world(3)
+    w.env.run(until=w.env.timeout(0.0))
+    call = w.start(first, members)
+    w.env.run(until=3.0)
+    with pytest.raises(RuntimeError, match="client 1 is called while it is on the way of another call"):
+        w.start(second, again)
+    w.env.run(until=call.finished)
+    w.env.run(until=w.start(second, again).finished)
+    assert 2 * len(STINT) == sum(row[0] == "device-1" for row in rows(w))
+
+
+def test_any_sequence_of_pairs_is_a_stint() -> None:
+    """Lists will do, for several clients and for one."""
+    for members in ((0, 1), (0,)):
+        w = world()
+        w.env.run(until=w.start([[phase, amount] for phase, amount in STINT], members).finished)
+        assert 12.0 == w.env.now
+
+
+def events_of(work: Callable[[World], ParallelStep], clients: int) -> int:
+    """Return how many events happen until all clients are done."""
+    w, count = world(clients), 0
+    w.env.run(until=1e-9)
+    done = work(w).finished
+    while not done.processed:
+        w.env.step()
+        count += 1
+    return count
+
+
+def test_a_stint_costs_a_barrier_not_its_clients() -> None:
+    """As many events for fifty clients as for two; going through it step by step takes one for each job."""
+    assert events_of(lambda w: w.start(STINT, w.clients), 50) == events_of(
+        lambda w: w.start(STINT, w.clients), 2
+    )
+    assert 100 <= events_of(lambda w: w.start(walked, w.clients), 50)
+
+
+def test_links_that_change_hands_are_asked_anew() -> None:
+    """After a new plan a stint takes what its links take then."""
+    w = world()
+    w.env.run(until=w.start(STINT, (0, 1)).finished)
+    w.connect(links([2.0, 2.0], [1.0, 1.0], [1.0, 1.0]))
+    w.env.run(until=w.start(STINT, (0, 1)).finished)
+    assert 12.0 + 4.0 + 4.0 == w.env.now
+
+
+@pytest.mark.parametrize("members", [(0, 1), (1,)])
+def test_a_lane_that_no_device_has_is_refused(members: tuple[int, ...]) -> None:
+    """A wire's phase is none of a device's, whoever is asked for it."""
+    w = world()
+    with pytest.raises(ValueError, match="hop takes the lane wire, which no device has"):
+        w.env.run(until=w.start((*STINT, (Phase("hop", "wire"), 1.0)), members).finished)
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6))
+@example(2.4147133333333337, 20.0)
+def test_the_event_loop_meets_the_very_instant(now_s: float, later_s: float) -> None:
+    """From any instant it comes to any later one exactly, also where no delay's rounded sum is that one."""
+    w, met = world(), list[float]()
+    w.env.run(until=w.env.timeout(now_s))
+    w.crew._at(now_s + later_s, lambda: met.append(w.env.now), 1)
+    w.env.run()
+    assert [now_s + later_s] == met
+
+
+def test_an_instant_that_no_delay_leads_to() -> None:
+    """An odd step of the clock is met that lies half-way between two sums: both are rounded away from it."""
+    step_s = math.ulp(20.0)
+    now_s, then_s = 1.0 + step_s / 2, 21.0 + step_s
+    near = [then_s - now_s + n * step_s for n in (-1, 0, 1)]
+    assert then_s not in [now_s + delay_s for delay_s in near], "the case is what it says"
+    w, met = world(), list[float]()
+    w.env.run(until=w.env.timeout(now_s))
+    w.crew._at(then_s, lambda: met.append(w.env.now), 1)
+    w.env.run()
+    assert [then_s] == met
