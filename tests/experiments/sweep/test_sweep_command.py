@@ -267,10 +267,10 @@ def test_timelines_need_no_torch(tmp_path: Path) -> None:
     """Neither the sweep nor its workers import torch where nothing is trained."""
     written(tmp_path)
     script = (
-        "import sys; sys.path[:0] = %r; from pathlib import Path;"
-        "from tests.support.sweeps import in_threads; in_threads(Path('small.yaml'), Path('out')).run(); print('torch' in sys.modules)"
-    )
-    assert "False\n" == python(script % [str(Path(__file__).parents[3])], tmp_path)
+        "import sys; from pathlib import Path; sys.path[:0] = %r; from tests.support.sweeps import in_threads\n"
+        % [str(Path(__file__).parents[3])]
+    ) + "in_threads(Path('small.yaml'), Path('out')).run(); print('torch' in sys.modules)"
+    assert "False\n" == python(script, tmp_path)
 
 
 def test_a_sweep_compares_like_its_runs(finished: SweepResult) -> None:

@@ -364,7 +364,8 @@ def test_statistics_of_batch_norms_are_sent_as_they_are() -> None:
     text = {
         "name": "small", "stop": {"rounds": 1}, "schemes": ["sfl"], "batch_size": 6,
         "model": {
-            "name": "imported", "factory": "tests.support.learners:normed", "input_shape": [1, 4, 4], "classes": 3,
+            "name": "imported", "factory": "tests.support.learners:normed",
+            "input_shape": [1, 4, 4], "classes": 3,
         },
         "devices": {"count": 2}, "allocation": {"cut": 1},
         "compression": {"quantisation": {"bits": 8, "tensors": ["models"]}},
