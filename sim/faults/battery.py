@@ -8,6 +8,7 @@ from typing import Any
 from simpy import Event, Timeout
 
 from ..nodes.node import Device
+from ..timeline.event_order import cancel, schedule_after
 from ..timeline.lanes import Lane
 from ..timeline.phases import Phase
 
@@ -69,12 +70,12 @@ class BatteryDevice(Device):
 
     def deplete_battery(self) -> None:
         """Leave the run: the battery is empty."""
-        self._alarm = None
+        cancel(self._alarm)
         self._on_empty(self)
 
     def abandon(self) -> None:
         """Stop computing, sending and receiving now; what was not spent stays in the battery."""
-        self._alarm = None
+        cancel(self._alarm)
         cut_off = [lane.row for lane in self.lanes.values() if lane.free_at_s > self.env.now]
         super().abandon()
         row, energy_j = self._booked
@@ -82,10 +83,5 @@ class BatteryDevice(Device):
             self.charge_j += energy_j - self.record.energy_j(row)
 
     def _leave_in(self, delay_s: float) -> None:
-        alarm = self._alarm = Timeout(self.env, delay_s)
-
-        def ring(_: Event) -> None:
-            if alarm is self._alarm:
-                self.deplete_battery()
-
-        alarm.callbacks = [ring]
+        cancel(self._alarm)
+        self._alarm = schedule_after(self.env, delay_s, self.deplete_battery)

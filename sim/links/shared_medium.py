@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from simpy import Environment, Event, Timeout
 
 from ..nodes.node import Device
+from ..timeline.event_order import EventOrder, cancel, schedule_after
 from ..timeline.interval_record import IntervalRecord
 from ..timeline.phases import Phase
 from .grants import Grant
 from .medium_access import Scheduler
 
 __all__ = ["SharedMedium"]
-
-AFTER_EVERYTHING = 2  # an event's priority: when all that happens at an instant has happened
 
 
 @dataclass
@@ -119,14 +118,10 @@ class SharedMedium:
 
     def _share_out_at(self, delay_s: float) -> None:
         """Share the band out anew so many seconds from now, when all else has happened at that instant."""
-        event = self._next_change = self._env.event()
-        event._ok, event._value = True, None  # an event that is sure to happen, as SimPy's Timeout marks it
-        event.callbacks = [self._change]
-        self._env.schedule(event, priority=AFTER_EVERYTHING, delay=delay_s)  # type: ignore[arg-type]
+        cancel(self._next_change)
+        self._next_change = schedule_after(self._env, delay_s, self._change, EventOrder.SHARED_MEDIUM)
 
-    def _change(self, event: Event) -> None:
-        if event is not self._next_change:
-            return  # something has happened before it
+    def _change(self) -> None:
         self._count_off()
         now_s = self._env.now
         for client in self._share.ended(now_s) if self._share is not None else ():

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from simpy import Environment, Event, Interrupt, Process
-from simpy.events import NORMAL
 
 from ..nodes.node import Device
+from ..timeline.event_order import EventOrder, schedule_after, schedule_at
 from .batched_activities import ActivitySequence, BatchedActivities
 
 __all__ = ["ClientPool", "ParallelStep", "Path"]
@@ -18,8 +18,6 @@ __all__ = ["ClientPool", "ParallelStep", "Path"]
 ClientProcess: TypeAlias = Callable[[Device], Generator[Event, Any, None]]
 Path: TypeAlias = ClientProcess | ActivitySequence
 """What one device does in a part of the round: a generator of events, or a stint on what is its own."""
-
-AFTER_EVERYTHING = 3  # an event's priority: behind whatever else happens at its instant, in a shared band too
 
 
 class ParallelStep:
@@ -227,24 +225,8 @@ class ClientPool:
             call.end(tuple(sorted(on_time)))
 
         late = len(on_time) < len(members)
-        self._at(over_s, over, AFTER_EVERYTHING if late else NORMAL)
+        schedule_at(self._env, over_s, over, EventOrder.DEADLINE if late else EventOrder.NORMAL)
         return call
-
-    def _at(self, time_s: float, happen: Callable[[], None], priority: int) -> None:
-        """Let something happen at that very instant: the event loop knows delays, and rounds their sums."""
-        now_s = self._env.now
-        delay_s = time_s - now_s
-        if now_s + delay_s == time_s:
-            self._in(delay_s, happen, priority)
-        else:  # from half-way on the difference is exact
-            self._in(0.5 * delay_s, lambda: self._at(time_s, happen, priority), NORMAL)
-
-    def _in(self, delay_s: float, happen: Callable[[], None], priority: int) -> None:
-        """Let something happen so many seconds from now."""
-        event = self._env.event()
-        event._ok, event._value = True, None  # an event that is sure to happen, as SimPy's Timeout marks it
-        event.callbacks = [lambda _: happen()]
-        self._env.schedule(event, priority=priority, delay=delay_s)  # type: ignore[arg-type]
 
     def dismiss(self, client: int) -> None:
         """End what a client is doing, now and for good."""
@@ -262,7 +244,7 @@ class ClientPool:
                 for client in call.cut_off():
                     self._interrupt(client)
 
-        self._in(deadline_s, ring, AFTER_EVERYTHING)
+        schedule_after(self._env, deadline_s, ring, EventOrder.DEADLINE)
 
     def _serve(self, number: int, only: ParallelStep | None = None) -> Generator[Event, Any, None]:
         """Go the way of each call that the seat's client is a member of, or of one alone."""

@@ -18,6 +18,7 @@ from cutlayer.sim.links.link_rates import LinkRates
 from cutlayer.sim.nodes.node import Device
 from cutlayer.sim.schemes.base import TrainingTask
 from cutlayer.sim.schemes.round_loop import RoundResult, rounds
+from cutlayer.sim.timeline.event_order import schedule_at
 from cutlayer.sim.timeline.phases import (
     CLIENT_BACKWARD,
     CLIENT_FORWARD,
@@ -440,7 +441,7 @@ def test_the_event_loop_meets_the_very_instant(now_s: float, later_s: float) -> 
     """From any instant it comes to any later one exactly, also where no delay's rounded sum is that one."""
     w, met = world(), list[float]()
     w.env.run(until=w.env.timeout(now_s))
-    w.crew._at(now_s + later_s, lambda: met.append(w.env.now), 1)
+    schedule_at(w.env, now_s + later_s, lambda: met.append(w.env.now))
     w.env.run()
     assert [now_s + later_s] == met
 
@@ -453,6 +454,6 @@ def test_an_instant_that_no_delay_leads_to() -> None:
     assert then_s not in [now_s + delay_s for delay_s in near], "the case is what it says"
     w, met = world(), list[float]()
     w.env.run(until=w.env.timeout(now_s))
-    w.crew._at(then_s, lambda: met.append(w.env.now), 1)
+    schedule_at(w.env, then_s, lambda: met.append(w.env.now))
     w.env.run()
     assert [then_s] == met
