@@ -219,8 +219,8 @@ def _planned(
     faults: list[ScenarioIssue],
 ) -> tuple[tuple[Scheme, SchemePlan], ...]:
     first = PlannedDevices(speeds, channel, site).first(scenario)
-    clients, deadline_s = len(first.site.clients), scenario.round_policy.deadline_s
-    job = TrainingTask(units, scenario.batch_size, clients, deadline_s, float(site.memory_bits.min()))
+    clients = len(first.site.clients)
+    job = TrainingTask(units, scenario.batch_size, clients, float(site.memory_bits.min()))
     planned: list[tuple[Scheme, SchemePlan]] = []
     found: dict[KeyPath, ScenarioIssue] = {}  # several schemes meet the same fault, each with its own numbers
     compressors = Compressors(scenario, units)

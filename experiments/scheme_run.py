@@ -149,7 +149,7 @@ class SchemeExecution:
     def _note(self, result: RoundResult) -> None:
         """Note a finished round, and make a checkpoint if one is due."""
         cut = "|".join(cut_list(self._scheme, self._scheme.cut, devices=1))
-        self._learnt.add(result, cut, self._world.drawn)
+        self._learnt.add(result, cut, self._world.sampled_clients)
         self._last = result
         checkpoints = self._checkpoints
         due = checkpoints is not None and result.number % checkpoints.every == 0 and not result.is_last
@@ -166,7 +166,7 @@ class SchemeExecution:
 
     def _news(self) -> CheckpointIncrement:
         nodes, planner = self._world.compute_nodes, self._planner
-        changes = {name: node.memory.news() for name, node in nodes.items()}
+        changes = {name: node.memory.new_changes() for name, node in nodes.items()}
         given = planner.news() if isinstance(planner, SampledClients) else {}
         return CheckpointIncrement(self._learnt.news(), changes, given)
 
@@ -176,7 +176,7 @@ class SchemeExecution:
             return
         self._learnt.add_news(news.rounds)
         for name, changes in news.changes.items():
-            self._world.compute_nodes[name].memory.add_news(changes)
+            self._world.compute_nodes[name].memory.add_changes(changes)
         if isinstance(self._planner, SampledClients):
             self._planner.add_news(news.given)
 

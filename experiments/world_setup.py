@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..scenarios.schema.participation import Participation
-from ..sim.faults.slowdown import slowdown_traces
+from ..sim.faults.effects import faults_of
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.planning.plan_links import PlannedLinks, sharing_rules
 from ..sim.schemes.planning.replanning import Replanner
 from ..sim.schemes.planning.sampled_clients import SampledClients, SampledClientsState, client_sampler
+from ..sim.world.round_policy import round_policy_of
 from ..sim.world.snapshots import restore
 from ..sim.world.world import World
 from .checkpoints import SchemeCheckpoint
@@ -43,12 +44,13 @@ def make_world(
         scenario.server,
         experiment.fleet,
         links,
-        slowdown_traces(scenario),
         sharing,
         network=experiment.site.network,
         server_shares=scheme.server_shares,
-        members=drawing.members if drawing else None,
-        since=stopped.world if stopped else None,
+        clients=drawing.members if drawing else None,
+        faults=faults_of(scenario, experiment.fleet),
+        round_policy=round_policy_of(scenario.round_policy),
+        snapshot=stopped.world if stopped else None,
     )
     if stopped is not None:
         restore(world, stopped.world)

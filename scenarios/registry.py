@@ -17,7 +17,7 @@ from .suggestions import closest
 __all__ = ["Kind", "Parameters", "Spec", "UnknownNameError", "find", "register", "specs"]
 
 Kind: TypeAlias = Literal[
-    "scheme", "model", "dataset", "path_loss", "fading", "plan", "subchannels", "power", "cut"
+    "scheme", "model", "dataset", "path_loss", "fading", "plan", "subchannels", "power", "cut", "fault"
 ]
 
 
@@ -98,6 +98,7 @@ _CATALOGUES = (
     "cutlayer.sim.radio.catalogue",
     "cutlayer.sim.allocation.catalogue",
     "cutlayer.sim.schemes.catalogue",
+    "cutlayer.sim.faults.catalogue",
     "cutlayer.models.networks.catalogue",
     "cutlayer.models.data.catalogue",
 )

@@ -41,8 +41,6 @@ class TrainingTask:
         Samples of each client in a round, b.
     clients : int
         Number of clients, C.
-    deadline_s : float or None
-        The round policy: clients later than this are left out.
     device_memory_bits : float
         What fits into the device with the least memory, [bit].
     compression : Compressor or None
@@ -52,7 +50,6 @@ class TrainingTask:
     units: UnitTable
     batch_size: int
     clients: int
-    deadline_s: float | None = None
     device_memory_bits: float = math.inf
     compression: CompressedSizes | None = None
 

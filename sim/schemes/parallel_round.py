@@ -88,7 +88,7 @@ class ParallelSplit(Scheme):
         if upload_model:
             backward = (*backward, (MODEL_UPLOAD, one.model_bits))
 
-        on_time: tuple[int, ...] = yield world.start(forward, world.clients, self.job.deadline_s).on_time
+        on_time: tuple[int, ...] = yield world.start(forward, world.clients).on_time
         if not on_time:
             return on_time
         if learner:
@@ -99,7 +99,7 @@ class ParallelSplit(Scheme):
         if learner:
             learner.server_step(merged, number)
         yield world.server.broadcast(BROADCAST, together.broadcast_bits, on_time)
-        yield world.start(backward, on_time).finished
+        yield world.continue_with(backward, on_time).finished
         if learner:
             learner.client_step()
         return on_time
@@ -114,7 +114,7 @@ class ParallelSplit(Scheme):
         def turn(device: Device) -> Generator[Event, Any, None]:
             yield device.compute(CLIENT_FORWARD, one.client_forward_flops)
             yield device.uplink(UPLINK, one.uplink_bits)
-            call.arrive(device.client)
+            world.mark_on_time(device.client)
             job = ((SERVER_FORWARD, one.server_forward_flops), (SERVER_BACKWARD, one.own_backward_flops))
             yield world.server.serve(job, device.client)
             if one.downlink_bits:
@@ -125,7 +125,7 @@ class ParallelSplit(Scheme):
             if upload_model:
                 yield device.uplink(MODEL_UPLOAD, one.model_bits)
 
-        call = world.start(turn, world.clients, self.job.deadline_s)
+        call = world.start(turn, world.clients)
         on_time: tuple[int, ...] = yield call.on_time
         if not on_time:
             return on_time

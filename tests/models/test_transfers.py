@@ -61,7 +61,7 @@ def crossings(scheme: str, *changes: str) -> list[str]:
         for number in range(first, first + count):
             planner.before_round(world, number)
             outcome = world.env.run(until=world.env.process(made.round(world, learner, number)))
-            met.update(range(5) if world.drawn is None else world.drawn)
+            met.update(range(5) if world.sampled_clients is None else world.sampled_clients)
             assert outcome.participants
             assert learner.train_loss.device.type == "meta"
 

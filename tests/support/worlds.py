@@ -16,13 +16,17 @@ from cutlayer.scenarios.loading.loader import RawScenario, check_scenario
 from cutlayer.scenarios.model_costs.unit_table import UnitTable
 from cutlayer.scenarios.registry import find
 from cutlayer.scenarios.schema.scenario import Server, Stop
+from cutlayer.sim.faults.battery import battery_fault
+from cutlayer.sim.faults.effects import Fault, Faults
 from cutlayer.sim.links.link_rates import LinkRates
-from cutlayer.sim.links.medium_access import Scheduler
+from cutlayer.sim.links.schedulers import Scheduler
+from cutlayer.sim.nodes.capacity import PiecewiseCapacity
 from cutlayer.sim.nodes.fleet import Fleet
 from cutlayer.sim.schemes.base import Scheme, TrainingTask
 from cutlayer.sim.schemes.planning.replanning import Replanner
 from cutlayer.sim.schemes.planning.sampled_clients import SampledClients
 from cutlayer.sim.schemes.round_loop import RoundResult, rounds
+from cutlayer.sim.world.round_policy import WAIT_FOR_ALL, Deadline, RoundPolicy
 from cutlayer.sim.world.world import World
 
 
@@ -120,6 +124,17 @@ def make_scheme(name: str, job: TrainingTask, cut: int, **parameters: Any) -> Sc
     return scheme
 
 
+def faults(of_fleet: Fleet, speeds: Sequence[PiecewiseCapacity | None] = ()) -> Faults:
+    """Return the fault of the fleet's batteries, and slow-downs with these relative speeds."""
+    slow = Fault(compute_capacity=lambda device: speeds[device]) if speeds else None
+    return Faults(tuple(fault for fault in (slow, battery_fault(None, of_fleet)) if fault is not None))
+
+
+def policy(deadline_s: float | None) -> RoundPolicy:
+    """Return the round policy of a deadline, or of none."""
+    return WAIT_FOR_ALL if deadline_s is None else Deadline(deadline_s)
+
+
 def run_timeline(
     setting: Setting,
     name: str,
@@ -127,14 +142,20 @@ def run_timeline(
     *,
     count: int = 1,
     deadline_s: float | None = None,
-    speeds: Sequence[Any] = (),
+    speeds: Sequence[PiecewiseCapacity | None] = (),
     sharing: tuple[Scheduler, Scheduler] | None = None,
     **parameters: Any,
 ) -> tuple[World, list[RoundResult]]:
     """Run rounds of a scheme without learning, and return the world and the rounds."""
-    job = TrainingTask(setting.units, setting.batch_size, setting.clients, deadline_s)
-    traces = list(speeds) or [None] * setting.clients
-    world = World(setting.server, setting.fleet, setting.links, traces, sharing)
+    job = TrainingTask(setting.units, setting.batch_size, setting.clients)
+    world = World(
+        setting.server,
+        setting.fleet,
+        setting.links,
+        sharing,
+        faults=faults(setting.fleet, speeds),
+        round_policy=policy(deadline_s),
+    )
     scheme = make_scheme(name, job, cut, **parameters)
     return world, list(rounds(scheme, world, None, Stop(rounds=count), 1))
 

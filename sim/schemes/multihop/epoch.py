@@ -63,7 +63,7 @@ class MultiHopScheme(MultiHopStructure):
                 yield from self._mini_batch(world, device, trips[device.client], gates)
             yield device.uplink(MODEL_UPLOAD, self.upload_bits(pruned=pruned))
 
-        on_time: tuple[int, ...] = yield world.start(epoch, world.clients, self.job.deadline_s).on_time
+        on_time: tuple[int, ...] = yield world.start(epoch, world.clients).on_time
         if not on_time:
             return RoundOutcome((), 0, 0)
         if learner:
@@ -76,7 +76,7 @@ class MultiHopScheme(MultiHopStructure):
         weights = self.job.units.parameter_bits
         for path in self.paths:
             for leg in path:
-                world.compute_nodes[leg.node].memory.take(float(weights[leg.first : leg.end].sum()))
+                world.compute_nodes[leg.node].memory.allocate(float(weights[leg.first : leg.end].sum()))
 
     def _mini_batch(
         self, world: World, device: Device, trip: OwnerWork, gates: Gates
@@ -93,7 +93,7 @@ class MultiHopScheme(MultiHopStructure):
                 yield from world.send(place, leg.node, ACTIVATION_HOP, leg.entering_bits, i)
                 place, node = leg.node, world.compute_nodes[leg.node]
                 held.append((node.memory, leg.activation_bits))
-                node.memory.take(leg.activation_bits)
+                node.memory.allocate(leg.activation_bits)
                 if leg.node in gates:
                     yield gates[leg.node].turn((i, False))
                 yield node.compute(NODE_FORWARD, leg.work.forward_flops, i)
@@ -111,11 +111,11 @@ class MultiHopScheme(MultiHopStructure):
                 backward = (NODE_BACKWARD, leg.work.backward_flops)
                 yield node.backward(backward, (NODE_UPDATE, leg.work.update_flops), i)
                 memory, bits = held.pop()
-                memory.take(-bits)
+                memory.release(bits)
             yield from world.send(place, ACCESS_POINT, GRADIENT_HOP, path[0].leaving_gradient_bits, i)
         finally:  # an owner that is cut off, wherever it is, leaves nothing behind, and nobody waits for it
             for memory, bits in held:
-                memory.take(-bits)
+                memory.release(bits)
             for gate in gates.values():
                 gate.drop((i, False), (i, True))
         yield device.downlink(DOWNLINK, trip.gradient_bits)

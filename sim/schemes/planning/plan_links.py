@@ -10,7 +10,7 @@ import numpy as np
 from ....scenarios.schema.scenario import Radio
 from ...links.channel import Channel
 from ...links.link_rates import LinkRates, LinkRatesOverTime
-from ...links.medium_access import Scheduler, Tdma, WorkConservingOfdma
+from ...links.schedulers import Scheduler, Tdma, WorkConservingOfdma
 from ..base import Scheme
 from .plan import SchemePlan
 

@@ -127,15 +127,15 @@ class SampledClients:
 
     def before_round(self, world: World, number: int) -> None:
         """Draw the round's clients, and connect them by a plan of their own."""
-        world.candidates = self._draw.candidates
+        world.num_eligible = self._draw.candidates
         members = self._draw.members(number, float(world.env.now), world.departed_at_s)
-        if not members and not world.deserted:
+        if not members and not world.all_clients_left:
             world.env.run(until=self._draw.next_available_s(float(world.env.now), world.departed_at_s))
             members = self._draw.members(number, float(world.env.now), world.departed_at_s)
         replan = self._allocation.replan is not None
         if replan or members != self._members:
             self._take(world, members, number, replan=replan)
-        world.drawn = members
+        world.sampled_clients = members
         shares = self._scheme.server_shares
         for row, client in enumerate(members):
             self.given[client] = self._news[client] = DevicePlan(
@@ -165,7 +165,7 @@ class SampledClients:
         self.plans += 1
         links = PlannedLinks(self.plan, channel)
         sharing = sharing_rules(scheme, self.plan, channel, links, self._radio)
-        world.admit(members, links, sharing, scheme.server_shares)
+        world.set_round_clients(members, links, sharing, scheme.server_shares)
 
     def _arrange(self, members: tuple[int, ...]) -> Deployment:
         site = self._site.of(members)

@@ -10,7 +10,7 @@ from cutlayer.scenarios.schema.scenario import Server, Stop
 from cutlayer.sim.schemes.base import TrainingTask
 from cutlayer.sim.schemes.round_loop import RoundResult, rounds
 from cutlayer.sim.world.world import World
-from tests.support.worlds import Setting, fleet, links, make_scheme, unit_table
+from tests.support.worlds import Setting, fleet, links, make_scheme, policy, unit_table
 
 B = 4
 
@@ -44,8 +44,8 @@ def run(
     """Run rounds of a scheme cut after its first unit; deadlines of 20 s, of FL 150 s, leave client 1 out."""
     s = setting(service)
     recorder = Recorder()
-    world = World(s.server, s.fleet, s.links, [None] * 3)
-    scheme = make_scheme(name, TrainingTask(s.units, B, 3, deadline_s), 1, **parameters)
+    world = World(s.server, s.fleet, s.links, round_policy=policy(deadline_s))
+    scheme = make_scheme(name, TrainingTask(s.units, B, 3), 1, **parameters)
     results = list(rounds(scheme, world, recorder, Stop(rounds=count), count))
     return recorder, results, world
 

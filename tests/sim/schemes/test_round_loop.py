@@ -40,7 +40,7 @@ def run(stop: dict[str, Any], every: int = 1, learner: Any = None) -> list[Round
         links([1.0], [1.0], [1.0]),
     )
     scheme = make_scheme("centralised", TrainingTask(setting.units, 1, 1), 0)
-    world = World(setting.server, setting.fleet, setting.links, [None])
+    world = World(setting.server, setting.fleet, setting.links)
     return list(rounds(scheme, world, learner, Stop.model_validate(stop), every))
 
 

@@ -12,13 +12,13 @@ from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.nodes.node import Device
 from cutlayer.sim.timeline.phases import CLIENT_FORWARD
 from cutlayer.sim.world.world import World
-from tests.support.worlds import fleet, links
+from tests.support.worlds import fleet, links, policy
 
 
 def world(clock_hz: Sequence[float]) -> World:
     """Return a world of devices of these clocks."""
     ones = [1.0] * len(clock_hz)
-    return World(Server(), fleet(list(clock_hz), ones), links(ones, ones, ones), [None] * len(clock_hz))
+    return World(Server(), fleet(list(clock_hz), ones), links(ones, ones, ones))
 
 
 def run(w: World, *calls: tuple[int, ...]) -> None:
@@ -63,11 +63,11 @@ def test_a_client_is_on_the_way_until_it_is_done() -> None:
 
     def scheme() -> Generator[Event, Any, None]:
         for members, deadline_s in (((1,), None), ((0,), 4.0), ((0, 1), 7.0), ((0,), None)):
-            call = w.start(path, members, deadline_s)
+            call = w.pool.start(path, members, policy(deadline_s))
             yield w.env.timeout(1.0)
-            busy = w.crew.busy()
+            busy = w.pool.busy()
             ways.append((busy, (yield call.finished)))
-            assert [] == w.crew.busy()
+            assert [] == w.pool.busy()
 
     w.env.run(until=w.env.process(scheme()))
     assert [([1], (1,)), ([0], ()), ([0, 1], (1,)), ([0], (0,))] == ways

@@ -73,7 +73,7 @@ def test_latency_from_gains_and_allocations(case: tuple[Setting, int, Radio], na
     allocation = {"subchannels": radio.owned, "power": {"dbm_per_hz": radio.dbm_per_hz}, "cut": cut}
     plan = plan_scheme(scheme, problem, speeds, Allocation.model_validate(allocation), 0)
     scheme.cut = plan.cut
-    world = World(setting.server, setting.fleet, plan.links, [None] * C)
+    world = World(setting.server, setting.fleet, plan.links)
     (result,) = rounds(scheme, world, None, Stop(rounds=1), 1)
 
     density = [10 ** (dbm / 10) / 1e3 for dbm in radio.dbm_per_hz]

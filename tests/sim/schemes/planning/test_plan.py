@@ -38,7 +38,7 @@ def case(
     scheme = make_scheme(name, TrainingTask(UNITS, 64, clients), 0)
     plan = plan_scheme(scheme, problem, speeds, Allocation.model_validate(allocation), seed)
     scheme.cut = plan.cut
-    return plan, World(server, fleet, plan.links, [None] * clients), scheme
+    return plan, World(server, fleet, plan.links), scheme
 
 
 @given(st.sampled_from(SCHEMES), st.integers(0, 1000))
