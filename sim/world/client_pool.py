@@ -190,12 +190,16 @@ class ClientPool:
             If a client has not ended an earlier step. A batch ends for all of its clients at once.
         """
         self._check_available(clients)
+        if not clients:
+            step = ParallelStep(self._env)
+            step.end(())
+            return step
         if not callable(program):
             activities = tuple((phase, amount) for phase, amount in program)
             if self._batches is not None and len(clients) > 1:
-                step = self._precompute(self._batches, activities, tuple(clients), policy.waits_s)
-                if step is not None:
-                    return step
+                batch = self._precompute(self._batches, activities, tuple(clients), policy.waits_s)
+                if batch is not None:
+                    return batch
             program = activities
         self._step = step = ParallelStep(self._env, as_process(program), clients)
         self._steps = [*(earlier for earlier in self._steps if earlier.working), step]
@@ -216,8 +220,11 @@ class ClientPool:
                 step.mark_on_time(client)
 
     def remove_client(self, client: int) -> None:
-        """End the program of a client that leaves the run."""
-        self._interrupt(client)
+        """End the activities of a client that leaves the run, also if it waits for the next step."""
+        if any(client in step.working for step in self._steps):
+            self._interrupt(client)
+        elif client in self._slot_of:
+            self._devices[self._slot_of[client]].abort()
         if self._step is not None:
             self._step.remove_client(client)
 

@@ -151,11 +151,17 @@ class World:
 
         See :meth:`ClientPool.start` for the programs that a step can have.
         """
-        return self.pool.start(program, clients, self._round_policy)
+        return self.pool.start(program, self._present(clients), self._round_policy)
 
     def continue_with(self, program: ClientProgram, clients: Sequence[int]) -> ParallelStep:
         """Start a later step of clients that are in the round already; it waits for all of them."""
-        return self.pool.start(program, clients)
+        return self.pool.start(program, self._present(clients))
+
+    def _present(self, clients: Sequence[int]) -> Sequence[int]:
+        """Return those of the clients that have not left the run."""
+        if not self.departed_at_s:
+            return clients
+        return [client for client in clients if client not in self.departed_at_s]
 
     def run_alone(self, program: ClientProgram, client: int) -> Generator[Event, Any, bool]:
         """Yield until one client has done its part of the round alone, under the round policy.
@@ -168,6 +174,8 @@ class World:
         if self._round_policy.waits_s == math.inf and not self._faults.clients_may_leave:
             yield from as_process(program)(self.devices[client])  # nothing can stop it: no process needed
             return True
+        if client in self.departed_at_s:
+            return False
         on_time = yield self.start(program, (client,)).finished
         return client in on_time and client not in self.departed_at_s
 
@@ -256,7 +264,7 @@ class World:
         Parameters
         ----------
         schedulers : (Scheduler, Scheduler), optional
-            The new schedulers of the shared band; required if and only if the world was created with some.
+            The new schedulers of the shared band; needed where the world was created with some.
         """
         if self.media is not None and schedulers is not None:
             for medium, scheduler in zip(self.media, schedulers, strict=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cutlayer.scenarios.random_streams import stream
@@ -18,7 +18,6 @@ from cutlayer.sim.links.link_rates import LinkRates
 from cutlayer.sim.nodes.node import Device
 from cutlayer.sim.schemes.base import TrainingTask
 from cutlayer.sim.schemes.round_loop import RoundResult, rounds
-from cutlayer.sim.timeline.event_order import schedule_at
 from cutlayer.sim.timeline.phases import (
     CLIENT_BACKWARD,
     CLIENT_FORWARD,
@@ -449,27 +448,3 @@ def test_a_lane_that_no_device_has_is_refused(members: tuple[int, ...]) -> None:
     w = world()
     with pytest.raises(ValueError, match="hop takes the lane wire, which no device has"):
         w.env.run(until=w.start((*STINT, (Phase("hop", "wire"), 1.0)), members).finished)
-
-
-@given(st.floats(0, 1e6), st.floats(0, 1e6))
-@example(2.4147133333333337, 20.0)
-def test_the_event_loop_meets_the_very_instant(now_s: float, later_s: float) -> None:
-    """From any instant it comes to any later one exactly, also where no delay's rounded sum is that one."""
-    w, met = world(), list[float]()
-    w.env.run(until=w.env.timeout(now_s))
-    schedule_at(w.env, now_s + later_s, lambda: met.append(w.env.now))
-    w.env.run()
-    assert [now_s + later_s] == met
-
-
-def test_an_instant_that_no_delay_leads_to() -> None:
-    """An odd step of the clock is met that lies half-way between two sums: both are rounded away from it."""
-    step_s = math.ulp(20.0)
-    now_s, then_s = 1.0 + step_s / 2, 21.0 + step_s
-    near = [then_s - now_s + n * step_s for n in (-1, 0, 1)]
-    assert then_s not in [now_s + delay_s for delay_s in near], "the case is what it says"
-    w, met = world(), list[float]()
-    w.env.run(until=w.env.timeout(now_s))
-    schedule_at(w.env, then_s, lambda: met.append(w.env.now))
-    w.env.run()
-    assert [then_s] == met
