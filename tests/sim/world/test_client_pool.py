@@ -25,8 +25,8 @@ def compute(device: Device) -> Generator[Event, Any, None]:
     yield device.compute(CLIENT_FORWARD, 12.0)
 
 
-def events_of_turns(clients: int) -> int:
-    """Return the number of events in three turns of one client each."""
+def callbacks_of_turns(clients: int) -> int:
+    """Return how often an event wakes something in three turns of one client each."""
     w, count = world([1.0] * clients), 0
     w.env.run(until=0.5)
 
@@ -36,14 +36,15 @@ def events_of_turns(clients: int) -> int:
 
     end = w.env.process(scheme())
     while not end.processed:
+        *_, event = w.env._queue[0]
+        count += len(event.callbacks or ())
         w.env.step()
-        count += 1
     return count
 
 
 def test_a_turn_of_one_client_wakes_no_other_client() -> None:
-    """Three turns take as many events among fifty clients as among two."""
-    assert events_of_turns(2) == events_of_turns(50)
+    """Three turns among fifty clients wake as many processes as among two."""
+    assert callbacks_of_turns(2) == callbacks_of_turns(50)
 
 
 def test_a_client_is_busy_until_its_program_ends() -> None:
