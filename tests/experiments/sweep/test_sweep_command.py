@@ -267,9 +267,9 @@ def test_timelines_need_no_torch(tmp_path: Path) -> None:
     """Neither the sweep nor its workers import torch where nothing is trained."""
     written(tmp_path)
     script = (
-        "import sys; from pathlib import Path; sys.path[:0] = %r; from tests.support.sweeps import in_threads\n"
+        "import sys; import pathlib; sys.path[:0] = %r; from tests.support.sweeps import in_threads\n"
         % [str(Path(__file__).parents[3])]
-    ) + "in_threads(Path('small.yaml'), Path('out')).run(); print('torch' in sys.modules)"
+    ) + "in_threads(pathlib.Path('small.yaml'), pathlib.Path('out')).run(); print('torch' in sys.modules)"
     assert "False\n" == python(script, tmp_path)
 
 
