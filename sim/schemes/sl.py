@@ -23,8 +23,10 @@ from ..timeline.phases import (
     SERVER_FORWARD,
     UPLINK,
 )
-from ..world.world import World
-from .base import ComputeTimes, Round, RoundOutcome, Scheme
+from .base import Round, RoundContext, RoundOutcome, Scheme
+from .deployment import Deployment
+from .planning.plan import SchemePlan
+from .planning.radio_planner import RadioPlanner
 
 __all__ = ["SL"]
 
@@ -44,30 +46,35 @@ class SL(Scheme):
     one gets the model as it was before that turn. So it does where a client leaves the run in its turn.
     """
 
-    band = "whole"
+    uses_subchannels = False
     learner = "cutlayer.models.learning.sl:SequentialSplitLearner"
     compresses = frozenset({"pruning", "dropout", "activations", "gradients", "models"})
 
-    def round_time_s(self, cut: int, speeds: ComputeTimes, rates: Rates) -> float:
-        """Return the sum over the turns; the rates are those of the whole band."""
-        stages = self.job.stages(cut)
+    def plan(self, deployment: Deployment, planner: RadioPlanner) -> SchemePlan:
+        """Return the plan: the best cut on the rates of the whole band."""
+        return self.plan_from_radio(planner.for_clients_in_turn(self, deployment), deployment)
+
+    def round_time_s(self, cut: int, deployment: Deployment, rates: Rates) -> float:
+        """Return the sum over the turns, [s]; the rates are those of the whole band."""
+        stages = self.task.stages(cut)
         client_flops = stages.client_forward_flops + stages.client_backward_flops
         up_bits = stages.uplink_bits + stages.model_bits
         down_bits = (
             stages.downlink_bits + stages.model_download_bits
         )  # the downloads are a permutation of the clients
         return float(
-            (client_flops * speeds.device_s_per_flop).sum()
-            + self.job.clients * stages.server_flops * speeds.server_s_per_flop
+            (client_flops * deployment.device_s_per_flop).sum()
+            + deployment.num_clients * stages.server_flops * deployment.server_s_per_flop
             + (up_bits / rates.uplink_bps).sum()
             + (down_bits / rates.downlink_bps).sum()
         )
 
-    def round(self, world: World, learner: SequentialSplitLearner | None, number: int) -> Round:
+    def round(self, context: RoundContext) -> Round:
         """Run one round: every client has its turn."""
-        assert isinstance(self.cut, int)
-        stages = self.job.stages(self.cut, pruned=self.pruned)
-        server_job = (
+        world = context.world
+        learner: SequentialSplitLearner | None = context.learner
+        stages = self.task.stages(context.plan.cuts.common, masks_on=context.masks_on)
+        server_stages = (
             (SERVER_FORWARD, stages.server_forward_flops),
             (SERVER_BACKWARD, stages.own_backward_flops),
         )
@@ -76,27 +83,27 @@ class SL(Scheme):
             yield device.compute(CLIENT_FORWARD, stages.client_forward_flops)
             yield device.uplink(UPLINK, stages.uplink_bits)
             if may_fail:
-                call.arrive(device.client)
-            yield world.server.serve(server_job, device.client)
+                step.arrive(device.client)
+            yield world.server.serve(server_stages, device.client)
             yield device.downlink(DOWNLINK, stages.downlink_bits)
             yield device.compute(CLIENT_BACKWARD, stages.client_backward_flops)
             yield device.uplink(MODEL_UPLOAD, stages.model_bits)
 
-        may_fail = self.job.deadline_s is not None or world.clients_may_leave
+        may_fail = self.task.deadline_s is not None or world.clients_may_leave
         trained: list[int] = []
         for client in world.clients:
             if may_fail:
-                call = world.start(turn, (client,), self.job.deadline_s)
-                finished: tuple[int, ...] = yield call.finished
+                step = world.start(turn, (client,), self.task.deadline_s)
+                finished: tuple[int, ...] = yield step.finished
             else:
                 yield from turn(world.devices[client])
                 finished = (client,)
             if client in finished and client not in world.departed_at_s:
                 trained.append(client)
                 if learner:
-                    learner.turn(client, number)
+                    learner.turn(client, context.number)
             if not world.clients:
                 break
             following = world.clients[bisect_right(world.clients, client) % len(world.clients)]
             yield world.devices[following].downlink(MODEL_DOWNLOAD, stages.model_download_bits)
-        return RoundOutcome(tuple(trained), len(trained), len(trained) * self.job.batch_size)
+        return RoundOutcome(tuple(trained), len(trained), len(trained) * self.task.batch_size)
