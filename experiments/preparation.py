@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..models.data import catalogue as _datasets
-from ..models.data.dataset import DatasetError, DatasetFileError
+from ..models.data.dataset import DatasetFileError
 from ..models.data.validation import hold_out
 from ..models.networks import catalogue as _networks
 from ..models.unit_tables import unit_table
-from ..scenarios.errors import KeyPath, ScenarioIssue
+from ..scenarios.loading.issue_collector import IssueCollector
 from ..scenarios.loading.loader import LoadedScenario
 from ..scenarios.model_costs.unit_table import UnitTable
 from ..scenarios.registry import find, specs
@@ -27,7 +27,7 @@ from ..sim.schemes import catalogue as _schemes
 from ..sim.schemes.base import ComputeTimes, Scheme, TrainingTask
 from ..sim.schemes.deployment import Deployment
 from ..sim.schemes.planning.client_sampler import ClientSampler
-from ..sim.schemes.planning.plan import SchemePlan, allocation_faults, plan_scheme, settled
+from ..sim.schemes.planning.plan import SchemePlan, allocation_issues, plan_scheme, settled
 from ..sim.schemes.planning.sampled_clients import client_sampler
 from .compression import Compressors, check_prunable
 from .deployment import make_deployment
@@ -113,141 +113,122 @@ def prepare(loaded: LoadedScenario, *, allow_imports: bool = False) -> Experimen
         With all that can't be had: units, gains, plans, data.
     """
     scenario = loaded.scenario
-    faults: list[ScenarioIssue] = []
-    units = _units(scenario, faults, allow_imports=allow_imports)
-    fleet = _fleet(scenario, faults)
-    channel = _channel(scenario, fleet, faults) if fleet else None
-    data = _client_data(scenario, faults) if scenario.learning is not None else None
+    issues = IssueCollector(loaded)
+    units = _units(scenario, issues, allow_imports=allow_imports)
+    fleet: Fleet | None = None
+    channel: Channel | None = None
+    with issues.at("devices", "positions"):
+        fleet = draw_fleet(scenario.devices, scenario.seed)
+        with issues.at("radio", "path_loss"):
+            channel = draw_channel(scenario.radio, fleet, scenario.seed)
+    data = _client_data(scenario, issues) if scenario.learning is not None else None
     if units and data and scenario.learning and scenario.learning.clients_pass == "batched":
-        _check_batched(scenario, data, faults)
-    allocation = _allocation(scenario, units, faults) if units else scenario.allocation
+        _check_batched(scenario, data, issues)
+    allocation = _allocation(scenario, units, issues) if units else scenario.allocation
     if units and fleet and channel:
         server = scenario.server
         speeds = ComputeTimes(fleet.seconds_per_flop, server.cycles_per_flop / server.clock_hz)
-        site = make_deployment(scenario, units, fleet, channel, faults)
+        site = make_deployment(scenario, units, fleet, channel, issues)
         if site:
-            schemes = _planned(scenario, units, speeds, channel, allocation, site, faults)
-            if not faults:
+            schemes = _planned(loaded, units, speeds, channel, allocation, site, issues)
+            if not issues:
                 return Experiment(loaded, units, fleet, channel, speeds, site, schemes, data)
-    raise loaded.error(faults)
+    raise issues.error()
 
 
-def _units(scenario: Scenario, faults: list[ScenarioIssue], *, allow_imports: bool) -> UnitTable | None:
+def _units(scenario: Scenario, issues: IssueCollector, *, allow_imports: bool) -> UnitTable | None:
     model = scenario.model
     if model.name == "imported" and not allow_imports:
         text = "runs code of yours; allow it with --allow-imports (from Python: allow_imports=True)"
-        faults.append(ScenarioIssue(("model", "name"), text))
+        issues.add(("model", "name"), text)
         return None
-    try:
+    source = (key for key in ("file", "factory") if hasattr(model, key))
+    with issues.at("model", *source, catch=(ValueError, ImportError)):
         return unit_table(model)
-    except (ValueError, ImportError) as error:
-        source = tuple(key for key in ("file", "factory") if hasattr(model, key))
-        faults.append(ScenarioIssue(("model", *source), str(error)))
-        return None
+    return None
 
 
-def _fleet(scenario: Scenario, faults: list[ScenarioIssue]) -> Fleet | None:
-    try:
-        return draw_fleet(scenario.devices, scenario.seed)
-    except ValueError as error:
-        faults.append(ScenarioIssue(("devices", "positions"), str(error)))
-        return None
-
-
-def _channel(scenario: Scenario, fleet: Fleet, faults: list[ScenarioIssue]) -> Channel | None:
-    try:
-        return draw_channel(scenario.radio, fleet, scenario.seed)
-    except ValueError as error:
-        faults.append(ScenarioIssue(("radio", "path_loss"), str(error)))
-        return None
-
-
-def _client_data(scenario: Scenario, faults: list[ScenarioIssue]) -> ClientData | None:
+def _client_data(scenario: Scenario, issues: IssueCollector) -> ClientData | None:
     # torch only where it trains
     from ..models.learning.factory import client_data, load_dataset, training_device
 
     learning = scenario.learning
     assert learning is not None
-    key: KeyPath = ("learning", "dataset")
-    try:
+    with issues.at("learning", "device"):
         training_device(learning.device)  # before a large data set is read for nothing
-        dataset = load_dataset(learning, scenario.model)
-        key = ("learning", "validation_share")
-        dataset = hold_out(dataset, learning.validation_share)
-        key = ("learning", "partition")
-        return client_data(
-            learning,
-            dataset,
-            clients=scenario.devices.count,
-            batch_size=scenario.batch_size,
-            seed=scenario.seed,
-        )
-    except DatasetFileError as error:
-        faults.append(ScenarioIssue(("learning", "dataset", "path"), str(error)))
-    except DatasetError as error:
-        faults.append(ScenarioIssue(key, str(error)))
-    except ValueError as error:
-        faults.append(ScenarioIssue(("learning", "device"), str(error)))
+        with (
+            issues.at("learning", "dataset"),
+            issues.at("learning", "dataset", "path", catch=DatasetFileError),
+        ):
+            dataset = load_dataset(learning, scenario.model)
+            with issues.at("learning", "validation_share"):
+                dataset = hold_out(dataset, learning.validation_share)
+                with issues.at("learning", "partition"):
+                    return client_data(
+                        learning,
+                        dataset,
+                        clients=scenario.devices.count,
+                        batch_size=scenario.batch_size,
+                        seed=scenario.seed,
+                    )
     return None
 
 
-def _check_batched(scenario: Scenario, data: ClientData, faults: list[ScenarioIssue]) -> None:
+def _check_batched(scenario: Scenario, data: ClientData, issues: IssueCollector) -> None:
     from ..models.learning.factory import check_batched
 
     try:
         check_batched(scenario.model, data)
     except ValueError as error:
-        faults.append(ScenarioIssue(("learning", "clients_pass"), f"{error}; looped can"))
+        issues.add(("learning", "clients_pass"), f"{error}; looped can")
 
 
-def _allocation(scenario: Scenario, units: UnitTable, faults: list[ScenarioIssue]) -> Allocation:
-    """Return the allocation; if its cut is impossible, with another, so that the rest is checked too."""
-    outside = allocation_faults(scenario.allocation, len(units), scenario.model.name)
-    if not outside or len(units) == 1:  # a model that can't be split is a fault of its own
+def _allocation(scenario: Scenario, units: UnitTable, issues: IssueCollector) -> Allocation:
+    """Return the allocation; an impossible cut is replaced by cut 1, so that the rest is checked too."""
+    outside = allocation_issues(scenario.allocation, len(units), scenario.model.name)
+    if not outside or len(units) == 1:  # a model that cannot be split is an issue of its own
         return scenario.allocation
-    faults.extend(outside)
+    issues.extend(outside)
     return scenario.allocation.model_copy(update={"cut": 1})
 
 
 def _planned(
-    scenario: Scenario,
+    loaded: LoadedScenario,
     units: UnitTable,
     speeds: ComputeTimes,
     channel: Channel,
     allocation: Allocation,
     site: Deployment,
-    faults: list[ScenarioIssue],
+    issues: IssueCollector,
 ) -> tuple[tuple[Scheme, SchemePlan], ...]:
+    scenario = loaded.scenario
     first = PlannedDevices(speeds, channel, site).first(scenario)
     clients, deadline_s = len(first.site.clients), scenario.round_policy.deadline_s
     job = TrainingTask(units, scenario.batch_size, clients, deadline_s, float(site.memory_bits.min()))
     planned: list[tuple[Scheme, SchemePlan]] = []
-    found: dict[KeyPath, ScenarioIssue] = {}  # several schemes meet the same fault, each with its own numbers
+    # several schemes have the same issue, each with numbers of its own: only the first is reported
+    shared = IssueCollector(loaded, one_per_key=True)
     compressors = Compressors(scenario, units)
     for parameters in scenario.schemes:
         scheme_class: type[Scheme] = find("scheme", parameters.name).load()
-        try:
+        with issues.at_stated_key():
             compression = compressors.of(parameters, scheme_class)
-        except PlanningError as error:
-            faults.append(ScenarioIssue(error.key, str(error)))
-            continue
-        scheme = scheme_class(parameters, replace(job, compression=compression))
-        if scheme.has_cut and len(units) < 2:
-            text = f"{parameters.name} splits the model, which takes 2 units or more; it has {len(units)}"
-            found.setdefault(("model",), ScenarioIssue(("model",), text))
-            continue
-        try:
-            plan = _plan_one(scenario, scheme, first, allocation)
-            check_prunable(scheme)
-            if scenario.participation is not None:
-                client_sampler(
-                    scenario.participation, scheme, channel.problem, speeds, site, scenario.seed
-                )  # which checks it
-        except PlanningError as error:
-            found.setdefault(error.key, ScenarioIssue(error.key, str(error)))
-            continue
-        planned.append((scheme, plan))
-    faults.extend(found.values())
+            scheme = scheme_class(parameters, replace(job, compression=compression))
+            with shared.at_stated_key():
+                if scheme.has_cut and len(units) < 2:
+                    raise PlanningError(
+                        f"{parameters.name} splits the model, which takes 2 units or more;"
+                        f" it has {len(units)}",
+                        ("model",),
+                    )
+                plan = _plan_one(scenario, scheme, first, allocation)
+                check_prunable(scheme)
+                if scenario.participation is not None:
+                    client_sampler(
+                        scenario.participation, scheme, channel.problem, speeds, site, scenario.seed
+                    )  # which checks it
+                planned.append((scheme, plan))
+    issues.extend(shared.issues)
     return tuple(planned)
 
 

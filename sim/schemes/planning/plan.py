@@ -27,7 +27,7 @@ from ..deployment import Deployment
 
 __all__ = [
     "SchemePlan",
-    "allocation_faults",
+    "allocation_issues",
     "fixed_cut",
     "fixed_links",
     "plan_scheme",
@@ -275,7 +275,7 @@ def _power_method(allocation: Allocation) -> PowerMethod:
     return method
 
 
-def allocation_faults(allocation: Allocation, units: int, model: str) -> list[ScenarioIssue]:
+def allocation_issues(allocation: Allocation, units: int, model: str) -> list[ScenarioIssue]:
     """Return what is wrong with an explicit cut, before anything is planned."""
     cut = allocation.cut
     if isinstance(cut, str) or 1 <= cut < units:
