@@ -14,6 +14,7 @@ from ..scenarios.schema.scenario import Scenario
 from ..sim.costs.compressed_sizes import CompressedSizes
 from ..sim.planning_error import PlanningError
 from ..sim.schemes.base import Scheme
+from ..sim.schemes.planning.plan import SchemePlan
 
 __all__ = ["Compressors", "check_prunable"]
 
@@ -78,7 +79,7 @@ class Compressors:
         )
 
 
-def check_prunable(scheme: Scheme) -> None:
+def check_prunable(scheme: Scheme, plan: SchemePlan) -> None:
     """Refuse a planned cut whose client part is to be pruned and has nothing to prune.
 
     Raises
@@ -86,13 +87,11 @@ def check_prunable(scheme: Scheme) -> None:
     AllocationError
         With the reason.
     """
-    job, cut = scheme.job, scheme.cut
-    compressor = job.compression
+    task, compressor = scheme.task, scheme.task.compression
     if compressor is None or compressor.section.pruning is None:
         return
-    if isinstance(cut, tuple):
-        cut = cut[0]  # masks are common, and so is the cut
-    if compressor.part(cut or len(job.units), True).maskable:
+    cut = plan.cuts.common  # masks are common, and so is the cut
+    if compressor.part(cut or len(task.units), True).maskable:
         return
     kind = compressor.section.pruning.kind
     wanted = "filters that no shortcut and no unknown module needs" if kind == "structured" else "weights"

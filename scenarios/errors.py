@@ -11,9 +11,25 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-__all__ = ["KeyPath", "ScenarioError", "ScenarioIssue", "faults_of"]
+__all__ = ["KeyPath", "KeyPathError", "ScenarioError", "ScenarioIssue", "faults_of"]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
+
+
+class KeyPathError(ValueError):
+    """A value that cannot be used, with the key path of the scenario that asks for it.
+
+    Parameters
+    ----------
+    message : str
+        The broken rule, with the numbers.
+    key : KeyPath
+        For example ``("server", "memory_mib")``.
+    """
+
+    def __init__(self, message: str, key: KeyPath) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 @dataclass(frozen=True)

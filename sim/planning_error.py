@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..scenarios.errors import KeyPath
+from ..scenarios.errors import KeyPath, KeyPathError
 
 __all__ = ["PlanningError"]
 
 
-class PlanningError(ValueError):
+class PlanningError(KeyPathError):
     """Resources that can't be allocated as asked; the message names the rule and the numbers.
 
     Parameters
@@ -17,5 +17,4 @@ class PlanningError(ValueError):
     """
 
     def __init__(self, message: str, key: KeyPath = ("allocation",)) -> None:
-        super().__init__(message)
-        self.key = key
+        super().__init__(message, key)

@@ -214,8 +214,8 @@ def validate(
             import_from_here()
         experiment = prepare(loaded, allow_imports=allow_imports)
     for scheme, plan in experiment.schemes:
-        cut = f"cut {plan.cut}, " if scheme.has_cut else ""
-        least = "at least " if scheme.predicts == "bound" else ""
+        cut = f"cut {plan.cuts}, " if scheme.has_cut else ""
+        least = "at least " if plan.prediction_is_bound else ""
         typer.echo(f"{scheme.parameters.label}: {cut}{least}{plan.predicted_s:.6g} s a round")
     typer.echo(f"{loaded.source}: valid")
 

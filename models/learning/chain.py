@@ -45,13 +45,13 @@ class ChainLearner(Learner):
         self,
         setup: LearnerConfig,
         *,
-        bounds: Sequence[Sequence[int]] | Mapping[int, Sequence[int]],
+        bounds: Mapping[int, Sequence[int]],
         at_client: Sequence[bool],
         batches: int = 1,
         repeats: int = 1,
     ) -> None:
         super().__init__(setup)
-        self._bounds = bounds
+        self._bounds = dict(bounds)
         self._at_client = at_client
         self._batches, self._repeats = batches, repeats
         template = self.new_model()
@@ -149,13 +149,9 @@ class ChainLearner(Learner):
         arrived = dict(zip(map(id, sent), self.compression.arrived(client, module), strict=True))
         return [arrived.get(id(tensor), tensor) for tensor in tensors]
 
-    def restore(self, state: bytes) -> None:
-        """Take over the state of a learner that was made like this one; bounds stay the scheme's."""
-        bounds = self._bounds
-        super().restore(state)
-        if isinstance(bounds, dict) and isinstance(self._bounds, dict):
-            bounds.update(self._bounds)
-        self._bounds = bounds
+    def set_bounds(self, bounds: Mapping[int, Sequence[int]]) -> None:
+        """Cut the models of these clients elsewhere from now on."""
+        self._bounds.update(bounds)
 
     def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return the one model that all clients have after averaging."""

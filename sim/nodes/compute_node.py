@@ -61,7 +61,7 @@ class MemoryAccount:
         self.held_bits, self.peak_bits = state
         self.packed, self._told = array("d"), 0
 
-    def add_news(self, changes: array[float]) -> None:
+    def apply_increment(self, changes: array[float]) -> None:
         """Put in place changes that another account told."""
         self.packed.extend(changes)
         self._told = len(self.packed)

@@ -76,8 +76,8 @@ class _SharedSplit(Scheme):
         if isinstance(self._shares.cuts, str):
             return None
         return (
-            f"{self._shares.name}: cuts are given one a device, and participation changes who takes part; take"
-            " cuts: each or common"
+            f"{self._shares.name}: cuts are given one a device, and participation changes who takes part;"
+            " take cuts: each or common"
         )
 
     def plan(self, deployment: Deployment, planner: RadioPlanner) -> SchemePlan:
@@ -129,7 +129,7 @@ class _SharedSplit(Scheme):
     def _times(
         self, deployment: Deployment, compute_s: Array, server_s: Array, air_s: Array
     ) -> tuple[Array, Array]:
-        """Return the times that no share shortens, and the times on the whole shared resource, by cut, [s]."""
+        """Return the times that no share shortens, and those on the whole shared resource, by cut, [s]."""
 
     @abstractmethod
     def _shared(self, deployment: Deployment, best: SharePlan) -> tuple[MediumAccess, tuple[float, ...]]:

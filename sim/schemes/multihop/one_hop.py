@@ -114,7 +114,7 @@ class OneHop(MultiHopScheme):
         )
 
     def problem(self, hops: list[HopWork], links: LinkRates, deployment: Deployment) -> WorkflowProblem:
-        """Return the times of one mini-batch of each owner on each helper, and of the model's upload after it."""
+        """Return the times of one mini-batch of each owner on each helper, with the model's upload."""
         assert deployment.network is not None
         network = deployment.network
         owners_s = self.owners_s(links, deployment)

@@ -72,7 +72,7 @@ class MediumAccess(ABC):
         }
 
     def uplink_snr(self, resources: RadioResources) -> Array:
-        """Return the signal-to-noise ratio of each uplink, mean over its subchannels: [num_clients], linear."""
+        """Return each uplink's signal-to-noise ratio, mean over its subchannels: [num_clients], linear."""
         band = resources.band
         flat_w_per_hz = whole_band_links(resources).uplink_w / (
             band.subchannel_hz * resources.num_subchannels
@@ -185,7 +185,7 @@ class DedicatedSubchannels(MediumAccess):
         )
 
     def uplink_snr(self, resources: RadioResources) -> Array:
-        """Return the signal-to-noise ratio of each uplink, mean over its subchannels: [num_clients], linear."""
+        """Return each uplink's signal-to-noise ratio, mean over its subchannels: [num_clients], linear."""
         band, clients = resources.band, resources.num_clients
         subchannels = np.arange(len(self.client_of))
         snr = self.psd_w_per_hz * band.snr_per_w_per_hz(resources.gains)[self.client_of, subchannels]

@@ -13,7 +13,6 @@ from ....scenarios.schema.scenario import Allocation
 from ...links.channel import Channel
 from ...radio.units import db_to_linear
 from ...world.world import World
-from ..base import Scheme
 from ..deployment import Deployment
 from ..planning.medium_access import Schedulers
 from ..planning.plan import PlannedLinks, SchemePlan
@@ -112,12 +111,10 @@ class FixedPlan:
 
     def __init__(
         self,
-        scheme: Scheme,
         plan: SchemePlan,
         members: Sequence[int],
         snapshot: PlannerSnapshot | None = None,
     ) -> None:
-        self._scheme = scheme
         self._first_plan = plan
         self.plan = snapshot.plan if snapshot else plan
         self.members = snapshot.members if snapshot else tuple(members)
@@ -146,9 +143,7 @@ class FixedPlan:
         return None
 
 
-def connections(
-    context: PlanningContext, plan: SchemePlan, channel: Channel
-) -> tuple[PlannedLinks, Schedulers]:
+def connections(plan: SchemePlan, channel: Channel) -> tuple[PlannedLinks, Schedulers]:
     """Return the links of a plan over time, and the schedulers of a shared band."""
     links = PlannedLinks(plan, channel)
     return links, plan.access.schedulers(plan.resources, channel, links)

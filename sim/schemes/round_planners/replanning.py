@@ -30,7 +30,8 @@ class Replanner(FixedPlan):
         context: PlanningContext,
         snapshot: PlannerSnapshot | None = None,
     ) -> None:
-        super().__init__(scheme, plan, context.deployment.clients, snapshot)
+        super().__init__(plan, context.deployment.clients, snapshot)
+        self._scheme = scheme
         self._context = context
 
     def before_round(self, world: World, number: int) -> None:
@@ -51,10 +52,10 @@ class Replanner(FixedPlan):
             self.plan, resources=deployment.resources, access=radio.access, predicted_s=radio.predicted_s
         )
         self.num_replans += 1
-        world.connect(*connections(context, self.plan, context.channel))
+        world.connect(*connections(self.plan, context.channel))
 
     def _change_db(self, client_of: NDArray[np.intp], known: NDArray[np.float64]) -> float:
-        """Return the largest change of a client's mean gain over its subchannels since the last plan, [dB]."""
+        """Return the largest change of a client's mean gain since the last plan, on its subchannels, [dB]."""
         planned = self.plan.resources.gains
         used = np.flatnonzero(client_of >= 0)
 

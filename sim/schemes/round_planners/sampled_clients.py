@@ -38,7 +38,8 @@ class SampledClients(FixedPlan):
         context: PlanningContext,
         snapshot: PlannerSnapshot | None = None,
     ) -> None:
-        super().__init__(scheme, plan, sampler.foremost(), snapshot)
+        super().__init__(plan, sampler.foremost(), snapshot)
+        self._scheme = scheme
         self._sampler = sampler
         self._context = context
         self._common_cut = plan.cuts.common if scheme.has_cut and not plan.cuts.per_device else None
@@ -86,7 +87,7 @@ class SampledClients(FixedPlan):
         self.plan = self._scheme.plan(deployment, planner)
         self.members = members
         self.num_replans += 1
-        world.admit(members, *connections(context, self.plan, channel), self.plan.server_shares)
+        world.admit(members, *connections(self.plan, channel), self.plan.server_shares)
 
 
 def client_sampler(
