@@ -19,6 +19,7 @@ from cutlayer.experiments.preparation import prepare
 from cutlayer.experiments.world_setup import make_world, scheme_learner
 from cutlayer.models.learning import factory
 from cutlayer.scenarios.loading.loader import load_scenario
+from cutlayer.sim.schemes.base import RoundContext
 
 DRAWN = ("sl", "sfl", "sfl_v2", "psl", "epsl", "edgesplit", "esfl", "fl", "centralised")
 TOGETHER = ("{name: mpsl, first_units: 2}", "{name: one_hop, first_units: 2}")
@@ -54,13 +55,15 @@ def crossings(scheme: str, *changes: str) -> list[str]:
     experiment = prepare(load_scenario("all_schemes", [f"schemes=[{scheme}]", "batch_size=4", *changes]))
     ((made, plan),) = experiment.schemes
     world, planner = make_world(experiment, made, plan)
-    learner = scheme_learner(experiment, made)
+    learner = scheme_learner(experiment, made, plan)
     met: set[int] = set()
 
     def rounds(first: int, count: int) -> None:
         for number in range(first, first + count):
             planner.before_round(world, number)
-            outcome = world.env.run(until=world.env.process(made.round(world, learner, number)))
+            made.update_learner(learner, planner.plan)
+            context = RoundContext(world, learner, planner.plan, number)
+            outcome = world.env.run(until=world.env.process(made.round(context)))
             met.update(range(5) if world.drawn is None else world.drawn)
             assert outcome.participants
             assert learner.train_loss.device.type == "meta"

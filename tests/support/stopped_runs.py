@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import cutlayer
-from cutlayer.experiments import checkpoints, preparation
+from cutlayer.experiments import checkpoints
 from cutlayer.scenarios.registry import specs
 
 __all__ = ["EVERYBODY", "Killed", "contents", "scenario", "stopped"]

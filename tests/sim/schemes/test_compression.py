@@ -28,9 +28,10 @@ from cutlayer.scenarios.schema.scenario import Server, Stop
 from cutlayer.sim.costs.compressed_sizes import CompressedSizes
 from cutlayer.sim.planning_error import PlanningError
 from cutlayer.sim.schemes.base import TrainingTask
-from cutlayer.sim.schemes.round_loop import rounds
+from cutlayer.sim.schemes.round_loop import run_rounds
+from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
 from cutlayer.sim.world.world import World
-from tests.support.worlds import Setting, experiment, fleet, links, make_scheme, unit_table
+from tests.support.worlds import Setting, experiment, fleet, links, make_scheme, plan_at, unit_table
 
 ALL_ON: dict[str, Any] = {
     "pruning": {"share": 0.5, "renew_every": 3},
@@ -162,9 +163,10 @@ def test_models_on_the_air_are_the_entries_that_masks_leave(
     }
     loaded = check_scenario(RawScenario(text, Path(), "small.yaml", {}, {}, []))
     prepared = prepare(loaded, allow_imports=True)
-    (scheme, plan), learner = prepared.schemes[0], scheme_learner(prepared, prepared.schemes[0][0])
-    world, _ = make_world(prepared, scheme, plan)
-    assert 2 == len(list(rounds(scheme, world, learner, Stop(rounds=2), 10)))
+    scheme, plan = prepared.schemes[0]
+    learner = scheme_learner(prepared, scheme, plan)
+    world, planner = make_world(prepared, scheme, plan)
+    assert 2 == len(list(run_rounds(scheme, world, learner, planner, Stop(rounds=2), 10)))
     part = learner.clients[0].module
     kept = learner.compression._pruner.kept
     expected = 0
@@ -190,9 +192,10 @@ def test_the_timeline_is_that_of_an_untrained_run(service: str) -> None:
 def test_clients_compute_what_the_smaller_model_takes() -> None:
     """A pruned round's FLOPs are the profile of the model without the filters that the learner left out."""
     prepared = ready(schemes=["psl"])
-    (scheme, plan), learner = prepared.schemes[0], scheme_learner(prepared, prepared.schemes[0][0])
-    world, _ = make_world(prepared, scheme, plan)
-    assert ROUNDS == len(list(rounds(scheme, world, learner, Stop(rounds=ROUNDS), 10)))
+    scheme, plan = prepared.schemes[0]
+    learner = scheme_learner(prepared, scheme, plan)
+    world, planner = make_world(prepared, scheme, plan)
+    assert ROUNDS == len(list(run_rounds(scheme, world, learner, planner, Stop(rounds=ROUNDS), 10)))
     part = learner.clients[0].module
     layers = filter_layers(part, ends_model=False)
     masks = {
@@ -361,17 +364,16 @@ def pruning_scheme(maskable: int, every: int = 3, deadline_s: float | None = Non
         share = 0.5 if pruned else 1.0
         return PartSizes(share * 1e6, share * 1e6, share * 3200, share * 3200, share * 3200, 0, maskable)
 
-    job = TrainingTask(units, 4, 2, deadline_s, compression=CompressedSizes(section, sizes))
-    return make_scheme("psl", job, 1)
+    task = TrainingTask(units, 4, CompressedSizes(section, sizes), deadline_s)
+    return make_scheme("psl", task)
 
 
 @pytest.mark.parametrize(("cut", "where"), [(1, "at cut 1 units 1 to 1 have"), (0, "the model has")])
 def test_a_planned_cut_with_nothing_to_prune_is_refused(cut: int, where: str) -> None:
     """Pruning that was asked for and does nothing is a fault, with the reason."""
     scheme = pruning_scheme(maskable=0)
-    scheme.cut = cut
     with pytest.raises(PlanningError, match=f"nothing to prune: {where} no filters") as caught:
-        check_prunable(scheme)
+        check_prunable(scheme, plan_at(scheme, cut, 2))
     assert ("compression", "pruning") == caught.value.key
 
 
@@ -435,11 +437,12 @@ def test_a_renewal_takes_those_in_time(stuck_s: list[float], said: list[Any]) ->
     """Masks follow from the clients that took part; if none did, the next round is one of renewal."""
     scheme = pruning_scheme(maskable=10, deadline_s=1.0)
     setting = Setting(
-        scheme.job.units, 4, fleet([1e9] * 2, [0.01] * 2), Server(), links([1e6] * 2, [1e6] * 2, [1e6] * 2)
+        scheme.task.units, 4, fleet([1e9] * 2, [0.01] * 2), Server(), links([1e6] * 2, [1e6] * 2, [1e6] * 2)
     )
     world = World(setting.server, setting.fleet, setting.links, [StuckUntil(s) for s in stuck_s])  # type: ignore[misc]
     learner = Masks()
-    assert 5 == len(list(rounds(scheme, world, learner, Stop(rounds=5), 100)))
+    planner = FixedPlan(plan_at(scheme, 1, 2), range(2))
+    assert 5 == len(list(run_rounds(scheme, world, learner, planner, Stop(rounds=5), 100)))
     assert said == learner.said
     table = world.record.frame()
     uploads = table[table["phase"] == "importance_upload"].groupby("round")["bits"].sum()

@@ -12,12 +12,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cutlayer.scenarios.random_streams import stream
-from cutlayer.scenarios.schema.scenario import Server, Stop
+from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.faults.slowdown import SlowdownTrace
 from cutlayer.sim.links.link_rates import LinkRates
 from cutlayer.sim.nodes.node import Device
 from cutlayer.sim.schemes.base import TrainingTask
-from cutlayer.sim.schemes.round_loop import RoundResult, rounds
+from cutlayer.sim.schemes.round_loop import RoundResult
 from cutlayer.sim.timeline.phases import (
     CLIENT_BACKWARD,
     CLIENT_FORWARD,
@@ -29,7 +29,16 @@ from cutlayer.sim.timeline.phases import (
 from cutlayer.sim.world.client_pool import ParallelStep
 from cutlayer.sim.world.snapshots import NotAtRoundEndError, take_snapshot
 from cutlayer.sim.world.world import World
-from tests.support.worlds import Setting, Steps, fleet, links, make_scheme, positive, settings_of
+from tests.support.worlds import (
+    Setting,
+    Steps,
+    fleet,
+    links,
+    make_scheme,
+    positive,
+    run_scheme_rounds,
+    settings_of,
+)
 
 SCHEMES = {
     "psl": {},
@@ -67,9 +76,9 @@ def run(
     world = World(case.server, case.fleet, source, speeds)
     if not foreseen:
         step_by_step(world)
-    job = TrainingTask(case.units, case.batch_size, case.clients, deadline_s)
-    scheme = make_scheme(name, job, cut, **parameters)
-    return world, list(rounds(scheme, world, None, Stop(rounds=3), 1))
+    task = TrainingTask(case.units, case.batch_size, deadline_s=deadline_s)
+    scheme = make_scheme(name, task, **parameters)
+    return world, run_scheme_rounds(scheme, world, cut, 3)
 
 
 def changing(case: Setting, length_s: float, factors: Sequence[float]) -> Steps:

@@ -12,8 +12,8 @@ from scipy import stats
 
 from cutlayer.scenarios.schema.participation import Participation
 from cutlayer.sim.nodes.on_off_process import OnOffProcess
-from cutlayer.sim.schemes.planning import client_sampler as participation
-from cutlayer.sim.schemes.planning.client_sampler import ClientSampler, random_order
+from cutlayer.sim.schemes.round_planners import client_sampler as participation
+from cutlayer.sim.schemes.round_planners.client_sampler import ClientSampler, random_order
 
 FALSE_ALARM = 1e-4
 """The probability with which a seed that is not fixed would fail a right implementation, in each test."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cutlayer.sim.radio.units import linear_to_db
-from cutlayer.sim.schemes.planning import replanning
+from cutlayer.sim.schemes.planning.medium_access import DedicatedSubchannels
 from cutlayer.sim.schemes.planning.plan import SchemePlan
+from cutlayer.sim.schemes.round_planners.replanning import Replanner
+from cutlayer.sim.world.world import World
 from tests.support.worlds import Trial, experiment, trials
 
 PARALLEL = ["sfl", "psl", {"name": "epsl", "phi": 0.5}, "fl"]
@@ -35,14 +37,16 @@ class Noted:
 def noted(monkeypatch: pytest.MonkeyPatch) -> list[Noted]:
     """Return the list in which every new plan is noted."""
     plans: list[Noted] = []
-    plan_scheme = replanning.plan_scheme
+    before_round = Replanner.before_round
 
-    def watched(scheme: Any, problem: Any, *others: Any, **options: Any) -> SchemePlan:
-        plan = plan_scheme(scheme, problem, *others, **options)
-        plans.append(Noted(scheme.parameters.name, options["number"], problem.gains, plan))
-        return plan
+    def watched(planner: Replanner, world: World, number: int) -> None:
+        replans = planner.num_replans
+        before_round(planner, world, number)
+        if planner.num_replans > replans:
+            name = planner._scheme.parameters.name
+            plans.append(Noted(name, number, planner.plan.resources.gains, planner.plan))
 
-    monkeypatch.setattr(replanning, "plan_scheme", watched)
+    monkeypatch.setattr(Replanner, "before_round", watched)
     return plans
 
 
@@ -73,14 +77,14 @@ def test_on_a_channel_that_stays_nothing_changes(subchannels: Any, power: str) -
         given = {"seed": seed, "allocation": {"subchannels": subchannels, "power": power}}
         anew = run({"every_rounds": 1}, **given)
         assert prints(run(None, **given)) == prints(anew)
-        assert [3] * len(PARALLEL) == [trial.replanner.plans for trial in anew.values()]
+        assert [3] * len(PARALLEL) == [trial.planner.num_replans for trial in anew.values()]
 
 
 @given(st.integers(1, 5))
 def test_rounds_between_two_plans(every: int) -> None:
     """Planned at the start of round 1, and again after so many rounds: ⌈7/n⌉ times in seven rounds."""
     (trial,) = run({"every_rounds": every}, schemes=["psl"], stop={"rounds": 7}).values()
-    assert -(-7 // every) == trial.replanner.plans
+    assert -(-7 // every) == trial.planner.num_replans
 
 
 @pytest.mark.parametrize("schemes", [["sl"], ["centralised"]])
@@ -89,7 +93,7 @@ def test_there_is_nothing_to_plan_anew_without_subchannels(schemes: list[str]) -
     radio = {"fading": RAYLEIGH}
     anew = run({"every_rounds": 1}, schemes=schemes, radio=radio)
     assert prints(run(None, schemes=schemes, radio=radio)) == prints(anew)
-    assert [0] == [trial.replanner.plans for trial in anew.values()]
+    assert [0] == [trial.planner.num_replans for trial in anew.values()]
 
 
 def test_turns_have_no_plan() -> None:
@@ -134,10 +138,10 @@ def test_the_cut_stays(noted: list[Noted]) -> None:
             },  # other cuts would be better
             allocation={"power": "uniform", "cut": cut, "replan": {"every_rounds": 1}},
         )
-        first = {scheme.parameters.name: plan.cut for scheme, plan in ready.schemes}
+        first = {scheme.parameters.name: plan.cuts for scheme, plan in ready.schemes}
         trials(ready)
         assert 8 == len(noted)
-        assert set(first.items()) == {(n.scheme, n.plan.cut) for n in noted}
+        assert set(first.items()) == {(n.scheme, n.plan.cuts) for n in noted}
 
 
 def test_estimates_err_alike_for_all_schemes(noted: list[Noted]) -> None:
@@ -156,7 +160,7 @@ def test_estimates_err_as_much_as_the_scenario_says(noted: list[Noted]) -> None:
     """The known gains are the true ones times errors of mean 0 dB and the standard deviation given."""
     sections: dict[str, Any] = {"schemes": ["psl"], "devices": {"count": 10}, "radio": {"subchannels": 100}}
     run({"every_rounds": 1}, {"error_db": 4.0}, **sections)
-    true_db = linear_to_db(experiment(**sections).problem.gains)
+    true_db = linear_to_db(experiment(**sections).deployment.resources.gains)
     errors_db = np.concatenate([linear_to_db(n.gains) - true_db for n in noted]).ravel()
     assert 3000 == errors_db.size
     assert 0.0 == pytest.approx(errors_db.mean(), abs=4 * 4.0 / np.sqrt(3000))
@@ -262,8 +266,8 @@ def test_random_subchannels_are_drawn_anew(noted: list[Noted]) -> None:
     run({"every_rounds": 1}, allocation={"subchannels": "random"}, stop={"rounds": 4})
     owners = {n.number: set() for n in noted}
     for n in noted:
-        assert n.plan.owner is not None
-        owners[n.number].add(tuple(n.plan.owner.tolist()))
+        assert isinstance(n.plan.access, DedicatedSubchannels)
+        owners[n.number].add(tuple(n.plan.access.client_of.tolist()))
     assert [1] * 4 == [len(found) for found in owners.values()]
     assert 4 == len(set.union(*owners.values()))
 
@@ -278,9 +282,9 @@ def test_new_plans_reach_the_air(sharing: str, noted: list[Noted]) -> None:
         radio={"sharing": sharing, "subchannels": 9},
     ).values()
     table = trial.world.record.frame()
-    true_gains = experiment(radio={"subchannels": 9}).problem.gains
+    true_gains = experiment(radio={"subchannels": 9}).deployment.resources.gains
     for n in noted:
-        rates_bps = n.plan.links_at(true_gains).uplink_bps
+        rates_bps = n.plan.access.links(replace(n.plan.resources, gains=true_gains)).uplink_bps
         rows = table[(table["round"] == n.number) & (table["phase"] == "uplink")]
         assert 3 == len(rows)
         for row in rows.to_dict("records"):
@@ -296,7 +300,7 @@ def test_planning_goes_on_when_a_device_has_left() -> None:
     """Batteries and new plans go together: the rounds of those that are left go on."""
     found = run({"every_rounds": 1}, stop={"rounds": 6}, devices={"count": 3, "battery_j": [0.01, 1e3, 1e3]})
     for trial in found.values():
-        assert (6, 6) == (len(trial.results), trial.replanner.plans)
+        assert (6, 6) == (len(trial.results), trial.planner.num_replans)
         assert (1, 2) == trial.results[-1].outcome.participants
 
 

@@ -15,8 +15,8 @@ from cutlayer.experiments.preparation import Experiment
 from cutlayer.experiments.runner import run_loaded
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.schema.participation import Participation
-from cutlayer.sim.schemes.planning.client_sampler import ClientSampler
-from cutlayer.sim.schemes.planning.sampled_clients import SampledClients
+from cutlayer.sim.schemes.round_planners.client_sampler import ClientSampler
+from cutlayer.sim.schemes.round_planners.sampled_clients import SampledClients
 from cutlayer.sim.world.world import World
 from tests.support.worlds import Trial, experiment, trials
 
@@ -114,8 +114,10 @@ def test_a_round_makes_what_its_clients_need(monkeypatch: pytest.MonkeyPatch) ->
         processes.clear()
         ready = experiment(schemes=["psl"], devices={"count": count}, participation={"per_round": 6})
         (trial,) = trials(ready).values()
-        assert isinstance(trial.replanner, SampledClients)
-        assert set(trial.replanner.given) | set(trial.replanner._draw.foremost()) == set(trial.world.devices)
+        assert isinstance(trial.planner, SampledClients)
+        assert set(trial.planner.device_plans()) | set(trial.planner._sampler.foremost()) == set(
+            trial.world.devices
+        )
         found[count] = (len(processes), len(trial.world.record), len(trial.world.record.nodes) <= 1 + 18)
     assert (6 + 3, 3 * (6 * 4 + 2), True) == found[50] == found[5_000]
 
@@ -129,7 +131,7 @@ def test_no_device_is_taken_that_is_predicted_late() -> None:
         schemes=["psl"], devices={"count": 60}, stop={"rounds": 20}, participation=section,
         radio={"subchannels": 10, "path_loss": {"model": "samimi_28ghz", "mode": "sampled"}},
     )  # fmt: skip
-    u, b, band, problem = ready.units, 16, ready.problem.band, ready.problem
+    u, b, band, problem = ready.units, 16, ready.deployment.resources.band, ready.deployment.resources
     forward, backward = u.forward_flops[:2].sum(), u.backward_flops[:2].sum()
     share_hz, mean_gain = 10 * band.subchannel_hz / 5, problem.gains.mean(axis=1)
     power_w = np.minimum(problem.power_max_w, problem.total_power_max_w / 5)
@@ -190,7 +192,7 @@ def test_who_has_left_is_drawn_no_more_and_the_run_ends_with_the_last() -> None:
 def test_a_drawn_device_fades_alike_whoever_else_is_drawn() -> None:
     """A device's fading in a block is the same in rounds with other clients: it is drawn for it alone."""
     fading = {"model": "rician", "coherence_s": 0.1}
-    channel = experiment(devices={"count": 9}, radio={"fading": fading}).channel
+    channel = experiment(devices={"count": 9}, radio={"fading": fading}).context.channel
     for block in range(3):
         one = channel.of((2, 5)).gains((0, block))
         other = channel.of((0, 5, 8)).gains((0, block))
