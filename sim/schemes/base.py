@@ -73,7 +73,7 @@ class TrainingTask:
             Whether masks hold, where the clients' parts are pruned: in every round but those that renew them.
         """
         batch = self.batch_size
-        stages = split_stages(self.units, cut, batch, clients, merged=merged, all_rows_back=all_rows_back)
+        stages = split_stages(self.units, cut, batch, clients, merged=merged, backward_all_rows=all_rows_back)
         if self.compression is None:
             return stages
         return self.compression.compressed(stages, cut, batch, merged, pruned=pruned)

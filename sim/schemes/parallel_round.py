@@ -115,7 +115,7 @@ class ParallelSplit(Scheme):
             yield device.compute(CLIENT_FORWARD, one.client_forward_flops)
             yield device.uplink(UPLINK, one.uplink_bits)
             call.arrive(device.client)
-            job = ((SERVER_FORWARD, one.server_forward_flops), (SERVER_BACKWARD, one.own_backward_flops))
+            job = ((SERVER_FORWARD, one.server_forward_flops), (SERVER_BACKWARD, one.server_backward_flops))
             yield world.server.serve(job, device.client)
             if one.downlink_bits:
                 yield device.downlink(DOWNLINK, one.downlink_bits)

@@ -69,7 +69,7 @@ class SL(Scheme):
         stages = self.job.stages(self.cut, pruned=self.pruned)
         server_job = (
             (SERVER_FORWARD, stages.server_forward_flops),
-            (SERVER_BACKWARD, stages.own_backward_flops),
+            (SERVER_BACKWARD, stages.server_backward_flops),
         )
 
         def turn(device: Device) -> Generator[Event, Any, None]:
