@@ -54,9 +54,9 @@ class Deployment:
         rows = np.asarray(clients, dtype=np.intp)
         return replace(
             self,
-            problem=self.problem.of(rows),
+            problem=self.problem.select(rows),
             links=self.links.of(rows),
-            devices=self.devices.of(rows),
+            devices=self.devices.select(rows),
             memory_bits=self.memory_bits[rows],
             clients=tuple(clients),
         )
