@@ -89,7 +89,7 @@ class _SharedSplit(Scheme):
         check_device_memory(self._given.name, needed_bits, site.memory_bits)
         problem = self._problem(site, site.server, needed_bits)
         found = chosen_plan(self._given, problem, needed_bits, site.memory_bits)
-        cuts = tuple(int(column) + 1 for column in found.choice)
+        cuts = tuple(int(column) + 1 for column in found.cut_columns)
         self._check_pruning(cuts)
         self.own_plan = cuts, self._adopt(site, found), found.time_s
         count = len(self.job.units)
