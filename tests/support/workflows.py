@@ -8,7 +8,8 @@ from itertools import permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.sim.allocation.workflow.schedule import HelperTimes, Order, Task, Workflow, WorkflowProblem
+from cutlayer.sim.allocation.workflow.problem import WorkflowProblem
+from cutlayer.sim.allocation.workflow.schedule import HelperTimes, Order, Task, Workflow
 from cutlayer.sim.planning_error import PlanningError
 
 __all__ = [
