@@ -116,15 +116,14 @@ def _solve_assignment(
         If no assignment fits into the helpers' memory, or none is found in time.
     """
     owners, helpers = cost.shape
-    x = np.arange(cost.size).reshape(owners, helpers)  # columns; one more is the largest number of owners
-    memory_fraction = problem.memory_bits[:, np.newaxis] / np.maximum(
-        problem.limit_bits, np.finfo(float).tiny
-    )
+    # Columns of the program: x[owner, helper], 1 where the helper is chosen; and the largest number of owners.
+    x = np.arange(cost.size).reshape(owners, helpers)
+    tiny = np.finfo(float).tiny
+    memory_fraction = problem.memory_bits[:, np.newaxis] / np.maximum(problem.limit_bits, tiny)
     rows = Rows()
     rows.add(-1.0, (x, -1.0))
-    rows.add(
-        1.0, (x.T, np.minimum(memory_fraction.T, 2.0))
-    )  # 2 is too much already, so larger fractions are cut
+    # A fraction of 2 excludes the pair already, so larger ones are capped there.
+    rows.add(1.0, (x.T, np.minimum(memory_fraction.T, 2.0)))
     rows.add(0.0, (x.T, 1.0), (np.full((helpers, 1), cost.size), -1.0))
     solution = rows.least_cost(
         np.append(cost.ravel(), evenness),
@@ -133,11 +132,8 @@ def _solve_assignment(
         time_limit_s=SOLVER_S,
     )
     if solution.x is None:
-        raise problem.memory_error(
-            "no assignment fits"
-            if solution.status == 2
-            else f"within {SOLVER_S:g} s none was found that fits"
-        )
+        late = f"within {SOLVER_S:g} s none was found that fits"
+        raise problem.memory_error("no assignment fits" if solution.status == 2 else late)
     helper: NDArray[np.intp] = solution.x[:-1].reshape(owners, helpers).argmax(axis=1)
     problem.check_memory(helper)  # the solver may exceed a limit by its tolerance
     return helper

@@ -32,9 +32,8 @@ def preemptive_end_s(tasks: Iterable[TaskTimes]) -> float:
     tasks : iterable of TaskTimes
         The tasks, each with its earliest arrival and its shortest tail, [s].
     """
-    waiting: list[
-        tuple[float, float]
-    ] = []  # negative tail, since the heap pops the least, and remaining work
+    # The negative tail, since the heap pops the least, and the remaining time on the helper.
+    waiting: list[tuple[float, float]] = []
     now_s = end_s = 0.0
     arriving = sorted(tasks, reverse=True)
     while arriving or waiting:
@@ -81,12 +80,12 @@ def lower_bound_s(problem: WorkflowProblem) -> float:
     alone_s = problem.alone_s()
     longest_s = float(np.where(fits, alone_s, np.inf).min(axis=1).max())
     unit_s = float((alone_s + problem.update_s).max()) or 1.0
-    # Columns: x[owner, helper], the fraction of an owner; y[helper], whether it is used; T/unit_s.
+    # Columns of the program: x[owner, helper], the fraction of an owner on a helper; y[helper], 1 where the
+    # helper is used; and the makespan divided by unit_s, so that coefficients are about 1.
     x = np.arange(owners * helpers).reshape(owners, helpers)
     y, makespan = x.size + np.arange(helpers)[:, np.newaxis], x.size + helpers
-    memory_fraction = problem.memory_bits[:, np.newaxis] / np.maximum(
-        problem.limit_bits, np.finfo(float).tiny
-    )
+    tiny = np.finfo(float).tiny
+    memory_fraction = problem.memory_bits[:, np.newaxis] / np.maximum(problem.limit_bits, tiny)
     rows = Rows()
     rows.add(-1.0, (x, -1.0))
     rows.add(1.0, (x.T, np.where(fits, memory_fraction, 0.0).T))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
@@ -91,13 +91,8 @@ class _Queue:
 
     def with_owners(self, owners: Sequence[int]) -> _Queue:
         """Return the queue of these owners in first-come or longest-tail order, whichever ends first."""
-        return min(
-            (
-                self.with_order(rule(owners))
-                for rule in (self.times.fifo_order, self.times.longest_tail_first)
-            ),
-            key=lambda queue: queue.end_s,
-        )
+        rules = (self.times.fifo_order, self.times.longest_tail_first)
+        return min((self.with_order(rule(owners)) for rule in rules), key=lambda queue: queue.end_s)
 
     def without(self, owner: int) -> _Queue:
         """Return the queue without an owner; the others keep their order."""
@@ -117,8 +112,17 @@ class _Queue:
                     yield self.with_order([*rest[:new], task, *rest[new:]])
 
 
-Change: TypeAlias = tuple[_Queue, int, _Queue]
-"""The new queue of the helper that ends last, the number of another helper, and its new queue."""
+class _Change(NamedTuple):
+    """A change of two queues: that of the helper that ends last, and that of another helper."""
+
+    longest: _Queue
+    other_helper: int
+    other: _Queue
+
+    @property
+    def end_s(self) -> float:
+        """Return the time at which the later of the two queues ends, [s]."""
+        return max(self.longest.end_s, self.other.end_s)
 
 
 class _SearchState:
@@ -142,13 +146,13 @@ class _SearchState:
                 return True
         for changes in (self._moves(longest, limit_s), self._swaps(longest, limit_s)):
             # The best change of a kind is the one whose later queue ends first.
-            best = min(changes, key=lambda change: max(change[0].end_s, change[2].end_s), default=None)
-            if best is not None and best[2].end_s < limit_s:
-                self.queues[longest], self.queues[best[1]] = best[0], best[2]
+            best = min(changes, key=lambda change: change.end_s, default=None)
+            if best is not None and best.other.end_s < limit_s:
+                self.queues[longest], self.queues[best.other_helper] = best.longest, best.other
                 return True
         return False
 
-    def _moves(self, longest: int, limit_s: float) -> Iterator[Change]:
+    def _moves(self, longest: int, limit_s: float) -> Iterator[_Change]:
         """Yield the changes in which an owner moves from the longest queue to another."""
         for owner in self.queues[longest].owners:
             shortened = self.queues[longest].without(owner)
@@ -157,9 +161,9 @@ class _SearchState:
             for h, queue in enumerate(self.queues):
                 new_owners = [*queue.owners, owner]
                 if h != longest and self._fit(h, new_owners):
-                    yield shortened, h, queue.with_owners(new_owners)
+                    yield _Change(shortened, h, queue.with_owners(new_owners))
 
-    def _swaps(self, longest: int, limit_s: float) -> Iterator[Change]:
+    def _swaps(self, longest: int, limit_s: float) -> Iterator[_Change]:
         """Yield the changes in which an owner of the longest queue swaps with one of another."""
         for h, queue in enumerate(self.queues):
             if h == longest:
@@ -171,7 +175,7 @@ class _SearchState:
                     continue
                 shortened = self.queues[longest].with_owners(longest_owners)
                 if shortened.end_s < limit_s:
-                    yield shortened, h, queue.with_owners(other_owners)
+                    yield _Change(shortened, h, queue.with_owners(other_owners))
 
     def _fit(self, helper: int, owners: Sequence[int]) -> bool:
         """Return whether a helper has the memory for these owners."""

@@ -86,7 +86,7 @@ class _QueueSearch:
         free_s : float
             Time at which the present tasks leave the helper free, [s].
         end_s : float
-            Time at which the last owner whose tasks are all done is done, [s].
+            Time at which the owners whose tasks are all in the order are done, [s].
         """
         if not (self._forward or self._arrival_s):
             if end_s < self.best_s:
@@ -95,9 +95,8 @@ class _QueueSearch:
         if time.monotonic() > self._deadline_s:
             self.out_of_time = True
             return
-        if max(end_s, preemptive_end_s(self._remaining_tasks(free_s))) >= self.best_s or self._dominated(
-            free_s, end_s
-        ):
+        bound_s = max(end_s, preemptive_end_s(self._remaining_tasks(free_s)))
+        if bound_s >= self.best_s or self._dominated(free_s, end_s):
             return
         times = self._times
         choices: list[tuple[float, float, Task]] = []  # start and end on the helper, task
