@@ -116,7 +116,7 @@ def _solve_assignment(
         If no assignment fits into the helpers' memory, or none is found in time.
     """
     owners, helpers = cost.shape
-    # Columns of the program: x[owner, helper], 1 where the helper is chosen; and the largest number of owners.
+    # Columns of the program: x[owner, helper], 1 for the chosen helper; and the largest number of owners.
     x = np.arange(cost.size).reshape(owners, helpers)
     tiny = np.finfo(float).tiny
     memory_fraction = problem.memory_bits[:, np.newaxis] / np.maximum(problem.limit_bits, tiny)
