@@ -63,8 +63,8 @@ class Channel:
             return np.stack([fading_of(block, client) for client in clients])
 
         return Channel(
-            self.problem.of(rows),
-            None if self.trace is None else self.trace.of(rows),
+            self.problem.select(rows),
+            None if self.trace is None else self.trace.select(rows),
             None if fading_of is None else fading,
             self.coherence_s,
         )

@@ -51,7 +51,7 @@ class TrainingTask:
         clients: int = 1,
         *,
         merged: int = 0,
-        all_rows_back: bool = False,
+        backward_all_rows: bool = False,
         masks_on: bool = True,
     ) -> Stages:
         """Return FLOPs and bits of a split round after compression; see :func:`split_stages`.
@@ -62,7 +62,9 @@ class TrainingTask:
             Whether pruned client parts run with their masks: in every round but those that renew the masks.
         """
         batch = self.batch_size
-        stages = split_stages(self.units, cut, batch, clients, merged=merged, all_rows_back=all_rows_back)
+        stages = split_stages(
+            self.units, cut, batch, clients, merged=merged, backward_all_rows=backward_all_rows
+        )
         if self.compression is None:
             return stages
         return self.compression.compressed(stages, cut, batch, merged, pruned=masks_on)

@@ -77,10 +77,10 @@ class Deployment:
         rows = np.asarray(clients, dtype=np.intp)
         return replace(
             self,
-            resources=self.resources.of(rows),
+            resources=self.resources.select(rows),
             links=self.links.of(rows),
             device_s_per_flop=self.device_s_per_flop[rows],
-            devices=self.devices.of(rows),
+            devices=self.devices.select(rows),
             memory_bits=self.memory_bits[rows],
             clients=tuple(clients),
         )

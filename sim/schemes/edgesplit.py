@@ -97,7 +97,7 @@ class _SharedSplit(Scheme):
         check_device_memory(self._shares.name, needed_bits, deployment.memory_bits)
         problem = self._problem(deployment, deployment.server, needed_bits)
         best = chosen_plan(self._shares, problem, needed_bits, deployment.memory_bits)
-        cuts = tuple(int(column) + 1 for column in best.choice)
+        cuts = tuple(int(column) + 1 for column in best.cut_columns)
         self._check_pruning(cuts)
         access, server_shares = self._shared(deployment, best)
         count = len(self.task.units)

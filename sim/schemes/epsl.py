@@ -154,7 +154,7 @@ class EPSL(ParallelSplit):
         """Return a round's work at the aggregation share φ that plans are made for."""
         merged = merged_slots(self._planned_phi, self.task.batch_size)
         stages = self.task.stages(
-            cut, deployment.num_clients, merged=merged, all_rows_back=self.all_rows_back
+            cut, deployment.num_clients, merged=merged, backward_all_rows=self.all_rows_back
         )
         return RoundWork(
             before_uplink_s=stages.client_forward_flops * deployment.device_s_per_flop,

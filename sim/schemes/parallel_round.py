@@ -58,7 +58,7 @@ class ParallelSplit(Scheme):
 
     def _stages_at(self, cut: int, clients: int, merged: int, masks_on: bool) -> Stages:
         return self.task.stages(
-            cut, clients, merged=merged, all_rows_back=self.all_rows_back, masks_on=masks_on
+            cut, clients, merged=merged, backward_all_rows=self.all_rows_back, masks_on=masks_on
         )
 
     def split_round(self, context: RoundContext, merged: int, *, upload_model: bool) -> Steps:
@@ -115,7 +115,7 @@ def _on_arrival(scheme: ParallelSplit, context: RoundContext, merged: int, uploa
         yield device.compute(CLIENT_FORWARD, one.client_forward_flops)
         yield device.uplink(UPLINK, one.uplink_bits)
         step.arrive(device.client)
-        stages = ((SERVER_FORWARD, one.server_forward_flops), (SERVER_BACKWARD, one.own_backward_flops))
+        stages = ((SERVER_FORWARD, one.server_forward_flops), (SERVER_BACKWARD, one.server_backward_flops))
         yield world.server.serve(stages, device.client)
         if one.downlink_bits:
             yield device.downlink(DOWNLINK, one.downlink_bits)

@@ -76,7 +76,7 @@ class SL(Scheme):
         stages = self.task.stages(context.plan.cuts.common, masks_on=context.masks_on)
         server_stages = (
             (SERVER_FORWARD, stages.server_forward_flops),
-            (SERVER_BACKWARD, stages.own_backward_flops),
+            (SERVER_BACKWARD, stages.server_backward_flops),
         )
 
         def turn(device: Device) -> Generator[Event, Any, None]:

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field, Tag
 
 from ....scenarios.schema.fields import NAME_OR_LIST, PositiveInt
-from ...allocation.placement import PlacementProblem, place
+from ...allocation.placement import PlacementProblem, optimal_placement
 from ...costs.layer_costs import LayerWork
 from ...links.link_rates import LinkRates
 from ...links.wired_network import Network
@@ -78,7 +78,7 @@ class MPSL(MultiHopScheme):
         )
         if isinstance(self._placement, str):
             try:
-                placement = place(problem, self._placement)
+                placement = optimal_placement(problem, self._placement)
             except PlanningError as error:
                 text = f"mpsl, whose layer 0 is unit {self._first + 1}: {error}"
                 raise PlanningError(text, ("network", "nodes")) from None

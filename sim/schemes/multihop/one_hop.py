@@ -18,7 +18,7 @@ from ....scenarios.random_streams import stream
 from ....scenarios.schema.fields import NAME_OR_LIST, Index
 from ....scenarios.schema.network import ACCESS_POINT
 from ...allocation.workflow.assignment import balanced_greedy, random_assignment
-from ...allocation.workflow.local_search import improved
+from ...allocation.workflow.local_search import search
 from ...allocation.workflow.optimum import optimal
 from ...allocation.workflow.problem import WorkflowProblem
 from ...allocation.workflow.schedule import Workflow, first_come_first_served
@@ -167,7 +167,7 @@ class OneHop(MultiHopScheme):
         if given == "balanced_greedy":
             return greedy
         if given == "improved":
-            return improved(problem, greedy)
+            return search(problem, greedy)
         found, bound_s = optimal(problem, time_limit_s=OPTIMUM_S)
         if found.makespan_s > bound_s * (1 + 1e-9):
             raise PlanningError(
