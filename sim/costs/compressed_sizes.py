@@ -68,7 +68,7 @@ class CompressedSizes:
         """Return the bits of one message: what is left of so many samples' values at the cut."""
         dropout, quantisation = self.section.dropout, self.section.quantisation
         if dropout is not None:
-            sample_bits = FLOAT_BITS * dropout.kept(_values(sample_bits))
+            sample_bits = FLOAT_BITS * dropout.num_kept(_values(sample_bits))
         if quantisation is None or not self.section.quantises(kind):
             return rows * sample_bits
         return quantisation.message_bits(rows * _values(sample_bits))
