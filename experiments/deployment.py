@@ -1,4 +1,4 @@
-"""What schemes find where they run: work by layer on every place, memories, links, compute nodes."""
+"""Create the deployment of a scenario: layer times on each device, memory, links and compute nodes."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ __all__ = ["make_deployment"]
 def make_deployment(
     scenario: Scenario, units: UnitTable, fleet: Fleet, channel: Channel, issues: IssueCollector
 ) -> Deployment | None:
-    """Return what the scenario's schemes find; None, and more faults, where it can't be had.
+    """Return the deployment of a scenario, or None after adding the issues that prevent it.
 
     Parameters
     ----------
-    scenario, units, fleet, channel : what is known of devices, server and radio
-    faults : where what is wrong is added
+    issues : IssueCollector
+        Receives the issues of the model's profile, of the batch size and of the network.
     """
     issues_before = len(issues)
-    work = _Work(scenario, units, issues)
+    work = _LayerWorkFactory(scenario, units, issues)
     devices, server = scenario.devices, scenario.server
-    named = devices.profile
-    names = named if isinstance(named, tuple) else (named,) * devices.count
+    profile = devices.profile
+    names = profile if isinstance(profile, tuple) else (profile,) * devices.count
     on_devices = work.on(("devices", "profile"), names, fleet.seconds_per_flop.tolist())
     on_server = None
     if server.profile is not None or not work.is_measured:
@@ -73,8 +73,8 @@ def make_deployment(
     )
 
 
-class _Work:
-    """Work by layer, from the model's profile if it has one, else from FLOPs."""
+class _LayerWorkFactory:
+    """Creates the work of each layer from the model's measured profile, or from FLOPs without a profile."""
 
     def __init__(self, scenario: Scenario, units: UnitTable, issues: IssueCollector) -> None:
         self._units, self._batch_size, self._issues = units, scenario.batch_size, issues
@@ -87,7 +87,17 @@ class _Work:
             issues.add(("batch_size",), text)
 
     def on(self, key: KeyPath, names: Sequence[str | None], s_per_flop: Sequence[float]) -> LayerWork | None:
-        """Return the work on places, whose devices in the profile are named under the key."""
+        """Return the work on several processors, or None after adding an issue.
+
+        Parameters
+        ----------
+        key : KeyPath
+            The key that names the devices of the profile.
+        names : sequence of str or None
+            For each processor, the device of the profile whose measured times it has.
+        s_per_flop : sequence of float
+            For each processor, [s/FLOP].
+        """
         speeds = np.array(s_per_flop, dtype=np.float64)
         if self._profile is None and self.is_measured:
             return None  # the unusable profile is an issue already

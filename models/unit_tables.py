@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from ..scenarios.errors import faults_of
+from ..scenarios.errors import issues_of
 from ..scenarios.model_costs.layer_profile import BATCH_SIZE, LayerProfile, read_layer_profile
 from ..scenarios.model_costs.unit_table import UnitTable, read_unit_table
 from ..scenarios.registry import Parameters, find
@@ -101,7 +101,7 @@ def named_unit_table(
     try:
         parameters = find("model", name).parameters.model_validate(given)
     except ValidationError as error:
-        faults = "; ".join(f"{fault.key}: {fault.message}" for fault in faults_of(error, given))
+        faults = "; ".join(f"{fault.key}: {fault.message}" for fault in issues_of(error, given))
         raise ValueError(f"model {name!r}: {faults}") from None
     assert isinstance(parameters, Parameters)
     return unit_table(parameters)

@@ -57,7 +57,7 @@ def ambiguous(points: pd.DataFrame, figure: SweepFigure) -> list[str]:
     figure : what is to be drawn
     """
     keys = [key for key in points.columns if key not in ("point", "status", "overrides", "error")]
-    by = ["seed", *(key for key in keys if key in figure.told_apart_by() and key != "seed")]
+    by = ["seed", *(key for key in keys if key in figure.distinguishing_keys() and key != "seed")]
     free = [key for key in keys if key not in by]
     several = points.groupby(by, dropna=False)[free].nunique(dropna=False) if free else pd.DataFrame()
     return [key for key in free if (several[key] > 1).any()]

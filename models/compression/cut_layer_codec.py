@@ -127,7 +127,7 @@ class CutLayerCodec:
             slots, count = len(values), self._num_alive(size)
             generator = self._generator(values.device, "activation dropout", number)
             draws = torch.rand((slots, count), generator=generator, dtype=torch.float64, device=values.device)
-            left = draws.topk(self._section.dropout.kept(count), dim=1).indices.sort(dim=1).values
+            left = draws.topk(self._section.dropout.num_kept(count), dim=1).indices.sort(dim=1).values
             drawn[size] = left if positions is None else positions.gather(1, left)
         return drawn[size]
 

@@ -65,7 +65,7 @@ def _without_weights(part: nn.Module, whole: PartSizes, pruning: Pruning) -> Par
     """Return what single weights that are left out leave: fewer bits alone."""
     weights = dict(part.named_parameters())
     counts = [weights[name].numel() for name in weight_names(part)]
-    left_out = sum(count - pruning.kept(count) for count in counts)
+    left_out = sum(count - pruning.num_kept(count) for count in counts)
     bits = whole.parameter_bits - FLOAT_BITS * left_out
     return replace(whole, parameter_bits=bits, maskable=sum(counts))
 
@@ -75,7 +75,7 @@ def _without_filters(
 ) -> PartSizes:
     """Return the profile of the smaller part; which filters are left out makes no difference to it."""
     layers = filter_layers(part, ends_model=ends_model)
-    masks = {layer.path: torch.arange(layer.outputs) < pruning.kept(layer.outputs) for layer in layers}
+    masks = {layer.path: torch.arange(layer.outputs) < pruning.num_kept(layer.outputs) for layer in layers}
     small = shrink(part, layers, masks)
     assert isinstance(small, nn.Sequential)
     units, count = profile(small, input_shape), len(small)

@@ -140,7 +140,7 @@ class Pruner:
         for client, share in zip(clients, shares, strict=True):
             if name in self._importances[client]:
                 total += share * self._importances[client][name].to(torch.float32)  # as they are sent
-        return kept_of(total, self._section.kept(total.numel()))
+        return kept_of(total, self._section.num_kept(total.numel()))
 
     def _add_importances(self, tensors: Tensors, importances: Tensors) -> None:
         for name in self._names:

@@ -93,7 +93,7 @@ class CompressedSizes:
         """
         dropout, quantisation = self.section.dropout, self.section.quantisation
         if dropout is not None:
-            sample_bits = FLOAT_BITS * dropout.kept(_num_values(sample_bits))
+            sample_bits = FLOAT_BITS * dropout.num_kept(_num_values(sample_bits))
         if quantisation is None or not self.section.quantises(kind):
             return rows * sample_bits
         return quantisation.message_bits(rows * _num_values(sample_bits))

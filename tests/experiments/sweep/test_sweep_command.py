@@ -345,11 +345,11 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         ("sweep.figure.0.y", 11),
         ("sweep.figure.1", 12),
         ("sweep.figure.1.normalise_to", 12),
-    ] == [(fault.key, int(str(fault.place).rpartition(":")[2])) for fault in caught.value.faults]
+    ] == [(issue.key, int(str(issue.location).rpartition(":")[2])) for issue in caught.value.issues]
     little = ["devices.memory_mib=0.001"]  # of which no plan can be made, and no round of a first point
     with pytest.raises(cutlayer.ScenarioError) as caught:
         in_threads(scenario, tmp_path / "out", overrides=little).run()
-    keys = {fault.key for fault in caught.value.faults}
+    keys = {issue.key for issue in caught.value.issues}
     assert {"sweep.figure.0.lines", "sweep.figure.1"} < keys
     assert any(key.startswith("devices") for key in keys), keys
 

@@ -1,4 +1,4 @@
-"""From text to a scenario and back: numbers, defaults, and the resolved scenario."""
+"""Laws of loading: numbers, defaults, and the round trip of the resolved scenario."""
 
 from __future__ import annotations
 

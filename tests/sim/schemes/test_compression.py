@@ -456,5 +456,5 @@ def test_a_renewal_takes_those_in_time(stuck_s: list[float], said: list[Any]) ->
 
 def test_kept_counts_are_whole() -> None:
     """⌈(1 − share)·n⌉ filters, round((1 − δ)n) values, never none; rounding of products does no harm."""
-    assert [3, 1, 8] == [Pruning(share=s).kept(10) for s in (0.7, 0.99, 0.25)]
-    assert [8, 1, 3] == [Dropout(share=s).kept(n) for s, n in ((0.2, 10), (0.999, 10), (0.7, 10))]
+    assert [3, 1, 8] == [Pruning(share=s).num_kept(10) for s in (0.7, 0.99, 0.25)]
+    assert [8, 1, 3] == [Dropout(share=s).num_kept(n) for s, n in ((0.2, 10), (0.999, 10), (0.7, 10))]
