@@ -36,7 +36,7 @@ CUTS_MAX = 3  # that are searched
 ROUNDING = 1e-12  # relative
 
 
-def bcd(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
+def bcd(problem: RadioResources, work_by_cut: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
     """Return a plan near the optimum over subchannels, power and cut.
 
     Cuts are taken in the order of a lower bound of their rounds. Each is given a draft of the subchannels,
@@ -47,16 +47,16 @@ def bcd(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.
     Parameters
     ----------
     problem : the resources
-    works : what a round asks for at each cut; a scheme without a cut has one entry
+    work_by_cut : what a round asks for at each cut; a scheme without a cut has one entry
     rng : unused; there for methods that draw
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If there are more clients than subchannels.
     """
     tables = LinkTables.of(problem)
-    bounds_s = cut_bounds(problem, works)
+    bounds_s = cut_bounds(problem, work_by_cut)
     found: dict[int, Assignment] = {}
     history_s = [math.inf]
 
@@ -67,7 +67,7 @@ def bcd(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.
 
     for cut in sorted(bounds_s, key=bounds_s.__getitem__):
         if bounds_s[cut] < history_s[-1]:
-            keep(cut, draft(tables, works[cut], rng))
+            keep(cut, draft(tables, work_by_cut[cut], rng))
 
     def search(method: Callable[[Assignment], Assignment], near: float) -> None:
         limit_s = near * history_s[-1]
@@ -77,18 +77,18 @@ def bcd(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.
 
     search(improved, NEAR + NEAR_PER_SUBCHANNEL / problem.num_subchannels)
     # What is good at the best cut may be a better start at another one than its own.
-    owner = min(found.values(), key=lambda assignment: assignment.round_s).owner
+    client_of = min(found.values(), key=lambda assignment: assignment.round_s).client_of
     for cut, present in list(found.items()):
-        carried = Assignment(tables, works[cut], owner)
+        carried = Assignment(tables, work_by_cut[cut], client_of)
         if carried.round_s < present.round_s:
             keep(cut, improved(carried))
     search(disturbed, NEARER)
     cut = min(found, key=lambda cut: found[cut].round_s)
-    work, owner = works[cut], found[cut].owner
-    psd_w_per_hz = optimal(problem, work, owner)
-    rates = link_rates(problem, owner, psd_w_per_hz)
+    work, client_of = work_by_cut[cut], found[cut].client_of
+    psd_w_per_hz = optimal(problem, work, client_of)
+    rates = link_rates(problem, client_of, psd_w_per_hz)
     predicted_s = round_time_s(work, rates)
-    return Plan(cut, owner, psd_w_per_hz, rates, predicted_s, (*history_s[1:-1], predicted_s))
+    return Plan(cut, client_of, psd_w_per_hz, rates, predicted_s, (*history_s[1:-1], predicted_s))
 
 
 LN2 = np.log(2.0)
@@ -97,13 +97,13 @@ STEPS = 12  # of Newton's method, from below: the bound holds wherever it is end
 ROUNDING = 1e-9  # relative
 
 
-def cut_bounds(problem: RadioResources, works: Mapping[int, RoundWork]) -> dict[int, float]:
+def cut_bounds(problem: RadioResources, work_by_cut: Mapping[int, RoundWork]) -> dict[int, float]:
     """Return a time for each cut that no round at it goes below, [s].
 
     Parameters
     ----------
     problem : the resources
-    works : what a round asks for at each cut
+    work_by_cut : what a round asks for at each cut
     """
     band, count = problem.band, problem.num_subchannels
     hz, cap = band.subchannel_hz, band.efficiency_cap_bps_per_hz
@@ -135,7 +135,7 @@ def cut_bounds(problem: RadioResources, works: Mapping[int, RoundWork]) -> dict[
         broadcast_bits = work.broadcast_bits + share * work.model_broadcast_bits
         return time_s + work.server_s + float(transfer_s(broadcast_bits, broadcast_bps))
 
-    return {cut: bound(work) * (1.0 - ROUNDING) for cut, work in works.items()}
+    return {cut: bound(work) * (1.0 - ROUNDING) for cut, work in work_by_cut.items()}
 
 
 def _end(costs: NDArray[np.float64], budget: NDArray[np.float64], start_s: NDArray[np.float64]) -> float:

@@ -31,16 +31,16 @@ GOLDEN = (5**0.5 - 1) / 2
 STEPS = 60  # of a golden section: the interval shrinks to 3e-13 of its length
 
 
-def optimal(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
+def optimal(problem: RadioResources, work_by_cut: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
     """Return the plan of the shortest round there is: every assignment and cut, with optimal power.
 
-    Only assignments that use every subchannel are looked at. A further subchannel harms nobody: its owner
+    Only assignments that use every subchannel are looked at. A further subchannel harms nobody: its client_of
     may leave its uplink unused, the downlink gains by it, and a broadcast takes the whole band anyway.
 
     Parameters
     ----------
     problem : the resources
-    works : what a round asks for at each cut
+    work_by_cut : what a round asks for at each cut
     rng : unused; there for methods that draw
 
     Returns
@@ -50,7 +50,7 @@ def optimal(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.ran
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If there are more clients than subchannels, or more than 100,000 assignments.
     """
     clients, count = problem.num_clients, problem.num_subchannels
@@ -60,10 +60,10 @@ def optimal(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.ran
             f" brute force takes {ASSIGNMENTS_MAX:,} at most",
             ("allocation", "method"),
         )
-    best = plan(problem, works, marginal_greedy, optimal_power, cut=None, rng=rng)
+    best = plan(problem, work_by_cut, marginal_greedy, optimal_power, cut=None, rng=rng)
     history_s = list(best.history_s)
     assignments = _Assignments(problem)
-    searches = [_Search(problem, assignments, cut, work) for cut, work in works.items()]
+    searches = [_Search(problem, assignments, cut, work) for cut, work in work_by_cut.items()]
     for search in sorted(searches, key=lambda search: search.shortest_s):  # a good start prunes the rest
         for better in search.improvements(best):
             best = better
@@ -196,10 +196,10 @@ class _Search:
                 best = solved
                 yield best
 
-    def _solved(self, owner: NDArray[np.intp]) -> Plan:
-        psd_w_per_hz = optimal_power(self._problem, self._work, owner)
-        rates = link_rates(self._problem, owner, psd_w_per_hz)
-        return Plan(self._cut, owner, psd_w_per_hz, rates, round_time_s(self._work, rates))
+    def _solved(self, client_of: NDArray[np.intp]) -> Plan:
+        psd_w_per_hz = optimal_power(self._problem, self._work, client_of)
+        rates = link_rates(self._problem, client_of, psd_w_per_hz)
+        return Plan(self._cut, client_of, psd_w_per_hz, rates, round_time_s(self._work, rates))
 
     def _excess_w(self, index: NDArray[np.intp], target_s: float) -> NDArray[np.float64]:
         """Return by how much a round of ``target_s`` passes the limit of all together, [len(index)], [W]."""

@@ -102,7 +102,7 @@ ROUNDS_MAX = 12  # of refinement in a step
 
 
 def lower_bound_s(
-    problem: RadioResources, works: Mapping[int, RoundWork], *, time_limit_s: float = 5.0
+    problem: RadioResources, work_by_cut: Mapping[int, RoundWork], *, time_limit_s: float = 5.0
 ) -> float:
     """Return a time that no plan's round goes below, [s].
 
@@ -113,7 +113,7 @@ def lower_bound_s(
     Parameters
     ----------
     problem : the resources
-    works : what a round asks for at each cut
+    work_by_cut : what a round asks for at each cut
     time_limit_s : float
         Wall-clock time to spend, [s]; with 0 there is each cut's first, simple bound.
 
@@ -123,7 +123,7 @@ def lower_bound_s(
         The bound, [s]; inf if it is found that no plan exists, as with more clients than subchannels.
     """
     deadline_s = time.monotonic() + time_limit_s
-    relaxations = [_Relaxation(problem, work) for work in works.values()]
+    relaxations = [_Relaxation(problem, work) for work in work_by_cut.values()]
     while True:
         lowest = min(relaxations, key=lambda relaxation: relaxation.bound_s)
         left_s = deadline_s - time.monotonic()

@@ -53,7 +53,7 @@ class StageDemand:
     ----------
     problem : the resources
     work : what the round asks for
-    owner : [num_subchannels], int
+    client_of : [num_subchannels], int
         The client of each subchannel, from 0; -1 for none.
 
     Attributes
@@ -67,14 +67,14 @@ class StageDemand:
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If a client has no subchannel.
     """
 
-    def __init__(self, problem: RadioResources, work: RoundWork, owner: NDArray[np.intp]) -> None:
-        self.filling = WaterFilling(problem, owner)
+    def __init__(self, problem: RadioResources, work: RoundWork, client_of: NDArray[np.intp]) -> None:
+        self.filling = WaterFilling(problem, client_of)
         self.limit_w = problem.total_power_max_w
-        downlink_bps = downlink_rates(problem.band, problem.gains, owner)
+        downlink_bps = downlink_rates(problem.band, problem.gains, client_of)
         second_s = transfer_s(work.downlink_bits, downlink_bps) + work.after_downlink_s
         self.starts_s = np.stack((work.before_uplink_s, second_s))
         upload_bits = work.model_upload_bits if work.averaging_share > 0 else 0.0

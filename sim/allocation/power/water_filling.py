@@ -31,7 +31,7 @@ class WaterFilling:
     Parameters
     ----------
     problem : the resources
-    owner : [num_subchannels], int
+    client_of : [num_subchannels], int
         The client of each subchannel, from 0; -1 for none.
 
     Attributes
@@ -41,18 +41,18 @@ class WaterFilling:
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If a client has no subchannel.
     """
 
-    def __init__(self, problem: RadioResources, owner: NDArray[np.intp]) -> None:
-        count = np.bincount(owner[owner >= 0], minlength=problem.num_clients)
+    def __init__(self, problem: RadioResources, client_of: NDArray[np.intp]) -> None:
+        count = np.bincount(client_of[client_of >= 0], minlength=problem.num_clients)
         if not count.all():
             raise PlanningError(f"client {int(count.argmin())} has no subchannel to send on")
         self._subchannel_hz, self._num_subchannels = problem.band.subchannel_hz, problem.num_subchannels
         # One row a client, one column for each of its subchannels, then padding of infinitely bad ones.
-        self._subchannels = np.argsort(owner, kind="stable")[problem.num_subchannels - count.sum() :]
-        clients = owner[self._subchannels]
+        self._subchannels = np.argsort(client_of, kind="stable")[problem.num_subchannels - count.sum() :]
+        clients = client_of[self._subchannels]
         self._cells = (clients, np.arange(len(clients)) - (np.cumsum(count) - count)[clients])
         self._snr_per_w_per_hz = np.ones((problem.num_clients, count.max()))
         self._snr_per_w_per_hz[self._cells] = problem.band.snr_per_w_per_hz(

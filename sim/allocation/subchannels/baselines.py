@@ -1,4 +1,4 @@
-"""Who gets which subchannels: functions ``(problem, work, rng) -> owner``, one a method.
+"""Who gets which subchannels: functions ``(problem, work, rng) -> client_of``, one a method.
 
 All of them reckon with uniform power: client i spreads min(p_i^max, p_th/C) flat over its own
 subchannels, so both power limits hold for whatever they choose (docs/model.md section 4). The greedy
@@ -16,7 +16,7 @@ from ...planning_error import PlanningError
 from ...radio.resources import RadioResources, uniform_power_w
 from ..problem import RoundWork
 
-__all__ = ["UNUSED", "check_enough", "explicit_owner", "random", "round_robin", "strongest_signal"]
+__all__ = ["UNUSED", "check_enough", "explicit_assignment", "random", "round_robin", "strongest_signal"]
 
 UNUSED = -1
 GIVEN = ("allocation", "subchannels")
@@ -31,7 +31,7 @@ def round_robin(problem: RadioResources, work: RoundWork, rng: np.random.Generat
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If there are more clients than subchannels.
     """
     check_enough(problem)
@@ -48,13 +48,13 @@ def random(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If there are more clients than subchannels.
     """
     check_enough(problem)
     clients, subchannels = problem.num_clients, problem.num_subchannels
-    owner = np.concatenate((np.arange(clients), rng.integers(clients, size=subchannels - clients)))
-    return rng.permutation(owner).astype(np.intp)
+    client_of = np.concatenate((np.arange(clients), rng.integers(clients, size=subchannels - clients)))
+    return rng.permutation(client_of).astype(np.intp)
 
 
 def strongest_signal(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
@@ -70,26 +70,26 @@ def strongest_signal(problem: RadioResources, work: RoundWork, rng: np.random.Ge
 
     Returns
     -------
-    owner : [num_subchannels], int
+    client_of : [num_subchannels], int
         The client of each subchannel, from 0.
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If there are more clients than subchannels.
     """
     check_enough(problem)
     signal_w = problem.gains * uniform_power_w(problem)[:, np.newaxis]
-    owner: NDArray[np.intp] = signal_w.argmax(axis=0)
+    client_of: NDArray[np.intp] = signal_w.argmax(axis=0)
     free = signal_w.copy()
     for client in range(problem.num_clients):
         best = int(free[client].argmax())
-        owner[best] = client
+        client_of[best] = client
         free[:, best] = -np.inf
-    return owner
+    return client_of
 
 
-def explicit_owner(
+def explicit_assignment(
     lists: Sequence[Sequence[int]], num_clients: int, num_subchannels: int
 ) -> NDArray[np.intp]:
     """Return an assignment that is given as each client's list of subchannels.
@@ -103,19 +103,19 @@ def explicit_owner(
 
     Returns
     -------
-    owner : [num_subchannels], int
+    client_of : [num_subchannels], int
         The client of each subchannel, from 0; -1 where it is in no list.
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If there are not C lists, a list is empty, or a subchannel is out of range or given twice.
     """
     if len(lists) != num_clients:
         raise PlanningError(
             f"subchannels are listed for {len(lists)} devices; there are {num_clients}", GIVEN
         )
-    owner = np.full(num_subchannels, UNUSED, dtype=np.intp)
+    client_of = np.full(num_subchannels, UNUSED, dtype=np.intp)
     for client, subchannels in enumerate(lists):
         if not subchannels:
             raise PlanningError(f"device {client} has no subchannel; each needs at least one", GIVEN)
@@ -124,14 +124,14 @@ def explicit_owner(
                 raise PlanningError(
                     f"device {client}: subchannel {subchannel} is outside 0 to {num_subchannels - 1}", GIVEN
                 )
-            if owner[subchannel] != UNUSED:
+            if client_of[subchannel] != UNUSED:
                 raise PlanningError(
-                    f"subchannel {subchannel} is given to device {owner[subchannel]}"
+                    f"subchannel {subchannel} is given to device {client_of[subchannel]}"
                     f" and to device {client}; each belongs to one device at most",
                     GIVEN,
                 )
-            owner[subchannel] = client
-    return owner
+            client_of[subchannel] = client
+    return client_of
 
 
 def check_enough(problem: RadioResources) -> None:

@@ -21,7 +21,7 @@ class _Draft:
 
     Attributes
     ----------
-    owner : [num_subchannels], int
+    client_of : [num_subchannels], int
         The client of each subchannel, from 0; -1 where it is free.
     num_free : int
         Subchannels that are free.
@@ -44,7 +44,7 @@ class _Draft:
         self._own_snr_per_w_per_hz = np.zeros(problem.gains.shape)  # the first ``count`` of each row
         # Rates on the own subchannels; the thinner uplink's power is spread over one more.
         self._thinner_bps, self._downlink_bps = np.zeros((2, clients))
-        self.owner = np.full(subchannels, UNUSED, dtype=np.intp)
+        self.client_of = np.full(subchannels, UNUSED, dtype=np.intp)
         self.num_free = subchannels
         self.best = self._preferences[:, 0].copy()
         self.stages_s = np.zeros((3, clients))
@@ -56,7 +56,7 @@ class _Draft:
     def give(self, client: int) -> None:
         """Give a client its best free subchannel."""
         subchannel = int(self.best[client])
-        self.owner[subchannel] = client
+        self.client_of[subchannel] = client
         self.num_free -= 1
         count = int(self._count[client])
         snr_per_w_per_hz = self._snr_per_w_per_hz[client, subchannel]
@@ -83,7 +83,7 @@ class _Draft:
         # Where clients agree on what is good, their next is mostly free: to look for it is far slower.
         self._passed[late] += 1
         self.best[late] = self._preferences[late, self._passed[late]]
-        late = late[self.owner[self.best[late]] != UNUSED]
+        late = late[self.client_of[self.best[late]] != UNUSED]
         self.best[late] = self._free_gains[late].argmax(axis=1)
 
     def tried_s(self) -> NDArray[np.float64]:
@@ -126,15 +126,15 @@ def greedy(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -
 
     Returns
     -------
-    owner : [num_subchannels], int
+    client_of : [num_subchannels], int
         The client of each subchannel, from 0.
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If there are more clients than subchannels.
     """
-    return _draft_greedily(problem, work).owner
+    return _draft_greedily(problem, work).client_of
 
 
 def marginal_greedy(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
@@ -154,12 +154,12 @@ def marginal_greedy(problem: RadioResources, work: RoundWork, rng: np.random.Gen
 
     Returns
     -------
-    owner : [num_subchannels], int
+    client_of : [num_subchannels], int
         The client of each subchannel, from 0; -1 where it is unused.
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If there are more clients than subchannels.
     """
     draft = _Draft(problem, work)
@@ -175,7 +175,7 @@ def marginal_greedy(problem: RadioResources, work: RoundWork, rng: np.random.Gen
         own_fall_s = weights @ (stages_s - tried_s)
         client = int(np.lexsort((-own_fall_s, ~waited_for, round_s))[0])
         draft.give(client)
-    return min(draft, _draft_greedily(problem, work), key=_Draft.round_s).owner
+    return min(draft, _draft_greedily(problem, work), key=_Draft.round_s).client_of
 
 
 def _draft_greedily(problem: RadioResources, work: RoundWork) -> _Draft:

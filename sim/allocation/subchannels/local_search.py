@@ -25,7 +25,7 @@ __all__ = ["disturbed", "exchange", "improved"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Move: TypeAlias = tuple[int, int, int]
-"""A subchannel, the client that it goes to, and the one that its owner gets for it; -1 for none."""
+"""A subchannel, the client that it goes to, and the one that its client_of gets for it; -1 for none."""
 
 NONE = -1
 SOFTNESSES = (1e-2, 1e-4)
@@ -51,15 +51,15 @@ def exchange(problem: RadioResources, work: RoundWork, rng: np.random.Generator)
 
     Returns
     -------
-    owner : [num_subchannels], int
+    client_of : [num_subchannels], int
         The client of each subchannel, from 0.
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If there are more clients than subchannels.
     """
-    return disturbed(improved(draft(LinkTables.of(problem), work, rng))).owner
+    return disturbed(improved(draft(LinkTables.of(problem), work, rng))).client_of
 
 
 def improved(start: Assignment, softnesses: Sequence[float] = SOFTNESSES) -> Assignment:
@@ -94,13 +94,13 @@ def disturbed(start: Assignment) -> Assignment:
     if clients == 1:
         return best
     for _ in range(min(RESTARTS // (clients * subchannels), RESTARTS_MAX)):
-        owner = best.owner.copy()
+        client_of = best.client_of.copy()
         for one, other in rng.integers(subchannels, size=(2, 2)).tolist():
-            owner[[one, other]] = owner[[other, one]]
+            client_of[[one, other]] = client_of[[other, one]]
         moved = int(rng.integers(subchannels))
-        if np.count_nonzero(owner == owner[moved]) > 1:
-            owner[moved] = rng.integers(clients)
-        found = improved(Assignment(start.tables, start.work, owner), DISTURBED)
+        if np.count_nonzero(client_of == client_of[moved]) > 1:
+            client_of[moved] = rng.integers(clients)
+        found = improved(Assignment(start.tables, start.work, client_of), DISTURBED)
         if found.time_s < best.time_s * (1.0 - ROUNDING):
             best = found
     return best
@@ -110,7 +110,7 @@ def _passed(start: Assignment, softness: float) -> Assignment | None:
     """Return what one pass makes of an assignment, None if no trade lowers its tension."""
     tension = SmoothedRoundTime(start, softness)
     log_snr, downlink_bps = start.tables.log_snr_lists, start.tables.downlink_lists
-    owner: list[int] = start.owner.tolist()
+    client_of: list[int] = start.client_of.tolist()
     own, own_bps = start.own(), start.downlink_bps.tolist()
     terms = tension.terms(start)
     total = NOTHING.exchanged((), terms)
@@ -129,8 +129,8 @@ def _passed(start: Assignment, softness: float) -> Assignment | None:
         return subchannels, rate_bps
 
     for subchannel, receiver, back in _ranked_trades(start, tension):
-        giver = owner[subchannel]
-        if giver == receiver or (len(own[giver]) == 1 if back == NONE else owner[back] != receiver):
+        giver = client_of[subchannel]
+        if giver == receiver or (len(own[giver]) == 1 if back == NONE else client_of[back] != receiver):
             continue  # an earlier trade has changed that
         pair = (giver, receiver)
         sets = (with_trade(giver, subchannel, back), with_trade(receiver, back, subchannel))
@@ -144,33 +144,33 @@ def _passed(start: Assignment, softness: float) -> Assignment | None:
             if failed == PATIENCE:
                 break
             continue
-        owner[subchannel] = receiver
+        client_of[subchannel] = receiver
         if back != NONE:
-            owner[back] = giver
+            client_of[back] = giver
         for client, (subchannels, rate_bps), term in zip(pair, sets, new, strict=True):
             own[client], own_bps[client], terms[client] = subchannels, rate_bps, term
         total = NOTHING.exchanged((), terms)  # anew, for differences of huge terms lose the small ones
         best_s = tension.value_s(total)
         failed, traded = 0, True
-    return Assignment(start.tables, start.work, np.array(owner, dtype=np.intp)) if traded else None
+    return Assignment(start.tables, start.work, np.array(client_of, dtype=np.intp)) if traded else None
 
 
 def _ranked_trades(at: Assignment, tension: SmoothedRoundTime) -> Iterator[Move]:
     """Return the moves and swaps that lower the tension most, to first order, the best first."""
-    owner = at.owner
-    columns = np.arange(len(owner))
+    client_of = at.client_of
+    columns = np.arange(len(client_of))
     kept_s, gained_s, lost_s = _values(at, tension)
-    count = np.bincount(owner, minlength=len(gained_s))
+    count = np.bincount(client_of, minlength=len(gained_s))
     moves_s = gained_s - lost_s  # [num_clients, num_subchannels]
-    moves_s[:, count[owner] == 1] = -np.inf
-    moves_s[owner, columns] = -np.inf
-    # [num_clients, num_subchannels] what it would be worth more to each client than to its owner
-    more_s = kept_s - kept_s[owner, columns]
-    wanted_s = np.where(np.arange(len(count))[:, np.newaxis] == owner, -np.inf, more_s).max(axis=0)
+    moves_s[:, count[client_of] == 1] = -np.inf
+    moves_s[client_of, columns] = -np.inf
+    # [num_clients, num_subchannels] what it would be worth more to each client than to its client_of
+    more_s = kept_s - kept_s[client_of, columns]
+    wanted_s = np.where(np.arange(len(count))[:, np.newaxis] == client_of, -np.inf, more_s).max(axis=0)
     rows = np.argsort(-wanted_s, kind="stable")[:SWAPPED_MAX]
-    swaps_s = more_s[owner][:, rows].T + more_s[owner[rows]]  # [num_rows, num_subchannels]
-    swaps_s[owner[rows][:, np.newaxis] == owner] = -np.inf
-    place = np.full(len(owner), len(rows))
+    swaps_s = more_s[client_of][:, rows].T + more_s[client_of[rows]]  # [num_rows, num_subchannels]
+    swaps_s[client_of[rows][:, np.newaxis] == client_of] = -np.inf
+    place = np.full(len(client_of), len(rows))
     place[rows] = np.arange(len(rows))
     swaps_s[place < np.arange(len(rows))[:, np.newaxis]] = -np.inf  # once only
     move_s, receivers, moved = _greatest(moves_s)
@@ -178,7 +178,7 @@ def _ranked_trades(at: Assignment, tension: SmoothedRoundTime) -> Iterator[Move]
     order = np.argsort(-np.concatenate((move_s, swap_s)), kind="stable")
     found = (
         np.concatenate((moved, rows[row])),
-        np.concatenate((receivers, owner[back])),
+        np.concatenate((receivers, client_of[back])),
         np.concatenate((np.full(len(moved), NONE), back)),
     )
     return zip(*(values[order].tolist() for values in found), strict=True)
@@ -194,37 +194,37 @@ def _values(at: Assignment, tension: SmoothedRoundTime) -> tuple[Floats, Floats,
     gained_s : [num_clients, num_subchannels], float
         What it would be worth to get it in addition: less, for the level falls, [s].
     lost_s : [num_subchannels], float
-        What it would cost its owner to lose it: more, for the level rises, [s].
+        What it would cost its client_of to lose it: more, for the level rises, [s].
     """
-    tables, owner = at.tables, at.owner
-    columns = np.arange(len(owner))
+    tables, client_of = at.tables, at.client_of
+    columns = np.arange(len(client_of))
     hz = tables.problem.band.subchannel_hz
     nats = np.clip(at.log_level[:, np.newaxis] + tables.log_snr, 0.0, tables.cap_nats)
     level = np.exp(at.log_level)[:, np.newaxis]
     inverse = np.exp(-tables.log_snr)
-    used = nats[owner, columns] > 0
-    count = np.maximum(np.bincount(owner[used], minlength=len(nats)), 1)[:, np.newaxis]
+    used = nats[client_of, columns] > 0
+    count = np.maximum(np.bincount(client_of[used], minlength=len(nats)), 1)[:, np.newaxis]
     kept_w = hz * (level * nats - np.expm1(nats) * inverse)
     # What one subchannel more or less carries moves the level by its nats over the number of them.
     gained_w = hz * np.where(
         nats > 0, level * (count - (count + 1) * np.exp(-nats / (count + 1))) + inverse, 0.0
     )
-    fewer = np.maximum(count[owner, 0] - 1, 1)
-    own_nats, own_level = nats[owner, columns], level[owner, 0]
-    lost_w = hz * own_level * (fewer * np.exp(np.minimum(own_nats / fewer, 50.0)) - count[owner, 0])
-    lost_w = np.where(used, lost_w + hz * inverse[owner, columns], 0.0)
+    fewer = np.maximum(count[client_of, 0] - 1, 1)
+    own_nats, own_level = nats[client_of, columns], level[client_of, 0]
+    lost_w = hz * own_level * (fewer * np.exp(np.minimum(own_nats / fewer, 50.0)) - count[client_of, 0])
+    lost_w = np.where(used, lost_w + hz * inverse[client_of, columns], 0.0)
 
     power_s_per_w, back_s_per_s = tension.prices(at)
     back_s_per_bps = (back_s_per_s * at.work.downlink_bits / at.downlink_bps**2)[:, np.newaxis]
     rate_bps, more_bps = at.downlink_bps[:, np.newaxis], tables.downlink_bps
-    own_bps = more_bps[owner, columns]
-    rest_bps = np.maximum(at.downlink_bps[owner] - own_bps, 1e-9 * own_bps)
+    own_bps = more_bps[client_of, columns]
+    rest_bps = np.maximum(at.downlink_bps[client_of] - own_bps, 1e-9 * own_bps)
     kept_s = power_s_per_w[:, np.newaxis] * kept_w + back_s_per_bps * more_bps
     gained_s = power_s_per_w[:, np.newaxis] * gained_w + back_s_per_bps * more_bps * rate_bps / (
         rate_bps + more_bps
     )
     lost_s = (
-        power_s_per_w[owner] * lost_w + back_s_per_bps[owner, 0] * own_bps * at.downlink_bps[owner] / rest_bps
+        power_s_per_w[client_of] * lost_w + back_s_per_bps[client_of, 0] * own_bps * at.downlink_bps[client_of] / rest_bps
     )
     return kept_s, gained_s, lost_s
 

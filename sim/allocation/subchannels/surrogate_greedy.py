@@ -37,7 +37,7 @@ def draft(tables: LinkTables, work: RoundWork, rng: np.random.Generator) -> Assi
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If there are more clients than subchannels.
     """
     problem = tables.problem
@@ -59,9 +59,9 @@ def _shortest(assignments: Iterable[Assignment]) -> Assignment:
     return min(assignments, key=lambda assignment: assignment.time_s)
 
 
-def _complete(problem: RadioResources, owner: NDArray[np.intp]) -> NDArray[np.intp]:
+def _complete(problem: RadioResources, client_of: NDArray[np.intp]) -> NDArray[np.intp]:
     """Give what is unused to the strongest: with optimal power a further subchannel does no harm."""
-    return np.where(owner == UNUSED, problem.gains.argmax(axis=0), owner)
+    return np.where(client_of == UNUSED, problem.gains.argmax(axis=0), client_of)
 
 
 def _draft_at(at: Assignment) -> NDArray[np.intp]:
@@ -71,19 +71,19 @@ def _draft_at(at: Assignment) -> NDArray[np.intp]:
     log_snr, downlink_bps, preferences = tables.log_snr_lists, tables.downlink_lists, tables.preferences
     clients = range(problem.num_clients)
     weights = tension.weights(NOTHING.exchanged((), tension.terms(at)))
-    owner = [UNUSED] * problem.num_subchannels
+    client_of = [UNUSED] * problem.num_subchannels
     own_snr: list[list[float]] = [[] for _ in clients]
     own_bps = [0.0] * problem.num_clients
     passed = [0] * problem.num_clients  # of each client's preferences: they are given away
 
     def best_free(client: int) -> int:
         ranked = preferences[client]
-        while owner[ranked[passed[client]]] != UNUSED:
+        while client_of[ranked[passed[client]]] != UNUSED:
             passed[client] += 1
         return ranked[passed[client]]
 
     def give(client: int, subchannel: int) -> None:
-        owner[subchannel] = client
+        client_of[subchannel] = client
         own_snr[client].append(log_snr[client][subchannel])
         own_bps[client] += downlink_bps[client][subchannel]
 
@@ -105,10 +105,10 @@ def _draft_at(at: Assignment) -> NDArray[np.intp]:
     heapq.heapify(offers)
     while num_free:
         _, client, subchannel, after_s = heapq.heappop(offers)
-        if owner[subchannel] == UNUSED:
+        if client_of[subchannel] == UNUSED:
             give(client, subchannel)
             present_s[client] = after_s
             num_free -= 1
         if num_free:
             heapq.heappush(offers, offer(client))
-    return np.array(owner, dtype=np.intp)
+    return np.array(client_of, dtype=np.intp)

@@ -16,7 +16,7 @@ from ....scenarios.schema.scenario import Allocation, ExplicitPower
 from ...allocation.planner import PlanMethod, PowerMethod, SubchannelMethod, checked_plan, plan
 from ...allocation.power.methods import explicit_power
 from ...allocation.problem import Rates, link_rates
-from ...allocation.subchannels.baselines import explicit_owner
+from ...allocation.subchannels.baselines import explicit_assignment
 from ...links.link_rates import LinkRates
 from ...planning_error import PlanningError
 from ...radio.rates import whole_band_rates
@@ -216,7 +216,7 @@ def _dedicated(
     else:
         subchannels, power = _subchannel_method(allocation), _power_method(allocation)
         found = plan(problem, works, subchannels, power, cut=cut, rng=rng)
-    return SchemePlan(found.cut, problem, found.owner, found.psd_w_per_hz, found.predicted_s)
+    return SchemePlan(found.cut, problem, found.client_of, found.psd_w_per_hz, found.predicted_s)
 
 
 def whole_band_links(problem: RadioResources) -> LinkRates:
@@ -263,7 +263,7 @@ def _subchannel_method(allocation: Allocation) -> SubchannelMethod:
     if isinstance(given, str):
         method: SubchannelMethod = find("subchannels", given).load()
         return method
-    return lambda problem, work, rng: explicit_owner(given, problem.num_clients, problem.num_subchannels)
+    return lambda problem, work, rng: explicit_assignment(given, problem.num_clients, problem.num_subchannels)
 
 
 def _power_method(allocation: Allocation) -> PowerMethod:

@@ -50,10 +50,10 @@ def _instance(
     problem = RadioResources(band, gains, power_max_w, total_power_max_w)
     clock_hz = rng.uniform(1e9, 1.6e9, clients)
     merged = np.ceil(merged_share * SAMPLES)
-    works = {}
+    work_by_cut = {}
     for cut, (mflops, values, mparameters) in enumerate(PROFILE, start=1):
         before_s = SAMPLES * mflops * 1e6 / 16 / clock_hz
-        works[cut] = RoundWork(
+        work_by_cut[cut] = RoundWork(
             before_uplink_s=before_s,
             uplink_bits=SAMPLES * values * 32.0,
             server_s=3 * clients * SAMPLES * (PROFILE[-1][0] - mflops) * 1e6 / 32 / 5e9,
@@ -64,7 +64,7 @@ def _instance(
             model_broadcast_bits=mparameters * 32e6,
             averaging_share=averaging_share,
         )
-    return problem, works
+    return problem, work_by_cut
 
 
 @pytest.fixture(scope="session")

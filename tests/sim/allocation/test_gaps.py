@@ -20,10 +20,10 @@ def gaps(instance: Callable[..., Any], method: str, *, fading: bool) -> np.ndarr
     """Each instance's round time over the shortest, less 1: 2 to 4 clients on 5 to 7 subchannels."""
     found = []
     for seed in range(INSTANCES):
-        problem, works = instance(seed, 2 + seed % 3, 5 + seed // 3 % 3, fading=fading)
-        works = {cut: works[cut] for cut in (1, 3, 5)}
-        predicted_s = find("plan", method).load()(problem, works, RNG).predicted_s
-        found.append(predicted_s / optimal(problem, works, RNG).predicted_s - 1)
+        problem, work_by_cut = instance(seed, 2 + seed % 3, 5 + seed // 3 % 3, fading=fading)
+        work_by_cut = {cut: work_by_cut[cut] for cut in (1, 3, 5)}
+        predicted_s = find("plan", method).load()(problem, work_by_cut, RNG).predicted_s
+        found.append(predicted_s / optimal(problem, work_by_cut, RNG).predicted_s - 1)
     return np.array(found)
 
 
@@ -39,17 +39,17 @@ def test_no_method_beats_the_optimum(
     instance: Callable[..., Any], seed: int, averaging: float, fading: bool
 ) -> None:
     """Of all methods that are registered, brute force gives the shortest round, for every scheme's work."""
-    problem, works = instance(seed, 3, 6, averaging_share=averaging, fading=fading)
-    best_s = optimal(problem, works, RNG).predicted_s
+    problem, work_by_cut = instance(seed, 3, 6, averaging_share=averaging, fading=fading)
+    best_s = optimal(problem, work_by_cut, RNG).predicted_s
     for spec in specs("plan"):
-        assert best_s <= spec.load()(problem, works, RNG).predicted_s * ROUNDING
+        assert best_s <= spec.load()(problem, work_by_cut, RNG).predicted_s * ROUNDING
 
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), averaging=st.sampled_from([0.0, 0.5, 1.0]))
 def test_the_descent_never_rises(instance: Callable[..., Any], seed: int, averaging: float) -> None:
     """The incumbents' times fall, down to the plan's own."""
-    problem, works = instance(seed, 4, 10, averaging_share=averaging, fading=bool(seed % 2))
-    found = find("plan", "bcd").load()(problem, works, RNG)
+    problem, work_by_cut = instance(seed, 4, 10, averaging_share=averaging, fading=bool(seed % 2))
+    found = find("plan", "bcd").load()(problem, work_by_cut, RNG)
     assert (np.diff(found.history_s) <= 0).all()
     assert found.predicted_s == found.history_s[-1]

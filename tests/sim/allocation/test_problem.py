@@ -56,10 +56,12 @@ def test_no_bits_take_no_time_even_at_rate_zero() -> None:
 def test_link_rates_are_those_of_the_radio() -> None:
     """An allocation's rates are the uplink, downlink and broadcast rates of its assignment and powers."""
     problem = RadioResources(BAND, np.array([[1.0, 2.0], [3.0, 4.0]]), np.ones(2), 2.0)
-    owner, psd_w_per_hz = np.array([1, 0]), np.array([0.3, 0.7])
-    rates = link_rates(problem, owner, psd_w_per_hz)
-    np.testing.assert_array_equal(uplink_rates(BAND, problem.gains, owner, psd_w_per_hz), rates.uplink_bps)
-    np.testing.assert_array_equal(downlink_rates(BAND, problem.gains, owner), rates.downlink_bps)
+    client_of, psd_w_per_hz = np.array([1, 0]), np.array([0.3, 0.7])
+    rates = link_rates(problem, client_of, psd_w_per_hz)
+    np.testing.assert_array_equal(
+        uplink_rates(BAND, problem.gains, client_of, psd_w_per_hz), rates.uplink_bps
+    )
+    np.testing.assert_array_equal(downlink_rates(BAND, problem.gains, client_of), rates.downlink_bps)
     assert broadcast_rate(BAND, problem.gains) == rates.broadcast_bps
 
 

@@ -25,16 +25,18 @@ CAPS = st.sampled_from([np.inf, 7.4, 2.0])
 RNG = np.random.default_rng(0)
 
 
-def shortest_by_brute_force(problem: RadioResources, works: dict[int, RoundWork]) -> float:
+def shortest_by_brute_force(problem: RadioResources, work_by_cut: dict[int, RoundWork]) -> float:
     """The shortest round over every cut and every assignment that serves all clients, with optimal power."""
     clients, count = problem.gains.shape
-    owners = [
-        np.array(owner) for owner in product(range(clients), repeat=count) if len(set(owner)) == clients
+    assignments = [
+        np.array(client_of)
+        for client_of in product(range(clients), repeat=count)
+        if len(set(client_of)) == clients
     ]
     return min(
-        round_time_s(work, link_rates(problem, owner, optimal(problem, work, owner)))
-        for owner in owners
-        for work in works.values()
+        round_time_s(work, link_rates(problem, client_of, optimal(problem, work, client_of)))
+        for client_of in assignments
+        for work in work_by_cut.values()
     )
 
 
@@ -44,7 +46,7 @@ def test_the_plan_is_never_worse_than_the_greedy_rules_at_any_cut(
     instance: Callable[..., Any], seed: int, clients: int, more: int, averaging: float, cap: float
 ) -> None:
     """Also at the cuts that are left out for their bounds; compared with optimal power."""
-    problem, works = instance(
+    problem, work_by_cut = instance(
         seed,
         clients,
         clients + more,
@@ -52,10 +54,10 @@ def test_the_plan_is_never_worse_than_the_greedy_rules_at_any_cut(
         cap_bps_per_hz=cap,
         fading=bool(seed % 2),
     )
-    found = bcd(problem, works, RNG)
+    found = bcd(problem, work_by_cut, RNG)
     for rule in (greedy, marginal_greedy):
-        for cut in works:
-            fixed = plan(problem, works, rule, optimal, cut=cut, rng=RNG)
+        for cut in work_by_cut:
+            fixed = plan(problem, work_by_cut, rule, optimal, cut=cut, rng=RNG)
             assert found.predicted_s <= fixed.predicted_s * (1 + 1e-9)
 
 
@@ -65,15 +67,17 @@ def test_the_plan_keeps_the_limits_and_its_promise(
     instance: Callable[..., Any], seed: int, clients: int, averaging: float, cap: float
 ) -> None:
     """Both power limits hold, all are served, and the prediction is the plan's round time to the bit."""
-    problem, works = instance(seed, clients, 11, averaging_share=averaging, cap_bps_per_hz=cap, fading=True)
-    found = bcd(problem, works, RNG)
-    watts = np.bincount(found.owner, found.psd_w_per_hz * problem.band.subchannel_hz)
-    np.testing.assert_array_equal(np.arange(clients), np.unique(found.owner))
+    problem, work_by_cut = instance(
+        seed, clients, 11, averaging_share=averaging, cap_bps_per_hz=cap, fading=True
+    )
+    found = bcd(problem, work_by_cut, RNG)
+    watts = np.bincount(found.client_of, found.psd_w_per_hz * problem.band.subchannel_hz)
+    np.testing.assert_array_equal(np.arange(clients), np.unique(found.client_of))
     assert (found.psd_w_per_hz >= 0).all()
     assert (watts <= problem.power_max_w).all()
     assert watts.sum() <= problem.total_power_max_w
-    rates = link_rates(problem, found.owner, found.psd_w_per_hz)
-    assert round_time_s(works[found.cut], rates) == found.predicted_s
+    rates = link_rates(problem, found.client_of, found.psd_w_per_hz)
+    assert round_time_s(work_by_cut[found.cut], rates) == found.predicted_s
     assert found.history_s[-1] == found.predicted_s
     assert (np.diff(found.history_s) < 0).all()
 
@@ -85,9 +89,11 @@ def test_the_plan_is_the_optimum_of_the_smallest_instances(
     instance: Callable[..., Any], seed: int, averaging: float, clients: int, subchannels: int
 ) -> None:
     """One client, two with one subchannel each, and two that share out five."""
-    problem, works = instance(seed, clients, subchannels, averaging_share=averaging, fading=bool(seed % 2))
-    best_s = shortest_by_brute_force(problem, works)
-    assert pytest.approx(best_s, rel=1e-9) == bcd(problem, works, RNG).predicted_s
+    problem, work_by_cut = instance(
+        seed, clients, subchannels, averaging_share=averaging, fading=bool(seed % 2)
+    )
+    best_s = shortest_by_brute_force(problem, work_by_cut)
+    assert pytest.approx(best_s, rel=1e-9) == bcd(problem, work_by_cut, RNG).predicted_s
 
 
 @settings(max_examples=40, deadline=None)
@@ -96,13 +102,15 @@ def test_no_plan_goes_below_its_cuts_bound(
     instance: Callable[..., Any], seed: int, clients: int, averaging: float, cap: float, fading: bool
 ) -> None:
     """Neither the best plan nor a random assignment with optimal power."""
-    problem, works = instance(seed, clients, 12, averaging_share=averaging, cap_bps_per_hz=cap, fading=fading)
-    bounds_s = cut_bounds(problem, works)
-    assert list(works) == list(bounds_s)
-    for cut, work in works.items():
+    problem, work_by_cut = instance(
+        seed, clients, 12, averaging_share=averaging, cap_bps_per_hz=cap, fading=fading
+    )
+    bounds_s = cut_bounds(problem, work_by_cut)
+    assert list(work_by_cut) == list(bounds_s)
+    for cut, work in work_by_cut.items():
         for found in (
             bcd(problem, {cut: work}, RNG),
-            plan(problem, works, random, optimal, cut=cut, rng=np.random.default_rng(seed)),
+            plan(problem, work_by_cut, random, optimal, cut=cut, rng=np.random.default_rng(seed)),
         ):
             assert bounds_s[cut] <= found.predicted_s
 
@@ -123,25 +131,25 @@ def test_bounds_by_hand() -> None:
 
 
 def test_a_good_cut_behind_a_bad_bound_is_found(instance: Callable[..., Any]) -> None:
-    """The order of the works is no matter: the plan is the same from either end."""
+    """The order of the work_by_cut is no matter: the plan is the same from either end."""
     for seed in range(6):
-        problem, works = instance(seed, 3, 7, fading=True)
-        backwards = dict(reversed(works.items()))
-        assert bcd(problem, works, RNG).predicted_s == bcd(problem, backwards, RNG).predicted_s
+        problem, work_by_cut = instance(seed, 3, 7, fading=True)
+        backwards = dict(reversed(work_by_cut.items()))
+        assert bcd(problem, work_by_cut, RNG).predicted_s == bcd(problem, backwards, RNG).predicted_s
 
 
 def test_equal_problems_have_equal_plans(instance: Callable[..., Any]) -> None:
     """Whatever the generator: nothing is drawn from it."""
-    problem, works = instance(7, 5, 20, fading=True)
+    problem, work_by_cut = instance(7, 5, 20, fading=True)
     rng = np.random.default_rng(1)
-    first, second = bcd(problem, works, rng), bcd(problem, works, np.random.default_rng(2))
-    np.testing.assert_array_equal(first.owner, second.owner)
+    first, second = bcd(problem, work_by_cut, rng), bcd(problem, work_by_cut, np.random.default_rng(2))
+    np.testing.assert_array_equal(first.client_of, second.client_of)
     assert first.history_s == second.history_s
     assert np.random.default_rng(1).random() == rng.random()
 
 
 def test_more_clients_than_subchannels_are_refused(instance: Callable[..., Any]) -> None:
     """The error names both numbers, as for the other methods."""
-    problem, works = instance(0, 5, 4)
+    problem, work_by_cut = instance(0, 5, 4)
     with pytest.raises(PlanningError, match=r"5 clients .* there are 4"):
-        bcd(problem, works, RNG)
+        bcd(problem, work_by_cut, RNG)

@@ -42,9 +42,11 @@ def test_the_optimum_is_never_below_the_bound(
     time_s: float,
 ) -> None:
     """Against brute force, for every kind of instance, and wherever the time is over."""
-    problem, works = instance(seed, clients, 5, averaging_share=averaging, fading=fading, cap_bps_per_hz=cap)
-    bound_s = lower_bound_s(problem, works, time_limit_s=time_s)
-    assert bound_s <= optimal(problem, works, RNG).predicted_s * ROUNDING
+    problem, work_by_cut = instance(
+        seed, clients, 5, averaging_share=averaging, fading=fading, cap_bps_per_hz=cap
+    )
+    bound_s = lower_bound_s(problem, work_by_cut, time_limit_s=time_s)
+    assert bound_s <= optimal(problem, work_by_cut, RNG).predicted_s * ROUNDING
 
 
 @pytest.mark.parametrize("averaging", [0.0, 0.5])
@@ -54,23 +56,23 @@ def test_the_bound_is_tight_on_small_instances(
     instance: Callable[..., Any], seed: int, fading: bool, averaging: float
 ) -> None:
     """With the time to finish, what is left is the margin for the solver's own tolerances: 0.05 % at most."""
-    problem, works = instance(seed, 3, 6, averaging_share=averaging, fading=fading)
-    best_s = optimal(problem, works, RNG).predicted_s
-    bound_s = lower_bound_s(problem, works, time_limit_s=60.0)
+    problem, work_by_cut = instance(seed, 3, 6, averaging_share=averaging, fading=fading)
+    best_s = optimal(problem, work_by_cut, RNG).predicted_s
+    bound_s = lower_bound_s(problem, work_by_cut, time_limit_s=60.0)
     assert bound_s <= best_s * ROUNDING
     assert best_s <= 1.0005 * bound_s
 
 
 def test_it_is_the_least_over_cuts(instance: Callable[..., Any]) -> None:
     """A cut that is far worse than another does not lower the bound; one that is free does."""
-    problem, works = instance(3, 3, 6)
-    alone_s = lower_bound_s(problem, {3: works[3]}, time_limit_s=60.0)
-    dear = replace(works[3], server_s=works[3].server_s + 100.0)
+    problem, work_by_cut = instance(3, 3, 6)
+    alone_s = lower_bound_s(problem, {3: work_by_cut[3]}, time_limit_s=60.0)
+    dear = replace(work_by_cut[3], server_s=work_by_cut[3].server_s + 100.0)
     assert pytest.approx(alone_s, rel=1e-6) == lower_bound_s(
-        problem, {1: dear, 3: works[3]}, time_limit_s=60.0
+        problem, {1: dear, 3: work_by_cut[3]}, time_limit_s=60.0
     )
     free = RoundWork(np.zeros(3), 0.0, 0.0, 0.0, 0.0, np.zeros(3))
-    assert 0.0 == lower_bound_s(problem, {1: free, 3: works[3]})
+    assert 0.0 == lower_bound_s(problem, {1: free, 3: work_by_cut[3]})
 
 
 def test_the_bound_by_hand() -> None:
@@ -86,21 +88,21 @@ def test_the_bound_by_hand() -> None:
 
 def test_a_larger_instance_is_closed_in_on(instance: Callable[..., Any]) -> None:
     """On 5 clients and 20 subchannels of mean gains, greedy plan and bound leave less than 2 %."""
-    problem, works = instance(0, 5, 20)
-    found = plan(problem, works, marginal_greedy, optimal_power, cut=None, rng=RNG)
-    bound_s = lower_bound_s(problem, works, time_limit_s=10.0)
+    problem, work_by_cut = instance(0, 5, 20)
+    found = plan(problem, work_by_cut, marginal_greedy, optimal_power, cut=None, rng=RNG)
+    bound_s = lower_bound_s(problem, work_by_cut, time_limit_s=10.0)
     assert bound_s <= found.predicted_s * ROUNDING
     assert found.predicted_s <= 1.02 * bound_s
 
 
 def test_more_clients_than_subchannels_have_no_plan(instance: Callable[..., Any]) -> None:
     """Then the shortest round is none: inf."""
-    problem, works = instance(0, 4, 3)
-    assert np.inf == lower_bound_s(problem, works)
+    problem, work_by_cut = instance(0, 4, 3)
+    assert np.inf == lower_bound_s(problem, work_by_cut)
 
 
 def test_nothing_is_printed(instance: Callable[..., Any], capfd: pytest.CaptureFixture[str]) -> None:
     """The solver's own line on standard output, which no option turns off, does not come through."""
-    problem, works = instance(2, 3, 7)
-    lower_bound_s(problem, works)
+    problem, work_by_cut = instance(2, 3, 7)
+    lower_bound_s(problem, work_by_cut)
     assert ("", "") == capfd.readouterr()

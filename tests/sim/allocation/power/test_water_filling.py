@@ -31,18 +31,18 @@ def test_least_power_meets_the_optimality_conditions(
     These conditions of Karush, Kuhn and Tucker suffice, for the rate is concave in the power. Where the cap
     binds, dθ/dp may be greater.
     """
-    problem, works = instance(seed, clients, 9, cap_bps_per_hz=cap, fading=True)
-    owner = random(problem, works[1], np.random.default_rng(seed))
-    filling = WaterFilling(problem, owner)
+    problem, work_by_cut = instance(seed, clients, 9, cap_bps_per_hz=cap, fading=True)
+    client_of = random(problem, work_by_cut[1], np.random.default_rng(seed))
+    filling = WaterFilling(problem, client_of)
     wanted_bps = share * filling.rate_max_bps
     psd_w_per_hz = filling.densities(filling.levels(wanted_bps))
     assert (psd_w_per_hz >= 0).all()
-    np.testing.assert_allclose(wanted_bps, uplink_rates(problem.band, problem.gains, owner, psd_w_per_hz))
-    snr_per_w_per_hz = problem.band.snr_per_w_per_hz(problem.gains[owner, np.arange(9)])
+    np.testing.assert_allclose(wanted_bps, uplink_rates(problem.band, problem.gains, client_of, psd_w_per_hz))
+    snr_per_w_per_hz = problem.band.snr_per_w_per_hz(problem.gains[client_of, np.arange(9)])
     slope = snr_per_w_per_hz / (1 + psd_w_per_hz * snr_per_w_per_hz)
     full = np.log2(1 + psd_w_per_hz * snr_per_w_per_hz) > cap * (1 - 1e-9)
     for client in range(clients):
-        own = owner == client
+        own = client_of == client
         used = own & (psd_w_per_hz > 0) & ~full
         if used.any():
             np.testing.assert_allclose(slope[used], slope[used][0], rtol=1e-9)
@@ -56,11 +56,11 @@ def test_power_and_its_slope_belong_to_the_level(
     instance: Callable[..., Any], seed: int, clients: int, cap: float, share: float
 ) -> None:
     """Powers sum the densities, all power gives the greatest rate, the slope is a difference quotient."""
-    problem, works = instance(seed, clients, 9, cap_bps_per_hz=cap, fading=True)
-    owner = random(problem, works[1], np.random.default_rng(seed))
-    filling = WaterFilling(problem, owner)
+    problem, work_by_cut = instance(seed, clients, 9, cap_bps_per_hz=cap, fading=True)
+    client_of = random(problem, work_by_cut[1], np.random.default_rng(seed))
+    filling = WaterFilling(problem, client_of)
     levels = filling.levels(share * filling.rate_max_bps)
-    density_sums = np.bincount(owner, weights=filling.densities(levels)) * problem.band.subchannel_hz
+    density_sums = np.bincount(client_of, weights=filling.densities(levels)) * problem.band.subchannel_hz
     np.testing.assert_allclose(density_sums, filling.powers_w(levels))
     same_levels, same_w = filling.levels_and_powers_w(share * filling.rate_max_bps)
     np.testing.assert_array_equal(levels, same_levels)
@@ -81,8 +81,8 @@ def test_power_and_its_slope_belong_to_the_level(
 
 def test_rate_zero_takes_no_power(instance: Callable[..., Any]) -> None:
     """Without a rate to meet nothing is sent."""
-    problem, works = instance(0, 3, 9)
-    filling = WaterFilling(problem, random(problem, works[1], np.random.default_rng(0)))
+    problem, work_by_cut = instance(0, 3, 9)
+    filling = WaterFilling(problem, random(problem, work_by_cut[1], np.random.default_rng(0)))
     np.testing.assert_array_equal(np.zeros(9), filling.densities(filling.levels(np.zeros(3))))
 
 

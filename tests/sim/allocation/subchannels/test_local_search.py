@@ -26,9 +26,9 @@ CAPS = st.sampled_from([np.inf, 7.4, 2.0])
 RNG = np.random.default_rng(0)
 
 
-def round_s(problem: RadioResources, work: RoundWork, owner: np.ndarray) -> float:
+def round_s(problem: RadioResources, work: RoundWork, client_of: np.ndarray) -> float:
     """The round time of an assignment with optimal power, by the formulas that planning uses."""
-    return round_time_s(work, link_rates(problem, owner, optimal(problem, work, owner)))
+    return round_time_s(work, link_rates(problem, client_of, optimal(problem, work, client_of)))
 
 
 @settings(max_examples=40, deadline=None)
@@ -37,7 +37,7 @@ def test_exchange_is_never_worse_than_the_greedy_rules(
     instance: Callable[..., Any], seed: int, clients: int, more: int, averaging: float, cap: float
 ) -> None:
     """With optimal power its round is no longer; every client is served, no subchannel is left."""
-    problem, works = instance(
+    problem, work_by_cut = instance(
         seed,
         clients,
         clients + more,
@@ -45,12 +45,12 @@ def test_exchange_is_never_worse_than_the_greedy_rules(
         cap_bps_per_hz=cap,
         fading=bool(seed % 2),
     )
-    work = works[1 + seed % 5]
-    owner = exchange(problem, work, RNG)
-    np.testing.assert_array_equal(np.arange(clients), np.unique(owner))
+    work = work_by_cut[1 + seed % 5]
+    client_of = exchange(problem, work, RNG)
+    np.testing.assert_array_equal(np.arange(clients), np.unique(client_of))
     for rule in (greedy, marginal_greedy):
         rules_s = round_s(problem, work, rule(problem, work, RNG))
-        assert round_s(problem, work, owner) <= rules_s * (1 + 1e-9)
+        assert round_s(problem, work, client_of) <= rules_s * (1 + 1e-9)
 
 
 @pytest.mark.parametrize("averaging", [0.0, 0.5])
@@ -59,10 +59,12 @@ def test_exchange_is_the_optimum_of_two_clients(
     instance: Callable[..., Any], seed: int, averaging: float
 ) -> None:
     """Of all assignments of five subchannels to two clients, none has a shorter round."""
-    problem, works = instance(seed, 2, 5, averaging_share=averaging, fading=bool(seed % 2))
-    work = works[1 + seed % 5]
-    owners = (np.array(owner) for owner in product(range(2), repeat=5) if len(set(owner)) == 2)
-    best_s = min(round_s(problem, work, owner) for owner in owners)
+    problem, work_by_cut = instance(seed, 2, 5, averaging_share=averaging, fading=bool(seed % 2))
+    work = work_by_cut[1 + seed % 5]
+    assignments = (
+        np.array(client_of) for client_of in product(range(2), repeat=5) if len(set(client_of)) == 2
+    )
+    best_s = min(round_s(problem, work, client_of) for client_of in assignments)
     assert pytest.approx(best_s, rel=1e-9) == round_s(problem, work, exchange(problem, work, RNG))
 
 
@@ -93,10 +95,10 @@ def test_exchange_gives_a_clients_first_subchannel_back() -> None:
 
 def test_equal_problems_have_equal_answers(instance: Callable[..., Any]) -> None:
     """Whatever the generator: nothing is drawn from it."""
-    problem, works = instance(7, 5, 20, fading=True)
+    problem, work_by_cut = instance(7, 5, 20, fading=True)
     rng = np.random.default_rng(1)
-    first = exchange(problem, works[2], rng)
-    np.testing.assert_array_equal(first, exchange(problem, works[2], np.random.default_rng(2)))
+    first = exchange(problem, work_by_cut[2], rng)
+    np.testing.assert_array_equal(first, exchange(problem, work_by_cut[2], np.random.default_rng(2)))
     assert np.random.default_rng(1).random() == rng.random()
 
 
@@ -109,9 +111,9 @@ def test_nothing_to_send_is_no_fault(instance: Callable[..., Any]) -> None:
 
 def test_more_clients_than_subchannels_are_refused(instance: Callable[..., Any]) -> None:
     """The error names both numbers, as for the other methods."""
-    problem, works = instance(0, 5, 4)
+    problem, work_by_cut = instance(0, 5, 4)
     with pytest.raises(PlanningError, match=r"5 clients .* there are 4"):
-        exchange(problem, works[1], RNG)
+        exchange(problem, work_by_cut[1], RNG)
 
 
 @settings(deadline=None)
@@ -137,8 +139,10 @@ def test_an_assignments_time_is_the_round_time_with_optimal_power(
     instance: Callable[..., Any], seed: int, clients: int, averaging: float, cap: float
 ) -> None:
     """The search compares the times that the plan then has."""
-    problem, works = instance(seed, clients, 9, averaging_share=averaging, cap_bps_per_hz=cap, fading=True)
-    work = works[1 + seed % 5]
-    owner = np.arange(9) % clients
-    searched_s = Assignment(LinkTables.of(problem), work, owner).round_s
-    assert pytest.approx(round_s(problem, work, owner), rel=1e-10) == searched_s
+    problem, work_by_cut = instance(
+        seed, clients, 9, averaging_share=averaging, cap_bps_per_hz=cap, fading=True
+    )
+    work = work_by_cut[1 + seed % 5]
+    client_of = np.arange(9) % clients
+    searched_s = Assignment(LinkTables.of(problem), work, client_of).round_s
+    assert pytest.approx(round_s(problem, work, client_of), rel=1e-10) == searched_s
