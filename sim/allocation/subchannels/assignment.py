@@ -126,9 +126,9 @@ class Assignment:
         # A second of the round is one second of the first stage, or 1/a seconds of the second (P10).
         saved = both.saving_w_per_s.sum(axis=1) / np.array([1.0, share or 1.0])
         self.total_saving_w_per_s = float(saved.max()) or 1.0
+        ends_of_one_stage_s = (np.where(np.arange(2) == stage, self.ends_s, np.inf) for stage in range(2))
         of_one_stage = (
-            demand.power_demand(np.where(np.arange(2) == stage, self.ends_s, np.inf)).saving_w_per_s.sum(axis=0)
-            for stage in range(2)
+            demand.power_demand(ends_s).saving_w_per_s.sum(axis=0) for ends_s in ends_of_one_stage_s
         )
         self.saving_w_per_s = np.maximum(
             np.stack(tuple(of_one_stage)), SAVING_MIN * self.total_saving_w_per_s

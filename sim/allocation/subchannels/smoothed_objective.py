@@ -123,9 +123,7 @@ class SmoothedRoundTime:
             least_s = 0.01 * self._upload_end_s
             remaining_s = self._upload_end_s - backward_end_s
             # Near the end the hyperbola goes on as its tangent, since a client may be too late altogether.
-            inverse = (
-                1.0 / remaining_s if remaining_s > least_s else (2.0 - remaining_s / least_s) / least_s
-            )
+            inverse = 1.0 / remaining_s if remaining_s > least_s else (2.0 - remaining_s / least_s) / least_s
             upload_w = self._least_w(log_snr, self._upload_nats * inverse)
             exp_upload = _exp((upload_w - limit_w) / self._upload_scale_w[client])
             power_w = max(power_w, upload_w)
@@ -147,9 +145,7 @@ class SmoothedRoundTime:
         common = _exp((total.power_w - self._total_limit_w) / self._total_scale_w)
         upload = max(total.exp_upload, SMALLEST_SUM)
         by_first = upload**self._share
-        by_upload = (
-            total.exp_first * by_first * self._share / upload if upload > SMALLEST_SUM else 0.0
-        )
+        by_upload = total.exp_first * by_first * self._share / upload if upload > SMALLEST_SUM else 0.0
         outer = max(common + total.exp_first * by_first, SMALLEST_SUM)
         return ClientTerms(
             self.tau_s * common / outer / self._total_scale_w,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..joint.milp_bound import Rows
+from ..joint.milp_bound import LinearProgram
 from .problem import WorkflowProblem
 
 __all__ = ["balanced_greedy", "drawn_assignment", "random_assignment"]
@@ -95,14 +95,14 @@ def _fitting(problem: WorkflowProblem, cost: NDArray[np.float64], evenness: floa
     owners, helpers = cost.shape
     x = np.arange(cost.size).reshape(owners, helpers)  # columns; the last is the fullest helper's count
     share = problem.memory_bits[:, np.newaxis] / np.maximum(problem.limit_bits, np.finfo(float).tiny)
-    rows = Rows()
+    rows = LinearProgram()
     rows.add(-1.0, (x, -1.0))
     rows.add(1.0, (x.T, np.minimum(share.T, 2.0)))  # more than all of the memory is too much, however much
     rows.add(0.0, (x.T, 1.0), (np.full((helpers, 1), cost.size), -1.0))
-    found = rows.least_cost(
+    found = rows.minimise(
         np.append(cost.ravel(), evenness),
-        whole=np.append(np.ones(cost.size), 0),
-        most=np.append(np.ones(cost.size), owners),
+        is_integer=np.append(np.ones(cost.size), 0),
+        upper=np.append(np.ones(cost.size), owners),
         time_limit_s=SEARCH_S,
     )
     if found.x is None:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..joint.milp_bound import Rows
+from ..joint.milp_bound import LinearProgram
 from .problem import WorkflowProblem
 
 __all__ = ["Job", "lower_bound_s", "shared_end_s"]
@@ -79,7 +79,7 @@ def lower_bound_s(problem: WorkflowProblem) -> float:
     x = np.arange(owners * helpers).reshape(owners, helpers)
     y, makespan = x.size + np.arange(helpers)[:, np.newaxis], x.size + helpers
     share = problem.memory_bits[:, np.newaxis] / np.maximum(problem.limit_bits, np.finfo(float).tiny)
-    rows = Rows()
+    rows = LinearProgram()
     rows.add(-1.0, (x, -1.0))
     rows.add(1.0, (x.T, np.where(fits, share, 0.0).T))
     rows.add(0.0, (x.T, 1.0), (y, -owners))
@@ -91,10 +91,10 @@ def lower_bound_s(problem: WorkflowProblem) -> float:
         around_s = np.where(np.isfinite(around_s), around_s, 0.0)[:, np.newaxis]  # where nobody fits
         last = np.full((helpers, 1), makespan)
         rows.add(0.0, (x.T, occupied_s.T / unit_s), (y, around_s / unit_s), (last, -1.0))
-    found = rows.least_cost(
+    found = rows.minimise(
         np.append(np.zeros(makespan), 1.0),
-        whole=np.append(np.zeros(x.size), np.append(np.ones(helpers), 0.0)),
-        most=np.append(fits.ravel(), np.append(np.ones(helpers), np.inf)),
+        is_integer=np.append(np.zeros(x.size), np.append(np.ones(helpers), 0.0)),
+        upper=np.append(fits.ravel(), np.append(np.ones(helpers), np.inf)),
     )
     if found.status == 2:
         raise problem.memory_error("not even parts of owners fit")
