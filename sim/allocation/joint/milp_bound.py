@@ -393,7 +393,7 @@ def _without_highs_line() -> Iterator[None]:
     """Hold standard output back during a solve, and then pass it on without one line of HiGHS.
 
     HiGHS writes this line to file descriptor 1, and none of its options turns it off, ``disp=False`` included
-    (HiGHS.jl issue 312). Output of other threads is delayed until the solve ends, but not lost. Only one
+    (HiGHS.jl issue 312). Output of other threads during a solve arrives after it, and is not lost. Only one
     thread solves at a time, so that the descriptor is restored in the right order.
     """
     with _stdout_lock, tempfile.TemporaryFile() as held_back:

@@ -1,4 +1,4 @@
-"""Laws of the plan: it keeps its promise, never gets worse on the way, and beats every fixed cut."""
+"""Laws of the plan: its prediction is exact, its incumbents never get worse, and no fixed cut is better."""
 
 import math
 from collections.abc import Callable
@@ -31,7 +31,7 @@ SHARES = st.sampled_from([0.0, 0.5, 1.0])
 def test_a_plan_is_never_worse_than_any_fixed_cut(
     instance: Callable[..., Any], seed: int, subchannels: Any, power: Any, averaging: float
 ) -> None:
-    """The descent starts from every cut's own solution and keeps the best, drawn alike for every cut."""
+    """The descent starts from the solution of every cut and keeps the best one."""
     problem, work_by_cut = instance(seed, 4, 10, averaging_share=averaging, fading=bool(seed % 2))
     found = plan(problem, work_by_cut, subchannels, power, cut=None, rng=np.random.default_rng(seed))
     for cut in work_by_cut:
@@ -45,7 +45,7 @@ def test_a_plan_is_never_worse_than_any_fixed_cut(
 def test_the_prediction_is_the_round_time_of_the_plan(
     instance: Callable[..., Any], seed: int, subchannels: Any, power: Any, averaging: float
 ) -> None:
-    """Recomputed from the cut, the assignment and the powers, the predicted time comes out to the bit."""
+    """The time computed from the cut, the assignment and the powers equals the prediction to the bit."""
     problem, work_by_cut = instance(seed, 4, 10, averaging_share=averaging)
     found = plan(problem, work_by_cut, subchannels, power, cut=None, rng=np.random.default_rng(seed))
     rates = link_rates(problem, found.client_of, found.psd_w_per_hz)
@@ -57,7 +57,7 @@ def test_the_prediction_is_the_round_time_of_the_plan(
 def test_the_incumbent_never_rises(
     instance: Callable[..., Any], seed: int, subchannels: Any, power: Any
 ) -> None:
-    """The best so far falls from the first cut's own solution to the plan's time."""
+    """The incumbent's time falls from that of the first cut's solution to that of the plan."""
     problem, work_by_cut = instance(seed, 4, 10, fading=True)
     found = plan(problem, work_by_cut, subchannels, power, cut=None, rng=np.random.default_rng(seed))
     first = plan(problem, work_by_cut, subchannels, power, cut=1, rng=np.random.default_rng(seed))
@@ -95,7 +95,7 @@ def test_every_start_and_the_cut_step_count(favoured: dict[int, int]) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_brute_force_bounds_the_plan(instance: Callable[..., Any], seed: int) -> None:
-    """Over every cut and assignment, each with its optimal power, nothing found is shorter than the best."""
+    """No plan is shorter than the best of all cuts and assignments with optimal power."""
     problem, work_by_cut = instance(seed, 2, 5)
     assignments = [
         np.array(client_of) for client_of in product(range(2), repeat=5) if len(set(client_of)) == 2
@@ -113,7 +113,7 @@ def test_brute_force_bounds_the_plan(instance: Callable[..., Any], seed: int) ->
 
 
 def test_the_cut_step_alone_can_improve(instance: Callable[..., Any]) -> None:
-    """With one assignment for all cuts the plan's cut is the best of that assignment's enumeration."""
+    """With one assignment for all cuts, the plan has the best cut for that assignment."""
     problem, work_by_cut = instance(3, 4, 10)
     found = plan(problem, work_by_cut, round_robin, uniform, cut=None, rng=np.random.default_rng(0))
     client_of = round_robin(problem, work_by_cut[1], np.random.default_rng(0))
@@ -122,7 +122,7 @@ def test_the_cut_step_alone_can_improve(instance: Callable[..., Any]) -> None:
 
 
 def test_a_scheme_without_a_cut_has_one_work(instance: Callable[..., Any]) -> None:
-    """Then there is nothing to enumerate, and the plan is that work's own solution."""
+    """The plan of a scheme without a cut is the solution for its one work."""
     problem, work_by_cut = instance(0, 4, 10)
     found = plan(problem, {0: work_by_cut[3]}, greedy, optimal, cut=None, rng=np.random.default_rng(0))
     fixed = plan(problem, work_by_cut, greedy, optimal, cut=3, rng=np.random.default_rng(0))
@@ -130,8 +130,8 @@ def test_a_scheme_without_a_cut_has_one_work(instance: Callable[..., Any]) -> No
     assert fixed.predicted_s == found.predicted_s
 
 
-def test_planning_draws_nothing_from_the_generator_it_is_given(instance: Callable[..., Any]) -> None:
-    """So equal generators give equal plans, and whoever owns the generator goes on where it stood."""
+def test_planning_does_not_change_the_generator(instance: Callable[..., Any]) -> None:
+    """The plan works with copies, so equal generators give equal plans and keep their state."""
     problem, work_by_cut = instance(0, 4, 10)
     rng = np.random.default_rng(5)
     first, second = (plan(problem, work_by_cut, random, uniform, cut=None, rng=rng) for _ in range(2))
@@ -146,7 +146,7 @@ def test_a_cut_that_is_not_possible_is_refused(instance: Callable[..., Any]) -> 
 
 
 def test_random_cuts_are_even() -> None:
-    """Each cut is as likely, and the method that leaves the cut to the plan draws nothing."""
+    """The random method draws each cut with equal probability; the optimal method returns None."""
     rng = np.random.default_rng(0)
     draws = [random_cut(range(1, 6), rng) for _ in range(500)]
     assert stats.chisquare(np.bincount(draws, minlength=6)[1:]).pvalue > 0.01

@@ -1,4 +1,4 @@
-"""Laws of the brute force: nothing is shorter, and it refuses what it can't finish."""
+"""Laws of brute force: no plan is shorter, and instances that are too large raise an error."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +26,7 @@ PLAIN = RadioResources(Band(1.0, np.arange(4.0), 1.0, 1.0, 1.0), np.ones((2, 4))
 
 
 def shortest_s(problem: RadioResources, work_by_cut: dict[int, RoundWork]) -> float:
-    """The shortest round over every cut and every assignment, unused subchannels too, one by one."""
+    """Return the shortest round over every cut and assignment, including unused subchannels, [s]."""
     clients, count = problem.gains.shape
     assignments = (np.array(client_of) for client_of in product(range(-1, clients), repeat=count))
     return min(
@@ -43,7 +43,7 @@ def shortest_s(problem: RadioResources, work_by_cut: dict[int, RoundWork]) -> fl
 def test_the_optimum_is_that_of_all_assignments(
     instance: Callable[..., Any], clients: int, count: int, fading: bool, averaging: float, cap: float
 ) -> None:
-    """One by one, with unused subchannels too, no assignment is shorter, and one is as short."""
+    """The result equals the minimum of an enumeration that includes unused subchannels."""
     seed = clients + count
     problem, work_by_cut = instance(
         seed, clients, count, averaging_share=averaging, cap_bps_per_hz=cap, fading=fading
@@ -58,12 +58,12 @@ def test_the_optimum_is_that_of_all_assignments(
 @settings(max_examples=15, deadline=None)
 @given(seed=SEEDS, averaging=SHARES)
 def test_the_cut_is_the_best_of_all(instance: Callable[..., Any], seed: int, averaging: float) -> None:
-    """All cuts together give what the best of them gives alone."""
+    """The plan over all cuts equals the best plan of a single cut."""
     problem, work_by_cut = instance(seed, 3, 5, averaging_share=averaging, fading=bool(seed % 2))
     alone_s = {cut: optimal(problem, {cut: work}, RNG).predicted_s for cut, work in work_by_cut.items()}
-    found = optimal(problem, work_by_cut, RNG)
-    assert pytest.approx(min(alone_s.values()), rel=2e-9) == found.predicted_s
-    assert pytest.approx(alone_s[found.cut], rel=2e-9) == found.predicted_s
+    best = optimal(problem, work_by_cut, RNG)
+    assert pytest.approx(min(alone_s.values()), rel=2e-9) == best.predicted_s
+    assert pytest.approx(alone_s[best.cut], rel=2e-9) == best.predicted_s
 
 
 @settings(max_examples=15, deadline=None)
@@ -72,7 +72,7 @@ def test_the_cut_is_the_best_of_all(instance: Callable[..., Any], seed: int, ave
 def test_more_of_anything_is_never_worse(
     instance: Callable[..., Any], seed: int, averaging: float, factor: float, grown: str
 ) -> None:
-    """With more bandwidth, faster clocks or more power the shortest round does not get longer."""
+    """More bandwidth, faster clocks or more power never lengthen the shortest round."""
     problem, work_by_cut = instance(seed, 3, 5, averaging_share=averaging, fading=bool(seed % 2))
     more, faster = problem, work_by_cut
     if grown == "bandwidth":
@@ -97,43 +97,43 @@ def test_more_of_anything_is_never_worse(
 
 @settings(max_examples=30, deadline=None)
 @given(seed=SEEDS, averaging=SHARES)
-def test_the_plan_is_what_it_says(instance: Callable[..., Any], seed: int, averaging: float) -> None:
-    """The prediction is the round time of its allocation, the incumbents fall to it, and limits hold."""
+def test_the_prediction_is_exact_and_limits_hold(
+    instance: Callable[..., Any], seed: int, averaging: float
+) -> None:
+    """The prediction equals the round time of the allocation, incumbents fall to it, and limits hold."""
     problem, work_by_cut = instance(seed, 3, 6, averaging_share=averaging, fading=bool(seed % 2))
-    found = optimal(problem, work_by_cut, RNG)
-    rates = link_rates(problem, found.client_of, found.psd_w_per_hz)
-    assert round_time_s(work_by_cut[found.cut], rates) == found.predicted_s
-    assert (np.diff(found.history_s) < 0).all()
-    assert found.predicted_s == found.history_s[-1]
-    watts = found.psd_w_per_hz * problem.band.subchannel_hz
-    each_w = np.bincount(
-        found.client_of[found.client_of >= 0], watts[found.client_of >= 0], problem.num_clients
-    )
+    best = optimal(problem, work_by_cut, RNG)
+    rates = link_rates(problem, best.client_of, best.psd_w_per_hz)
+    assert round_time_s(work_by_cut[best.cut], rates) == best.predicted_s
+    assert (np.diff(best.history_s) < 0).all()
+    assert best.predicted_s == best.history_s[-1]
+    watts = best.psd_w_per_hz * problem.band.subchannel_hz
+    each_w = np.bincount(best.client_of[best.client_of >= 0], watts[best.client_of >= 0], problem.num_clients)
     assert (each_w <= problem.power_max_w).all()
     assert each_w.sum() <= problem.total_power_max_w
 
 
-def test_of_alike_subchannels_only_the_numbers_count() -> None:
-    """Of four alike, the client with twice the bits down and nothing else to wait for gets two at least.
+def test_of_equal_subchannels_only_the_numbers_count() -> None:
+    """Two clients share four equal subchannels; the one that computes longer gets three.
 
-    With p^DL at 0 dB each carries 1 bit/s down: 12 bits take 12/n s. Client 0 computes for 8 s after that,
+    Each subchannel carries 1 bit/s downlink: 12 bits take 12/n s. Client 0 then computes for 8 s,
     so three for client 0 take max(12/3 + 8, 12) = 12 s; two each take 14 s, one for client 0 20 s.
     """
     work = RoundWork(np.zeros(2), 0.0, 0.0, 0.0, 12.0, np.array([8.0, 0.0]))
-    found = optimal(PLAIN, {1: work}, RNG)
-    assert pytest.approx(12.0) == found.predicted_s
-    np.testing.assert_array_equal([3, 1], np.bincount(found.client_of))
+    best = optimal(PLAIN, {1: work}, RNG)
+    assert pytest.approx(12.0) == best.predicted_s
+    np.testing.assert_array_equal([3, 1], np.bincount(best.client_of))
 
 
 def test_one_client_gets_everything(instance: Callable[..., Any]) -> None:
-    """Alone on however many subchannels, there is one assignment."""
+    """A client alone has one assignment, for any number of subchannels."""
     problem, work_by_cut = instance(2, 1, 70)
     alone = plan(problem, work_by_cut, round_robin, power.optimal, cut=None, rng=RNG)
     assert pytest.approx(alone.predicted_s, rel=2e-9) == optimal(problem, work_by_cut, RNG).predicted_s
 
 
 def test_too_many_assignments_are_refused(instance: Callable[..., Any]) -> None:
-    """The error names the size and the limit, and comes at once."""
+    """The error states the size and the limit, before any search."""
     problem, work_by_cut = instance(0, 200, 1000)
     with pytest.raises(PlanningError, match=r"200\^1000 assignments a cut; brute force takes 100,000"):
         optimal(problem, work_by_cut, RNG)

@@ -168,8 +168,8 @@ def test_no_swap_is_better_than_its_estimate(
     instance: Callable[..., Any], seed: int, clients: int, cap: float
 ) -> None:
     """Where only one stage sends, a swap lowers the objective by at most (u_ik − u_ck) + (u_cl − u_il)."""
-    problem, works = instance(seed, clients, 8, cap_bps_per_hz=cap, fading=bool(seed % 2))
-    start = Assignment(LinkTables.of(problem), works[1 + seed % 5], np.arange(8) % clients)
+    problem, work_by_cut = instance(seed, clients, 8, cap_bps_per_hz=cap, fading=bool(seed % 2))
+    start = Assignment(LinkTables.of(problem), work_by_cut[1 + seed % 5], np.arange(8) % clients)
     objective = SmoothedRoundTime(start, 1e-2)
     kept_s, _, _ = _subchannel_values(start, objective)
     before_s = objective.value_s(sum_terms(objective.terms(start)))
@@ -191,9 +191,9 @@ def test_power_values_bound_the_change_of_the_least_power(
     instance: Callable[..., Any], seed: int, clients: int
 ) -> None:
     """Saving ≤ w⁺ ≤ w for a subchannel that is added, w ≤ cost ≤ w⁻ for one that is removed (P23)."""
-    problem, works = instance(seed, clients, 9, fading=bool(seed % 2))
+    problem, work_by_cut = instance(seed, clients, 9, fading=bool(seed % 2))
     # Without a downlink the values in seconds are powers times the shadow price.
-    work = replace(works[1 + seed % 5], downlink_bits=0.0)
+    work = replace(work_by_cut[1 + seed % 5], downlink_bits=0.0)
     start = Assignment(LinkTables.of(problem), work, np.arange(9) % clients)
     objective = SmoothedRoundTime(start, 1e-2)
     price_s_per_w, _ = objective.shadow_prices(start)
