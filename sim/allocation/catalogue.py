@@ -1,12 +1,12 @@
-"""Registers the allocation methods that a scenario can name.
+"""Registers the allocation methods that a scenario can name, as functions of the resources and the work.
 
 ============ ===================================================================================
 kind         signature of the function behind the name
 ============ ===================================================================================
-plan         ``(problem, works, rng) -> plan``: subchannels, power and cut together
-subchannels  ``(problem, work, rng) -> owner``
-power        ``(problem, work, owner) -> psd_w_per_hz``
-cut          ``(cuts, rng) -> cut``, or None to leave it to the planner
+plan         ``(problem, work_by_cut, rng) -> plan``: subchannels, power and cut together
+subchannels  ``(problem, work, rng) -> client_of``
+power        ``(problem, work, client_of) -> psd_w_per_hz``
+cut          ``(cuts, rng) -> cut``; the result None lets the planner choose the cut
 ============ ===================================================================================
 """
 
@@ -31,7 +31,7 @@ register(
 register(
     "subchannels",
     "exchange",
-    f"{__package__}.subchannels.local_search:exchange",
+    f"{__package__}.subchannels.local_search:local_search",
     summary="moves and swaps while the round shortens with optimal power; slower, near the optimum",
 )
 register(

@@ -16,7 +16,7 @@ NAMES: dict[Kind, list[str]] = {
 SIGNATURES: dict[Kind, list[str]] = {
     "path_loss": ["parameters", "distance_m", "centre_hz", "seed"],
     "subchannels": ["problem", "work", "rng"],
-    "power": ["problem", "work", "owner"],
+    "power": ["problem", "work", "client_of"],
     "cut": ["cuts", "rng"],
 }
 

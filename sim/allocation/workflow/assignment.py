@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..joint.milp_bound import Rows
+from ..joint.milp_bound import LinearProgram
 from .problem import WorkflowProblem
 
 __all__ = ["balanced_greedy", "random_assignment", "try_random_assignment"]
@@ -120,15 +120,15 @@ def _solve_assignment(
     x = np.arange(cost.size).reshape(owners, helpers)
     tiny = np.finfo(float).tiny
     memory_fraction = problem.memory_bits[:, np.newaxis] / np.maximum(problem.limit_bits, tiny)
-    rows = Rows()
-    rows.add(-1.0, (x, -1.0))
+    program = LinearProgram()
+    program.add(-1.0, (x, -1.0))
     # A fraction of 2 excludes the pair already, so larger ones are capped there.
-    rows.add(1.0, (x.T, np.minimum(memory_fraction.T, 2.0)))
-    rows.add(0.0, (x.T, 1.0), (np.full((helpers, 1), cost.size), -1.0))
-    solution = rows.least_cost(
+    program.add(1.0, (x.T, np.minimum(memory_fraction.T, 2.0)))
+    program.add(0.0, (x.T, 1.0), (np.full((helpers, 1), cost.size), -1.0))
+    solution = program.minimise(
         np.append(cost.ravel(), evenness),
-        whole=np.append(np.ones(cost.size), 0),
-        most=np.append(np.ones(cost.size), owners),
+        is_integer=np.append(np.ones(cost.size), 0),
+        upper=np.append(np.ones(cost.size), owners),
         time_limit_s=SOLVER_S,
     )
     if solution.x is None:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..joint.milp_bound import Rows
+from ..joint.milp_bound import LinearProgram
 from .problem import WorkflowProblem
 
 __all__ = ["TaskTimes", "lower_bound_s", "preemptive_end_s"]
@@ -86,22 +86,22 @@ def lower_bound_s(problem: WorkflowProblem) -> float:
     y, makespan = x.size + np.arange(helpers)[:, np.newaxis], x.size + helpers
     tiny = np.finfo(float).tiny
     memory_fraction = problem.memory_bits[:, np.newaxis] / np.maximum(problem.limit_bits, tiny)
-    rows = Rows()
-    rows.add(-1.0, (x, -1.0))
-    rows.add(1.0, (x.T, np.where(fits, memory_fraction, 0.0).T))
-    rows.add(0.0, (x.T, 1.0), (y, -owners))
-    rows.add(0.0, (x, alone_s / unit_s), (np.full((owners, 1), makespan), -1.0))
+    program = LinearProgram()
+    program.add(-1.0, (x, -1.0))
+    program.add(1.0, (x.T, np.where(fits, memory_fraction, 0.0).T))
+    program.add(0.0, (x.T, 1.0), (y, -owners))
+    program.add(0.0, (x, alone_s / unit_s), (np.full((owners, 1), makespan), -1.0))
     for arrival_s, occupied_s, tail_s in _task_groups(problem):
         least_arrival_s = np.where(fits, arrival_s, np.inf).min(axis=0)
         around_s = least_arrival_s + np.where(fits, tail_s, np.inf).min(axis=0)
         # Helpers that no owner fits are never used.
         around_s = np.where(np.isfinite(around_s), around_s, 0.0)[:, np.newaxis]
         last = np.full((helpers, 1), makespan)
-        rows.add(0.0, (x.T, occupied_s.T / unit_s), (y, around_s / unit_s), (last, -1.0))
-    solution = rows.least_cost(
+        program.add(0.0, (x.T, occupied_s.T / unit_s), (y, around_s / unit_s), (last, -1.0))
+    solution = program.minimise(
         np.append(np.zeros(makespan), 1.0),
-        whole=np.append(np.zeros(x.size), np.append(np.ones(helpers), 0.0)),
-        most=np.append(fits.ravel(), np.append(np.ones(helpers), np.inf)),
+        is_integer=np.append(np.zeros(x.size), np.append(np.ones(helpers), 0.0)),
+        upper=np.append(fits.ravel(), np.append(np.ones(helpers), np.inf)),
     )
     if solution.status == 2:
         raise problem.memory_error("not even parts of owners fit")

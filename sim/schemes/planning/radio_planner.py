@@ -15,7 +15,7 @@ from ...allocation.planner import PlanMethod, PowerMethod, SubchannelMethod, che
 from ...allocation.planner import plan as plan_by_methods
 from ...allocation.power.methods import explicit_power
 from ...allocation.problem import Rates, RoundWork
-from ...allocation.subchannels.baselines import explicit_owner
+from ...allocation.subchannels.baselines import explicit_assignment
 from ...links.link_rates import LinkRates
 from ...planning_error import PlanningError
 from ...radio.units import mib_text
@@ -152,7 +152,7 @@ class RadioPlanner:
         else:
             subchannels, power = _subchannel_method(allocation), _power_method(allocation)
             plan = plan_by_methods(resources, work_by_cut, subchannels, power, cut=cut, rng=rng)
-        return plan.cut, DedicatedSubchannels(plan.owner, plan.psd_w_per_hz), plan.predicted_s
+        return plan.cut, DedicatedSubchannels(plan.client_of, plan.psd_w_per_hz), plan.predicted_s
 
     def _best_cut(
         self,
@@ -254,7 +254,7 @@ def _subchannel_method(allocation: Allocation) -> SubchannelMethod:
     if isinstance(subchannels, str):
         method: SubchannelMethod = find("subchannels", subchannels).load()
         return method
-    return lambda resources, work, rng: explicit_owner(
+    return lambda resources, work, rng: explicit_assignment(
         subchannels, resources.num_clients, resources.num_subchannels
     )
 
