@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..scenarios.loading.loader import load_scenario
-from ..scenarios.registry import find, specs
+from ..scenarios.registry import lookup, specs
 from ..scenarios.schema.scenario import Allocation
 from ..sim.allocation.joint.brute_force import optimal
 from ..sim.allocation.joint.milp_bound import lower_bound_s
@@ -78,7 +78,7 @@ def plan(
     ValueError
         If there is no allocation method of a name.
     """
-    wanted = [find("plan", name).name for name in methods or [spec.name for spec in specs("plan")]]
+    wanted = [lookup("plan", name).name for name in methods or [spec.name for spec in specs("plan")]]
     loaded = load_scenario(scenario, overrides, seed=seed, schemes=schemes)
     timeline = loaded.scenario.model_copy(update={"learning": None})  # planning needs no data
     experiment = prepare(replace(loaded, scenario=timeline), allow_imports=allow_imports)
@@ -101,7 +101,7 @@ def _scheme_rows(
     if dedicated:
         unset = {"subchannels": "greedy", "power": "optimal"}
         for name in methods:
-            find("plan", name).load()  # so that its import isn't timed
+            lookup("plan", name).load()  # so that its import isn't timed
             allocations[name] = scenario.allocation.model_copy(update={**unset, "method": name})
     rows = [
         {"label": scheme.parameters.label, "method": name} | _planned(experiment, scheme, allocation)

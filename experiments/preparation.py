@@ -7,23 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..models.data import catalogue as _datasets
 from ..models.data.dataset import DatasetError, DatasetFileError
 from ..models.data.validation import hold_out
-from ..models.networks import catalogue as _networks
 from ..models.unit_tables import unit_table
 from ..scenarios.errors import KeyPath, ScenarioIssue
 from ..scenarios.loading.loader import LoadedScenario
 from ..scenarios.model_costs.unit_table import UnitTable
-from ..scenarios.registry import find, specs
+from ..scenarios.registry import lookup, specs
 from ..scenarios.schema.scenario import Allocation, Scenario
 from ..sim.links.channel import Channel, draw_channel
 from ..sim.nodes.fleet import Fleet, draw_fleet
 from ..sim.planning_error import PlanningError
-from ..sim.radio import catalogue as _methods
 from ..sim.radio.resources import RadioResources
 from ..sim.radio.units import BITS_PER_MIB, mib_text
-from ..sim.schemes import catalogue as _schemes
 from ..sim.schemes.base import ComputeTimes, Scheme, TrainingTask
 from ..sim.schemes.deployment import Deployment
 from ..sim.schemes.planning.client_sampler import ClientSampler
@@ -35,10 +31,7 @@ from .deployment import make_deployment
 if TYPE_CHECKING:
     from ..models.learning.samples.client_data import ClientData
 
-__all__ = ["BUILT_IN", "Experiment", "PlannedDevices", "prepare"]
-
-BUILT_IN = (_datasets, _networks, _methods, _schemes)
-"""The catalogues, imported so that scenarios can name what they register."""
+__all__ = ["Experiment", "PlannedDevices", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -225,7 +218,7 @@ def _planned(
     found: dict[KeyPath, ScenarioIssue] = {}  # several schemes meet the same fault, each with its own numbers
     compressors = Compressors(scenario, units)
     for parameters in scenario.schemes:
-        scheme_class: type[Scheme] = find("scheme", parameters.name).load()
+        scheme_class: type[Scheme] = lookup("scheme", parameters.name).load()
         try:
             compression = compressors.of(parameters, scheme_class)
         except PlanningError as error:

@@ -8,7 +8,6 @@ from functools import partial
 from rich.table import Table
 from rich.text import Text
 
-from cutlayer.experiments.preparation import BUILT_IN as BUILT_IN  # its import registers what can be named
 from cutlayer.scenarios.loading.loader import library, load_scenario
 from cutlayer.scenarios.model_costs.unit_table import UnitTable
 from cutlayer.scenarios.registry import Kind, specs

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...scenarios.model_costs.unit_table import UnitTable
-from ...scenarios.registry import find
+from ...scenarios.registry import lookup
 from ...scenarios.schema.network import ComputeNode
 from ...scenarios.schema.network import Network as NetworkSection
 from ...scenarios.schema.registered import SchemeParameters
@@ -19,23 +19,18 @@ from ..allocation.problem import Rates
 from ..costs.layer_costs import work_from_flops
 from ..links.wired_network import build_network
 from ..nodes.fleet import Fleet
-from ..radio import catalogue as _methods
 from ..radio.rates import Band
 from ..radio.resources import RadioResources
 from ..timeline.interval_record import TimelineHash
 from ..world.snapshots import NotAtRoundEndError, restore, take_snapshot
 from ..world.world import World
 from ..world.world_state import WorldSnapshot
-from . import catalogue as _schemes
 from .base import ComputeTimes, Scheme, TrainingTask
 from .deployment import Deployment
 from .planning.plan import SchemePlan, plan_scheme, settled, whole_band_links
 from .round_loop import RoundCursor, RoundResult, rounds
 
 __all__ = ["SchemeContractError", "check_scheme"]
-
-_CATALOGUES = (_methods, _schemes)
-"""Imported so that the schemes and methods that they register can be named."""
 
 _ROUNDS = 3
 _BATCH = 4
@@ -97,7 +92,7 @@ def check_scheme(name: str, **parameters: Any) -> None:
     UnknownNameError
         If no scheme has this name.
     """
-    spec = find("scheme", name)
+    spec = lookup("scheme", name)
     if not issubclass(spec.parameters, SchemeParameters):
         raise SchemeContractError(f"scheme {name!r}: its parameters must extend SchemeParameters")
     given = spec.parameters.model_validate({"name": name, **parameters})

@@ -14,7 +14,7 @@ from cutlayer.experiments.preparation import Experiment, prepare
 from cutlayer.experiments.world_setup import make_world
 from cutlayer.scenarios.loading.loader import RawScenario, check_scenario
 from cutlayer.scenarios.model_costs.unit_table import UnitTable
-from cutlayer.scenarios.registry import find
+from cutlayer.scenarios.registry import lookup
 from cutlayer.scenarios.schema.scenario import Server, Stop
 from cutlayer.sim.links.link_rates import LinkRates
 from cutlayer.sim.links.medium_access import Scheduler
@@ -114,7 +114,7 @@ def trials(ready: Experiment) -> dict[str, Trial]:
 
 def make_scheme(name: str, job: TrainingTask, cut: int, **parameters: Any) -> Scheme:
     """Return a scheme with its cut set."""
-    spec = find("scheme", name)
+    spec = lookup("scheme", name)
     scheme: Scheme = spec.load()(spec.parameters.model_validate({"name": name, **parameters}), job)
     scheme.cut = cut if scheme.has_cut else 0
     return scheme

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ....scenarios.errors import ScenarioIssue
 from ....scenarios.random_streams import stream
-from ....scenarios.registry import find
+from ....scenarios.registry import lookup
 from ....scenarios.schema.scenario import Allocation, ExplicitPower
 from ...allocation.planner import PlanMethod, PowerMethod, SubchannelMethod, checked_plan, plan
 from ...allocation.power.methods import explicit_power
@@ -196,7 +196,7 @@ def fixed_cut(scheme: Scheme, allocation: Allocation, seed: int) -> int | None:
                 ("allocation", "cut"),
             )
         return allocation.cut
-    chosen: int | None = find("cut", allocation.cut).load()(scheme.cuts(), stream(seed, "cut"))
+    chosen: int | None = lookup("cut", allocation.cut).load()(scheme.cuts(), stream(seed, "cut"))
     return chosen
 
 
@@ -211,7 +211,7 @@ def _dedicated(
     cuts = scheme.cuts() if cut is None else (cut,)
     works = {j: scheme.work(j, speeds) for j in cuts}
     if allocation.method is not None:
-        method: PlanMethod = find("plan", allocation.method).load()
+        method: PlanMethod = lookup("plan", allocation.method).load()
         found = checked_plan(allocation.method, method(problem, works, rng), problem, works)
     else:
         subchannels, power = _subchannel_method(allocation), _power_method(allocation)
@@ -261,7 +261,7 @@ def _subchannel_method(allocation: Allocation) -> SubchannelMethod:
     """Return the method that is named, or one that gives the user's own assignment."""
     given = allocation.subchannels
     if isinstance(given, str):
-        method: SubchannelMethod = find("subchannels", given).load()
+        method: SubchannelMethod = lookup("subchannels", given).load()
         return method
     return lambda problem, work, rng: explicit_owner(given, problem.num_clients, problem.num_subchannels)
 
@@ -271,7 +271,7 @@ def _power_method(allocation: Allocation) -> PowerMethod:
     given = allocation.power
     if isinstance(given, ExplicitPower):
         return lambda problem, work, owner: explicit_power(given.dbm_per_hz, problem, owner)
-    method: PowerMethod = find("power", given).load()
+    method: PowerMethod = lookup("power", given).load()
     return method
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from cutlayer.experiments.preparation import BUILT_IN as BUILT_IN  # its import registers the schemes
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.loading.loader import RawScenario, check_scenario, scenario_yaml
 from cutlayer.scenarios.schema.compression import Compression, Quantisation

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from cutlayer.cli.tables import listing
-from cutlayer.experiments.preparation import BUILT_IN as BUILT_IN
 from cutlayer.models.unit_tables import unit_table
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.loading.loader import LoadedScenario, RawScenario, check_scenario, scenario_yaml

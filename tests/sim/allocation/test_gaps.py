@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutlayer.scenarios.registry import find, specs
+from cutlayer.scenarios.registry import lookup, specs
 from cutlayer.sim.allocation.joint.brute_force import optimal
 
 RNG = np.random.default_rng(0)
@@ -22,7 +22,7 @@ def gaps(instance: Callable[..., Any], method: str, *, fading: bool) -> np.ndarr
     for seed in range(INSTANCES):
         problem, works = instance(seed, 2 + seed % 3, 5 + seed // 3 % 3, fading=fading)
         works = {cut: works[cut] for cut in (1, 3, 5)}
-        predicted_s = find("plan", method).load()(problem, works, RNG).predicted_s
+        predicted_s = lookup("plan", method).load()(problem, works, RNG).predicted_s
         found.append(predicted_s / optimal(problem, works, RNG).predicted_s - 1)
     return np.array(found)
 
@@ -50,6 +50,6 @@ def test_no_method_beats_the_optimum(
 def test_the_descent_never_rises(instance: Callable[..., Any], seed: int, averaging: float) -> None:
     """The incumbents' times fall, down to the plan's own."""
     problem, works = instance(seed, 4, 10, averaging_share=averaging, fading=bool(seed % 2))
-    found = find("plan", "bcd").load()(problem, works, RNG)
+    found = lookup("plan", "bcd").load()(problem, works, RNG)
     assert (np.diff(found.history_s) <= 0).all()
     assert found.predicted_s == found.history_s[-1]

@@ -18,7 +18,6 @@ from cutlayer.sim.schemes.check import SchemeContractError, check_scheme
 from cutlayer.sim.timeline.phases import SERVER_FORWARD, UPLINK
 from cutlayer.sim.world.world import World
 from tests.support.processes import python
-from tests.support.worlds import make_scheme  # noqa: F401 - registers the schemes
 
 BUILT_IN = [spec.name for spec in specs("scheme")]
 

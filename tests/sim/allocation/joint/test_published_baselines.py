@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutlayer.scenarios.registry import find, specs
+from cutlayer.scenarios.registry import lookup, specs
 from cutlayer.sim.allocation.joint import published_baselines as baselines
 from cutlayer.sim.allocation.planner import Plan, checked_plan, plan
 from cutlayer.sim.allocation.power.methods import optimal, uniform
@@ -123,7 +123,7 @@ def test_a_plan_that_breaks_a_rule_is_refused(
 ) -> None:
     """What a method returns is held to the limits that it was given, whoever wrote it."""
     problem, works = instance(0, 3, 8)
-    found = find("plan", "baseline_d").load()(problem, works, np.random.default_rng(0))
+    found = lookup("plan", "baseline_d").load()(problem, works, np.random.default_rng(0))
     with pytest.raises(PlanningError, match=rule):
         checked_plan("mine", spoil(found), problem, works)
 
@@ -131,6 +131,6 @@ def test_a_plan_that_breaks_a_rule_is_refused(
 def test_a_plans_own_prediction_is_not_believed(instance: Callable[..., Any]) -> None:
     """The round time is that of the rates that the plan gives."""
     problem, works = instance(0, 3, 8)
-    found = find("plan", "baseline_d").load()(problem, works, np.random.default_rng(0))
+    found = lookup("plan", "baseline_d").load()(problem, works, np.random.default_rng(0))
     boasting = replace(found, predicted_s=0.001)
     assert found.predicted_s == pytest.approx(checked_plan("mine", boasting, problem, works).predicted_s)
