@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..scenarios.loading.loader import load_scenario
+from ..scenarios.plugins import load_plugins
 from ..scenarios.registry import lookup, specs
 from ..scenarios.schema.scenario import Allocation
 from ..sim.allocation.joint.brute_force import optimal
@@ -44,6 +45,7 @@ def plan(
     schemes: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
     bound_time_s: float = BOUND_TIME_S,
+    plugins: Sequence[str | Path] = (),
     allow_imports: bool = False,
 ) -> pd.DataFrame:
     """Plan a scenario by its own allocation and by each allocation method, without running it.
@@ -58,6 +60,8 @@ def plan(
     schemes : names or labels of the schemes to plan for; all by default
     methods : names of allocation methods; all by default
     bound_time_s : for a lower bound where the optimum is out of reach, for each scheme, [s]
+    plugins : Sequence[str | Path]
+        Files or modules to import first.
     allow_imports : let ``model: {name: imported}`` import and run your code
 
     Returns
@@ -78,6 +82,7 @@ def plan(
     ValueError
         If there is no allocation method of a name.
     """
+    load_plugins(plugins)
     wanted = [lookup("plan", name).name for name in methods or [spec.name for spec in specs("plan")]]
     loaded = load_scenario(scenario, overrides, seed=seed, schemes=schemes)
     timeline = loaded.scenario.model_copy(update={"learning": None})  # planning needs no data
