@@ -59,6 +59,9 @@ class Plugin:
 _loaded: dict[str, Plugin] = {}
 """The plug-ins that this process has imported, by source."""
 
+_required: frozenset[str] | None = None
+"""Sources of the plug-ins that another process requires of this worker; None outside of workers."""
+
 
 def load_plugins(sources: Iterable[str | Path]) -> tuple[Plugin, ...]:
     """Import plug-ins, each once in a process, in the order given.
@@ -79,16 +82,21 @@ def load_plugins(sources: Iterable[str | Path]) -> tuple[Plugin, ...]:
 
 
 def require_plugins(plugins: Sequence[Plugin]) -> None:
-    """Import the same plug-ins as another process has imported.
+    """Import the plug-ins that another process has imported, to run a part of its work.
+
+    From then on :func:`loaded_plugins` returns these alone: a worker of a cluster may have imported others for
+    earlier work.
 
     Raises
     ------
     PluginError
         If one cannot be imported here, or has other contents here.
     """
+    global _required
     for plugin, here in zip(plugins, load_plugins(plugin.source for plugin in plugins), strict=True):
         if plugin.digest != here.digest:
-            raise PluginError(f"plug-in {plugin.source} has other contents than when this run began")
+            raise PluginError(f"plug-in {plugin.source} has other contents here than where the sweep began")
+    _required = frozenset(plugin.source for plugin in plugins)
 
 
 def load_entry_points() -> None:
@@ -105,8 +113,9 @@ def load_entry_points() -> None:
 
 
 def loaded_plugins() -> list[Plugin]:
-    """Return all plug-ins that this process has imported, in the order of their names."""
-    return sorted(_loaded.values(), key=lambda plugin: (plugin.name, plugin.source))
+    """Return the plug-ins that results of this process depend on, in the order of their names."""
+    plugins = [plugin for plugin in _loaded.values() if _required is None or plugin.source in _required]
+    return sorted(plugins, key=lambda plugin: (plugin.name, plugin.source))
 
 
 def _load(source: str | Path) -> Plugin:
@@ -142,6 +151,7 @@ def _load_file(path: Path) -> Plugin:
 
 
 def _load_module(name: str, description: str) -> Plugin:
+    importlib.invalidate_caches()  # the file may be newer than Python's list of the folder
     try:
         plugin = Plugin(name, _digest(_source_files(name)))
         if not _is_loaded(plugin):

@@ -14,7 +14,7 @@ from ...analysis.results.sweep_folder import SweepFolder, SweepResult, load_swee
 from ...analysis.results.sweep_tables import point_table
 from ...scenarios.loading.loader import scenario_yaml
 from ...scenarios.loading.sweep_points import Point, load_points
-from ...scenarios.plugins import load_plugins
+from ...scenarios.plugins import load_plugins, loaded_plugins
 from ...scenarios.schema.sweep import SweepFigure
 from ..folder_locks import sweep_lock
 from . import point_tasks as sweep_tasks
@@ -98,8 +98,9 @@ class SweepRun:
         start: StartPool | None = None,
     ) -> None:
         exit_if_reimported()
-        self._plugins = load_plugins(plugins)
+        load_plugins(plugins)
         self.loaded, points = load_points(scenario, overrides)
+        self._plugins = loaded_plugins()
         self.points = {point.name: point for point in points}
         table = point_table(
             list(self.points),
