@@ -84,8 +84,8 @@ def load_plugins(sources: Iterable[str | Path]) -> tuple[Plugin, ...]:
 def require_plugins(plugins: Sequence[Plugin]) -> None:
     """Import the plug-ins that another process has imported, to run a part of its work.
 
-    From then on :func:`loaded_plugins` returns these alone: a worker of a cluster may have imported others for
-    earlier work.
+    From then on :func:`loaded_plugins` returns these alone: a worker of a cluster may have imported others
+    for earlier work.
 
     Raises
     ------

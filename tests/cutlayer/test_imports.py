@@ -11,28 +11,26 @@ from cutlayer.scenarios.registry import Kind, specs
 from tests.support.processes import python
 
 EACH_ALONE = """\
-import contextlib, importlib, json, os, sys, traceback
+import contextlib, gc, importlib, json, multiprocessing, os, sys, traceback
 
-# Libraries are imported once, before the processes part; of this package nothing is.
-for library in {libraries!r}:
+gc.disable()  # a search for garbage would copy the memory that the processes share
+sys.dont_write_bytecode, sys.pycache_prefix = False, os.getcwd()  # each source file is compiled once
+for library in {libraries!r}:  # imported once, before the processes part; of this package nothing is
     with contextlib.suppress(ImportError):
         importlib.import_module(library)
 assert not [name for name in sys.modules if name.partition(".")[0] == "cutlayer"]
-failures = {{}}
-for module in {modules!r}:
-    reading, writing = os.pipe()
-    if os.fork() == 0:
-        try:
-            importlib.import_module(module)
-        except BaseException:
-            os.write(writing, traceback.format_exc(limit=-2).encode())
-        os._exit(0)
-    os.close(writing)
-    with open(reading) as pipe:
-        if text := pipe.read():
-            failures[module] = text
-    os.wait()
-print(json.dumps(failures))
+
+def failure(module):
+    try:
+        importlib.import_module(module)
+    except BaseException:
+        return module, traceback.format_exc(limit=-2)
+    return module, ""
+
+with multiprocessing.get_context("fork").Pool(maxtasksperchild=1) as pool:
+    answers = dict(pool.imap_unordered(failure, {modules!r}, chunksize=1))
+assert len(answers) == {count}
+print(json.dumps({{module: text for module, text in answers.items() if text}}))
 """
 LIBRARIES = [
     "distributed",
@@ -72,7 +70,7 @@ def test_every_module_imports_alone(tmp_path: Path) -> None:
     """Each module is the first of the package that its process imports, and none fails."""
     names = modules()
     assert len(names) > 200
-    script = EACH_ALONE.format(libraries=LIBRARIES, modules=names)
+    script = EACH_ALONE.format(libraries=LIBRARIES, modules=names, count=len(names))
     assert {} == json.loads(python(script, tmp_path))
 
 
