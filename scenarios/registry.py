@@ -138,8 +138,8 @@ def _origin(entry_point: str | Callable[..., Any]) -> str:
     """Return the module and the name of an object, in the form ``"package.module:attribute"``."""
     if isinstance(entry_point, str):
         return entry_point
-    owner = entry_point if hasattr(entry_point, "__qualname__") else type(entry_point)
-    return f"{owner.__module__}:{owner.__qualname__}"
+    named = entry_point if hasattr(entry_point, "__qualname__") else type(entry_point)
+    return f"{named.__module__}:{named.__qualname__}"
 
 
 _CATALOGUES = (

@@ -1,13 +1,13 @@
 """Registers the allocation methods that a scenario can name.
 
-============ ===================================================================================
+============ =====================================================================================
 kind         signature of the function behind the name
-============ ===================================================================================
-plan         ``(problem, works, rng) -> plan``: subchannels, power and cut together
-subchannels  ``(problem, work, rng) -> owner``
-power        ``(problem, work, owner) -> psd_w_per_hz``
+============ =====================================================================================
+plan         ``(problem, work_by_cut, rng) -> plan``: subchannels, power and cut together
+subchannels  ``(problem, work, rng) -> client_of``, the client of each subchannel
+power        ``(problem, work, client_of) -> psd_w_per_hz``, the power spectral density, [W/Hz]
 cut          ``(cuts, rng) -> cut``, or None to leave it to the planner
-============ ===================================================================================
+============ =====================================================================================
 """
 
 from __future__ import annotations
