@@ -139,7 +139,8 @@ class Checkpoints:
             self._refuse(f"{'; '.join(told[:_MOST_TOLD])}{more}")
         for name in sorted({*self._versions, *made_by}):
             if self._versions.get(name) != made_by.get(name):
-                self._refuse(f"{name} is {self._versions.get(name)}, and was {made_by.get(name)}")
+                current, earlier = (v.get(name, "not imported") for v in (self._versions, made_by))
+                self._refuse(f"{name} is {current}, and was {earlier}")
         for path, digest in self._files.items():
             if files.get(path) != digest:
                 self._refuse(f"{path} has changed")

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from ..scenarios.loading.loader import load_scenario
-from ..scenarios.registry import find, specs
+from ..scenarios.plugins import load_plugins
+from ..scenarios.registry import lookup, specs
 from ..sim.allocation.joint.brute_force import optimal
 from ..sim.allocation.joint.milp_bound import lower_bound_s
 from ..sim.allocation.problem import RoundWork, link_rates, round_time_s, transfer_s
@@ -47,6 +48,7 @@ def plan(
     schemes: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
     bound_time_s: float = BOUND_TIME_S,
+    plugins: Sequence[str | Path] = (),
     allow_imports: bool = False,
 ) -> pd.DataFrame:
     """Plan a scenario by its own allocation and by each allocation method, without running it.
@@ -61,6 +63,8 @@ def plan(
     schemes : names or labels of the schemes to plan for; all by default
     methods : names of allocation methods; all by default
     bound_time_s : for a lower bound where the optimum is out of reach, for each scheme, [s]
+    plugins : Sequence[str | Path]
+        Files or modules to import first.
     allow_imports : let ``model: {name: imported}`` import and run your code
 
     Returns
@@ -81,7 +85,8 @@ def plan(
     ValueError
         If there is no allocation method of a name.
     """
-    wanted = [find("plan", name).name for name in methods or [spec.name for spec in specs("plan")]]
+    load_plugins(plugins)
+    wanted = [lookup("plan", name).name for name in methods or [spec.name for spec in specs("plan")]]
     loaded = load_scenario(scenario, overrides, seed=seed, schemes=schemes)
     timeline = loaded.scenario.model_copy(update={"learning": None})  # planning needs no data
     experiment = prepare(replace(loaded, scenario=timeline), allow_imports=allow_imports)
@@ -104,7 +109,7 @@ def _scheme_rows(
     if allocates:
         unset = {"subchannels": "greedy", "power": "optimal"}
         for name in methods:
-            find("plan", name).load()  # so that its import isn't timed
+            lookup("plan", name).load()  # so that its import isn't timed
             allocations[name] = context.allocation.model_copy(update={**unset, "method": name})
     rows = [
         {"label": scheme.parameters.label, "method": name}

@@ -11,7 +11,7 @@ from ..models.unit_tables import unit_table
 from ..scenarios.loading.issue_collector import IssueCollector
 from ..scenarios.loading.loader import LoadedScenario
 from ..scenarios.model_costs.unit_table import UnitTable
-from ..scenarios.registry import find, specs
+from ..scenarios.registry import lookup, specs
 from ..scenarios.schema.scenario import Allocation, Scenario
 from ..sim.links.channel import Channel, draw_channel
 from ..sim.nodes.fleet import Fleet, draw_fleet
@@ -185,7 +185,7 @@ def _plan_schemes(
     shared = IssueCollector(loaded, one_per_key=True)
     compressors = Compressors(scenario, units)
     for parameters in scenario.schemes:
-        scheme_class: type[Scheme] = find("scheme", parameters.name).load()
+        scheme_class: type[Scheme] = lookup("scheme", parameters.name).load()
         with issues.at_stated_key():
             compression = compressors.of(parameters, scheme_class)
             scheme = scheme_class(parameters, replace(task, compression=compression))

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..scenarios.model_costs.unit_table import UnitTable, unit_table_csv
-from ..scenarios.registry import find
-from .networks import catalogue as _catalogue  # noqa: F401 - registers the models that are looked up
+from ..scenarios.registry import lookup
 from .networks.parameters import (
     ImageModelParameters,
     LenetParameters,
@@ -124,7 +123,7 @@ def built_profile(parameters: ImageModelParameters) -> UnitTable:
     ValueError
         As ``profile``, and if the model gives another number of values than there are classes.
     """
-    build = find("model", parameters.name).load()
+    build = lookup("model", parameters.name).load()
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         model: nn.Sequential = build(parameters)
     table, output = _measured(model, parameters.input_shape)

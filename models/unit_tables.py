@@ -14,8 +14,7 @@ from pydantic import ValidationError
 from ..scenarios.errors import issues_of
 from ..scenarios.model_costs.layer_profile import BATCH_SIZE, LayerProfile, read_layer_profile
 from ..scenarios.model_costs.unit_table import UnitTable, read_unit_table
-from ..scenarios.registry import Parameters, find
-from .networks import catalogue as _catalogue  # noqa: F401 - registers the models that are looked up
+from ..scenarios.registry import Parameters, lookup
 from .networks.parameters import ImageModelParameters, MeasuredParameters, TableParameters
 
 __all__ = ["TABLES", "model_profile", "named_unit_table", "unit_table"]
@@ -99,7 +98,7 @@ def named_unit_table(
     options: dict[str, Any] = {"name": name, "input_shape": input_shape, "classes": classes}
     given = {key: value for key, value in options.items() if value is not None}
     try:
-        parameters = find("model", name).parameters.model_validate(given)
+        parameters = lookup("model", name).parameters.model_validate(given)
     except ValidationError as error:
         faults = "; ".join(f"{fault.key}: {fault.message}" for fault in issues_of(error, given))
         raise ValueError(f"model {name!r}: {faults}") from None

@@ -13,7 +13,7 @@ from ...scenarios.errors import ScenarioIssue
 from ...scenarios.loading.loader import LoadedScenario
 from ...scenarios.loading.sweep_points import Point, error_of_points
 from ...scenarios.schema.sweep import Sweep, SweepFigure, figure_key_issues
-from ..provenance import versions
+from ..provenance import version_differences, versions
 from . import point_tasks as sweep_tasks
 from .point_tasks import Task
 from .worker_pool import Workers
@@ -89,15 +89,10 @@ class SweepChecks:
         """
         current = versions(trained=self._loaded.scenario.learning is not None)
         for name in self._folder.with_status("finished"):
-            other = self._folder.versions(name)
-            told = [
-                f"{k} {other[k]} instead of {current[k]}"
-                for k in current
-                if other.get(k, current[k]) != current[k]
-            ]
-            if told:
+            differing = version_differences(self._folder.versions(name), current)
+            if differing:
                 raise RunFolderError(
-                    f"{self._folder.path} holds points of other versions ({', '.join(told)});"
+                    f"{self._folder.path} holds points of other versions ({', '.join(differing)});"
                     " choose another place, or allow them with --mix-versions"
                 )
 

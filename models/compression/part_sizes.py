@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ...scenarios.model_costs.unit_table import UnitTable
-from ...scenarios.registry import Parameters, find
+from ...scenarios.registry import Parameters, lookup
 from ...scenarios.schema.compression import FLOAT_BITS, PartSizes, Pruning
 from ..networks.parameters import ImageModelParameters
 from ..profile import profile
@@ -34,7 +34,7 @@ def part_sizes(
     """
     assert isinstance(model, ImageModelParameters)
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        whole: nn.Sequential = find("model", model.name).load()(model)
+        whole: nn.Sequential = lookup("model", model.name).load()(model)
     whole = whole.to("meta")
 
     def sizes(count: int, pruned: bool) -> PartSizes:

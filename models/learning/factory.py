@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ...scenarios.random_streams import stream
-from ...scenarios.registry import Parameters, find
+from ...scenarios.registry import Parameters, lookup
 from ...scenarios.schema.compression import Compression
 from ...scenarios.schema.scenario import Learning, Optimizer
 from ..data.dataset import Dataset, DatasetError
@@ -37,7 +37,7 @@ def load_dataset(learning: Learning, model: Parameters) -> Dataset:
     parameters = learning.dataset
     if getattr(parameters, "classes", classes) is None:  # a set of any number of classes has the model's
         parameters = parameters.model_copy(update={"classes": classes})
-    dataset: Dataset = find("dataset", parameters.name).load()(parameters, input_shape)
+    dataset: Dataset = lookup("dataset", parameters.name).load()(parameters, input_shape)
     if dataset.input_shape != input_shape:
         raise DatasetError(
             f"{dataset.name} has images of {_shape(dataset.input_shape)};"
@@ -89,7 +89,7 @@ def check_batched(model: Parameters, data: ClientData) -> None:
     images, _ = data.test
     inputs = [images[:2]] * 2
     settings = Optimizer()
-    modules = [find("model", model.name).load()(model).to(images).train() for _ in inputs]
+    modules = [lookup("model", model.name).load()(model).to(images).train() for _ in inputs]
     if draws_values(modules[0], images):
         return
     BatchedPass().forward([Part(module, settings, settings.client_lr) for module in modules], inputs)
@@ -118,7 +118,7 @@ def make_learner(
     """
     module, _, name = entry_point.partition(":")
     learner_class: type[Learner] = getattr(importlib.import_module(module), name)
-    builder = find("model", model.name).load()
+    builder = lookup("model", model.name).load()
     sequence = MixedSequential if learning.precision == "mixed" else nn.Sequential
 
     def build() -> nn.Sequential:

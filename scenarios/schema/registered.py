@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from ..registry import Kind, Parameters, UnknownNameError, find, specs
+from ..registry import Kind, Parameters, UnknownNameError, lookup, specs
 from ..section import Section
 from .compression import Compression
 
@@ -93,7 +93,7 @@ class Registered:
             allowed = ", ".join(spec.name for spec in specs(self.kind))
             raise ValueError(f"must be a name, or a mapping with the key {self.key}; known: {allowed}")
         try:
-            parameters = find(self.kind, value[self.key]).parameters
+            parameters = lookup(self.kind, value[self.key]).parameters
         except UnknownNameError as error:
             raise _at(self.key, str(error), value[self.key]) from None
         return parameters.model_validate(value, context=info.context)
@@ -128,7 +128,7 @@ class MethodOrValue:
 
     def _validate(self, value: Any, explicit: Any) -> Any:
         if isinstance(value, str):
-            return find(self.kind, value).name
+            return lookup(self.kind, value).name
         try:
             return explicit(value)
         except ValidationError as error:
@@ -156,7 +156,7 @@ class RegisteredName:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Validate text as a registered name."""
         return core_schema.no_info_after_validator_function(
-            lambda name: find(self.kind, name).name, handler(str)
+            lambda name: lookup(self.kind, name).name, handler(str)
         )
 
     def __get_pydantic_json_schema__(

@@ -1,14 +1,8 @@
 """Registers the allocation methods that a scenario can name, as functions of the resources and the work.
 
-============ ===================================================================================
+============ =====================================================================================
 kind         signature of the function behind the name
-============ ===================================================================================
-plan         ``(problem, work_by_cut, rng) -> plan``: subchannels, power and cut together
-subchannels  ``(problem, work, rng) -> client_of``
-power        ``(problem, work, client_of) -> psd_w_per_hz``
-cut          ``(cuts, rng) -> cut``; the result None lets the planner choose the cut
-============ ===================================================================================
-"""
+============ ============================================================================"""
 
 from __future__ import annotations
 

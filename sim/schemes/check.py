@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...scenarios.model_costs.unit_table import UnitTable
-from ...scenarios.registry import find
+from ...scenarios.registry import lookup
 from ...scenarios.schema.network import ComputeNode
 from ...scenarios.schema.network import Network as NetworkSection
 from ...scenarios.schema.registered import SchemeParameters
@@ -98,7 +98,7 @@ def check_scheme(name: str, **parameters: Any) -> None:
     UnknownNameError
         If no scheme has this name.
     """
-    spec = find("scheme", name)
+    spec = lookup("scheme", name)
     if not issubclass(spec.parameters, SchemeParameters):
         raise SchemeContractError(f"scheme {name!r}: its parameters must extend SchemeParameters")
     given = spec.parameters.model_validate({"name": name, **parameters})

@@ -16,7 +16,7 @@ from cutlayer.experiments.preparation import Experiment, prepare
 from cutlayer.experiments.world_setup import make_world
 from cutlayer.scenarios.loading.loader import RawScenario, check_scenario
 from cutlayer.scenarios.model_costs.unit_table import UnitTable
-from cutlayer.scenarios.registry import find
+from cutlayer.scenarios.registry import lookup
 from cutlayer.scenarios.schema.scenario import Allocation, Radio, Server, Stop
 from cutlayer.sim.costs.layer_costs import work_from_flops
 from cutlayer.sim.links.link_rates import LinkRates
@@ -122,7 +122,7 @@ def trials(ready: Experiment) -> dict[str, Trial]:
 
 def make_scheme(name: str, task: TrainingTask, **parameters: Any) -> Scheme:
     """Return a registered scheme with these parameters."""
-    spec = find("scheme", name)
+    spec = lookup("scheme", name)
     scheme: Scheme = spec.load()(spec.parameters.model_validate({"name": name, **parameters}), task)
     return scheme
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from ....scenarios.errors import ScenarioIssue
 from ....scenarios.random_streams import stream
-from ....scenarios.registry import find
+from ....scenarios.registry import lookup
 from ....scenarios.schema.registered import SchemeParameters
 from ....scenarios.schema.scenario import Allocation, ExplicitPower, Radio
 from ...allocation.planner import PlanMethod, PowerMethod, SubchannelMethod, checked_plan
@@ -127,7 +127,7 @@ class RadioPlanner:
                     ("allocation", "cut"),
                 )
             return allocation.cut
-        method = find("cut", allocation.cut).load()
+        method = lookup("cut", allocation.cut).load()
         chosen: int | None = method(scheme.cuts(least_bits), stream(self.seed, "cut"))
         return chosen
 
@@ -145,7 +145,7 @@ class RadioPlanner:
         cuts = scheme.cuts(deployment.least_memory_bits) if cut is None else (cut,)
         work_by_cut = {j: scheme.work(j, deployment) for j in cuts}
         if allocation.method is not None:
-            method: PlanMethod = find("plan", allocation.method).load()
+            method: PlanMethod = lookup("plan", allocation.method).load()
             plan = checked_plan(
                 allocation.method, method(resources, work_by_cut, rng), resources, work_by_cut
             )
@@ -252,7 +252,7 @@ def _subchannel_method(allocation: Allocation) -> SubchannelMethod:
     """Return the named method, or a method that returns the user's own assignment."""
     subchannels: Any = allocation.subchannels
     if isinstance(subchannels, str):
-        method: SubchannelMethod = find("subchannels", subchannels).load()
+        method: SubchannelMethod = lookup("subchannels", subchannels).load()
         return method
     return lambda resources, work, rng: explicit_assignment(
         subchannels, resources.num_clients, resources.num_subchannels
@@ -264,7 +264,7 @@ def _power_method(allocation: Allocation) -> PowerMethod:
     power = allocation.power
     if isinstance(power, ExplicitPower):
         return lambda resources, work, client_of: explicit_power(power.dbm_per_hz, resources, client_of)
-    method: PowerMethod = find("power", power).load()
+    method: PowerMethod = lookup("power", power).load()
     return method
 
 

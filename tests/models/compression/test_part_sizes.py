@@ -9,13 +9,15 @@ import pytest
 
 from cutlayer.models.compression.part_sizes import part_sizes
 from cutlayer.models.unit_tables import unit_table
-from cutlayer.scenarios.registry import find
+from cutlayer.scenarios.registry import lookup
 from cutlayer.scenarios.schema.compression import PartSizes, Pruning
 
 
 def sizes(name: str, count: int, pruned: bool, shape: tuple[int, int, int], **pruning: Any) -> PartSizes:
     """Return the sizes of a part of a built-in model with ten classes."""
-    model = find("model", name).parameters.model_validate({"name": name, "input_shape": shape, "classes": 10})
+    model = lookup("model", name).parameters.model_validate(
+        {"name": name, "input_shape": shape, "classes": 10}
+    )
     return part_sizes(model, unit_table(model), Pruning(**pruning))(count, pruned)  # type: ignore[arg-type]
 
 
@@ -45,7 +47,7 @@ def test_a_block_shrinks_inside() -> None:
 
 def test_a_whole_part_is_that_of_the_unit_table() -> None:
     """Without masks FLOPs and bits are the table's; statistics and counters of batch norms are told apart."""
-    model = find("model", "vgg16").parameters.model_validate(
+    model = lookup("model", "vgg16").parameters.model_validate(
         {"name": "vgg16", "input_shape": (3, 32, 32), "classes": 10}
     )
     units = unit_table(model)  # type: ignore[arg-type]

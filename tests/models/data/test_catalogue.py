@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 import cutlayer.models.data.catalogue
-from cutlayer.scenarios.registry import find
+from cutlayer.scenarios.registry import lookup
 
 ON_DISK = ("mnist", "cifar10", "medmnist", "ham10000")
 
@@ -19,7 +19,7 @@ ON_DISK = ("mnist", "cifar10", "medmnist", "ham10000")
 def test_every_name_leads_to_a_loader(name: str) -> None:
     """Behind each name is a function of parameters and input shape, whose parameters take the name."""
     assert cutlayer.models.data.catalogue.__all__ == []
-    spec = find("dataset", name)
+    spec = lookup("dataset", name)
     signature = inspect.signature(spec.load(), eval_str=True)
     assert ["parameters", "input_shape"] == list(signature.parameters)
     assert spec.parameters is signature.parameters["parameters"].annotation
@@ -28,7 +28,7 @@ def test_every_name_leads_to_a_loader(name: str) -> None:
 @pytest.mark.parametrize("name", ON_DISK)
 def test_sets_on_disk_need_a_path(name: str) -> None:
     """A set that is read from disk can't be named without its path; a relative one is the scenario's."""
-    parameters = find("dataset", name).parameters
+    parameters = lookup("dataset", name).parameters
     with pytest.raises(ValidationError, match="path"):
         parameters.model_validate({"name": name})
     given = parameters.model_validate({"name": name, "path": "data"}, context={"folder": "/scenarios"})

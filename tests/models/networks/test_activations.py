@@ -20,7 +20,7 @@ from cutlayer.models.networks.parameters import (
     VggParameters,
 )
 from cutlayer.models.profile import built_profile
-from cutlayer.scenarios.registry import find
+from cutlayer.scenarios.registry import lookup
 from tests.support.learners import CLASSES, SHAPE, client_data, gap, make, state
 
 FUNCTIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
@@ -42,7 +42,7 @@ def built(parameters: ImageModelParameters) -> nn.Sequential:
     """Return the model with fixed weights, in double precision."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model: nn.Sequential = find("model", parameters.name).load()(parameters)
+        model: nn.Sequential = lookup("model", parameters.name).load()(parameters)
     return model.double()
 
 
@@ -130,7 +130,7 @@ def test_only_identity_makes_both_forms_of_aggregation_equal(activation: Activat
     learners = [
         make(
             EpslLearner,
-            lambda: find("model", "lenet").load()(parameters),
+            lambda: lookup("model", "lenet").load()(parameters),
             client_data((9, 6), 3),
             cut=4,
             exact=e,

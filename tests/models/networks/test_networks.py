@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cutlayer.models.networks import catalogue as _catalogue  # noqa: F401 - registers the models
 from cutlayer.models.networks import imported, lenet, mlp
 from cutlayer.models.networks.parameters import (
     ImageModelParameters,
@@ -22,7 +21,7 @@ from cutlayer.models.networks.parameters import (
     ResnetParameters,
     VggParameters,
 )
-from cutlayer.scenarios.registry import find
+from cutlayer.scenarios.registry import lookup
 
 ACTIVATIONS = ("relu", "gelu", "tanh", "sigmoid", "identity")
 SMALL = [
@@ -44,7 +43,7 @@ def built(parameters: ImageModelParameters, seed: int = 0) -> nn.Sequential:
     """Return the model with the weights of a seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: nn.Sequential = find("model", parameters.name).load()(parameters)
+        model: nn.Sequential = lookup("model", parameters.name).load()(parameters)
     return model
 
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import cutlayer.experiments.preparation  # noqa: F401 - registers what can be named
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.loading.loader import load_scenario, scenario_yaml
 from cutlayer.scenarios.loading.sweep_points import Point, load_points

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cutlayer.cli.tables import listing
+from cutlayer.cli.name_tables import listing
 from cutlayer.models.unit_tables import unit_table
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.loading.loader import LoadedScenario, RawScenario, check_scenario, scenario_yaml

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutlayer.scenarios.registry import find, specs
+from cutlayer.scenarios.registry import lookup, specs
 from cutlayer.sim.allocation.joint.brute_force import optimal
 
 RNG = np.random.default_rng(0)
@@ -22,7 +22,7 @@ def gaps(instance: Callable[..., Any], method: str, *, fading: bool) -> np.ndarr
     for seed in range(INSTANCES):
         problem, work_by_cut = instance(seed, 2 + seed % 3, 5 + seed // 3 % 3, fading=fading)
         work_by_cut = {cut: work_by_cut[cut] for cut in (1, 3, 5)}
-        predicted_s = find("plan", method).load()(problem, work_by_cut, RNG).predicted_s
+        predicted_s = lookup("plan", method).load()(problem, work_by_cut, RNG).predicted_s
         result.append(predicted_s / optimal(problem, work_by_cut, RNG).predicted_s - 1)
     return np.array(result)
 
@@ -50,6 +50,6 @@ def test_no_method_beats_the_optimum(
 def test_the_descent_never_rises(instance: Callable[..., Any], seed: int, averaging: float) -> None:
     """The times of the incumbents fall, and the last one is that of the plan."""
     problem, work_by_cut = instance(seed, 4, 10, averaging_share=averaging, fading=bool(seed % 2))
-    best = find("plan", "bcd").load()(problem, work_by_cut, RNG)
+    best = lookup("plan", "bcd").load()(problem, work_by_cut, RNG)
     assert (np.diff(best.history_s) <= 0).all()
     assert best.predicted_s == best.history_s[-1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import cutlayer.experiments.preparation  # noqa: F401 - registers what scenarios name
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.faults.slowdown import slowdown_traces

@@ -240,9 +240,9 @@ def test_other_random_generators_are_left_unchanged() -> None:
 FIRST_USE = """
 import sys
 import cutlayer.sim.radio.catalogue
-from cutlayer.scenarios.registry import find
+from cutlayer.scenarios.registry import lookup
 import numpy as np
-spec = find("path_loss", "tr38901")
+spec = lookup("path_loss", "tr38901")
 print("torch" in sys.modules or "sionna" in sys.modules)
 gains = spec.load()
 import torch

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutlayer.scenarios.registry import find, specs
+from cutlayer.scenarios.registry import lookup, specs
 from cutlayer.sim.allocation.joint import published_baselines as baselines
 from cutlayer.sim.allocation.planner import Plan, checked_plan, plan
 from cutlayer.sim.allocation.power.methods import optimal, uniform
@@ -126,7 +126,7 @@ def test_a_plan_that_breaks_a_rule_is_refused(
 ) -> None:
     """The result of any method must obey the limits of the resources."""
     problem, work_by_cut = instance(0, 3, 8)
-    result = find("plan", "baseline_d").load()(problem, work_by_cut, np.random.default_rng(0))
+    result = lookup("plan", "baseline_d").load()(problem, work_by_cut, np.random.default_rng(0))
     with pytest.raises(PlanningError, match=rule):
         checked_plan("mine", spoil(result), problem, work_by_cut)
 
@@ -134,7 +134,7 @@ def test_a_plan_that_breaks_a_rule_is_refused(
 def test_the_prediction_of_a_plan_is_computed_anew(instance: Callable[..., Any]) -> None:
     """The round time follows from the rates, whatever the method predicted."""
     problem, work_by_cut = instance(0, 3, 8)
-    result = find("plan", "baseline_d").load()(problem, work_by_cut, np.random.default_rng(0))
+    result = lookup("plan", "baseline_d").load()(problem, work_by_cut, np.random.default_rng(0))
     optimistic = replace(result, predicted_s=0.001)
     assert result.predicted_s == pytest.approx(
         checked_plan("mine", optimistic, problem, work_by_cut).predicted_s

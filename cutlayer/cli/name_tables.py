@@ -1,4 +1,4 @@
-"""Tables of what there is: names for scenarios, and a model's units."""
+"""Tables of the names that a scenario can use, and of a model's units."""
 
 from __future__ import annotations
 
@@ -25,36 +25,40 @@ _KINDS: dict[str, tuple[Kind, ...]] = {
 }
 
 
-def listing(what: str | None = None) -> list[Table]:
-    """Return the tables of one kind of name, or of all.
+def listing(topic: str | None = None) -> list[Table]:
+    """Return the table of one topic, such as ``"schemes"``, or the tables of all topics.
 
     Raises
     ------
     ValueError
-        If there is no such kind.
+        If there is no such topic.
     """
     tables: dict[str, Callable[[], Table]] = {
         **{name: partial(_names, name) for name in _KINDS},
         "fleets": _fleets,
         "scenarios": _scenarios,
     }
-    known = list(tables)
-    if what is not None and what not in known:
-        raise ValueError(f"nothing to list under {what!r}; known: {', '.join(known)}{closest(what, known)}")
-    return [table() for name, table in tables.items() if what in (None, name)]
+    if topic is not None and topic not in tables:
+        topics = list(tables)
+        raise ValueError(
+            f"nothing to list under {topic!r}; known: {', '.join(topics)}{closest(topic, topics)}"
+        )
+    return [table() for name, table in tables.items() if topic in (None, name)]
 
 
-def _names(name: str) -> Table:
-    table = Table("name", "what it is", "parameters", title=name)
-    for kind in _KINDS[name]:
+def _names(topic: str) -> Table:
+    """Return the registered names of a topic, with their summaries and parameters."""
+    table = Table("name", "what it is", "parameters", title=topic)
+    for kind in _KINDS[topic]:
         for spec in specs(kind):
-            shown = f"{kind}: {spec.name}" if len(_KINDS[name]) > 1 else spec.name
+            label = f"{kind}: {spec.name}" if len(_KINDS[topic]) > 1 else spec.name
             keys = (key for key in spec.parameters.model_fields if key not in ("name", "model", "label"))
-            table.add_row(shown, Text(spec.summary), ", ".join(keys))
+            table.add_row(label, Text(spec.summary), ", ".join(keys))
     return table
 
 
 def _fleets() -> Table:
+    """Return the measured device populations of the library."""
     table = Table("name", "what it is", "attributes", title="fleets")
     for name, fleet in fleets().items():
         table.add_row(name, fleet.summary, ", ".join(fleet.devices))
@@ -62,6 +66,7 @@ def _fleets() -> Table:
 
 
 def _scenarios() -> Table:
+    """Return the scenarios of the library, with their schemes and models."""
     table = Table("name", "schemes", "model", title="scenarios")
     for name in library():
         scenario = load_scenario(name).scenario
@@ -70,7 +75,7 @@ def _scenarios() -> Table:
 
 
 def unit_listing(units: UnitTable, title: str) -> Table:
-    """Return a model's units for the terminal; FLOPs count a multiply-accumulate as one."""
+    """Return a terminal table of a model's units; a multiply-accumulate counts as one FLOP."""
     mebi = 8 * 2**20
     columns = ("unit", "forward [MFLOP]", "backward [MFLOP]", "activations [kbit]", "parameters [MiB]")
     caption = "per sample; a multiply-accumulate counts as one FLOP"
