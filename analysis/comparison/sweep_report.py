@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...scenarios.schema.sweep import SweepFigure
-from ..figures.axis_text import axis_words, shown_value
+from ..figures.axis_text import axis_label, value_text
 from ..figures.style import FIGURE_SUFFIXES, save_figure, time_unit
 from ..figures.sweep import sweep_figure
 from ..results.atomic_files import write_whole
@@ -63,7 +63,7 @@ def _overview(result: SweepResult) -> list[Listing]:
     listings: list[Listing] = []
     for y in ("mean_latency_s", "final_accuracy"):
         if y in result.schemes and result.schemes[y].notna().any():
-            listings.append((_rich(grouped(result.schemes, by, y), y, "mean", axis_words(y)),))
+            listings.append((_rich(grouped(result.schemes, by, y), y, "mean", axis_label(y)),))
     return listings
 
 
@@ -76,9 +76,9 @@ def _listing(table: pd.DataFrame, figure: SweepFigure, path: Path) -> Listing:
         notes.append("the last round of each curve; all rounds are in the table's file")
     if figure.best_over is not None:
         best, which = figure.best_over, "greatest" if is_accuracy(figure.best_over.by) else "least"
-        notes.append(f"{axis_words(best.key)}: the value with the {which} mean {best.by} over seeds")
+        notes.append(f"{axis_label(best.key)}: the value with the {which} mean {best.by} over seeds")
     notes.append(f"written to {path}, its numbers to {path.with_suffix('.csv').name}")
-    title = f"{figure.file}: {axis_words(figure.y)}"
+    title = f"{figure.file}: {axis_label(figure.y)}"
     if figure.normalise_to is not None:
         title += f", as a multiple of that of {figure.normalise_to}"
     scaled = figure.normalise_to is None
@@ -90,13 +90,13 @@ def _rich(table: pd.DataFrame, y: str, centre: str, title: str, *, in_percent: b
     scale = 100.0 if in_percent and is_accuracy(y) else 1.0
     keys = [name for name in table.columns if name not in (y, f"{y}_low", f"{y}_high", "seeds")]
     for key in keys:
-        rich.add_column(Text(axis_words(key)), no_wrap=True)
+        rich.add_column(Text(axis_label(key)), no_wrap=True)
     for heading in (centre, f"{100 * CONFIDENCE:g} % interval", "seeds"):
         rich.add_column(Text(heading), justify="right", no_wrap=True)
     for row in table.to_dict("records"):
         value, low, high = (scale * row[name] for name in (y, f"{y}_low", f"{y}_high"))
         interval = "–" if pd.isna(low) else f"{low:.4g} to {high:.4g}"
-        cells = [shown_value(row[key]) for key in keys]
+        cells = [value_text(row[key]) for key in keys]
         rich.add_row(
             *(
                 Text(c)
@@ -113,7 +113,7 @@ def point_listing(folder: SweepFolder) -> Table:
     for name in (*shown.columns, "status"):
         rich.add_column(Text(name), no_wrap=True)
     for row in shown.to_dict("records"):
-        rich.add_row(*(Text(shown_value(value)) for value in (*row.values(), folder.status(row["point"]))))
+        rich.add_row(*(Text(value_text(value)) for value in (*row.values(), folder.status(row["point"]))))
     return rich
 
 
@@ -140,7 +140,7 @@ def failures(result: SweepResult) -> list[str]:
     lines = []
     for row in failed[:_MOST_FAILURES]:
         values = {**{key: row[key] for key in result.keys}, "seed": row["seed"]}
-        told = ", ".join(f"{key}={shown_value(value)}" for key, value in values.items())
+        told = ", ".join(f"{key}={value_text(value)}" for key, value in values.items())
         lines.append(f"failed: {row['point']} ({told}): {row['error']}")
     if len(failed) > _MOST_FAILURES:
         lines.append(f"and {len(failed) - _MOST_FAILURES} more failed; points.csv lists them")

@@ -65,7 +65,7 @@ class Intervals:
         for group in self._tables():
             yield group.to_pandas(categories=_TEXT)
 
-    def beginning(self, enough: int) -> pd.DataFrame:
+    def first_rounds(self, enough: int) -> pd.DataFrame:
         """Return each label's first row groups, up to where its whole rounds have more rows than this."""
         found: list[pyarrow.Table] = []
         total: Counter[str] = Counter()
@@ -87,7 +87,7 @@ class Intervals:
                     done.add(label)
         return _frame(found)
 
-    def of_rounds(self, first: int, last: int) -> pd.DataFrame:
+    def select_rounds(self, first: int, last: int) -> pd.DataFrame:
         """Return the row groups that have intervals of these rounds, or of the one after them."""
         return _frame(
             [

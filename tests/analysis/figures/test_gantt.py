@@ -13,8 +13,8 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from cutlayer.analysis.figures.gantt import gantt_figure
-from cutlayer.analysis.figures.gantt_rows import MAX_BARS
-from cutlayer.analysis.figures.style import WAITING, phase_colour
+from cutlayer.analysis.figures.gantt_rows import MAX_BARS, WAITING
+from cutlayer.analysis.figures.palette import phase_colours
 from cutlayer.scenarios.random_streams import stream
 
 COLUMNS = ["label", "seed", "round", "node", "lane", "phase", "start_s", "end_s", "wait_s"]
@@ -187,7 +187,7 @@ def test_lanes_that_are_busy_at_once_stand_apart() -> None:
 
 
 def test_a_phase_has_one_colour_everywhere() -> None:
-    """Panels and calls give a phase the same colour, unknown phases too."""
+    """A phase has the same colour in all panels and figures, as does the only unlisted phase of a figure."""
     new = intervals((1, "device-0", "uplink", "mask_exchange", 0.0, 1.0, 0.0), label="fedsl")
     tables = [parallel("psl"), parallel("sfl"), new]
     together = gantt_figure(pd.concat(tables)).axes
@@ -198,7 +198,7 @@ def test_a_phase_has_one_colour_everywhere() -> None:
             if not phase.startswith("_") and phase != WAITING:
                 colours = {to_hex(colour).upper() for colour in collection.get_facecolor()}
 
-                assert {phase_colour(phase)} == colours
+                assert {phase_colours([phase])[phase]} == colours
 
 
 def test_the_legend_names_what_takes_time() -> None:

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.axes import Axes
 from scipy import stats
 
-from cutlayer.analysis.figures.curve_styles import curve_style
+from cutlayer.analysis.figures.palette import curve_style
 from cutlayer.analysis.figures.sweep import sweep_figure
 from cutlayer.analysis.results.sweep_folder import SweepResult
 from cutlayer.analysis.results.sweep_statistics import ambiguous, figure_table
