@@ -83,7 +83,7 @@ def gantt_figure(
     first = min(int(panel.rounds.index[0]) for panel in panels if len(panel.rounds))
     origin = "Simulated time" if first == 1 else f"Time since the start of round {first}"
     axes[-1].set_xlabel(f"{origin} ({unit.symbol})", fontsize=LABEL_PT)
-    legend = {phase: Patch(**look) for phase, look in styles.items() if phase in visible}
+    legend = {phase: Patch(**bar_style) for phase, bar_style in styles.items() if phase in visible}
     style.legend_below(figure, [*legend.values()], [style.phase_label(phase) for phase in legend])
     return figure
 

@@ -1,7 +1,7 @@
 """From the table of intervals to the bars of a Gantt chart: the shown rounds, rows and bars, with positions.
 
-:func:`gantt_panels` chooses the rounds, then the rows, and gives every bar its position. If a panel would have
-too many bars, it first drops devices, and then the end of the shown time. ``gantt.py`` draws the result.
+:func:`gantt_panels` chooses the rounds, then the rows, and gives every bar its position. If a panel would
+have too many bars, it first drops devices, and then the end of the shown time. ``gantt.py`` draws the result.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def round_spans(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def rounds_that_fit(spans: pd.DataFrame, table: pd.DataFrame, horizon_s: float) -> pd.DataFrame:
-    """Return the first rounds that end by the horizon with at most ``MAX_BARS`` bars, but at least one round."""
+    """Return the first rounds, at least one, that end by the horizon and have at most ``MAX_BARS`` bars."""
     bars = table.groupby("round").size().reindex(spans.index, fill_value=0).cumsum().to_numpy()
     end_s = (spans["end_s"] - spans["start_s"].iloc[0]).to_numpy()
     fits = (end_s <= horizon_s * (1 + 1e-9)) & (bars <= MAX_BARS)

@@ -14,7 +14,7 @@ from scipy import stats
 from cutlayer.analysis.figures.palette import curve_style
 from cutlayer.analysis.figures.sweep import sweep_figure
 from cutlayer.analysis.results.sweep_folder import SweepResult
-from cutlayer.analysis.results.sweep_statistics import ambiguous, figure_table
+from cutlayer.analysis.results.sweep_statistics import figure_table, overlapping_keys
 from cutlayer.analysis.results.sweep_tables import point_table
 from cutlayer.scenarios.schema.sweep import SweepFigure
 
@@ -160,10 +160,10 @@ def test_a_scheme_looks_as_in_every_figure(result: SweepResult) -> None:
 
 def test_a_figure_that_mixes_points_is_found_out(result: SweepResult) -> None:
     """Keys that a figure does not show, though points differ in them, are named."""
-    assert ["client_lr"] == ambiguous(result.points, figure())
-    assert ["devices.count"] == ambiguous(result.points, figure(x="client_lr"))
-    assert [] == ambiguous(result.points, figure(panels="client_lr"))
-    assert [] == ambiguous(result.points, figure(best_over={"key": "client_lr"}))
+    assert ["client_lr"] == overlapping_keys(result.points, figure())
+    assert ["devices.count"] == overlapping_keys(result.points, figure(x="client_lr"))
+    assert [] == overlapping_keys(result.points, figure(panels="client_lr"))
+    assert [] == overlapping_keys(result.points, figure(best_over={"key": "client_lr"}))
 
 
 def test_columns_that_do_not_exist_are_named(result: SweepResult) -> None:
