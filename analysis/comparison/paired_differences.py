@@ -72,8 +72,8 @@ def paired_differences(figures: pd.DataFrame, reference: str | None = None) -> p
                     row |= dict(zip((change, f"{change}_low", f"{change}_high"), numbers, strict=False))
             rows.append(row)
     table = pd.DataFrame(rows, columns=["experiment", "label", *PAIRED_COLUMNS])
-    numbers = [name for name in PAIRED_COLUMNS if name not in ("reference", "pairs")]
-    return table.astype(dict.fromkeys(numbers, float))
+    number_columns = [name for name in PAIRED_COLUMNS if name not in ("reference", "pairs")]
+    return table.astype(dict.fromkeys(number_columns, float))
 
 
 def _default_reference(schemes: pd.Series[str]) -> str:
