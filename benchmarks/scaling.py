@@ -31,7 +31,7 @@ from matplotlib.figure import Figure as SampledClients
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from measuring import Figure, interleaved, show, timed
 
-from cutlayer.analysis.figures.curve_styles import curve_indices, curve_style
+from cutlayer.analysis.figures.palette import curve_indices, curve_style
 from cutlayer.analysis.figures.style import LABEL_PT, SMALL_PT, WIDTH_IN, plain_axes, save_figure
 from cutlayer.experiments.preparation import Experiment, prepare
 from cutlayer.experiments.runner import run_loaded

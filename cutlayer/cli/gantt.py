@@ -22,7 +22,7 @@ def gantt(
 ) -> None:
     """Draw the latency Gantt charts of a run, schemes stacked on one time axis."""
     from cutlayer.analysis.figures.gantt import gantt_figure
-    from cutlayer.analysis.figures.run import plotted_intervals
+    from cutlayer.analysis.figures.gantt_rows import plotted_intervals
     from cutlayer.analysis.figures.style import save_figure
     from cutlayer.analysis.results.run_folder import load_run
 

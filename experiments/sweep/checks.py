@@ -8,7 +8,7 @@ import pandas as pd
 
 from ...analysis.results.atomic_files import RunFolderError
 from ...analysis.results.sweep_folder import SweepFolder
-from ...analysis.results.sweep_statistics import ambiguous, unknown_names
+from ...analysis.results.sweep_statistics import overlapping_keys, unknown_names
 from ...scenarios.errors import ScenarioIssue
 from ...scenarios.loading.loader import LoadedScenario
 from ...scenarios.loading.sweep_points import Point, error_of_points
@@ -26,7 +26,7 @@ def wrong_keys(sweep: Sweep, points: pd.DataFrame) -> list[ScenarioIssue]:
     faults = figure_key_issues(sweep)
     wrong = {fault.path[2] for fault in faults}
     for number, figure in enumerate(sweep.figure):
-        if number not in wrong and (keys := ambiguous(points, figure)):
+        if number not in wrong and (keys := overlapping_keys(points, figure)):
             text = (
                 f"points that differ in {', '.join(keys)} fall on one place;"
                 " name a key as lines, panels or best_over"

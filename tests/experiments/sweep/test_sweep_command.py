@@ -296,7 +296,7 @@ def test_figures_stand_in_the_folder(tmp_path: Path) -> None:
     - {file: no, x: label, y: time_to_target_s, panels: devices.count}
 """
     scenario = written(tmp_path, SWEEP + figures)
-    with pytest.warns(UserWarning, match="figure no: time_to_target_s has no value at any place"):
+    with pytest.warns(UserWarning, match="figure no: time_to_target_s has no value at any point"):
         cutlayer.sweep(scenario, out=tmp_path / "out", jobs=1, overrides=["sweep.seeds=1"])
     assert (tmp_path / "out" / "time.png").read_bytes().startswith(b"\x89PNG")
     assert [1, 1, 3, 3] == pd.read_csv(tmp_path / "out" / "time.csv")["devices.count"].tolist()
