@@ -23,7 +23,7 @@ __all__ = ["CASES", "Case", "compute", "current_machine", "frozen"]
 FILE = Path(__file__).parents[1] / "fingerprints.json"
 
 SHORT = "stop={rounds: 3}"
-EVERY_COMPRESSION = "compression={pruning: {share: 0.3}, quantisation: {bits: 8}, dropout: {share: 0.2}}"  # as FedSL combines them
+EVERY_COMPRESSION = "compression={pruning: {share: 0.3}, quantisation: {bits: 8}, dropout: {share: 0.2}}"
 
 
 @dataclass(frozen=True)
