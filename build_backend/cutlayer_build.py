@@ -53,8 +53,8 @@ def description() -> str:
     return re.sub(r"\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
 
 
-# build_meta runs a default setup script, which calls setuptools.setup. Values in setup.cfg would replace these
-# arguments, so setup.cfg has none of the three.
+# build_meta runs a default setup script, which calls setuptools.setup. Values in setup.cfg would replace
+# these arguments, so setup.cfg has none of the three.
 setuptools.setup = functools.partial(
     setuptools.setup,
     packages=packages(),

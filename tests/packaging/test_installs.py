@@ -183,7 +183,7 @@ def test_a_source_archive_gives_the_same_wheel_and_passes_its_tests(
     python = new_environment(tmp_path / "environment")
     install(python, unpacked, folder=tmp_path)
     tests = ("tests/scenarios/loading", "tests/sim/timeline", "tests/test_import_contracts.py")
-    run(python, "-m", "pytest", "-q", "-n", "0", *tests, folder=unpacked)
+    run(python, "-P", "-m", "pytest", "-q", "-n", "0", *tests, folder=unpacked)
 
 
 def test_an_editable_install_runs_and_has_types(source: Path, tmp_path: Path) -> None:
