@@ -33,7 +33,7 @@ from .compression import Compressors, check_prunable
 from .deployment import make_deployment
 
 if TYPE_CHECKING:
-    from ..models.learning.samples.client_data import ClientData
+    from ..models.learning.client_data import ClientData
 
 __all__ = ["BUILT_IN", "Experiment", "PlannedDevices", "prepare"]
 

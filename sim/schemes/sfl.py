@@ -38,7 +38,7 @@ class SflParameters(SchemeParameters):
 class SFL(ParallelSplit):
     """SplitFed V1: one server copy per client, averaged alike at no air time."""
 
-    learner = "cutlayer.models.learning.splitfed:PrivateServerLearner"
+    learner = "cutlayer.models.learning.sfl:PrivateServerLearner"
     compresses = ParallelSplit.compresses | {"models"}
 
     def __init__(self, parameters: SflParameters, job: TrainingTask) -> None:
@@ -84,7 +84,7 @@ class SFL(ParallelSplit):
 class SFLV2(SFL):
     """SplitFed V2: one server model, trained on one client's batch after the other in random order."""
 
-    learner = "cutlayer.models.learning.splitfed:SharedServerLearner"
+    learner = "cutlayer.models.learning.sfl:SharedServerLearner"
 
     def server_bits(self) -> float:
         """Return what the one server model needs for one client's rows at a time, [bit]."""

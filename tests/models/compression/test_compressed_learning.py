@@ -10,10 +10,10 @@ from torch import Tensor
 
 from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
 from cutlayer.models.learning.epsl import EpslLearner
+from cutlayer.models.learning.sfl import PrivateServerLearner, SharedServerLearner
 from cutlayer.models.learning.sl import SequentialSplitLearner
-from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
 from cutlayer.scenarios.schema.compression import Compression, Dropout, Pruning, Quantisation
-from tests.support.learners import client_data, gap, linear_server, make, smooth, state
+from tests.support.learners import client_data, composites, gap, linear_server, make, smooth, state
 
 TOLERANCE = 1e-12
 SIZES = (30, 18, 12)
@@ -75,7 +75,7 @@ def test_with_one_client_all_split_schemes_are_one() -> None:
                 learner.client_forward((0,), number)
                 learner.server_step(0, number)
                 learner.client_step()
-        found.append(state(*learner.composites()[0]))
+        found.append(state(*composites(learner)[0]))
     assert [0.0] * 3 == [gap(found[0], other) for other in found[1:]]
 
 
@@ -87,10 +87,10 @@ def test_the_server_trains_on_what_arrives(monkeypatch: pytest.MonkeyPatch) -> N
     section = Compression(quantisation=Quantisation(tensors=("activations",)))
     for learner_class in (EpslLearner, PrivateServerLearner, SharedServerLearner):
         learner = make(learner_class, smooth, client_data(SIZES, B), compression=section)
-        before = state(learner.composites()[0][1])
+        before = state(composites(learner)[0][1])
         learner.client_forward((0, 1, 2), 1)
         learner.server_step(0, 1)
-        after = state(learner.composites()[0][1])
+        after = state(composites(learner)[0][1])
         assert torch.equal(before[0], after[0])
         assert not torch.equal(before[1], after[1])
 

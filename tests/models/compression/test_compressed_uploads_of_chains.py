@@ -10,9 +10,9 @@ from torch import Tensor
 
 from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
 from cutlayer.models.learning.chain import ChainLearner
-from cutlayer.models.learning.splitfed import PrivateServerLearner
+from cutlayer.models.learning.sfl import PrivateServerLearner
 from cutlayer.scenarios.schema.compression import Compression, Dropout, Quantisation
-from tests.support.learners import client_data, gap, make, smooth, state
+from tests.support.learners import client_data, composites, gap, make, smooth, state
 
 SIZES = (30, 18, 12)
 B = 6
@@ -40,7 +40,7 @@ def test_the_late_upload_differences_from_the_average_that_they_got() -> None:
         splitfed.server_step(0, number)
         splitfed.client_step()
         splitfed.average(members)
-        assert gap(state(*splitfed.composites()[0]), state(*learner.composites()[0])) <= 1e-12
+        assert gap(state(*composites(splitfed)[0]), state(*composites(learner)[0])) <= 1e-12
 
 
 def test_no_two_uploads_of_a_client_share_their_draws(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,14 +65,14 @@ def test_no_two_uploads_of_a_client_share_their_draws(monkeypatch: pytest.Monkey
 def test_each_step_of_a_round_drops_values_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """With several mini-batches a round every one has a mask of its own, the same for all clients."""
     masks: dict[int, list[Tensor]] = defaultdict(list)
-    original = CutLayerCodec.smashed
+    original = CutLayerCodec.send_smashed
 
     def spy(self: CutLayerCodec, values: Tensor, client: int, number: int) -> Tensor:
         arrived = original(self, values, client, number)
         masks[client].append(arrived == 0)
         return arrived
 
-    monkeypatch.setattr(CutLayerCodec, "smashed", spy)
+    monkeypatch.setattr(CutLayerCodec, "send_smashed", spy)
     learner = chain(Compression(dropout=Dropout(share=0.5)), batches=2)
     for number in (1, 2):
         learner.local_steps((0, 1, 2), number)

@@ -38,7 +38,7 @@ def masks(share: float, rounds: int) -> Tensor:
     """Return which values were sent, ``[num_rounds, num_rows, num_values]``, bool."""
     sender = wire(dropout=Dropout(share=share))
     ones = torch.ones(ROWS, COUNT)
-    return torch.stack([sender.smashed(ones, 0, number) != 0 for number in range(1, rounds + 1)])
+    return torch.stack([sender.send_smashed(ones, 0, number) != 0 for number in range(1, rounds + 1)])
 
 
 @pytest.mark.parametrize(("share", "kept"), [(0.2, 8), (0.5, 5), (0.99, 1)])
@@ -46,7 +46,7 @@ def test_each_row_keeps_the_same_number_of_values_scaled(share: float, kept: int
     """Of n values k = round((1 − δ)n), at least one, arrive, times n/k; that is what travels."""
     values = torch.randn(ROWS, 2, 5, dtype=torch.float64) + 10
     sender = wire(dropout=Dropout(share=share))
-    arrived = sender.smashed(values, 0, 1)
+    arrived = sender.send_smashed(values, 0, 1)
     sent = arrived != 0
     assert [kept] * ROWS == sent.flatten(1).sum(dim=1).tolist()
     assert torch.allclose(arrived[sent], values[sent] * COUNT / kept, rtol=1e-15)
@@ -66,11 +66,11 @@ def test_all_subsets_are_alike() -> None:
 def test_rounds_and_slots_have_masks_of_their_own_and_clients_common_ones() -> None:
     """A mask is drawn for each round and slot, the same for all clients, and by the seed."""
     sender, ones = wire(dropout=Dropout(share=0.5)), torch.ones(ROWS, 200)
-    first, other = sender.smashed(ones, 0, 1), sender.smashed(ones, 1, 1)
+    first, other = sender.send_smashed(ones, 0, 1), sender.send_smashed(ones, 1, 1)
     assert torch.equal(first, other)
     assert ROWS == len({tuple(row) for row in first.tolist()})
-    assert not torch.equal(first, sender.smashed(ones, 0, 2))
-    assert not torch.equal(first, wire(seed=1, dropout=Dropout(share=0.5)).smashed(ones, 0, 1))
+    assert not torch.equal(first, sender.send_smashed(ones, 0, 2))
+    assert not torch.equal(first, wire(seed=1, dropout=Dropout(share=0.5)).send_smashed(ones, 0, 1))
 
 
 @pytest.mark.parametrize("channels", [None, [True, False, True, True]])
@@ -78,17 +78,17 @@ def test_gradients_come_back_through_the_same_mask(channels: list[bool] | None) 
     """The client's gradient is that of the loss as a function of what it sent: the adjoint, slot by slot."""
     gate = ChannelGate()
     sender = wire(gate, dropout=Dropout(share=0.4))
-    gate.kept = None if channels is None else torch.tensor(channels)
+    gate.mask = None if channels is None else torch.tensor(channels)
     smashed = torch.randn(ROWS, 4, 3, dtype=torch.float64, requires_grad=True)
-    mask = sender.smashed(torch.ones_like(smashed), 0, 1)
+    mask = sender.send_smashed(torch.ones_like(smashed), 0, 1)
     (mask * smashed).square().sum().backward()  # type: ignore[no-untyped-call]
     server_side = (mask * smashed).detach().requires_grad_()
     server_side.square().sum().backward()  # type: ignore[no-untyped-call]
     assert smashed.grad is not None
     assert server_side.grad is not None
     merged = 6
-    back = [sender.gradient(server_side.grad[:merged], -1, 1, 0)]
-    back.append(sender.gradient(server_side.grad[merged:], 2, 1, merged))
+    back = [sender.send_gradient(server_side.grad[:merged], -1, 1, 0)]
+    back.append(sender.send_gradient(server_side.grad[merged:], 2, 1, merged))
     assert torch.allclose(smashed.grad, torch.cat(back), rtol=1e-14, atol=0)
 
 
@@ -96,15 +96,15 @@ def test_gradients_come_back_through_the_same_mask(channels: list[bool] | None) 
 def test_pruned_channels_do_not_travel(flat: bool) -> None:
     """Values of kept channels alone are in the messages; dropout takes its share of these."""
     gate = ChannelGate()
-    gate.kept = torch.tensor([True, False, True, False])
+    gate.mask = torch.tensor([True, False, True, False])
     values = torch.randn(ROWS, 4, 5, dtype=torch.float64)
     values = values.flatten(1) if flat else values
     pruned = gate(values)
-    assert torch.equal(values.view(ROWS, 4, 5) * gate.kept.view(4, 1), pruned.view(ROWS, 4, 5))
+    assert torch.equal(values.view(ROWS, 4, 5) * gate.mask.view(4, 1), pruned.view(ROWS, 4, 5))
     whole, dropping = wire(gate), wire(gate, dropout=Dropout(share=0.5))
-    assert torch.equal(pruned, whole.smashed(pruned, 0, 1))
-    assert torch.equal(pruned, whole.gradient(values, 0, 1, 0))
-    dropped = dropping.smashed(pruned, 0, 1)
+    assert torch.equal(pruned, whole.send_smashed(pruned, 0, 1))
+    assert torch.equal(pruned, whole.send_gradient(values, 0, 1, 0))
+    dropped = dropping.send_smashed(pruned, 0, 1)
     assert torch.equal(dropped, torch.where(dropped != 0, 2 * pruned, 0.0))
     assert [("activations", (ROWS, 10)), ("gradients", (ROWS, 10))] == whole.messages
     assert [("activations", (ROWS, 5))] == dropping.messages
@@ -114,8 +114,8 @@ def test_messages_of_the_kinds_named_are_quantised() -> None:
     """The others arrive as they are."""
     sender = wire(quantisation=Quantisation(bits=2, tensors=("gradients",)))
     values = torch.randn(ROWS, COUNT)
-    assert torch.equal(values, sender.smashed(values, 0, 1))
-    assert not torch.equal(values, sender.gradient(values, 0, 1, 0))
+    assert torch.equal(values, sender.send_smashed(values, 0, 1))
+    assert not torch.equal(values, sender.send_gradient(values, 0, 1, 0))
 
 
 def test_every_message_is_rounded_by_draws_of_its_own() -> None:
@@ -137,5 +137,5 @@ def test_no_rows_are_no_message() -> None:
     """Where all slots are merged, nothing is sent to one client alone."""
     sender = wire(dropout=Dropout(share=0.5))
     empty = torch.ones(0, COUNT)
-    assert torch.equal(empty, sender.gradient(empty, 0, 1, ROWS))
+    assert torch.equal(empty, sender.send_gradient(empty, 0, 1, ROWS))
     assert [] == sender.messages

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from cutlayer.models.compression.cut_layer_codec import ChannelGate
-from cutlayer.models.compression.filter_removal import shrink
+from cutlayer.models.compression.filter_removal import remove_filters
 from cutlayer.models.compression.filters import FilterLayer, filter_layers, tensor_masks
 from cutlayer.models.networks.resnet import BasicBlock
 
@@ -83,10 +83,10 @@ def test_masked_is_smaller(
         norm.running_mean.uniform_(-1, 1)
     layers = filter_layers(part, ends_model=ends_model)
     masks = {layer.path: any_mask(layer.outputs) for layer in layers}
-    small = shrink(part, layers, masks)
+    small = remove_filters(part, layers, masks)
     gate = ChannelGate()
     if layers and layers[-1].consumer is None:
-        gate.kept = masks[layers[-1].path]
+        gate.mask = masks[layers[-1].path]
     tensors = {**dict(part.named_parameters()), **dict(part.named_buffers())}
     kept = tensor_masks(tensors, layers, masks)
     with torch.no_grad():
@@ -117,9 +117,9 @@ def any_mask(count: int) -> Tensor:
 
 def left_of(values: Tensor, gate: ChannelGate) -> Tensor:
     """Return which of dimension 1 are left."""
-    if gate.kept is None:
+    if gate.mask is None:
         return torch.ones(values.shape[1], dtype=torch.bool)
-    return gate.kept.repeat_interleave(values.shape[1] // len(gate.kept))
+    return gate.mask.repeat_interleave(values.shape[1] // len(gate.mask))
 
 
 def test_a_smaller_part_has_fewer_parameters() -> None:
@@ -127,7 +127,7 @@ def test_a_smaller_part_has_fewer_parameters() -> None:
     part = normed()
     layers = filter_layers(part, ends_model=True)
     masks = {layer.path: torch.arange(layer.outputs) < 2 for layer in layers}
-    shapes = [tuple(p.shape) for p in shrink(part, layers, masks).parameters()]
+    shapes = [tuple(p.shape) for p in remove_filters(part, layers, masks).parameters()]
     assert [
         (2, 2, 3, 3),
         (2,),

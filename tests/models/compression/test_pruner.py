@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
-from cutlayer.models.compression.filter_removal import shrink
+from cutlayer.models.compression.filter_removal import remove_filters
 from cutlayer.models.compression.filters import filter_layers
-from cutlayer.models.compression.pruner import kept_of
+from cutlayer.models.compression.pruner import mask_of_largest
 from cutlayer.models.learning.epsl import EpslLearner
 from cutlayer.models.learning.fl import FedAvgLearner
+from cutlayer.models.learning.sfl import PrivateServerLearner
 from cutlayer.models.learning.sl import SequentialSplitLearner
-from cutlayer.models.learning.splitfed import PrivateServerLearner
 from cutlayer.scenarios.schema.compression import Compression, Pruning, Quantisation
 from cutlayer.scenarios.schema.scenario import Optimizer
 from tests.support.learners import adam, client_data, gap, make, mean_loss, normed, sgd, smooth, state
@@ -135,7 +135,7 @@ def test_pruned_training_is_training_of_the_smaller_model(build: Callable[[], nn
         layer.path: model.get_parameter(f"{layer.path}.weight").detach().flatten(1).any(dim=1)
         for layer in layers
     }
-    small = shrink(model, layers, masks)
+    small = remove_filters(model, layers, masks)
     optimizer = torch.optim.SGD(small.parameters(), lr=0.1)
     for number in (2, 3, 4):
         images, labels = data.batch(0, number)
@@ -144,7 +144,7 @@ def test_pruned_training_is_training_of_the_smaller_model(build: Callable[[], nn
         optimizer.step()
         learner.local_steps((0,), number)
         learner.average((0,))
-    assert gap(state(small), state(shrink(model, layers, masks))) < 1e-12
+    assert gap(state(small), state(remove_filters(model, layers, masks))) < 1e-12
 
 
 def test_the_last_renewal_counts() -> None:
@@ -240,4 +240,6 @@ def test_the_next_client_sends_the_difference_from_what_it_was_handed(
 
 def test_equals_are_kept_in_their_order() -> None:
     """Of equal importances those that come first stay, so that a mask never depends on a sort's whims."""
-    assert [True, True, False, False, True] == kept_of(torch.tensor([1.0, 1.0, 1.0, 0.0, 5.0]), 3).tolist()
+    assert [True, True, False, False, True] == mask_of_largest(
+        torch.tensor([1.0, 1.0, 1.0, 0.0, 5.0]), 3
+    ).tolist()

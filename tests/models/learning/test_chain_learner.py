@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from cutlayer.models.learning.chain import ChainLearner
+from cutlayer.models.learning.client_data import ClientData
 from cutlayer.models.learning.fl import FedAvgLearner
-from cutlayer.models.learning.samples.client_data import ClientData
-from cutlayer.models.learning.splitfed import PrivateServerLearner
+from cutlayer.models.learning.sfl import PrivateServerLearner
 from cutlayer.scenarios.schema.scenario import Optimizer
 from tests.support.learners import (
     adam,
     client_data,
+    composites,
     counting,
     gap,
     make,
@@ -51,7 +52,7 @@ def chain_rounds(learner: ChainLearner, rounds: int = ROUNDS, members: tuple[int
 
 def whole_model(learner: Any) -> list[Tensor]:
     """Return the state of the one model that all clients have after a round."""
-    (composite,) = learner.composites()
+    (composite,) = composites(learner)
     return state(*composite)
 
 
@@ -160,7 +161,7 @@ def test_all_layouts_are_federated_averaging(steps: int, momentum: float) -> Non
             splitfed.server_step(0, number)
             splitfed.client_step()
             splitfed.average(EVERYONE)
-        assert gap(state(*splitfed.composites()[0]), whole_model(chains[0])) <= TOLERANCE
+        assert gap(state(*composites(splitfed)[0]), whole_model(chains[0])) <= TOLERANCE
 
 
 def test_units_that_are_on_both_sides_are_averaged_by_weight() -> None:
@@ -207,7 +208,7 @@ def test_each_side_trains_at_its_own_rate(layout: dict[str, Any]) -> None:
         learner = make(ChainLearner, smooth, client_data(SIZES, B), optimizer=settings, **layout)
         before = learner.new_model()
         chain_rounds(learner, rounds=1)
-        first, rest = learner.composites()[0]
+        first, rest = composites(learner)[0]
         after = [*first, *(unit for part in rest for unit in part)]
         moved = {n for n in range(4) if gap(state(before[n]), state(after[n])) > 1e-9}
         assert moving == moved
@@ -243,7 +244,7 @@ def test_all_clients_have_one_model_after_a_round() -> None:
     learner = make(ChainLearner, smooth, data, **TWO_NODES)
     chain_rounds(learner)
     found = learner.evaluate()
-    model = nn.Sequential(*learner.composites()[0]).eval()
+    model = nn.Sequential(*composites(learner)[0]).eval()
     correct = (model(data.test[0]).argmax(dim=1) == data.test[1]).double().mean()
     assert [float(correct)] * 3 == list(found.per_client)
     assert float(correct) == found.averaged

@@ -8,8 +8,8 @@ from torch import nn
 
 from cutlayer.models.learning import evaluation
 from cutlayer.models.learning.epsl import EpslLearner
-from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
-from tests.support.learners import CLASSES, client_data, make, normed, smooth, state
+from cutlayer.models.learning.sfl import PrivateServerLearner, SharedServerLearner
+from tests.support.learners import CLASSES, client_data, composites, make, normed, smooth, state
 
 UNEQUAL = (30, 18, 12)  # λ = 0.5, 0.3, 0.2
 B = 5
@@ -89,12 +89,17 @@ def test_evaluation_changes_nothing(kind: type) -> None:
     """Evaluation leaves parameters, running statistics and counters as they are, and trains on after."""
     learner = make(kind, normed, client_data(UNEQUAL, B))
     round_of(learner, 1)
-    before, fingerprint = state(*(m for c in learner.composites() for m in c)), learner.fingerprint()
+    before, fingerprint = state(*(m for c in composites(learner) for m in c)), learner.fingerprint()
     learner.evaluate()
-    after = state(*(m for c in learner.composites() for m in c))
+    after = state(*(m for c in composites(learner) for m in c))
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert fingerprint == learner.fingerprint()
-    modules = [m for c in [*learner.composites(), learner.averaged()] for part in c for m in part.modules()]
+    modules = [
+        m
+        for c in [*composites(learner), learner.averaged_over(learner.everyone)]
+        for part in c
+        for m in part.modules()
+    ]
     assert all(m.training for m in modules)
 
 
@@ -131,7 +136,7 @@ def test_evaluation_turns_dropout_off() -> None:
 def test_every_test_row_counts_once(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many rows go in one pass, a last short one included, the accuracy is that of all."""
     learner = make(EpslLearner, smooth, client_data((20,), B))
-    client, server = learner.composites()[0]
+    client, server = composites(learner)[0]
     with torch.no_grad():
         images, labels = learner.data.test
         named = server(client(images)).argmax(dim=1)

@@ -9,15 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from cutlayer.models.learning.centralised import CentralisedLearner
+from cutlayer.models.learning.client_data import ClientData
 from cutlayer.models.learning.epsl import EpslLearner, frozen_statistics
 from cutlayer.models.learning.fl import FedAvgLearner
-from cutlayer.models.learning.samples.client_data import ClientData
+from cutlayer.models.learning.sfl import PrivateServerLearner, SharedServerLearner
 from cutlayer.models.learning.sl import SequentialSplitLearner
-from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
 from cutlayer.scenarios.schema.scenario import Optimizer
 from tests.support.learners import (
     adam,
     client_data,
+    composites,
     gap,
     linear_server,
     make,
@@ -248,7 +249,7 @@ def test_sl_with_one_device_is_centralised_training_to_the_bit(
     for number in range(1, ROUNDS + 1):
         relay.turn(0, number)
         union.step((0,), number)
-    expected, actual = state(*union.composites()[0]), state(*relay.composites()[0])
+    expected, actual = state(*composites(union)[0]), state(*composites(relay)[0])
     assert all(torch.equal(a, b) for a, b in zip(expected, actual, strict=True))
 
 
@@ -279,7 +280,7 @@ def test_splitfed_fl_and_centralised_are_one_with_sgd(sizes: tuple[int, ...], mo
         fl.average((0, 1, 2))
         union.step((0, 1, 2), number)
     for learner in (sfl, fl, union):
-        assert gap(expected, state(*learner.composites()[0])) <= TOLERANCE
+        assert gap(expected, state(*composites(learner)[0])) <= TOLERANCE
 
 
 def test_adam_breaks_that_identity() -> None:
@@ -290,7 +291,7 @@ def test_adam_breaks_that_identity() -> None:
     splitfed_rounds(sfl)
     for number in range(1, ROUNDS + 1):
         union.step((0, 1, 2), number)
-    assert gap(state(*sfl.composites()[0]), state(*union.composites()[0])) > 1e-6
+    assert gap(state(*composites(sfl)[0]), state(*composites(union)[0])) > 1e-6
 
 
 def test_splitfed_averages_when_due_alone() -> None:
@@ -298,15 +299,15 @@ def test_splitfed_averages_when_due_alone() -> None:
     data = client_data(UNEQUAL, B)
     learner = make(PrivateServerLearner, smooth, data)
     splitfed_rounds(learner, rounds=1, every=2)
-    assert 3 == len(learner.composites())
-    assert gap(state(*learner.composites()[0]), state(*learner.composites()[1])) > 1e-6
-    apart = [state(*composite) for composite in learner.composites()]
+    assert 3 == len(composites(learner))
+    assert gap(state(*composites(learner)[0]), state(*composites(learner)[1])) > 1e-6
+    apart = [state(*composite) for composite in composites(learner)]
     learner.average((0, 1, 2))
     mean = [
         sum(w * v for w, v in zip(data.shares, values, strict=True)) for values in zip(*apart, strict=True)
     ]
-    assert 1 == len(learner.composites())
-    assert gap(mean, state(*learner.composites()[0])) <= TOLERANCE
+    assert 1 == len(composites(learner))
+    assert gap(mean, state(*composites(learner)[0])) <= TOLERANCE
 
 
 def test_splitfed_v2_trains_one_server_client_after_client() -> None:
@@ -357,7 +358,7 @@ def test_all_schemes_start_from_the_same_weights() -> None:
         CentralisedLearner,
     ):
         torch.manual_seed(len(states))
-        states.append(state(*make(learner, smooth, data).composites()[0]))
+        states.append(state(*composites(make(learner, smooth, data))[0]))
     assert all(torch.equal(a, b) for s in states[1:] for a, b in zip(states[0], s, strict=True))
 
 

@@ -11,16 +11,17 @@ from torch import Tensor, nn
 
 from cutlayer.models.learning.base import Learner, LearnerConfig
 from cutlayer.models.learning.centralised import CentralisedLearner
+from cutlayer.models.learning.client_data import ClientData
 from cutlayer.models.learning.epsl import EpslLearner
 from cutlayer.models.learning.fl import FedAvgLearner
-from cutlayer.models.learning.samples.client_data import ClientData
+from cutlayer.models.learning.sfl import PrivateServerLearner, SharedServerLearner
 from cutlayer.models.learning.sl import SequentialSplitLearner
-from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
 from cutlayer.scenarios.schema.scenario import Optimizer
 from tests.support.learners import (
     CLASSES,
     adam,
     client_data,
+    composites,
     gap,
     make,
     mean_loss,
@@ -77,7 +78,7 @@ def everything(learner: Any) -> list[Tensor]:
     if isinstance(learner, PrivateServerLearner | SharedServerLearner):
         servers = (learner.server_for(i).module for i in range(len(learner.clients)))
         return state(*(part.module for part in learner.clients), *servers)
-    return state(*learner.composites()[0])
+    return state(*composites(learner)[0])
 
 
 # --- plain loops ---
@@ -110,7 +111,7 @@ def average(models: Sequence[nn.Module], weights: Sequence[float], members: Sequ
 def plain_psl(data: ClientData, learner: Learner, members: Sequence[int] = EVERYONE) -> Result:
     """PSL: λ-weighted loss at the server, each client its own mean loss."""
     models = [learner.new_model() for _ in range(data.clients)]
-    server, settings, losses = models[0][CUT:], learner.settings, []
+    server, settings, losses = models[0][CUT:], learner.optimizer, []
     rules = [rule(model[:CUT].parameters(), settings, settings.client_lr) for model in models]
     server_rule = rule(server.parameters(), settings, settings.server_lr)
     shares = shares_of(data, members)
@@ -142,7 +143,7 @@ def plain_splitfed(
     members: Sequence[int] = EVERYONE,
 ) -> Result:
     """SplitFed: each client its own mean loss, on its own server copy or the shared one; then averages."""
-    models, settings, losses = [learner.new_model() for _ in range(data.clients)], learner.settings, []
+    models, settings, losses = [learner.new_model() for _ in range(data.clients)], learner.optimizer, []
     clients, servers = [model[:CUT] for model in models], [model[CUT:] for model in models]
     server_rules = [rule(server.parameters(), settings, settings.server_lr) for server in servers]
     if shared:
@@ -169,7 +170,7 @@ def plain_splitfed(
 
 def plain_sl(data: ClientData, learner: Learner) -> Result:
     """SL: one model, a client's turn after the other; an optimiser of the client part for each client."""
-    model, settings, losses = learner.new_model(), learner.settings, []
+    model, settings, losses = learner.new_model(), learner.optimizer, []
     server_rule = rule(model[CUT:].parameters(), settings, settings.server_lr)
     rules = [rule(model[:CUT].parameters(), settings, settings.client_lr) for _ in range(data.clients)]
     everyone = range(data.clients)
@@ -191,7 +192,7 @@ def plain_fl(
     data: ClientData, learner: Learner, *, steps: int = 1, members: Sequence[int] = EVERYONE
 ) -> Result:
     """FL: so many steps of each whole model at the clients' rate, then the λ-weighted average."""
-    models, settings, losses = [learner.new_model() for _ in range(data.clients)], learner.settings, []
+    models, settings, losses = [learner.new_model() for _ in range(data.clients)], learner.optimizer, []
     rules = [rule(model.parameters(), settings, settings.client_lr) for model in models]
     shares = shares_of(data, members)
     for number in range(1, ROUNDS + 1):
@@ -211,7 +212,7 @@ def plain_fl(
 
 def plain_union(data: ClientData, learner: Learner, members: Sequence[int] = EVERYONE) -> Result:
     """Centralised training: one model on the λ-weighted loss, at the server's rate."""
-    model, settings, losses = learner.new_model(), learner.settings, []
+    model, settings, losses = learner.new_model(), learner.optimizer, []
     one_rule = rule(model.parameters(), settings, settings.server_lr)
     for number in range(1, ROUNDS + 1):
         total = 0.0
@@ -267,7 +268,7 @@ def test_sl_keeps_one_optimiser_state_per_client() -> None:
     learner = make(SequentialSplitLearner, smooth, data, optimizer=adam())
     expected, _ = plain_sl(data, learner)
     common, losses = learner.new_model(), []
-    one_rule = rule(common.parameters(), learner.settings, 0.01)
+    one_rule = rule(common.parameters(), learner.optimizer, 0.01)
     for number in range(1, ROUNDS + 1):
         for i in (0, 1):
             learner.turn(i, number)
@@ -320,7 +321,7 @@ def test_aggregation_leaves_the_loss_that_is_reported(
         expected = 0.0
         for share, i in zip(shares_of(data, members), members, strict=True):
             images, labels = data.batch(i, number)
-            client, server = learner.composites()[i]
+            client, server = composites(learner)[i]
             expected += share * float(mean_loss(server(client(images)), labels).detach())
         split_round(learner, number, members, merged)
         assert pytest.approx(expected, abs=TOLERANCE) == float(learner.train_loss)

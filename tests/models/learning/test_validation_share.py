@@ -16,16 +16,15 @@ from cutlayer.models.data.dataset import Dataset
 from cutlayer.models.data.digits import DigitsParameters, load
 from cutlayer.models.data.validation import hold_out
 from cutlayer.models.learning.base import Learner
+from cutlayer.models.learning.client_data import BatchSampler, ClientData
 from cutlayer.models.learning.epsl import EpslLearner
 from cutlayer.models.learning.factory import client_data
-from cutlayer.models.learning.samples.batch_sampler import BatchSampler
-from cutlayer.models.learning.samples.client_data import ClientData
+from cutlayer.models.learning.sfl import PrivateServerLearner
 from cutlayer.models.learning.sl import SequentialSplitLearner
-from cutlayer.models.learning.splitfed import PrivateServerLearner
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.schema.partition import Partition
 from cutlayer.scenarios.schema.scenario import Learning
-from tests.support.learners import adam, make
+from tests.support.learners import adam, composites, make
 
 CLIENTS = 2
 RUN = [
@@ -108,7 +107,7 @@ def test_one_common_model_is_validated_as_any_client_s() -> None:
     data = toy(validated=True)
     learner = make(SequentialSplitLearner, dense, data, cut=1)
     learner.turn(0, 1)
-    client, server = learner.composites()[0]
+    client, server = composites(learner)[0]
     assert data.validation is not None
     images, labels = data.validation
     with torch.no_grad():

@@ -17,9 +17,15 @@ import cutlayer
 from cutlayer.models.learning.epsl import EpslLearner
 from cutlayer.models.learning.fl import FedAvgLearner
 from cutlayer.models.learning.parts import client_batching as passes_module
-from cutlayer.models.learning.parts.client_batching import BatchedPass, LoopedPass, Pass, PassError, faster
+from cutlayer.models.learning.parts.client_batching import (
+    BatchedPass,
+    LoopedPass,
+    Pass,
+    PassError,
+    fastest_pass,
+)
 from cutlayer.models.learning.parts.part import Part, Updates
-from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
+from cutlayer.models.learning.sfl import PrivateServerLearner, SharedServerLearner
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.schema.compression import Compression, Dropout, Pruning
 from cutlayer.scenarios.schema.scenario import Optimizer
@@ -28,6 +34,7 @@ from tests.support.learners import (
     SHAPE,
     adam,
     client_data,
+    composites,
     counting,
     gap,
     make,
@@ -121,7 +128,7 @@ def rounds(kind: Callable[..., Any], clients_pass: str, build: Any, rule: Optimi
         if kind is not EpslLearner:
             learner.average(members)
         losses.append(learner.train_loss)
-    return [*state(*(module for composite in learner.composites() for module in composite)), *losses]
+    return [*state(*(module for composite in composites(learner) for module in composite)), *losses]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=["sgd", "momentum", "adam"])
@@ -137,7 +144,7 @@ def test_a_measurement_changes_nothing() -> None:
     """Timing runs on copies: weights, statistics, gradients stay; what was chosen stays chosen."""
     parts, inputs = parts_of(normed, 3), [own.detach() for own in random_inputs(3)]
     before = copy.deepcopy(state(*(part.module for part in parts)))
-    assert faster(parts, inputs).name in {"looped", "batched"}
+    assert fastest_pass(parts, inputs).name in {"looped", "batched"}
     assert gap(before, state(*(part.module for part in parts))) == 0
     assert all(p.grad is None for part in parts for p in part.parameters)
 
@@ -155,12 +162,14 @@ def test_the_faster_pass_is_chosen(slow: type[Pass], monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(slow, "forward", forward)
     monkeypatch.setattr(passes_module, "_now_s", lambda tensor: clock[0])
-    monkeypatch.setattr(passes_module, "faster", lambda *found: (calls.append(1), faster(*found))[1])
+    monkeypatch.setattr(
+        passes_module, "fastest_pass", lambda *found: (calls.append(1), fastest_pass(*found))[1]
+    )
     chooser = passes_module.PassChoice("measured")
     parts, inputs = parts_of(smooth, 3), random_inputs(3)
-    assert "looped" == chooser.through(parts[:1], inputs[:1]).name
+    assert "looped" == chooser.choose(parts[:1], inputs[:1]).name
     assert chooser.chosen is None
-    names = {chooser.through(parts, inputs).name for _ in range(3)}
+    names = {chooser.choose(parts, inputs).name for _ in range(3)}
     assert ({"batched", "looped"} - {slow.name}, 1) == (names, len(calls))
 
 
@@ -179,7 +188,7 @@ def test_what_cannot_be_batched_is_told() -> None:
     with pytest.raises(PassError, match=r"^torch.func can't batch this model: ") as told:
         BatchedPass().forward(parts, inputs)
     assert "\n" not in str(told.value)
-    assert "looped" == faster(parts, inputs).name
+    assert "looped" == fastest_pass(parts, inputs).name
 
 
 def dropping() -> nn.Sequential:
@@ -256,7 +265,7 @@ def test_a_learner_goes_on_with_joint_updates() -> None:
             if saved:
                 kept, learner = learner.state(), make(PrivateServerLearner, smooth, data, optimizer=adam())
                 learner.restore(kept)
-        ends.append(state(*(module for composite in learner.composites() for module in composite)))
+        ends.append(state(*(module for composite in composites(learner) for module in composite)))
     assert gap(*ends) == 0
 
 
@@ -351,14 +360,14 @@ def test_what_is_compressed_is_looped() -> None:
             learner.server_step(0, number)
             learner.client_step()
         assert {"looped"} == set(learner.chosen_passes.values())
-        ends.append(state(*(module for composite in learner.composites() for module in composite)))
+        ends.append(state(*(module for composite in composites(learner) for module in composite)))
     assert gap(ends[0], ends[1]) == gap(ends[0], ends[2]) == 0
 
 
 def test_a_choice_is_made_once_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who goes on from a checkpoint takes over what was measured, and does not measure again."""
     measured = []
-    monkeypatch.setattr(passes_module, "faster", lambda *found: (measured.append(1), BatchedPass())[1])
+    monkeypatch.setattr(passes_module, "fastest_pass", lambda *found: (measured.append(1), BatchedPass())[1])
     data = client_data((12, 9, 6), 3)
     learner = make(PrivateServerLearner, smooth, data, clients_pass="measured")
     for number in (1, 2):
@@ -378,10 +387,10 @@ def test_a_measured_round_is_that_of_the_chosen_pass(
     """What the timing did before it leaves nothing in the gradients that go back to the clients."""
 
     def chosen_after_timing(*found: Any) -> Pass:
-        faster(*found)
+        fastest_pass(*found)
         return chosen()
 
-    monkeypatch.setattr(passes_module, "faster", chosen_after_timing)
+    monkeypatch.setattr(passes_module, "fastest_pass", chosen_after_timing)
     asked, measured = (rounds(PrivateServerLearner, one, smooth, sgd()) for one in (chosen.name, "measured"))
     assert gap(asked, measured) == 0
 

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from cutlayer.models.learning.chain import ChainLearner
 from cutlayer.models.learning.fl import FedAvgLearner
-from cutlayer.models.learning.parts.averaging import average_into
-from cutlayer.models.learning.parts.client_parts import ClientParts
-from cutlayer.models.learning.splitfed import PrivateServerLearner
+from cutlayer.models.learning.parts.client_parts import ClientParts, average_into
+from cutlayer.models.learning.sfl import PrivateServerLearner
 from tests.support.learners import adam, client_data, gap, make, normed, smooth, state
 
 CLIENTS = 6

@@ -14,8 +14,8 @@ from cutlayer.models.learning.chain import ChainLearner
 from cutlayer.models.learning.epsl import EpslLearner
 from cutlayer.models.learning.fl import FedAvgLearner
 from cutlayer.models.learning.parts.part import MixedSequential
-from cutlayer.models.learning.splitfed import PrivateServerLearner
-from tests.support.learners import SHAPE, adam, client_data, make, smooth, state
+from cutlayer.models.learning.sfl import PrivateServerLearner
+from tests.support.learners import SHAPE, adam, client_data, composites, make, smooth, state
 
 BFLOAT16 = 2.0**-8
 """Relative rounding of a product."""
@@ -65,7 +65,7 @@ def test_learners_stay_near_float32(kind: Any, clients_pass: Any) -> None:
                 assert {torch.float32} == {own.dtype for own in learner.smashed}
                 learner.server_step(0, number)
                 learner.client_step()
-        ends.append(torch.cat([value.flatten() for value in state(*learner.composites()[0])]))
+        ends.append(torch.cat([value.flatten() for value in state(*composites(learner)[0])]))
     moved = float((ends[0] - torch.cat([value.flatten() for value in start])).norm())
     assert 0 < float((ends[0] - ends[1]).norm()) <= 0.05 * moved
 
@@ -87,4 +87,4 @@ def test_evaluation_is_of_the_model_as_it_trains() -> None:
     """A mixed learner's composites compute in mixed precision."""
     data = client_data((6, 6), 3, torch.float32)
     learner = make(EpslLearner, mixed, data, optimizer=adam())
-    assert {MixedSequential} == {type(module) for module in learner.composites()[0]}
+    assert {MixedSequential} == {type(module) for module in composites(learner)[0]}

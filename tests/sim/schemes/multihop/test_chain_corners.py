@@ -74,7 +74,7 @@ def test_what_is_evaluated_is_what_was_trained(activation: str, chain: dict[str,
         world, _ = make_world(ready, scheme, plan)
         learner = scheme_learner(ready, scheme)
         assert 3 == len(list(rounds(scheme, world, learner, ready.loaded.scenario.stop, 3)))
-        first, rest = learner.composites()[0]
+        first, rest = learner.composites_of(learner.everyone)[0]
         with torch.no_grad():
             logits.append(rest.eval()(first.eval()(learner.data.test[0])))
     assert float((logits[0] - logits[1]).abs().max()) <= 1e-12

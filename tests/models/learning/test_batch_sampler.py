@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cutlayer.models.data.dataset import DatasetError
-from cutlayer.models.learning.samples.batch_sampler import BatchSampler
+from cutlayer.models.learning.client_data import BatchSampler
 
 SIZES = st.lists(st.integers(1, 20), min_size=1, max_size=4)
 
