@@ -13,6 +13,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ...scenarios.ordered_sum import ordered_sum
 from . import style
 from .gantt_rows import Panel, fitting, kind, make_panel, round_spans, seen
 from .style import LABEL_PT, SMALL_PT, WAITING, TimeUnit
@@ -94,7 +95,7 @@ def _heights_pt(panels: Sequence[Panel]) -> list[dict[str, float]]:
         {node: _natural_pt(node, len(lanes)) for node, lanes in panel.lanes.items() if _is_main(node)}
         for panel in panels
     ]
-    main_pt = sum(sum(rows_pt.values()) for rows_pt in heights_pt)
+    main_pt = ordered_sum(ordered_sum(rows_pt.values()) for rows_pt in heights_pt)
     small = sum(not _is_main(node) for panel in panels for node in panel.lanes)
     room_pt = max(0.0, _PANELS_PT - _HEADER_PT * len(panels))
     shrunk = min(1.0, _MAIN_SHARE * room_pt / main_pt) if main_pt else 1.0
@@ -137,9 +138,9 @@ def _draw(panels: Sequence[Panel]) -> Figure:
     longest_s = max(panel.end_s for panel in panels) or 1.0
     unit = style.time_unit(longest_s)
     layout = _heights_pt(panels)
-    panels_pt = [_HEADER_PT + sum(rows_pt.values()) for rows_pt in layout]
+    panels_pt = [_HEADER_PT + ordered_sum(rows_pt.values()) for rows_pt in layout]
     titles_pt = 18 * len(panels) + 30  # and the time axis
-    figure = Figure(figsize=(style.WIDTH_IN, (sum(panels_pt) + titles_pt) / 72), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH_IN, (ordered_sum(panels_pt) + titles_pt) / 72), layout="constrained")
     axes = figure.subplots(len(panels), sharex=True, squeeze=False, height_ratios=panels_pt)[:, 0]
     axes[0].set_xlim(0, 1.005 * longest_s / unit.seconds)
     drawn: set[str] = set()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TypeAlias
 import torch
 from torch import nn
 
+from ...scenarios.ordered_sum import ordered_sum
 from .client_data import ClientData, Samples
 
 __all__ = ["Composite", "EvaluatedModels", "Evaluation", "accuracy", "weights_hash"]
@@ -95,7 +95,7 @@ class EvaluatedModels(ABC):
 
 
 def _mean(accuracies: Sequence[float]) -> float:
-    return math.fsum(accuracies) / len(accuracies)
+    return ordered_sum(accuracies) / len(accuracies)
 
 
 @torch.no_grad()

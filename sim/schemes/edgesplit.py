@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from simpy import Event
 
+from ...scenarios.ordered_sum import ordered_sum
 from ..allocation.shares.problem import SharePlan, ShareProblem
 from ..costs.layer_costs import LayerWork, PartWork
 from ..costs.stages import Stages
@@ -155,7 +156,7 @@ class _SharedSplit(Scheme):
         assert isinstance(self.cut, tuple)
         units, size = self.job.units, self.job.batch_size
         devices = np.array([units.memory_bits(0, cut, size) for cut in self.cut])
-        server = sum(units.memory_bits(cut, len(units), size) for cut in self.cut)
+        server = ordered_sum(units.memory_bits(cut, len(units), size) for cut in self.cut)
         return MemoryDemand(devices, server, {})
 
     def round(self, world: World, learner: FedAvgLearner | None, number: int) -> Round:

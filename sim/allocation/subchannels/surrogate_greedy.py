@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from ....scenarios.ordered_sum import ordered_sum
 from ...radio.resources import RadioResources
 from ..problem import RoundWork
 from .assignment import Assignment, LinkTables
@@ -89,7 +90,7 @@ def _draft_at(at: Assignment) -> NDArray[np.intp]:
 
     def tension_s(client: int, more_snr: list[float], more_bps: float) -> float:
         term = tension.term(client, own_snr[client] + more_snr, own_bps[client] + more_bps)
-        return sum(weight * value for weight, value in zip(weights, term, strict=True))
+        return ordered_sum(weight * value for weight, value in zip(weights, term, strict=True))
 
     def offer(client: int) -> tuple[float, int, int, float]:
         """Return what the client's best free subchannel changes, and the tension that it then has."""

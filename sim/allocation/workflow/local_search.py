@@ -13,6 +13,7 @@ from itertools import product
 
 import numpy as np
 
+from ....scenarios.ordered_sum import ordered_sum
 from .assignment import drawn_assignment
 from .schedule import HelperTimes, Task, Workflow, WorkflowProblem, first_come_first_served, in_order
 
@@ -158,4 +159,4 @@ class _Search:
                     yield mine, h, queue.having(theirs)
 
     def _fit(self, helper: int, owners: Sequence[int]) -> bool:
-        return sum(self._memory_bits[owner] for owner in owners) <= self._limit_bits[helper]
+        return ordered_sum(self._memory_bits[owner] for owner in owners) <= self._limit_bits[helper]

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, Tag
 
+from ....scenarios.ordered_sum import ordered_sum
 from ....scenarios.schema.fields import NAME_OR_LIST, PositiveInt
 from ...allocation.placement import PlacementProblem, place
 from ...costs.layer_costs import LayerWork
@@ -128,8 +129,9 @@ class MPSL(MultiHopScheme):
         are the owners' means of what they and their links take of a mini-batch.
         """
         path = self.paths[0]
-        ends_s = sum(sum(of_owner) for of_owner in self.owners_s(links, site)) / self.job.clients
-        one_s = sum(leg.forward_s + leg.backward_s for leg in path)
+        owners_s = [ordered_sum(of_owner) for of_owner in self.owners_s(links, site)]
+        ends_s = ordered_sum(owners_s) / self.job.clients
+        one_s = ordered_sum(leg.forward_s + leg.backward_s for leg in path)
         stage_sum_s = max(leg.forward_s for leg in path) + max(leg.backward_s for leg in path)
         return ends_s + one_s + (self.steps * self.job.clients - 1) * stage_sum_s
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from pydantic import Field
 
+from ....scenarios.ordered_sum import ordered_sum
 from ....scenarios.schema.fields import PositiveInt
 from ....scenarios.schema.registered import SchemeParameters
 from ...allocation.problem import RoundWork
@@ -231,7 +232,7 @@ class MultiHopStructure(Scheme):
         owners_s = self.owners_s(links, site)
         alone_s = np.array(
             [
-                sum(of_owner) + route_latency_s(path, site.network)
+                ordered_sum(of_owner) + route_latency_s(path, site.network)
                 for of_owner, path in zip(owners_s, self.paths, strict=True)
             ]
         )
