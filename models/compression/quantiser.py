@@ -90,9 +90,8 @@ class Quantiser:
         buckets = functional.pad(flat, (0, -len(flat) % self._bucket)).view(-1, self._bucket)
         norms = _fp32_above(torch.linalg.vector_norm(buckets, dim=1))
         ratios = buckets.abs() / norms.to(buckets.dtype).unsqueeze(1) * self._top
-        ratios = ratios.nan_to_num(
-            nan=0.0
-        )  # NaN comes from buckets of zeros or of values that are not finite
+        # NaN comes from buckets of zeros, and from buckets with values that are not finite
+        ratios = ratios.nan_to_num(nan=0.0)
         draws = torch.rand(ratios.shape, generator=generator, dtype=ratios.dtype, device=ratios.device)
         floors = ratios.floor()
         magnitudes = floors + (draws < ratios - floors)

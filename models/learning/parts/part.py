@@ -68,10 +68,8 @@ class MixedSequential(nn.Sequential):
         return outputs.float()
 
 
-_MANY, _SMALL = (
-    6,
-    16_384,
-)  # number of tensors, and values per tensor, from which a joint call was measured faster
+# from so many tensors on, of at most so many values each, a joint call was measured to be faster
+_MANY, _SMALL = 6, 16_384
 
 
 class Part:

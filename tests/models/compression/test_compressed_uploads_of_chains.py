@@ -1,4 +1,4 @@
-"""Quantised uploads of chains: those of SplitFed, late clients or not, each rounded by its own draws."""
+"""Quantised uploads of chains equal those of SplitFed, and each has random draws of its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BOUNDS = [(0, 2, 4)] * 3
 
 
 def chain(section: Compression, **options: Any) -> Any:
-    """Return a chain cut as SplitFed is, at two units."""
+    """Return a chain with SplitFed's cut after two units."""
     data = client_data(SIZES, B)
     return make(
         ChainLearner, smooth, data, compression=section, bounds=BOUNDS, at_client=(True, False), **options
@@ -30,7 +30,7 @@ def chain(section: Compression, **options: Any) -> Any:
 
 
 def test_the_late_upload_differences_from_the_average_that_they_got() -> None:
-    """Whoever is in time, a chain at SplitFed's cut learns what SplitFed learns, with 3-bit uploads too."""
+    """With any late clients and 3-bit uploads, a chain at SplitFed's cut learns like SplitFed."""
     learner = chain(SECTION)
     splitfed = make(PrivateServerLearner, smooth, client_data(SIZES, B), compression=SECTION)
     for number, members in enumerate(ROUNDS, start=1):
@@ -44,7 +44,7 @@ def test_the_late_upload_differences_from_the_average_that_they_got() -> None:
 
 
 def test_no_two_uploads_of_a_client_share_their_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each upload has a number of its own, so that the rounding errors of rounds are independent."""
+    """Each upload has its own number, so that the rounding errors of rounds are independent."""
     seen: dict[int, list[int]] = defaultdict(list)
     original = CutLayerCodec.transmit
 
@@ -63,7 +63,7 @@ def test_no_two_uploads_of_a_client_share_their_draws(monkeypatch: pytest.Monkey
 
 
 def test_each_step_of_a_round_drops_values_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With several mini-batches a round every one has a mask of its own, the same for all clients."""
+    """Each mini-batch of a round has a different dropout mask, which is the same for all clients."""
     masks: dict[int, list[Tensor]] = defaultdict(list)
     original = CutLayerCodec.send_smashed
 

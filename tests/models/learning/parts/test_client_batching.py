@@ -1,4 +1,4 @@
-"""Batched passes and joint updates do what one part after the other does."""
+"""Batched passes and joint updates give the results of one part after another."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ RULES = [sgd(), Optimizer(name="sgd", client_lr=0.2, server_lr=0.1, momentum=0.7
 
 
 def parts_of(build: Callable[[], nn.Module], count: int, dtype: torch.dtype = torch.float64) -> list[Part]:
-    """Return parts of one architecture with weights of their own."""
+    """Return parts of one architecture with different weights."""
     torch.manual_seed(count)
     return [Part(build().to(dtype).train(), adam(), 0.01) for _ in range(count)]
 
 
 def random_inputs(count: int, dtype: torch.dtype = torch.float64) -> list[Tensor]:
-    """Return inputs, leaves that want a gradient."""
+    """Return random inputs that require a gradient."""
     generator = torch.Generator().manual_seed(count)
     return [
         torch.randn(ROWS, *SHAPE, generator=generator, dtype=dtype).requires_grad_() for _ in range(count)
@@ -102,7 +102,7 @@ def test_batched_losses_equal_looped_ones(build: Callable[[], nn.Sequential]) ->
 
 
 def test_what_has_no_gradient_gets_none() -> None:
-    """Inputs that want no gradient have none; parts without parameters, and unused parameters, are left."""
+    """Inputs that require no gradient receive none. Unused parameters, and parts without any, are allowed."""
     labels = torch.zeros(2, ROWS, dtype=torch.int64)
     for one in (LoopedPass(), BatchedPass()):
         inputs = [own.detach() for own in random_inputs(2)]
@@ -141,7 +141,7 @@ def test_learners_learn_the_same_batched(kind: Any, build: Any, rule: Optimizer)
 
 
 def test_a_measurement_changes_nothing() -> None:
-    """Timing runs on copies: weights, statistics, gradients stay; what was chosen stays chosen."""
+    """The measurement runs on copies and changes no weight, statistic or gradient. A choice is final."""
     parts, inputs = parts_of(normed, 3), [own.detach() for own in random_inputs(3)]
     before = copy.deepcopy(state(*(part.module for part in parts)))
     assert fastest_pass(parts, inputs).name in {"looped", "batched"}
@@ -151,7 +151,7 @@ def test_a_measurement_changes_nothing() -> None:
 
 @pytest.mark.parametrize("slow", [LoopedPass, BatchedPass])
 def test_the_faster_pass_is_chosen(slow: type[Pass], monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a clock that runs a second for each call of one pass, the other is chosen, once."""
+    """With a clock that adds a second to each call of one pass, the other is chosen, once."""
     clock = [0.0]
     calls = []
     original = slow.forward
@@ -174,7 +174,7 @@ def test_the_faster_pass_is_chosen(slow: type[Pass], monkeypatch: pytest.MonkeyP
 
 
 class Branching(nn.Module):
-    """A unit that looks at its values, which can't be batched."""
+    """A unit whose control flow depends on values, so that it cannot be batched."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the inputs, or their opposite."""
@@ -192,7 +192,7 @@ def test_what_cannot_be_batched_is_told() -> None:
 
 
 def dropping() -> nn.Sequential:
-    """Return a model that draws on both sides of its cut."""
+    """Return a model with dropout on both sides of the cut."""
     return nn.Sequential(
         nn.Sequential(nn.Flatten(), nn.Linear(16, 9), nn.Dropout(0.5)),
         nn.Linear(9, 7),
@@ -202,7 +202,7 @@ def dropping() -> nn.Sequential:
 
 @pytest.mark.parametrize("kind", [PrivateServerLearner, FedAvgLearner])
 def test_what_a_client_draws_is_its_own(kind: Any) -> None:
-    """Client 2 learns the same to the bit, alone in the round or behind others."""
+    """Client 2 learns bit-identically whether it is alone in the round or not."""
     ends = []
     for members in ((2,), (0, 2), (0, 1, 2)):
         learner = make(kind, dropping, client_data((12, 9, 6), 3))
@@ -218,7 +218,7 @@ def test_what_a_client_draws_is_its_own(kind: Any) -> None:
 
 
 def test_what_draws_is_looped() -> None:
-    """Dropout draws from a stream of each client's own, batched or not."""
+    """Each client's dropout has a stream of its own, whatever pass the scenario asks for."""
     looped, batched = (rounds(EpslLearner, one, dropping, adam()) for one in ("looped", "batched"))
     assert gap(looped, batched) == 0
 
@@ -229,7 +229,7 @@ companies = st.lists(st.tuples(st.sets(st.integers(0, 3)).map(sorted), st.boolea
 @settings(max_examples=30)
 @given(companies, st.sampled_from(RULES))
 def test_joint_updates_are_each_parts_own(steps: list[tuple[list[int], bool]], rule: Optimizer) -> None:
-    """In whatever company parts are updated, or alone, their weights are the same to the bit."""
+    """Joint updates of any groups of parts are bit-identical to separate updates."""
     torch.manual_seed(5)
     start = [nn.Linear(6, 3) for _ in range(4)]
     together, apart = (
@@ -253,7 +253,7 @@ def test_joint_updates_are_each_parts_own(steps: list[tuple[list[int], bool]], r
 
 
 def test_a_learner_goes_on_with_joint_updates() -> None:
-    """Saved and taken over between two rounds, a learner ends with the same weights to the bit."""
+    """A learner that is saved and restored between two rounds ends with bit-identical weights."""
     ends = []
     for saved in (False, True):
         data = client_data((12, 9, 6), 3)
@@ -270,7 +270,7 @@ def test_a_learner_goes_on_with_joint_updates() -> None:
 
 
 def test_a_run_tells_its_passes(tmp_path: Path) -> None:
-    """Batched or looped, a run has the same timeline, and says which it was."""
+    """Batched and looped runs have the same timeline, and the summary states the pass."""
     overrides = ["stop.rounds=2", "schemes=[sl, sfl, psl]", "learning.evaluate_every=2"]
     found = {
         one: cutlayer.run("quickstart", overrides=[*overrides, f"learning.clients_pass={one}"]).summary
@@ -289,7 +289,7 @@ def test_a_run_tells_its_passes(tmp_path: Path) -> None:
 def test_a_model_that_cannot_be_batched_is_refused_before_it_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line names the key, and says what can be had; looped runs."""
+    """The one-line error names the key and the alternative. A looped run succeeds."""
     (tmp_path / "branching.py").write_text(
         "from torch import nn\n"
         "class Branching(nn.Module):\n"
@@ -312,7 +312,7 @@ def test_a_model_that_cannot_be_batched_is_refused_before_it_runs(
 
 @pytest.mark.parametrize("rule", RULES, ids=["sgd", "momentum", "adam"])
 def test_another_company_of_the_same_size_is_updated(rule: Optimizer) -> None:
-    """A part that has a gradient moves, and one that was updated last time does not, though as many are."""
+    """Only parts of the present call are updated, even if the call before had as many parts."""
     parts = parts_of(smooth, 3)
     updates = Updates(rule)
     for members in ((0, 1), (1, 2), (0, 2)):
@@ -327,7 +327,7 @@ def test_another_company_of_the_same_size_is_updated(rule: Optimizer) -> None:
 
 
 def test_unused_parameters_and_assigned_buffers_are_batched() -> None:
-    """Each part has its own running mean; counters stay whole numbers; unused parameters get no gradient."""
+    """Each part has its running mean, counters stay integers, and unused parameters get no gradient."""
     labels = torch.arange(3 * ROWS).view(3, ROWS) % CLASSES
     found = {}
     for one in (LoopedPass(), BatchedPass()):
@@ -344,7 +344,7 @@ def test_unused_parameters_and_assigned_buffers_are_batched() -> None:
 
 
 def test_what_is_compressed_is_looped() -> None:
-    """What a compression counts and draws is each client's own, whatever pass is asked for."""
+    """With compression all passes are looped, and all settings give the same weights."""
     compression = Compression(pruning=Pruning(share=0.3), dropout=Dropout(share=0.4))
     ends = []
     for one in ("looped", "batched", "measured"):
@@ -365,7 +365,7 @@ def test_what_is_compressed_is_looped() -> None:
 
 
 def test_a_choice_is_made_once_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who goes on from a checkpoint takes over what was measured, and does not measure again."""
+    """A restored learner uses the measured choice, and does not measure again."""
     measured = []
     monkeypatch.setattr(passes_module, "fastest_pass", lambda *found: (measured.append(1), BatchedPass())[1])
     data = client_data((12, 9, 6), 3)
@@ -384,7 +384,7 @@ def test_a_choice_is_made_once_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_measured_round_is_that_of_the_chosen_pass(
     chosen: type[Pass], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the timing did before it leaves nothing in the gradients that go back to the clients."""
+    """The measurement adds nothing to the gradients that the clients receive."""
 
     def chosen_after_timing(*found: Any) -> Pass:
         fastest_pass(*found)
@@ -396,7 +396,7 @@ def test_a_measured_round_is_that_of_the_chosen_pass(
 
 
 def half_frozen() -> nn.Sequential:
-    """Return a model of which some parameters are not trained."""
+    """Return a model in which some parameters are not trained."""
     model = smooth()
     for frozen in (model[0][0].weight, model[1][1].bias, *model[2].parameters()):
         frozen.requires_grad_(False)
@@ -405,7 +405,7 @@ def half_frozen() -> nn.Sequential:
 
 @pytest.mark.parametrize("kind", [EpslLearner, PrivateServerLearner, SharedServerLearner, FedAvgLearner])
 def test_frozen_parameters_stay_in_a_batch(kind: Any) -> None:
-    """Parameters that want no gradient are left as they are, and the others learn the same."""
+    """Parameters that require no gradient do not change, and the others learn the same."""
     ends = [rounds(kind, one, half_frozen, adam()) for one in ("looped", "batched", "measured")]
     assert all(gap(ends[0], end) <= 1e-9 for end in ends[1:])
     initial = make(kind, half_frozen, client_data((12, 9, 6), 3)).new_model()
@@ -413,7 +413,7 @@ def test_frozen_parameters_stay_in_a_batch(kind: Any) -> None:
 
 
 def test_batched_is_no_reason_to_refuse_dropout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model that draws is looped all the same; one made in evaluation mode is checked as it trains."""
+    """A model with dropout is looped, and the check runs the model in training mode."""
     (tmp_path / "made.py").write_text(
         "from torch import nn\n"
         "def dropping():\n"
@@ -432,7 +432,7 @@ def test_batched_is_no_reason_to_refuse_dropout(tmp_path: Path, monkeypatch: pyt
 
 
 class FunctionalDropout(nn.Module):
-    """A unit that draws without a dropout module."""
+    """A unit that draws random values without a dropout module."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the inputs, half of them dropped."""
@@ -440,7 +440,7 @@ class FunctionalDropout(nn.Module):
 
 
 def test_dropout_by_a_function_draws_from_streams_too() -> None:
-    """What else was drawn in the process changes nothing, and nothing else is changed by it."""
+    """Draws elsewhere in the process do not change these, nor the other way round."""
 
     def dropping() -> nn.Sequential:
         return nn.Sequential(
