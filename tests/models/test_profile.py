@@ -76,8 +76,8 @@ def test_multiply_accumulates_at_224_pixels_are_as_published(
 def test_vgg_parameters_are_as_published(name: str, published: int) -> None:
     """At 224 pixels and 1000 classes the count is the published one, with batch norm instead of biases.
 
-    The published networks have one bias per channel. Batch norm has weight, bias, mean and variance per channel,
-    and a 64-bit counter per layer.
+    The published networks have one bias per channel. Batch norm has weight, bias, mean and variance per
+    channel, and a 64-bit counter per layer.
     """
     parameters = VggParameters.model_validate({"name": name, "input_shape": (3, 224, 224), "classes": 1000})
     table = built_profile(parameters)

@@ -1,7 +1,7 @@
 """A round copies no tensor between the CPU and the training device, checked on torch's ``meta`` device.
 
-A tensor on ``meta`` has no values, so it can be neither read nor combined with a tensor on the CPU. A round that
-runs there would run on a GPU without waiting for it. A dispatch mode records all copies to the device.
+A tensor on ``meta`` has no values, so it can be neither read nor combined with a tensor on the CPU. A round
+that runs there would run on a GPU without waiting for it. A dispatch mode records all copies to the device.
 """
 
 from __future__ import annotations
