@@ -31,7 +31,7 @@ from .provenance import versions
 from .round_log import LearntRounds, LearntState
 
 if TYPE_CHECKING:  # a timeline alone does without torch
-    from ..models.learning.samples.client_data import ClientData
+    from ..models.learning.client_data import ClientData
 
 __all__ = [
     "CheckpointError",

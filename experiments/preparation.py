@@ -28,7 +28,7 @@ from .compression import Compressors, check_prunable
 from .deployment import make_deployment
 
 if TYPE_CHECKING:
-    from ..models.learning.samples.client_data import ClientData
+    from ..models.learning.client_data import ClientData
 
 __all__ = ["Experiment", "first_deployment", "prepare"]
 

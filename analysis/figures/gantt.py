@@ -15,6 +15,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ...scenarios.ordered_sum import ordered_sum
 from . import style
 from .gantt_rows import HEADER_PT, WAITING, Panel, gantt_panels, node_kind
 from .palette import WAITING_COLOUR, phase_colours
@@ -69,7 +70,7 @@ def gantt_figure(
     unit = style.time_unit(longest_s)
     panels_pt = [panel.height_pt for panel in panels]
     titles_pt = 18 * len(panels) + 30  # with the time axis
-    figure = Figure(figsize=(style.WIDTH_IN, (sum(panels_pt) + titles_pt) / 72), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH_IN, (ordered_sum(panels_pt) + titles_pt) / 72), layout="constrained")
     axes = figure.subplots(len(panels), sharex=True, squeeze=False, height_ratios=panels_pt)[:, 0]
     axes[0].set_xlim(0, 1.005 * longest_s / unit.seconds)
     visible: set[str] = set()

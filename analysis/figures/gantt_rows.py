@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ...scenarios.ordered_sum import ordered_sum
 from ..results.run_folder import Run
 
 __all__ = [
@@ -98,7 +99,7 @@ class Panel:
     @property
     def height_pt(self) -> float:
         """Return the height of the header and of all rows, [pt]."""
-        return HEADER_PT + sum(self.rows_pt.values())
+        return HEADER_PT + ordered_sum(self.rows_pt.values())
 
     @property
     def tops_pt(self) -> dict[str, float]:
@@ -338,7 +339,7 @@ def _row_heights_pt(contents: Sequence[_Content]) -> list[dict[str, float]]:
         {node: _natural_pt(node, len(lanes)) for node, lanes in content.lanes.items() if _is_main(node)}
         for content in contents
     ]
-    main_pt = sum(sum(rows_pt.values()) for rows_pt in main_rows_pt)
+    main_pt = ordered_sum(ordered_sum(rows_pt.values()) for rows_pt in main_rows_pt)
     num_small = sum(not _is_main(node) for content in contents for node in content.lanes)
     room_pt = max(0.0, _PANELS_PT - HEADER_PT * len(contents))
     shrunk = min(1.0, _MAIN_SHARE * room_pt / main_pt) if main_pt else 1.0

@@ -14,6 +14,7 @@ from ...analysis.results.sweep_folder import SweepFolder, SweepResult, load_swee
 from ...analysis.results.sweep_tables import point_table
 from ...scenarios.loading.loader import scenario_yaml
 from ...scenarios.loading.sweep_points import Point, load_points
+from ...scenarios.ordered_sum import ordered_sum
 from ...scenarios.plugins import load_plugins, loaded_plugins
 from ...scenarios.schema.sweep import SweepFigure
 from ..folder_locks import sweep_lock
@@ -52,7 +53,7 @@ def time_left_s(wall_s: Sequence[float], points: int, jobs: int) -> float | None
     """
     if not points:
         return 0.0
-    return sum(wall_s) / len(wall_s) * max(1.0, points / jobs) if wall_s else None
+    return ordered_sum(wall_s) / len(wall_s) * max(1.0, points / jobs) if wall_s else None
 
 
 def _stem(name: str) -> str:

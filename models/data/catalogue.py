@@ -1,7 +1,7 @@
 """Registers the data sets that a scenario can name.
 
-The function behind a name is ``load(parameters, input_shape) -> Dataset``. Entry points are texts, so that
-naming a data set imports neither its loader nor its libraries.
+The entry point of a data set has the signature ``load(parameters, input_shape) -> Dataset``. Entry points are
+strings, so a data set and its libraries are imported only when it is loaded.
 """
 
 from __future__ import annotations

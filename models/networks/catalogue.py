@@ -1,7 +1,7 @@
-"""Registers the models that a scenario can name, and imports no torch.
+"""Registers the models that a scenario can name. Importing this module does not import torch.
 
-The function behind a model's name is ``(parameters) -> nn.Sequential`` of units. The models ``table`` and
-``measured`` have no weights; their function is ``(parameters) -> UnitTable``.
+The entry point of a model has the signature ``(parameters) -> nn.Sequential`` of units. The models ``table``
+and ``measured`` have no weights; their entry point has the signature ``(parameters) -> UnitTable``.
 """
 
 from __future__ import annotations

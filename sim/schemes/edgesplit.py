@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from simpy import Event
 
+from ...scenarios.ordered_sum import ordered_sum
 from ..allocation.shares.problem import SharePlan, ShareProblem
 from ..costs.layer_costs import LayerWork, PartWork
 from ..costs.stages import Stages
@@ -179,7 +180,7 @@ class _SharedSplit(Scheme):
         """Return the memory of the parts: each device has its own, the server a copy for each client."""
         units, size = self.task.units, self.task.batch_size
         devices = np.array([units.memory_bits(0, cut, size) for cut in cuts])
-        server = sum(units.memory_bits(cut, len(units), size) for cut in cuts)
+        server = ordered_sum(units.memory_bits(cut, len(units), size) for cut in cuts)
         return MemoryDemand(devices, server, {})
 
     def round(self, context: RoundContext) -> Round:

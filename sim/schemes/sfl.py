@@ -38,7 +38,7 @@ class SflParameters(SchemeParameters):
 class SFL(ParallelSplit):
     """SplitFed V1: one server copy per client, averaged alike at no air time."""
 
-    learner = "cutlayer.models.learning.splitfed:PrivateServerLearner"
+    learner = "cutlayer.models.learning.sfl:PrivateServerLearner"
     compresses = ParallelSplit.compresses | {"models"}
 
     def __init__(self, parameters: SflParameters, task: TrainingTask) -> None:
@@ -86,7 +86,7 @@ class SFL(ParallelSplit):
 class SFLV2(SFL):
     """SplitFed V2: one server model, trained on one client's batch after the other in random order."""
 
-    learner = "cutlayer.models.learning.splitfed:SharedServerLearner"
+    learner = "cutlayer.models.learning.sfl:SharedServerLearner"
 
     def server_bits(self, cut: int, clients: int) -> float:
         """Return the memory of the one server model, for one client's rows at a time, [bit]."""

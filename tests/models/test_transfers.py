@@ -1,7 +1,7 @@
-"""What is computed on a device stays there: held on torch's ``meta`` device, which keeps no values.
+"""A round copies no tensor between the CPU and the training device, checked on torch's ``meta`` device.
 
-A tensor there can be neither read nor mixed with one of the processor's, so a round that ran on it would run
-on a GPU without waiting for it; what is copied there is counted by a mode that sees every operation.
+A tensor on ``meta`` has no values, so it can be neither read nor combined with a tensor on the CPU. A round
+that runs there would run on a GPU without waiting for it. A dispatch mode records all copies to the device.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FIRST, LATER = 10, 4  # rounds: those that draw clients' shuffles, which go to t
 
 
 class Crossings(TorchDispatchMode):
-    """Keeps the operations that have tensors of two devices; scalars aside, which a GPU has as arguments."""
+    """Records operations on tensors of two devices, except scalars, which a GPU receives as arguments."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Crossings(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run the operation, and note it where its tensors are of two devices."""
+        """Run the operation, and record it if its tensors are on two devices."""
         result = func(*args, **(kwargs or {}))
         tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor)]
         if len({tensor.device.type for tensor in tensors if tensor.dim()}) > 1:
@@ -46,7 +46,7 @@ class Crossings(TorchDispatchMode):
 
 @pytest.fixture(autouse=True)
 def on_meta(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let learning take place on the device without values."""
+    """Let learners train on the meta device."""
     monkeypatch.setattr(factory, "training_device", lambda name: torch.device("meta"))
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from ....scenarios.ordered_sum import ordered_sum
 from ...radio.resources import RadioResources
 from ..problem import RoundWork
 from .assignment import Assignment, LinkTables
@@ -100,7 +101,7 @@ def _greedy_by_tangent(reference: Assignment) -> NDArray[np.intp]:
     def surrogate_s(client: int, added_snr: list[float], added_bps: float) -> float:
         """Return f_i for the client's subchannels and the added one, [s]."""
         term = objective.term(client, assigned_snr[client] + added_snr, assigned_bps[client] + added_bps)
-        return sum(gradient * value for gradient, value in zip(gradients, term, strict=True))
+        return ordered_sum(gradient * value for gradient, value in zip(gradients, term, strict=True))
 
     def offer(client: int) -> tuple[float, int, int, float]:
         """Return the change of f_i by the best free subchannel, client, subchannel and the new f_i."""

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ....scenarios.ordered_sum import ordered_sum
 from .assignment import try_random_assignment
 from .problem import WorkflowProblem
 from .schedule import HelperTimes, Task, Workflow, first_come_first_served, fixed_order
@@ -179,4 +180,4 @@ class _SearchState:
 
     def _fit(self, helper: int, owners: Sequence[int]) -> bool:
         """Return whether a helper has the memory for these owners."""
-        return sum(self._memory_bits[owner] for owner in owners) <= self._limit_bits[helper]
+        return ordered_sum(self._memory_bits[owner] for owner in owners) <= self._limit_bits[helper]

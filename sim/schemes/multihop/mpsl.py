@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, Tag
 
+from ....scenarios.ordered_sum import ordered_sum
 from ....scenarios.schema.fields import NAME_OR_LIST, PositiveInt
 from ...allocation.placement import PlacementProblem, optimal_placement
 from ...costs.layer_costs import LayerWork
@@ -136,8 +137,8 @@ class MPSL(MultiHopScheme):
         are the owners' means of the times that they and their links take for a mini-batch.
         """
         owners = deployment.num_clients
-        ends_s = sum(sum(of_owner) for of_owner in self.owners_s(links, deployment)) / owners
-        one_s = sum(hop.forward_s + hop.backward_s for hop in path)
+        ends_s = ordered_sum(ordered_sum(of_owner) for of_owner in self.owners_s(links, deployment)) / owners
+        one_s = ordered_sum(hop.forward_s + hop.backward_s for hop in path)
         stage_sum_s = max(hop.forward_s for hop in path) + max(hop.backward_s for hop in path)
         return ends_s + one_s + (self.steps * owners - 1) * stage_sum_s
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from ....scenarios.ordered_sum import ordered_sum
 from ....scenarios.schema.fields import PositiveInt
 from ....scenarios.schema.registered import SchemeParameters
 from ...allocation.problem import RoundWork
@@ -282,7 +283,7 @@ class MultiHopStructure(Scheme):
         owners_s = self.owners_s(links, deployment)
         alone_s = np.array(
             [
-                sum(of_owner) + route_latency_s(path, deployment.network)
+                ordered_sum(of_owner) + route_latency_s(path, deployment.network)
                 for of_owner, path in zip(owners_s, structure.paths, strict=True)
             ]
         )

@@ -17,7 +17,7 @@ from cutlayer.experiments.preparation import Experiment, prepare
 from cutlayer.experiments.scheme_run import run_scheme
 from cutlayer.experiments.world_setup import make_world, scheme_learner
 from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
-from cutlayer.models.compression.filter_removal import shrink
+from cutlayer.models.compression.filter_removal import remove_filters
 from cutlayer.models.compression.filters import filter_layers
 from cutlayer.models.compression.quantiser import Quantiser
 from cutlayer.models.profile import profile
@@ -168,7 +168,7 @@ def test_models_on_the_air_are_the_entries_that_masks_leave(
     world, planner = make_world(prepared, scheme, plan)
     assert 2 == len(list(run_rounds(scheme, world, learner, planner, Stop(rounds=2), 10)))
     part = learner.clients[0].module
-    kept = learner.compression._pruner.kept
+    kept = learner.compression._pruner.masks
     expected = 0
     for name, value in (*part.named_parameters(), *part.named_buffers()):
         entries = int(kept[name].sum()) if name in kept else value.numel()
@@ -202,7 +202,7 @@ def test_clients_compute_what_the_smaller_model_takes() -> None:
         layer.path: part.get_parameter(f"{layer.path}.weight").detach().flatten(1).any(dim=1)
         for layer in layers
     }
-    units = profile(shrink(part, layers, masks)[:-1], SHAPE)  # type: ignore[index]  # without the gate
+    units = profile(remove_filters(part, layers, masks)[:-1], SHAPE)  # type: ignore[index]  # without the gate
     table = world.record.frame()
     flops = {
         phase: set(table[(table["phase"] == phase) & (table["round"] == ROUNDS)]["flops"])

@@ -75,7 +75,7 @@ def test_what_is_evaluated_is_what_was_trained(activation: str, chain: dict[str,
         learner = scheme_learner(ready, scheme, plan)
         stop = ready.loaded.scenario.stop
         assert 3 == len(list(run_rounds(scheme, world, learner, planner, stop, 3)))
-        first, rest = learner.composites()[0]
+        first, rest = learner.composites_of(learner.everyone)[0]
         with torch.no_grad():
             logits.append(rest.eval()(first.eval()(learner.data.test[0])))
     assert float((logits[0] - logits[1]).abs().max()) <= 1e-12

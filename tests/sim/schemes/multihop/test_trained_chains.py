@@ -49,7 +49,7 @@ def trained(ready: Experiment) -> dict[str, tuple[list[Tensor], list[RoundResult
         learner = scheme_learner(ready, scheme, plan)
         stop = ready.loaded.scenario.stop
         results = list(run_rounds(scheme, world, learner, planner, stop, 1))
-        model = state(*learner.composites()[0]) if learner else []
+        model = state(*learner.composites_of(learner.everyone)[0]) if learner else []
         found[str(scheme.parameters.label)] = model, results, world.record.frame()
     return found
 

@@ -1,4 +1,4 @@
-"""Laws of the mini-batches: exact size, even use of samples, a pure function of seed, client, round."""
+"""Mini-batches have an exact size, use samples evenly, and depend on seed, client and round alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cutlayer.models.data.dataset import DatasetError
-from cutlayer.models.learning.samples.batch_sampler import BatchSampler
+from cutlayer.models.learning.client_data import BatchSampler
 
 SIZES = st.lists(st.integers(1, 20), min_size=1, max_size=4)
 
@@ -23,8 +23,9 @@ def parts(sizes: list[int]) -> list[NDArray[np.int64]]:
 
 @given(sizes=SIZES, batch_size=st.integers(1, 25), rounds=st.integers(1, 12))
 def test_samples_are_used_evenly(sizes: list[int], batch_size: int, rounds: int) -> None:
-    """Each batch has exactly b of the client's own samples; after any round, the numbers of times that
-    two of its samples were drawn differ by at most one.
+    """Each mini-batch has exactly b of the client's samples, and draws them equally often.
+
+    After any round, the numbers of draws of two samples differ by at most one.
     """
     partition = parts(sizes)
     sampler = BatchSampler(partition, batch_size, seed=0)
@@ -43,7 +44,7 @@ def test_samples_are_used_evenly(sizes: list[int], batch_size: int, rounds: int)
 def test_batches_do_not_depend_on_what_was_asked_before(
     sizes: list[int], batch_size: int, order: list[int]
 ) -> None:
-    """In whatever order rounds and clients are asked for, each has its own batch."""
+    """The order of the calls does not change the mini-batch of a client and round."""
     partition = parts(sizes)
     wanted = {
         (client, number): BatchSampler(partition, batch_size, seed=3).indices(client, number).tolist()
@@ -57,7 +58,7 @@ def test_batches_do_not_depend_on_what_was_asked_before(
 
 
 def test_a_client_does_not_depend_on_the_others() -> None:
-    """A client draws the same batches however many other clients there are, and whatever they have."""
+    """A client's mini-batches do not depend on the number of other clients, nor on their samples."""
     own = np.arange(10)
     alone = BatchSampler([own], 4, seed=0)
     crowded = BatchSampler([own, np.arange(10, 13), np.arange(13, 90)], 4, seed=0)
@@ -96,12 +97,12 @@ def test_a_batch_may_straddle_two_shuffles() -> None:
 def test_batches_of_nothing_are_refused(
     partition: list[NDArray[np.int64]], batch_size: int, message: str
 ) -> None:
-    """A client without samples can't draw any, and a batch has at least one."""
+    """A client without samples is an error, and so is a batch size below one."""
     with pytest.raises(DatasetError, match=message):
         BatchSampler(partition, batch_size, seed=0)
 
 
 def test_rounds_count_from_one() -> None:
-    """There is no round 0."""
+    """Round 0 is an error, since rounds count from 1."""
     with pytest.raises(ValueError, match="rounds count from 1; batches of round 0"):
         BatchSampler([np.arange(3)], 2, seed=0).indices(0, 0)
