@@ -179,7 +179,7 @@ def _plan_schemes(
     """Return each scheme with its first plan; schemes that can't be planned are issues."""
     scenario = loaded.scenario
     deployment = first_deployment(scenario, context)
-    task = TrainingTask(units, scenario.batch_size, deadline_s=scenario.round_policy.deadline_s)
+    task = TrainingTask(units, scenario.batch_size)
     planned: list[tuple[Scheme, SchemePlan]] = []
     # several schemes have the same issue, each with numbers of its own: only the first is reported
     shared = IssueCollector(loaded, one_per_key=True)

@@ -141,7 +141,7 @@ class SchemeExecution:
     def _note(self, result: RoundResult) -> None:
         """Note a finished round, and make a checkpoint if one is due."""
         cut = str(self._planner.plan.cuts) if self._scheme.has_cut else ""
-        self._learnt.add(result, cut, self._world.drawn)
+        self._learnt.add(result, cut, self._world.sampled_clients)
         self._last = result
         checkpoints = self._checkpoints
         due = checkpoints is not None and result.number % checkpoints.every == 0 and not result.is_last
@@ -158,7 +158,7 @@ class SchemeExecution:
 
     def _checkpoint_increment(self) -> CheckpointIncrement:
         nodes = self._world.compute_nodes
-        changes = {name: node.memory.news() for name, node in nodes.items()}
+        changes = {name: node.memory.new_changes() for name, node in nodes.items()}
         return CheckpointIncrement(self._learnt.news(), changes, self._planner.increment())
 
     def _add(self, part: Rows | CheckpointIncrement) -> None:
@@ -168,7 +168,7 @@ class SchemeExecution:
             return
         self._learnt.apply_increment(part.rounds)
         for name, changes in part.memory_changes.items():
-            self._world.compute_nodes[name].memory.apply_increment(changes)
+            self._world.compute_nodes[name].memory.add_changes(changes)
         self._planner.apply(part.device_plans)
 
     def _checkpoint(self) -> SchemeCheckpoint:

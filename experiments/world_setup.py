@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..sim.faults.slowdown import slowdown_traces
+from ..sim.faults.effects import faults_of
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.round_planners.fixed_plan import FixedPlan, PlannerSnapshot, connections
 from ..sim.schemes.round_planners.replanning import Replanner
 from ..sim.schemes.round_planners.sampled_clients import SampledClients, client_sampler
+from ..sim.world.round_policy import round_policy_of
 from ..sim.world.snapshots import restore
 from ..sim.world.world import World
 from .checkpoints import SchemeCheckpoint
@@ -39,12 +40,13 @@ def make_world(
         scenario.server,
         experiment.fleet,
         links,
-        slowdown_traces(scenario),
         schedulers,
         network=context.deployment.network,
         server_shares=planner.plan.server_shares,
-        members=planner.members if sampled else None,
-        since=checkpoint.world if checkpoint else None,
+        clients=planner.members if sampled else None,
+        faults=faults_of(scenario, experiment.fleet),
+        round_policy=round_policy_of(scenario.round_policy),
+        snapshot=checkpoint.world if checkpoint else None,
     )
     if checkpoint is not None:
         restore(world, checkpoint.world)

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 Kind: TypeAlias = Literal[
-    "scheme", "model", "dataset", "path_loss", "fading", "plan", "subchannels", "power", "cut"
+    "scheme", "model", "dataset", "path_loss", "fading", "plan", "subchannels", "power", "cut", "fault"
 ]
 
 
@@ -146,6 +146,7 @@ _CATALOGUES = (
     "cutlayer.sim.radio.catalogue",
     "cutlayer.sim.allocation.catalogue",
     "cutlayer.sim.schemes.catalogue",
+    "cutlayer.sim.faults.catalogue",
     "cutlayer.models.networks.catalogue",
     "cutlayer.models.data.catalogue",
 )

@@ -1,96 +1,86 @@
-"""Processors: how long FLOPs take, also on a device that slows down and recovers."""
+"""Slow-downs: a device's processor switches between a normal and a slow speed."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 
 from ...scenarios.random_streams import stream
-from ...scenarios.schema.scenario import Scenario, Slowdown
+from ...scenarios.schema.scenario import Scenario
+from ..nodes.capacity import PiecewiseCapacity
+from ..nodes.fleet import Fleet
 from ..nodes.on_off_process import OnOffProcess
+from .effects import Fault
 
-__all__ = ["SlowdownTrace", "slowdown_traces"]
+__all__ = ["SlowdownTrace", "slowdown_fault"]
 
 
-class SlowdownTrace:
-    """A two-state speed: normal and slow, with exponentially distributed stays (docs/model.md section 2.4).
+def slowdown_fault(scenario: Scenario, fleet: Fleet) -> Fault | None:
+    """Return the slow-downs of a scenario; None where it has none.
 
-    The mean speed is the same at every instant. The trace depends on its generator alone, not on what is
-    run on the device: every scheme meets the same slow-downs at the same instants.
+    A device's trace is made when the device takes part for the first time: most devices of a large population
+    never do. Its random stream has the device's number, so that every scheme meets the same slow-downs.
+    """
+    slowdown = scenario.stragglers.slowdown if scenario.stragglers else None
+    if slowdown is None:
+        return None
+
+    def trace(device: int) -> SlowdownTrace:
+        rng = stream(scenario.seed, "slowdown", device)
+        return SlowdownTrace(slowdown.factor, slowdown.mean_normal_s, slowdown.mean_slow_s, rng)
+
+    return Fault(compute_capacity=trace)
+
+
+class SlowdownTrace(PiecewiseCapacity):
+    """A processor's relative speed with two states, normal and slow (docs/model.md section 2.4).
+
+    The durations of both states are exponentially distributed, and the mean speed is the same at every
+    instant. The trace depends only on its generator, and not on the work of the device.
 
     Parameters
     ----------
     factor : float
-        In the slow state, compute takes so many times longer.
+        Computations take this many times longer in the slow state.
     mean_normal_s, mean_slow_s : float
-        Mean stays in the states, [s].
-    rng : generator of this device's stream
+        The mean durations of the states, [s].
     """
 
     def __init__(
         self, factor: float, mean_normal_s: float, mean_slow_s: float, rng: np.random.Generator
     ) -> None:
         self._slow_speed = 1.0 / factor
-        self._slow = OnOffProcess(mean_normal_s, mean_slow_s, rng)  # the second state is the slow one
+        self._slow = OnOffProcess(mean_normal_s, mean_slow_s, rng)  # the state "off" is the slow one
 
-    def duration_s(self, start_s: float, work_s: float) -> float:
-        """Return how long work takes that would take ``work_s`` at full speed, if begun at ``start_s``."""
+    def at(self, time_s: float) -> tuple[float, float]:
+        """Return the relative speed at an instant, and the instant of the next change, [s]."""
+        segment = self._slow.segment(time_s)
+        return self._slow_speed if self._slow.is_off(segment) else 1.0, self._slow.switches_s[segment + 1]
+
+    def duration_s(self, start_s: float, work: float) -> float:
+        """Return the time that work takes if it begins at ``start_s``; work is time at full speed, [s]."""
         trace, now_s = self._slow, start_s
         segment = trace.segment(start_s)
         while True:
             trace.extend_to(now_s)
             end_s = trace.switches_s[segment + 1]
             speed = self._slow_speed if trace.is_off(segment) else 1.0
-            if (end_s - now_s) * speed >= work_s:
-                return now_s + work_s / speed - start_s
-            work_s -= (end_s - now_s) * speed
+            if (end_s - now_s) * speed >= work:
+                return now_s + work / speed - start_s
+            work -= (end_s - now_s) * speed
             now_s = end_s
             segment += 1
 
     def done(self, start_s: float, end_s: float) -> float:
-        """Return the work done between two instants, as its time at full speed."""
-        return end_s - start_s - self._slow_s(start_s, end_s) * (1.0 - self._slow_speed)
+        """Return the work that is done between two instants, as its time at full speed, [s]."""
+        return end_s - start_s - self.slow_time_s(start_s, end_s) * (1.0 - self._slow_speed)
 
-    def slow_share(self, end_s: float) -> float:
-        """Return the share of the time from 0 to ``end_s`` that is spent in the slow state."""
-        return self._slow_s(0.0, end_s) / end_s
+    def slow_time_s(self, start_s: float, end_s: float) -> float:
+        """Return the time between two instants that the processor spends in the slow state, [s].
 
-    def _slow_s(self, start_s: float, end_s: float) -> float:
-        """Return the time between two instants that is spent in the slow state, [s].
-
-        Only the stays between them are looked at, however long the run is. Differences of sums from 0 on
-        would be as quick, and lose the digits of what lies before.
+        It sums only the segments between the two instants, however long the run is. The difference of two
+        sums from time 0 on would lose digits.
         """
         trace = self._slow
         first, last = trace.segment(start_s), trace.segment(end_s)
-        stays_s = np.diff(np.clip(trace.switches_s[first : last + 2], start_s, end_s))
-        return float(stays_s[0 if trace.is_off(first) else 1 :: 2].sum())
-
-
-def slowdown_traces(scenario: Scenario) -> Sequence[SlowdownTrace | None]:
-    """Return each device's trace of slow-downs; None where the scenario has none."""
-    count, stragglers = scenario.devices.count, scenario.stragglers
-    slowdown = stragglers.slowdown if stragglers else None
-    return [None] * count if slowdown is None else _SlowdownTraces(slowdown, count, scenario.seed)
-
-
-class _SlowdownTraces(Sequence[SlowdownTrace]):
-    """The devices' traces, each made when it is asked for: most devices of a population are never drawn."""
-
-    def __init__(self, slowdown: Slowdown, count: int, seed: int) -> None:
-        self._slowdown = slowdown
-        self._count = count
-        self._seed = seed
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, device: int) -> SlowdownTrace:  # type: ignore[override]  # a trace, never a slice
-        slowdown, number = self._slowdown, range(self._count)[device]
-        return SlowdownTrace(
-            slowdown.factor,
-            slowdown.mean_normal_s,
-            slowdown.mean_slow_s,
-            stream(self._seed, "slowdown", number),
-        )
+        durations_s = np.diff(np.clip(trace.switches_s[first : last + 2], start_s, end_s))
+        return float(durations_s[0 if trace.is_off(first) else 1 :: 2].sum())

@@ -1,4 +1,4 @@
-"""The channel of a scenario: every device's gains on every subchannel, constant or over time."""
+"""The channel of a scenario: the gain of each device on each subchannel, constant or over time."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Channel:
-    """Gains over time, the same for every scheme: path loss, times fading that changes from block to block.
+    """Gains over time, the same for every scheme: path gain times block fading.
 
     Attributes
     ----------
-    problem : RadioProblem
-        The resources to share out, with the gains of time 0 without fading: what a first plan knows.
+    problem : RadioResources
+        The radio resources, with the gains at time 0 without fading; the first plan is made with them.
     trace : GainTrace or None
-        Path gains where they change; None where they do not.
+        Path gains over time; None if they are constant.
     fading : callable or None
-        From the number of a block, from 0, to its power gains [num_clients, num_subchannels], [1]; None
-        for none.
+        From the number of a fading block, from 0, to its power gains, [num_clients, num_subchannels], [1];
+        None without fading.
     fading_of : callable or None
-        From the number of a block and a client's to the client's power gains [num_subchannels], [1], drawn
-        for it alone; None for none.
+        From the numbers of a block and of a client to that client's power gains, [num_subchannels], [1],
+        from the client's random stream; None without fading.
     coherence_s : float
-        How long a block lasts, [s].
+        The duration of a fading block, [s].
     """
 
     problem: RadioResources
@@ -51,10 +51,10 @@ class Channel:
     fading_of: Callable[[int, int], Array] | None = None
 
     def of(self, clients: Sequence[int]) -> Channel:
-        """Return the channel of these clients alone, in this order; for channels of all clients.
+        """Return the channel of these clients only, in this order; it needs a channel of all clients.
 
-        Fading is drawn for each of them, and not for all clients in one: so it costs what they cost, and what
-        one meets does not depend on who else takes part.
+        Fading has one random stream for each client. So its cost grows only with these clients, and the
+        fading of one client does not depend on the other clients of the round.
         """
         rows, fading_of = np.asarray(clients, dtype=np.intp), self.fading_of
 
@@ -71,7 +71,7 @@ class Channel:
 
     @property
     def constant(self) -> bool:
-        """Return whether gains stay as they are."""
+        """Return whether the gains never change."""
         return self.trace is None and self.fading is None
 
     def at(self, time_s: float) -> tuple[Array, float]:
@@ -80,20 +80,20 @@ class Channel:
         Parameters
         ----------
         time_s : float
-            From 0, [s].
+            The instant, from 0, [s].
 
         Returns
         -------
-        gains : [num_clients, num_subchannels], float
+        gains : ndarray, [num_clients, num_subchannels]
             Channel power gains, linear, [1].
         until_s : float
-            Greater than ``time_s``, [s].
+            An instant after ``time_s``, [s].
         """
         state, until_s = self.state(time_s)
         return self.gains(state), until_s
 
     def state(self, time_s: float) -> tuple[tuple[int, int], float]:
-        """Return which path gains and which block of fading hold at an instant, and up to when, [s]."""
+        """Return the numbers of path gains and fading block at an instant, and when they change, [s]."""
         instant, block, until_s = 0, 0, math.inf
         if self.trace is not None:
             times_s = self.trace.times_s
@@ -108,8 +108,8 @@ class Channel:
 
     @cached_property
     def gains(self) -> Callable[[tuple[int, int]], Array]:
-        """Return the function from a state to its gains, [num_clients, num_subchannels], [1]."""
-        # Schemes go through the same blocks one after another; transfers of one round through few of them.
+        """The function from a state to its gains, [num_clients, num_subchannels], [1]."""
+        # One round uses few fading blocks, and every scheme uses the same ones.
         return lru_cache(maxsize=64)(self._product)
 
     def _product(self, state: tuple[int, int]) -> Array:
@@ -119,12 +119,12 @@ class Channel:
 
 
 def draw_channel(radio: Radio, fleet: Fleet, seed: int) -> Channel:
-    """Return the channel of a fleet; all is drawn from streams of the seed, the same for every scheme.
+    """Return the channel of a fleet; its random streams depend only on the seed, not on the scheme.
 
     Raises
     ------
     ValueError
-        If the path loss can't serve these devices and subchannels.
+        If the path loss model does not support these devices and subchannels.
     """
     # [num_subchannels] F_k = f_c + (k − (M+1)/2)·B, k = 1..M
     offsets = np.arange(1.0, radio.subchannels + 1, dtype=np.float64) - (radio.subchannels + 1) / 2
@@ -140,7 +140,7 @@ def draw_channel(radio: Radio, fleet: Fleet, seed: int) -> Channel:
     total_w = float(dbm_to_w(radio.uplink_total_power_max_dbm))
     problem = RadioResources(band, trace.gains[0], fleet.power_max_w, total_w)
     for gains in trace.gains[1:]:
-        replace(problem, gains=gains)  # checks them
+        replace(problem, gains=gains)  # its constructor checks the gains
     fade = lookup("fading", radio.fading.model).load()
     coherence_s = getattr(radio.fading, "coherence_s", math.inf)
 
@@ -163,7 +163,7 @@ def draw_channel(radio: Radio, fleet: Fleet, seed: int) -> Channel:
 
 
 def _path_gains(radio: Radio, fleet: Fleet, band: Band, seed: int) -> GainTrace:
-    """Return the path gains at every instant at which a device moves, or at which the path loss says so."""
+    """Return the path gains at every instant at which a device moves or the path loss changes."""
     path_loss = lookup("path_loss", radio.path_loss.model).load()
 
     def gains_at(distance_m: Array) -> Array | GainTrace:
@@ -173,10 +173,10 @@ def _path_gains(radio: Radio, fleet: Fleet, band: Band, seed: int) -> GainTrace:
     if fleet.moves is None:
         gains = gains_at(fleet.distance_m)
         return gains if isinstance(gains, GainTrace) else GainTrace(np.zeros(1), gains[np.newaxis])
-    found: list[Array] = []
+    gains_by_time: list[Array] = []
     for distance_m in fleet.moves.distance_m:
         gains = gains_at(distance_m)
         if isinstance(gains, GainTrace):
             raise ValueError("gains that change with time are given, and positions that do; give one of them")
-        found.append(gains)
-    return GainTrace(fleet.moves.times_s, np.stack(found))
+        gains_by_time.append(gains)
+    return GainTrace(fleet.moves.times_s, np.stack(gains_by_time))

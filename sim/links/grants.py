@@ -1,4 +1,4 @@
-"""What the senders have of a shared band from one change to the next, and what they send by then."""
+"""Grants: the rates and powers of all senders on a shared band, from one change to the next."""
 
 from __future__ import annotations
 
@@ -17,35 +17,37 @@ Array: TypeAlias = NDArray[np.float64]
 
 
 class Grant(Protocol):
-    """Rates and powers of the clients that send, which stay until one begins or ends.
+    """Rates and powers of the clients that send; they stay until a transfer begins or ends.
+
+    Arrays by client hold one number for each row of the links, also for clients that do not send.
 
     Attributes
     ----------
     until_s : float
-        The instant up to which they stay if nobody begins or ends, [s].
+        The instant up to which the grant is valid if no transfer begins or ends, [s].
     """
 
     until_s: float
 
-    def of(self, clients: Collection[int]) -> list[tuple[int, float, float]]:
-        """Return client, rate, [bit/s], and power, [W], of those of the clients that send, in their order."""
+    def select(self, clients: Collection[int]) -> list[tuple[int, float, float]]:
+        """Return client, rate, [bit/s], and power, [W], of those of these clients that send."""
 
-    def count_off(self, left: array[float], energy_j: array[float], passed_s: float) -> None:
-        """Count what is sent and spent in so many seconds, by client: bits left, and energy, [J]."""
+    def advance(self, remaining_bits: array[float], energy_j: array[float], elapsed_s: float) -> None:
+        """Update the remaining bits and the spent energy, [J], of all senders after this time, [s]."""
 
-    def first_end_s(self, left: array[float], now_s: float) -> float:
-        """Work out when each would end that has so many bits left now; return the first of these instants."""
+    def first_end_s(self, remaining_bits: array[float], now_s: float) -> float:
+        """Compute the end of every transfer, and return the first of these instants, [s]."""
 
     def ended(self, now_s: float) -> list[int]:
-        """Return the clients that have ended by then, in their order."""
+        """Return the clients whose transfers have ended by then, in the clients' order."""
 
     def drop(self, client: int) -> None:
-        """Let a client not end: it has been stopped."""
+        """Forget the end of a client's transfer, which has been stopped."""
 
 
 @dataclass
 class ExclusiveGrant:
-    """One client has it all; that costs no more among many that wait."""
+    """A grant of the whole band to one client; its cost does not depend on the number of waiting clients."""
 
     client: int
     rate_bps: float
@@ -53,40 +55,40 @@ class ExclusiveGrant:
     until_s: float
     _end_s: float = math.inf
 
-    def of(self, clients: Collection[int]) -> list[tuple[int, float, float]]:
-        """Return client, rate and power; see :class:`Grant` for this and the others."""
+    def select(self, clients: Collection[int]) -> list[tuple[int, float, float]]:
+        """Return client, rate, [bit/s], and power, [W], if these clients include the sender."""
         return [(self.client, self.rate_bps, self.power_w)] if self.client in clients else []
 
-    def count_off(self, left: array[float], energy_j: array[float], passed_s: float) -> None:
-        """Count what is sent and spent in so many seconds."""
-        left[self.client] -= self.rate_bps * passed_s
-        energy_j[self.client] += self.power_w * passed_s
+    def advance(self, remaining_bits: array[float], energy_j: array[float], elapsed_s: float) -> None:
+        """Update the remaining bits and the spent energy, [J], after this time, [s]."""
+        remaining_bits[self.client] -= self.rate_bps * elapsed_s
+        energy_j[self.client] += self.power_w * elapsed_s
 
-    def first_end_s(self, left: array[float], now_s: float) -> float:
-        """Work out when it would end."""
-        self._end_s = now_s + left[self.client] / self.rate_bps if self.rate_bps > 0 else math.inf
+    def first_end_s(self, remaining_bits: array[float], now_s: float) -> float:
+        """Return the instant at which the transfer ends, [s]."""
+        self._end_s = now_s + remaining_bits[self.client] / self.rate_bps if self.rate_bps > 0 else math.inf
         return self._end_s
 
     def ended(self, now_s: float) -> list[int]:
-        """Return it if it has ended."""
+        """Return the client if its transfer has ended by then."""
         return [self.client] if self._end_s <= now_s else []
 
     def drop(self, client: int) -> None:
-        """Let it not end."""
+        """Forget the end of the transfer, which has been stopped."""
         if client == self.client:
             self._end_s = math.inf
 
 
 @dataclass
 class ConcurrentGrants:
-    """Many send side by side.
+    """Grants to several clients that send at the same time.
 
     Parameters
     ----------
-    clients : [num_senders], int
-        In their order.
-    rate_bps, power_w : [num_senders], float
-        [bit/s], [W].
+    clients : ndarray, [num_senders]
+        The senders, in their order.
+    rate_bps, power_w : ndarray, [num_senders]
+        Their rates, [bit/s], and transmit powers, [W].
     """
 
     clients: NDArray[np.intp]
@@ -95,31 +97,32 @@ class ConcurrentGrants:
     until_s: float
     _ends_s: Array = field(default_factory=lambda: np.empty(0))
 
-    def of(self, clients: Collection[int]) -> list[tuple[int, float, float]]:
-        """Return client, rate and power; see :class:`Grant` for this and the others."""
+    def select(self, clients: Collection[int]) -> list[tuple[int, float, float]]:
+        """Return client, rate, [bit/s], and power, [W], of those of these clients that send."""
         if not clients:
             return []
-        (places,) = np.nonzero(np.isin(self.clients, np.fromiter(clients, np.intp)))
-        chosen = (each[places].tolist() for each in (self.clients, self.rate_bps, self.power_w))
-        return list(zip(*chosen, strict=True))
+        (indices,) = np.nonzero(np.isin(self.clients, np.fromiter(clients, np.intp)))
+        columns = (column[indices].tolist() for column in (self.clients, self.rate_bps, self.power_w))
+        return list(zip(*columns, strict=True))
 
-    def count_off(self, left: array[float], energy_j: array[float], passed_s: float) -> None:
-        """Count what is sent and spent in so many seconds."""
-        np.frombuffer(left)[self.clients] -= self.rate_bps * passed_s
-        np.frombuffer(energy_j)[self.clients] += self.power_w * passed_s
+    def advance(self, remaining_bits: array[float], energy_j: array[float], elapsed_s: float) -> None:
+        """Update the remaining bits and the spent energy, [J], of all senders after this time, [s]."""
+        np.frombuffer(remaining_bits)[self.clients] -= self.rate_bps * elapsed_s
+        np.frombuffer(energy_j)[self.clients] += self.power_w * elapsed_s
 
-    def first_end_s(self, left: array[float], now_s: float) -> float:
-        """Work out when each would end."""
+    def first_end_s(self, remaining_bits: array[float], now_s: float) -> float:
+        """Compute the end of every transfer, and return the first of these instants, [s]."""
         self._ends_s = np.full(self.clients.shape, math.inf)
         sends = self.rate_bps > 0
-        self._ends_s[sends] = now_s + np.frombuffer(left)[self.clients[sends]] / self.rate_bps[sends]
+        bits = np.frombuffer(remaining_bits)[self.clients[sends]]
+        self._ends_s[sends] = now_s + bits / self.rate_bps[sends]
         return float(self._ends_s.min())
 
     def ended(self, now_s: float) -> list[int]:
-        """Return those that have ended."""
+        """Return the clients whose transfers have ended by then."""
         ended: list[int] = self.clients[self._ends_s <= now_s].tolist()
         return ended
 
     def drop(self, client: int) -> None:
-        """Let a client not end."""
+        """Forget the end of a client's transfer, which has been stopped."""
         self._ends_s[self.clients == client] = math.inf

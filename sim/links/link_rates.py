@@ -1,4 +1,4 @@
-"""Radio links: their rates and powers, also where these change with time."""
+"""Rates and transmit powers of the radio links, constant or over time."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ Array = NDArray[np.float64]
 
 
 class LinkRatesOverTime(Protocol):
-    """Links over time, constant from one change to the next."""
+    """Rates and powers over time, constant from one change to the next."""
 
     def at(self, time_s: float) -> tuple[LinkRates, float]:
-        """Return the links at an instant, and the instant up to which they stay, [s]."""
+        """Return the rates at an instant, and the later instant up to which they stay, [s]."""
 
 
 @dataclass(frozen=True, eq=False)
 class LinkRates:
-    """Rates and transmit powers of every radio link under one allocation, on one state of the channel.
+    """Rates and transmit powers of all radio links under one allocation, for one state of the channel.
 
     Attributes
     ----------
-    uplink_bps, downlink_bps : [num_devices], float
-        Each client's own links, [bit/s].
-    whole_band_bps : [num_devices], float
-        Downlink rate over all subchannels, for broadcasts, [bit/s].
-    uplink_w, downlink_w : [num_devices], float
-        Transmit power of the device, and of the access point on the client's subchannels, [W].
+    uplink_bps, downlink_bps : ndarray, [num_devices]
+        The rates of each device's dedicated links, [bit/s].
+    whole_band_bps : ndarray, [num_devices]
+        The downlink rates over all subchannels, for broadcasts, [bit/s].
+    uplink_w, downlink_w : ndarray, [num_devices]
+        The transmit power of the device, and of the access point on the device's subchannels, [W].
     broadcast_w : float
-        Transmit power of the access point over the whole band, [W].
+        The transmit power of the access point over the whole band, [W].
     """
 
     uplink_bps: Array
@@ -45,7 +45,7 @@ class LinkRates:
     broadcast_w: float
 
     def of(self, devices: NDArray[np.intp]) -> LinkRates:
-        """Return the links of these devices alone, in this order."""
+        """Return the links of these devices only, in this order."""
         return LinkRates(
             self.uplink_bps[devices],
             self.downlink_bps[devices],
@@ -56,5 +56,5 @@ class LinkRates:
         )
 
     def at(self, time_s: float) -> tuple[LinkRates, float]:
-        """Return these links for ever: a channel that does not change."""
+        """Return these rates, which never change."""
         return self, math.inf

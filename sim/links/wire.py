@@ -13,12 +13,16 @@ __all__ = ["Wire"]
 
 
 class Wire(Node):
-    """One direction of a wire: messages one after the other, each arriving a delay after its last bit left.
+    """One direction of a wire, which sends one message after the other.
+
+    A message arrives a constant delay after its last bit was sent.
 
     Parameters
     ----------
-    rate_bps, delay_s : float
-        [bit/s], [s].
+    rate_bps : float
+        The rate, [bit/s].
+    delay_s : float
+        The propagation delay, [s].
     """
 
     def __init__(
@@ -29,8 +33,8 @@ class Wire(Node):
         self._rate_bps = rate_bps
         self._delay_s = delay_s
 
-    def carry(self, phase: Phase, bits: float, client: int) -> Timeout:
-        """Return the event of a message's arrival, queued behind what the wire has to carry."""
+    def transmit(self, phase: Phase, bits: float, client: int) -> Timeout:
+        """Return the event at which a message arrives; it waits for the wire's earlier messages."""
         sent = self.occupy(self._lane, phase, bits / self._rate_bps, bits, 0.0, 0.0, client)
         if not self._delay_s:
             return sent

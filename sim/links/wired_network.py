@@ -1,4 +1,4 @@
-"""The compute nodes behind the access point as a graph: which wires a message takes."""
+"""The wired network behind the access point, and the route of each message."""
 
 from __future__ import annotations
 
@@ -27,25 +27,27 @@ class Network:
 
     Attributes
     ----------
-    nodes : the compute nodes, in the order of the chain
+    nodes : tuple of ComputeNode
+        The compute nodes, in the order of the chain.
     graph : networkx.DiGraph
-        ``access-point``, the nodes by name, relays; edges carry ``rate_bps``, [bit/s], and ``delay_s``, [s].
+        ``access-point``, compute nodes and relays. Edges have ``rate_bps``, [bit/s], and ``delay_s``, [s].
     """
 
     nodes: tuple[ComputeNode, ...]
     graph: nx.DiGraph[str]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "route", cache(self.route))  # the same few routes for every mini-batch
+        object.__setattr__(self, "route", cache(self.route))  # every mini-batch uses the same few routes
 
     def route(self, start: str, end: str, bits: float) -> tuple[tuple[str, str], ...]:
-        """Return the wires of the quickest route for a message: ``(from, to)`` each, none to itself.
+        """Return the wires ``(from, to)`` of the fastest route for a message.
 
-        Every node on the way takes the whole message in before it sends it on.
+        Every node on the route receives the whole message before it forwards it.
 
         Parameters
         ----------
-        start, end : names in the graph
+        start, end : str
+            Names in the graph; a message from a node to itself uses no wire.
         bits : float
             The message's size, [bit].
         """
@@ -56,18 +58,18 @@ class Network:
         return tuple(pairwise(nx.shortest_path(self.graph, start, end, weight=time_s)))
 
     def route_s(self, start: str, end: str, bits: float) -> float:
-        """Return how long a message takes on its route, where no other is on the way, [s]."""
+        """Return the latency of a message on its route if there are no other messages, [s]."""
         wires = (self.graph.edges[wire] for wire in self.route(start, end, bits))
         return ordered_sum(bits / wire["rate_bps"] + wire["delay_s"] for wire in wires)
 
 
 def build_network(section: NetworkSection) -> Network:
-    """Return the nodes and wires of a scenario's network section.
+    """Return the wired network of a scenario's section ``network``.
 
     Raises
     ------
     ValueError
-        If the file of the graph can't be used, a wire ends nowhere, or a node can't be reached.
+        If the file of the graph is not usable, a wire ends nowhere, or no route leads to or from a node.
     """
     nodes = section.expanded()
     graph: nx.DiGraph[str] = nx.DiGraph()
@@ -81,13 +83,13 @@ def build_network(section: NetworkSection) -> Network:
         names = [node.name for node in nodes]
         for ends in [*((ACCESS_POINT, name) for name in names), *pairwise(names)]:
             _add_wire(graph, *ends, section.wire.rate_bps, section.wire.delay_s)
-    heard, answering = nx.descendants(graph, ACCESS_POINT), nx.ancestors(graph, ACCESS_POINT)
-    lost = [node.name for node in nodes if node.name not in heard]
-    if lost:
-        raise ValueError(f"no wires lead from {ACCESS_POINT} to {', '.join(lost)}")
-    mute = [node.name for node in nodes if node.name not in answering]
-    if mute:
-        raise ValueError(f"no wires lead from {', '.join(mute)} back to {ACCESS_POINT}")
+    below, above = nx.descendants(graph, ACCESS_POINT), nx.ancestors(graph, ACCESS_POINT)
+    unreachable = [node.name for node in nodes if node.name not in below]
+    if unreachable:
+        raise ValueError(f"no wires lead from {ACCESS_POINT} to {', '.join(unreachable)}")
+    without_return = [node.name for node in nodes if node.name not in above]
+    if without_return:
+        raise ValueError(f"no wires lead from {', '.join(without_return)} back to {ACCESS_POINT}")
     return Network(nodes, graph)
 
 

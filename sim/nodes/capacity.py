@@ -1,17 +1,157 @@
-"""The capacity of a processor or link over time."""
+"""The capacity of a processor or link over time, and the physics of an activity that uses it.
+
+An activity does a fixed amount of work: seconds at full speed on a processor, bits on a link. These functions
+say when it ends, and how much of it is done if it is stopped early. Single activities and batches of
+activities use the same functions, so that both give the same bits.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
-__all__ = ["CapacityTrace"]
+import numpy as np
+from numpy.typing import NDArray
+
+from ..timeline.phases import LaneName
+
+__all__ = [
+    "CapacityTrace",
+    "CombinedCapacity",
+    "PiecewiseCapacity",
+    "completed_fraction",
+    "fractions_at",
+    "piecewise_duration_s",
+    "stretched_s",
+]
+
+Array: TypeAlias = NDArray[np.float64]
 
 
 class CapacityTrace(Protocol):
-    """The relative speed of a processor over time."""
+    """The capacity of one lane over time.
 
-    def duration_s(self, start_s: float, work_s: float) -> float:
-        """Return how long work takes that would take ``work_s`` at full speed, if begun at ``start_s``."""
+    A processor's trace is its relative speed, so that work is its duration at full speed, [s]. A link's trace
+    is its rate, so that work is in bits.
+    """
+
+    def duration_s(self, start_s: float, work: float) -> float:
+        """Return the time that this work takes if it begins at ``start_s``, [s]."""
 
     def done(self, start_s: float, end_s: float) -> float:
-        """Return the work done between two instants, as its time at full speed."""
+        """Return the work that is done between two instants."""
+
+
+class PiecewiseCapacity(ABC):
+    """A capacity that is constant from one change to the next; subclasses define :meth:`at` alone."""
+
+    @abstractmethod
+    def at(self, time_s: float) -> tuple[float, float]:
+        """Return the capacity at an instant, and the later instant up to which it stays, [s]."""
+
+    def duration_s(self, start_s: float, work: float) -> float:
+        """Return the time that this work takes if it begins at ``start_s``, [s]."""
+        return piecewise_duration_s(self.at, start_s, work)
+
+    def done(self, start_s: float, end_s: float) -> float:
+        """Return the work that is done between two instants: the integral of the capacity."""
+        now_s, work = start_s, 0.0
+        while now_s < end_s:
+            capacity, until_s = self.at(now_s)
+            until_s = min(until_s, end_s)
+            work += capacity * (until_s - now_s)
+            now_s = until_s
+        return work
+
+
+class CombinedCapacity(PiecewiseCapacity):
+    """The product of several relative speeds, for a processor that several faults slow down."""
+
+    def __init__(self, traces: Sequence[PiecewiseCapacity]) -> None:
+        self._traces = traces
+
+    def at(self, time_s: float) -> tuple[float, float]:
+        """Return the product at an instant, and the next instant at which a factor may change, [s]."""
+        capacities, untils_s = zip(*(trace.at(time_s) for trace in self._traces), strict=True)
+        return math.prod(capacities), min(untils_s)
+
+
+def piecewise_duration_s(
+    capacity_at: Callable[[float], tuple[float, float]], start_s: float, work: float
+) -> float:
+    """Return the time in which the integral of a capacity from ``start_s`` on reaches ``work``, [s].
+
+    Parameters
+    ----------
+    capacity_at : callable
+        From an instant to the capacity and the instant up to which it stays, [s].
+    """
+    now_s, remaining = start_s, work
+    while True:
+        capacity, until_s = capacity_at(now_s)
+        if capacity > 0 and remaining <= capacity * (until_s - now_s):
+            return now_s - start_s + remaining / capacity
+        if math.isinf(until_s):
+            return math.inf if remaining else 0.0
+        remaining -= capacity * (until_s - now_s)
+        now_s = until_s
+
+
+def stretched_s(traces: Sequence[CapacityTrace | None], start_s: Array, full_speed_s: Array) -> Array:
+    """Return the durations of computations on processors that may slow down, [num_activities], [s].
+
+    Parameters
+    ----------
+    traces : sequence, [num_activities]
+        The relative speed of each processor; None for full speed.
+    start_s, full_speed_s : ndarray, [num_activities]
+        The start of each computation, and its duration at full speed, [s].
+    """
+    durations_s = full_speed_s.copy()
+    for index, trace in enumerate(traces):
+        if trace is not None:
+            durations_s[index] = trace.duration_s(float(start_s[index]), float(full_speed_s[index]))
+    return durations_s
+
+
+def completed_fraction(trace: CapacityTrace, start_s: float, time_s: float, end_s: float) -> float:
+    """Return the fraction of an activity from ``start_s`` to ``end_s`` that is done at an instant."""
+    whole = trace.done(start_s, end_s)
+    return trace.done(start_s, time_s) / whole if whole else 1.0  # work so small that rounding removes it
+
+
+def fractions_at(
+    time_s: float,
+    start_s: Array,
+    end_s: Array,
+    traces: Sequence[CapacityTrace | None],
+    lane: LaneName,
+) -> tuple[Array, Array]:
+    """Return the fractions of work and of energy of activities that are stopped at an instant.
+
+    A processor pays for each FLOP, so both fractions are equal. A transmitter pays for each second.
+
+    Parameters
+    ----------
+    time_s : float
+        The instant, after the start and before the end of each activity, [s].
+    start_s, end_s : ndarray, [num_activities]
+        The start of each activity, and its planned end, [s].
+    traces : sequence, [num_activities]
+        The capacity that each activity has; None where it is constant.
+    lane : str
+        The lane that all of the activities use.
+
+    Returns
+    -------
+    work, energy : ndarray, [num_activities]
+        Fractions from 0 to 1.
+    """
+    elapsed: Array = (time_s - start_s) / (end_s - start_s)
+    work = elapsed.copy()
+    for index, trace in enumerate(traces):
+        if trace is not None:
+            work[index] = completed_fraction(trace, float(start_s[index]), time_s, float(end_s[index]))
+    return work, work if lane == "compute" else elapsed

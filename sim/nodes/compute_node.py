@@ -1,4 +1,4 @@
-"""Compute nodes behind the access point, the wires between them, and what is in their memory."""
+"""Compute nodes behind the access point with their memory, and shares of the server's processor."""
 
 from __future__ import annotations
 
@@ -16,55 +16,59 @@ __all__ = ["ComputeNode", "MemoryAccount", "MemoryState", "ServerShare"]
 
 
 MemoryState: TypeAlias = tuple[float, float]
-"""What is held, and the most so far."""
+"""The allocated memory, and the largest so far, [bit]."""
 
 
 class MemoryAccount:
-    """What a node holds over time.
+    """The memory that a node has allocated over time.
 
     Attributes
     ----------
     held_bits, peak_bits : float
-        Now, and the most so far, [bit].
+        The memory that is allocated now, and the largest so far, [bit].
     packed : array
-        Of each change its time, [s], and what is held after it, [bit], one behind the other.
+        For each change its time, [s], and the allocated memory after it, [bit], one behind the other.
     """
 
     def __init__(self, env: Environment) -> None:
         self._env = env
         self.held_bits = self.peak_bits = 0.0
         self.packed = array("d")
-        self._told = 0
+        self._num_reported = 0
 
-    def take(self, bits: float) -> None:
-        """Hold so many bits more; fewer, where negative."""
+    def allocate(self, bits: float) -> None:
+        """Allocate so many bits."""
         self.held_bits += bits
         self.peak_bits = max(self.peak_bits, self.held_bits)
         self.packed.extend((self._env._now, self.held_bits))  # the property costs a tenth of an event
 
+    def release(self, bits: float) -> None:
+        """Release so many bits."""
+        self.allocate(-bits)
+
     @property
     def changes(self) -> list[tuple[float, float]]:
-        """Return each change's time, [s], with what is held after it, [bit]."""
+        """Return the time of each change, [s], and the allocated memory after it, [bit]."""
         return list(zip(self.packed[::2], self.packed[1::2], strict=True))
 
-    def news(self) -> array[float]:
-        """Return the packed changes since this was asked before."""
-        since, self._told = self._told, len(self.packed)
-        return self.packed[since:]
+    def new_changes(self) -> array[float]:
+        """Return the packed changes since the last call of this method."""
+        first, self._num_reported = self._num_reported, len(self.packed)
+        return self.packed[first:]
 
     def state(self) -> MemoryState:
-        """Return what an account must know to go on, besides its changes."""
+        """Return the state that another account can continue from; its changes are kept elsewhere."""
         return self.held_bits, self.peak_bits
 
     def restore(self, state: MemoryState) -> None:
-        """Take over what another account held; its changes are to be put in place as they were told."""
+        """Continue from this state; :meth:`add_changes` puts back the changes before it."""
         self.held_bits, self.peak_bits = state
-        self.packed, self._told = array("d"), 0
+        self.packed, self._num_reported = array("d"), 0
 
-    def apply_increment(self, changes: array[float]) -> None:
-        """Put in place changes that another account told."""
+    def add_changes(self, changes: array[float]) -> None:
+        """Append packed changes that another account has reported."""
         self.packed.extend(changes)
-        self._told = len(self.packed)
+        self._num_reported = len(self.packed)
 
 
 class ComputeNode(Node):
@@ -91,13 +95,14 @@ class ComputeNode(Node):
         self.memory = MemoryAccount(env)
 
     def backward(self, backward: tuple[Phase, float], update: tuple[Phase, float], client: int) -> Timeout:
-        """Return the event at which the gradient leaves; the update occupies the node right after it.
+        """Return the event at which the gradient can be sent; the update occupies the node after it.
 
         Parameters
         ----------
-        backward, update : phase and FLOPs each
+        backward, update : (Phase, float)
+            The phase of each, and its FLOPs.
         client : int
-            Whose rows they are.
+            The client whose mini-batch this is.
         """
         gradient = self.compute(*backward, client)
         phase, flops = update
@@ -109,12 +114,13 @@ class ComputeNode(Node):
 
 
 class ServerShare(Node):
-    """A share of the server's processor, for one client alone.
+    """A share of the server's processor that serves one client.
 
     Parameters
     ----------
     share : float
-        From 0 to 1: work takes 1/share of its time on the whole processor; a FLOP costs the same energy.
+        The share, from 0 to 1. Work takes 1/share times as long as on the whole processor; a FLOP costs the
+        same energy.
     """
 
     def __init__(
@@ -136,10 +142,10 @@ class ServerShare(Node):
             cycles_per_flop=cycles_per_flop,
             switched_capacitance=switched_capacitance,
         )
-        self._whole_s_per_flop = self.seconds_per_flop
+        self._full_seconds_per_flop = self.seconds_per_flop
         self.set_share(share)
 
     def set_share(self, share: float) -> None:
-        """Have this share of the processor from now on."""
+        """Change the share of the processor from now on."""
         self.share = share
-        self.seconds_per_flop = self._whole_s_per_flop * (math.inf if share == 0 else 1 / share)
+        self.seconds_per_flop = self._full_seconds_per_flop * (math.inf if share == 0 else 1 / share)

@@ -1,4 +1,4 @@
-"""The fleet of a run: every device's attributes, drawn once per seed and the same for every scheme."""
+"""The fleet: the attributes of all devices, drawn once per seed and the same for every scheme."""
 
 from __future__ import annotations
 
@@ -20,17 +20,28 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Fleet:
-    """Attributes of the devices, each ``[num_devices], float``.
+    """Attributes of the devices; every array is [num_devices].
 
     Attributes
     ----------
-    clock_hz, cycles_per_flop, switched_capacitance : processor, [cycles/s], [cycles/FLOP], [J·s²/cycle³]
-    distance_m, angle_rad : place around the access point, [m], [rad]
-    power_max_w : uplink power limit, [W]
-    battery_j : what each battery holds, [J]; None where all have mains
-    moves : places over time, of which distance and angle are the first; None where nobody moves
-    memory_bits : what fits into each device's memory, [bit]; None: without limit
-    uplink_bps, downlink_bps : rates of links of their own, [bit/s]; None where the radio carries all
+    clock_hz : ndarray
+        f, the clock frequency, [cycles/s].
+    cycles_per_flop : ndarray
+        κ, [cycles/FLOP].
+    switched_capacitance : ndarray
+        ς, the effective switched capacitance, [J·s²/cycle³].
+    distance_m, angle_rad : ndarray
+        The position around the access point, [m] and [rad].
+    power_max_w : ndarray
+        The limit of the uplink's transmit power, [W].
+    battery_j : ndarray or None
+        The energy of each battery, [J]; None where all devices have mains power.
+    moves : PositionTrace or None
+        Positions over time, the first of which are distance and angle; None where no device moves.
+    memory_bits : ndarray or None
+        The capacity of each device's memory, [bit]; None where it is unlimited.
+    uplink_bps, downlink_bps : ndarray or None
+        Rates of links that do not use the radio, [bit/s]; None where all transfers use the radio.
     """
 
     clock_hz: Array
@@ -56,12 +67,12 @@ class Fleet:
 
 
 def draw_fleet(devices: Devices, seed: int) -> Fleet:
-    """Return the fleet; each attribute has a stream of its own, so none shifts another's draws.
+    """Return the fleet; each attribute has its own random stream, so that none shifts another's draws.
 
     Raises
     ------
     ValueError
-        If the file of positions can't be read.
+        If the file of positions cannot be read.
     """
 
     def values(name: str) -> Array:

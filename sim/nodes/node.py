@@ -1,62 +1,74 @@
-"""Devices and the server: what occupies them, for how long, and what it costs."""
+"""Devices and the server: their activities, with durations and energies."""
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
+import numpy as np
 from simpy import Environment, Event, Timeout
 
 from ..timeline.interval_record import IntervalRecord
-from ..timeline.lanes import LANES, Lane, completed_fraction, no_lane
+from ..timeline.lanes import LANES, Lane, missing_lane
 from ..timeline.phases import LaneName, Phase
-from .capacity import CapacityTrace
+from .capacity import CapacityTrace, fractions_at
+from .energy_account import EnergyAccount
 
 __all__ = ["BroadcastChannel", "Device", "LinkTransport", "Node", "Server"]
 
 
 class LinkTransport(Protocol):
-    """What carries a device's bits in one direction."""
+    """Transports a device's bits in one direction."""
 
-    def carry(self, node: Node, phase: Phase, bits: float) -> Event:
-        """Return the event that ends the transfer of so many bits."""
+    @property
+    def capacity(self) -> CapacityTrace | None:
+        """The link's rate over time; None where it is constant, or where a shared medium accounts for it."""
 
-    def abandon(self, node: Node) -> None:
-        """Stop what is being carried for the node beyond what its lanes know of."""
+    def transmit(self, node: Node, phase: Phase, bits: float) -> Event:
+        """Return the event at which the transfer of so many bits ends."""
+
+    def abort(self, node: Node) -> None:
+        """Stop the node's transfers that its lanes do not record."""
 
 
 class BroadcastChannel(Protocol):
     """The access point's whole band."""
 
     def air_time_s(self, bits: float, clients: Sequence[int], start_s: float) -> float:
-        """Return how long a broadcast to these clients takes, [s]."""
+        """Return the duration of a broadcast to these clients, [s]."""
 
     def power_w(self, time_s: float) -> float:
-        """Return the transmit power, [W]."""
+        """Return the transmit power at an instant, [W]."""
 
 
 class Node:
-    """A place where things take time: lanes for compute, uplink and downlink.
+    """A node of the network, with lanes for compute, uplink and downlink.
+
+    A computation takes FLOPs·κ/f seconds, and ς·f²·κ·FLOPs joules.
 
     Parameters
     ----------
-    env : the event loop
-    record : where intervals go
     index : int
         The node's number in the record.
-    clock_hz, cycles_per_flop, switched_capacitance : float
-        The processor: time = FLOPs·κ/clock, energy = ς·clock²·κ·FLOPs.
-    speed : SpeedTrace, optional
-        The processor's slow-downs; none by default.
+    clock_hz : float
+        f, the clock frequency, [cycles/s].
+    cycles_per_flop : float
+        κ, [cycles/FLOP].
+    switched_capacitance : float
+        ς, the effective switched capacitance, [J·s²/cycle³].
+    compute_capacity : CapacityTrace, optional
+        The relative speed of the processor over time; full speed by default.
     ends_s : array, optional
-        Where the instants stand at which its lanes are free, from ``first_lane`` on; its own by default.
+        An array that holds the instants at which the node's lanes are free, [s], from ``first_lane`` on. By
+        default the node has an array of its own.
     """
 
     # a thousand devices' attributes must fit into a processor's cache
     __slots__ = (
         "_compute_lane",
+        "compute_capacity",
+        "energy_account",
         "env",
         "index",
         "joules_per_flop",
@@ -64,7 +76,6 @@ class Node:
         "name",
         "record",
         "seconds_per_flop",
-        "speed",
     )
 
     def __init__(
@@ -76,7 +87,7 @@ class Node:
         clock_hz: float,
         cycles_per_flop: float,
         switched_capacitance: float,
-        speed: CapacityTrace | None = None,
+        compute_capacity: CapacityTrace | None = None,
         ends_s: array[float] | None = None,
         first_lane: int = 0,
     ) -> None:
@@ -86,25 +97,29 @@ class Node:
         self.name = record.nodes[index]
         self.seconds_per_flop = cycles_per_flop / clock_hz
         self.joules_per_flop = switched_capacitance * clock_hz**2 * cycles_per_flop
-        self.speed = speed
+        self.compute_capacity = compute_capacity
+        self.energy_account: EnergyAccount | None = None
         ends_s = array("d", bytes(8 * len(LANES))) if ends_s is None else ends_s
         self.lanes: dict[LaneName, Lane] = {
             name: Lane(ends_s, first_lane + number) for number, name in enumerate(LANES)
         }
         self._compute_lane = self.lanes["compute"]
-        self._compute_lane.pace = speed
+
+    def capacity_of(self, lane: LaneName) -> CapacityTrace | None:
+        """Return the capacity of a lane over time; None where it is constant."""
+        return self.compute_capacity if lane == "compute" else None
 
     def compute(self, phase: Phase, flops: float, client: int = -1) -> Timeout:
-        """Return the event that ends this computation, queued behind what the processor has to do.
+        """Return the event at which a computation ends; it waits for earlier computations.
 
-        No FLOPs take no time of their own and leave no interval, but wait their turn.
+        A computation of 0 FLOPs takes no time and leaves no interval, but it waits for earlier ones too.
         """
-        work_s = flops * self.seconds_per_flop
-        if self.speed is not None and flops:
+        duration_s = flops * self.seconds_per_flop
+        if self.compute_capacity is not None and flops:
             start_s = max(self.env.now, self._compute_lane.free_at_s)
-            work_s = self.speed.duration_s(start_s, work_s)
+            duration_s = self.compute_capacity.duration_s(start_s, duration_s)
         return self.occupy(
-            self._compute_lane, phase, work_s, 0.0, flops, flops * self.joules_per_flop, client
+            self._compute_lane, phase, duration_s, 0.0, flops, flops * self.joules_per_flop, client
         )
 
     def occupy(
@@ -118,19 +133,27 @@ class Node:
         client: int = -1,
         ready_s: float = -1.0,
     ) -> Timeout:
-        """Return the event that ends a job, queued behind what the lane has to do, and record it."""
+        """Record an activity behind the lane's earlier ones, and return the event at which it ends.
+
+        Parameters
+        ----------
+        client : int
+            The client that the server works for; -1 for none or for several.
+        ready_s : float
+            The instant from which the activity waits, [s]; by default now.
+        """
         env = self.env
         now_s = env._now  # the property costs a tenth of an event
-        ends_s, place = lane.ends_s, lane.place
-        free_at_s = ends_s[place]
-        if not (bits or flops):  # nothing to do, after what is queued already
+        ends_s, index = lane.ends_s, lane.index
+        free_at_s = ends_s[index]
+        if not (bits or flops):  # an empty activity waits for earlier ones
             return Timeout(env, max(0.0, free_at_s - now_s))
         if free_at_s <= now_s:
             start_s, delay_s = now_s, duration_s
         else:
             start_s, delay_s = free_at_s, free_at_s - now_s + duration_s
         end_s = now_s + delay_s  # the same sum as the event loop's, so the next start is never before it
-        ends_s[place] = end_s
+        ends_s[index] = end_s
         lane.row = self.record.append(
             self.index,
             phase,
@@ -142,54 +165,63 @@ class Node:
             energy_j,
             client,
         )
-        return Timeout(env, delay_s)
+        end = Timeout(env, delay_s)
+        if self.energy_account is not None:
+            self.energy_account.book(lane, energy_j)
+        return end
 
-    def abandon(self) -> None:
-        """Stop what every lane is doing now; the record keeps what was done so far."""
+    def abort(self) -> None:
+        """Stop the activities of all lanes now; the record keeps the part that is done."""
         now_s = self.env.now
-        for lane in self.lanes.values():
+        for name, lane in self.lanes.items():
             if lane.free_at_s > now_s:
-                self._cut_off(lane, now_s)
+                self._truncate(name, lane, now_s)
                 lane.free_at_s = now_s
 
-    def _cut_off(self, lane: Lane, now_s: float) -> None:
-        start_s, planned_s = self.record.span(lane.row)
+    def _truncate(self, name: LaneName, lane: Lane, now_s: float) -> None:
+        start_s, end_s = self.record.span(lane.row)
         if now_s <= start_s:  # it had not begun
             self.record.truncate(lane.row, now_s, 0.0, 0.0)
             return
-        time_share = done_share = (now_s - start_s) / (planned_s - start_s)
-        if lane.pace is not None:
-            done_share = completed_fraction(lane.pace, start_s, now_s, planned_s)
-        # A processor pays for each FLOP, a transmitter for each second.
-        energy_share = done_share if lane is self._compute_lane else time_share
-        self.record.truncate(lane.row, now_s, done_share, energy_share)
+        work, energy = fractions_at(
+            now_s, np.array([start_s]), np.array([end_s]), [self.capacity_of(name)], name
+        )
+        self.record.truncate(lane.row, now_s, float(work[0]), float(energy[0]))
 
 
 class Device(Node):
-    """A client: computes, sends and receives over its own links. Transfers are recorded here."""
+    """A client's device: it computes, and sends and receives over its links."""
 
-    __slots__ = ("charge_j", "downlink_from_server", "received", "row", "uplink_to_server")
+    __slots__ = ("downlink_from_server", "received", "row", "uplink_to_server")
 
     uplink_to_server: LinkTransport
     downlink_from_server: LinkTransport
-    #: the end of the last downlink
+    #: the event at which the last downlink ends
     received: Event
-    #: its place among those that the links and the plan are for
+    #: the device's row in the links and plans of the current round
     row: int
-    #: what is left to spend; without a battery, without end
-    charge_j: float
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.charge_j = math.inf
 
     @property
     def client(self) -> int:
         """Return the device's number among the clients, from 0."""
         return self.index - 1
 
+    def capacity_of(self, lane: LaneName) -> CapacityTrace | None:
+        """Return the capacity of a lane over time; None where it is constant."""
+        if lane == "uplink":
+            return self.uplink_to_server.capacity
+        if lane == "downlink":
+            return self.downlink_from_server.capacity
+        return super().capacity_of(lane)
+
     def do(self, phase: Phase, amount: float) -> Event:
-        """Return the event that ends so many FLOPs, or the transfer of so many bits, by the phase's lane."""
+        """Return the event at which an activity ends, on the phase's lane.
+
+        Parameters
+        ----------
+        amount : float
+            FLOPs of a computation, or bits of a transfer.
+        """
         lane = phase.lane
         if lane == "compute":
             return self.compute(phase, amount)
@@ -197,29 +229,26 @@ class Device(Node):
             return self.uplink(phase, amount)
         if lane == "downlink":
             return self.downlink(phase, amount)
-        raise no_lane(phase)
+        raise missing_lane(phase)
 
     def uplink(self, phase: Phase, bits: float) -> Event:
-        """Return the event that ends the transfer of so many bits to the server."""
-        return self.uplink_to_server.carry(self, phase, bits)
+        """Return the event at which the transfer of so many bits to the server ends."""
+        return self.uplink_to_server.transmit(self, phase, bits)
 
     def downlink(self, phase: Phase, bits: float) -> Event:
-        """Return the event that ends the transfer of so many bits from the server."""
-        self.received = self.downlink_from_server.carry(self, phase, bits)
+        """Return the event at which the transfer of so many bits from the server ends."""
+        self.received = self.downlink_from_server.transmit(self, phase, bits)
         return self.received
 
-    def spend(self, energy_j: float) -> None:
-        """Take so much from what is left, [J]."""
-
-    def deplete_battery(self) -> None:
-        """Leave the run; for devices with a battery."""
-        raise RuntimeError(f"{self.name} has no battery that could be empty")
-
-    def abandon(self) -> None:
-        """Stop computing, sending and receiving now; the record keeps what was done so far."""
-        super().abandon()
-        self.uplink_to_server.abandon(self)
-        self.downlink_from_server.abandon(self)
+    def abort(self) -> None:
+        """Stop computing, sending and receiving now; the record keeps the part that is done."""
+        now_s = self.env.now
+        stopped = [lane.row for lane in self.lanes.values() if lane.free_at_s > now_s]
+        super().abort()
+        self.uplink_to_server.abort(self)
+        self.downlink_from_server.abort(self)
+        if self.energy_account is not None:
+            self.energy_account.settle_aborted(stopped)
 
 
 class Server(Node):
@@ -228,13 +257,16 @@ class Server(Node):
     broadcaster: BroadcastChannel
 
     def serve(self, stages: Iterable[tuple[Phase, float]], client: int) -> Timeout:
-        """Return the event that ends one client's job: its stages back to back, first come first served.
+        """Return the event at which the server has done one client's stages, one behind the other.
+
+        Clients are served first come first served.
 
         Parameters
         ----------
-        stages : (phase, FLOPs) each
+        stages : iterable of (Phase, float)
+            Each stage with its FLOPs.
         client : int
-            Whose rows they are; the record carries it.
+            The client, which the record names with each stage.
         """
         event = Timeout(self.env, 0.0)
         ready_s = self.env.now
@@ -254,9 +286,9 @@ class Server(Node):
         return event
 
     def broadcast(self, phase: Phase, bits: float, clients: Sequence[int]) -> Timeout:
-        """Return the event that ends a broadcast at the rate of the weakest of these clients.
+        """Return the event at which a broadcast ends; its rate is that of the client with the weakest link.
 
-        The bits are counted once, on the server's downlink.
+        The bits count once, on the server's downlink.
         """
         lane = self.lanes["downlink"]
         start_s = max(self.env.now, lane.free_at_s)

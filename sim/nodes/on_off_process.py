@@ -1,4 +1,4 @@
-"""Two states that take turns, with exponentially distributed stays (docs/model.md section 2.4)."""
+"""On-off processes: two alternating states with exponentially distributed durations (docs/model.md, 2.4)."""
 
 from __future__ import annotations
 
@@ -10,38 +10,37 @@ __all__ = ["OnOffProcess"]
 
 
 class OnOffProcess:
-    """A trace of two states over time, drawn as far as it is asked for.
+    """A process that alternates between the states on and off; it is drawn only as far as it is needed.
 
-    The first state is drawn from the stationary distribution, so that the share of time in a state is the
-    same at every instant. The trace depends on its generator alone: every scheme meets the same.
+    The first state is drawn from the stationary distribution, so that the probability of a state is the same
+    at every instant. The process depends only on its generator, so that every scheme meets the same one.
 
     Parameters
     ----------
-    mean_first_s, mean_second_s : float
-        Mean stays in the two states, [s].
-    rng : generator of this device's stream
+    mean_on_s, mean_off_s : float
+        The mean durations of the two states, [s].
     """
 
-    def __init__(self, mean_first_s: float, mean_second_s: float, rng: np.random.Generator) -> None:
-        self._means_s = (mean_first_s, mean_second_s)
+    def __init__(self, mean_on_s: float, mean_off_s: float, rng: np.random.Generator) -> None:
+        self._means_s = (mean_on_s, mean_off_s)
         self._rng = rng
-        self.starts_in_second = bool(rng.uniform() < mean_second_s / (mean_first_s + mean_second_s))
+        self.starts_off = bool(rng.uniform() < mean_off_s / (mean_on_s + mean_off_s))
         self.switches_s = [0.0]  # segment k lasts from switch k to switch k+1
 
     def segment(self, time_s: float) -> int:
-        """Return the number of the segment that an instant is in, with its end drawn."""
+        """Return the number of the segment that contains an instant; its end is drawn."""
         self.extend_to(time_s)
         return bisect_right(self.switches_s, time_s) - 1
 
     def is_off(self, segment: int) -> bool:
-        """Return whether a segment is a stay in the second state."""
-        return (segment % 2 == 0) == self.starts_in_second
+        """Return whether the process is off in a segment."""
+        return (segment % 2 == 0) == self.starts_off
 
     def extend_to(self, time_s: float) -> None:
-        """Draw stays up to one that ends after this instant: as many again at a time as there are."""
+        """Draw segments up to one that ends after this instant; each step doubles their number."""
         switches = self.switches_s
         while switches[-1] <= time_s:
             segment = len(switches) - 1
-            for draw in self._rng.standard_exponential(len(switches)).tolist():
-                switches.append(switches[-1] + draw * self._means_s[self.is_off(segment)])
+            for sample in self._rng.standard_exponential(len(switches)).tolist():
+                switches.append(switches[-1] + sample * self._means_s[self.is_off(segment)])
                 segment += 1

@@ -43,7 +43,6 @@ class TrainingTask:
     units: UnitTable
     batch_size: int
     compression: CompressedSizes | None = None
-    deadline_s: float | None = None
 
     def stages(
         self,

@@ -22,6 +22,7 @@ from ..nodes.fleet import Fleet
 from ..radio.rates import Band
 from ..radio.resources import RadioResources
 from ..timeline.interval_record import TimelineHash
+from ..world.round_policy import WAIT_FOR_ALL, Deadline, RoundPolicy
 from ..world.snapshots import NotAtRoundEndError, restore, take_snapshot
 from ..world.world import World
 from ..world.world_state import WorldSnapshot
@@ -130,9 +131,9 @@ class _Trial:
         self._problem = RadioResources(band, gains, ones, 2.0 * clients)
         self._network = build_network(_NETWORK)
 
-    def scheme(self, deadline_s: float | None = None) -> tuple[Scheme, SchemePlan]:
+    def scheme(self) -> tuple[Scheme, SchemePlan]:
         """Return the scheme and its plan, cut in the middle where the allocation chooses the cut."""
-        scheme = self._class(self._parameters, TrainingTask(_UNITS, _BATCH, deadline_s=deadline_s))
+        scheme = self._class(self._parameters, TrainingTask(_UNITS, _BATCH))
         allocation = Allocation(subchannels="round_robin", power="uniform", cut=2)
         planner = RadioPlanner(allocation, band_sharing(Radio()), 0)
         return scheme, scheme.plan(self.deployment(), planner)
@@ -159,10 +160,10 @@ class _Trial:
             clients=tuple(range(self.clients)),
         )
 
-    def run(self, learner: Any = None, deadline_s: float | None = None) -> tuple[World, list[RoundResult]]:
+    def run(self, learner: Any = None, policy: RoundPolicy = WAIT_FOR_ALL) -> tuple[World, list[RoundResult]]:
         """Run rounds in a new world."""
-        scheme, plan = self.scheme(deadline_s)
-        world = self._world(scheme, plan)
+        scheme, plan = self.scheme()
+        world = self._world(scheme, plan, policy=policy)
         planner = FixedPlan(plan, range(self.clients))
         return world, list(run_rounds(scheme, world, learner, planner, Stop(rounds=_ROUNDS), _ROUNDS))
 
@@ -180,18 +181,24 @@ class _Trial:
             state = pickle.loads(pickle.dumps(take_snapshot(world)))
         return timeline.hexdigest(world.record)
 
-    def _world(self, scheme: Scheme, plan: SchemePlan, since: WorldSnapshot | None = None) -> World:
+    def _world(
+        self,
+        scheme: Scheme,
+        plan: SchemePlan,
+        snapshot: WorldSnapshot | None = None,
+        policy: RoundPolicy = WAIT_FOR_ALL,
+    ) -> World:
         world = World(
             self._server,
             self._fleet,
             plan.links,
-            [None] * self.clients,
             network=self._network,
             server_shares=plan.server_shares,
-            since=since,
+            round_policy=policy,
+            snapshot=snapshot,
         )
-        if since is not None:
-            restore(world, since)
+        if snapshot is not None:
+            restore(world, snapshot)
         return world
 
     def planned_rounds_s(self) -> float:
@@ -285,7 +292,7 @@ def _late(trial: _Trial) -> Iterator[str]:
         return
     learner = _RecordingLearner()
     try:
-        _, results = trial.run(learner, deadline_s=1e-6)
+        _, results = trial.run(learner, Deadline(1e-6))
     except Exception as error:
         yield f"a round that nobody is in time for fails: {type(error).__name__}: {error}"
         return

@@ -211,9 +211,9 @@ class _SharedSplit(Scheme):
                     )
                 yield device.uplink(MODEL_UPLOAD, stages.model_bits)
             finally:
-                share.abandon()  # of a device that is cut off; otherwise its share is idle by now
+                share.abort()  # of a device that is cut off; otherwise its share is idle by now
 
-        on_time: tuple[int, ...] = yield world.start(train, world.clients, self.task.deadline_s).on_time
+        on_time: tuple[int, ...] = yield world.start(train, world.clients).on_time
         if on_time and learner:
             learner.local_steps(on_time, context.number)
             learner.average(on_time)

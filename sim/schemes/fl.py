@@ -90,7 +90,7 @@ class FL(Scheme):
         forward = (CLIENT_FORWARD, stages.client_forward_flops)
         backward = (CLIENT_BACKWARD, stages.client_backward_flops)
         train = (*(forward, backward) * self._steps, (MODEL_UPLOAD, stages.model_bits))
-        on_time: tuple[int, ...] = yield world.start(train, world.clients, self.task.deadline_s).on_time
+        on_time: tuple[int, ...] = yield world.start(train, world.clients).on_time
         if not on_time:
             return RoundOutcome((), 0, 0)
         if learner:

@@ -75,7 +75,7 @@ class MaskRenewal:
         arrived: list[int] = []
         for group in groups:
             if group:
-                arrived.extend((yield world.start(upload, group).finished))
+                arrived.extend((yield world.continue_with(upload, group).finished))
         uploaded = tuple(arrived)
         if uploaded and world.clients:
             if learner is not None:

@@ -87,7 +87,7 @@ def _behind_barrier(scheme: ParallelSplit, context: RoundContext, merged: int, u
     if upload_model:
         backward = (*backward, (MODEL_UPLOAD, one.model_bits))
 
-    on_time: tuple[int, ...] = yield world.start(forward, world.clients, scheme.task.deadline_s).on_time
+    on_time: tuple[int, ...] = yield world.start(forward, world.clients).on_time
     if not on_time:
         return on_time
     if learner:
@@ -98,7 +98,7 @@ def _behind_barrier(scheme: ParallelSplit, context: RoundContext, merged: int, u
     if learner:
         learner.server_step(merged, context.number)
     yield world.server.broadcast(BROADCAST, together.broadcast_bits, on_time)
-    yield world.start(backward, on_time).finished
+    yield world.continue_with(backward, on_time).finished
     if learner:
         learner.client_step()
     return on_time
@@ -114,7 +114,7 @@ def _on_arrival(scheme: ParallelSplit, context: RoundContext, merged: int, uploa
     def turn(device: Device) -> Generator[Event, Any, None]:
         yield device.compute(CLIENT_FORWARD, one.client_forward_flops)
         yield device.uplink(UPLINK, one.uplink_bits)
-        step.arrive(device.client)
+        world.mark_on_time(device.client)
         stages = ((SERVER_FORWARD, one.server_forward_flops), (SERVER_BACKWARD, one.server_backward_flops))
         yield world.server.serve(stages, device.client)
         if one.downlink_bits:
@@ -125,7 +125,7 @@ def _on_arrival(scheme: ParallelSplit, context: RoundContext, merged: int, uploa
         if upload_model:
             yield device.uplink(MODEL_UPLOAD, one.model_bits)
 
-    step = world.start(turn, world.clients, scheme.task.deadline_s)
+    step = world.start(turn, world.clients)
     on_time: tuple[int, ...] = yield step.on_time
     if not on_time:
         return on_time

@@ -122,20 +122,24 @@ def run_rounds(
         outcome = world.env.run(until=process)
         if not isinstance(outcome, RoundOutcome):
             raise TypeError(f"{type(scheme).__name__}.round returned {outcome!r}, not a RoundOutcome")
-        if away := world.crew.clients_in_batches():
+        if away := world.pool.clients_in_batches():
             raise RuntimeError(
-                f"{type(scheme).__name__}.round has ended while clients {sorted(away)} do a stint:"
-                " it must wait for their call"
+                f"{type(scheme).__name__}.round has ended while clients {sorted(away)} are in a batch:"
+                " it must wait for the step's event finished"
             )
         now_s = float(world.env.now)
         last = number == stop.rounds or (stop.time_s is not None and now_s >= stop.time_s)
-        last = last or world.deserted
+        last = last or world.all_clients_left
         train_loss, accuracy = math.nan, None
         if learner is not None:
             if outcome.participants:
                 train_loss = float(learner.train_loss)
             if last or number % evaluate_every == 0:
-                accuracy = learner.evaluate() if world.drawn is None else learner.evaluate(world.drawn)
+                accuracy = (
+                    learner.evaluate()
+                    if world.sampled_clients is None
+                    else learner.evaluate(world.sampled_clients)
+                )
                 last = last or (stop.accuracy is not None and accuracy.mean >= stop.accuracy)
         cursor.finished = number
         if renewal is not None:

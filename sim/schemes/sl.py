@@ -82,23 +82,15 @@ class SL(Scheme):
         def turn(device: Device) -> Generator[Event, Any, None]:
             yield device.compute(CLIENT_FORWARD, stages.client_forward_flops)
             yield device.uplink(UPLINK, stages.uplink_bits)
-            if may_fail:
-                step.arrive(device.client)
+            world.mark_on_time(device.client)
             yield world.server.serve(server_stages, device.client)
             yield device.downlink(DOWNLINK, stages.downlink_bits)
             yield device.compute(CLIENT_BACKWARD, stages.client_backward_flops)
             yield device.uplink(MODEL_UPLOAD, stages.model_bits)
 
-        may_fail = self.task.deadline_s is not None or world.clients_may_leave
         trained: list[int] = []
         for client in world.clients:
-            if may_fail:
-                step = world.start(turn, (client,), self.task.deadline_s)
-                finished: tuple[int, ...] = yield step.finished
-            else:
-                yield from turn(world.devices[client])
-                finished = (client,)
-            if client in finished and client not in world.departed_at_s:
+            if (yield from world.run_alone(turn, client)):
                 trained.append(client)
                 if learner:
                     learner.turn(client, context.number)

@@ -1,4 +1,4 @@
-"""The record of a run: one row for each interval of activity, the only source of every result."""
+"""The record of a run: one row for each interval of activity. All results are computed from it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 Rows: TypeAlias = NDArray[np.void]
-"""Packed rows; of text columns they hold numbers, which the record knows the names of."""
+"""Packed rows. Text columns hold numbers, for which the record has the names."""
 Kind: TypeAlias = tuple[str, LaneName]
 
 _FIELDS = (
@@ -51,7 +51,7 @@ _pack_row = Struct("=" + "".join(code for _, code in _FIELDS)).pack
 
 
 class _Numbering(dict[Phase, int]):
-    """Phases numbered in the order in which they are first asked for; those of one name and lane are one."""
+    """Numbers phases in the order in which they are first used; equal name and lane mean one phase."""
 
     def __init__(self, kinds: tuple[Kind, ...] = ()) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class _Numbering(dict[Phase, int]):
 
 @dataclass(frozen=True)
 class RecordState:
-    """What a record goes on from: how many rows it had, all taken out, and what their numbers stand for."""
+    """The state from which a record continues: its number of rows, all taken out, and the names in them."""
 
     num_rows: int = 0
     phases: tuple[Kind, ...] = ()
@@ -72,22 +72,23 @@ class RecordState:
 
 
 class IntervalRecord:
-    """Rows of a run, kept as packed bytes: 64 a row, one call to append.
+    """The rows of a run, stored as 64 packed bytes each.
 
-    Rows leave it in the order of their start, those that start together by node: that does not depend on when
-    they were known.
-    Rows that can't change any more may be taken out, so that a long run's record stays small.
+    Rows leave the record in the order of their start, and of their node if they start together. This order
+    does not depend on the order in which they were added. Rows that cannot change any more may be taken out,
+    so that the record of a long run stays small.
 
     Parameters
     ----------
-    nodes : names of the nodes by the number that rows hold
+    nodes : sequence of str
+        The names of the nodes, by the number that rows hold.
     state : RecordState, optional
-        What to go on from, with the names that were known; an empty record by default.
+        The state from which the record continues; by default it is empty.
 
     Attributes
     ----------
     nodes : dict of int to str
-        The names that are known so far; a node's must be before its first row.
+        The names so far; a node needs its name before its first row.
     """
 
     def __init__(self, nodes: Sequence[str], state: RecordState | None = None) -> None:
@@ -99,7 +100,7 @@ class IntervalRecord:
         self._count = self._taken = state.num_rows
 
     def __len__(self) -> int:
-        """Return the number of rows, with those that were taken out."""
+        """Return the number of rows, including those that were taken out."""
         return self._count
 
     @property
@@ -140,7 +141,7 @@ class IntervalRecord:
         return number
 
     def phase_number(self, phase: Phase) -> int:
-        """Return the number that rows hold for a phase."""
+        """Return the number of a phase in the rows."""
         return self._phases[phase]
 
     def span(self, row: int) -> tuple[float, float]:
@@ -152,48 +153,48 @@ class IntervalRecord:
         """Return a row's energy, [J]."""
         return float(self._cells(row)["energy_j"][0])
 
-    def truncate(self, row: int, end_s: float, done_share: float, energy_share: float) -> None:
-        """End a row early, or one that had not begun at its end, with what was done by then.
+    def truncate(self, row: int, end_s: float, work_fraction: float, energy_fraction: float) -> None:
+        """End a row early. A row that had not begun gets no duration.
 
         Parameters
         ----------
         row : int
-            Its number.
+            The row's number.
         end_s : float
-            When it ended, [s].
-        done_share, energy_share : float
-            Shares of its bits and FLOPs, and of its energy, that were done and spent, [1].
+            The actual end, [s].
+        work_fraction, energy_fraction : float
+            The fractions of its bits and FLOPs, and of its energy, up to that end.
         """
         cells = self._cells(row)
         cells["start_s"] = np.minimum(cells["start_s"], end_s)
         cells["end_s"] = end_s
-        cells["bits"] *= done_share
-        cells["flops"] *= done_share
-        with np.errstate(invalid="ignore"):  # of what would take for ever
-            cells["energy_j"] *= energy_share
+        cells["bits"] *= work_fraction
+        cells["flops"] *= work_fraction
+        with np.errstate(invalid="ignore"):  # an activity without end has infinite energy
+            cells["energy_j"] *= energy_fraction
 
     def close(self, row: int, end_s: float, bits: float, energy_j: float) -> None:
-        """End a row whose end was not known when it started.
+        """End a row whose end was unknown at its start.
 
         Parameters
         ----------
         row : int
-            Its number.
+            The row's number.
         end_s : float
-            When it ended, [s].
+            The end, [s].
         bits, energy_j : float
-            What was sent, [bit], and spent, [J].
+            The bits that were sent, and the energy that was spent, [J].
         """
         cells = self._cells(row)
         cells["end_s"], cells["bits"], cells["energy_j"] = end_s, bits, energy_j
 
     def _cells(self, row: int) -> Rows:
-        place = row - self._taken
-        assert place >= 0, f"row {row} was taken out, and is asked for"
-        return read_rows(self._rows)[place : place + 1]
+        index = row - self._taken
+        assert index >= 0, f"row {row} was taken out, so it cannot be read or changed"
+        return read_rows(self._rows)[index : index + 1]
 
     def take(self, end: int) -> Rows:
-        """Take out the rows before row ``end``; they can't be changed any more."""
+        """Remove and return the rows before row ``end``, which cannot be changed any more."""
         size = (end - self._taken) * ROW_BYTES
         rows = in_order(read_rows(self._rows[:size]))
         del self._rows[:size]
@@ -201,11 +202,11 @@ class IntervalRecord:
         return rows
 
     def state(self) -> RecordState:
-        """Return what a record must know to go on with the next row."""
+        """Return the state from which another record continues with the next row."""
         return RecordState(len(self), self.phases, dict(self.nodes))
 
     def emptied(self) -> IntervalRecord:
-        """Return a record without rows that has the same names."""
+        """Return a record without rows that has the same names and numbers."""
         return IntervalRecord([], self.state())
 
     def frame(self) -> pd.DataFrame:
@@ -215,16 +216,16 @@ class IntervalRecord:
     def table(self, rows: Rows) -> pd.DataFrame:
         """Return ``round, node, lane, phase, start_s, end_s, wait_s, bits, flops, energy_j, client``.
 
-        ``client`` is the device that a server's work is for, -1 where it is for several. Rows that have come
-        to nothing are left out.
+        ``client`` is the device that the server works for, -1 for none or several. Rows without duration are
+        left out.
         """
         rows = lasting(rows)
-        known = sorted(self.nodes)
+        numbers = sorted(self.nodes)
         lane_of_phase = np.array([_LANES.index(lane) for _, lane in self.phases], dtype=np.int32)
         return pd.DataFrame(
             {
                 "round": rows["round"].astype(np.int64),
-                "node": _named(np.searchsorted(known, rows["node"]), [self.nodes[i] for i in known]),
+                "node": _named(np.searchsorted(numbers, rows["node"]), [self.nodes[i] for i in numbers]),
                 "lane": _named(lane_of_phase[rows["phase"]], _LANES),
                 "phase": _named(rows["phase"], [name for name, _ in self.phases]),
                 **{name: rows[name].copy() for name, code in _FIELDS if code == "d"},
@@ -233,24 +234,24 @@ class IntervalRecord:
         )
 
     def fingerprint(self) -> str:
-        """Return the hash of the timeline so far, if no rows were taken out."""
+        """Return the hash of the timeline so far; it needs a record from which no rows were taken out."""
         timeline = TimelineHash()
         timeline.add(in_order(read_rows(self._rows[:])))
         return timeline.hexdigest(self)
 
 
 def empty_rows(*shape: int) -> Rows:
-    """Return so many rows of zeros."""
+    """Return rows of zeros in this shape."""
     return np.zeros(shape, dtype=_ROW)
 
 
 def packed(rows: Rows) -> NDArray[np.uint8]:
-    """Return rows ``[...]`` as the bytes on the same memory, ``[..., ROW_BYTES]``: they are copied sooner."""
+    """Return rows, [...], as bytes on the same memory, [..., ROW_BYTES], which NumPy copies faster."""
     return rows.view(np.uint8).reshape(*rows.shape, ROW_BYTES)
 
 
 def unpacked(cells: NDArray[np.uint8]) -> Rows:
-    """Return the rows ``[...]`` of bytes ``[..., ROW_BYTES]`` on the same memory."""
+    """Return bytes, [..., ROW_BYTES], as rows on the same memory, [...]."""
     rows: Rows = cells.view(_ROW)[..., 0]
     return rows
 
@@ -261,31 +262,31 @@ def read_rows(packed: bytes | bytearray) -> Rows:
 
 
 def in_order(rows: Rows) -> Rows:
-    """Return rows in the order of their start; those that start together by node, then as they came."""
+    """Return rows in the order of their start, then of their node, then of their addition."""
     ordered: Rows = rows[np.lexsort((rows["node"], rows["start_s"]))]
     return ordered
 
 
 def lasting(rows: Rows) -> Rows:
-    """Return the rows without those that have come to nothing."""
+    """Return the rows that have a duration."""
     return rows[rows["end_s"] > rows["start_s"]]
 
 
 class TimelineHash:
-    """A hash of rows: two runs that agree in it did the same at the same instants.
+    """A hash of rows: two runs with equal hashes have equal timelines.
 
-    It does not depend on how many rows are added at a time.
+    It does not depend on the number of rows that are added at a time.
     """
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
 
     def add(self, rows: Rows) -> None:
-        """Go on with further rows."""
+        """Add further rows."""
         self._digest.update(lasting(rows).tobytes())
 
     def hexdigest(self, record: IntervalRecord) -> str:
-        """Return the hash of the rows, with what the record calls nodes and phases in them."""
+        """Return the hash of the rows, and of the record's names of nodes and phases."""
         digest = self._digest.copy()
         nodes = [record.nodes[number] for number in sorted(record.nodes)]
         digest.update("|".join([*nodes, *(name for name, _ in record.phases)]).encode())

@@ -1,4 +1,4 @@
-"""The phases that an interval of activity can be in, and the lane of its node that each occupies."""
+"""The phases of a round, each with the lane of a node that it occupies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LaneName: TypeAlias = Literal["compute", "uplink", "downlink", "wire"]
 
 @dataclass(frozen=True, eq=False)
 class Phase:
-    """A kind of activity, compared by identity; schemes define further ones by making instances."""
+    """A kind of activity. Phases are compared by identity, and a scheme may create its own."""
 
     name: str
     lane: LaneName
@@ -49,12 +49,12 @@ CLIENT_BACKWARD = Phase("client_backward", "compute")
 MODEL_UPLOAD = Phase("model_upload", "uplink")
 MODEL_DOWNLOAD = Phase("model_download", "downlink")
 
-# U-shaped models: the client keeps the head too, whose input comes down and whose gradient goes up
+# U-shaped models: the client also keeps the head; its input is a downlink and its gradient an uplink
 ACTIVATION_DOWNLINK = Phase("activation_downlink", "downlink")
 HEAD_FORWARD = Phase("head_forward", "compute")
 HEAD_BACKWARD = Phase("head_backward", "compute")
 GRADIENT_UPLINK = Phase("gradient_uplink", "uplink")
-# compute nodes, and the wires between them
+# compute nodes and the wires between them
 NODE_FORWARD = Phase("node_forward", "compute")
 NODE_BACKWARD = Phase("node_backward", "compute")
 NODE_UPDATE = Phase("node_update", "compute")

@@ -1,10 +1,13 @@
-"""What clients do side by side on what is each one's own: all its instants are known when they set out."""
+"""Batched activities: computations and transfers of several clients that use only their own resources.
+
+Their end times are known in advance, so that a batch needs one event in total.
+"""
 
 from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -15,9 +18,10 @@ from simpy import Environment
 
 from ..links.link_rates import LinkRates, LinkRatesOverTime
 from ..links.transmitters import air_times_s
+from ..nodes.capacity import fractions_at, stretched_s
 from ..nodes.node import Device
 from ..timeline.interval_record import IntervalRecord, Rows, empty_rows, packed, unpacked
-from ..timeline.lanes import LANES, completed_fraction, no_lane
+from ..timeline.lanes import LANES, missing_lane
 from ..timeline.phases import Phase
 
 __all__ = ["ActivitySequence", "BatchedActivities"]
@@ -25,78 +29,82 @@ __all__ = ["ActivitySequence", "BatchedActivities"]
 Array: TypeAlias = NDArray[np.float64]
 
 ActivitySequence: TypeAlias = Sequence[tuple[Phase, float]]
-"""What a client does on its own, one thing after the other: phases, each with its FLOPs or bits."""
+"""Activities that a client does one after the other: each a phase with its FLOPs or bits."""
 
 
 _ALL = slice(None)
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One thing that every client of a stint does.
+class _Activity:
+    """One activity that every client of a batch does.
 
     Attributes
     ----------
-    phase, amount : with its FLOPs or bits
-    places : [num_clients], int
-        The clients' lanes in the table.
-    duration_s : [num_clients], float
-        At full speed, [s]; None on links that change.
-    power_w : [num_clients], float
-        Of a transfer, [W].
+    amount : float
+        FLOPs or bits.
+    lanes : ndarray, [num_clients]
+        The index of each client's lane in the array of all lanes.
+    duration_s : ndarray, [num_clients], or None
+        The duration at full speed, [s]; None on links whose rates change.
+    power_w : ndarray, [num_clients]
+        The transmit power of a transfer, [W].
     """
 
     phase: Phase
     amount: float
-    places: NDArray[np.intp]
+    lanes: NDArray[np.intp]
     duration_s: Array | None
     power_w: Array
 
 
 @dataclass(frozen=True)
-class _Prepared:
-    """A stint of certain clients, as far as it does not depend on when they set out.
+class _Batch:
+    """The activities of certain clients, as far as they do not depend on the time at which they start.
 
     Attributes
     ----------
-    devices : [num_clients], Device
-    jobs : in their order; those that are empty are left out
-    links : [num_clients], int
-        The clients' rows of the links.
-    lanes : [num_clients · num_lanes], int
-        All lanes of the clients.
-    slows : whether any of the devices has slow-downs
-    endless : whether something may take for ever
-    packed : [num_jobs, num_clients, ROW_BYTES], int
-        The rows: all but phase and times, and energies on links that change.
+    devices : ndarray of Device, [num_clients]
+    activities : sequence of _Activity
+        The activities in their order, without empty ones.
+    link_rows : ndarray, [num_clients]
+        The rows of the clients in the links.
+    lanes : ndarray, [num_clients · num_lanes]
+        The indices of all lanes of the clients.
+    has_slowdowns : bool
+        Whether the speed of any device changes.
+    may_be_endless : bool
+        Whether an activity may take infinitely long.
+    packed : ndarray, [num_activities, num_clients, ROW_BYTES]
+        The rows of the record, without phases and times, and without energies on links that change.
     """
 
     devices: NDArray[np.object_]
-    jobs: Sequence[_Job]
-    links: NDArray[np.intp]
+    activities: Sequence[_Activity]
+    link_rows: NDArray[np.intp]
     lanes: NDArray[np.intp]
-    slows: bool
-    endless: bool
+    has_slowdowns: bool
+    may_be_endless: bool
     packed: NDArray[np.uint8]
 
     def rows(self) -> Rows:
-        """Return new rows, [num_jobs, num_clients]."""
+        """Return a copy of the rows, [num_activities, num_clients]."""
         return unpacked(self.packed.copy())
 
 
 class BatchedActivities:
-    """Works out stints of many clients at once, without an event for each thing that one of them does.
+    """Computes the activities of several clients at once, without one event for each activity.
 
-    A client's processor and links of its own are nobody else's: no event changes what it does on them, but a
-    deadline, which is known. The rows are, to the last bit, those that a process for each client would leave.
+    A client's processor and dedicated links serve no other client. So nothing changes the activities on
+    them except a deadline, which is known when they start. The rows of the record are bit-identical to those
+    that a process for each client would leave.
 
     Parameters
     ----------
-    env, record : the event loop, and where intervals go
-    free_at_s : [num_devices · num_lanes], float
+    free_at_s : array, [num_devices · num_lanes]
         When each lane of each device is free, one device behind the other, [s].
-    devices : dict of int to Device
-        By number.
+    devices : mapping of int to Device
+        The devices by number.
     """
 
     def __init__(
@@ -110,148 +118,160 @@ class BatchedActivities:
         self._record = record
         self._devices = devices
         self._free_at_s = np.frombuffer(free_at_s)
-        self._prepared = lru_cache(maxsize=4)(self._prepare)
+        self._batch_of = lru_cache(maxsize=4)(self._prepare)
 
-    def connect(self, links: LinkRatesOverTime, members: Sequence[int]) -> None:
-        """Let these clients send and receive on these links from now on, each on its row's."""
-        self._links, self._members = links, frozenset(members)
-        self._prepared.cache_clear()
+    def connect(self, links: LinkRatesOverTime, clients: Sequence[int]) -> None:
+        """Use these links from now on, which have one row for each of these clients."""
+        self._links, self._clients = links, frozenset(clients)
+        self._batch_of.cache_clear()
 
-    def set_out(
-        self, stint: ActivitySequence, clients: tuple[int, ...], until_s: float = math.inf
+    def run_batch(
+        self, activities: ActivitySequence, clients: tuple[int, ...], until_s: float = math.inf
     ) -> tuple[tuple[int, ...], float] | None:
-        """Record what the clients will have done when their stints are over, or at ``until_s``.
+        """Record the activities of the clients up to their ends, or up to a deadline.
 
-        Nothing is foreseen, and None returned, where a client has something else to do.
+        Returns None, and records nothing, if a lane of a client is in use.
 
         Parameters
         ----------
-        stint : what each of them does from now on
         clients : tuple of int
-            Their numbers, at least one; they are asked for nothing else until they are done.
+            At least one client; none of them may start anything else before the batch ends.
         until_s : float, optional
-            The instant at which the late ones stop what they are doing, [s].
+            The deadline, at which late clients stop their activities, [s].
 
         Returns
         -------
         tuple of int
-            The clients that are in time.
+            The clients that are on time.
         float
-            When the last of them is done, or ``until_s`` if anybody is late, [s].
+            When the last of them ends, or the deadline if a client is late, [s].
         """
-        made, now_s = self._prepared(stint, clients), float(self._env.now)
-        if self._free_at_s[made.lanes].max() > now_s:
+        batch, now_s = self._batch_of(activities, clients), float(self._env.now)
+        if self._free_at_s[batch.lanes].max() > now_s:
             return None
-        rows = made.rows()
+        rows = batch.rows()
         rows["round"] = self._record.round
         ready_s = np.full(len(clients), now_s)
-        for job, cells in zip(made.jobs, rows, strict=True):
-            if made.endless or until_s < math.inf:
-                ready_s = self._do_until(made, job, cells, ready_s, until_s)
+        for activity, cells in zip(batch.activities, rows, strict=True):
+            if batch.may_be_endless or until_s < math.inf:
+                ready_s = self._run_until(batch, activity, cells, ready_s, until_s)
             else:
-                ready_s = self._do(made, job, cells, ready_s)
+                ready_s = self._run(batch, activity, cells, ready_s)
         last_s = float(ready_s.max())
         if last_s <= until_s:
-            self._keep(made, rows)
+            self._record_rows(batch, rows)
             return clients, last_s
-        self._cut_off(made, rows, until_s)
-        self._keep(made, rows, until_s)
-        on_time = (ready_s <= until_s).tolist()
-        return tuple(client for client, is_in in zip(clients, on_time, strict=True) if is_in), until_s
+        self._truncate(batch, rows, until_s)
+        self._record_rows(batch, rows, until_s)
+        is_on_time = (ready_s <= until_s).tolist()
+        return tuple(client for client, on_time in zip(clients, is_on_time, strict=True) if on_time), until_s
 
-    def _do(
-        self, made: _Prepared, job: _Job, cells: Rows, start_s: Array, who: slice | NDArray[np.intp] = _ALL
+    def _run(
+        self,
+        batch: _Batch,
+        activity: _Activity,
+        cells: Rows,
+        start_s: Array,
+        columns: slice | NDArray[np.intp] = _ALL,
     ) -> Array:
-        """Fill in one job's times of all clients or some, and return when each of them is done with it."""
-        if job.duration_s is None:
-            rates_bps = _rates(job.phase, made.links[who])
-            duration_s = air_times_s(self._links, rates_bps, start_s, job.amount)
-            cells["energy_j"][who] = duration_s * job.power_w[who]
+        """Fill in the times of one activity, for some columns of the batch, and return its ends, [s]."""
+        if activity.duration_s is None:
+            rates_bps = _rates(activity.phase, batch.link_rows[columns])
+            duration_s = air_times_s(self._links, rates_bps, start_s, activity.amount)
+            cells["energy_j"][columns] = duration_s * activity.power_w[columns]
         else:
-            duration_s = job.duration_s[who]
-            if made.slows and job.phase.lane == "compute":
-                duration_s = _slowed(made.devices[who], duration_s, start_s)
+            duration_s = activity.duration_s[columns]
+            if batch.has_slowdowns and activity.phase.lane == "compute":
+                traces = [device.compute_capacity for device in batch.devices[columns]]
+                duration_s = stretched_s(traces, start_s, duration_s)
         end_s: Array = start_s + duration_s
-        cells["start_s"][who], cells["end_s"][who] = start_s, end_s
-        self._free_at_s[job.places[who]] = end_s
+        cells["start_s"][columns], cells["end_s"][columns] = start_s, end_s
+        self._free_at_s[activity.lanes[columns]] = end_s
         return end_s
 
-    def _do_until(self, made: _Prepared, job: _Job, cells: Rows, ready_s: Array, until_s: float) -> Array:
-        """Do the same for those that begin by ``until_s``; the others are late, and are never done.
+    def _run_until(
+        self, batch: _Batch, activity: _Activity, cells: Rows, ready_s: Array, until_s: float
+    ) -> Array:
+        """Run one activity of the clients that begin it by the deadline, and return its ends, [s].
 
-        What these would do may be without end. What begins at that instant and takes no time is in time.
+        The other clients are late, and end never: their activities might have no end. An activity without
+        duration that begins at the deadline is on time.
         """
-        (who,) = np.nonzero((ready_s <= until_s) & (ready_s < math.inf))
+        (columns,) = np.nonzero((ready_s <= until_s) & (ready_s < math.inf))
         end_s = np.full(ready_s.shape, math.inf)
         cells["start_s"] = ready_s
-        end_s[who] = self._do(made, job, cells, ready_s[who], who)
+        end_s[columns] = self._run(batch, activity, cells, ready_s[columns], columns)
         return end_s
 
-    def _cut_off(self, made: _Prepared, rows: Rows, until_s: float) -> None:
-        """End what has begun and would last longer; all lanes are free then."""
-        for job, cells in zip(made.jobs, rows, strict=True):
-            self._free_at_s[job.places] = np.minimum(self._free_at_s[job.places], until_s)
-            (cut,) = np.nonzero((cells["start_s"] < until_s) & (cells["end_s"] > until_s))
-            start_s, end_s = cells["start_s"][cut], cells["end_s"][cut]
-            time_share = (until_s - start_s) / (end_s - start_s)
-            done_share = time_share.copy()
-            for place, client in enumerate(cut.tolist()):
-                pace = made.devices[client].lanes[job.phase.lane].pace
-                if pace is not None:
-                    done_share[place] = completed_fraction(
-                        pace, float(start_s[place]), until_s, float(end_s[place])
-                    )
-            cells["end_s"][cut] = until_s
+    def _truncate(self, batch: _Batch, rows: Rows, until_s: float) -> None:
+        """Stop the activities that are in progress at the deadline, and free all lanes."""
+        for activity, cells in zip(batch.activities, rows, strict=True):
+            self._free_at_s[activity.lanes] = np.minimum(self._free_at_s[activity.lanes], until_s)
+            (columns,) = np.nonzero((cells["start_s"] < until_s) & (cells["end_s"] > until_s))
+            lane = activity.phase.lane
+            traces = [device.capacity_of(lane) for device in batch.devices[columns]]
+            work, energy = fractions_at(
+                until_s, cells["start_s"][columns], cells["end_s"][columns], traces, lane
+            )
+            cells["end_s"][columns] = until_s
             for column in ("bits", "flops"):
-                cells[column][cut] *= done_share
-            # A processor pays for each FLOP, a transmitter for each second.
-            with np.errstate(invalid="ignore"):  # of what would take for ever
-                cells["energy_j"][cut] *= done_share if job.phase.lane == "compute" else time_share
+                cells[column][columns] *= work
+            with np.errstate(invalid="ignore"):  # an activity without end has infinite energy
+                cells["energy_j"][columns] *= energy
 
-    def _keep(self, made: _Prepared, rows: Rows, until_s: float = math.inf) -> None:
-        """Add to the record what begins before ``until_s``."""
-        for job, cells in zip(made.jobs, rows, strict=True):
-            if until_s == math.inf or cells["start_s"].min() <= until_s:  # asked for, if only to be stopped
-                cells["phase"] = self._record.phase_number(job.phase)
+    def _record_rows(self, batch: _Batch, rows: Rows, until_s: float = math.inf) -> None:
+        """Add the rows that begin before the deadline to the record."""
+        for activity, cells in zip(batch.activities, rows, strict=True):
+            # phases are numbered when they are first requested, also if they are stopped at once
+            if until_s == math.inf or cells["start_s"].min() <= until_s:
+                cells["phase"] = self._record.phase_number(activity.phase)
         self._record.extend(rows if until_s == math.inf else rows[rows["start_s"] < until_s])
 
-    def _prepare(self, stint: ActivitySequence, clients: tuple[int, ...]) -> _Prepared:
-        if not self._members.issuperset(clients):
-            strangers = sorted(set(clients) - self._members)
-            raise ValueError(f"clients {strangers} are called, and are not in the round")
+    def _prepare(self, sequence: ActivitySequence, clients: tuple[int, ...]) -> _Batch:
+        if not self._clients.issuperset(clients):
+            strangers = sorted(set(clients) - self._clients)
+            raise ValueError(f"clients {strangers} are not in the round, so they cannot start a step of it")
         devices = [self._devices[client] for client in clients]
-        at_links = np.array([device.row for device in devices])
+        link_rows = np.array([device.row for device in devices])
         first_lanes = len(LANES) * np.array(clients)
-        jobs = []
-        for phase, amount in stint:
+        activities = []
+        for phase, amount in sequence:
             if phase.lane not in LANES:
-                raise no_lane(phase)
+                raise missing_lane(phase)
             if amount:
-                places = first_lanes + LANES.index(phase.lane)
+                lanes = first_lanes + LANES.index(phase.lane)
                 if phase.lane == "compute":
                     duration_s: Array | None = amount * np.array([d.seconds_per_flop for d in devices])
                     power_w = np.zeros(len(clients))
                 else:
-                    duration_s, power_w = self._transfer(phase, amount, at_links)
-                jobs.append(_Job(phase, amount, places, duration_s, power_w))
-        rows = empty_rows(len(jobs), len(clients))
+                    duration_s, power_w = self._transfer(phase, amount, link_rows)
+                activities.append(_Activity(phase, amount, lanes, duration_s, power_w))
+        rows = empty_rows(len(activities), len(clients))
         rows["node"], rows["client"] = [device.index for device in devices], -1
-        for job, cells in zip(jobs, rows, strict=True):
-            if job.phase.lane == "compute":
-                cells["flops"] = job.amount
-                cells["energy_j"] = job.amount * np.array([d.joules_per_flop for d in devices])
+        for activity, cells in zip(activities, rows, strict=True):
+            if activity.phase.lane == "compute":
+                cells["flops"] = activity.amount
+                cells["energy_j"] = activity.amount * np.array([d.joules_per_flop for d in devices])
             else:
-                cells["bits"] = job.amount
-                if job.duration_s is not None:
-                    with np.errstate(invalid="ignore"):  # no power for ever
-                        cells["energy_j"] = job.duration_s * job.power_w
-        lanes = np.add.outer(first_lanes, np.arange(len(LANES))).ravel()
-        slows = any(device.speed is not None for device in devices)
-        endless = any(job.duration_s is None or not np.isfinite(job.duration_s).all() for job in jobs)
-        return _Prepared(np.array(devices, dtype=object), jobs, at_links, lanes, slows, endless, packed(rows))
+                cells["bits"] = activity.amount
+                if activity.duration_s is not None:
+                    with np.errstate(invalid="ignore"):  # no power for an infinite time
+                        cells["energy_j"] = activity.duration_s * activity.power_w
+        return _Batch(
+            devices=np.array(devices, dtype=object),
+            activities=activities,
+            link_rows=link_rows,
+            lanes=np.add.outer(first_lanes, np.arange(len(LANES))).ravel(),
+            has_slowdowns=any(device.compute_capacity is not None for device in devices),
+            may_be_endless=any(
+                activity.duration_s is None or not np.isfinite(activity.duration_s).all()
+                for activity in activities
+            ),
+            packed=packed(rows),
+        )
 
     def _transfer(self, phase: Phase, bits: float, rows: NDArray[np.intp]) -> tuple[Array | None, Array]:
-        """Return how long a transfer takes, [s], where that does not change, and the transmit powers, [W]."""
+        """Return the air times on constant links, [s], or None, and the transmit powers, [W]."""
         links, until_s = self._links.at(0.0)
         power_w = (links.uplink_w if phase.lane == "uplink" else links.downlink_w)[rows]
         if math.isfinite(until_s):
@@ -261,16 +281,7 @@ class BatchedActivities:
 
 
 def _rates(phase: Phase, rows: NDArray[np.intp]) -> Callable[[LinkRates], Array]:
-    """Return what gives the rates of these rows of the links, [bit/s]."""
+    """Return the function from all links to the rates of these rows, [bit/s], in the phase's direction."""
     if phase.lane == "uplink":
         return lambda links: links.uplink_bps[rows]
     return lambda links: links.downlink_bps[rows]
-
-
-def _slowed(devices: Iterable[Device], duration_s: Array, start_s: Array) -> Array:
-    """Return how long work takes on devices of which some slow down, [s]."""
-    slowed_s = duration_s.copy()
-    for place, device in enumerate(devices):
-        if device.speed is not None:
-            slowed_s[place] = device.speed.duration_s(float(start_s[place]), float(duration_s[place]))
-    return slowed_s

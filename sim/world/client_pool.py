@@ -1,4 +1,4 @@
-"""Clients side by side: stints that are foreseen, or long-lived processes with one event per barrier."""
+"""The client pool: it runs the clients' programs, as batches or as long-lived processes."""
 
 from __future__ import annotations
 
@@ -8,79 +8,88 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from simpy import Environment, Event, Interrupt, Process
-from simpy.events import NORMAL
 
 from ..nodes.node import Device
+from ..timeline.event_order import EventOrder, schedule_after, schedule_at
 from .batched_activities import ActivitySequence, BatchedActivities
+from .round_policy import WAIT_FOR_ALL, RoundPolicy
 
-__all__ = ["ClientPool", "ParallelStep", "Path"]
+__all__ = ["ClientPool", "ClientProcess", "ClientProgram", "ParallelStep", "as_process"]
 
 ClientProcess: TypeAlias = Callable[[Device], Generator[Event, Any, None]]
-Path: TypeAlias = ClientProcess | ActivitySequence
-"""What one device does in a part of the round: a generator of events, or a stint on what is its own."""
+"""A generator function that yields the events of one device."""
 
-AFTER_EVERYTHING = 3  # an event's priority: behind whatever else happens at its instant, in a shared band too
+ClientProgram: TypeAlias = ClientProcess | ActivitySequence
+"""What a device does in one step of a round: a process, or activities on the device's own resources."""
+
+
+def as_process(program: ClientProgram) -> ClientProcess:
+    """Return a program as a generator function, which yields an event for each activity."""
+    return program if callable(program) else partial(_one_by_one, program)
+
+
+def _one_by_one(activities: ActivitySequence, device: Device) -> Generator[Event, Any, None]:
+    for phase, amount in activities:
+        yield device.do(phase, amount)
 
 
 class ParallelStep:
-    """One part of a round that several clients go through at the same time.
+    """One step of a round that several clients go through at the same time.
+
+    A client that leaves the run is no longer awaited, unless it was on time before.
 
     Attributes
     ----------
     members : frozenset of int
-        The clients that set out on it and may yet be stopped; none where all is foreseen.
-    in_time : Event
-        Happens when every member has arrived or the deadline is past; its value is the tuple of the
-        clients in time, in their numbers' order, so that no sum depends on who finished first.
+        The clients of the step; empty for a batch, whose clients cannot be stopped.
+    on_time : Event
+        Happens when every member is on time, or at the deadline. Its value is the sorted tuple of the clients
+        that are on time, so that no sum depends on the order in which they finished.
     finished : Event
-        Happens when every member in time is at the end of its path; the same value.
+        Happens when every member that is on time has ended its program; it has the same value.
     working : set of int
-        The members that are on the way.
-
-    A member that leaves the run on the way counts for neither, if it has not arrived before.
+        The members that have not ended their programs.
     """
 
     def __init__(
-        self, env: Environment, path: ClientProcess | None = None, members: Sequence[int] = ()
+        self, env: Environment, program: ClientProcess | None = None, members: Sequence[int] = ()
     ) -> None:
-        self.path = path
+        self.program = program
         self.on_time: Event = env.event()
         self.finished: Event = env.event()
         self.members = frozenset(members)
-        self._arrived: set[int] = set()
-        self._awaited = len(self.members)
         self.working = set(members)
+        self._on_time: set[int] = set()
+        self._num_awaited = len(self.members)
 
-    def arrive(self, client: int) -> None:
-        """Count the client as in time; reaching the end of the path does so too."""
-        self._arrived.add(client)
-        if len(self._arrived) == self._awaited:
+    def mark_on_time(self, client: int) -> None:
+        """Mark a client as on time; the end of its program does so too."""
+        self._on_time.add(client)
+        if len(self._on_time) == self._num_awaited:
             self._close()
 
-    def drop(self, client: int) -> None:
-        """Wait for the client no more: it has left the run."""
+    def mark_done(self, client: int) -> None:
+        """Note that a client has ended its program."""
+        self.mark_on_time(client)
+        self.working.discard(client)
+        if not self.working:
+            self._finish()
+
+    def remove_client(self, client: int) -> None:
+        """Stop waiting for a client that has left the run."""
         if client not in self.members:
             return
         self.working.discard(client)
-        if client not in self._arrived:
-            self._awaited -= 1
-            if len(self._arrived) == self._awaited:
+        if client not in self._on_time:
+            self._num_awaited -= 1
+            if len(self._on_time) == self._num_awaited:
                 self._close()
         if not self.working:
             self._finish()
 
-    def leave(self, client: int) -> None:
-        """Note that the client is at the end of its path."""
-        self._arrived.add(client)
-        if len(self._arrived) == self._awaited:
-            self._close()
-        self.working.discard(client)
-        if not self.working:
-            self._finish()
-
-    def cut_off(self) -> tuple[int, ...]:
-        """Close the list of arrivals, and return who is late."""
-        late = tuple(sorted(self.working - self._arrived))  # without those that have left the run
+    def close_at_deadline(self) -> tuple[int, ...]:
+        """Stop waiting for clients, and return those that are late."""
+        late = tuple(sorted(self.working - self._on_time))  # without clients that have left the run
         self.working -= set(late)
         self._close()
         if not self.working:
@@ -88,203 +97,196 @@ class ParallelStep:
         return late
 
     def end(self, on_time: tuple[int, ...]) -> None:
-        """Let both happen, with these clients in time, as was foreseen."""
+        """End the step of a batch, with these clients on time."""
         self.on_time.succeed(on_time)
         self.finished.succeed(on_time)
 
     def _close(self) -> None:
         if not self.on_time.triggered:
-            self.on_time.succeed(tuple(sorted(self._arrived)))
+            self.on_time.succeed(tuple(sorted(self._on_time)))
 
     def _finish(self) -> None:
         if not self.finished.triggered:
-            self.finished.succeed(tuple(sorted(self._arrived)))
+            self.finished.succeed(tuple(sorted(self._on_time)))
 
 
 class ClientPool:
-    """Long-lived processes, one for each client that a round may have; each waits for the next call.
+    """Runs the programs of clients, in batches or in long-lived processes that wait for the next step.
 
-    A process for the whole run, woken by one shared event per call, costs less than a new process for each
-    part of each round. There are as many as the most clients that a round has had, so that a call costs
-    what its round's clients cost, whatever the population that they are from. A call of one client has a
-    process of its own, for waking all would cost a turn what all clients cost.
+    A long-lived process that one shared event wakes costs less than a new process for each step. The pool has
+    one slot with a process for each client of the largest round so far. So a step costs as much as its
+    clients, whatever the size of the population. A step with one client has a process of its own, because
+    waking all processes would make each client's turn cost as much as all clients.
 
     Parameters
     ----------
-    stints : Stints, optional
-        Works out stints of several clients at once, where nothing that happens on the way can change them. By
-        default they are gone through like any other path.
-    order : sequence of int, optional
-        The seats that there are from the beginning, in the order in which they hear a call; none by default.
+    batches : BatchedActivities, optional
+        Precomputes the activities of several clients, if nothing can change them. By default the clients go
+        through their activities event by event.
+    slot_order : sequence of int, optional
+        The slots that exist from the beginning, in the order in which they start a step; none by default.
     """
 
     def __init__(
-        self, env: Environment, stints: BatchedActivities | None = None, order: Sequence[int] = ()
+        self, env: Environment, batches: BatchedActivities | None = None, slot_order: Sequence[int] = ()
     ) -> None:
         self._env = env
-        self._stints = stints
-        self._next_call: Event = env.event()
-        self._call: ParallelStep | None = None
-        begun = {number: env.process(self._serve(number)) for number in order}
-        self._processes = [begun[number] for number in range(len(order))]
+        self._batches = batches
+        self._next_step: Event = env.event()
+        self._step: ParallelStep | None = None
+        processes = {slot: env.process(self._serve(slot)) for slot in slot_order}
+        self._processes = [processes[slot] for slot in range(len(slot_order))]
         self._devices: list[Device] = []
-        self._clients: list[int] = []  # by process; -1 where there is none for it
-        self._seat_of: dict[int, int] = {}
-        self._alone: dict[int, Process] = {}  # by client that is on the way of a call of its own
-        self._foreseen: dict[ParallelStep, tuple[int, ...]] = {}  # who sets out, until it is over
-        self._walked: list[ParallelStep] = []  # the others that may not be over
+        self._clients: list[int] = []  # by slot; -1 for an empty slot
+        self._slot_of: dict[int, int] = {}
+        self._alone: dict[int, Process] = {}  # by client, the process of a step with one client
+        self._batch_clients: dict[ParallelStep, tuple[int, ...]] = {}  # of batches that have not ended
+        self._steps: list[ParallelStep] = []  # the other steps, some of which may have ended
 
-    def seat(self, devices: Sequence[Device]) -> None:
-        """Give each of these devices a process from now on, in their order, and none to others."""
-        env, made = self._env, len(self._processes)
+    def assign_slots(self, devices: Sequence[Device]) -> None:
+        """Assign one slot to each of these devices, in their order; all other devices lose their slots."""
+        env, num_slots = self._env, len(self._processes)
         self._devices[:] = devices
         self._clients[:] = [device.client for device in devices]
-        self._clients += [-1] * (made - len(devices))
-        self._processes += [env.process(self._serve(number)) for number in range(made, len(devices))]
-        self._seat_of = {device.client: number for number, device in enumerate(devices)}
+        self._clients += [-1] * (num_slots - len(devices))
+        self._processes += [env.process(self._serve(slot)) for slot in range(num_slots, len(devices))]
+        self._slot_of = {device.client: slot for slot, device in enumerate(devices)}
 
-    def waiting(self) -> tuple[int, ...]:
-        """Return the seats that wait for the next call, in the order in which they will hear it."""
-        seats = {process: number for number, process in enumerate(self._processes)}
-        waiting = [getattr(callback, "__self__", None) for callback in self._next_call.callbacks or ()]
-        return tuple(seats[process] for process in waiting if process in seats)
+    def slot_order(self) -> tuple[int, ...]:
+        """Return the slots that wait for the next step, in the order in which they start it."""
+        slots = {process: slot for slot, process in enumerate(self._processes)}
+        waiting = [getattr(callback, "__self__", None) for callback in self._next_step.callbacks or ()]
+        return tuple(slots[process] for process in waiting if process in slots)
 
     def busy(self) -> list[int]:
-        """Return the clients that don't wait for the next call."""
-        waiting, foreseen = set(self.waiting()), self.clients_in_batches()
+        """Return the clients that do not wait for the next step."""
+        waiting, batched = set(self.slot_order()), self.clients_in_batches()
         return [
             client
-            for seat, client in enumerate(self._clients)
-            if seat not in waiting or client in self._alone or client in foreseen
+            for slot, client in enumerate(self._clients)
+            if slot not in waiting or client in self._alone or client in batched
         ]
 
-    def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> ParallelStep:
-        """Send the members on the path, and return the call that says when they are there.
+    def clients_in_batches(self) -> set[int]:
+        """Return the clients whose batches have not ended."""
+        return set[int]().union(*self._batch_clients.values())
+
+    def start(
+        self, program: ClientProgram, clients: Sequence[int], policy: RoundPolicy = WAIT_FOR_ALL
+    ) -> ParallelStep:
+        """Start a program on several clients, and return the step with its events.
 
         Parameters
         ----------
-        path : generator function of a device, or a stint: what each does on its own processor and links,
-            and nothing else meanwhile
-        members : clients by number
-        deadline_s : float, optional
-            Seconds from now after which members that have not arrived are left out; they stop what they
-            are doing. Arriving at the very instant of the deadline is in time.
+        program : ClientProgram
+            The program of each client. A sequence of activities uses only the device's own processor and
+            links, and the device does nothing else meanwhile.
+        policy : RoundPolicy, optional
+            Decides how long the step waits for its clients; by default it waits for all.
 
         Raises
         ------
         RuntimeError
-            If a member is on the way of another call: one of stints is over for all when it is for the last.
+            If a client has not ended an earlier step. A batch ends for all of its clients at once.
         """
-        self._refuse_twice(members)
-        if not callable(path):
-            stint, clients = tuple((phase, amount) for phase, amount in path), tuple(members)
-            if self._stints is not None and len(clients) > 1:
-                call = self._foresee(self._stints, stint, clients, deadline_s)
-                if call is not None:
-                    return call
-            path = partial(_one_by_one, stint)
-        self._call = call = ParallelStep(self._env, path, members)
-        self._walked = [*(earlier for earlier in self._walked if earlier.working), call]
-        if len(members) == 1:
-            (client,) = members
-            self._alone[client] = self._env.process(self._serve(self._seat_of[client], call))
+        self._check_available(clients)
+        if not clients:
+            step = ParallelStep(self._env)
+            step.end(())
+            return step
+        if not callable(program):
+            activities = tuple((phase, amount) for phase, amount in program)
+            if self._batches is not None and len(clients) > 1:
+                batch = self._precompute(self._batches, activities, tuple(clients), policy.waits_s)
+                if batch is not None:
+                    return batch
+            program = activities
+        self._step = step = ParallelStep(self._env, as_process(program), clients)
+        self._steps = [*(earlier for earlier in self._steps if earlier.working), step]
+        if len(clients) == 1:
+            (client,) = clients
+            self._alone[client] = self._env.process(self._serve(self._slot_of[client], step))
         else:
-            waiting, self._next_call = self._next_call, self._env.event()
-            waiting.succeed(call)
-        if deadline_s is not None:
-            self._ring_at(call, deadline_s)
-        return call
+            waiting, self._next_step = self._next_step, self._env.event()
+            waiting.succeed(step)
+        if policy.waits_s < math.inf:
+            self._set_deadline(step, policy.waits_s)
+        return step
 
-    def _refuse_twice(self, members: Sequence[int]) -> None:
-        if not self._foreseen and not any(call.working for call in self._walked):
+    def mark_on_time(self, client: int) -> None:
+        """Mark a client as on time in its current step, before the end of its program."""
+        for step in self._steps:
+            if client in step.working:
+                step.mark_on_time(client)
+
+    def remove_client(self, client: int) -> None:
+        """End the activities of a client that leaves the run, also if it waits for the next step."""
+        if any(client in step.working for step in self._steps):
+            self._interrupt(client)
+        elif client in self._slot_of:
+            self._devices[self._slot_of[client]].abort()
+        if self._step is not None:
+            self._step.remove_client(client)
+
+    def _check_available(self, clients: Sequence[int]) -> None:
+        if not self._batch_clients and not any(step.working for step in self._steps):
             return
-        away = self.clients_in_batches().union(*(call.working for call in self._walked))
-        for client in members:
-            if client in away:
-                raise RuntimeError(f"client {client} is called while it is on the way of another call")
+        unavailable = self.clients_in_batches().union(*(step.working for step in self._steps))
+        for client in clients:
+            if client in unavailable:
+                raise RuntimeError(
+                    f"client {client} has not ended an earlier step; wait for that step's event finished"
+                )
 
-    def clients_in_batches(self) -> set[int]:
-        """Return the clients whose stints, which are foreseen, are not over."""
-        return set[int]().union(*self._foreseen.values())
-
-    def _foresee(
+    def _precompute(
         self,
-        stints: BatchedActivities,
-        stint: ActivitySequence,
-        members: tuple[int, ...],
-        deadline_s: float | None,
+        batches: BatchedActivities,
+        activities: ActivitySequence,
+        clients: tuple[int, ...],
+        waits_s: float,
     ) -> ParallelStep | None:
-        """Let the members do their stints, and happen what is foreseen, if it can be."""
-        until_s = math.inf if deadline_s is None else self._env.now + deadline_s
-        foreseen = stints.set_out(stint, members, until_s)
-        if foreseen is None:
+        """Run the activities as a batch, and schedule its end; return None if that is impossible."""
+        result = batches.run_batch(activities, clients, self._env.now + waits_s)
+        if result is None:
             return None
-        (on_time, over_s), call = foreseen, ParallelStep(self._env)
-        self._foreseen[call] = members
+        (on_time, end_s), step = result, ParallelStep(self._env)
+        self._batch_clients[step] = clients
 
-        def over() -> None:
-            del self._foreseen[call]
-            call.end(tuple(sorted(on_time)))
+        def end() -> None:
+            del self._batch_clients[step]
+            step.end(tuple(sorted(on_time)))
 
-        late = len(on_time) < len(members)
-        self._at(over_s, over, AFTER_EVERYTHING if late else NORMAL)
-        return call
+        is_late = len(on_time) < len(clients)
+        schedule_at(self._env, end_s, end, EventOrder.DEADLINE if is_late else EventOrder.NORMAL)
+        return step
 
-    def _at(self, time_s: float, happen: Callable[[], None], priority: int) -> None:
-        """Let something happen at that very instant: the event loop knows delays, and rounds their sums."""
-        now_s = self._env.now
-        delay_s = time_s - now_s
-        if now_s + delay_s == time_s:
-            self._in(delay_s, happen, priority)
-        else:  # from half-way on the difference is exact
-            self._in(0.5 * delay_s, lambda: self._at(time_s, happen, priority), NORMAL)
-
-    def _in(self, delay_s: float, happen: Callable[[], None], priority: int) -> None:
-        """Let something happen so many seconds from now."""
-        event = self._env.event()
-        event._ok, event._value = True, None  # an event that is sure to happen, as SimPy's Timeout marks it
-        event.callbacks = [lambda _: happen()]
-        self._env.schedule(event, priority=priority, delay=delay_s)  # type: ignore[arg-type]
-
-    def dismiss(self, client: int) -> None:
-        """End what a client is doing, now and for good."""
-        self._interrupt(client)
-        if self._call is not None:
-            self._call.drop(client)
-
-    def _interrupt(self, client: int) -> None:
-        process = self._alone.get(client) or self._processes[self._seat_of[client]]
-        process.interrupt()
-
-    def _ring_at(self, call: ParallelStep, deadline_s: float) -> None:
-        def ring() -> None:
-            if not call.on_time.triggered:
-                for client in call.cut_off():
+    def _set_deadline(self, step: ParallelStep, waits_s: float) -> None:
+        def close() -> None:
+            if not step.on_time.triggered:
+                for client in step.close_at_deadline():
                     self._interrupt(client)
 
-        self._in(deadline_s, ring, AFTER_EVERYTHING)
+        schedule_after(self._env, waits_s, close, EventOrder.DEADLINE)
 
-    def _serve(self, number: int, only: ParallelStep | None = None) -> Generator[Event, Any, None]:
-        """Go the way of each call that the seat's client is a member of, or of one alone."""
+    def _interrupt(self, client: int) -> None:
+        process = self._alone.get(client) or self._processes[self._slot_of[client]]
+        process.interrupt()
+
+    def _serve(self, slot: int, only: ParallelStep | None = None) -> Generator[Event, Any, None]:
+        """Run the program of each step that the slot's client is a member of, or of one step only."""
         clients, devices = self._clients, self._devices
         while True:
-            call: ParallelStep = only or (yield self._next_call)
-            client = clients[number]
-            if client in call.members:
-                device = devices[number]
+            step: ParallelStep = only or (yield self._next_step)
+            client = clients[slot]
+            if client in step.members:
+                device = devices[slot]
                 try:
-                    assert call.path is not None
-                    yield from call.path(device)
+                    assert step.program is not None
+                    yield from step.program(device)
                 except Interrupt:
-                    device.abandon()
+                    device.abort()
                 else:
-                    call.leave(client)
+                    step.mark_done(client)
             if only:
                 del self._alone[client]
                 return
-
-
-def _one_by_one(stint: ActivitySequence, device: Device) -> Generator[Event, Any, None]:
-    """Go through a stint event by event."""
-    for phase, amount in stint:
-        yield device.do(phase, amount)

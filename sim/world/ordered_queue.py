@@ -1,4 +1,4 @@
-"""Tasks that are begun in an order given beforehand, whatever the order in which they are ready."""
+"""A queue whose tasks begin in a planned order, regardless of the order in which they become ready."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["OrderedQueue"]
 
 
 class OrderedQueue:
-    """Lets each task begin once all before it have begun.
+    """Lets each task begin when all tasks before it have begun.
 
     Parameters
     ----------
-    env : the event loop
-    order : the tasks, each once
+    order : sequence
+        The tasks in their order, each of them once.
     """
 
     def __init__(self, env: Environment, order: Sequence[Hashable]) -> None:
@@ -26,17 +26,18 @@ class OrderedQueue:
         self._dropped: set[Hashable] = set()
 
     def turn(self, task: Hashable) -> Event:
-        """Return the event that it is this task's turn; the task is ready from now on."""
+        """Mark the task as ready, and return the event at which it may begin."""
         event = self._ready[task] = self._env.event()
-        self._go_on()
+        self._release()
         return event
 
     def drop(self, *tasks: Hashable) -> None:
-        """Wait for these tasks no more; those that have begun are none the worse."""
+        """Stop waiting for these tasks; this has no effect on tasks that have begun."""
         self._dropped.update(tasks)
-        self._go_on()
+        self._release()
 
-    def _go_on(self) -> None:
+    def _release(self) -> None:
+        """Let the next tasks begin, up to the first that is neither ready nor dropped."""
         while self._next < len(self._order):
             task = self._order[self._next]
             if task in self._ready:

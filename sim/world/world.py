@@ -1,9 +1,10 @@
-"""The world that a scheme runs in: nodes on a graph, links as allocated, the event loop, the record."""
+"""The world of one scheme's run: nodes on a graph, their links, the event loop and the record."""
 
 from __future__ import annotations
 
+import math
 from array import array
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,14 +14,13 @@ from simpy import Environment, Event
 
 from ...scenarios.schema.network import ComputeNode as NodeSection
 from ...scenarios.schema.scenario import Server as ServerSection
-from ..faults.battery import BatteryDevice
+from ..faults.effects import Faults, PresenceTrace
 from ..links.link_rates import LinkRatesOverTime
-from ..links.medium_access import Scheduler
+from ..links.schedulers import Scheduler
 from ..links.shared_medium import SharedMedium
-from ..links.transmitters import BroadcastLink, VaryingRateLink, carriers
+from ..links.transmitters import BroadcastLink, dedicated_links
 from ..links.wire import Wire
 from ..links.wired_network import Network
-from ..nodes.capacity import CapacityTrace
 from ..nodes.compute_node import ComputeNode, ServerShare
 from ..nodes.fleet import Fleet
 from ..nodes.node import Device, LinkTransport, Node, Server
@@ -28,54 +28,67 @@ from ..timeline.interval_record import IntervalRecord
 from ..timeline.lanes import LANES
 from ..timeline.phases import Phase
 from .batched_activities import BatchedActivities
-from .client_pool import ClientPool, ParallelStep, Path
+from .client_pool import ClientPool, ClientProgram, ParallelStep, as_process
+from .round_policy import WAIT_FOR_ALL, RoundPolicy
 from .world_state import WorldSnapshot
 
 __all__ = ["World"]
+
+_NO_FAULTS = Faults()
 
 
 class World:
     """Devices, access point and server of one scheme's run.
 
-    Every scheme has a world of its own, made from the same draws, so that no scheme sees another.
+    Every scheme has its own world, with the same random draws, so that schemes do not affect each other.
 
     Parameters
     ----------
-    server, fleet : what computes
-    links : rates and powers, constant or over time
-    speeds : each device's slow-downs, None for none
-    sharing : the rules by which uplinks and downlinks share the band; None: each has links of its own
-    network : compute nodes behind the access point, if there are any
-    server_shares : [num_members], float
-        The share of the server's processor that is each client's own; empty: the server is one processor.
-    members : sequence of int, optional
-        The devices that links, sharing and shares are for, rising; all by default. Only these exist: others
-        of the fleet are made when they are first admitted.
-    since : the state between two rounds that it is made from, and :func:`restore` is to bring it to;
-        the beginning by default
+    schedulers : (Scheduler, Scheduler), optional
+        The schedulers of the shared uplink and downlink band; by default each client has dedicated links.
+    network : Network, optional
+        Compute nodes behind the access point; none by default.
+    server_shares : sequence of float, [num_clients], optional
+        The share of the server's processor that each client has; empty if the server is one processor.
+    clients : sequence of int, optional
+        The devices that have a row in links and shares, sorted; all by default. Other devices of the fleet
+        are created in the first round that they take part in.
+    faults : Faults, optional
+        Slow-downs, batteries and other faults; none by default.
+    round_policy : RoundPolicy, optional
+        Decides how long a step waits for its clients; by default for all of them.
+    batch : bool, optional
+        Whether activities of several clients are computed in batches where nothing can change them. The
+        results are the same to the last bit; False takes one event for each activity.
+    snapshot : WorldSnapshot, optional
+        The snapshot that :func:`~cutlayer.sim.world.snapshots.restore` will bring this world to.
 
     Attributes
     ----------
     env : simpy.Environment
         The event loop; its clock is the simulated time, [s].
     graph : networkx.DiGraph
-        ``device-i`` ↔ ``access-point`` ↔ ``server``; each radio edge holds what carries its bits as ``link``.
-        The wire from the access point to the server costs no time. Wires to and between compute nodes do,
-        and are the edges' ``link``.
-    devices, server : the nodes that take time; devices by number, those that were made
-    compute_nodes : by name
-    server_shares : the clients' own shares of the server, as nodes; empty where it is not shared out
+        ``device-i`` ↔ ``access-point`` ↔ ``server``. The attribute ``link`` of an edge transports its bits.
+        Messages between access point and server take no time; wires of compute nodes do.
+    devices : dict of int to Device
+        The devices that were created, by number.
+    compute_nodes : dict of str to ComputeNode
+    server_shares : list of ServerShare
+        The clients' shares of the server; empty if the server is one processor.
     clients : tuple of int
-        The numbers of the clients that are in the round, and have not left the run.
-    drawn : tuple of int, or None
-        The devices that were drawn for the round; None where all take part in every round.
-    candidates : int
-        How many devices of the fleet there are to draw from, those that have left the run among them.
-    left_at_s : dict of int to float
-        When each client that is no longer in the run left it, [s].
-    record : IntervalRecord
-    crew : the clients' processes
-    media : the shared band of either direction, uplink first; None where each device has links of its own
+        The clients of the round that have not left the run.
+    sampled_clients : tuple of int or None
+        The devices that were sampled for the round; None if all take part in every round.
+    num_eligible : int
+        The number of devices from which rounds are sampled, including those that have left the run.
+    departed_at_s : dict of int to float
+        When each client that left the run did so, [s].
+    pool : ClientPool
+        Runs the clients' programs.
+    media : (SharedMedium, SharedMedium) or None
+        The shared uplink and downlink band; None if each client has dedicated links.
+    presence : dict of int to list of PresenceTrace
+        The presence traces of each device that was created.
     """
 
     def __init__(
@@ -83,84 +96,123 @@ class World:
         server: ServerSection,
         fleet: Fleet,
         links: LinkRatesOverTime,
-        speeds: Sequence[CapacityTrace | None],
-        sharing: tuple[Scheduler, Scheduler] | None = None,
+        schedulers: tuple[Scheduler, Scheduler] | None = None,
         *,
         network: Network | None = None,
         server_shares: Sequence[float] = (),
-        members: Sequence[int] | None = None,
-        since: WorldSnapshot | None = None,
+        clients: Sequence[int] | None = None,
+        faults: Faults = _NO_FAULTS,
+        round_policy: RoundPolicy = WAIT_FOR_ALL,
+        batch: bool = True,
+        snapshot: WorldSnapshot | None = None,
     ) -> None:
-        self.env = Environment(since.now_s if since else 0.0)
+        self.env = Environment(snapshot.now_s if snapshot else 0.0)
         self.service = server.service
-        self.drawn: tuple[int, ...] | None = None
-        self.candidates = len(fleet)
-        self.clients = tuple(range(len(fleet)) if members is None else members)
+        self.sampled_clients: tuple[int, ...] | None = None
+        self.num_eligible = len(fleet)
+        self.clients = tuple(range(len(fleet)) if clients is None else clients)
         self.departed_at_s: dict[int, float] = {}
-        self.clients_may_leave = fleet.battery_j is not None
-        self.record = IntervalRecord(["server"], since.record if since else None)
+        self.record = IntervalRecord(["server"], snapshot.record if snapshot else None)
         self._number_of = {name: number for number, name in self.record.nodes.items()}
         self._next_index = max(1 + len(fleet), *(number + 1 for number in self.record.nodes))
         self.server = Server(self.env, self.record, 0, **_processor(server))
         self._server_section = server
-        self._fleet, self._speeds = fleet, speeds
+        self._fleet, self._faults, self._round_policy = fleet, faults, round_policy
         self.devices: dict[int, Device] = {}
+        self.presence: dict[int, list[PresenceTrace]] = {}
         self._free_at_s = array("d", bytes(8 * len(LANES) * len(fleet)))
-        self._stints: BatchedActivities | None = None
-        if sharing is None and not self.clients_may_leave:  # only a deadline can stop what a client does
-            self._stints = BatchedActivities(self.env, self.record, self._free_at_s, self.devices)
-        self.crew = ClientPool(self.env, self._stints, since.waiting if since else ())
+        self._batches: BatchedActivities | None = None
+        if batch and schedulers is None and not faults.clients_may_leave:
+            self._batches = BatchedActivities(self.env, self.record, self._free_at_s, self.devices)
+        self.pool = ClientPool(self.env, self._batches, snapshot.slot_order if snapshot else ())
         self.media: tuple[SharedMedium, SharedMedium] | None = None
-        if sharing is not None:
+        if schedulers is not None:
             self.media = (
-                SharedMedium(self.env, self.record, sharing[0], senders_pay=True),
-                SharedMedium(self.env, self.record, sharing[1], senders_pay=False),
+                SharedMedium(self.env, self.record, schedulers[0], devices_pay=True),
+                SharedMedium(self.env, self.record, schedulers[1], devices_pay=False),
             )
         self.graph: nx.DiGraph[str] = nx.DiGraph()
         self.graph.add_node(self.server.name, node=self.server)
         for ends in (("access-point", "server"), ("server", "access-point")):
             self.graph.add_edge(*ends)
         self.server_shares: list[ServerShare] = []
-        for client in since.charges_j if since else ():
-            self.devices[client] = self._device(fleet, client, speeds[client])
-        self._admit(self.clients)
-        self.connect(links, sharing)
-        self._share_server(since.server_shares if since else server_shares)
+        for client in snapshot.presence if snapshot else ():
+            self._create_device(client)
+        self._assign_rows(self.clients)
+        self.connect(links, schedulers)
+        self._share_server(snapshot.server_shares if snapshot else server_shares)
         self.compute_nodes: dict[str, ComputeNode] = {}
         self._network = network
         if network is not None:
             self._add_network(network)
 
-    def admit(
+    def start(self, program: ClientProgram, clients: Sequence[int]) -> ParallelStep:
+        """Start a step of the round on these clients, under the round policy.
+
+        See :meth:`ClientPool.start` for the programs that a step can have.
+        """
+        return self.pool.start(program, self._present(clients), self._round_policy)
+
+    def continue_with(self, program: ClientProgram, clients: Sequence[int]) -> ParallelStep:
+        """Start a later step of clients that are in the round already; it waits for all of them."""
+        return self.pool.start(program, self._present(clients))
+
+    def _present(self, clients: Sequence[int]) -> Sequence[int]:
+        """Return those of the clients that have not left the run."""
+        if not self.departed_at_s:
+            return clients
+        return [client for client in clients if client not in self.departed_at_s]
+
+    def run_alone(self, program: ClientProgram, client: int) -> Generator[Event, Any, bool]:
+        """Yield until one client has done its part of the round alone, under the round policy.
+
+        Returns
+        -------
+        bool
+            Whether the client was on time, and is still in the run.
+        """
+        if self._round_policy.waits_s == math.inf and not self._faults.clients_may_leave:
+            yield from as_process(program)(self.devices[client])  # nothing can stop it: no process needed
+            return True
+        if client in self.departed_at_s:
+            return False
+        on_time = yield self.start(program, (client,)).finished
+        return client in on_time and client not in self.departed_at_s
+
+    def mark_on_time(self, client: int) -> None:
+        """Mark a client as on time in its current step; the end of its program does so too."""
+        self.pool.mark_on_time(client)
+
+    def set_round_clients(
         self,
-        members: Sequence[int],
+        clients: Sequence[int],
         links: LinkRatesOverTime,
-        sharing: tuple[Scheduler, Scheduler] | None = None,
+        schedulers: tuple[Scheduler, Scheduler] | None = None,
         server_shares: Sequence[float] = (),
     ) -> None:
-        """Let these devices be the clients of the rounds from now on, connected as they were planned for.
+        """Let these devices be the clients from now on, connected as they were planned.
 
         Parameters
         ----------
-        members : sequence of int
-            Numbers of devices, rising, none of which has left the run.
-        links, sharing, server_shares : as for the world itself, with a row for each member
+        clients : sequence of int
+            Numbers of devices, sorted, none of which has left the run. Links, schedulers and shares have a
+            row for each of them.
         """
-        self._admit(members)
-        self.connect(links, sharing)
+        self._assign_rows(clients)
+        self.connect(links, schedulers)
         self._share_server(server_shares)
 
-    def _admit(self, members: Sequence[int]) -> None:
-        for row, client in enumerate(members):
+    def _assign_rows(self, clients: Sequence[int]) -> None:
+        for row, client in enumerate(clients):
             if client not in self.devices:
-                self.devices[client] = self._device(self._fleet, client, self._speeds[client])
+                self._create_device(client)
             self.devices[client].row = row
-        self.clients = tuple(members)
-        self._members = [self.devices[client] for client in members]
-        self.crew.seat(self._members)
+        self.clients = tuple(clients)
+        self._round_devices = [self.devices[client] for client in clients]
+        self.pool.assign_slots(self._round_devices)
 
     def _share_server(self, shares: Sequence[float]) -> None:
-        """Let each member have its share; the node of a row stays, whoever has it."""
+        """Give each row its share of the server; a row keeps its node when its client changes."""
         for row, share in enumerate(shares):
             if row == len(self.server_shares):
                 index = self._add_name(f"server-{row}")
@@ -178,72 +230,72 @@ class World:
         return index
 
     def _add_network(self, network: Network) -> None:
-        for node in network.nodes:
-            made = ComputeNode(self.env, self.record, self._add_name(node.name), **_processor(node))
-            self.compute_nodes[node.name] = made
-            self.graph.add_node(node.name, node=made)
+        for section in network.nodes:
+            node = ComputeNode(self.env, self.record, self._add_name(section.name), **_processor(section))
+            self.compute_nodes[section.name] = node
+            self.graph.add_node(section.name, node=node)
         for start, end, wire in network.graph.edges(data=True):
             index = self._add_name(f"{start}>{end}")
             self.graph.add_edge(start, end, link=Wire(self.env, self.record, index, **wire))
 
-    def _device(self, fleet: Fleet, client: int, speed: CapacityTrace | None) -> Device:
+    def _create_device(self, client: int) -> None:
         self.record.nodes[client + 1] = f"device-{client}"
-        make: Callable[..., Device] = Device
-        if fleet.battery_j is not None:
-            charge_j = float(fleet.battery_j[client])
-            make = partial(BatteryDevice, charge_j=charge_j, on_empty=self._retire)
-        return make(
+        fleet = self._fleet
+        device = self.devices[client] = Device(
             self.env,
             self.record,
             client + 1,
             clock_hz=float(fleet.clock_hz[client]),
             cycles_per_flop=float(fleet.cycles_per_flop[client]),
             switched_capacitance=float(fleet.switched_capacitance[client]),
-            speed=speed,
+            compute_capacity=self._faults.compute_capacity(client),
             ends_s=self._free_at_s,
             first_lane=len(LANES) * client,
         )
+        self.presence[client] = self._faults.presence(client)
+        for trace in self.presence[client]:
+            trace.follow(device, partial(self._remove_client, client))
 
-    def connect(self, links: LinkRatesOverTime, sharing: tuple[Scheduler, Scheduler] | None = None) -> None:
-        """Give every member its radio links, as a plan made them; a new plan replaces the last one's.
+    def connect(
+        self, links: LinkRatesOverTime, schedulers: tuple[Scheduler, Scheduler] | None = None
+    ) -> None:
+        """Give every client of the round its radio links from a plan, in place of the last plan's.
 
         Parameters
         ----------
-        links : rates and powers
-        sharing : the rules of the shared directions, where the world was made with some
+        schedulers : (Scheduler, Scheduler), optional
+            The new schedulers of the shared band; needed where the world was created with some.
         """
-        if self.media is not None and sharing is not None:
-            for medium, rule in zip(self.media, sharing, strict=True):
-                medium.sharing = rule
-        if self._stints is not None:
-            self._stints.connect(links, [device.client for device in self._members])
-        for device in self._members:
-            self._attach(device, *(self.media or carriers(links, device.row)))
+        if self.media is not None and schedulers is not None:
+            for medium, scheduler in zip(self.media, schedulers, strict=True):
+                medium.scheduler = scheduler
+        if self._batches is not None:
+            self._batches.connect(links, [device.client for device in self._round_devices])
+        for device in self._round_devices:
+            self._attach(device, *(self.media or dedicated_links(links, device.row)))
         self.server.broadcaster = BroadcastLink(
-            links, {device.client: device.row for device in self._members}
+            links, {device.client: device.row for device in self._round_devices}
         )
 
-    def _attach(self, device: Device, up: LinkTransport, down: LinkTransport) -> None:
+    def _attach(self, device: Device, uplink: LinkTransport, downlink: LinkTransport) -> None:
         self.graph.add_node(device.name, node=device)
-        self.graph.add_edge(device.name, "access-point", link=up)
-        self.graph.add_edge("access-point", device.name, link=down)
-        device.uplink_to_server, device.downlink_from_server = up, down
-        device.lanes["uplink"].pace = up if isinstance(up, VaryingRateLink) else None
-        device.lanes["downlink"].pace = down if isinstance(down, VaryingRateLink) else None
+        self.graph.add_edge(device.name, "access-point", link=uplink)
+        self.graph.add_edge("access-point", device.name, link=downlink)
+        device.uplink_to_server, device.downlink_from_server = uplink, downlink
 
-    def _retire(self, device: Device) -> None:
-        """Let a client leave the run for good, at this instant."""
-        self.clients = tuple(client for client in self.clients if client != device.client)
-        self.departed_at_s[device.client] = float(self.env.now)
-        self.crew.dismiss(device.client)
+    def _remove_client(self, client: int) -> None:
+        """Remove a client from the run for good, at this instant."""
+        self.clients = tuple(other for other in self.clients if other != client)
+        self.departed_at_s[client] = float(self.env.now)
+        self.pool.remove_client(client)
 
     @property
-    def deserted(self) -> bool:
-        """Return whether every device that could ever take part has left the run."""
-        return len(self.departed_at_s) >= self.candidates
+    def all_clients_left(self) -> bool:
+        """Return whether every eligible device has left the run."""
+        return len(self.departed_at_s) >= self.num_eligible
 
     def received(self, clients: Sequence[int]) -> Event:
-        """Return the event that the last downlinks of these clients have ended, those of stints apart."""
+        """Return the event at which the last downlinks of these clients end, except those in batches."""
         return self.env.all_of([self.devices[client].received for client in clients])
 
     def send(
@@ -253,22 +305,22 @@ class World:
 
         Parameters
         ----------
-        start, end : ``access-point`` or names of compute nodes
-        phase : of its intervals
+        start, end : str
+            ``access-point`` or names of compute nodes.
         bits : float
             The message's size, [bit].
         client : int
-            Whose data it is.
+            The client whose data the message contains.
         """
         assert self._network is not None
         for hop in self._network.route(start, end, bits):
-            yield self.graph.edges[hop]["link"].carry(phase, bits, client)
+            yield self.graph.edges[hop]["link"].transmit(phase, bits, client)
 
     @property
     def first_open_row(self) -> int:
-        """Return the first row that may change yet: a device's last job, a transfer on a shared band."""
+        """Return the first row of the record that may still change: one of an activity in progress."""
         busy = np.flatnonzero(np.frombuffer(self._free_at_s) > self.env.now)
-        lanes = (divmod(place, len(LANES)) for place in busy.tolist())
+        lanes = (divmod(index, len(LANES)) for index in busy.tolist())
         rows = [self.devices[client].lanes[LANES[number]].row for client, number in lanes]
         for medium in self.media or ():
             rows += [row for row in medium.open_rows if row >= 0]
@@ -276,7 +328,7 @@ class World:
 
     @property
     def nodes(self) -> list[Node]:
-        """Return everything that has lanes."""
+        """Return all nodes that have lanes."""
         wires = [edge["link"] for _, _, edge in self.graph.edges(data=True) if "link" in edge]
         return [
             self.server,
@@ -285,10 +337,6 @@ class World:
             *self.compute_nodes.values(),
             *(wire for wire in wires if isinstance(wire, Node)),
         ]
-
-    def start(self, path: Path, members: Sequence[int], deadline_s: float | None = None) -> ParallelStep:
-        """Send clients on a path side by side; see :meth:`ClientPool.start`."""
-        return self.crew.start(path, members, deadline_s)
 
 
 def _processor(section: ServerSection | NodeSection) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""What a world must know to go on after a round as if it had never stopped."""
+"""The snapshot of a world between two rounds, from which another world can continue the run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..nodes.compute_node import MemoryState
 from ..timeline.interval_record import RecordState
@@ -12,32 +13,40 @@ __all__ = ["WorldSnapshot"]
 
 @dataclass(frozen=True)
 class WorldSnapshot:
-    """A world between two rounds, when every client waits for the next call and nothing is on the air.
+    """A world between two rounds, when all clients wait and no transfer is in progress.
 
-    Plans and links are not in it: who makes the new world connects it by the plan that holds. Nor are
-    slow-downs, which follow from the seed, nor what grows with every round: rows, and changes of memories.
+    It holds no plans and no links: they are given to the new world. Slow-downs follow from the seed. Rows and
+    changes of memories, which grow with every round, are stored elsewhere.
 
     Attributes
     ----------
     now_s : float
         The clock, [s].
-    record : what the record goes on from
-    waiting : the crew's seats in the order in which they will hear the next call, which is that of rows
-    clients, left_at_s : who is in the run, and when the others left it
-    free_at_s : of every node, when each of its lanes is free, [s]
-    charges_j : what each device that was made may spend, [J]
-    server_shares : the share of each of the server's nodes
-    turns : of each shared direction of the band, whose turn it is, where there are turns
-    memories : of each compute node, without its changes
+    slot_order : tuple of int
+        The slots of the client pool in the order in which they start the next step.
+    clients : tuple of int
+        The clients of the round that are still in the run.
+    departed_at_s : dict of int to float
+        When each of the other clients left the run, [s].
+    free_at_s : dict of str to list of float
+        For each node, when each of its lanes is free, [s].
+    presence : dict of int to list
+        For each device that was created, the states of its presence traces.
+    server_shares : list of float
+        The share of each of the server's shares.
+    tdma_slots : list
+        For each direction of a shared band, the current TDMA slot; None for other schedulers.
+    memories : dict of str to MemoryState
+        For each compute node, the state of its memory.
     """
 
     now_s: float
     record: RecordState
-    waiting: tuple[int, ...]
+    slot_order: tuple[int, ...]
     clients: tuple[int, ...]
     departed_at_s: dict[int, float]
     free_at_s: dict[str, list[float]]
-    charges_j: dict[int, float]
+    presence: dict[int, list[Any]]
     server_shares: list[float]
-    turns: list[tuple[int, float] | None]
+    tdma_slots: list[tuple[int, float] | None]
     memories: dict[str, MemoryState]

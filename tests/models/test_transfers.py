@@ -64,7 +64,7 @@ def crossings(scheme: str, *changes: str) -> list[str]:
             made.update_learner(learner, planner.plan)
             context = RoundContext(world, learner, planner.plan, number)
             outcome = world.env.run(until=world.env.process(made.round(context)))
-            met.update(range(5) if world.drawn is None else world.drawn)
+            met.update(range(5) if world.sampled_clients is None else world.sampled_clients)
             assert outcome.participants
             assert learner.train_loss.device.type == "meta"
 

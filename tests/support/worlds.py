@@ -19,8 +19,11 @@ from cutlayer.scenarios.model_costs.unit_table import UnitTable
 from cutlayer.scenarios.registry import lookup
 from cutlayer.scenarios.schema.scenario import Allocation, Radio, Server, Stop
 from cutlayer.sim.costs.layer_costs import work_from_flops
+from cutlayer.sim.faults.battery import battery_fault
+from cutlayer.sim.faults.effects import Fault, Faults
 from cutlayer.sim.links.link_rates import LinkRates
-from cutlayer.sim.links.medium_access import Scheduler
+from cutlayer.sim.links.schedulers import Scheduler
+from cutlayer.sim.nodes.capacity import PiecewiseCapacity
 from cutlayer.sim.nodes.fleet import Fleet
 from cutlayer.sim.radio.rates import Band
 from cutlayer.sim.radio.resources import RadioResources
@@ -31,6 +34,7 @@ from cutlayer.sim.schemes.planning.plan import Cuts, SchemePlan
 from cutlayer.sim.schemes.planning.radio_planner import RadioPlanner, band_sharing
 from cutlayer.sim.schemes.round_loop import RoundResult, run_rounds
 from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
+from cutlayer.sim.world.round_policy import WAIT_FOR_ALL, Deadline, RoundPolicy
 from cutlayer.sim.world.world import World
 
 
@@ -67,6 +71,17 @@ def links(uplink_bps: list[float], downlink_bps: list[float], whole_band_bps: li
     """Return links of which only the rates matter."""
     ones = np.ones(len(uplink_bps))
     return LinkRates(np.array(uplink_bps), np.array(downlink_bps), np.array(whole_band_bps), ones, ones, 1.0)
+
+
+def faults(of_fleet: Fleet, speeds: Sequence[PiecewiseCapacity | None] = ()) -> Faults:
+    """Return the fault of the fleet's batteries, and slow-downs with these relative speeds."""
+    slow = Fault(compute_capacity=lambda device: speeds[device]) if speeds else None
+    return Faults(tuple(fault for fault in (slow, battery_fault(None, of_fleet)) if fault is not None))
+
+
+def policy(deadline_s: float | None) -> RoundPolicy:
+    """Return the round policy of a deadline, or of none."""
+    return WAIT_FOR_ALL if deadline_s is None else Deadline(deadline_s)
 
 
 class Steps:
@@ -174,14 +189,20 @@ def run_timeline(
     *,
     count: int = 1,
     deadline_s: float | None = None,
-    speeds: Sequence[Any] = (),
+    speeds: Sequence[PiecewiseCapacity | None] = (),
     sharing: tuple[Scheduler, Scheduler] | None = None,
     **parameters: Any,
 ) -> tuple[World, list[RoundResult]]:
     """Run rounds of a scheme without learning, and return the world and the rounds."""
-    task = TrainingTask(setting.units, setting.batch_size, deadline_s=deadline_s)
-    traces = list(speeds) or [None] * setting.clients
-    world = World(setting.server, setting.fleet, setting.links, traces, sharing)
+    task = TrainingTask(setting.units, setting.batch_size)
+    world = World(
+        setting.server,
+        setting.fleet,
+        setting.links,
+        sharing,
+        faults=faults(setting.fleet, speeds),
+        round_policy=policy(deadline_s),
+    )
     scheme = make_scheme(name, task, **parameters)
     return world, run_scheme_rounds(scheme, world, cut, count)
 

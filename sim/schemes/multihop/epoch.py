@@ -64,7 +64,7 @@ class MultiHopScheme(MultiHopStructure):
                 yield from _mini_batch(world, device, structure.paths[owner], owner_work[owner], order)
             yield device.uplink(MODEL_UPLOAD, self.upload_bits(masks_on=masks_on))
 
-        on_time: tuple[int, ...] = yield world.start(epoch, world.clients, self.task.deadline_s).on_time
+        on_time: tuple[int, ...] = yield world.start(epoch, world.clients).on_time
         if not on_time:
             return RoundOutcome((), 0, 0)
         if learner:
@@ -77,7 +77,7 @@ class MultiHopScheme(MultiHopStructure):
         weights = self.task.units.parameter_bits
         for path in structure.paths:
             for hop in path:
-                world.compute_nodes[hop.node].memory.take(float(weights[hop.first : hop.end].sum()))
+                world.compute_nodes[hop.node].memory.allocate(float(weights[hop.first : hop.end].sum()))
 
 
 def _service_order(world: World, structure: MultiHopPlan) -> ServiceOrder:
@@ -104,7 +104,7 @@ def _mini_batch(
             yield from world.send(position, hop.node, ACTIVATION_HOP, hop.entering_bits, i)
             position, node = hop.node, world.compute_nodes[hop.node]
             held.append((node.memory, hop.activation_bits))
-            node.memory.take(hop.activation_bits)
+            node.memory.allocate(hop.activation_bits)
             if hop.node in order:
                 yield order[hop.node].turn((i, False))
             yield node.compute(NODE_FORWARD, hop.work.forward_flops, i)
@@ -122,11 +122,11 @@ def _mini_batch(
             backward = (NODE_BACKWARD, hop.work.backward_flops)
             yield node.backward(backward, (NODE_UPDATE, hop.work.update_flops), i)
             memory, bits = held.pop()
-            memory.take(-bits)
+            memory.release(bits)
         yield from world.send(position, ACCESS_POINT, GRADIENT_HOP, path[0].leaving_gradient_bits, i)
     finally:  # an owner that is stopped, wherever it is, leaves nothing behind, and no task waits for it
         for memory, bits in held:
-            memory.take(-bits)
+            memory.release(bits)
         for queue in order.values():
             queue.drop((i, False), (i, True))
     yield device.downlink(DOWNLINK, owner.gradient_bits)

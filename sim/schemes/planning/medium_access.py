@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...allocation.problem import link_rates
 from ...links.channel import Channel
 from ...links.link_rates import LinkRates, LinkRatesOverTime
-from ...links.medium_access import Scheduler, Tdma, WorkConservingOfdma
+from ...links.schedulers import Scheduler, Tdma, WorkConservingOfdma
 from ...radio.rates import whole_band_rates
 from ...radio.resources import RadioResources
 from ...radio.units import linear_to_db

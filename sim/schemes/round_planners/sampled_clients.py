@@ -65,15 +65,15 @@ class SampledClients(FixedPlan):
 
     def before_round(self, world: World, number: int) -> None:
         """Sample the round's clients, and connect them by a plan of their own."""
-        world.candidates = self._sampler.candidates
+        world.num_eligible = self._sampler.candidates
         members = self._sampler.members(number, float(world.env.now), world.departed_at_s)
-        if not members and not world.deserted:
+        if not members and not world.all_clients_left:
             world.env.run(until=self._sampler.next_available_s(float(world.env.now), world.departed_at_s))
             members = self._sampler.members(number, float(world.env.now), world.departed_at_s)
         replan = self._context.allocation.replan is not None
         if replan or members != self.members:
             self._plan_for(world, members, number, replan=replan)
-        world.drawn = members
+        world.sampled_clients = members
         for row, client in enumerate(members):
             self._device_plans[client] = self._increment[client] = DevicePlan(self.plan, row)
 
@@ -87,7 +87,7 @@ class SampledClients(FixedPlan):
         self.plan = self._scheme.plan(deployment, planner)
         self.members = members
         self.num_replans += 1
-        world.admit(members, *connections(self.plan, channel), self.plan.server_shares)
+        world.set_round_clients(members, *connections(self.plan, channel), self.plan.server_shares)
 
 
 def client_sampler(

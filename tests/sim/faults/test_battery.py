@@ -17,10 +17,21 @@ import cutlayer
 from cutlayer.scenarios.random_streams import stream
 from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.faults.slowdown import SlowdownTrace
-from cutlayer.sim.links.medium_access import Tdma
+from cutlayer.sim.links.schedulers import Tdma
+from cutlayer.sim.nodes.capacity import PiecewiseCapacity
 from cutlayer.sim.timeline.phases import CLIENT_FORWARD
 from cutlayer.sim.world.world import World
-from tests.support.worlds import Setting, Steps, fleet, links, positive, run_timeline, settings_of, unit_table
+from tests.support.worlds import (
+    Setting,
+    Steps,
+    faults,
+    fleet,
+    links,
+    positive,
+    run_timeline,
+    settings_of,
+    unit_table,
+)
 
 SPLIT = ["sl", "sfl", "sfl_v2", "psl", "epsl"]
 PLENTY_J = 1e30
@@ -135,14 +146,9 @@ def test_training_on_the_server_alone_needs_no_battery() -> None:
 def test_a_battery_lasts_across_slow_downs() -> None:
     """0.75 J of a FLOP's 1 J: half a second at full speed, and 0.25 FLOPs at a tenth of it, up to 3 s."""
 
-    class SlowFromHalf:
-        def duration_s(self, start_s: float, work_s: float) -> float:
-            left_s = work_s - max(0.0, 0.5 - start_s)
-            return work_s if left_s <= 0 else max(0.5, start_s) - start_s + 10 * left_s
-
-        def done(self, start_s: float, end_s: float) -> float:
-            fast_s = max(0.0, min(end_s, 0.5) - start_s)
-            return fast_s + (end_s - start_s - fast_s) / 10
+    class SlowFromHalf(PiecewiseCapacity):
+        def at(self, time_s: float) -> tuple[float, float]:
+            return (1.0, 0.5) if time_s < 0.5 else (0.1, np.inf)
 
     world, _ = run_timeline(setting([0.75, PLENTY_J]), "psl", 1, speeds=[SlowFromHalf(), None])
     (row,) = world.record.frame().query("node == 'device-0'").to_dict("records")
@@ -211,7 +217,7 @@ def test_empty_at_the_very_deadline(name: str) -> None:
 def test_a_charge_that_is_short_by_rounding_is_enough(at_s: float) -> None:
     """0.3 − 0.1 − 0.1 is less than 0.1 by one bit: the last job is done, to rounding, and nothing breaks."""
     case = setting([0.3, PLENTY_J])
-    world = World(case.server, case.fleet, case.links, [None, None])
+    world = World(case.server, case.fleet, case.links, faults=faults(case.fleet))
     world.env.run(until=at_s + 1e-3)
 
     def three_jobs(device: Any) -> Generator[Any, Any, None]:

@@ -55,7 +55,7 @@ def test_factor_one_changes_nothing() -> None:
 
 def test_share_and_length_of_slow_stays() -> None:
     """Over a long time the slow share is 1/(3+1); at time 0 already, over many devices."""
-    assert 0.25 == pytest.approx(trace(1).slow_share(40_000.0), abs=0.01)
+    assert 0.25 == pytest.approx(trace(1).slow_time_s(0.0, 40_000.0) / 40_000.0, abs=0.01)
     slow_at_zero = [trace(seed).duration_s(0.0, 1e-9) > 2e-9 for seed in range(2_000)]
     assert 0.25 == pytest.approx(np.mean(slow_at_zero), abs=0.03)
 

@@ -7,33 +7,32 @@ import pytest
 
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.scenarios.schema.scenario import Server
-from cutlayer.sim.faults.slowdown import slowdown_traces
+from cutlayer.sim.faults.effects import Faults, faults_of
 from cutlayer.sim.links.link_rates import LinkRates
+from cutlayer.sim.nodes.capacity import PiecewiseCapacity
+from cutlayer.sim.nodes.fleet import draw_fleet
 from cutlayer.sim.radio.rates import Band
 from cutlayer.sim.radio.resources import RadioResources
 from cutlayer.sim.schemes.base import TrainingTask
 from cutlayer.sim.schemes.planning.plan import SchemePlan
 from cutlayer.sim.timeline.phases import CLIENT_FORWARD, DOWNLINK, SERVER_FORWARD
 from cutlayer.sim.world.world import World
-from tests.support.worlds import deployment_of, fleet, links, make_scheme, radio_planner, unit_table
+from tests.support.worlds import deployment_of, faults, fleet, links, make_scheme, radio_planner, unit_table
 
 
-class Twice:
-    """A trace on which everything takes twice as long."""
+class HalfSpeed(PiecewiseCapacity):
+    """A processor on which every computation takes twice as long."""
 
-    def duration_s(self, start_s: float, work_s: float) -> float:
-        return 2 * work_s
-
-    def done(self, start_s: float, end_s: float) -> float:
-        return (end_s - start_s) / 2
+    def at(self, time_s: float) -> tuple[float, float]:
+        return 0.5, np.inf
 
 
 def test_a_trace_slows_its_own_device_alone() -> None:
     """Device 1 takes twice as long; device 0 and the server do not."""
     server = Server(clock_hz=1.0, cycles_per_flop=1.0)
-    world = World(
-        server, fleet([1.0, 1.0], [1.0, 1.0]), links([1.0] * 2, [1.0] * 2, [1.0] * 2), [None, Twice()]
-    )
+    two = fleet([1.0, 1.0], [1.0, 1.0])
+    rates = links([1.0] * 2, [1.0] * 2, [1.0] * 2)
+    world = World(server, two, rates, faults=faults(two, [None, HalfSpeed()]))
     for device in world.devices.values():
         device.compute(CLIENT_FORWARD, 3.0)
     world.server.compute(SERVER_FORWARD, 3.0)
@@ -43,18 +42,23 @@ def test_a_trace_slows_its_own_device_alone() -> None:
 def test_devices_have_traces_of_their_own() -> None:
     """Traces differ between devices, and are the same for every scheme's world."""
     scenario = load_scenario("stragglers").scenario
-    one, again = slowdown_traces(scenario), slowdown_traces(scenario)
-    durations = [[t.duration_s(0.3, 5.0) for t in traces if t is not None] for traces in (one, again)]
+    devices = range(scenario.devices.count)
+    durations = []
+    for _ in range(2):
+        made = faults_of(scenario, draw_fleet(scenario.devices, scenario.seed))
+        traces = [made.compute_capacity(device) for device in devices]
+        durations.append([trace.duration_s(0.3, 5.0) for trace in traces if trace is not None])
     assert durations[0] == durations[1]
     assert scenario.devices.count == len(set(durations[0]))
-    assert [None] * 5 == slowdown_traces(load_scenario("quickstart").scenario)
+    plain = load_scenario("quickstart").scenario
+    assert Faults() == faults_of(plain, draw_fleet(plain.devices, plain.seed))
 
 
 def test_a_downlink_costs_the_access_points_power() -> None:
     """Uplink 3 W and downlink 5 W are not mixed up: 2 s of downlink cost 10 J."""
     ones = np.ones(1)
     given = LinkRates(ones, ones, ones, 3 * ones, 5 * ones, 7.0)
-    world = World(Server(), fleet([1.0], [1.0]), given, [None])
+    world = World(Server(), fleet([1.0], [1.0]), given)
     world.devices[0].downlink(DOWNLINK, 2.0)
     assert [10.0] == world.record.frame()["energy_j"].tolist()
 

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutlayer.scenarios.schema.scenario import Server
+from cutlayer.sim.faults.battery import Battery
 from cutlayer.sim.links.grants import Grant
 from cutlayer.sim.links.link_rates import LinkRates
-from cutlayer.sim.links.medium_access import Scheduler, Tdma, WorkConservingOfdma
-from cutlayer.sim.nodes.node import Device
+from cutlayer.sim.links.schedulers import Scheduler, Tdma, WorkConservingOfdma
 from cutlayer.sim.radio.rates import Band
 from cutlayer.sim.timeline.phases import DOWNLINK, MODEL_UPLOAD, UPLINK
 from cutlayer.sim.world.world import World
@@ -33,11 +33,11 @@ class Watched:
         self.rule = rule
         self.noted: list[tuple[float, Grant]] = []
 
-    def share(self, waiting: Sequence[int], left: Sequence[float], now_s: float) -> Grant:
-        """Return the rule's shares."""
-        share = self.rule.share(waiting, left, now_s)
-        self.noted.append((now_s, share))
-        return share
+    def grant(self, waiting: Sequence[int], remaining_bits: Sequence[float], now_s: float) -> Grant:
+        """Return the scheduler's grant."""
+        grant = self.rule.grant(waiting, remaining_bits, now_s)
+        self.noted.append((now_s, grant))
+        return grant
 
     def integral(self, name: str, client: int, start_s: float, end_s: float) -> float:
         """Return the sum of a client's rates or powers times how long they held between two instants."""
@@ -46,7 +46,7 @@ class Watched:
         for (now_s, share), until_s in zip(self.noted, ends_s, strict=True):
             held_s = min(until_s, end_s) - max(now_s, start_s)
             if held_s > 0:
-                for _, rate_bps, power_w in share.of({client}):
+                for _, rate_bps, power_w in share.select({client}):
                     total += held_s * {"rate_bps": rate_bps, "power_w": power_w}[name]
         return total
 
@@ -83,7 +83,7 @@ def world(clients: int, up: Scheduler | None, source: Any = None) -> World:
     """Return a world whose uplinks share the band by a rule, or have links of their own."""
     ones = [1.0] * clients
     source = source or links(ones, ones, ones)
-    return World(Server(), fleet(ones, ones), source, [None] * clients, None if up is None else (up, up))
+    return World(Server(), fleet(ones, ones), source, None if up is None else (up, up))
 
 
 def run(w: World, jobs: Jobs) -> pd.DataFrame:
@@ -157,7 +157,7 @@ def test_no_bit_is_lost_or_sent_twice(name: str, data: st.DataObject) -> None:
             assert energy_j == pytest.approx(row["energy_j"], rel=1e-9)
             ready_s = end_s
     for _, share in rule.noted if name == "tdma" else []:
-        assert 1 == sum(rate > 0 for _, rate, _ in share.of(range(band.clients))), "one sends at a time"
+        assert 1 == sum(rate > 0 for _, rate, _ in share.select(range(band.clients))), "one sends at a time"
 
 
 @given(bands(), st.data())
@@ -256,7 +256,7 @@ def test_an_abandoned_transfer_keeps_what_was_sent() -> None:
     for device in w.devices.values():
         device.uplink(UPLINK, 8.0)
     w.env.run(until=1.0)
-    w.devices[0].abandon()
+    w.devices[0].abort()
     w.env.run()
     table = w.record.frame()
     assert (1.0, 2.0, 1.0) == tuple(of(table, 0)[["end_s", "bits", "energy_j"]].to_numpy()[0])
@@ -277,7 +277,7 @@ def test_abandoning_at_any_instant_keeps_the_books(data: st.DataObject) -> None:
 
     def cut(client: int) -> Generator[Any, Any, None]:
         yield w.env.timeout(cuts_s[client])
-        w.devices[client].abandon()
+        w.devices[client].abort()
 
     for client in range(band.clients):
         w.env.process(cut(client))
@@ -304,7 +304,7 @@ def test_abandoned_at_the_very_instant_of_its_end(name: str) -> None:
 
     def again() -> Generator[Any, Any, None]:
         yield w.env.timeout(2.0)
-        w.devices[0].abandon()
+        w.devices[0].abort()
         yield w.devices[0].uplink(MODEL_UPLOAD, 6.0)
 
     w.env.run(until=w.env.process(again()))
@@ -319,7 +319,7 @@ def test_cut_off_before_its_first_turn() -> None:
     for device in w.devices.values():
         device.uplink(UPLINK, 8.0)
     w.env.run(until=3.0)
-    w.devices[1].abandon()
+    w.devices[1].abort()
     w.env.run()
     (row,) = w.record.frame().to_dict("records")
     assert ("device-0", 8.0, 8.0) == (row["node"], row["end_s"], row["energy_j"])
@@ -344,13 +344,12 @@ def test_a_lane_sends_one_thing_at_a_time() -> None:
     assert [1.0, 8.0] == sorted(w.record.frame()["end_s"])
 
 
-def test_downlinks_cost_the_batteries_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The access point pays for what it sends: a device that only receives spends nothing."""
+def test_a_downlink_takes_no_energy_from_the_battery() -> None:
+    """The access point pays for downlinks: 8 bits down take nothing, and 2 bits up take 2 J at 1 W."""
     w = world(1, Tdma(links([1.0], [1.0], [1.0]), uplink=True, slot_s=5.0))
-    w.devices[0].charge_j = 100.0
-    spent: list[float] = []
-    monkeypatch.setattr(Device, "spend", lambda device, energy_j: spent.append(energy_j))
+    battery = Battery(100.0)
+    battery.follow(w.devices[0], lambda: None)
     w.env.run(until=w.devices[0].downlink(DOWNLINK, 8.0))
-    assert [] == spent
+    assert 100.0 == battery.state()
     w.env.run(until=w.devices[0].uplink(UPLINK, 2.0))
-    assert 2.0 == pytest.approx(sum(spent))
+    assert 98.0 == pytest.approx(battery.state())

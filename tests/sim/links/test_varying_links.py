@@ -17,7 +17,7 @@ from cutlayer.sim.links.transmitters import (
     VaryingRateLink,
     air_time_s,
     air_times_s,
-    carriers,
+    dedicated_links,
 )
 from cutlayer.sim.timeline.phases import BROADCAST, DOWNLINK, UPLINK
 from cutlayer.sim.world.world import World
@@ -118,7 +118,7 @@ def test_what_is_done_adds_up(
 
 def world(source: Steps, clients: int = 1) -> World:
     """Return a world of these links."""
-    return World(Server(), fleet([1.0] * clients, [1.0] * clients), source, [None] * clients)
+    return World(Server(), fleet([1.0] * clients, [1.0] * clients), source)
 
 
 @given(positive(1e-3, 1e9), positive(1e-3, 1e9))
@@ -127,16 +127,16 @@ def test_a_source_that_never_changes_is_a_constant_link(rate_bps: float, bits: f
     given = links([rate_bps], [1.0], [1.0])
     ends_s = []
     for carrier in (ConstantRateLink(1 / rate_bps, 3.0), VaryingRateLink(given, uplink_bps, 3.0)):
-        w = World(Server(), fleet([1.0], [1.0]), given, [None])
-        carrier.carry(w.devices[0], UPLINK, bits)
+        w = World(Server(), fleet([1.0], [1.0]), given)
+        carrier.transmit(w.devices[0], UPLINK, bits)
         ends_s.append(w.record.frame()[["end_s", "energy_j"]].to_numpy()[0].tolist())
     assert ends_s[0] == pytest.approx(ends_s[1], rel=4 * np.finfo(float).eps)
 
 
 def test_links_that_stay_need_no_second_look() -> None:
     """Carriers are of constant rate if the links never change, and vary if they ever do."""
-    assert [ConstantRateLink] * 2 == [type(c) for c in carriers(uplinks([0], [1]), 0)]
-    assert [VaryingRateLink] * 2 == [type(c) for c in carriers(uplinks([0, 9], [1, 1]), 0)]
+    assert [ConstantRateLink] * 2 == [type(c) for c in dedicated_links(uplinks([0], [1]), 0)]
+    assert [VaryingRateLink] * 2 == [type(c) for c in dedicated_links(uplinks([0, 9], [1, 1]), 0)]
 
 
 def test_each_direction_has_its_own_rate_and_power() -> None:
@@ -170,7 +170,7 @@ def test_an_abandoned_transfer_keeps_the_integral_up_to_then(
     w.devices[0].uplink(UPLINK, bits)
     cut_s = share * float(w.record.frame()["end_s"].iloc[0])
     w.env.run(until=cut_s)
-    w.devices[0].abandon()
+    w.devices[0].abort()
     (row,) = w.record.frame().to_dict("records")
     assert cut_s == row["end_s"]
     assert carried(*case, cut_s) == pytest.approx(row["bits"], rel=1e-9, abs=1e-12)

@@ -93,7 +93,7 @@ def test_a_wire_sends_one_message_after_the_other(
     arrivals_s: list[float] = []
 
     def one(bits: float) -> Generator[Event, Any, None]:
-        yield wire.carry(ACTIVATION_HOP, bits, 0)
+        yield wire.transmit(ACTIVATION_HOP, bits, 0)
         arrivals_s.append(wire.env.now)
 
     def all_of_them() -> Generator[Event, Any, None]:
@@ -128,7 +128,7 @@ def relayed_world() -> World:
         }
     )
     network: Network = build_network(section)
-    return World(Server(), fleet([1.0], [1.0]), links([1.0], [1.0], [1.0]), [None], network=network)
+    return World(Server(), fleet([1.0], [1.0]), links([1.0], [1.0], [1.0]), network=network)
 
 
 def test_messages_are_passed_on_whole() -> None:
@@ -171,10 +171,10 @@ def test_memory_is_accounted_for_over_time() -> None:
     account = MemoryAccount(env)
 
     def use() -> Generator[Event, Any, None]:
-        account.take(5.0)
+        account.allocate(5.0)
         yield env.timeout(2.0)
-        account.take(3.0)
-        account.take(-6.0)
+        account.allocate(3.0)
+        account.release(6.0)
 
     env.process(use())
     env.run()

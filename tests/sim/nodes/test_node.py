@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import networkx as nx
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.links.link_rates import LinkRates
+from cutlayer.sim.nodes.capacity import PiecewiseCapacity
 from cutlayer.sim.timeline.phases import BROADCAST, CLIENT_FORWARD, SERVER_FORWARD, UPLINK
 from cutlayer.sim.world.world import World
 from tests.support.worlds import fleet, links
@@ -27,7 +30,7 @@ def world(clients: int = 2) -> World:
         7.0,
     )
     server = Server(clock_hz=10.0, cycles_per_flop=2.0, switched_capacitance=0.1)
-    return World(server, fleet([2.0 * x for x in ones], [0.5 * x for x in ones]), given, [None] * clients)
+    return World(server, fleet([2.0 * x for x in ones], [0.5 * x for x in ones]), given)
 
 
 def test_energy_is_charged_as_stated() -> None:
@@ -93,7 +96,7 @@ def test_abandoned_work_keeps_its_share() -> None:
     w = world()
     w.devices[0].uplink(UPLINK, 8.0)
     w.env.run(until=1.5)
-    w.devices[0].abandon()
+    w.devices[0].abort()
     (row,) = w.record.frame().to_dict("records")
     assert (1.5, 6.0, 4.5) == (row["end_s"], row["bits"], row["energy_j"])
     w.devices[0].uplink(UPLINK, 4.0)
@@ -109,25 +112,21 @@ def test_the_graph_carries_the_links() -> None:
         assert (up["link"], down["link"]) == (device.uplink_to_server, device.downlink_from_server)
 
 
-class HalfWay:
-    """A trace that is ten times slower from 1 s on."""
+class SlowFromOneSecond(PiecewiseCapacity):
+    """A processor that is ten times slower from 1 s on."""
 
-    def duration_s(self, start_s: float, work_s: float) -> float:
-        """Return the time that work takes from an instant before the slow-down."""
-        return work_s if start_s + work_s <= 1 else 10 * (start_s + work_s - 1) + 1 - start_s
-
-    def done(self, start_s: float, end_s: float) -> float:
-        """Return the work done."""
-        return min(end_s, 1) - start_s + max(0.0, end_s - 1) / 10
+    def at(self, time_s: float) -> tuple[float, float]:
+        """Return the relative speed, and the instant up to which it stays."""
+        return (1.0, 1.0) if time_s < 1 else (0.1, math.inf)
 
 
 def test_abandoned_compute_keeps_the_work_done() -> None:
     """Of 2 s of work, full speed for 1 s and a tenth of it for 5 s do 1.5: three quarters of the FLOPs."""
     w = world()
-    w.devices[0].speed = w.devices[0].lanes["compute"].pace = HalfWay()
+    w.devices[0].compute_capacity = SlowFromOneSecond()
     w.devices[0].compute(CLIENT_FORWARD, 8.0)
     w.env.run(until=6.0)
-    w.devices[0].abandon()
+    w.devices[0].abort()
     (row,) = w.record.frame().to_dict("records")
     assert (6.0, 6.0) == (row["end_s"], pytest.approx(row["flops"]))
 

@@ -161,7 +161,7 @@ BROKEN = {
     "yet two send at once": Crowded,
     "clients that miss the deadline take part": Crowded,
     "not a RoundOutcome": Forgetful,
-    r"Hasty.round has ended while clients \[0, 1, 2\] do a stint": Hasty,
+    r"Hasty.round has ended while clients \[0, 1, 2\] are in a batch": Hasty,
 }
 
 

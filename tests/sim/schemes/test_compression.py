@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
@@ -26,12 +27,14 @@ from cutlayer.scenarios.loading.loader import RawScenario, check_scenario
 from cutlayer.scenarios.schema.compression import Compression, Dropout, PartSizes, Pruning, Quantisation
 from cutlayer.scenarios.schema.scenario import Server, Stop
 from cutlayer.sim.costs.compressed_sizes import CompressedSizes
+from cutlayer.sim.nodes.capacity import PiecewiseCapacity
 from cutlayer.sim.planning_error import PlanningError
 from cutlayer.sim.schemes.base import TrainingTask
 from cutlayer.sim.schemes.round_loop import run_rounds
 from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
+from cutlayer.sim.world.round_policy import Deadline
 from cutlayer.sim.world.world import World
-from tests.support.worlds import Setting, experiment, fleet, links, make_scheme, plan_at, unit_table
+from tests.support.worlds import Setting, experiment, faults, fleet, links, make_scheme, plan_at, unit_table
 
 ALL_ON: dict[str, Any] = {
     "pruning": {"share": 0.5, "renew_every": 3},
@@ -355,7 +358,7 @@ def test_a_unit_table_cannot_be_pruned(kind: str, tmp_path: Any) -> None:
     assert "compression.pruning: sfl: pruning needs the model's layers; table has none" in str(caught.value)
 
 
-def pruning_scheme(maskable: int, every: int = 3, deadline_s: float | None = None) -> Any:
+def pruning_scheme(maskable: int, every: int = 3) -> Any:
     """Return PSL on two units, its client part pruned to half."""
     units = unit_table([(1e6, 1e6, 3200, 3200, 3200), (1e6, 1e6, 320, 320, 320)])
     section = Compression(pruning=Pruning(share=0.5, renew_every=every))
@@ -364,7 +367,7 @@ def pruning_scheme(maskable: int, every: int = 3, deadline_s: float | None = Non
         share = 0.5 if pruned else 1.0
         return PartSizes(share * 1e6, share * 1e6, share * 3200, share * 3200, share * 3200, 0, maskable)
 
-    task = TrainingTask(units, 4, CompressedSizes(section, sizes), deadline_s)
+    task = TrainingTask(units, 4, CompressedSizes(section, sizes))
     return make_scheme("psl", task)
 
 
@@ -377,19 +380,15 @@ def test_a_planned_cut_with_nothing_to_prune_is_refused(cut: int, where: str) ->
     assert ("compression", "pruning") == caught.value.key
 
 
-class StuckUntil:
+class StuckUntil(PiecewiseCapacity):
     """A processor that gets nothing done before an instant."""
 
     def __init__(self, time_s: float) -> None:
         self.time_s = time_s
 
-    def duration_s(self, start_s: float, work_s: float) -> float:
-        """Return how long the work takes."""
-        return max(0.0, self.time_s - start_s) + work_s
-
-    def done(self, start_s: float, end_s: float) -> float:
-        """Return what is done between two instants."""
-        return max(0.0, end_s - max(start_s, self.time_s))
+    def at(self, time_s: float) -> tuple[float, float]:
+        """Return the relative speed, and the instant up to which it stays."""
+        return (0.0, self.time_s) if time_s < self.time_s else (1.0, math.inf)
 
 
 class Masks:
@@ -435,11 +434,17 @@ class Masks:
 )
 def test_a_renewal_takes_those_in_time(stuck_s: list[float], said: list[Any]) -> None:
     """Masks follow from the clients that took part; if none did, the next round is one of renewal."""
-    scheme = pruning_scheme(maskable=10, deadline_s=1.0)
+    scheme = pruning_scheme(maskable=10)
     setting = Setting(
         scheme.task.units, 4, fleet([1e9] * 2, [0.01] * 2), Server(), links([1e6] * 2, [1e6] * 2, [1e6] * 2)
     )
-    world = World(setting.server, setting.fleet, setting.links, [StuckUntil(s) for s in stuck_s])  # type: ignore[misc]
+    world = World(
+        setting.server,
+        setting.fleet,
+        setting.links,
+        faults=faults(setting.fleet, [StuckUntil(s) for s in stuck_s]),
+        round_policy=Deadline(1.0),
+    )
     learner = Masks()
     planner = FixedPlan(plan_at(scheme, 1, 2), range(2))
     assert 5 == len(list(run_rounds(scheme, world, learner, planner, Stop(rounds=5), 100)))

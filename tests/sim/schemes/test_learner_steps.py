@@ -11,7 +11,7 @@ from cutlayer.sim.schemes.base import TrainingTask
 from cutlayer.sim.schemes.round_loop import RoundResult, run_rounds
 from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
 from cutlayer.sim.world.world import World
-from tests.support.worlds import Setting, fleet, links, make_scheme, plan_at, unit_table
+from tests.support.worlds import Setting, fleet, links, make_scheme, plan_at, policy, unit_table
 
 B = 4
 
@@ -45,8 +45,8 @@ def run(
     """Run rounds of a scheme cut after its first unit; deadlines of 20 s, of FL 150 s, leave client 1 out."""
     s = setting(service)
     recorder = Recorder()
-    world = World(s.server, s.fleet, s.links, [None] * 3)
-    scheme = make_scheme(name, TrainingTask(s.units, B, deadline_s=deadline_s), **parameters)
+    world = World(s.server, s.fleet, s.links, round_policy=policy(deadline_s))
+    scheme = make_scheme(name, TrainingTask(s.units, B), **parameters)
     planner = FixedPlan(plan_at(scheme, 1, 3), range(3))
     results = list(run_rounds(scheme, world, recorder, planner, Stop(rounds=count), count))
     return recorder, results, world

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import cutlayer
 from cutlayer.scenarios.schema.scenario import Server
-from cutlayer.sim.links.medium_access import Tdma
+from cutlayer.sim.links.schedulers import Tdma
 from cutlayer.sim.schemes.planning.medium_access import DedicatedSubchannels
 from cutlayer.sim.schemes.planning.plan import PlannedLinks
 from tests.support.closed_forms import Forms

@@ -41,7 +41,7 @@ def run(stop: dict[str, Any], every: int = 1, learner: Any = None) -> list[Round
         links([1.0], [1.0], [1.0]),
     )
     scheme = make_scheme("centralised", TrainingTask(setting.units, 1))
-    world = World(setting.server, setting.fleet, setting.links, [None])
+    world = World(setting.server, setting.fleet, setting.links)
     planner = FixedPlan(plan_at(scheme, 0, 1), range(1))
     return list(run_rounds(scheme, world, learner, planner, Stop.model_validate(stop), every))
 

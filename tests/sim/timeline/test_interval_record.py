@@ -85,7 +85,7 @@ def world() -> World:
     units = unit_table([(1.0, 1.0, 1.0, 1.0, 1.0), (1.0, 1.0, 1.0, 1.0, 1.0)])
     server = Server(clock_hz=1.0, cycles_per_flop=1.0)
     setting = Setting(units, 1, fleet([1.0], [1.0]), server, links([1.0], [1.0], [1.0]))
-    return World(setting.server, setting.fleet, setting.links, [None])
+    return World(setting.server, setting.fleet, setting.links)
 
 
 def test_an_open_row_stays() -> None:
@@ -96,7 +96,7 @@ def test_an_open_row_stays() -> None:
     assert 1 == w.first_open_row
     w.record.take(w.first_open_row)
     w.env.run(until=2.0)
-    w.devices[0].abandon()
+    w.devices[0].abort()
     assert [2.0] == w.record.frame()["end_s"].tolist()
     assert 2 == w.first_open_row
 
@@ -110,4 +110,4 @@ def test_a_world_that_goes_on_has_no_state() -> None:
     with pytest.raises(NotAtRoundEndError, match="the round has ended while clients were not done"):
         take_snapshot(w)
     w.env.run(until=3.0)
-    assert (0,) == take_snapshot(w).waiting
+    assert (0,) == take_snapshot(w).slot_order

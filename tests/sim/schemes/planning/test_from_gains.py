@@ -79,7 +79,7 @@ def test_latency_from_gains_and_allocations(case: tuple[Setting, int, Radio], na
     deployment = deployment_of(problem, setting.fleet.seconds_per_flop, server_s_per_flop, setting.units)
     allocation = {"subchannels": radio.owned, "power": {"dbm_per_hz": radio.dbm_per_hz}, "cut": cut}
     plan = scheme.plan(deployment, radio_planner(**allocation))
-    world = World(setting.server, setting.fleet, plan.links, [None] * C)
+    world = World(setting.server, setting.fleet, plan.links)
     (result,) = run_rounds(scheme, world, None, FixedPlan(plan, range(C)), Stop(rounds=1), 1)
 
     density = [10 ** (dbm / 10) / 1e3 for dbm in radio.dbm_per_hz]

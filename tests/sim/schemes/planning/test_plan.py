@@ -40,7 +40,7 @@ def case(
     scheme = make_scheme(name, TrainingTask(UNITS, 64))
     deployment = deployment_of(problem, fleet.seconds_per_flop, server_s_per_flop, UNITS)
     plan = scheme.plan(deployment, radio_planner(seed, **allocation))
-    return plan, World(server, fleet, plan.links, [None] * clients), scheme
+    return plan, World(server, fleet, plan.links), scheme
 
 
 @given(st.sampled_from(SCHEMES), st.integers(0, 1000))

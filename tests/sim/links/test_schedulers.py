@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cutlayer.sim.links.medium_access import Scheduler, Tdma, WorkConservingOfdma
+from cutlayer.sim.links.schedulers import Scheduler, Tdma, WorkConservingOfdma
 from cutlayer.sim.radio.rates import Band
 from tests.support.worlds import Steps, links, positive
 
@@ -31,8 +31,8 @@ class DevicePlan:
 def shared(rule: Scheduler, bits_left: Mapping[int, float], now_s: float = 0.0) -> DevicePlan:
     """Return what the rule gives those that have bits left."""
     left = [bits_left.get(client, 0.0) for client in range(max(bits_left) + 1)]
-    share = rule.share(sorted(bits_left), left, now_s)
-    held = share.of(set(bits_left))
+    share = rule.grant(sorted(bits_left), left, now_s)
+    held = share.select(set(bits_left))
     return DevicePlan({c: rate for c, rate, _ in held}, {c: power for c, _, power in held}, share.until_s)
 
 

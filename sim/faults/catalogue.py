@@ -1,0 +1,20 @@
+"""Registers the faults; each is a function ``(scenario, fleet) -> Fault | None``."""
+
+from __future__ import annotations
+
+from ...scenarios.registry import register
+
+__all__: list[str] = []
+
+register(
+    "fault",
+    "slowdown",
+    f"{__package__}.slowdown:slowdown_fault",
+    summary="devices switch between a normal and a slow speed (stragglers.slowdown)",
+)
+register(
+    "fault",
+    "battery",
+    f"{__package__}.battery:battery_fault",
+    summary="devices leave the run when their batteries are empty (devices.battery_j)",
+)
