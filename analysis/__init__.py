@@ -1,1 +1,1 @@
-"""Tables and figures of finished runs."""
+"""The results of finished runs: tables, comparisons and figures. Read ``results/run_folder.py`` first."""

@@ -27,11 +27,11 @@ from typing import TypeAlias
 import numpy as np
 from events import timeout_rate
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as SampledClients
+from matplotlib.figure import Figure as Chart
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from measuring import Figure, interleaved, show, timed
 
-from cutlayer.analysis.figures.curve_styles import curve_indices, curve_style
+from cutlayer.analysis.figures.palette import curve_indices, curve_style
 from cutlayer.analysis.figures.style import LABEL_PT, SMALL_PT, WIDTH_IN, plain_axes, save_figure
 from cutlayer.experiments.preparation import Experiment, prepare
 from cutlayer.experiments.runner import run_loaded
@@ -241,9 +241,9 @@ HELD = {
 }
 
 
-def drawn(lines: Sequence[Line]) -> SampledClients:
+def drawn(lines: Sequence[Line]) -> Chart:
     """Return the figure: cost over size, log-log, a panel for each variable."""
-    figure = SampledClients(figsize=(WIDTH_IN, 7.0), layout="constrained")
+    figure = Chart(figsize=(WIDTH_IN, 7.0), layout="constrained")
     looks = list(dict.fromkeys(each.look for each in lines))
     style = dict(zip(looks, curve_indices(looks), strict=True))
     for axes, (variable, held) in zip(figure.subplots(2, 2).flat, HELD.items(), strict=True):

@@ -12,8 +12,9 @@ from functools import partial
 import numpy as np
 from measuring import Figure, interleaved, show, timed
 
-from cutlayer.sim.allocation.placement import Objective, PlacementProblem, place
-from cutlayer.sim.allocation.shares.solvers import SharePlan, ShareProblem, alternating, brute_force, joint
+from cutlayer.sim.allocation.placement import Objective, PlacementProblem, optimal_placement
+from cutlayer.sim.allocation.shares.problem import SharePlan, ShareProblem
+from cutlayer.sim.allocation.shares.solvers import alternating, brute_force, joint
 
 __all__ = ["figures"]
 
@@ -66,7 +67,7 @@ def times() -> list[Figure]:
             what = (
                 f"placement: {objective}, {LAYERS} layers, {NODES} {'equal' if equal else 'different'} nodes"
             )
-            work = partial(place, placement_problem(equal=equal), objective)
+            work = partial(optimal_placement, placement_problem(equal=equal), objective)
             found.append(Figure(what, milliseconds(work), "ms", "≤ 50 ms"))
     return found
 

@@ -22,8 +22,8 @@ from cutlayer.experiments.process_guards import frozen_gc
 from cutlayer.experiments.world_setup import make_world, scheme_learner
 from cutlayer.models.data.partition import split
 from cutlayer.models.learning.base import Learner
+from cutlayer.models.learning.client_data import BatchSampler
 from cutlayer.models.learning.factory import load_dataset
-from cutlayer.models.learning.samples.batch_sampler import BatchSampler
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.scenarios.random_streams import stream
 from cutlayer.scenarios.schema.scenario import Stop

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from cutlayer.scenarios.model_costs.layer_profile import LayerProfile, read_layer_profile
 from cutlayer.sim.allocation.workflow.assignment import balanced_greedy, random_assignment
 from cutlayer.sim.allocation.workflow.bounds import lower_bound_s
-from cutlayer.sim.allocation.workflow.local_search import improved
+from cutlayer.sim.allocation.workflow.local_search import search
 from cutlayer.sim.allocation.workflow.optimum import optimal
-from cutlayer.sim.allocation.workflow.schedule import WorkflowProblem, first_come_first_served
+from cutlayer.sim.allocation.workflow.problem import WorkflowProblem
+from cutlayer.sim.allocation.workflow.schedule import first_come_first_served
 
 __all__ = ["figures"]
 
@@ -106,8 +107,8 @@ def compared(problem: WorkflowProblem) -> tuple[float, ...]:
         )
     )
     served = first_come_first_served(problem, balanced_greedy(problem))
-    searched = improved(problem, served)
-    search_s = timed(lambda: improved(problem, served))
+    searched = search(problem, served)
+    search_s = timed(lambda: search(problem, served))
     best, bound_s = searched, lower_bound_s(problem)
     if problem.num_owners <= EXACT_OWNERS_MAX:
         best, bound_s = optimal(problem, time_limit_s=10.0)

@@ -7,5 +7,8 @@ from .api import sweep as sweep
 from .experiments.checkpoints import CheckpointError as CheckpointError
 from .experiments.planning import plan as plan
 from .scenarios.errors import ScenarioError as ScenarioError
+from .scenarios.plugins import PluginError as PluginError
 from .scenarios.registry import register as register
 from .sim.schemes.check import check_scheme as check_scheme
+
+__version__: str

@@ -12,11 +12,10 @@ from cutlayer.analysis.comparison.sweep_report import draw_figures
 from cutlayer.analysis.comparison.table import comparison
 from cutlayer.analysis.results.run_folder import Run, load_run
 from cutlayer.analysis.results.sweep_folder import SweepResult, load_runs
-from cutlayer.experiments.folder_locks import run_lock
-from cutlayer.experiments.preparation import prepare
-from cutlayer.experiments.runner import checked_place, run_loaded, save_finished
+from cutlayer.experiments.runner import run_scenario
 from cutlayer.experiments.sweep.sweep import SweepRun
 from cutlayer.scenarios.loading.loader import load_scenario
+from cutlayer.scenarios.plugins import load_plugins
 
 __all__ = ["compare", "load", "run", "sweep"]
 
@@ -28,6 +27,7 @@ def run(
     overrides: Sequence[str] = (),
     seed: int | None = None,
     schemes: Sequence[str] | None = None,
+    plugins: Sequence[str | Path] = (),
     allow_imports: bool = False,
     checkpoint_every: int | None = None,
 ) -> Run:
@@ -35,41 +35,45 @@ def run(
 
     Parameters
     ----------
-    scenario : path of a scenario file, or the name of one in the library
-    out : folder to write the run to; nothing is written without it
-    overrides : ``"key.path=value"`` each, the value in YAML
-    seed : replaces the scenario's seed
-    schemes : names or labels of the schemes to run; all by default
-    allow_imports : let ``model: {name: imported}`` import and run your code
-    checkpoint_every : rounds between two checkpoints beside ``out``; the same call goes on from the last
+    scenario : str | Path
+        Path of a scenario file, or the name of a scenario in the library.
+    out : str | Path | None
+        Folder of the run. Without it nothing is written.
+    overrides : Sequence[str]
+        ``"key.path=value"`` each, with the value in YAML.
+    seed : int | None
+        Replaces the scenario's seed.
+    schemes : Sequence[str] | None
+        Names or labels of the schemes to run; all by default.
+    plugins : Sequence[str | Path]
+        Python files or modules to import first; see docs/extending.md.
+    allow_imports : bool
+        Let ``model: {name: imported}`` import and run your code.
+    checkpoint_every : int | None
+        Rounds between two checkpoints beside ``out``. The same call goes on from the last one.
 
     Returns
     -------
     Run
-        With ``rounds``, ``devices`` and ``intervals`` as DataFrames, and the ``summary``.
+        ``rounds``, ``devices`` and ``intervals`` as DataFrames, and the ``summary``.
 
     Raises
     ------
     ScenarioError
         With all faults of the scenario at once.
+    PluginError
+        If a plug-in cannot be imported.
     RunFolderError
-        If ``out`` holds something, can't be written or is another process's, or if checkpoints of another
-        run are beside it.
+        If ``out`` holds a run, cannot be written or is in use by another process, or if checkpoints of
+        another run are beside it.
     """
-    folder = None if out is None else Path(out)
-    if folder is None and checkpoint_every is not None:
-        raise ValueError(
-            f"checkpoint_every is {checkpoint_every}, and out is None: checkpoints need a folder"
-        )
-    loaded = load_scenario(scenario, overrides, seed=seed, schemes=schemes)
-    if folder is None:
-        return run_loaded(prepare(loaded, allow_imports=allow_imports))
-    with run_lock(folder):
-        checkpoints = checked_place(folder, loaded, checkpoint_every)
-        experiment = prepare(loaded, allow_imports=allow_imports)
-        finished = run_loaded(experiment, folder=folder, checkpoints=checkpoints)
-        save_finished(finished, folder, checkpoints)
-    return finished
+    load_plugins(plugins)
+    return run_scenario(
+        load_scenario(scenario, overrides, seed=seed, schemes=schemes),
+        None if out is None else Path(out),
+        allow_imports=allow_imports,
+        checkpoint_every=checkpoint_every,
+    )
 
 
 def load(folder: str | Path) -> Run:
@@ -78,23 +82,9 @@ def load(folder: str | Path) -> Run:
     Raises
     ------
     RunFolderError
-        If it is none, or is broken.
+        If the folder is no run folder, or a file in it is damaged.
     """
     return load_run(Path(folder))
-
-
-def compare(*runs: Run | str | Path, reference: str | None = None) -> pd.DataFrame:
-    """Return the comparison table: a row an experiment and scheme, with paired differences over seeds.
-
-    Parameters
-    ----------
-    runs : finished runs, their folders, or folders of sweeps
-    reference : label of the scheme that others are compared with; SL by default, or the first
-    """
-    given: list[Run] = []
-    for item in runs:
-        given += [item] if isinstance(item, Run) else load_runs(Path(item))
-    return comparison(given, reference)
 
 
 def sweep(
@@ -105,42 +95,77 @@ def sweep(
     jobs: int | None = None,
     retry_failed: bool = False,
     mix_versions: bool = False,
+    plugins: Sequence[str | Path] = (),
     allow_imports: bool = False,
     scheduler: str | None = None,
 ) -> SweepResult:
-    """Run every point of a scenario's sweep that is not finished, and return the tables of all.
+    """Run every point of a scenario's sweep that is not finished, and return the tables of all points.
 
-    Workers are processes that import the calling script anew: call it under ``if __name__ ==
-    "__main__":``, and register plug-ins outside of that.
+    Workers are processes that import the calling script anew. Call this function under
+    ``if __name__ == "__main__":``, and register your own code outside of it, or in ``plugins``.
 
     Parameters
     ----------
-    scenario : path of a scenario file, or the name of one in the library
-    out : folder of the sweep; ``sweeps/NAME`` by default
-    overrides : ``"key.path=value"`` each, the value in YAML
-    jobs : points that run at the same time; by default one a core, or a worker of the scheduler
-    retry_failed : run points again that failed before
-    mix_versions : go on although finished points were made by other versions
-    allow_imports : let ``model: {name: imported}`` import and run your code
-    scheduler : ``tcp://HOST:PORT`` of a dask.distributed scheduler: its workers run the points, and write
-        them to the folder, which must be on a file system of theirs too
+    scenario : str | Path
+        Path of a scenario file, or the name of a scenario in the library.
+    out : str | Path | None
+        Folder of the sweep; ``sweeps/NAME`` by default.
+    overrides : Sequence[str]
+        ``"key.path=value"`` each, with the value in YAML.
+    jobs : int | None
+        Points that run at the same time; by default one for each core, or for each worker of the scheduler.
+    retry_failed : bool
+        Run the points again that failed before.
+    mix_versions : bool
+        Go on although other versions of the code computed the finished points.
+    plugins : Sequence[str | Path]
+        Python files or modules that this process and each worker import first.
+    allow_imports : bool
+        Let ``model: {name: imported}`` import and run your code.
+    scheduler : str | None
+        ``tcp://HOST:PORT`` of a dask.distributed scheduler. Its workers run the points and write them to
+        the folder, which must be on a file system that they share.
 
     Raises
     ------
     ScenarioError
         With all faults of all points at once.
+    PluginError
+        If a plug-in cannot be imported.
     RunFolderError
-        If the folder holds something else, or points of other versions, can't be written, or is another
-        sweep's that is running.
+        If the folder holds something else or points of other versions, cannot be written, or is in use by
+        another sweep.
     WorkersError
-        If no scheduler answers, its workers are not fit, or no worker of this machine ever begins.
+        If no scheduler answers, its workers do not meet the demands, or no worker process starts.
     SweepStoppedError
-        If the folder can't be written any more, or all workers are lost; what is finished is kept.
+        If the folder can no longer be written, or all workers are lost. The finished points are kept.
     """
-    sweeping = SweepRun(
-        scenario, out=out, overrides=overrides, jobs=jobs, allow_imports=allow_imports, scheduler=scheduler
+    sweep_run = SweepRun(
+        scenario,
+        out=out,
+        overrides=overrides,
+        jobs=jobs,
+        plugins=plugins,
+        allow_imports=allow_imports,
+        scheduler=scheduler,
     )
-    result = sweeping.run(retry_failed=retry_failed, mix_versions=mix_versions)
-    for fault in draw_figures(result, sweeping.figures)[1]:
-        warnings.warn(fault, stacklevel=2)
+    result = sweep_run.run(retry_failed=retry_failed, mix_versions=mix_versions)
+    for message in draw_figures(result, sweep_run.figures)[1]:
+        warnings.warn(message, stacklevel=2)
     return result
+
+
+def compare(*runs: Run | str | Path, reference: str | None = None) -> pd.DataFrame:
+    """Return the comparison table: a row for each experiment and scheme, with paired differences over seeds.
+
+    Parameters
+    ----------
+    *runs : Run | str | Path
+        Finished runs, run folders, or sweep folders.
+    reference : str | None
+        Label of the scheme that the others are compared with; SL by default, or the first without SL.
+    """
+    loaded: list[Run] = []
+    for item in runs:
+        loaded += [item] if isinstance(item, Run) else load_runs(Path(item))
+    return comparison(loaded, reference)

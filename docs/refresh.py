@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 import cutlayer
-from cutlayer.analysis.figures.axis_text import axis_words
+from cutlayer.analysis.figures.axis_text import axis_label
 
 ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs" / "figures"
@@ -109,7 +109,7 @@ def table(path: Path) -> str:
     intervals = ", with 95 % intervals" if numbers[f"{y}_low"].notna().any() else ""
     seeds = int(numbers["seeds"].max())
     heading = f"`{y}`{intervals} over {seeds} {'seed' if seeds == 1 else 'seeds'}"
-    heading += f", at the best {axis_words(chosen).lower()}:" if chosen else ":"
+    heading += f", at the best {axis_label(chosen).lower()}:" if chosen else ":"
     return f"{heading}\n\n{wide.rename(columns=in_words(keys)).to_markdown(index=False)}\n"
 
 
@@ -135,7 +135,7 @@ def columns(folder: Path, wanted: list[str]) -> str:
 
 def in_words(names: list[str]) -> dict[str, str]:
     """Return what to call swept keys; columns of a file keep their names."""
-    return {name: axis_words(name) for name in names if "." in name}
+    return {name: axis_label(name) for name in names if "." in name}
 
 
 def measured(profiles: Path) -> str:

@@ -12,7 +12,7 @@ import os
 import pickle
 import shutil
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +23,15 @@ from ..scenarios.errors import ScenarioError
 from ..scenarios.loading.differences import differences
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from ..scenarios.loading.referenced_files import content_digest, named_files
-from ..sim.schemes.planning.plan import SchemePlan
-from ..sim.schemes.planning.sampled_clients import DevicePlan, SampledClientsState
 from ..sim.schemes.round_loop import RoundCursor
+from ..sim.schemes.round_planners.fixed_plan import DevicePlan, PlannerSnapshot
 from ..sim.timeline.interval_record import Rows, read_rows
 from ..sim.world.world_state import WorldSnapshot
 from .provenance import versions
 from .round_log import LearntRounds, LearntState
 
 if TYPE_CHECKING:  # a timeline alone does without torch
-    from ..models.learning.samples.client_data import ClientData
+    from ..models.learning.client_data import ClientData
 
 __all__ = [
     "CheckpointError",
@@ -57,39 +56,42 @@ class SchemeCheckpoint:
 
     Attributes
     ----------
-    world, learner : their states; None without a learner
-    plan : SchemePlan
-        The one that holds.
-    plans : int
-        How many were made after the first.
-    progress : how far the rounds have come
-    learnt : what finished rounds came to, without their figures
-    drawn : whose plan it is, where each round's clients are drawn
+    world : WorldSnapshot
+        The state of nodes, links and record.
+    learner : bytes or None
+        The state of the learner; None without learning.
+    planner : PlannerSnapshot
+        The state of the round planner, with the current plan.
+    cursor : RoundCursor
+        The number of finished rounds.
+    round_log : LearntState
+        The totals of the finished rounds.
     """
 
     world: WorldSnapshot
     learner: bytes | None
-    plan: SchemePlan
-    plans: int
-    progress: RoundCursor
-    learnt: LearntState
-    drawn: SampledClientsState | None = None
+    planner: PlannerSnapshot
+    cursor: RoundCursor
+    round_log: LearntState
 
 
 @dataclass(frozen=True)
 class CheckpointIncrement:
-    """What rounds have added since the checkpoint before.
+    """The results that rounds have added since the previous checkpoint.
 
     Attributes
     ----------
-    rounds : what they came to
-    changes : of each compute node's memory, packed
-    given : what devices were given that were drawn
+    rounds : LearntRounds
+        The results of these rounds.
+    memory_changes : dict of str to array
+        The changes of each compute node's memory, packed.
+    device_plans : mapping of int to DevicePlan
+        The plans of the devices that these rounds have sampled.
     """
 
     rounds: LearntRounds
-    changes: dict[str, array[float]]
-    given: dict[int, DevicePlan]
+    memory_changes: dict[str, array[float]]
+    device_plans: Mapping[int, DevicePlan]
 
 
 class Checkpoints:
@@ -137,7 +139,8 @@ class Checkpoints:
             self._refuse(f"{'; '.join(told[:_MOST_TOLD])}{more}")
         for name in sorted({*self._versions, *made_by}):
             if self._versions.get(name) != made_by.get(name):
-                self._refuse(f"{name} is {self._versions.get(name)}, and was {made_by.get(name)}")
+                current, earlier = (v.get(name, "not imported") for v in (self._versions, made_by))
+                self._refuse(f"{name} is {current}, and was {earlier}")
         for path, digest in self._files.items():
             if files.get(path) != digest:
                 self._refuse(f"{path} has changed")

@@ -1,4 +1,4 @@
-"""Which of a scenario's compression applies to each scheme, and what it then counts."""
+"""The compression of each scheme: the methods that apply to it, and the sizes of its compressed parts."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from ..scenarios.schema.scenario import Scenario
 from ..sim.costs.compressed_sizes import CompressedSizes
 from ..sim.planning_error import PlanningError
 from ..sim.schemes.base import Scheme
+from ..sim.schemes.planning.plan import SchemePlan
 
 __all__ = ["Compressors", "check_prunable"]
 
 
 class Compressors:
-    """Makes the compressors of a scenario's schemes; what a part comes to is worked out once for all of them.
+    """Creates the ``CompressedSizes`` of each scheme; schemes share the sizes of equal parts.
 
     Parameters
     ----------
-    scenario : with the model
-    units : its unit table
+    scenario : Scenario
+    units : UnitTable
+        The unit table of the scenario's model.
     """
 
     def __init__(self, scenario: Scenario, units: UnitTable) -> None:
@@ -33,18 +35,18 @@ class Compressors:
         self._sizes = lru_cache(maxsize=None)(self._sizes_of)
 
     def of(self, parameters: SchemeParameters, scheme: type[Scheme]) -> CompressedSizes | None:
-        """Return a scheme's compressor; None where nothing is compressed.
+        """Return the compressed sizes of a scheme, or None if it compresses nothing.
 
         Raises
         ------
-        AllocationError
-            If a compression of the scheme's own has nothing that applies to it, or the model has no filters.
+        PlanningError
+            If no method of the scheme's own compression applies to it, or the model has no filters to prune.
         """
-        own = parameters.compression
-        given = own if own is not None else self._scenario.compression
-        section = given.only(scheme.compresses) if given is not None else None
+        specific = parameters.compression
+        requested = specific if specific is not None else self._scenario.compression
+        section = requested.only(scheme.compresses) if requested is not None else None
         if section is None:
-            if own is not None and own != Compression():
+            if specific is not None and specific != Compression():
                 applies = ", ".join(sorted(scheme.compresses)) or "nothing"
                 raise PlanningError(
                     f"{parameters.label}: nothing of its compression applies; of {parameters.name} can be"
@@ -61,13 +63,13 @@ class Compressors:
 
     def _sizes_of(self, pruning: Pruning | None, models: bool) -> Callable[[int, bool], PartSizes]:
         if isinstance(self._scenario.model, ImageModelParameters) and (pruning is not None or models):
-            from ..models.compression.part_sizes import part_sizes  # torch only where layers count
+            from ..models.compression.part_sizes import part_sizes  # imports torch
 
             return lru_cache(maxsize=None)(part_sizes(self._scenario.model, self._units, pruning))
         return self._whole
 
     def _whole(self, count: int, pruned: bool) -> PartSizes:
-        """Return the sizes of a part that is never pruned; all of its bits count as parameters."""
+        """Return the sizes of a part without pruning; all of its bits count as parameters."""
         units = self._units
         return PartSizes(
             units.forward_flops_to(count),
@@ -78,30 +80,28 @@ class Compressors:
         )
 
 
-def check_prunable(scheme: Scheme) -> None:
-    """Refuse a planned cut whose client part is to be pruned and has nothing to prune.
+def check_prunable(scheme: Scheme, plan: SchemePlan) -> None:
+    """Refuse a planned cut if pruning is requested and the client part has nothing to prune.
 
     Raises
     ------
-    AllocationError
-        With the reason.
+    PlanningError
+        At the key path that requests pruning.
     """
-    job, cut = scheme.job, scheme.cut
-    compressor = job.compression
+    task, compressor = scheme.task, scheme.task.compression
     if compressor is None or compressor.section.pruning is None:
         return
-    if isinstance(cut, tuple):
-        cut = cut[0]  # masks are common, and so is the cut
-    if compressor.part(cut or len(job.units), True).maskable:
+    cut = plan.cuts.common  # masks are common, and so is the cut
+    if compressor.part(cut or len(task.units), True).maskable:
         return
     kind = compressor.section.pruning.kind
-    wanted = "filters that no shortcut and no unknown module needs" if kind == "structured" else "weights"
+    prunable = "filters that no shortcut and no unknown module needs" if kind == "structured" else "weights"
     where = f"at cut {cut} units 1 to {cut} have" if cut else "the model has"
     raise PlanningError(
-        f"{scheme.parameters.label}: nothing to prune: {where} no {wanted}", pruning_key(scheme.parameters)
+        f"{scheme.parameters.label}: nothing to prune: {where} no {prunable}", pruning_key(scheme.parameters)
     )
 
 
 def pruning_key(parameters: SchemeParameters) -> KeyPath:
-    """Return where a scheme's pruning is asked for."""
+    """Return the key path that requests a scheme's pruning."""
     return ("schemes",) if parameters.compression is not None else ("compression", "pruning")

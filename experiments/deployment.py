@@ -1,4 +1,4 @@
-"""What schemes find where they run: work by layer on every place, memories, links, compute nodes."""
+"""Create the deployment of a scenario: layer times on each device, memory, links and compute nodes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..models.unit_tables import model_profile
-from ..scenarios.errors import KeyPath, ScenarioIssue
+from ..scenarios.errors import KeyPath
+from ..scenarios.loading.issue_collector import IssueCollector
 from ..scenarios.model_costs.layer_profile import BATCH_SIZE, LayerProfile
 from ..scenarios.model_costs.unit_table import UnitTable
 from ..scenarios.schema.scenario import Scenario
@@ -16,26 +17,26 @@ from ..sim.links.channel import Channel
 from ..sim.links.wired_network import build_network
 from ..sim.nodes.fleet import Fleet
 from ..sim.schemes.deployment import Deployment
-from ..sim.schemes.planning.plan import fixed_links, whole_band_links
+from ..sim.schemes.planning.medium_access import fixed_link_rates, whole_band_links
 
 __all__ = ["make_deployment"]
 
 
 def make_deployment(
-    scenario: Scenario, units: UnitTable, fleet: Fleet, channel: Channel, faults: list[ScenarioIssue]
+    scenario: Scenario, units: UnitTable, fleet: Fleet, channel: Channel, issues: IssueCollector
 ) -> Deployment | None:
-    """Return what the scenario's schemes find; None, and more faults, where it can't be had.
+    """Return the deployment of a scenario, or None after adding the issues that prevent it.
 
     Parameters
     ----------
-    scenario, units, fleet, channel : what is known of devices, server and radio
-    faults : where what is wrong is added
+    issues : IssueCollector
+        Receives the issues of the model's profile, of the batch size and of the network.
     """
-    before = len(faults)
-    work = _Work(scenario, units, faults)
+    issues_before = len(issues)
+    work = _LayerWorkFactory(scenario, units, issues)
     devices, server = scenario.devices, scenario.server
-    named = devices.profile
-    names = named if isinstance(named, tuple) else (named,) * devices.count
+    profile = devices.profile
+    names = profile if isinstance(profile, tuple) else (profile,) * devices.count
     on_devices = work.on(("devices", "profile"), names, fleet.seconds_per_flop.tolist())
     on_server = None
     if server.profile is not None or not work.is_measured:
@@ -46,23 +47,25 @@ def make_deployment(
         nodes = scenario.network.expanded()
         s_per_flop = [node.cycles_per_flop / node.clock_hz for node in nodes]
         on_nodes = work.on(("network", "nodes"), [node.profile for node in nodes], s_per_flop)
-        try:
+        with issues.at("network"):
             network = build_network(scenario.network)
-        except ValueError as error:
-            faults.append(ScenarioIssue(("network",), str(error)))
-    if len(faults) > before:
+    if len(issues) > issues_before:
         return None
     assert on_devices is not None
-    own_links = None
+    fixed = None
     if fleet.uplink_bps is not None and fleet.downlink_bps is not None:
-        own_links = fixed_links(fleet.uplink_bps, fleet.downlink_bps)
+        fixed = fixed_link_rates(fleet.uplink_bps, fleet.downlink_bps)
+    memory_bits = np.full(devices.count, np.inf) if fleet.memory_bits is None else fleet.memory_bits
     return Deployment(
-        problem=channel.problem,
-        links=own_links or whole_band_links(channel.problem),
-        own_links=own_links is not None,
+        resources=channel.problem,
+        links=fixed or whole_band_links(channel.problem),
+        has_fixed_links=fixed is not None,
+        device_s_per_flop=fleet.seconds_per_flop,
+        server_s_per_flop=server.cycles_per_flop / server.clock_hz,
         devices=on_devices,
         server=on_server,
-        memory_bits=np.full(devices.count, np.inf) if fleet.memory_bits is None else fleet.memory_bits,
+        memory_bits=memory_bits,
+        least_memory_bits=float(memory_bits.min()),
         network=network,
         nodes=on_nodes,
         seed=scenario.seed,
@@ -70,32 +73,38 @@ def make_deployment(
     )
 
 
-class _Work:
-    """Work by layer, from the model's profile if it has one, else from FLOPs."""
+class _LayerWorkFactory:
+    """Creates the work of each layer from the model's measured profile, or from FLOPs without a profile."""
 
-    def __init__(self, scenario: Scenario, units: UnitTable, faults: list[ScenarioIssue]) -> None:
-        self._units, self._batch_size, self._faults = units, scenario.batch_size, faults
+    def __init__(self, scenario: Scenario, units: UnitTable, issues: IssueCollector) -> None:
+        self._units, self._batch_size, self._issues = units, scenario.batch_size, issues
         self._profile: LayerProfile | None = None
         self.is_measured = getattr(scenario.model, "profile", None) is not None
-        try:
+        with issues.at("model", "profile"):
             self._profile = model_profile(scenario.model, len(units))
-        except ValueError as error:
-            faults.append(ScenarioIssue(("model", "profile"), str(error)))
         if self.is_measured and self._batch_size != BATCH_SIZE:
             text = f"model.profile was measured with mini-batches of {BATCH_SIZE}; it must be that"
-            faults.append(ScenarioIssue(("batch_size",), text))
+            issues.add(("batch_size",), text)
 
     def on(self, key: KeyPath, names: Sequence[str | None], s_per_flop: Sequence[float]) -> LayerWork | None:
-        """Return the work on places, whose devices in the profile are named under the key."""
+        """Return the work on several processors, or None after adding an issue.
+
+        Parameters
+        ----------
+        key : KeyPath
+            The key that names the devices of the profile.
+        names : sequence of str or None
+            For each processor, the device of the profile whose measured times it has.
+        s_per_flop : sequence of float
+            For each processor, [s/FLOP].
+        """
         speeds = np.array(s_per_flop, dtype=np.float64)
         if self._profile is None and self.is_measured:
-            return None  # a fault already
-        try:
+            return None  # the unusable profile is an issue already
+        with self._issues.at(*key):
             if self._profile is not None:
                 return work_from_profile(self._profile, names, speeds)
             if any(names):
                 raise ValueError("names a device of model.profile, and there is no model.profile")
             return work_from_flops(self._units, self._batch_size, speeds)
-        except ValueError as error:
-            self._faults.append(ScenarioIssue(key, str(error)))
-            return None
+        return None

@@ -67,7 +67,7 @@ def _beside(folder: Path) -> Path:
 
 @contextmanager
 def _lock(path: Path, folder: Path) -> Iterator[None]:
-    check_writable(path.parent, told=folder)
+    check_writable(path.parent, message_path=folder)
     missing = [parent for parent in path.absolute().parents if not parent.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

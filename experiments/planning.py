@@ -13,14 +13,18 @@ import numpy as np
 import pandas as pd
 
 from ..scenarios.loading.loader import load_scenario
-from ..scenarios.registry import find, specs
-from ..scenarios.schema.scenario import Allocation
+from ..scenarios.plugins import load_plugins
+from ..scenarios.registry import lookup, specs
 from ..sim.allocation.joint.brute_force import optimal
 from ..sim.allocation.joint.milp_bound import lower_bound_s
 from ..sim.allocation.problem import RoundWork, link_rates, round_time_s, transfer_s
 from ..sim.planning_error import PlanningError
+from ..sim.radio.resources import RadioResources
 from ..sim.schemes.base import Scheme
-from ..sim.schemes.planning.plan import SchemePlan, fixed_cut, plan_scheme, settled
+from ..sim.schemes.deployment import Deployment
+from ..sim.schemes.planning.medium_access import DedicatedSubchannels
+from ..sim.schemes.planning.plan import SchemePlan
+from ..sim.schemes.planning.radio_planner import RadioPlanner
 from .preparation import Experiment, prepare
 
 __all__ = ["BOUND_TIME_S", "plan"]
@@ -44,6 +48,7 @@ def plan(
     schemes: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
     bound_time_s: float = BOUND_TIME_S,
+    plugins: Sequence[str | Path] = (),
     allow_imports: bool = False,
 ) -> pd.DataFrame:
     """Plan a scenario by its own allocation and by each allocation method, without running it.
@@ -58,6 +63,8 @@ def plan(
     schemes : names or labels of the schemes to plan for; all by default
     methods : names of allocation methods; all by default
     bound_time_s : for a lower bound where the optimum is out of reach, for each scheme, [s]
+    plugins : Sequence[str | Path]
+        Files or modules to import first.
     allow_imports : let ``model: {name: imported}`` import and run your code
 
     Returns
@@ -78,7 +85,8 @@ def plan(
     ValueError
         If there is no allocation method of a name.
     """
-    wanted = [find("plan", name).name for name in methods or [spec.name for spec in specs("plan")]]
+    load_plugins(plugins)
+    wanted = [lookup("plan", name).name for name in methods or [spec.name for spec in specs("plan")]]
     loaded = load_scenario(scenario, overrides, seed=seed, schemes=schemes)
     timeline = loaded.scenario.model_copy(update={"learning": None})  # planning needs no data
     experiment = prepare(replace(loaded, scenario=timeline), allow_imports=allow_imports)
@@ -94,75 +102,62 @@ def plan(
 def _scheme_rows(
     experiment: Experiment, scheme: Scheme, methods: Sequence[str], bound_time_s: float
 ) -> list[dict[str, Any]]:
-    scenario = experiment.loaded.scenario
-    allocations = {"scenario": scenario.allocation}
-    radio = scenario.radio.sharing != "tdma" and not experiment.first.site.own_links
-    dedicated = scheme.band == "dedicated" and radio
-    if dedicated:
+    context, deployment = experiment.context, experiment.first_deployment
+    allocations = {"scenario": context.allocation}
+    radio = context.sharing.allocates_subchannels and not deployment.has_fixed_links
+    allocates = scheme.uses_subchannels and radio
+    if allocates:
         unset = {"subchannels": "greedy", "power": "optimal"}
         for name in methods:
-            find("plan", name).load()  # so that its import isn't timed
-            allocations[name] = scenario.allocation.model_copy(update={**unset, "method": name})
+            lookup("plan", name).load()  # so that its import isn't timed
+            allocations[name] = context.allocation.model_copy(update={**unset, "method": name})
     rows = [
-        {"label": scheme.parameters.label, "method": name} | _planned(experiment, scheme, allocation)
+        {"label": scheme.parameters.label, "method": name}
+        | _plan_row(scheme, deployment, replace(context, allocation=allocation).planner())
         for name, allocation in allocations.items()
     ]
-    if dedicated and scheme.predicts == "time":
-        kind, reference_s = _reference(experiment, scheme, bound_time_s)
+    if allocates and not scheme.prediction_is_bound:
+        kind, reference_s = _reference(scheme, deployment, context.planner(), bound_time_s)
         for row in rows:
             row |= {"reference": kind, "reference_s": reference_s}
             row["gap"] = row.get("predicted_s", math.nan) / reference_s - 1.0
     return rows
 
 
-def _planned(experiment: Experiment, scheme: Scheme, allocation: Allocation) -> dict[str, Any]:
-    """Return one allocation's figures, or why there are none."""
-    scenario, speeds = experiment.loaded.scenario, experiment.first.speeds
+def _plan_row(scheme: Scheme, deployment: Deployment, planner: RadioPlanner) -> dict[str, Any]:
+    """Return one plan's figures, or the reason why there is no plan."""
     started_s = time.perf_counter()
     try:
-        found = plan_scheme(
-            scheme,
-            experiment.first.channel.problem,
-            speeds,
-            allocation,
-            scenario.seed,
-            sharing=scenario.radio.sharing,
-            own_links=experiment.first.site.links if experiment.first.site.own_links else None,
-        )
-        found = settled(scheme, found, experiment.first.site)
+        plan = scheme.plan(deployment, planner)
     except PlanningError as error:
         return {"note": str(error)}
     planning_ms = 1e3 * (time.perf_counter() - started_s)
-    row: dict[str, Any] = {"predicted_s": found.predicted_s, "planning_ms": planning_ms}
-    decided = _own_decisions(scheme, found)
-    if decided:
-        row["note"] = decided
-    if not isinstance(found.cut, int):  # one for each device
+    row: dict[str, Any] = {"predicted_s": plan.predicted_s, "planning_ms": planning_ms}
+    if note := _scheme_decisions(plan):
+        row["note"] = note
+    if plan.cuts.per_device:
         return row
-    row["cut"] = found.cut or math.nan
-    if found.owner is None or scheme.predicts == "bound":
+    row["cut"] = plan.cuts.common or math.nan
+    if not isinstance(plan.access, DedicatedSubchannels) or plan.prediction_is_bound:
         return row
-    return row | _stages(scheme.work(found.cut, speeds), found)
+    return row | _stages(scheme.work(plan.cuts.common, deployment), plan.resources, plan.access)
 
 
-def _own_decisions(scheme: Scheme, found: SchemePlan) -> str:
-    """Return what the scheme itself decided, for those that do."""
-    told = ["the time is a lower bound"] if scheme.predicts == "bound" else []
-    if not isinstance(found.cut, int):
-        told.append("cuts " + "|".join(str(cut) for cut in found.cut))
-    if found.shares is not None:
-        told.append("shares of the band " + "|".join(f"{share:.3g}" for share in found.shares))
-    if scheme.server_shares:
-        told.append("shares of the server " + "|".join(f"{share:.3g}" for share in scheme.server_shares))
-    told += [f"{name} {value}" for name, value in scheme.details.items() if isinstance(value, str)]
-    return "; ".join(told)
+def _scheme_decisions(plan: SchemePlan) -> str:
+    """Return the decisions that the scheme makes itself, as text."""
+    phrases = ["the time is a lower bound"] if plan.prediction_is_bound else []
+    if plan.cuts.per_device:
+        phrases.append(f"cuts {plan.cuts}")
+    phrases += plan.access.describe()
+    if plan.server_shares:
+        phrases.append("shares of the server " + "|".join(f"{share:.3g}" for share in plan.server_shares))
+    phrases += [f"{name} {value}" for name, value in plan.notes.items() if isinstance(value, str)]
+    return "; ".join(phrases)
 
 
-def _stages(work: RoundWork, found: SchemePlan) -> dict[str, float]:
-    """Return the parts of a mean round, which sum to its time."""
-    assert found.owner is not None
-    assert found.psd_w_per_hz is not None
-    rates = link_rates(found.problem, found.owner, found.psd_w_per_hz)
+def _stages(work: RoundWork, resources: RadioResources, access: DedicatedSubchannels) -> dict[str, float]:
+    """Return the parts of a mean round, which sum to its time, [s]."""
+    rates = link_rates(resources, access.client_of, access.psd_w_per_hz)
     first_s = work.before_uplink_s + transfer_s(work.uplink_bits, rates.uplink_bps)
     second_s = transfer_s(work.downlink_bits, rates.downlink_bps) + work.after_downlink_s
     without_exchange_s = round_time_s(replace(work, averaging_share=0.0), rates)
@@ -175,14 +170,13 @@ def _stages(work: RoundWork, found: SchemePlan) -> dict[str, float]:
     }
 
 
-def _reference(experiment: Experiment, scheme: Scheme, bound_time_s: float) -> tuple[str, float]:
-    """Return what plans are measured by: the optimum where brute force reaches, a lower bound elsewhere."""
-    scenario = experiment.loaded.scenario
-    cut = fixed_cut(scheme, scenario.allocation, scenario.seed)
-    cuts = scheme.cuts() if cut is None else (cut,)
-    problem = experiment.first.channel.problem
-    works = {j: scheme.work(j, experiment.first.speeds) for j in cuts}
+def _reference(
+    scheme: Scheme, deployment: Deployment, planner: RadioPlanner, bound_time_s: float
+) -> tuple[str, float]:
+    """Return the reference of all plans: the optimum where brute force reaches, else a lower bound, [s]."""
+    work_by_cut = {cut: scheme.work(cut, deployment) for cut in planner.cuts_to_plan(scheme, deployment)}
+    resources = deployment.resources
     try:
-        return "optimum", optimal(problem, works, np.random.default_rng()).predicted_s
+        return "optimum", optimal(resources, work_by_cut, np.random.default_rng()).predicted_s
     except PlanningError:
-        return "bound", lower_bound_s(problem, works, time_limit_s=bound_time_s)
+        return "bound", lower_bound_s(resources, work_by_cut, time_limit_s=bound_time_s)

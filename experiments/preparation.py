@@ -5,62 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ..models.data import catalogue as _datasets
-from ..models.data.dataset import DatasetError, DatasetFileError
+from ..models.data.dataset import DatasetFileError
 from ..models.data.validation import hold_out
-from ..models.networks import catalogue as _networks
 from ..models.unit_tables import unit_table
-from ..scenarios.errors import KeyPath, ScenarioIssue
+from ..scenarios.loading.issue_collector import IssueCollector
 from ..scenarios.loading.loader import LoadedScenario
 from ..scenarios.model_costs.unit_table import UnitTable
-from ..scenarios.registry import find, specs
+from ..scenarios.registry import lookup, specs
 from ..scenarios.schema.scenario import Allocation, Scenario
 from ..sim.links.channel import Channel, draw_channel
 from ..sim.nodes.fleet import Fleet, draw_fleet
 from ..sim.planning_error import PlanningError
-from ..sim.radio import catalogue as _methods
-from ..sim.radio.resources import RadioResources
 from ..sim.radio.units import BITS_PER_MIB, mib_text
-from ..sim.schemes import catalogue as _schemes
-from ..sim.schemes.base import ComputeTimes, Scheme, TrainingTask
+from ..sim.schemes.base import Scheme, TrainingTask
 from ..sim.schemes.deployment import Deployment
-from ..sim.schemes.planning.client_sampler import ClientSampler
-from ..sim.schemes.planning.plan import SchemePlan, allocation_faults, plan_scheme, settled
-from ..sim.schemes.planning.sampled_clients import client_sampler
+from ..sim.schemes.planning.plan import SchemePlan
+from ..sim.schemes.planning.radio_planner import band_sharing, cut_issues
+from ..sim.schemes.round_planners.client_sampler import ClientSampler
+from ..sim.schemes.round_planners.fixed_plan import PlanningContext
+from ..sim.schemes.round_planners.sampled_clients import client_sampler
 from .compression import Compressors, check_prunable
 from .deployment import make_deployment
 
 if TYPE_CHECKING:
-    from ..models.learning.samples.client_data import ClientData
+    from ..models.learning.client_data import ClientData
 
-__all__ = ["BUILT_IN", "Experiment", "PlannedDevices", "prepare"]
-
-BUILT_IN = (_datasets, _networks, _methods, _schemes)
-"""The catalogues, imported so that scenarios can name what they register."""
-
-
-@dataclass(frozen=True)
-class PlannedDevices:
-    """Devices, as far as a plan has to know them."""
-
-    speeds: ComputeTimes
-    channel: Channel
-    site: Deployment
-
-    def of(self, clients: tuple[int, ...]) -> PlannedDevices:
-        """Return these devices alone, in this order."""
-        rows = np.asarray(clients, dtype=np.intp)
-        return PlannedDevices(self.speeds.of(rows), self.channel.of(clients), self.site.of(clients))
-
-    def first(self, scenario: Scenario) -> PlannedDevices:
-        """Return those that a first plan is for: all, or the front of round 1's order."""
-        if scenario.participation is None:
-            return self
-        return self.of(
-            ClientSampler(scenario.participation, scenario.devices.count, scenario.seed).foremost()
-        )
+__all__ = ["Experiment", "first_deployment", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -69,34 +39,37 @@ class Experiment:
 
     Attributes
     ----------
-    loaded : the scenario
-    units : the model's unit table
-    fleet, channel : the devices and their gains, with the radio resources
-    speeds : of the devices and of the server
-    site : what schemes find besides: work by layer and place, memories, links, compute nodes
-    schemes : each scheme with its plan, in the scenario's order; where rounds draw their clients, the plan is
-        for the front of round 1's order
-    data : the clients' samples; None for a timeline alone
+    loaded : LoadedScenario
+        The scenario and its origin.
+    units : UnitTable
+        The model's units.
+    fleet : Fleet
+        The devices' attributes.
+    context : PlanningContext
+        Deployment, channel and allocation, from which all plans are made.
+    schemes : tuple of (Scheme, SchemePlan)
+        Each scheme with its first plan, in the scenario's order. Where rounds sample their clients, the plan
+        is for the first clients of round 1's order.
+    data : ClientData or None
+        The clients' samples; None for a timeline alone.
     """
 
     loaded: LoadedScenario
     units: UnitTable
     fleet: Fleet
-    channel: Channel
-    speeds: ComputeTimes
-    site: Deployment
+    context: PlanningContext
     schemes: tuple[tuple[Scheme, SchemePlan], ...]
     data: ClientData | None
 
     @property
-    def problem(self) -> RadioResources:
-        """Return the radio resources with the gains that a first plan knows."""
-        return self.channel.problem
+    def deployment(self) -> Deployment:
+        """Return the deployment of all devices."""
+        return self.context.deployment
 
     @property
-    def first(self) -> PlannedDevices:
-        """Return the devices that the first plans are for."""
-        return PlannedDevices(self.speeds, self.channel, self.site).first(self.loaded.scenario)
+    def first_deployment(self) -> Deployment:
+        """Return the deployment of the devices that the first plans are for."""
+        return first_deployment(self.loaded.scenario, self.context)
 
 
 def prepare(loaded: LoadedScenario, *, allow_imports: bool = False) -> Experiment:
@@ -113,178 +86,157 @@ def prepare(loaded: LoadedScenario, *, allow_imports: bool = False) -> Experimen
         With all that can't be had: units, gains, plans, data.
     """
     scenario = loaded.scenario
-    faults: list[ScenarioIssue] = []
-    units = _units(scenario, faults, allow_imports=allow_imports)
-    fleet = _fleet(scenario, faults)
-    channel = _channel(scenario, fleet, faults) if fleet else None
-    data = _client_data(scenario, faults) if scenario.learning is not None else None
+    issues = IssueCollector(loaded)
+    units = _units(scenario, issues, allow_imports=allow_imports)
+    fleet: Fleet | None = None
+    channel: Channel | None = None
+    with issues.at("devices", "positions"):
+        fleet = draw_fleet(scenario.devices, scenario.seed)
+        with issues.at("radio", "path_loss"):
+            channel = draw_channel(scenario.radio, fleet, scenario.seed)
+    data = _client_data(scenario, issues) if scenario.learning is not None else None
     if units and data and scenario.learning and scenario.learning.clients_pass == "batched":
-        _check_batched(scenario, data, faults)
-    allocation = _allocation(scenario, units, faults) if units else scenario.allocation
+        _check_batched(scenario, data, issues)
+    allocation = _allocation(scenario, units, issues) if units else scenario.allocation
     if units and fleet and channel:
-        server = scenario.server
-        speeds = ComputeTimes(fleet.seconds_per_flop, server.cycles_per_flop / server.clock_hz)
-        site = make_deployment(scenario, units, fleet, channel, faults)
-        if site:
-            schemes = _planned(scenario, units, speeds, channel, allocation, site, faults)
-            if not faults:
-                return Experiment(loaded, units, fleet, channel, speeds, site, schemes, data)
-    raise loaded.error(faults)
+        deployment = make_deployment(scenario, units, fleet, channel, issues)
+        if deployment:
+            sharing = band_sharing(scenario.radio)
+            context = PlanningContext(deployment, channel, allocation, sharing, scenario.seed)
+            schemes = _plan_schemes(loaded, units, context, issues)
+            if not issues:
+                return Experiment(loaded, units, fleet, context, schemes, data)
+    raise issues.error()
 
 
-def _units(scenario: Scenario, faults: list[ScenarioIssue], *, allow_imports: bool) -> UnitTable | None:
+def _units(scenario: Scenario, issues: IssueCollector, *, allow_imports: bool) -> UnitTable | None:
     model = scenario.model
     if model.name == "imported" and not allow_imports:
         text = "runs code of yours; allow it with --allow-imports (from Python: allow_imports=True)"
-        faults.append(ScenarioIssue(("model", "name"), text))
+        issues.add(("model", "name"), text)
         return None
-    try:
+    source = (key for key in ("file", "factory") if hasattr(model, key))
+    with issues.at("model", *source, catch=(ValueError, ImportError)):
         return unit_table(model)
-    except (ValueError, ImportError) as error:
-        source = tuple(key for key in ("file", "factory") if hasattr(model, key))
-        faults.append(ScenarioIssue(("model", *source), str(error)))
-        return None
+    return None
 
 
-def _fleet(scenario: Scenario, faults: list[ScenarioIssue]) -> Fleet | None:
-    try:
-        return draw_fleet(scenario.devices, scenario.seed)
-    except ValueError as error:
-        faults.append(ScenarioIssue(("devices", "positions"), str(error)))
-        return None
-
-
-def _channel(scenario: Scenario, fleet: Fleet, faults: list[ScenarioIssue]) -> Channel | None:
-    try:
-        return draw_channel(scenario.radio, fleet, scenario.seed)
-    except ValueError as error:
-        faults.append(ScenarioIssue(("radio", "path_loss"), str(error)))
-        return None
-
-
-def _client_data(scenario: Scenario, faults: list[ScenarioIssue]) -> ClientData | None:
+def _client_data(scenario: Scenario, issues: IssueCollector) -> ClientData | None:
     # torch only where it trains
     from ..models.learning.factory import client_data, load_dataset, training_device
 
     learning = scenario.learning
     assert learning is not None
-    key: KeyPath = ("learning", "dataset")
-    try:
+    with issues.at("learning", "device"):
         training_device(learning.device)  # before a large data set is read for nothing
-        dataset = load_dataset(learning, scenario.model)
-        key = ("learning", "validation_share")
-        dataset = hold_out(dataset, learning.validation_share)
-        key = ("learning", "partition")
-        return client_data(
-            learning,
-            dataset,
-            clients=scenario.devices.count,
-            batch_size=scenario.batch_size,
-            seed=scenario.seed,
-        )
-    except DatasetFileError as error:
-        faults.append(ScenarioIssue(("learning", "dataset", "path"), str(error)))
-    except DatasetError as error:
-        faults.append(ScenarioIssue(key, str(error)))
-    except ValueError as error:
-        faults.append(ScenarioIssue(("learning", "device"), str(error)))
+        with (
+            issues.at("learning", "dataset"),
+            issues.at("learning", "dataset", "path", catch=DatasetFileError),
+        ):
+            dataset = load_dataset(learning, scenario.model)
+            with issues.at("learning", "validation_share"):
+                dataset = hold_out(dataset, learning.validation_share)
+                with issues.at("learning", "partition"):
+                    return client_data(
+                        learning,
+                        dataset,
+                        clients=scenario.devices.count,
+                        batch_size=scenario.batch_size,
+                        seed=scenario.seed,
+                    )
     return None
 
 
-def _check_batched(scenario: Scenario, data: ClientData, faults: list[ScenarioIssue]) -> None:
+def _check_batched(scenario: Scenario, data: ClientData, issues: IssueCollector) -> None:
     from ..models.learning.factory import check_batched
 
     try:
         check_batched(scenario.model, data)
     except ValueError as error:
-        faults.append(ScenarioIssue(("learning", "clients_pass"), f"{error}; looped can"))
+        issues.add(("learning", "clients_pass"), f"{error}; looped can")
 
 
-def _allocation(scenario: Scenario, units: UnitTable, faults: list[ScenarioIssue]) -> Allocation:
-    """Return the allocation; if its cut is impossible, with another, so that the rest is checked too."""
-    outside = allocation_faults(scenario.allocation, len(units), scenario.model.name)
-    if not outside or len(units) == 1:  # a model that can't be split is a fault of its own
+def _allocation(scenario: Scenario, units: UnitTable, issues: IssueCollector) -> Allocation:
+    """Return the allocation; an impossible cut is replaced by cut 1, so that the rest is checked too."""
+    outside = cut_issues(scenario.allocation, len(units), scenario.model.name)
+    if not outside or len(units) == 1:  # a model that cannot be split is an issue of its own
         return scenario.allocation
-    faults.extend(outside)
+    issues.extend(outside)
     return scenario.allocation.model_copy(update={"cut": 1})
 
 
-def _planned(
-    scenario: Scenario,
-    units: UnitTable,
-    speeds: ComputeTimes,
-    channel: Channel,
-    allocation: Allocation,
-    site: Deployment,
-    faults: list[ScenarioIssue],
+def first_deployment(scenario: Scenario, context: PlanningContext) -> Deployment:
+    """Return the deployment of the devices that a first plan is for: all, or round 1's first clients."""
+    if scenario.participation is None:
+        return context.deployment
+    sampler = ClientSampler(scenario.participation, scenario.devices.count, scenario.seed)
+    return context.deployment.select(sampler.foremost())
+
+
+def _plan_schemes(
+    loaded: LoadedScenario, units: UnitTable, context: PlanningContext, issues: IssueCollector
 ) -> tuple[tuple[Scheme, SchemePlan], ...]:
-    first = PlannedDevices(speeds, channel, site).first(scenario)
-    clients = len(first.site.clients)
-    job = TrainingTask(units, scenario.batch_size, clients, float(site.memory_bits.min()))
+    """Return each scheme with its first plan; schemes that can't be planned are issues."""
+    scenario = loaded.scenario
+    deployment = first_deployment(scenario, context)
+    task = TrainingTask(units, scenario.batch_size)
     planned: list[tuple[Scheme, SchemePlan]] = []
-    found: dict[KeyPath, ScenarioIssue] = {}  # several schemes meet the same fault, each with its own numbers
+    # several schemes have the same issue, each with numbers of its own: only the first is reported
+    shared = IssueCollector(loaded, one_per_key=True)
     compressors = Compressors(scenario, units)
     for parameters in scenario.schemes:
-        scheme_class: type[Scheme] = find("scheme", parameters.name).load()
-        try:
+        scheme_class: type[Scheme] = lookup("scheme", parameters.name).load()
+        with issues.at_stated_key():
             compression = compressors.of(parameters, scheme_class)
-        except PlanningError as error:
-            faults.append(ScenarioIssue(error.key, str(error)))
-            continue
-        scheme = scheme_class(parameters, replace(job, compression=compression))
-        if scheme.has_cut and len(units) < 2:
-            text = f"{parameters.name} splits the model, which takes 2 units or more; it has {len(units)}"
-            found.setdefault(("model",), ScenarioIssue(("model",), text))
-            continue
-        try:
-            plan = _plan_one(scenario, scheme, first, allocation)
-            check_prunable(scheme)
-            if scenario.participation is not None:
-                client_sampler(
-                    scenario.participation, scheme, channel.problem, speeds, site, scenario.seed
-                )  # which checks it
-        except PlanningError as error:
-            found.setdefault(error.key, ScenarioIssue(error.key, str(error)))
-            continue
-        planned.append((scheme, plan))
-    faults.extend(found.values())
+            scheme = scheme_class(parameters, replace(task, compression=compression))
+            with shared.at_stated_key():
+                _check_supported(scenario, scheme)
+                plan = scheme.plan(deployment, context.planner())
+                _check_server_memory(scenario, scheme, plan)
+                check_prunable(scheme, plan)
+                if scenario.participation is not None:  # a sampler that can be made is one that works
+                    client_sampler(scenario.participation, scheme, plan, context.deployment)
+                planned.append((scheme, plan))
+    issues.extend(shared.issues)
     return tuple(planned)
 
 
-def _plan_one(
-    scenario: Scenario, scheme: Scheme, first: PlannedDevices, allocation: Allocation
-) -> SchemePlan:
-    """Return a scheme's plan: what it arranges itself, the radio's resources, what follows from the links."""
-    name, site = scheme.parameters.name, first.site
-    refused = scheme.sampling_unsupported() if scenario.participation is not None else None
-    if refused is not None:
-        raise PlanningError(refused, ("participation",))
-    if getattr(scenario.model, "profile", None) is not None and not scheme.measurable:
+def _check_supported(scenario: Scenario, scheme: Scheme) -> None:
+    """Refuse a scheme that can't do what the scenario asks of all schemes.
+
+    Raises
+    ------
+    PlanningError
+        With the reason, and the key of the scenario that asks for it.
+    """
+    name, count = scheme.parameters.name, len(scheme.task.units)
+    if scheme.has_cut and count < 2:
         raise PlanningError(
-            f"{name} reckons with FLOPs; measured times are for {', '.join(_measurable())}",
+            f"{name} splits the model, which takes 2 units or more; it has {count}", ("model",)
+        )
+    refusal = scheme.sampling_unsupported() if scenario.participation is not None else None
+    if refusal is not None:
+        raise PlanningError(refusal, ("participation",))
+    if getattr(scenario.model, "profile", None) is not None and not scheme.measurable:
+        measurable = [spec.name for spec in specs("scheme") if spec.load().measurable]
+        raise PlanningError(
+            f"{name} reckons with FLOPs; measured times are for {', '.join(measurable)}",
             ("model", "profile"),
         )
-    scheme.arrange(site)
-    plan = plan_scheme(
-        scheme,
-        first.channel.problem,
-        first.speeds,
-        allocation,
-        scenario.seed,
-        sharing=scenario.radio.sharing,
-        own_links=site.links if site.own_links else None,
-    )
-    scheme.cut = plan.cut
-    plan = settled(scheme, plan, site)
-    needed_bits, had_mib = scheme.memory().server_bits, scenario.server.memory_mib
-    if had_mib is not None and needed_bits > had_mib * BITS_PER_MIB:
+
+
+def _check_server_memory(scenario: Scenario, scheme: Scheme, plan: SchemePlan) -> None:
+    """Refuse a plan whose parts don't fit into the server.
+
+    Raises
+    ------
+    PlanningError
+        With both sizes.
+    """
+    needed_bits, memory_mib = plan.memory.server_bits, scenario.server.memory_mib
+    if memory_mib is not None and needed_bits > memory_mib * BITS_PER_MIB:
         raise PlanningError(
-            f"{name} needs {mib_text(needed_bits)} on the server,"
-            f" which has {mib_text(had_mib * BITS_PER_MIB)}",
+            f"{scheme.parameters.name} needs {mib_text(needed_bits)} on the server,"
+            f" which has {mib_text(memory_mib * BITS_PER_MIB)}",
             ("server", "memory_mib"),
         )
-    return plan
-
-
-def _measurable() -> list[str]:
-    return [spec.name for spec in specs("scheme") if spec.load().measurable]

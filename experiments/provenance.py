@@ -6,11 +6,14 @@ import functools
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 
-__all__ = ["NOT_FINGERPRINTED", "code_fingerprint", "source_files", "versions"]
+from ..scenarios.plugins import loaded_plugins
+from ..scenarios.registry import load_registrations
+
+__all__ = ["NOT_FINGERPRINTED", "code_fingerprint", "source_files", "version_differences", "versions"]
 
 NOT_FINGERPRINTED = (
     "cli",
@@ -20,23 +23,54 @@ NOT_FINGERPRINTED = (
 )
 """Folders of the package that no result depends on: the command line, and the reading of finished runs."""
 
+_PLUGIN = "plug-in "
+"""Begins the name of a plug-in among the versions."""
+
 _SUB_PACKAGES = ("analysis", "experiments", "models", "scenarios", "sim")
 
 
 def versions(*, trained: bool) -> dict[str, str]:
-    """Return the versions of Python, of the packages that decide results, and of this package's code.
+    """Return the versions of Python, of the packages that decide results, of this package and of plug-ins.
+
+    A plug-in's version is the digest of its source.
 
     Parameters
     ----------
     trained : bool
         Whether torch is among these packages.
     """
+    load_registrations()  # so that the plug-ins of installed distributions count
     packages = ["cutlayer", "numpy", "simpy", *(["torch"] if trained else [])]
     return {
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in packages},
         "code": code_fingerprint(),
+        **_plugin_digests(),
     }
+
+
+def version_differences(recorded: Mapping[str, str], current: Mapping[str, str]) -> list[str]:
+    """Describe each version that differs between a recorded result and the current code.
+
+    A package without a recorded version does not count, since a timeline records no version of torch. A
+    plug-in counts on either side.
+    """
+    packages = [name for name in current if name in recorded and not name.startswith(_PLUGIN)]
+    plugins = sorted(name for name in {*recorded, *current} if name.startswith(_PLUGIN))
+    return [
+        f"{name} {recorded.get(name, 'not imported')} instead of {current.get(name, 'not imported')}"
+        for name in (*packages, *plugins)
+        if recorded.get(name) != current.get(name)
+    ]
+
+
+def _plugin_digests() -> dict[str, str]:
+    """Return the digest of each imported plug-in; two files of one name share an entry."""
+    digests: dict[str, str] = {}
+    for plugin in loaded_plugins():
+        key = f"{_PLUGIN}{plugin.name}"
+        digests[key] = f"{digests[key]}+{plugin.digest}" if key in digests else plugin.digest
+    return digests
 
 
 @functools.cache

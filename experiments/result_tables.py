@@ -10,121 +10,78 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..sim.radio.units import BITS_PER_MIB, linear_to_db
-from ..sim.schemes.base import Cut, Scheme
+from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
-from ..sim.schemes.planning.sampled_clients import DevicePlan
 from ..sim.schemes.round_loop import Accuracy
+from ..sim.schemes.round_planners.fixed_plan import DevicePlan
 from ..sim.world.world import World
 from .preparation import Experiment
 
-__all__ = [
-    "cut_list",
-    "device_table",
-    "drawn_device_table",
-    "energy_columns",
-    "memory_table",
-    "node_table",
-]
+__all__ = ["device_table", "energy_columns", "memory_table", "node_table"]
 
 SECONDS_PER_HOUR = 3600.0
-
-
-def cut_list(scheme: Scheme, cut: Cut, devices: int) -> list[str]:
-    """Return each device's cut as text; nothing where nothing is split."""
-    if not scheme.has_cut:
-        return [""] * devices
-    return [str(of_device) for of_device in ([cut] * devices if isinstance(cut, int) else cut)]
 
 
 def device_table(
     experiment: Experiment,
     scheme: Scheme,
-    plan: SchemePlan,
+    device_plans: Mapping[int, DevicePlan],
     identity: dict[str, Any],
+    evaluated: Sequence[int] | None,
     accuracy: Accuracy | None,
 ) -> pd.DataFrame:
-    """Return one row a device: where it is, what it has, what it was given.
+    """Return one row for each device that took part: its attributes, and its part of the last plan for it.
 
     Parameters
     ----------
-    identity : label and seed, for every row
-    accuracy : at the end of the run, None without learning
+    device_plans : mapping of int to DevicePlan
+        By device number.
+    identity : dict
+        Label and seed, for every row.
+    evaluated : sequence of int or None
+        The clients of the last round; None where all devices take part in every round.
+    accuracy : Accuracy or None
+        Of these clients at the end of the run; None without learning.
     """
-    clients = np.arange(len(experiment.fleet))
-    given = _given(scheme, plan, list(scheme.server_shares) or np.nan, scheme.memory().devices_bits)
-    final = pd.Series(accuracy.per_client if accuracy else np.nan, index=clients)
-    return _device_table(experiment, scheme, identity, clients, given, final)
-
-
-def drawn_device_table(
-    experiment: Experiment,
-    scheme: Scheme,
-    given: Mapping[int, DevicePlan],
-    identity: dict[str, Any],
-    evaluated: Sequence[int],
-    accuracy: Accuracy | None,
-) -> pd.DataFrame:
-    """Return one row a device that was drawn, with what it was given in the last round that drew it.
-
-    Parameters
-    ----------
-    given : what each got, by its number
-    identity : label and seed, for every row
-    evaluated : the clients of the last finished round
-    accuracy : of these clients, None without one; others have none
-    """
-    last_of_plan: dict[int, list[tuple[int, DevicePlan]]] = {}
-    for client, got in given.items():
-        last_of_plan.setdefault(id(got.plan), []).append((client, got))
+    rows_of_plan: dict[int, list[tuple[int, DevicePlan]]] = {}
+    for client, device_plan in device_plans.items():
+        rows_of_plan.setdefault(id(device_plan.plan), []).append((client, device_plan))
     tables = []
-    for group in last_of_plan.values():
-        plan = group[0][1].plan
-        cuts = (plan.cut,) * plan.problem.num_clients if isinstance(plan.cut, int) else plan.cut
-        memory_bits = [scheme.device_bits(cut) for cut in cuts]
-        rows = _given(scheme, plan, np.nan, memory_bits).iloc[[got.row for _, got in group]]
-        shares = [np.nan if got.server_share is None else got.server_share for _, got in group]
-        tables.append(rows.assign(device=[client for client, _ in group], server_share=shares))
+    for group in rows_of_plan.values():
+        rows = _planned_columns(scheme, group[0][1].plan).iloc[[planned.row for _, planned in group]]
+        tables.append(rows.assign(device=[client for client, _ in group]))
     table = pd.concat(tables).sort_values("device")
     clients = table["device"].to_numpy()
-    final = pd.Series(accuracy.per_client if accuracy else np.nan, index=list(evaluated), dtype=float)
-    return _device_table(experiment, scheme, identity, clients, table, final.reindex(clients))
+    index = clients if evaluated is None else list(evaluated)
+    final = pd.Series(accuracy.per_client if accuracy else np.nan, index=index, dtype=float)
+    return _with_attributes(experiment, scheme, identity, clients, table, final.reindex(clients))
 
 
-def _given(scheme: Scheme, plan: SchemePlan, server_share: Any, memory_bits: Any) -> pd.DataFrame:
-    """Return what a plan gives its clients, a row each."""
-    links, clients = plan.links, range(plan.problem.num_clients)
-    sends = scheme.band != "none"
-    by_radio = sends and plan.own_links is None
-    given: list[str] = ["all" if by_radio else "" for _ in clients]
-    if plan.owner is not None:
-        given = ["|".join(str(k) for k in np.flatnonzero(plan.owner == i)) for i in clients]
+def _planned_columns(scheme: Scheme, plan: SchemePlan) -> pd.DataFrame:
+    """Return one row for each client of a plan, with everything that the plan gives it."""
+    cuts = [str(cut) if scheme.has_cut else "" for cut in plan.cuts.of_clients]
     return pd.DataFrame(
         {
-            "subchannels": given,
-            "band_share": np.nan if plan.shares is None else plan.shares,
-            "server_share": server_share,
-            "cut": cut_list(scheme, plan.cut, len(clients)),
-            "memory_bits": memory_bits,
-            "power_w": links.uplink_w if by_radio else np.nan,
-            "snr_db": linear_to_db(plan.uplink_snr) if by_radio else np.nan,
-            "uplink_bps": links.uplink_bps if sends else np.nan,
-            "downlink_bps": links.downlink_bps if sends else np.nan,
+            "server_share": list(plan.server_shares) or np.nan,
+            "cut": cuts,
+            "memory_bits": plan.memory.devices_bits,
+            **plan.access.device_columns(plan.resources),
         }
     )
 
 
-def _device_table(
+def _with_attributes(
     experiment: Experiment,
     scheme: Scheme,
     identity: dict[str, Any],
     clients: NDArray[np.intp],
-    given: pd.DataFrame,
+    planned: pd.DataFrame,
     final_accuracy: pd.Series[float],
 ) -> pd.DataFrame:
-    """Return the columns in their order, of these devices: what they are, and what they were given."""
+    """Return the columns of ``devices.csv`` in their order, for these devices."""
     fleet, data = experiment.fleet, experiment.data
     distance_m, angle_rad = fleet.distance_m[clients], fleet.angle_rad[clients]
-    limits_bits = experiment.site.memory_bits[clients]
+    limits_bits = experiment.deployment.memory_bits[clients]
     return pd.DataFrame(
         {
             "scheme": scheme.parameters.name,
@@ -133,15 +90,17 @@ def _device_table(
             "x_m": distance_m * np.cos(angle_rad),
             "y_m": distance_m * np.sin(angle_rad),
             "distance_m": distance_m,
-            "gain_db": linear_to_db(experiment.problem.gains[clients].mean(axis=1)),
+            "gain_db": linear_to_db(experiment.deployment.resources.gains[clients].mean(axis=1)),
             "clock_hz": fleet.clock_hz[clients],
             "cycles_per_flop": fleet.cycles_per_flop[clients],
             **{
-                name: given[name].to_numpy()
+                name: planned[name].to_numpy()
                 for name in ("subchannels", "band_share", "server_share", "cut", "memory_bits")
             },
             "memory_limit_bits": np.where(np.isinf(limits_bits), np.nan, limits_bits),
-            **{name: given[name].to_numpy() for name in ("power_w", "snr_db", "uplink_bps", "downlink_bps")},
+            **{
+                name: planned[name].to_numpy() for name in ("power_w", "snr_db", "uplink_bps", "downlink_bps")
+            },
             "samples": [data.samples[i] for i in clients] if data else np.nan,
             "classes": [data.classes_held(i) for i in clients] if data else np.nan,
             "final_accuracy": final_accuracy.to_numpy(),
@@ -152,6 +111,7 @@ def _device_table(
 def node_table(
     experiment: Experiment,
     scheme: Scheme,
+    plan: SchemePlan,
     world: World,
     identity: dict[str, Any],
     stages: pd.DataFrame,
@@ -171,16 +131,16 @@ def node_table(
     total_s : float
         When all that was recorded had ended, [s].
     """
-    server, planned = experiment.loaded.scenario.server, scheme.memory()
+    server, planned = experiment.loaded.scenario.server, plan.memory
     place = stages["node"].astype(str).str.replace(r"^server-\d+$", "server", regex=True)
     flops = stages["flops"].groupby(place).sum()
     rows = []
     processors: list[tuple[str, Any, float, float]] = [("server", server, planned.server_bits, np.nan)]
-    if planned.nodes_bits and experiment.site.network is not None:
-        for node in experiment.site.network.nodes:
+    if planned.nodes_bits and experiment.deployment.network is not None:
+        for node in experiment.deployment.network.nodes:
             peak_bits = world.compute_nodes[node.name].memory.peak_bits
             processors.append((node.name, node, planned.nodes_bits.get(node.name, 0.0), peak_bits))
-    on_nodes = scheme.units_on_nodes()
+    on_nodes = plan.units_on_nodes
     for name, section, planned_bits, peak_bits in processors:
         # FLOPs, not time: a share of the server is busy for a share of the server's time
         busy_s = float(flops.get(name, 0.0)) * section.cycles_per_flop / section.clock_hz

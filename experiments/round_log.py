@@ -158,7 +158,7 @@ class RoundLog:
         since, self._told = self._told, len(self)
         return {name: column[since:] for name, column in self._columns.items()}, self._cuts[since:]
 
-    def add_news(self, rounds: LearntRounds) -> None:
+    def apply_increment(self, rounds: LearntRounds) -> None:
         """Add rounds that another told."""
         columns, cuts = rounds
         for name, column in self._columns.items():

@@ -14,21 +14,13 @@ from ..analysis.results.interval_store import IntervalWriter
 from ..analysis.results.round_tables import scheme_summary
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
-from ..sim.schemes.planning.sampled_clients import SampledClients
-from ..sim.schemes.round_loop import RoundCursor, RoundResult, rounds
+from ..sim.schemes.round_loop import RoundCursor, RoundResult, run_rounds
 from ..sim.timeline.interval_record import Rows
 from ..sim.world.snapshots import NotAtRoundEndError, take_snapshot
 from .checkpoints import CheckpointError, CheckpointIncrement, SchemeCheckpoint, SchemeCheckpoints
 from .preparation import Experiment
 from .process_guards import deferred_interrupt, frozen_gc
-from .result_tables import (
-    cut_list,
-    device_table,
-    drawn_device_table,
-    energy_columns,
-    memory_table,
-    node_table,
-)
+from .result_tables import device_table, energy_columns, memory_table, node_table
 from .round_log import IntervalStream, RoundLog
 from .world_setup import make_world, scheme_learner
 
@@ -109,10 +101,10 @@ class SchemeExecution:
         self._identity = _identity(experiment, scheme)
         self._checkpoints = checkpoints
         self._world, self._planner = make_world(experiment, scheme, plan, stopped)
-        self._learner = scheme_learner(experiment, scheme)
+        self._learner = scheme_learner(experiment, scheme, plan)
         self._recording = IntervalStream(self._world.record, self._identity, writer)
-        self._learnt = RoundLog(stopped.learnt if stopped else None)
-        self._progress = stopped.progress if stopped else RoundCursor()
+        self._learnt = RoundLog(stopped.round_log if stopped else None)
+        self._cursor = stopped.cursor if stopped else RoundCursor()
         self._last: RoundResult | None = None
         if checkpoints is not None and stopped is not None:
             for part in checkpoints.log():
@@ -124,14 +116,14 @@ class SchemeExecution:
         """Run the rounds that are left, and return what all came to."""
         scenario = self._experiment.loaded.scenario
         interrupted = False
-        results = rounds(
+        results = run_rounds(
             self._scheme,
             self._world,
             self._learner,
+            self._planner,
             scenario.stop,
             scenario.learning.evaluate_every if scenario.learning else 1,
-            self._planner.before_round,
-            self._progress,
+            self._cursor,
         )
         try:
             with frozen_gc():
@@ -148,7 +140,7 @@ class SchemeExecution:
 
     def _note(self, result: RoundResult) -> None:
         """Note a finished round, and make a checkpoint if one is due."""
-        cut = "|".join(cut_list(self._scheme, self._scheme.cut, devices=1))
+        cut = str(self._planner.plan.cuts) if self._scheme.has_cut else ""
         self._learnt.add(result, cut, self._world.sampled_clients)
         self._last = result
         checkpoints = self._checkpoints
@@ -156,7 +148,7 @@ class SchemeExecution:
         if due or self._world.record.num_kept >= SPILL_ROWS:
             self._take(self._world.first_open_row)
         if checkpoints is not None and due:
-            checkpoints.save(self._stopped(), self._news())
+            checkpoints.save(self._checkpoint(), self._checkpoint_increment())
 
     def _take(self, end: int) -> None:
         rows = self._world.record.take(end)
@@ -164,23 +156,22 @@ class SchemeExecution:
         if self._checkpoints is not None:
             self._checkpoints.add(rows)
 
-    def _news(self) -> CheckpointIncrement:
-        nodes, planner = self._world.compute_nodes, self._planner
+    def _checkpoint_increment(self) -> CheckpointIncrement:
+        nodes = self._world.compute_nodes
         changes = {name: node.memory.new_changes() for name, node in nodes.items()}
-        given = planner.news() if isinstance(planner, SampledClients) else {}
-        return CheckpointIncrement(self._learnt.news(), changes, given)
+        return CheckpointIncrement(self._learnt.news(), changes, self._planner.increment())
 
-    def _add(self, news: Rows | CheckpointIncrement) -> None:
-        if not isinstance(news, CheckpointIncrement):
-            self._recording.add(news)
+    def _add(self, part: Rows | CheckpointIncrement) -> None:
+        """Take over a part of the checkpoints' log: rows of intervals, or results of rounds."""
+        if not isinstance(part, CheckpointIncrement):
+            self._recording.add(part)
             return
-        self._learnt.add_news(news.rounds)
-        for name, changes in news.changes.items():
+        self._learnt.apply_increment(part.rounds)
+        for name, changes in part.memory_changes.items():
             self._world.compute_nodes[name].memory.add_changes(changes)
-        if isinstance(self._planner, SampledClients):
-            self._planner.add_news(news.given)
+        self._planner.apply(part.device_plans)
 
-    def _stopped(self) -> SchemeCheckpoint:
+    def _checkpoint(self) -> SchemeCheckpoint:
         try:
             world = take_snapshot(self._world)
             learner = self._learner.state() if self._learner is not None else None
@@ -188,10 +179,7 @@ class SchemeExecution:
             raise CheckpointError(
                 f"{self._identity['label']}: no checkpoint can be made of round {len(self._learnt)}: {error}"
             ) from error
-        planner = self._planner
-        drawn = planner.state() if isinstance(planner, SampledClients) else None
-        learnt = self._learnt.state()
-        return SchemeCheckpoint(world, learner, planner.plan, planner.plans, self._progress, learnt, drawn)
+        return SchemeCheckpoint(world, learner, self._planner.snapshot(), self._cursor, self._learnt.state())
 
     def _end(self, *, interrupted: bool) -> SchemeRun:
         """Return what the finished rounds came to; note that the scheme's run has ended, if it has."""
@@ -209,35 +197,38 @@ class SchemeExecution:
 
     def _results(self, *, interrupted: bool) -> SchemeRun:
         experiment, scheme, world = self._experiment, self._scheme, self._world
-        identity, plan, learner, planner = self._identity, self._plan, self._learner, self._planner
+        identity, learner, planner = self._identity, self._learner, self._planner
         target_accuracy = experiment.loaded.scenario.target_accuracy
         table = self._recording.rounds.table(self._learnt.table(scheme.parameters.name, identity))
         stages, total_s = self._recording.stages.table(), self._recording.rounds.last_end_s
-        accuracy, took_part = self._learnt.accuracy, None
-        if isinstance(planner, SampledClients):
-            took_part = sorted(planner.given)
-            devices = drawn_device_table(
-                experiment, scheme, planner.given, identity, self._learnt.drawn or (), accuracy
-            )
-        else:
-            devices = device_table(experiment, scheme, plan, identity, accuracy)
+        devices = device_table(
+            experiment,
+            scheme,
+            planner.device_plans(),
+            identity,
+            (self._learnt.drawn or ()) if planner.participants() is not None else None,
+            self._learnt.accuracy,
+        )
         lanes: dict[str, str] = dict(world.record.phases)
         devices = devices.assign(**energy_columns(stages, lanes, devices["device"].tolist()))
         devices["left_at_s"] = [world.departed_at_s.get(client, np.nan) for client in devices["device"]]
         devices["rounds"] = [self._learnt.took_part[client] for client in devices["device"]]
-        nodes = node_table(experiment, scheme, world, identity, stages, total_s)
-        cuts = list(scheme.cut) if isinstance(scheme.cut, tuple) else scheme.cut
+        nodes = node_table(experiment, scheme, self._plan, world, identity, stages, total_s)
+        cuts = planner.plan.cuts
+        cut = list(cuts.of_clients) if cuts.per_device else cuts.common
+        # an interrupted round may have moved some of the weights
+        trained = learner is not None and not interrupted
+        weights = learner.fingerprint(planner.participants()) if trained else None
         summary = {
             "scheme": scheme.parameters.name,
-            "cut": cuts if scheme.has_cut else None,
-            **scheme.details,
-            "predicted_latency_s": plan.predicted_s,
+            "cut": cut if scheme.has_cut else None,
+            **self._plan.notes,
+            "predicted_latency_s": self._plan.predicted_s,
             **scheme_summary(table, target_accuracy),
-            "plans": 1 + planner.plans,
+            "plans": 1 + planner.num_replans,
             "left_at_s": {str(client): world.departed_at_s[client] for client in sorted(world.departed_at_s)},
             "timeline_fingerprint": self._recording.timeline.hexdigest(world.record),
-            # an interrupted round may have moved some of the weights
-            "weights_fingerprint": learner.fingerprint(took_part) if learner and not interrupted else None,
+            "weights_fingerprint": weights,
             "clients_pass": learner.chosen_passes if learner else {},
             "device_memory_bits": float(devices["memory_bits"].max()),
             "node_memory_bits": float(nodes[["memory_planned_bits", "memory_peak_bits"]].max().max()),

@@ -1,118 +1,86 @@
-"""What a scheme's run is made of: its world, what plans anew in it, and its learner."""
+"""The parts of a scheme's run: its world, its round planner and its learner."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..scenarios.schema.participation import Participation
 from ..sim.faults.effects import faults_of
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
-from ..sim.schemes.planning.plan_links import PlannedLinks, sharing_rules
-from ..sim.schemes.planning.replanning import Replanner
-from ..sim.schemes.planning.sampled_clients import SampledClients, SampledClientsState, client_sampler
+from ..sim.schemes.round_planners.fixed_plan import FixedPlan, PlannerSnapshot, connections
+from ..sim.schemes.round_planners.replanning import Replanner
+from ..sim.schemes.round_planners.sampled_clients import SampledClients, client_sampler
 from ..sim.world.round_policy import round_policy_of
 from ..sim.world.snapshots import restore
 from ..sim.world.world import World
 from .checkpoints import SchemeCheckpoint
 from .preparation import Experiment
 
-__all__ = ["common_cut", "make_world", "scheme_learner"]
+__all__ = ["make_world", "round_planner", "scheme_learner"]
 
 
 def make_world(
-    experiment: Experiment, scheme: Scheme, plan: SchemePlan, stopped: SchemeCheckpoint | None = None
-) -> tuple[World, Replanner | SampledClients]:
-    """Return a new world of the scheme, connected by its plan, and what plans anew in it.
+    experiment: Experiment, scheme: Scheme, plan: SchemePlan, checkpoint: SchemeCheckpoint | None = None
+) -> tuple[World, FixedPlan]:
+    """Return a new world of the scheme, connected by its plan, and the planner of its rounds.
 
     Parameters
     ----------
-    plan : the first one
-    stopped : what to go on from, with the plan that holds; the beginning by default
+    plan : SchemePlan
+        The first plan.
+    checkpoint : SchemeCheckpoint, optional
+        The state to go on from; by default the run begins with round 1.
     """
-    scenario, channel = experiment.loaded.scenario, experiment.channel
-    drawing = None
-    if scenario.participation is not None:
-        drawn = stopped.drawn if stopped else None
-        drawing = _drawing(experiment, scheme, plan, scenario.participation, drawn)
-        channel = channel.of(drawing.members)
-    if stopped is not None:
-        plan = stopped.plan
-    links = PlannedLinks(plan, channel)
-    sharing = sharing_rules(scheme, plan, channel, links, scenario.radio)
+    scenario, context = experiment.loaded.scenario, experiment.context
+    planner = round_planner(experiment, scheme, plan, checkpoint.planner if checkpoint else None)
+    sampled = scenario.participation is not None
+    channel = context.channel.of(planner.members) if sampled else context.channel
+    links, schedulers = connections(planner.plan, channel)
     world = World(
         scenario.server,
         experiment.fleet,
         links,
-        sharing,
-        network=experiment.site.network,
-        server_shares=scheme.server_shares,
-        clients=drawing.members if drawing else None,
+        schedulers,
+        network=context.deployment.network,
+        server_shares=planner.plan.server_shares,
+        clients=planner.members if sampled else None,
         faults=faults_of(scenario, experiment.fleet),
         round_policy=round_policy_of(scenario.round_policy),
-        snapshot=stopped.world if stopped else None,
+        snapshot=checkpoint.world if checkpoint else None,
     )
-    if stopped is not None:
-        restore(world, stopped.world)
-    if drawing is not None:
-        return world, drawing
-    replanner = Replanner(
-        scheme,
-        plan,
-        channel,
-        experiment.speeds,
-        scenario.allocation,
-        scenario.radio,
-        scenario.seed,
-    )
-    if stopped is not None:
-        replanner.plans = stopped.plans
-    return world, replanner
+    if checkpoint is not None:
+        restore(world, checkpoint.world)
+    return world, planner
 
 
-def _drawing(
-    experiment: Experiment,
-    scheme: Scheme,
-    plan: SchemePlan,
-    participation: Participation,
-    since: SampledClientsState | None,
-) -> SampledClients:
-    scenario, speeds, site = experiment.loaded.scenario, experiment.speeds, experiment.site
-    draw = client_sampler(participation, scheme, experiment.problem, speeds, site, scenario.seed)
-    return SampledClients(
-        scheme,
-        plan,
-        draw,
-        experiment.channel,
-        speeds,
-        site,
-        scenario.allocation,
-        scenario.radio,
-        scenario.seed,
-        since,
-    )
+def round_planner(
+    experiment: Experiment, scheme: Scheme, plan: SchemePlan, snapshot: PlannerSnapshot | None = None
+) -> FixedPlan:
+    """Return the round planner that the scenario asks for, with the scheme's first plan."""
+    scenario, context = experiment.loaded.scenario, experiment.context
+    if scenario.participation is not None:
+        sampler = client_sampler(scenario.participation, scheme, plan, context.deployment)
+        return SampledClients(scheme, plan, sampler, context, snapshot)
+    if scenario.allocation.replan is not None:
+        return Replanner(scheme, plan, context, snapshot)
+    return FixedPlan(plan, context.deployment.clients, snapshot)
 
 
-def scheme_learner(experiment: Experiment, scheme: Scheme) -> Any:
+def scheme_learner(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> Any:
     """Return a new learner of the scheme, or None for a timeline alone."""
     scenario = experiment.loaded.scenario
     if scenario.learning is None or experiment.data is None:
         return None
     from ..models.learning.factory import make_learner
 
+    different = len(set(plan.cuts.of_clients)) > 1
     return make_learner(
         scheme.learner,
-        scheme.learner_options,
+        scheme.learner_options(plan),
         model=scenario.model,
-        cut=common_cut(scheme) or 0,
+        cut=0 if different else plan.cuts.common,
         data=experiment.data,
         learning=scenario.learning,
         seed=scenario.seed,
-        compression=scheme.job.compression.section if scheme.job.compression else None,
+        compression=scheme.task.compression.section if scheme.task.compression else None,
     )
-
-
-def common_cut(scheme: Scheme) -> int | None:
-    """Return the cut that all devices have; None where they differ."""
-    cuts = {scheme.cut} if isinstance(scheme.cut, int) else set(scheme.cut)
-    return cuts.pop() if len(cuts) == 1 else None

@@ -1,1 +1,4 @@
-"""Models, their profiles, data, and the steps that train them."""
+"""The models that clients and server train, their data, their training steps and their compression.
+
+Read ``learning.epsl`` first: it shows a complete round of parallel split learning.
+"""

@@ -1,4 +1,4 @@
-"""What each unit of a model costs, measured by running it on shapes alone (torch's "meta" device)."""
+"""Computes the cost of each unit of a model: FLOPs and bits. The model runs on torch's "meta" device."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..scenarios.model_costs.unit_table import UnitTable, unit_table_csv
-from ..scenarios.registry import find
-from .networks import catalogue as _catalogue  # noqa: F401 - registers the models that are looked up
+from ..scenarios.registry import lookup
 from .networks.parameters import (
     ImageModelParameters,
     LenetParameters,
@@ -36,34 +35,35 @@ COMMITTED: tuple[ImageModelParameters, ...] = (
     VggParameters(name="vgg16", input_shape=(3, 32, 32), classes=10),
     VggParameters(name="vgg19", input_shape=(3, 32, 32), classes=10),
 )
-"""The models whose unit tables come with the package, so that their timelines need no torch."""
+"""Models whose unit tables are part of the package, so that their timelines need no torch."""
 
 # torch counts a multiply-accumulate as two, the papers as one (docs/model.md section 1)
 TORCH_FLOPS_PER_MULTIPLY_ACCUMULATE = 2
-# the usual ratio: gradients of the inputs and of the weights, each as dear as the forward pass
+# the usual ratio: the gradients of inputs and of weights each cost as much as the forward pass
 BACKWARD_PER_FORWARD = 2
 
 
 def profile(model: nn.Sequential, input_shape: Sequence[int]) -> UnitTable:
-    """Return the unit table of a model: its children are the units (docs/model.md section 1).
+    """Return the unit table of a model, whose children are the units (docs/model.md section 1).
 
-    Only products of matrices and convolutions count as FLOPs; the model itself is left as it is.
+    FLOPs of matrix products and convolutions are counted, and no others. The model is not changed.
 
     Parameters
     ----------
-    model : the units 1..L
-    input_shape : [num_dimensions], int
+    model : nn.Sequential
+        The units 1..L.
+    input_shape : sequence of int
         Shape of one sample, without the batch dimension.
 
     Raises
     ------
     ValueError
-        If a unit doesn't take what the one before it gives, or gives no tensor of one row a sample.
+        If a unit cannot process the output of the previous unit, or its output is not one row per sample.
     """
-    return _measured(model, input_shape)[0]
+    return _profile_units(model, input_shape)[0]
 
 
-def _measured(model: nn.Sequential, input_shape: Sequence[int]) -> tuple[UnitTable, torch.Size]:
+def _profile_units(model: nn.Sequential, input_shape: Sequence[int]) -> tuple[UnitTable, torch.Size]:
     """Return the unit table and the shape of one sample's output."""
     units = copy.deepcopy(model).to("meta").eval()  # batch norm can't train on one sample
     dtype = next((p.dtype for p in units.parameters() if p.is_floating_point()), torch.float32)
@@ -89,7 +89,7 @@ def _measured(model: nn.Sequential, input_shape: Sequence[int]) -> tuple[UnitTab
 
 
 def _run(name: str, unit: nn.Module, values: Tensor) -> tuple[Tensor, float]:
-    """Return what leaves the unit for one sample, and its multiply-accumulates."""
+    """Return the output of the unit for one sample, and its number of multiply-accumulates."""
     counter = FlopCounterMode(display=False)
     shape = _text(values.shape[1:])
     try:
@@ -117,17 +117,17 @@ def _text(shape: torch.Size) -> str:
 
 
 def built_profile(parameters: ImageModelParameters) -> UnitTable:
-    """Return the unit table of a registered model, built for it; draws nothing from torch's generator.
+    """Build a registered model and return its unit table. The state of torch's generator does not change.
 
     Raises
     ------
     ValueError
-        As ``profile``, and if the model gives another number of values than there are classes.
+        As in ``profile``, and if the number of the model's outputs is not the number of classes.
     """
-    build = find("model", parameters.name).load()
+    build = lookup("model", parameters.name).load()
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         model: nn.Sequential = build(parameters)
-    table, output = _measured(model, parameters.input_shape)
+    table, output = _profile_units(model, parameters.input_shape)
     if output != (parameters.classes,):
         raise ValueError(
             f"model {parameters.name!r} gives {_text(output)} values a sample; "
@@ -137,11 +137,12 @@ def built_profile(parameters: ImageModelParameters) -> UnitTable:
 
 
 def write_tables(folder: Path) -> None:
-    """Write the unit tables that come with the package; run it after a change of a network.
+    """Write the unit tables that are part of the package. Call this after a network has changed.
 
     Parameters
     ----------
-    folder : where ``<table_name>.csv`` are written
+    folder : Path
+        Folder of the files ``<table_name>.csv``.
     """
     for parameters in COMMITTED:
         text = unit_table_csv(built_profile(parameters))

@@ -1,6 +1,6 @@
-"""The unit table of the model that a scenario names: from a file where there is one, else by profiling.
+"""The unit table of the model that a scenario names: read from a file if there is one, otherwise computed.
 
-torch is imported only to profile, so that timelines of the committed tables do without it.
+Only the computation imports torch, so timelines of models with a file need none.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from ..scenarios.errors import faults_of
+from ..scenarios.errors import issues_of
 from ..scenarios.model_costs.layer_profile import BATCH_SIZE, LayerProfile, read_layer_profile
 from ..scenarios.model_costs.unit_table import UnitTable, read_unit_table
-from ..scenarios.registry import Parameters, find
-from .networks import catalogue as _catalogue  # noqa: F401 - registers the models that are looked up
+from ..scenarios.registry import Parameters, lookup
 from .networks.parameters import ImageModelParameters, MeasuredParameters, TableParameters
 
 __all__ = ["TABLES", "model_profile", "named_unit_table", "unit_table"]
 
 TABLES = Path(__file__).parent / "tables"
-"""Where the committed unit tables are."""
+"""Folder of the unit tables that are part of the package."""
 
 
 def unit_table(parameters: Parameters) -> UnitTable:
@@ -30,7 +29,7 @@ def unit_table(parameters: Parameters) -> UnitTable:
     Raises
     ------
     ValueError
-        If the table's file can't be used, or the model can't be built and profiled.
+        If the file of the table is not usable, or the model cannot be built and profiled.
     """
     if isinstance(parameters, TableParameters):
         return read_unit_table(parameters.file)
@@ -50,7 +49,7 @@ def unit_table(parameters: Parameters) -> UnitTable:
 
 
 def _measured_table(profile: LayerProfile) -> UnitTable:
-    """Return the sizes of a profile's layers; FLOPs are not known, and are not asked for."""
+    """Return the sizes of a profile's layers. FLOPs are zero: the layers have measured times instead."""
     nothing = np.zeros(len(profile.weight_bits))
     activations = profile.activation_bits / BATCH_SIZE
     names = tuple(f"layer{number}" for number in range(len(nothing)))
@@ -58,17 +57,17 @@ def _measured_table(profile: LayerProfile) -> UnitTable:
 
 
 def model_profile(parameters: Parameters, units: int) -> LayerProfile | None:
-    """Return the measured layer times of a model section; None where it has none.
+    """Return the measured layer times of a model section, or None if it names none.
 
     Parameters
     ----------
     units : int
-        How many units the model has.
+        Number of units of the model.
 
     Raises
     ------
     ValueError
-        If the folder can't be used, or has another number of layers.
+        If the folder is not usable, or its number of layers is not the number of units.
     """
     folder = getattr(parameters, "profile", None)
     if folder is None:
@@ -83,13 +82,16 @@ def model_profile(parameters: Parameters, units: int) -> LayerProfile | None:
 def named_unit_table(
     name: str, input_shape: tuple[int, ...] | None = None, classes: int | None = None
 ) -> UnitTable:
-    """Return the unit table of a model by name, all but the given options at their defaults.
+    """Return the unit table of a model by name. Options that are None have their default values.
 
     Parameters
     ----------
-    name : of a registered model
-    input_shape : (channels, height, width), int
-    classes : int
+    name : str
+        Name of a registered model.
+    input_shape : tuple of int or None
+        Channels, height and width.
+    classes : int or None
+        Number of classes.
 
     Raises
     ------
@@ -97,11 +99,11 @@ def named_unit_table(
         If no model has the name, an option is wrong or a required one is missing.
     """
     options: dict[str, Any] = {"name": name, "input_shape": input_shape, "classes": classes}
-    given = {key: value for key, value in options.items() if value is not None}
+    requested = {key: value for key, value in options.items() if value is not None}
     try:
-        parameters = find("model", name).parameters.model_validate(given)
+        parameters = lookup("model", name).parameters.model_validate(requested)
     except ValidationError as error:
-        faults = "; ".join(f"{fault.key}: {fault.message}" for fault in faults_of(error, given))
-        raise ValueError(f"model {name!r}: {faults}") from None
+        issues = "; ".join(f"{issue.key}: {issue.message}" for issue in issues_of(error, requested))
+        raise ValueError(f"model {name!r}: {issues}") from None
     assert isinstance(parameters, Parameters)
     return unit_table(parameters)

@@ -1,1 +1,4 @@
-"""Scenarios: their schema, their loading, and the library of YAML files."""
+"""Scenarios: the schema of their keys, their loading, and the library of YAML files.
+
+Read ``schema/scenario.py`` first.
+"""

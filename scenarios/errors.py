@@ -1,4 +1,4 @@
-"""Faults of a scenario: what is wrong, where in which file, and what would be right."""
+"""The issues of a scenario: each states the rule that a key breaks, with its file and line."""
 
 from __future__ import annotations
 
@@ -11,22 +11,44 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-__all__ = ["KeyPath", "ScenarioError", "ScenarioIssue", "faults_of"]
+__all__ = ["KeyPath", "KeyPathError", "ScenarioError", "ScenarioIssue", "issues_of"]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 
+class KeyPathError(ValueError):
+    """A value that cannot be used, with the key path of the scenario that asks for it.
+
+    Parameters
+    ----------
+    message : str
+        The broken rule, with the numbers.
+    key : KeyPath
+        For example ``("server", "memory_mib")``.
+    """
+
+    def __init__(self, message: str, key: KeyPath) -> None:
+        super().__init__(message)
+        self.key = key
+
+
 @dataclass(frozen=True)
 class ScenarioIssue:
-    """One thing wrong with a scenario.
+    """One broken rule of a scenario.
 
-    ``path`` is the key path as the user wrote it; empty when the whole file is meant. ``place`` is given
-    where the fault is not in the file: the option of the command line.
+    Attributes
+    ----------
+    path : KeyPath
+        The key path as the user wrote it; empty if the issue concerns the whole file.
+    message : str
+        The broken rule, with the value that breaks it.
+    location : str or None
+        ``FILE:LINE``, or the command-line option that set the key. None until it is looked up.
     """
 
     path: KeyPath
     message: str
-    place: str | None = None
+    location: str | None = None
 
     @property
     def key(self) -> str:
@@ -35,20 +57,23 @@ class ScenarioIssue:
 
 
 class ScenarioError(Exception):
-    """A scenario that can't be used; ``str`` gives one line a fault, ``FILE:LINE: key.path: message``.
+    """A scenario that cannot be used; ``str`` gives one line an issue, ``FILE:LINE: key.path: message``.
 
     Parameters
     ----------
-    faults : all faults found; they are told in the order of the file, those of options last
+    issues : sequence of ScenarioIssue
+        They are sorted by their line in the file; issues of command-line options come last.
     source : str
         Name of the file.
-    lines : line of each key path in the file; a path that is absent is looked up by its parents
-    overridden : key paths that were set from outside the file, with the option that set them
+    lines : mapping
+        Line of each key path in the file. A path without a line takes that of its nearest parent.
+    overridden : mapping
+        The command-line option of each key path that was set outside the file.
     """
 
     def __init__(
         self,
-        faults: Sequence[ScenarioIssue],
+        issues: Sequence[ScenarioIssue],
         source: str = "scenario",
         lines: Mapping[KeyPath, int] | None = None,
         overridden: Mapping[KeyPath, str] | None = None,
@@ -56,90 +81,93 @@ class ScenarioError(Exception):
         self.source = source
         self.lines = dict(lines or {})
         self.overridden = dict(overridden or {})
-        self.faults = tuple(sorted(faults, key=self._order))
+        self.issues = tuple(sorted(issues, key=self._order))
         super().__init__("\n".join(self.messages()))
 
     def messages(self) -> list[str]:
-        """Return one line for each fault."""
-        # what others' errors say may be long
-        return [" ".join(f"{fault.place}: {_headed(fault)}".split()) for fault in self.placed()]
+        """Return one line for each issue."""
+        # messages of libraries may hold line breaks
+        return [" ".join(f"{issue.location}: {_with_key(issue)}".split()) for issue in self.located()]
 
-    def placed(self) -> list[ScenarioIssue]:
-        """Return the faults, each with its place filled in: the option, or the file and the line."""
+    def located(self) -> list[ScenarioIssue]:
+        """Return the issues with their locations: the option, or the file and the line."""
         return [
-            replace(fault, place=self._option(fault) or f"{self.source}:{self._line(fault.path)}")
-            for fault in self.faults
+            replace(issue, location=self._option(issue) or f"{self.source}:{self._line(issue.path)}")
+            for issue in self.issues
         ]
 
-    def _order(self, fault: ScenarioIssue) -> tuple[bool, int]:
-        return self._option(fault) is not None, self._line(fault.path)
+    def _order(self, issue: ScenarioIssue) -> tuple[bool, int]:
+        return self._option(issue) is not None, self._line(issue.path)
 
-    def _option(self, fault: ScenarioIssue) -> str | None:
-        """Return the option that brought the key in, None where the file did."""
-        if fault.place is not None:
-            return fault.place
-        path = fault.path
+    def _option(self, issue: ScenarioIssue) -> str | None:
+        """Return the command-line option that set the key, or None if the file set it."""
+        if issue.location is not None:
+            return issue.location
+        path = issue.path
         for depth in range(len(path), 0, -1):
             if path[:depth] in self.overridden:
                 return self.overridden[path[:depth]]
             if path[:depth] in self.lines:
                 break
-        if path and path not in self.lines:  # a section that only came to be for a key inside it
-            inside = (key for key in self.overridden if key[: len(path)] == path)
-            return next((self.overridden[key] for key in inside), None)
+        if path and path not in self.lines:  # the option of an inner key created the section
+            inner = (key for key in self.overridden if key[: len(path)] == path)
+            return next((self.overridden[key] for key in inner), None)
         return None
 
     def _line(self, path: KeyPath) -> int:
-        known = (path[:depth] for depth in range(len(path), -1, -1))
-        return next((self.lines[key] for key in known if key in self.lines), 1)
+        path_and_parents = (path[:depth] for depth in range(len(path), -1, -1))
+        return next((self.lines[key] for key in path_and_parents if key in self.lines), 1)
 
 
-def _headed(fault: ScenarioIssue) -> str:
-    return f"{fault.key}: {fault.message}" if fault.path else fault.message
+def _with_key(issue: ScenarioIssue) -> str:
+    return f"{issue.key}: {issue.message}" if issue.path else issue.message
 
 
-def faults_of(error: ValidationError, data: Any) -> list[ScenarioIssue]:
-    """Return pydantic's errors as faults, with key paths that exist in the user's data.
+def issues_of(error: ValidationError, data: Any) -> list[ScenarioIssue]:
+    """Return pydantic's errors as issues, with key paths that exist in the user's data.
 
     Parameters
     ----------
-    error : what pydantic found
-    data : the mapping that was validated; pydantic's own steps (the branch of a union) are not in it
+    error : ValidationError
+        Its locations hold steps that are not in the data, for example the branch of a union.
+    data : Any
+        The mapping that was validated.
     """
-    found: dict[ScenarioIssue, None] = {}  # keeps the order, drops what two branches of a union both say
+    # a dictionary keeps the order and drops an issue that two branches of a union both report
+    issues: dict[ScenarioIssue, None] = {}
     for entry in error.errors(include_url=False):
         kind, loc = entry["type"], entry["loc"]
         if kind == "too_short" and entry["input"]:
-            continue  # only short of its items that are wrong, and they have faults of their own
+            continue  # it is too short because some of its items are wrong, and these are issues already
         if kind == "missing" and isinstance(loc[-1], int):
-            found[
-                ScenarioIssue(_user_path(loc[:-1], data), f"value {loc[-1] + 1} of the list is missing")
-            ] = None
-            continue
-        path = _user_path(loc, data, missing=kind == "missing")
-        found[ScenarioIssue(path, _plain(entry["msg"], entry["input"], kind))] = None
-    return list(found)
+            path, message = _user_path(loc[:-1], data), f"value {loc[-1] + 1} of the list is missing"
+        else:
+            path = _user_path(loc, data, missing=kind == "missing")
+            message = _plain(entry["msg"], entry["input"], kind)
+        issues[ScenarioIssue(path, message)] = None
+    return list(issues)
 
 
 def _user_path(loc: KeyPath, data: Any, *, missing: bool = False) -> KeyPath:
+    """Return the parts of a location that are keys and indices of the data."""
     path: list[str | int] = []
-    here = data
+    value = data
     for position, part in enumerate(loc):
-        if _holds(here, part):
-            here = here[part]
+        if _has(value, part):
+            value = value[part]
         elif not (missing and position == len(loc) - 1):
-            continue  # a branch that pydantic named, or a key that was left to its default
+            continue  # a branch of a union, or a key that has its default
         path.append(part)
     return tuple(path)
 
 
-def _holds(here: Any, part: str | int) -> bool:
-    if isinstance(here, list):
-        return isinstance(part, int) and part < len(here)
-    return isinstance(here, Mapping) and part in here
+def _has(value: Any, part: str | int) -> bool:
+    if isinstance(value, list):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, Mapping) and part in value
 
 
-_WORDS = {
+_MESSAGES = {
     "missing": "this key is required and missing",
     "too_short": "must hold at least one value",
     "tuple_type": "must be a list",
@@ -154,13 +182,13 @@ _WORDS = {
     "string_too_short": "must not be empty",
     "invalid_key": "keys must be text",
 }
-"""What pydantic's errors are called in a scenario: its own words name Python's types."""
+"""Messages for pydantic's error types, whose own messages name Python's types."""
 
 
 def _plain(message: str, value: Any, kind: str) -> str:
-    """Return pydantic's message in the house's words, with the value that was given."""
+    """Return pydantic's message in the wording of this project, with the value of the key."""
     text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    text = _WORDS.get(kind, text.replace("Input should be ", "must be ").replace("String should", "must"))
+    text = _MESSAGES.get(kind, text.replace("Input should be ", "must be ").replace("String should", "must"))
     text = re.sub(
         "Tuple should have (at most .*) after validation, not (.*)", r"must hold \1; it holds \2", text
     )
@@ -170,5 +198,5 @@ def _plain(message: str, value: Any, kind: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as YAML writes it."""
+    """Return a value in YAML's notation, shortened if it is long."""
     return json.dumps(value) if value is None or isinstance(value, bool) else reprlib.repr(value)

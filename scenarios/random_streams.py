@@ -1,4 +1,7 @@
-"""Random streams: every draw of a run comes from a generator named after what it is for."""
+"""Independent streams of random numbers, one for each purpose.
+
+The draws of one purpose do not change when another purpose draws more or fewer numbers.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,22 @@ __all__ = ["stream", "stream_seed"]
 
 
 def stream(seed: int, purpose: str, *keys: int) -> np.random.Generator:
-    """Return the generator of one purpose, the same in every process and whatever else was drawn.
+    """Return the generator of one purpose; it is the same in each process and does not depend on other draws.
 
     Parameters
     ----------
     seed : int
         Seed of the scenario.
     purpose : str
-        What the draws are for, for example ``"placement"``.
-    keys : int
-        Further keys, for example a device's index and a round's number.
+        Name of the stream, for example ``"placement"``.
+    *keys : int
+        Further keys, for example the index of a device and the number of a round.
     """
     return np.random.default_rng(_sequence(seed, purpose, keys))
 
 
 def stream_seed(seed: int, purpose: str, *keys: int) -> int:
-    """Return a 63-bit seed of the same stream, for libraries with generators of their own."""
+    """Return a 63-bit seed derived from the same stream, for libraries that have their own generators."""
     return int(_sequence(seed, purpose, keys).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 

@@ -1,6 +1,7 @@
-"""What a scenario can name: schemes, models, data sets, path losses, allocation methods.
+"""Names that a scenario can use: schemes, models, data sets, path losses, allocation methods.
 
-A plug-in is one file and one call of :func:`register`; nothing else has to know its name.
+A plug-in is one file that calls :func:`register`; no other code has to know its name. The first look-up of a
+name imports the catalogues of this package and the plug-ins of installed distributions.
 """
 
 from __future__ import annotations
@@ -11,10 +12,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
+from .plugins import load_entry_points
 from .section import Section
 from .suggestions import closest
 
-__all__ = ["Kind", "Parameters", "Spec", "UnknownNameError", "find", "register", "specs"]
+__all__ = [
+    "Kind",
+    "Parameters",
+    "Spec",
+    "UnknownNameError",
+    "load_registrations",
+    "lookup",
+    "register",
+    "specs",
+]
 
 Kind: TypeAlias = Literal[
     "scheme", "model", "dataset", "path_loss", "fading", "plan", "subchannels", "power", "cut", "fault"
@@ -22,17 +33,28 @@ Kind: TypeAlias = Literal[
 
 
 class Parameters(Section):
-    """The keys that a named thing takes in a scenario, ``name`` among them; unknown keys are refused."""
+    """Base class of the keys that a named object takes in a scenario; unknown keys are refused."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One registered name: what it takes and where its code is.
+    """One registered name.
 
-    ``entry_point`` is the object itself or ``"package.module:attribute"``, imported at the first use,
-    so that naming a model imports no torch.
+    Attributes
+    ----------
+    kind : Kind
+        What the name stands for.
+    name : str
+        The text in a scenario.
+    entry_point : str | Callable
+        The object itself, or ``"package.module:attribute"``. A text is imported at its first use, so that
+        naming a model imports no torch.
+    parameters : type[Section]
+        The keys that a scenario can set.
+    summary : str
+        One line for ``cutlayer list`` and the JSON Schema.
     """
 
     kind: Kind
@@ -49,7 +71,7 @@ class Spec:
         return getattr(importlib.import_module(module), attribute)
 
 
-_WORDS: dict[Kind, str] = {
+_NOUNS: dict[Kind, str] = {
     "dataset": "data set",
     "path_loss": "path loss",
     "subchannels": "subchannel method",
@@ -60,12 +82,13 @@ _WORDS: dict[Kind, str] = {
 
 
 class UnknownNameError(ValueError):
-    """A name that nothing is registered under; the message lists the known ones and the closest."""
+    """No object is registered under a name; the message lists the registered names and the closest one."""
 
     def __init__(self, kind: Kind, name: str) -> None:
-        known = sorted(_specs[kind])
+        registered = sorted(_specs[kind])
         super().__init__(
-            f"no {_WORDS.get(kind, kind)} is named {name!r}; known: {', '.join(known)}{closest(name, known)}"
+            f"no {_NOUNS.get(kind, kind)} is named {name!r}; known: {', '.join(registered)}"
+            f"{closest(name, registered)}"
         )
 
 
@@ -80,18 +103,43 @@ def register(
     parameters: type[Section] = Parameters,
     summary: str,
 ) -> None:
-    """Make ``name`` known to scenarios as a thing of this kind.
+    """Register an object under a name that scenarios can use.
+
+    Registering it again from the same module replaces it, so that a notebook's cell can run twice.
+
+    Parameters
+    ----------
+    kind : Kind
+        What the name stands for.
+    name : str
+        The text in a scenario.
+    entry_point : str | Callable
+        The object, or ``"package.module:attribute"`` to import it at its first use.
+    parameters : type[Section]
+        The keys that a scenario can set.
+    summary : str
+        One line for ``cutlayer list`` and the JSON Schema.
 
     Raises
     ------
     ValueError
-        If the name is taken: two things under one name would make results depend on import order.
+        If another object has this name: results would depend on the order of imports.
     """
-    spec = Spec(kind, name, entry_point, parameters, summary)
-    taken = _specs[kind].get(name)
-    if taken is not None and taken != spec:
-        raise ValueError(f"{kind} {name!r} is registered already, as {taken.entry_point!r}")
-    _specs[kind][name] = spec
+    earlier = _specs[kind].get(name)
+    if earlier is not None and _origin(earlier.entry_point) != _origin(entry_point):
+        raise ValueError(
+            f"{kind} {name!r} is registered already, as {earlier.entry_point!r};"
+            f" choose another name for {entry_point!r}"
+        )
+    _specs[kind][name] = Spec(kind, name, entry_point, parameters, summary)
+
+
+def _origin(entry_point: str | Callable[..., Any]) -> str:
+    """Return the module and the name of an object, in the form ``"package.module:attribute"``."""
+    if isinstance(entry_point, str):
+        return entry_point
+    named = entry_point if hasattr(entry_point, "__qualname__") else type(entry_point)
+    return f"{named.__module__}:{named.__qualname__}"
 
 
 _CATALOGUES = (
@@ -106,21 +154,30 @@ _CATALOGUES = (
 
 
 @functools.cache
-def _load_catalogues() -> None:
-    """Import the built-in catalogues, once, at the first look-up of a name."""
+def load_registrations() -> None:
+    """Import the built-in catalogues, then the plug-ins of installed distributions, once in a process.
+
+    The catalogues stand on floors above this one, so that they are imported by their names, at the first use.
+
+    Raises
+    ------
+    PluginError
+        If a plug-in raises an exception.
+    """
     for module in _CATALOGUES:
         importlib.import_module(module)
+    load_entry_points()
 
 
-def find(kind: Kind, name: str) -> Spec:
-    """Return what is registered under the name.
+def lookup(kind: Kind, name: str) -> Spec:
+    """Return the specification that is registered under a name.
 
     Raises
     ------
     UnknownNameError
-        If nothing is.
+        If no object of this kind has the name.
     """
-    _load_catalogues()
+    load_registrations()
     try:
         return _specs[kind][name]
     except KeyError:
@@ -128,6 +185,6 @@ def find(kind: Kind, name: str) -> Spec:
 
 
 def specs(kind: Kind) -> list[Spec]:
-    """Return all registered things of a kind, in the order of their registration."""
-    _load_catalogues()
+    """Return the specifications of all objects of a kind, in the order of their registration."""
+    load_registrations()
     return list(_specs[kind].values())

@@ -1,4 +1,4 @@
-"""The base of every mapping in a scenario: unknown keys are refused with the allowed ones named."""
+"""The base class of each mapping in a scenario. It refuses unknown keys and names the allowed ones."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ __all__ = ["Section"]
 
 
 class Section(BaseModel):
-    """A mapping of a scenario: unknown keys are refused, values don't change once read."""
+    """A mapping of a scenario. Unknown keys are refused; values cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
     @model_validator(mode="wrap")
     @classmethod
     def _name_allowed_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Say which keys are allowed where one is unknown; only the model itself knows them."""
+        """Name the allowed keys in the message about an unknown key; only the class itself has their list."""
         try:
             return handler(data)
         except ValidationError as error:
-            faults = [
+            errors = [
                 InitErrorDetails(
-                    type=PydanticCustomError(fault["type"], "{message}", {"message": cls._message(fault)}),
-                    loc=fault["loc"],
-                    input=fault["input"],
+                    type=PydanticCustomError(entry["type"], "{message}", {"message": cls._message(entry)}),
+                    loc=entry["loc"],
+                    input=entry["input"],
                 )
-                for fault in error.errors(include_url=False)
+                for entry in error.errors(include_url=False)
             ]
-            raise ValidationError.from_exception_data(cls.__name__, faults) from None
+            raise ValidationError.from_exception_data(cls.__name__, errors) from None
 
     @classmethod
-    def _message(cls, fault: Any) -> str:
-        if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1:
+    def _message(cls, entry: Any) -> str:
+        if entry["type"] == "extra_forbidden" and len(entry["loc"]) == 1:
             allowed = list(cls.model_fields)
-            return f"unknown key; allowed: {', '.join(allowed)}{closest(str(fault['loc'][0]), allowed)}"
-        return str(fault["msg"])
+            return f"unknown key; allowed: {', '.join(allowed)}{closest(str(entry['loc'][0]), allowed)}"
+        return str(entry["msg"])

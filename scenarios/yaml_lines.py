@@ -1,4 +1,4 @@
-"""YAML text to plain data, with the line of every key; numbers as YAML 1.2 reads them."""
+"""Read YAML as plain data with the line of each key. Numbers follow the rules of YAML 1.2."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's safe dumper; it quotes text that either version of YAML would read as something else."""
+    """PyYAML's safe dumper; it quotes text that YAML 1.1 or 1.2 would read as another type."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {  # noqa: RUF012 - PyYAML's own
         first: list(resolvers) for first, resolvers in yaml.SafeDumper.yaml_implicit_resolvers.items()
@@ -62,18 +62,18 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[KeyPath, int]]:
     Raises
     ------
     ScenarioError
-        If the text is no YAML, or a key is given twice (YAML readers would drop one silently).
+        If the text is not valid YAML, or a key is given twice. Other YAML readers silently drop one of them.
     """
     lines: dict[KeyPath, int] = {}
-    faults: list[ScenarioIssue] = []
+    issues: list[ScenarioIssue] = []
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        _locate(node, (), lines, faults)
-        data = loader.construct_document(node) if node is not None and not faults else None
+        _collect_lines(node, (), lines, issues)
+        data = loader.construct_document(node) if node is not None and not issues else None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = min(mark.line + 1, len(text.splitlines())) if mark else 1  # the end of the text is on no line
+        mark = error.problem_mark  # it may lie past the last line
+        line = min(mark.line + 1, len(text.splitlines())) if mark else 1
         reason = ", ".join(filter(None, (error.context, error.problem)))
         raise ScenarioError([ScenarioIssue((), f"not valid YAML: {reason}")], source, {(): line}) from None
     except (yaml.YAMLError, ValueError, TypeError) as error:
@@ -81,43 +81,44 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[KeyPath, int]]:
     except RecursionError:
         text = "not valid YAML: nested too deeply, or an alias that stands inside its own anchor"
         raise ScenarioError([ScenarioIssue((), text)], source) from None
-    if faults:
-        raise ScenarioError(faults, source, lines)
+    if issues:
+        raise ScenarioError(issues, source, lines)
     return data, lines
 
 
-def _locate(node: Any, path: KeyPath, lines: dict[KeyPath, int], faults: list[ScenarioIssue]) -> None:
+def _collect_lines(node: Any, path: KeyPath, lines: dict[KeyPath, int], issues: list[ScenarioIssue]) -> None:
+    """Add the lines of all keys below a node, and issues for keys that are repeated or no text."""
     if isinstance(node, yaml.MappingNode):
         for key_node, value_node in node.value:
-            here = (*path, key_node.value if isinstance(key_node, yaml.ScalarNode) else "?")
+            inner = (*path, key_node.value if isinstance(key_node, yaml.ScalarNode) else "?")
             line = key_node.start_mark.line + 1
-            if here in lines:
-                faults.append(ScenarioIssue(here, f"given twice, first in line {lines[here]}"))
-                lines[here] = line
+            if inner in lines:
+                issues.append(ScenarioIssue(inner, f"given twice, first in line {lines[inner]}"))
+                lines[inner] = line
                 continue
-            lines[here] = line
+            lines[inner] = line
             if not key_node.tag.endswith(":str"):
                 kind = key_node.tag.rpartition(":")[2]
-                faults.append(ScenarioIssue(here, f"keys must be text; this one reads as {kind}"))
-            _locate(value_node, here, lines, faults)
+                issues.append(ScenarioIssue(inner, f"keys must be text; this one reads as {kind}"))
+            _collect_lines(value_node, inner, lines, issues)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             lines[(*path, index)] = item.start_mark.line + 1
-            _locate(item, (*path, index), lines, faults)
+            _collect_lines(item, (*path, index), lines, issues)
 
 
 def parse_value(text: str) -> Any:
-    """Return one YAML value, as ``--set key=value`` takes it.
+    """Return the value of one YAML text, for example that of ``--set key=value``.
 
     Raises
     ------
     ScenarioError
-        If the text is no YAML.
+        If the text is not valid YAML.
     """
     return parse_yaml(text, "--set")[0]
 
 
 def dump_yaml(data: Any) -> str:
-    """Return plain data as YAML text that reads back equal, keys in their order."""
+    """Return plain data as YAML text with the keys in their order; reading it gives equal data."""
     text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
     return text

@@ -1,21 +1,22 @@
-"""The error raised when resources cannot be allocated as the scenario asks."""
+"""The error that planning raises where the resources do not allow what a scenario asks for."""
 
 from __future__ import annotations
 
-from ..scenarios.errors import KeyPath
+from ..scenarios.errors import KeyPath, KeyPathError
 
 __all__ = ["PlanningError"]
 
 
-class PlanningError(ValueError):
-    """Resources that can't be allocated as asked; the message names the rule and the numbers.
+class PlanningError(KeyPathError):
+    """Raised when resources cannot be allocated as the scenario asks.
 
     Parameters
     ----------
-    message : the rule and the numbers
-    key : key path of the scenario that asks for it
+    message : str
+        The rule that is broken, and the numbers that break it.
+    key : KeyPath
+        Key path of the setting in the scenario that asks for the allocation.
     """
 
     def __init__(self, message: str, key: KeyPath = ("allocation",)) -> None:
-        super().__init__(message)
-        self.key = key
+        super().__init__(message, key)

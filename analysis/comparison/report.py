@@ -1,4 +1,4 @@
-"""The comparison table as people read it: in the terminal, in a paper, with notes on what it says."""
+"""The comparison table as text for the terminal, as CSV, LaTeX or Markdown, with notes that explain it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ FORMATS = ("table", "csv", "latex", "markdown")
 
 _BITS_PER_MIB = 8.0 * 2**20
 _LATEX = {"|": r"\textbar{}", "φ": r"$\varphi$", "×": r"$\times$", "→": r"$\to$", "–": "--", "±": r"$\pm$"}
-_NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")  # a sign: no hyphen of a name, no exponent's
+_MINUS_SIGN = re.compile(r"(?<![\w.])-(?=\d)")  # neither a hyphen in a name nor the sign of an exponent
 
 
 def _text(value: float, digits: int = 4) -> str:
-    """Return a number with so many significant digits, and no exponent below ten million."""
+    """Return a number with this many significant digits, and without an exponent below ten million."""
     if math.isnan(value):
         return "–"
     if abs(value) >= 10.0**digits:
@@ -34,7 +34,7 @@ def _text(value: float, digits: int = 4) -> str:
 
 
 def _display(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table as text for people: a fixed number of digits, units in the headings."""
+    """Return the table as text: with rounded numbers, units in the headings, and no empty columns."""
     shown: dict[str, list[str]] = {}
     if table["experiment"].nunique() > 1 or table["experiment"].str.contains("interrupted").any():
         shown["experiment"] = table["experiment"].tolist()
@@ -65,8 +65,8 @@ def _display(table: pd.DataFrame) -> pd.DataFrame:
         show("cost", "cost")
     if table["speedup_over_sl"].notna().any():
         shown["× SL"] = ["–" if pd.isna(x) else f"{x:.2f}" for x in table["speedup_over_sl"]]
-    named = table["reference"].unique()
-    reference = named[0] if len(named) == 1 else "reference"
+    references = table["reference"].unique()
+    reference = references[0] if len(references) == 1 else "reference"
     for heading, column, scale in (
         (f"round vs {reference} [%]", "latency_change_percent", 1.0),
         (f"acc. vs {reference} [points]", "accuracy_change", 100.0),
@@ -81,44 +81,46 @@ def _display(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
-    """Return what a reader of the table must know beyond its headings."""
-    settings = table.drop_duplicates("experiment")[["experiment", "settings"]].itertuples(index=False)
-    found = [f"{name}: {told}" for name, told in settings if told not in name]
+    """Return notes on the table: settings of experiments, meanings of columns, and unusual events."""
+    experiments = table.drop_duplicates("experiment")[["experiment", "settings"]].itertuples(index=False)
+    lines = [f"{name}: {settings}" for name, settings in experiments if settings not in name]
     if table["final_accuracy"].notna().any():
         targets = sorted({run.summary["target_accuracy"] for run in runs})
-        named = ", ".join(f"{100 * target:g} %" for target in targets)
-        found.append(f"target: {named} test accuracy, seen in evaluated rounds only")
+        percentages = ", ".join(f"{100 * target:g} %" for target in targets)
+        lines.append(f"target: {percentages} test accuracy, seen in evaluated rounds only")
     if table["speedup_over_sl"].notna().any():
-        found.append("× SL: SL's mean round time over the scheme's; a round of SL makes one update a client")
+        lines.append("× SL: SL's mean round time over the scheme's; a round of SL makes one update a client")
     if table["latency_change_percent"].notna().any():
-        found.append(
+        lines.append(
             "vs: mean over seeds of the difference at the same seed ± its 95 % interval (Student's t)"
         )
     if table["memory_counts"].any():
-        found.append(
+        lines.append(
             "memory: weights and activations, without gradients and optimiser states; the most on one device,"
             " and on the server or one node"
         )
     if (table["cost"] > 0).any():
-        found.append("cost: of the server and the nodes that a scheme uses, for the whole run, idle or not")
+        lines.append("cost: of the server and the nodes that a scheme uses, for the whole run, idle or not")
     for row in table[table["empty_rounds"] > 0].to_dict("records"):
-        found.append(
+        lines.append(
             f"{row['label']}: nobody took part in {row['empty_rounds']} of {row['rounds']} rounds,"
             " which trained nothing"
         )
-    found += [note for run in runs for note in _departures(run)]
+    lines += [line for run in runs for line in _empty_batteries(run)]
     if any(run.interrupted for run in runs):
-        found.append("interrupted: figures are of the finished rounds")
-    return found
+        lines.append("interrupted: figures are of the finished rounds")
+    return lines
 
 
-def _departures(run: Run) -> Iterator[str]:
-    """Say which devices left the run with an empty battery."""
+def _empty_batteries(run: Run) -> Iterator[str]:
+    """Yield a note for each scheme that lost devices because their batteries were empty."""
     for label, figures in run.summary["schemes"].items():
         departed_at_s = figures["left_at_s"]
         if departed_at_s:
-            who = ", ".join(f"device {number} at {left_s:.4g} s" for number, left_s in departed_at_s.items())
-            yield f"{label}, seed {run.summary['seed']}: battery empty, {who}"
+            devices = ", ".join(
+                f"device {number} at {time_s:.4g} s" for number, time_s in departed_at_s.items()
+            )
+            yield f"{label}, seed {run.summary['seed']}: battery empty, {devices}"
 
 
 def rich_table(table: pd.DataFrame, title: str) -> Table:
@@ -136,13 +138,16 @@ def rich_table(table: pd.DataFrame, title: str) -> Table:
 
 
 def formatted(table: pd.DataFrame, form: str, remarks: Sequence[str] = ()) -> str:
-    """Return the comparison as CSV in full precision, or as LaTeX or Markdown for a paper.
+    """Return the comparison as CSV with all digits, or as LaTeX or Markdown for a paper.
 
     Parameters
     ----------
-    table : the comparison
-    form : one of ``FORMATS``
-    remarks : what stands below, in LaTeX as comments; CSV has none
+    table : DataFrame
+        The comparison.
+    form : {"csv", "latex", "markdown"}
+        The format of the text.
+    remarks : sequence of str, optional
+        Lines below the table; they are comments in LaTeX, and CSV has none.
 
     Raises
     ------
@@ -156,7 +161,7 @@ def formatted(table: pd.DataFrame, form: str, remarks: Sequence[str] = ()) -> st
         raise ValueError(f"format {form!r} is unknown; known: {', '.join(FORMATS)}")
     shown = _display(table)
     labelled = 1 + ("experiment" in shown.columns)
-    if form == "markdown":  # a bar, as in lists of cuts, would begin another cell
+    if form == "markdown":  # a bar, as in lists of cuts, would start another cell
         shown = shown.map(lambda cell: cell.replace("|", r"\|"))
     text: str = tabulate(
         shown.values.tolist(),
@@ -166,7 +171,7 @@ def formatted(table: pd.DataFrame, form: str, remarks: Sequence[str] = ()) -> st
         colalign=["left"] * labelled + ["right"] * (len(shown.columns) - labelled),
     )
     if form == "latex":
-        text = _NEGATIVE.sub("$-$", text)
+        text = _MINUS_SIGN.sub("$-$", text)
         for symbol, command in _LATEX.items():
             text = text.replace(symbol, command)
         return "\n".join([text, *(f"% {remark}" for remark in remarks)]) + "\n"

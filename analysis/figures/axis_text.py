@@ -1,4 +1,4 @@
-"""Columns, dotted keys and their values in words, for axes, legends and headings."""
+"""The text of axes, legends and headings: labels of columns and keys, values, and numbers at ticks."""
 
 from __future__ import annotations
 
@@ -12,45 +12,17 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from ..results.sweep_statistics import is_accuracy
 
-__all__ = ["axis_words", "key_words", "log_ticks", "named_value", "shown_value", "tick_text", "with_unit"]
+__all__ = [
+    "axis_label",
+    "label_and_unit",
+    "labelled_value",
+    "log_ticks",
+    "number_text",
+    "value_text",
+    "with_unit",
+]
 
-
-_ENOUGH = 3  # ticks, so that a reader can tell between them
-_STEPS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0))  # of a decade, the fewest first
-_EXPONENT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-
-
-def tick_text(value: float, _position: int | None = None) -> str:
-    """Return a number without needless zeros; from a million on and below 0.0001, ``2.5×10⁶``."""
-    mantissa, _, exponent = f"{value:g}".partition("e")
-    if not exponent:
-        return mantissa
-    power = f"10{str(int(exponent)).translate(_EXPONENT)}"
-    return power if mantissa == "1" else f"{mantissa}×{power}"
-
-
-def log_ticks(axis: Axis) -> None:
-    """Put plain numbers on a logarithmic axis: powers of ten where three or more are seen, else more.
-
-    Parameters
-    ----------
-    axis : with its scale set and its data drawn
-    """
-    low, high = sorted(axis.get_view_interval())
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-
-    def seen(steps: tuple[float, ...]) -> int:
-        return sum(low <= step * 10.0**power <= high for power in decades for step in steps)
-
-    steps = next((steps for steps in _STEPS if seen(steps) >= _ENOUGH), None)
-    axis.set_major_locator(
-        MaxNLocator(_ENOUGH + 1, steps=[1, 2, 5, 10]) if steps is None else LogLocator(subs=steps)
-    )
-    axis.set_major_formatter(FuncFormatter(tick_text))
-    axis.set_minor_formatter(NullFormatter())
-
-
-_WORDS = {
+_LABELS = {
     "mean_latency_s": "Round time",
     "latency_s": "Round time",
     "total_time_s": "Time of the run",
@@ -72,6 +44,7 @@ _WORDS = {
     "learning.optimizer.server_lr": "Server learning rate",
     "label": "Scheme",
 }
+"""Labels of columns and dotted keys whose name alone reads badly; all others follow from the name."""
 _UNITS = {
     "s": "s",
     "hz": "Hz",
@@ -84,58 +57,94 @@ _UNITS = {
     "dbm": "dBm",
     "mib": "MiB",
 }
+"""Units by the last word of a column or a key."""
+_MIN_TICKS = 3  # of a logarithmic axis, so that a reader can judge distances
+_STEPS_OF_A_DECADE = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0))  # from few ticks to many
+_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
-def axis_words(column: str) -> str:
-    """Return a column or a dotted key in words, with its unit: ``Slot (s)`` for ``radio.slot_s``.
+def axis_label(column: str) -> str:
+    """Return the label of a column or a dotted key with its unit: ``Slot (s)`` for ``radio.slot_s``.
 
-    A key further down says of what: ``MemoryDemand of nodes.0 (MiB)`` for ``network.nodes.0.memory_mib``.
+    The label of a nested key names the parent too: ``Memory of nodes.0 (MiB)`` for
+    ``network.nodes.0.memory_mib``.
     """
-    return with_unit(*key_words(column))
+    return with_unit(*label_and_unit(column))
 
 
-def with_unit(words: str, unit: str) -> str:
-    """Return the words, with the unit in brackets where there is one."""
-    return f"{words} ({unit})" if unit else words
+def with_unit(label: str, unit: str) -> str:
+    """Return the label with the unit in brackets; without a unit, the label alone."""
+    return f"{label} ({unit})" if unit else label
 
 
-def key_words(column: str) -> tuple[str, str]:
-    """Return a column or a dotted key in words, and its unit or nothing."""
+def label_and_unit(column: str) -> tuple[str, str]:
+    """Return the label of a column or a dotted key, and its unit or an empty text."""
     parts = re.findall(r"[^.]+(?:\.\d+(?=\.|$))*", column)  # an element of a list stays with its list
     words, unit = _words_and_unit(parts[-1])
     unit = "%" if is_accuracy(column) else unit
-    if column in _WORDS:
-        return _WORDS[column], unit
-    # of what: the section alone says nothing
-    owners = [_words_and_unit(part)[0] for part in parts[:-1] if part != parts[0] or "." in part]
-    if words == "count" and owners:
-        return f"{owners[-1].partition('.')[0].capitalize()} ({owners[-1]})", unit
-    text = " of ".join(filter(None, (words, " ".join(owners))))
+    if column in _LABELS:
+        return _LABELS[column], unit
+    # The first part is a section of the scenario; without an index it adds nothing to the label.
+    parents = [_words_and_unit(part)[0] for part in parts[:-1] if part != parts[0] or "." in part]
+    if words == "count" and parents:
+        return f"{parents[-1].partition('.')[0].capitalize()} ({parents[-1]})", unit
+    text = " of ".join(filter(None, (words, " ".join(parents))))
     return text[:1].upper() + text[1:], unit
 
 
 def _words_and_unit(part: str) -> tuple[str, str]:
-    name, dot, element = part.partition(".")
+    name, dot, index = part.partition(".")
     words = name.split("_")
     unit = _UNITS[words.pop()] if len(words) > 1 and words[-1] in _UNITS else ""
-    return " ".join(words) + dot + element, unit
+    return " ".join(words) + dot + index, unit
 
 
-def shown_value(value: Any) -> str:
-    """Return a swept value as people read it: ``kind=iid`` for a mapping, no needless zeros for a number."""
+def value_text(value: Any) -> str:
+    """Return the text for a swept value: ``kind=iid`` for a mapping, and a number without trailing zeros."""
     if isinstance(value, str) and value[:1] in "{[":
         try:
             value = json.loads(value)
         except ValueError:
             return str(value)
     if isinstance(value, dict):
-        return ", ".join(f"{key}={shown_value(inner)}" for key, inner in value.items())
+        return ", ".join(f"{key}={value_text(inner)}" for key, inner in value.items())
     if isinstance(value, list):
-        return ", ".join(shown_value(inner) for inner in value)
+        return ", ".join(value_text(inner) for inner in value)
     return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-def named_value(key: str, value: Any) -> str:
-    """Return a value that can stand alone: a number needs its key, a text or a mapping does not."""
-    shown = shown_value(value)
-    return shown if isinstance(value, str) and not shown.isdecimal() else f"{axis_words(key)}: {shown}"
+def labelled_value(key: str, value: Any) -> str:
+    """Return the text for a value of a swept key; a number stands behind the key's label."""
+    text = value_text(value)
+    return text if isinstance(value, str) and not text.isdecimal() else f"{axis_label(key)}: {text}"
+
+
+def number_text(value: float, _position: int | None = None) -> str:
+    """Return a number without trailing zeros; a million and more, and less than 0.0001, as ``2.5×10⁶``."""
+    mantissa, _, exponent = f"{value:g}".partition("e")
+    if not exponent:
+        return mantissa
+    power = f"10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    return power if mantissa == "1" else f"{mantissa}×{power}"
+
+
+def log_ticks(axis: Axis) -> None:
+    """Put at least three plain numbers on a logarithmic axis: powers of ten, or more values of each decade.
+
+    Parameters
+    ----------
+    axis : Axis
+        An axis that has its scale and its data already.
+    """
+    low, high = sorted(axis.get_view_interval())
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+
+    def num_ticks(steps: tuple[float, ...]) -> int:
+        return sum(low <= step * 10.0**power <= high for power in decades for step in steps)
+
+    steps = next((steps for steps in _STEPS_OF_A_DECADE if num_ticks(steps) >= _MIN_TICKS), None)
+    axis.set_major_locator(
+        MaxNLocator(_MIN_TICKS + 1, steps=[1, 2, 5, 10]) if steps is None else LogLocator(subs=steps)
+    )
+    axis.set_major_formatter(FuncFormatter(number_text))
+    axis.set_minor_formatter(NullFormatter())

@@ -1,8 +1,13 @@
-"""What one panel of a Gantt chart shows: rows in their order, idle times, and never too many bars."""
+"""From the table of intervals to the bars of a Gantt chart: the shown rounds, rows and bars, with positions.
+
+:func:`gantt_panels` chooses the rounds, then the rows, and gives every bar its position. If a panel would
+have too many bars, it first drops devices, and then the end of the shown time. ``gantt.py`` draws the result.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -10,36 +15,44 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .style import WAITING
+from ...scenarios.ordered_sum import ordered_sum
+from ..results.run_folder import Run
 
-__all__ = ["MAX_BARS", "QUEUE", "Kind", "Panel", "fitting", "kind", "make_panel", "round_spans", "seen"]
+__all__ = [
+    "HEADER_PT",
+    "MAX_BARS",
+    "WAITING",
+    "NodeKind",
+    "Panel",
+    "gantt_panels",
+    "node_kind",
+    "plotted_intervals",
+    "round_spans",
+    "rounds_that_fit",
+]
 
-MAX_BARS = 4000  # of one panel, idle times apart: what can be told apart, and is drawn in a second
-QUEUE = "queue"
-_FEW_DEVICES = 20  # that are shown in any case, spread over all
-_BUSY_WIRE = 0.05  # share of the time from which wires are worth their rows
+MAX_BARS = 4000  # of one panel, without waiting: a reader can tell them apart, and drawing takes a second
+WAITING = "waiting"
+"""The phase of a bar that stands for idle time, or for work in a queue."""
+HEADER_PT = 10.0  # height of the strip above the rows, for the numbers of the rounds
+_QUEUE = "queue"  # the lane of the work that waits for a node
+_MIN_DEVICES = 20  # shown in any case, evenly spread over all devices
+_BUSY_WIRE = 0.05  # share of the time from which a wire is worth a row
 _KINDS = ("server", "node", "share", "wire", "device")  # from top to bottom
+_PANELS_PT = 515.0  # height of all panels together, so that the figure fits on a page
+_ROW_PT, _LANE_PT = 11.0, 5.0
+_NODE_LANE_PT = 7.5  # of a compute node, whose rows matter most where there are any
+_MAIN_SHARE = 0.6  # of the height, at most, for the rows of servers and compute nodes
 
-Kind: TypeAlias = Literal["server", "node", "share", "wire", "device"]
-Spans = NDArray[np.float64]  # [num_spans, 2]: start and end
+NodeKind: TypeAlias = Literal["server", "node", "share", "wire", "device"]
+Spans: TypeAlias = NDArray[np.float64]  # [num_spans, 2]: start and end
 
 
 @dataclass(frozen=True)
-class Panel:
-    """The shown part of one scheme's run, with times from the start of the first shown round.
+class _Content:
+    """The fields of a panel before its rows and bars have a position.
 
-    Attributes
-    ----------
-    rounds : DataFrame
-        start_s and end_s by the round's number, of the rounds asked for.
-    end_s : float
-        Up to where they are shown.
-    bars : DataFrame
-        node, lane, phase, start_s, end_s: activities, and idle times as the phase of waiting.
-    lanes : dict of list
-        Lanes that are drawn apart, of each node in the order of the rows, and its queue.
-    devices : int
-        How many there are; some have no row where the bars would be too many.
+    ``lanes`` holds the lanes with a sub-row, for each node in the order of the rows; one may be the queue.
     """
 
     label: str
@@ -47,16 +60,115 @@ class Panel:
     end_s: float
     bars: pd.DataFrame
     lanes: dict[str, list[str]]
-    devices: int
+    num_devices: int
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One scheme's rounds as rows and bars. Times count from the start of the first shown round.
+
+    Attributes
+    ----------
+    label : str
+        Label of the scheme.
+    rounds : DataFrame
+        Columns start_s and end_s, [s]; one row a round to show, with the round's number as index.
+    end_s : float
+        Time up to which the rounds are shown, [s].
+    bars : DataFrame
+        One row a bar: node, lane, phase, start_s, end_s, and top_pt, height_pt: its position below the top of
+        the panel. Idle times have the phase ``WAITING``.
+    rows_pt : dict of float
+        Height of each node's row, [pt], in the order of the rows.
+    num_devices : int
+        Number of devices in the table, of which some may have no row.
+    """
+
+    label: str
+    rounds: pd.DataFrame
+    end_s: float
+    bars: pd.DataFrame
+    rows_pt: dict[str, float]
+    num_devices: int
 
     @property
     def is_cut(self) -> bool:
-        """Return whether the rounds go on after what is shown."""
+        """Return whether the rounds go on after the shown part."""
         return bool(len(self.rounds)) and self.end_s < float(self.rounds["end_s"].max())
 
+    @property
+    def height_pt(self) -> float:
+        """Return the height of the header and of all rows, [pt]."""
+        return HEADER_PT + ordered_sum(self.rows_pt.values())
 
-def kind(node: str) -> Kind:
-    """Return what a row stands for; a share is one client's of the server, a wire one direction of it."""
+    @property
+    def tops_pt(self) -> dict[str, float]:
+        """Return the distance of each row from the top of the panel, [pt]."""
+        return _tops_pt(self.rows_pt)
+
+
+def plotted_intervals(run: Run, rounds: tuple[int, int] | None = None) -> pd.DataFrame:
+    """Return the intervals that a Gantt chart of these rounds needs; by default, of the first rounds.
+
+    Raises
+    ------
+    ValueError
+        If the run has none of the rounds.
+    """
+    if rounds is None:
+        return run.recorded.first_rounds(MAX_BARS)
+    last = int(run.rounds["round"].max())
+    if rounds[0] > last:
+        raise ValueError(f"rounds {rounds[0]} to {rounds[1]}: the table's rounds are 1 to {last}")
+    return run.recorded.select_rounds(*rounds)
+
+
+def gantt_panels(
+    intervals: pd.DataFrame, rounds: tuple[int, int] | None, labels: Sequence[str] | None
+) -> list[Panel]:
+    """Return a panel for each scheme, with the parameters and errors of :func:`.gantt.gantt_figure`."""
+    tables = _tables_by_label(intervals, labels)
+    spans = {label: round_spans(table) for label, table in tables.items()}
+    if rounds is None:
+        first = [_content(label, table, spans[label].iloc[:1]) for label, table in tables.items()]
+        horizon_s = max(content.end_s for content in first)
+        spans = {
+            label: rounds_that_fit(spans[label], _without_idle_wires(table), horizon_s)
+            for label, table in tables.items()
+        }
+    else:
+        last = max(int(span.index[-1]) for span in spans.values())
+        spans = {label: span.loc[rounds[0] : rounds[1]] for label, span in spans.items()}
+        if all(span.empty for span in spans.values()):
+            raise ValueError(f"rounds {rounds[0]} to {rounds[1]}: the table's rounds are 1 to {last}")
+    contents = [_content(label, table, spans[label]) for label, table in tables.items()]
+    return [
+        _positioned(content, rows_pt)
+        for content, rows_pt in zip(contents, _row_heights_pt(contents), strict=True)
+    ]
+
+
+def _tables_by_label(intervals: pd.DataFrame, labels: Sequence[str] | None) -> dict[str, pd.DataFrame]:
+    """Return the intervals of each scheme to show, of the lowest seed.
+
+    Raises
+    ------
+    ValueError
+        If a label is not in the table, or there is no label at all.
+    """
+    allowed = intervals["label"].unique().tolist()
+    chosen = allowed if labels is None else list(dict.fromkeys(labels))
+    unknown = [label for label in chosen if label not in allowed]
+    if unknown:
+        raise ValueError(f"no intervals of {', '.join(unknown)}; the table has {', '.join(allowed)}")
+    if not chosen:
+        raise ValueError("nothing to draw: the table of intervals has no rows, or no label is chosen")
+    tables = {label: intervals[intervals["label"] == label] for label in chosen}
+    return {label: table[table["seed"] == table["seed"].min()] for label, table in tables.items()}
+
+
+def node_kind(node: str) -> NodeKind:
+    """Return the kind of a node's row. A share is one client's part of the server; a wire is one-way."""
     if node.startswith("device-"):
         return "device"
     if ">" in node:
@@ -67,49 +179,57 @@ def kind(node: str) -> Kind:
 
 
 def round_spans(table: pd.DataFrame) -> pd.DataFrame:
-    """Return start and end of each round: it lasts to its last activity, and at least to the next round."""
+    """Return start_s and end_s of each round.
+
+    A round ends with its last activity, or with the start of the next round if that is later.
+    """
     spans = table.groupby("round").agg(start_s=("start_s", "min"), end_s=("end_s", "max")).sort_index()
     spans["end_s"] = np.fmax(spans["end_s"], spans["start_s"].shift(-1))
     return spans
 
 
-def seen(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the intervals without those of the wires, where no wire is busy for 5 % of the time."""
-    on_wire = table["node"].isin([node for node in table["node"].unique() if kind(node) == "wire"])
-    wires = table[on_wire]
-    busy_s = (wires["end_s"] - wires["start_s"]).groupby(wires["node"], observed=True).sum()
-    total_s = table["end_s"].max() - table["start_s"].min()
-    return table if (busy_s >= _BUSY_WIRE * total_s).any() else table[~on_wire]
-
-
-def fitting(spans: pd.DataFrame, table: pd.DataFrame, horizon_s: float) -> pd.DataFrame:
-    """Return the first rounds, at least one, that end by the horizon and have not too many bars."""
+def rounds_that_fit(spans: pd.DataFrame, table: pd.DataFrame, horizon_s: float) -> pd.DataFrame:
+    """Return the first rounds, at least one, that end by the horizon and have at most ``MAX_BARS`` bars."""
     bars = table.groupby("round").size().reindex(spans.index, fill_value=0).cumsum().to_numpy()
     end_s = (spans["end_s"] - spans["start_s"].iloc[0]).to_numpy()
     fits = (end_s <= horizon_s * (1 + 1e-9)) & (bars <= MAX_BARS)
     return spans.iloc[: max(1, int(np.cumprod(fits).sum()))]
 
 
-def make_panel(label: str, table: pd.DataFrame, spans: pd.DataFrame) -> Panel:
-    """Return a scheme's rounds: fewer devices where the bars are too many, then only the beginning.
+def _without_idle_wires(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the intervals without those of the wires, unless one wire is busy for 5 % of the time."""
+    on_wire = table["node"].isin([node for node in table["node"].unique() if node_kind(node) == "wire"])
+    wires = table[on_wire]
+    busy_s = (wires["end_s"] - wires["start_s"]).groupby(wires["node"], observed=True).sum()
+    total_s = table["end_s"].max() - table["start_s"].min()
+    return table if (busy_s >= _BUSY_WIRE * total_s).any() else table[~on_wire]
+
+
+def _content(label: str, table: pd.DataFrame, spans: pd.DataFrame) -> _Content:
+    """Return the bars of a scheme's rounds: of fewer devices if they are too many, then of a shorter time.
 
     Parameters
     ----------
-    table : one scheme's intervals, of all rounds
-    spans : start_s and end_s of the rounds to show
+    label : str
+        Label of the scheme.
+    table : DataFrame
+        The scheme's intervals of all rounds.
+    spans : DataFrame
+        Start and end of the rounds to show, as :func:`round_spans` returns them.
     """
     origin_s = spans["start_s"].min()
-    nodes, table = _in_order(table), seen(table)
+    nodes, table = _in_row_order(table), _without_idle_wires(table)
     rows = table[table["round"].isin(spans.index)]
-    here = set(rows["node"].unique())
-    nodes = [node for node in nodes if node in here]
-    kept = _kept(nodes, rows)
-    rows = rows[rows["node"].isin(kept)]
+    active = set(rows["node"].unique())
+    nodes = [node for node in nodes if node in active]
+    shown = _shown_nodes(nodes, rows)
+    rows = rows[rows["node"].isin(shown)]
     rows = rows.assign(start_s=rows["start_s"] - origin_s, end_s=rows["end_s"] - origin_s)
     rounds = spans - origin_s
     columns = ["node", "lane", "phase", "start_s", "end_s"]
     activities = rows[columns].astype(dict.fromkeys(columns[:3], object))
-    bars = pd.concat([activities, pd.DataFrame(_waiting(rows, rounds), columns=columns)], ignore_index=True)
+    waiting = pd.DataFrame(_waiting_bars(rows, rounds), columns=columns)
+    bars = pd.concat([activities, waiting], ignore_index=True)
     end_s = float(rounds["end_s"].max()) if len(rounds) else 0.0
     later_s = np.sort(rows["start_s"].to_numpy())[MAX_BARS:]
     later_s = later_s[later_s > 0]
@@ -117,74 +237,61 @@ def make_panel(label: str, table: pd.DataFrame, spans: pd.DataFrame) -> Panel:
         end_s = float(later_s[0])
         bars = bars[bars["start_s"] < end_s]
         bars = bars.assign(end_s=np.minimum(bars["end_s"], end_s))
-    parts = dict(iter(bars.groupby("node")))
+    by_node = dict(iter(bars.groupby("node")))
     lanes = {
-        node: _lanes(parts.get(node, bars.iloc[:0]))
-        for node in kept
-        if node in parts or kind(node) == "device"
+        node: _sub_rows(by_node.get(node, bars.iloc[:0]))
+        for node in shown
+        if node in by_node or node_kind(node) == "device"
     }
-    return Panel(label, rounds, end_s, bars, lanes, sum(kind(node) == "device" for node in nodes))
+    return _Content(label, rounds, end_s, bars, lanes, sum(node_kind(node) == "device" for node in nodes))
 
 
-def _in_order(table: pd.DataFrame) -> list[str]:
-    """Return the nodes from top to bottom; those of a chain, and wires, as work first reaches them."""
+def _in_row_order(table: pd.DataFrame) -> list[str]:
+    """Return the nodes from top to bottom.
+
+    Wires and the nodes of a chain stand in the order in which work first reaches them. All
+    others stand in the order of their names and numbers.
+    """
     first_s = table.groupby("node", observed=True)["start_s"].min()
-    ends = [node.split(">") for node in first_s.index if kind(node) == "wire"]
-    chained = any(set(pair) <= set(first_s.index) for pair in ends)  # from node to node
+    ends = [node.split(">") for node in first_s.index if node_kind(node) == "wire"]
+    chained = any(set(pair) <= set(first_s.index) for pair in ends)  # a wire leads from one node to another
 
     def rank(node: str) -> tuple[int, float, str, int]:
-        row, (stem, _, number) = kind(node), node.rpartition("-")
-        since_s = float(first_s[node]) if row == "wire" or (row == "node" and chained) else 0.0
+        kind, (stem, _, number) = node_kind(node), node.rpartition("-")
+        reached_s = float(first_s[node]) if kind == "wire" or (kind == "node" and chained) else 0.0
         numbered = number.isdigit()
-        return _KINDS.index(row), since_s, stem if numbered else node, int(number) if numbered else -1
+        return _KINDS.index(kind), reached_s, stem if numbered else node, int(number) if numbered else -1
 
     return sorted((str(node) for node in first_s.index), key=rank)
 
 
-def _kept(nodes: list[str], rows: pd.DataFrame) -> list[str]:
-    """Return the nodes whose rows are shown: every n-th device, with its share, so that the bars fit."""
-    devices = [node for node in nodes if kind(node) == "device"]
-    many = rows["node"].isin([node for node in nodes if kind(node) in {"device", "share"}]).sum()
-    room = max(1, MAX_BARS - (len(rows) - many))
-    step = max(1, min(-(-many // room), len(devices) // _FEW_DEVICES))
-    dropped = {number for i, number in enumerate(_numbers(devices)) if i % step}
-    return [
-        node for node in nodes if kind(node) not in {"device", "share"} or _numbers([node])[0] not in dropped
-    ]
+def _shown_nodes(nodes: list[str], rows: pd.DataFrame) -> list[str]:
+    """Return the nodes that have a row: of the devices every n-th, with its share, so that the bars fit."""
+    devices = [node for node in nodes if node_kind(node) == "device"]
+    per_device = {"device", "share"}
+    num_bars = rows["node"].isin([node for node in nodes if node_kind(node) in per_device]).sum()
+    room = max(1, MAX_BARS - (len(rows) - num_bars))
+    step = max(1, min(-(-num_bars // room), len(devices) // _MIN_DEVICES))
+    dropped = {_number(device) for i, device in enumerate(devices) if i % step}
+    return [node for node in nodes if node_kind(node) not in per_device or _number(node) not in dropped]
 
 
-def _numbers(nodes: list[str]) -> list[str]:
-    return [node.rpartition("-")[2] for node in nodes]
+def _number(node: str) -> str:
+    return node.rpartition("-")[2]
 
 
-def _lanes(bars: pd.DataFrame) -> list[str]:
-    """Return the sub-rows of a node: its lanes if two of them are ever busy at once, and its queue's."""
+def _sub_rows(bars: pd.DataFrame) -> list[str]:
+    """Return the sub-rows of a node: its lanes if two of them are ever busy at once, and its queue."""
     busy = bars[bars["phase"] != WAITING]
     start_s, end_s = busy["start_s"].to_numpy(), busy["end_s"].to_numpy()
     order = np.argsort(start_s, kind="stable")
     reach_s = np.maximum.accumulate(end_s[order])[:-1]
     at_once = len(busy) and (start_s[order][1:] < reach_s - 1e-9 * end_s.max()).any()
     lanes = sorted(set(busy["lane"])) if at_once else [""]
-    return [*lanes, QUEUE] if (bars["lane"] == QUEUE).any() else lanes
+    return [*lanes, _QUEUE] if (bars["lane"] == _QUEUE).any() else lanes
 
 
-def _merged(spans: Spans) -> Spans:
-    """Return the union of the spans, in order and apart."""
-    ordered = spans[np.argsort(spans[:, 0], kind="stable")]
-    reach = np.maximum.accumulate(ordered[:, 1])
-    breaks = np.flatnonzero(ordered[1:, 0] > reach[:-1])
-    return np.column_stack((ordered[np.append(0, breaks + 1), 0], reach[np.append(breaks, len(spans) - 1)]))
-
-
-def _gaps(spans: Spans, start: float, end: float) -> Spans:
-    """Return the parts of start..end that no span covers; rounding errors are no gaps."""
-    busy = _merged(np.clip(spans, start, end))
-    gaps = np.column_stack((np.append(start, busy[:, 1]), np.append(busy[:, 0], end)))
-    lasting: Spans = gaps[gaps[:, 1] - gaps[:, 0] > 1e-12 * abs(end)]
-    return lasting
-
-
-def _waiting(rows: pd.DataFrame, rounds: pd.DataFrame) -> list[tuple[str, str, str, float, float]]:
+def _waiting_bars(rows: pd.DataFrame, rounds: pd.DataFrame) -> list[tuple[str, str, str, float, float]]:
     """Return a bar for each time when a device idles in a round, or when another node has work queued."""
     busy = rows[["start_s", "end_s"]].to_numpy(float)
     ready_s = busy[:, 0] - rows["wait_s"].to_numpy(float)
@@ -192,7 +299,7 @@ def _waiting(rows: pd.DataFrame, rounds: pd.DataFrame) -> list[tuple[str, str, s
     limits = {number: (start_s, end_s) for number, start_s, end_s in rounds.itertuples()}
     waiting = []
     for node, of_node in rows.groupby("node", observed=True).indices.items():
-        at_device = kind(str(node)) == "device"
+        at_device = node_kind(str(node)) == "device"
         for number in np.unique(numbers[of_node]):
             index = of_node[numbers[of_node] == number]
             spans = np.column_stack((ready_s, busy[:, 0]))[index]
@@ -200,8 +307,73 @@ def _waiting(rows: pd.DataFrame, rounds: pd.DataFrame) -> list[tuple[str, str, s
             if at_device:
                 start_s, end_s = limits[number]
                 spans = _gaps(busy[of_node], start_s, end_s)
-            lane = "" if at_device else QUEUE
+            lane = "" if at_device else _QUEUE
             waiting += [
                 (str(node), lane, WAITING, *span) for span in (_merged(spans) if len(spans) else spans)
             ]
     return waiting
+
+
+def _merged(spans: Spans) -> Spans:
+    """Return the union of the spans as spans that are in order and do not overlap."""
+    ordered = spans[np.argsort(spans[:, 0], kind="stable")]
+    reach = np.maximum.accumulate(ordered[:, 1])
+    breaks = np.flatnonzero(ordered[1:, 0] > reach[:-1])
+    return np.column_stack((ordered[np.append(0, breaks + 1), 0], reach[np.append(breaks, len(spans) - 1)]))
+
+
+def _gaps(spans: Spans, start: float, end: float) -> Spans:
+    """Return the parts of start..end that no span covers. Parts as short as a rounding error do not count."""
+    busy = _merged(np.clip(spans, start, end))
+    gaps = np.column_stack((np.append(start, busy[:, 1]), np.append(busy[:, 0], end)))
+    lasting: Spans = gaps[gaps[:, 1] - gaps[:, 0] > 1e-12 * abs(end)]
+    return lasting
+
+
+def _row_heights_pt(contents: Sequence[_Content]) -> list[dict[str, float]]:
+    """Return the height of each row of each panel, [pt]; rows shrink so that all panels fit on one page.
+
+    The rows of devices, shares and wires shrink most.
+    """
+    main_rows_pt = [
+        {node: _natural_pt(node, len(lanes)) for node, lanes in content.lanes.items() if _is_main(node)}
+        for content in contents
+    ]
+    main_pt = ordered_sum(ordered_sum(rows_pt.values()) for rows_pt in main_rows_pt)
+    num_small = sum(not _is_main(node) for content in contents for node in content.lanes)
+    room_pt = max(0.0, _PANELS_PT - HEADER_PT * len(contents))
+    shrunk = min(1.0, _MAIN_SHARE * room_pt / main_pt) if main_pt else 1.0
+    small_pt = min(_ROW_PT, max(0.2, (room_pt - shrunk * main_pt) / max(1, num_small)))
+    return [
+        {node: shrunk * rows_pt[node] if _is_main(node) else small_pt for node in content.lanes}
+        for content, rows_pt in zip(contents, main_rows_pt, strict=True)
+    ]
+
+
+def _natural_pt(node: str, num_lanes: int) -> float:
+    return max(_ROW_PT, (_NODE_LANE_PT if node_kind(node) == "node" else _LANE_PT) * num_lanes)
+
+
+def _is_main(node: str) -> bool:
+    return node_kind(node) in {"server", "node"}
+
+
+def _tops_pt(rows_pt: dict[str, float]) -> dict[str, float]:
+    return dict(zip(rows_pt, np.cumsum([HEADER_PT, *rows_pt.values()]).tolist(), strict=False))
+
+
+def _positioned(content: _Content, rows_pt: dict[str, float]) -> Panel:
+    """Return the panel with the position of each bar. A device's waiting covers the whole of its row."""
+    tops_pt = _tops_pt(rows_pt)
+    positions = []
+    for node, lane, phase in content.bars[["node", "lane", "phase"]].itertuples(index=False):
+        lanes = content.lanes[node]
+        lane_pt = rows_pt[node] / len(lanes)
+        if phase == WAITING and lane not in lanes:
+            positions.append((tops_pt[node], rows_pt[node]))
+        else:
+            index = lanes.index(lane) if lane in lanes else 0
+            positions.append((tops_pt[node] + index * lane_pt, lane_pt))
+    top_pt, height_pt = np.array(positions).reshape(-1, 2).T
+    bars = content.bars.assign(top_pt=top_pt, height_pt=height_pt)
+    return Panel(content.label, content.rounds, content.end_s, bars, rows_pt, content.num_devices)

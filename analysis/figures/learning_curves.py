@@ -15,13 +15,13 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from .axis_text import log_ticks
-from .curve_styles import curve_indices, curve_style, marked_points
+from .palette import curve_indices, curve_style, marked_points
 from .style import LABEL_PT, WIDTH_IN, legend_below, plain_axes, time_unit
 
 __all__ = ["accuracy_figure"]
 
 _HEIGHT_IN = 2.4  # without the legend
-_LOG_RATIO = 20.0  # between the longest and the shortest scheme, from which the time axis is logarithmic
+_LOG_RATIO = 20.0  # of the longest to the shortest scheme; above it the time axis is logarithmic
 _REACHED: dict[str, Any] = {
     "markersize": 5.5,
     "markeredgecolor": "black",
@@ -43,18 +43,18 @@ class _Curve:
 def accuracy_figure(rounds: pd.DataFrame, *, target: float | None = None) -> Figure:
     """Draw test accuracy over simulated time (left) and over rounds (right), one curve a scheme.
 
-    Rounds without an evaluation are left out. With one seed the shaded band reaches from the least to the
-    greatest client's accuracy. With several, the curve is the mean over the seeds of accuracy and time at
-    each round that all seeds of the scheme evaluated, and the band is the standard error of that mean. The
-    time axis is logarithmic when the longest scheme takes more than 20 times as long as the shortest.
+    Rounds without an evaluation are left out. With one seed the shaded band reaches from the lowest to the
+    highest accuracy of a client. With several seeds the curve is the mean of accuracy and time over the
+    seeds, at each round that all seeds of the scheme evaluated. The band is then the standard error of that
+    mean. The time axis is logarithmic if the longest scheme takes more than 20 times as long as the shortest.
 
     Parameters
     ----------
     rounds : DataFrame
-        One row a round: label, seed, round, end_s [s], test_accuracy, and, where known,
-        test_accuracy_min and test_accuracy_max (fractions of 1; NaN where not evaluated).
+        One row a round: label, scheme, seed, round, end_s [s], test_accuracy, and optionally
+        test_accuracy_min and test_accuracy_max (fractions of 1; NaN without an evaluation).
     target : float, optional
-        Accuracy (fraction of 1) to draw as a dashed line; a large mark stands where each curve first
+        Accuracy, as a fraction of 1, to draw as a dashed line. A large mark shows where each curve first
         reaches it.
 
     Raises
@@ -97,6 +97,7 @@ def accuracy_figure(rounds: pd.DataFrame, *, target: float | None = None) -> Fig
 
 
 def _curve(label: str, rows: pd.DataFrame, several_seeds: bool) -> _Curve:
+    """Return the points of a scheme's curve, with the ends of its band."""
     rows = rows.dropna(subset=["test_accuracy"]).sort_values(["round", "seed"])
     names = {"round": "round", "end_s": "time_s", "test_accuracy": "accuracy"}
     if not several_seeds:
@@ -114,15 +115,26 @@ def _curve(label: str, rows: pd.DataFrame, several_seeds: bool) -> _Curve:
 
 
 def _draw_curve(
-    axes: Axes, curve: _Curve, look: dict[str, Any], column: str, scale: float, target: float | None
+    axes: Axes,
+    curve: _Curve,
+    curve_properties: dict[str, Any],
+    column: str,
+    scale: float,
+    target: float | None,
 ) -> None:
+    """Draw the curve over a column of its points, its band, and the mark where it reaches the target."""
     x = curve.points[column].to_numpy() / scale
     accuracy, low, high = (100 * curve.points[name].to_numpy(float) for name in ("accuracy", "low", "high"))
-    axes.fill_between(x, low, high, color=look["color"], alpha=0.18, linewidth=0)
-    axes.plot(x, accuracy, **look)
+    axes.fill_between(x, low, high, color=curve_properties["color"], alpha=0.18, linewidth=0)
+    axes.plot(x, accuracy, **curve_properties)
     reached = np.flatnonzero(curve.points["accuracy"] >= target) if target is not None else np.empty(0, int)
     if len(reached):
-        mark = {**look, **_REACHED, "markerfacecolor": look["color"], "markevery": None}
+        mark = {
+            **curve_properties,
+            **_REACHED,
+            "markerfacecolor": curve_properties["color"],
+            "markevery": None,
+        }
         axes.plot(x[reached[:1]], accuracy[reached[:1]], **mark)
 
 

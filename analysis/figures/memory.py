@@ -1,4 +1,4 @@
-"""What compute nodes hold in memory over time, schemes stacked on one time axis."""
+"""Memory of the compute nodes over time, one panel a scheme, on one time axis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from .curve_styles import curve_style
+from .palette import curve_style
 from .style import (
     LABEL_PT,
     TITLE_PT,
@@ -30,20 +30,20 @@ from .style import (
 __all__ = ["memory_figure"]
 
 _PANEL_IN = 1.5
-_CHANGES = 1000  # of a node, from which on what it held in parts of the time is drawn
-_ROUNDS = 100  # that can be told apart; of more, each is one part
+_MAX_CHANGES = 1000  # of a node; with more, the line shows the maximum of each interval of time
+_MAX_ROUNDS = 100  # that a reader can tell apart; with more, each round is one interval of time
 _LINE_PT = 0.9
-_RIM_PT, _MOST_RIMS = 1.3, 3  # by which a line is wider for each that lies on it
+_RIM_PT, _MAX_RIMS = 1.3, 3  # a line is wider by one rim for each line that coincides with it and lies on top
 _LIMIT: dict[str, Any] = {"linestyle": (0, (5, 3)), "linewidth": 0.8}
-_SHARED = "#333333"
-_FAR = 3.0  # times the most held, from which on a limit would leave the lines no height
+_SHARED_COLOUR = "#333333"
+_MAX_LIMIT_RATIO = 3.0  # of a limit to the maximum held; a higher limit would leave the lines no height
 _BITS_PER_KIB = 8 * 1024.0
 
 Values: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Unit:
+class _MemoryUnit:
     symbol: str
     bits: float
 
@@ -55,7 +55,19 @@ class _Unit:
 
 @dataclass(frozen=True)
 class _Panel:
-    """What one scheme's panel shows: changes of memory, limits of the nodes [bit], rounds' ends [s]."""
+    """One scheme's data.
+
+    Attributes
+    ----------
+    label : str
+        Label of the scheme.
+    changes : DataFrame
+        Columns node, time_s, and held_bits after the change.
+    limits : dict of float
+        Memory limit of each node that has one, [bit].
+    round_ends_s : ndarray, [num_rounds]
+        Ends of the rounds, [s], in order.
+    """
 
     label: str
     changes: pd.DataFrame
@@ -64,26 +76,27 @@ class _Panel:
 
     @property
     def end_s(self) -> float:
-        """Return when the last round ended, or the last change was."""
+        """Return the end of the last round, or the time of the last change if that is later, [s]."""
         return float(max(self.changes["time_s"].max(), *self.round_ends_s[-1:]))
 
 
 def memory_figure(memory: pd.DataFrame, nodes: pd.DataFrame, rounds: pd.DataFrame) -> Figure:
-    """Draw what each compute node holds over simulated time, one panel a scheme, all on the same axes.
+    """Draw the memory of each compute node over simulated time, one panel a scheme, all on the same axes.
 
-    A node's limit is a dashed line of its colour; one that several nodes share is dark grey. A limit of more
-    than 3 times the most that any node held stands in the panel's title instead. Where a node's memory
-    changes more often than 1000 times, or a scheme has more than 100 rounds, the line is the most that was
-    held in each part of the time, and the shade below it reaches down to the least. Parts are rounds, or
-    equal parts of each round, so that rounds that are alike look alike. Of lines that coincide the lower ones
-    are wider. Of several seeds the lowest is drawn.
+    A node's limit is a dashed line of the node's colour; a limit that several nodes have is dark grey. A
+    limit above 3 times the maximum that any node held stands in the panel's title instead.
+
+    If a node's memory changes more than 1000 times, or a scheme has more than 100 rounds, the line shows the
+    maximum held in each interval of time, and the shade below it reaches down to the minimum. The intervals
+    are rounds, or equal parts of each round, so that equal rounds look equal. Of lines that coincide the
+    lower ones are wider. Of several seeds the lowest is drawn.
 
     Parameters
     ----------
     memory : DataFrame
         One row a change: label, seed, node, time_s, and held_bits after it.
     nodes : DataFrame
-        One row a node: label, seed, node, memory_limit_bits (NaN where it has none).
+        One row a node: label, seed, node, memory_limit_bits (NaN without a limit).
     rounds : DataFrame
         One row a round: label, seed, round, end_s.
 
@@ -98,10 +111,10 @@ def memory_figure(memory: pd.DataFrame, nodes: pd.DataFrame, rounds: pd.DataFram
         table[table["seed"] == memory["seed"].min()] for table in (memory, nodes, rounds)
     )
     panels = [_panel(label, memory, nodes, rounds) for label in dict.fromkeys(memory["label"])]
-    looks = {node: str(curve_style(i)["color"]) for i, node in enumerate(dict.fromkeys(memory["node"]))}
+    colours = {node: str(curve_style(i)["color"]) for i, node in enumerate(dict.fromkeys(memory["node"]))}
     total_s, most_bits = max(panel.end_s for panel in panels), float(memory["held_bits"].max())
-    unit, bits = time_unit(total_s), _unit(most_bits)
-    near_bits = _FAR * most_bits
+    unit, bits = time_unit(total_s), _memory_unit(most_bits)
+    near_bits = _MAX_LIMIT_RATIO * most_bits
     figure = Figure(figsize=(WIDTH_IN, _PANEL_IN * len(panels) + 0.3), layout="constrained")
     axes = figure.subplots(len(panels), sharex=True, sharey=True, squeeze=False)[:, 0]
     for axis, panel in zip(axes, panels, strict=True):
@@ -109,75 +122,83 @@ def memory_figure(memory: pd.DataFrame, nodes: pd.DataFrame, rounds: pd.DataFram
         axis.grid(axis="y", color="#DDDDDD", linewidth=0.4)
         axis.set_ylabel(f"Memory ({bits.symbol})", fontsize=LABEL_PT)
         axis.set_title(wrapped(panel.label, 60), loc="left", fontsize=TITLE_PT, pad=2)
-        _draw_lines(axis, panel, looks, unit, bits)
-        _draw_limits(axis, panel, near_bits, looks, bits)
+        _draw_lines(axis, panel, colours, unit, bits)
+        _draw_limits(axis, panel, near_bits, colours, bits)
     shown_bits = [limit for panel in panels for limit in panel.limits.values() if limit <= near_bits]
     axes[0].set_xlim(0, 1.005 * total_s / unit.seconds or 1.0)
     axes[0].set_ylim(0, 1.05 * max(most_bits, *shown_bits, bits.bits * 1e-9) / bits.bits)
     axes[-1].set_xlabel(f"Simulated time ({unit.symbol})", fontsize=LABEL_PT)
-    _legend(figure, looks, with_limit=bool(shown_bits))
+    _legend(figure, colours, with_limit=bool(shown_bits))
     return figure
 
 
 def _panel(label: str, memory: pd.DataFrame, nodes: pd.DataFrame, rounds: pd.DataFrame) -> _Panel:
     changes = memory[memory["label"] == label]
     of_scheme = nodes[(nodes["label"] == label) & nodes["node"].isin(changes["node"].unique())]
-    known = of_scheme.dropna(subset=["memory_limit_bits"])
-    limits = dict(zip(known["node"].astype(str), known["memory_limit_bits"].astype(float), strict=True))
+    limited = of_scheme.dropna(subset=["memory_limit_bits"])
+    limits = dict(zip(limited["node"].astype(str), limited["memory_limit_bits"].astype(float), strict=True))
     ends_s = rounds.loc[rounds["label"] == label, "end_s"].to_numpy(float)
     return _Panel(label, changes, limits, np.sort(ends_s))
 
 
-def _draw_lines(axes: Axes, panel: _Panel, looks: Mapping[str, str], unit: TimeUnit, bits: _Unit) -> None:
+def _draw_lines(
+    axes: Axes, panel: _Panel, colours: Mapping[str, str], unit: TimeUnit, bits: _MemoryUnit
+) -> None:
     steps = {
         str(node): _steps(changes, panel)
         for node, changes in panel.changes.groupby("node", sort=False, observed=True)
     }
-    # what is held for a while, by which lines coincide
+    # Two lines coincide if they hold the same amount for a time.
     amounts = [{*most[:-1][np.diff(time_s) > 0]} - {0.0} for time_s, most, _ in steps.values()]
     for position, (node, (time_s, most_bits, least_bits)) in enumerate(steps.items()):
         x, most, least = time_s / unit.seconds, most_bits / bits.bits, least_bits / bits.bits
         if (least < most).any():
-            axes.fill_between(x, least, most, step="post", color=looks[node], alpha=0.3, linewidth=0)
+            axes.fill_between(x, least, most, step="post", color=colours[node], alpha=0.3, linewidth=0)
         above = sum(bool(amounts[position] & later) for later in amounts[position + 1 :])
-        width_pt = _LINE_PT + _RIM_PT * min(above, _MOST_RIMS)
-        axes.plot(x, most, color=looks[node], drawstyle="steps-post", linewidth=width_pt, label=node)
+        width_pt = _LINE_PT + _RIM_PT * min(above, _MAX_RIMS)
+        axes.plot(x, most, color=colours[node], drawstyle="steps-post", linewidth=width_pt, label=node)
 
 
 def _steps(changes: pd.DataFrame, panel: _Panel) -> tuple[Values, Values, Values]:
-    """Return the steps of one node's line up to the run's end: from when on, the most and the least held."""
+    """Return the steps of one node's line: their start times [s], and the maximum and minimum held [bit].
+
+    The last step ends at the end of the run.
+    """
     changes = changes.sort_values("time_s", kind="stable")
     time_s, held_bits = changes["time_s"].to_numpy(float), changes["held_bits"].to_numpy(float)
     most_bits = least_bits = held_bits
-    if len(time_s) > _CHANGES or len(panel.round_ends_s) > _ROUNDS:
-        starts_s = _parts(panel)
-        part = np.maximum(0, np.searchsorted(starts_s, time_s, side="right") - 1)
-        # what is held as a part begins counts too
+    if len(time_s) > _MAX_CHANGES or len(panel.round_ends_s) > _MAX_ROUNDS:
+        starts_s = _interval_starts_s(panel)
+        index = np.maximum(0, np.searchsorted(starts_s, time_s, side="right") - 1)
+        # The amount held at the start of an interval counts too.
         before = np.searchsorted(time_s, starts_s, side="right") - 1
-        carried = np.where(before >= 0, held_bits[before], 0.0)
-        most_bits, least_bits = carried.copy(), carried
-        np.maximum.at(most_bits, part, held_bits)
-        lasting = np.append(time_s[1:] > time_s[:-1], True)  # of several changes at an instant the last
-        np.minimum.at(least_bits, part[lasting], held_bits[lasting])
+        initial_bits = np.where(before >= 0, held_bits[before], 0.0)
+        most_bits, least_bits = initial_bits.copy(), initial_bits
+        np.maximum.at(most_bits, index, held_bits)
+        lasting = np.append(time_s[1:] > time_s[:-1], True)  # the last of several changes at one instant
+        np.minimum.at(least_bits, index[lasting], held_bits[lasting])
         time_s = starts_s
     most_bits, least_bits = (np.append(values, values[-1]) for values in (most_bits, least_bits))
     return np.append(time_s, panel.end_s), most_bits, least_bits
 
 
-def _parts(panel: _Panel) -> Values:
-    """Return when the parts of the run start: rounds, or as many parts of each as make about 1000."""
+def _interval_starts_s(panel: _Panel) -> Values:
+    """Return the starts of the intervals of time, [s]: rounds, or about 1000 equal parts of rounds."""
     ends_s = panel.round_ends_s if len(panel.round_ends_s) else np.array([panel.end_s])
-    each = 1 if len(ends_s) > _ROUNDS else max(1, _CHANGES // len(ends_s))
+    each = 1 if len(ends_s) > _MAX_ROUNDS else max(1, _MAX_CHANGES // len(ends_s))
     starts_s = np.append(0.0, ends_s[:-1])
     parts: Values = (starts_s[:, None] + (ends_s - starts_s)[:, None] * np.arange(each) / each).ravel()
     return parts
 
 
-def _draw_limits(axes: Axes, panel: _Panel, near_bits: float, looks: Mapping[str, str], bits: _Unit) -> None:
+def _draw_limits(
+    axes: Axes, panel: _Panel, near_bits: float, colours: Mapping[str, str], bits: _MemoryUnit
+) -> None:
+    """Draw the limits up to ``near_bits``, and name the higher ones in the title."""
     near = {node: limit for node, limit in panel.limits.items() if limit <= near_bits}
     for limit_bits in dict.fromkeys(near.values()):
-        having = [node for node, of_node in near.items() if of_node == limit_bits]
-        colour = looks[having[0]] if len(having) == 1 else _SHARED
+        nodes = [node for node, of_node in near.items() if of_node == limit_bits]
+        colour = colours[nodes[0]] if len(nodes) == 1 else _SHARED_COLOUR
         axes.axhline(limit_bits / bits.bits, color=colour, **_LIMIT)
     far = sorted({limit for limit in panel.limits.values() if limit > near_bits})
     if far:
@@ -185,18 +206,18 @@ def _draw_limits(axes: Axes, panel: _Panel, near_bits: float, looks: Mapping[str
         axes.set_title(f"limit, not shown: {amounts} {bits.symbol}", loc="right", fontsize=LABEL_PT, pad=2)
 
 
-def _legend(figure: Figure, looks: Mapping[str, str], *, with_limit: bool) -> None:
-    handles: list[Artist] = [Line2D([], [], color=colour, linewidth=1.2) for colour in looks.values()]
-    names = [node_label(node) for node in looks]
+def _legend(figure: Figure, colours: Mapping[str, str], *, with_limit: bool) -> None:
+    handles: list[Artist] = [Line2D([], [], color=colour, linewidth=1.2) for colour in colours.values()]
+    names = [node_label(node) for node in colours]
     if with_limit:
-        handles.append(Line2D([], [], color=_SHARED, **_LIMIT))
+        handles.append(Line2D([], [], color=_SHARED_COLOUR, **_LIMIT))
         names.append("Limit")
     legend_below(figure, handles, names)
 
 
-def _unit(most_bits: float) -> _Unit:
+def _memory_unit(most_bits: float) -> _MemoryUnit:
     """Return the largest of KiB, MiB and GiB in which the number is at least 1."""
     mib, gib = 1024 * _BITS_PER_KIB, 1024**2 * _BITS_PER_KIB
     if most_bits >= gib:
-        return _Unit("GiB", gib)
-    return _Unit("MiB", mib) if most_bits >= mib else _Unit("KiB", _BITS_PER_KIB)
+        return _MemoryUnit("GiB", gib)
+    return _MemoryUnit("MiB", mib) if most_bits >= mib else _MemoryUnit("KiB", _BITS_PER_KIB)

@@ -1,10 +1,9 @@
-"""The look of every figure: colours of phases, units of the time axis, files written whole."""
+"""The style that all figures share: sizes, units of time, axes and legends, and the writing of files."""
 
 from __future__ import annotations
 
 import os
 import textwrap
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,23 +12,17 @@ from typing import Any
 import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 __all__ = [
     "FIGURE_SUFFIXES",
     "LABEL_PT",
-    "PHASE_COLOURS",
     "SMALL_PT",
     "TITLE_PT",
-    "WAITING",
-    "WAITING_COLOUR",
     "WIDTH_IN",
     "TimeUnit",
-    "bar_style",
     "legend_below",
     "node_label",
-    "phase_colour",
     "phase_label",
     "plain_axes",
     "save_figure",
@@ -40,37 +33,6 @@ __all__ = [
 
 WIDTH_IN = 7.0  # both columns of an IEEE or ACM page
 TITLE_PT, LABEL_PT, SMALL_PT = 9, 8, 7
-
-# Okabe and Ito's colours, Paul Tol's and others, picked so that any two stay apart (CIELAB distance above 15)
-# for normal, protan, deutan and tritan sight; only compute nodes may look like a server. Forward is darker
-# than backward, so that greyscale keeps the order.
-PHASE_COLOURS = {
-    "client_forward": "#0072B2",
-    "uplink": "#D55E00",
-    "server_forward": "#225522",
-    "server_backward": "#ACD39E",
-    "broadcast": "#F0E442",
-    "downlink": "#E69F00",
-    "client_backward": "#56B4E9",
-    "model_upload": "#882255",
-    "model_download": "#CC6677",
-    "aggregate": "#332288",
-    # the owner's head beside its first part, and the links to it
-    "activation_downlink": "#B69E49",
-    "head_forward": "#0C0055",
-    "head_backward": "#8686E7",
-    "gradient_uplink": "#AA6D3D",
-    # compute nodes do the server's work, in its greens
-    "node_forward": "#245531",
-    "node_backward": "#31DB9E",
-    "node_update": "#B6FFB6",
-    "activation_hop": "#243131",
-    "gradient_hop": "#AAAAAA",
-    "importance_upload": "#CE79B6",
-    "mask_broadcast": "#F3C279",
-}
-WAITING, WAITING_COLOUR = "waiting", "#E8E8E8"
-_OTHER_COLOURS = ("#000000", "#777777", "#999933", "#AA4499")
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf", ".html")
 _PNG_DPI = 200
@@ -84,32 +46,14 @@ _FILE_METADATA: dict[str, dict[str, str | None]] = {
 }
 
 
-def phase_colour(phase: str) -> str:
-    """Return the colour of a phase, the same in every figure; an unknown phase's follows from its name."""
-    other = _OTHER_COLOURS[zlib.crc32(phase.encode()) % len(_OTHER_COLOURS)]
-    return PHASE_COLOURS.get(phase, other)
-
-
-def bar_style(phase: str) -> dict[str, Any]:
-    """Return face, edge and hatch of a phase's bars, and of waiting, as patch properties.
-
-    The edge, in a darker shade, parts bars of one phase and keeps the shortest bar a visible hairline.
-    """
-    if phase == WAITING:
-        return {"facecolor": WAITING_COLOUR, "edgecolor": "#AAAAAA", "hatch": "////", "linewidth": 0.0}
-    colour = phase_colour(phase)
-    red, green, blue = to_rgb(colour)
-    return {"facecolor": colour, "edgecolor": (0.7 * red, 0.7 * green, 0.7 * blue), "linewidth": 0.2}
-
-
 def phase_label(phase: str) -> str:
-    """Return a phase in words: ``Client forward`` for ``client_forward``."""
+    """Return the text for a phase: ``Client forward`` for ``client_forward``."""
     words = phase.replace("_", " ").strip()
     return words[:1].upper() + words[1:]
 
 
 def node_label(node: str) -> str:
-    """Return a node or wire in words: ``vm 1 → vm 2`` for ``vm-1>vm-2``."""
+    """Return the text for a node or a wire: ``vm 1 → vm 2`` for ``vm-1>vm-2``."""
     return node.replace("-", " ").replace(">", " → ")
 
 
@@ -145,13 +89,21 @@ def wrapped(text: str, characters: int) -> str:
 
 
 def thinning(room_pt: float, needed_pt: float) -> int:
-    """Return which labels to keep, every 1st, 2nd, 5th, 10th, ..., if each has this room and needs that."""
+    """Return the step between the labels to show, one of 1, 2, 5, 10, 20, ...
+
+    Parameters
+    ----------
+    room_pt : float
+        Distance between two neighbouring labels, [pt].
+    needed_pt : float
+        Distance that two shown labels need so as not to overlap, [pt].
+    """
     steps = (base * 10**power for power in range(9) for base in (1, 2, 5))
     return next((step for step in steps if step * room_pt >= needed_pt), 10**9)
 
 
 def plain_axes(axes: Axes) -> None:
-    """Give the axes small tick labels, a light vertical grid behind the data and no frame above or right."""
+    """Give the axes small tick labels, a light vertical grid behind the data, and no frame above or right."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_linewidth(0.6)
     axes.tick_params(labelsize=SMALL_PT, width=0.6, length=2.5)
@@ -160,15 +112,15 @@ def plain_axes(axes: Axes) -> None:
 
 
 def legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
-    """Put one legend under all panels, as wide as the figure allows; the figure grows by its height."""
+    """Add one legend below all panels, as wide as the figure allows; the figure grows by its height."""
     if not handles:
         return
     texts = [wrapped(label, 40) for label in labels]
     longest = max(len(line) for text in texts for line in text.splitlines())
-    column_in = 0.55 + 0.058 * longest  # handle and gaps, then the width of a character at LABEL_PT
+    column_in = 0.55 + 0.058 * longest  # the handle with its gaps, and the width of a character at LABEL_PT
     columns = max(1, min(len(texts), int(figure.get_figwidth() / column_in)))
     rows = -(-len(texts) // columns)
-    columns = -(-len(texts) // rows)  # so that the columns are of even length
+    columns = -(-len(texts) // rows)  # the columns are then of even length
     lines = max(
         sum(text.count("\n") + 1 for text in texts[i * rows : (i + 1) * rows]) for i in range(columns)
     )
@@ -186,14 +138,10 @@ def legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[str
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write the figure whole or not at all, in the format of the suffix.
+    """Write the figure to a file in the format of its suffix. A failed rendering leaves no file behind.
 
-    Parameters
-    ----------
-    figure : Figure
-    path : Path
-        Ends in .png (200 dots per inch), .svg, .pdf (both with text as text), or .html: one page that
-        holds the SVG.
+    The suffix is .png (200 dots per inch), .svg or .pdf (both keep text as text), or .html (a page that holds
+    the SVG).
 
     Raises
     ------
@@ -211,9 +159,8 @@ def save_figure(figure: Figure, path: Path) -> None:
             figure.savefig(unfinished, format=form, dpi=_PNG_DPI, metadata=_FILE_METADATA[suffix])
         if suffix == ".html":
             svg = unfinished.read_text(encoding="utf-8")
-            drawing = svg[svg.index("<svg") :]
-            page = '<!doctype html>\n<meta charset="utf-8">\n<title>Cutlayer</title>\n'
-            unfinished.write_text(page + drawing, encoding="utf-8")
+            header = '<!doctype html>\n<meta charset="utf-8">\n<title>Cutlayer</title>\n'
+            unfinished.write_text(header + svg[svg.index("<svg") :], encoding="utf-8")
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

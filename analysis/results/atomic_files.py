@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and places that hold something already."""
+"""Atomic writes: a file or a folder is complete or absent, and never replaces another one by accident."""
 
 from __future__ import annotations
 
@@ -13,25 +13,29 @@ __all__ = ["RunFolderError", "check_free", "check_writable", "write_folder", "wr
 
 
 class RunFolderError(Exception):
-    """A folder that can't be read as a run, or written; the message names it and the rule."""
+    """Raised if a folder cannot be read as a run or a sweep, or cannot be written."""
 
 
 def write_folder(
     folder: Path, write: Callable[[Path], None], *, overwrite: bool = False, drafts: Path | None = None
 ) -> None:
-    """Have a run folder written under another name, and renamed when it is all on the disk.
+    """Write a run folder as a draft under another name, and rename it when it is complete on the disk.
 
     Parameters
     ----------
     folder : Path
-    write : fills the folder that it is called with
-    overwrite : replace the run that is there
-    drafts : where the folder is made ready, on the same disk; beside its place by default
+        The final path of the run folder.
+    write : callable
+        Writes the files into the draft folder that it is called with.
+    overwrite : bool, optional
+        Whether to replace a run in the folder.
+    drafts : Path, optional
+        Folder in which the draft is created, on the same disk; by default the parent of ``folder``.
 
     Raises
     ------
     RunFolderError
-        If the folder exists and is not empty, and ``overwrite`` is not set; or if it can't be written.
+        If the folder exists, is not empty, and may not be replaced; or if it cannot be written.
     """
     check_free(folder, overwrite=overwrite)
     try:
@@ -43,7 +47,7 @@ def write_folder(
         draft.chmod(0o755)
         write(draft)
         for path in draft.iterdir():
-            _flush(path)
+            _flush_to_disk(path)
         _move_into_place(draft, folder, overwrite=overwrite)
     except OSError as error:
         raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from None
@@ -52,72 +56,83 @@ def write_folder(
 
 
 def check_free(folder: Path, *, overwrite: bool = False) -> None:
-    """Refuse a place that holds something, so that no result is lost.
+    """Check that a run folder can be written at this path without the loss of other files.
 
     Raises
     ------
     RunFolderError
-        If something is there and it may not be overwritten, or is no run folder; or if nothing can be
-        written there.
+        If the path holds anything but a run folder, or a run that may not be overwritten; or if it is not
+        writable.
     """
     try:
         free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     except OSError as error:
         raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from None
-    check_writable(folder.absolute().parent, told=folder)
+    check_writable(folder.absolute().parent, message_path=folder)
     if free:
         return
     if not folder.is_dir() or not (folder / "summary.json").is_file():
-        raise RunFolderError(f"{folder} exists and is no run folder; choose another place")
+        raise RunFolderError(f"{folder} exists and is no run folder; choose another folder")
     if not overwrite:
-        raise RunFolderError(f"{folder} holds a run already; choose another place, or --overwrite it")
+        raise RunFolderError(f"{folder} holds a run already; choose another folder, or --overwrite it")
 
 
-def check_writable(folder: Path, *, told: Path | None = None) -> None:
-    """Refuse a folder in which nothing can be written, or which can't be made.
+def check_writable(folder: Path, *, message_path: Path | None = None) -> None:
+    """Check that the folder is writable, or can be created.
 
     Parameters
     ----------
     folder : Path
-    told : what the message names; the folder by default
+        The folder to check.
+    message_path : Path, optional
+        The path that an error message names; by default ``folder``.
 
     Raises
     ------
     RunFolderError
+        If the nearest existing parent is no folder, or if this process may not write in it.
     """
-    told = told or folder
+    named = message_path or folder
     try:
-        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     except OSError as error:
-        raise RunFolderError(f"cannot write {told}: {error.strerror or error}") from None
-    if not there.is_dir():
-        raise RunFolderError(f"cannot write {told}: {there} is no folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise RunFolderError(f"cannot write {told}: no permission to write in {there}")
+        raise RunFolderError(f"cannot write {named}: {error.strerror or error}") from None
+    if not existing.is_dir():
+        raise RunFolderError(f"cannot write {named}: {existing} is no folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise RunFolderError(f"cannot write {named}: no permission to write in {existing}")
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Have a file written under another name, and renamed when it is all on the disk."""
+    """Write a file as a draft under another name, and rename it when it is complete on the disk.
+
+    Parameters
+    ----------
+    path : Path
+        The final path of the file.
+    write : callable
+        Writes the file at the path that it is called with.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         write(draft)
-        _flush(draft)
+        _flush_to_disk(draft)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def _flush(path: Path) -> None:
-    """Have the file's content on the disk before its name: a loss of power must not leave it empty."""
+def _flush_to_disk(path: Path) -> None:
+    """Put the file's content on the disk before its rename, so that a power cut leaves no empty file."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def _move_into_place(draft: Path, folder: Path, *, overwrite: bool) -> None:
     if not overwrite or not folder.exists() or not any(folder.iterdir()):
-        draft.replace(folder)  # which fails if another process has just put one there
+        draft.replace(folder)  # raises OSError if another process has just created a folder there
         return
     replaced = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    os.replace(folder, replaced)  # noqa: PTH105 - onto an empty folder, in one step
+    os.replace(folder, replaced)  # noqa: PTH105 - one atomic step, onto an empty folder
     draft.replace(folder)
     shutil.rmtree(replaced)

@@ -1,4 +1,4 @@
-"""The table of intervals, in memory or in a file, written and read a row group at a time."""
+"""The table of intervals, in memory or in a Parquet file. It is written and read one row group at a time."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from pyarrow import parquet
 __all__ = ["GROUP_ROWS", "KEPT_ROWS", "IntervalWriter", "Intervals", "SpillError", "read_intervals"]
 
 GROUP_ROWS = 2**17
-"""Rows of a row group, the last one of each scheme apart: what is in memory at a time."""
+"""Rows of a row group, which is in memory as a whole. The last row group of each scheme may be shorter."""
 KEPT_ROWS = 2**18
-"""Rows that stay in memory: a short run writes its intervals once, at its end."""
+"""Rows up to which a run keeps its intervals in memory and writes them once, at its end."""
 _NAME = "intervals.parquet"
 _TEXT = ["label", "node", "lane", "phase"]
 _COLUMNS = {
@@ -44,12 +44,14 @@ _SCHEMA = pyarrow.schema(list(_COLUMNS.items()))
 
 
 class Intervals:
-    """All intervals of a run; what is asked for is read when it is asked for.
+    """All intervals of a run. Each method reads only the row groups that it needs.
 
     Parameters
     ----------
-    source : the file, or the row groups themselves
-    keep : what the file lives as long as
+    source : Path or list of Table
+        The file, or the row groups.
+    keep : Any, optional
+        An object to keep alive as long as this one, for example the temporary folder of the file.
     """
 
     def __init__(self, source: Path | list[pyarrow.Table], keep: Any = None) -> None:
@@ -61,21 +63,21 @@ class Intervals:
         return _frame(list(self._tables()))
 
     def groups(self) -> Iterator[pd.DataFrame]:
-        """Yield the row groups one after the other, texts as categories."""
+        """Yield the row groups one after the other, with texts as categories."""
         for group in self._tables():
             yield group.to_pandas(categories=_TEXT)
 
-    def beginning(self, enough: int) -> pd.DataFrame:
-        """Return each label's first row groups, up to where its whole rounds have more rows than this."""
-        found: list[pyarrow.Table] = []
+    def first_rounds(self, enough: int) -> pd.DataFrame:
+        """Return each label's first row groups, until its complete rounds have more than ``enough`` rows."""
+        groups: list[pyarrow.Table] = []
         total: Counter[str] = Counter()
-        last: dict[str, tuple[int, int]] = {}  # the last round, which may go on, and its rows
+        last: dict[str, tuple[int, int]] = {}  # the last round, which may be incomplete, and its rows
         done: set[str] = set()
         for number in range(self._num_groups()):
             if self._only_label(number) in done:
                 continue
             group = self._group(number)
-            found.append(group)
+            groups.append(group)
             for label in pyarrow.compute.unique(group["label"]).to_pylist():
                 rounds = group.filter(pyarrow.compute.field("label") == label)["round"].to_numpy()
                 rows = int((rounds == rounds[-1]).sum())
@@ -85,24 +87,24 @@ class Intervals:
                 total[label] += len(rounds)
                 if rounds[-1] > 1 and total[label] - rows > enough:
                     done.add(label)
-        return _frame(found)
+        return _frame(groups)
 
-    def of_rounds(self, first: int, last: int) -> pd.DataFrame:
-        """Return the row groups that have intervals of these rounds, or of the one after them."""
+    def select_rounds(self, first: int, last: int) -> pd.DataFrame:
+        """Return the row groups with intervals of rounds ``first`` to ``last`` or of the next round."""
         return _frame(
             [
                 self._group(number)
                 for number in range(self._num_groups())
-                if self._has(number, first, last + 1)
+                if self._has_rounds(number, first, last + 1)
             ]
         )
 
     def write(self, path: Path) -> None:
-        """Write the file."""
+        """Write the Parquet file."""
         if isinstance(self._source, Path):
             try:
                 os.link(self._source, path)
-            except OSError:  # on another file system, or one without links
+            except OSError:  # the path is on another file system, or on one without hard links
                 shutil.copyfile(self._source, path)
             return
         with parquet.ParquetWriter(path, _SCHEMA) as writer:
@@ -125,18 +127,18 @@ class Intervals:
         return self._source[number]
 
     def _only_label(self, number: int) -> str | None:
-        """Return the label of all rows of a group; None where they have several."""
+        """Return the label of all rows of a group, or None if the rows have several labels."""
         low, high = self._bounds(number, "label")
         return low if low == high else None
 
-    def _has(self, number: int, first: int, last: int) -> bool:
+    def _has_rounds(self, number: int, first: int, last: int) -> bool:
         low, high = self._bounds(number, "round")
         return bool(low <= last and high >= first)
 
     def _bounds(self, number: int, column: str) -> tuple[Any, Any]:
         if not isinstance(self._source, Path):
-            found = pyarrow.compute.min_max(self._source[number][column]).as_py()
-            return found["min"], found["max"]
+            bounds = pyarrow.compute.min_max(self._source[number][column]).as_py()
+            return bounds["min"], bounds["max"]
         index = self._file.schema_arrow.get_field_index(column)
         statistics = self._file.metadata.row_group(number).column(index).statistics
         return statistics.min, statistics.max
@@ -154,36 +156,37 @@ def read_intervals(path: Path) -> Intervals:
     Raises
     ------
     ValueError
-        If it is no Parquet file, or has other columns.
+        If it is no Parquet file, or if a column is missing.
     """
-    found = parquet.read_schema(path)
-    missing = [name for name in _COLUMNS if name not in found.names]
+    schema = parquet.read_schema(path)
+    missing = [name for name in _COLUMNS if name not in schema.names]
     if missing:
         raise ValueError(f"{path.name} has no column {', '.join(missing)}")
     return Intervals(path)
 
 
 class SpillError(Exception):
-    """A file of intervals that can't be written while they come; the message says why."""
+    """Raised if the intervals of a running simulation cannot be written to their temporary file."""
 
 
 class IntervalWriter:
-    """Takes the intervals of a run a row group at a time; keeps a few, and writes a file if there are more.
+    """Collects the intervals of a run; with more than ``KEPT_ROWS`` rows, in a temporary file.
 
     Parameters
     ----------
-    beside : where a run folder will be, so that its file is not moved to another disk; else a place for
-        temporary files
+    beside : Path, optional
+        Path of the future run folder. The temporary file is created next to it, on the same disk. By default
+        it is in the system's folder for temporary files.
     """
 
     def __init__(self, beside: Path | None = None) -> None:
         self._beside = beside
         self._groups: list[pyarrow.Table] = []
-        self._place: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._writer: parquet.ParquetWriter | None = None
 
     def add(self, frame: pd.DataFrame) -> None:
-        """Add a row group: ``label, seed`` and the columns of a record's table.
+        """Add a row group with the columns of ``intervals.parquet``.
 
         Raises
         ------
@@ -198,40 +201,40 @@ class IntervalWriter:
         with self._writing():
             if self._writer is None:
                 self._groups.append(group)
-                if sum(len(kept) for kept in self._groups) > KEPT_ROWS:
-                    self._open()
+                if sum(len(group) for group in self._groups) > KEPT_ROWS:
+                    self._open_file()
             else:
                 self._writer.write_table(group)
 
     def finish(self) -> Intervals:
-        """Return all that was added.
+        """Return all added intervals.
 
         Raises
         ------
         SpillError
             If the file can't be written.
         """
-        if self._writer is None or self._place is None:
+        if self._writer is None or self._folder is None:
             return Intervals(self._groups)
         with self._writing():
             self._writer.close()
-        return Intervals(Path(self._place.name) / _NAME, keep=self._place)
+        return Intervals(Path(self._folder.name) / _NAME, keep=self._folder)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:  # pyarrow's are of this kind
-            told = self._beside or tempfile.gettempdir()
-            raise SpillError(f"cannot write {told}: {error.strerror or error}") from None
+        except OSError as error:  # pyarrow's errors of input and output are OSErrors
+            path = self._beside or tempfile.gettempdir()
+            raise SpillError(f"cannot write {path}: {error.strerror or error}") from None
 
-    def _open(self) -> None:
+    def _open_file(self) -> None:
         prefix, parent = ".cutlayer-", None
         if self._beside is not None:
             prefix, parent = f".{self._beside.name}-", self._beside.parent
             parent.mkdir(parents=True, exist_ok=True)
-        self._place = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
-        self._writer = parquet.ParquetWriter(Path(self._place.name) / _NAME, _SCHEMA)
+        self._folder = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
+        self._writer = parquet.ParquetWriter(Path(self._folder.name) / _NAME, _SCHEMA)
         for group in self._groups:
             self._writer.write_table(group)
         self._groups = []

@@ -39,14 +39,14 @@ ROUND_COLUMNS = (
 
 
 class RoundTotals:
-    """Sums over the intervals of each round of one scheme, which come in parts, in order.
+    """Sums over the intervals of each round of one scheme. The intervals come in parts, in their order.
 
-    Each sum is over the rows one after the other, so that it does not depend on how they are parted.
+    Rows are added one after the other, so that the sums do not depend on the boundaries of the parts.
 
     Attributes
     ----------
     last_end_s : float
-        When all had ended, [s].
+        End of the last interval, [s].
     """
 
     def __init__(self) -> None:
@@ -54,13 +54,13 @@ class RoundTotals:
         self._sums = np.zeros((0, len(_SUMS)))  # [num_rounds, num_sums]
 
     def add(self, intervals: pd.DataFrame) -> None:
-        """Go on with further intervals."""
+        """Add the intervals of the next part."""
         if intervals.empty:
             return
         self.last_end_s = max(self.last_end_s, float(intervals["end_s"].max()))
         position = intervals["round"].to_numpy() - 1
         missing = int(position.max()) + 1 - len(self._sums)
-        if missing > 0:  # twice as many, so that rounds are not copied again and again
+        if missing > 0:  # at least double the rows, so that few copies are needed
             self._sums = np.pad(self._sums, ((0, max(missing, len(self._sums))), (0, 0)))
         at_device = _at_device(intervals["node"])
         lane = intervals["lane"]
@@ -71,21 +71,22 @@ class RoundTotals:
             amounts = intervals[_SUMS[name]].to_numpy()
             np.add.at(self._sums[:, column], position[mask], amounts[mask])
 
-    def table(self, learnt: pd.DataFrame) -> pd.DataFrame:
-        """Return one row a round: times, bits, FLOPs and energy, and what was learnt.
+    def table(self, rounds: pd.DataFrame) -> pd.DataFrame:
+        """Return one row a round: times, bits, FLOPs, energy, and the results of the learning.
 
         Parameters
         ----------
-        learnt : one row a finished round, in order, with ``scheme, label, seed, round, end_s, cut,
-            participants, updates, samples, train_loss``, the ``test_accuracy`` columns and
-            ``validation_accuracy``; a round may end before what it has left a compute node to do
+        rounds : DataFrame
+            One row a finished round, in order, with ``scheme, label, seed, round, end_s, cut, participants,
+            updates, samples, train_loss``, the ``test_accuracy`` columns and ``validation_accuracy``. A round
+            may end before the compute nodes have finished its work.
         """
-        sums = np.zeros((len(learnt), len(_SUMS)))
-        known = self._sums[: len(learnt)]
-        sums[: len(known)] = known
-        end_s = learnt["end_s"].to_numpy()
+        sums = np.zeros((len(rounds), len(_SUMS)))
+        recorded = self._sums[: len(rounds)]
+        sums[: len(recorded)] = recorded
+        end_s = rounds["end_s"].to_numpy()
         start_s = np.concatenate([[0.0], end_s[:-1]])
-        table = learnt.assign(
+        table = rounds.assign(
             start_s=start_s, latency_s=end_s - start_s, **dict(zip(_SUMS, sums.T, strict=True))
         )
         return table[list(ROUND_COLUMNS)]
@@ -95,26 +96,27 @@ _SUMS = {
     "uplink_bits": "bits",
     "downlink_bits": "bits",
     "client_flops": "flops",
-    "server_flops": "flops",  # and what compute nodes do
+    "server_flops": "flops",  # with the FLOPs of compute nodes
     "energy_j": "energy_j",
-    "client_energy_j": "energy_j",  # what batteries pay for: a downlink is the access point's to send
+    "client_energy_j": "energy_j",  # without downlinks, which the access point's energy pays for
 }
+"""The column of the intervals that each column of the rounds sums, in the order of the masks in ``add``."""
 
 
 def _at_device(nodes: pd.Series[str]) -> NDArray[np.bool_]:
-    if isinstance(nodes.dtype, pd.CategoricalDtype):  # each name once, not each row
+    if isinstance(nodes.dtype, pd.CategoricalDtype):  # compare each name once, not each row
         return np.asarray(nodes.cat.categories.str.startswith("device-"))[nodes.cat.codes.to_numpy()]
     return nodes.str.startswith("device-").to_numpy(bool)
 
 
 class StageTotals:
-    """Where time and energy went: sums over intervals that come in parts, in order."""
+    """Sums of time, bits, FLOPs and energy for each node and phase. The intervals come in parts, in order."""
 
     def __init__(self) -> None:
         self._total: pd.DataFrame | None = None
 
     def add(self, intervals: pd.DataFrame) -> None:
-        """Go on with further intervals."""
+        """Add the intervals of the next part."""
         busy = intervals.assign(intervals=1, busy_s=intervals["end_s"] - intervals["start_s"])
         part = busy.groupby(_STAGE, sort=False, observed=True)[_AMOUNTS].sum().reset_index()
         part = part.astype(dict.fromkeys(["label", "node", "phase"], "str"))
@@ -124,7 +126,7 @@ class StageTotals:
         self._total = part
 
     def table(self) -> pd.DataFrame:
-        """Return one row a label, seed, node and phase, in the order in which the phases were met.
+        """Return one row a label, seed, node and phase, in the order of their first interval.
 
         Columns: ``label, seed, node, phase, intervals, busy_s, wait_s, bits, flops, energy_j``.
         """
@@ -138,13 +140,14 @@ _AMOUNTS = ["intervals", "busy_s", "wait_s", "bits", "flops", "energy_j"]
 
 
 def scheme_summary(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, Any]:
-    """Return the totals of one scheme's run; None where a figure does not exist.
+    """Return the totals of one scheme's run; a figure that does not exist is None.
 
     Parameters
     ----------
-    rounds : one scheme's round table
+    rounds : DataFrame
+        The scheme's rows of ``rounds.csv``.
     target_accuracy : float
-        For time, rounds and samples to the target.
+        The test accuracy for the time, rounds and samples to the target, as a fraction of 1.
     """
     accuracy = rounds["test_accuracy"]
     reached = np.flatnonzero(accuracy >= target_accuracy)
@@ -171,9 +174,9 @@ def scheme_summary(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, An
 
 
 def _last(values: pd.Series[float]) -> float:
-    """Return the last value that is there; NaN if none is."""
-    there = values.dropna()
-    return float(there.iloc[-1]) if len(there) else math.nan
+    """Return the last value that is not NaN; NaN if there is none."""
+    present = values.dropna()
+    return float(present.iloc[-1]) if len(present) else math.nan
 
 
 def _or_none(value: float) -> float | None:

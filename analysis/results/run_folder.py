@@ -1,4 +1,4 @@
-"""A finished run as tables, and the folder that holds it."""
+"""A finished run as tables, and its run folder."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ _FILES = (
     "intervals.parquet",
 )
 TABLES = ("rounds", "devices", "nodes", "stages", "memory")
-"""The tables of a run but its intervals."""
+"""The names of a run's tables, without the intervals."""
 
 
 @dataclass(frozen=True, repr=False)
 class Run:
-    """Everything that a run produced.
+    """All results of a run.
 
     Attributes
     ----------
     scenario : str
-        The scenario as YAML, every default filled in.
+        The scenario as YAML, with all defaults.
     summary : dict
-        What ``summary.json`` holds; ``summary["schemes"]`` by label.
+        The content of ``summary.json``. ``summary["schemes"]`` has the figures of each label.
     rounds, devices, nodes, stages, memory : DataFrame
-        Tables of the run folder; ``memory`` has rows where compute nodes are in use.
+        The tables of the run folder. ``memory`` is empty unless a scheme uses compute nodes.
     recorded : Intervals
-        The intervals, which may be too many to be in memory at once.
+        The intervals, which may be too many for the memory.
     """
 
     scenario: str
@@ -71,13 +71,13 @@ class Run:
     recorded: Intervals
 
     def __repr__(self) -> str:
-        """Return one line: the scenario, its seed, and what was run."""
+        """Return one line: the scenario, its seed, and the rounds of each scheme."""
         done = ", ".join(f"{label}: {s['rounds']} rounds" for label, s in self.summary["schemes"].items())
         return f"<Run of {self.summary['name']!r}, seed {self.summary['seed']}: {done}>"
 
     @cached_property
     def intervals(self) -> pd.DataFrame:
-        """Return the intervals as one table, read when it is first asked for."""
+        """Return the intervals as one table, which is read at the first access."""
         return self.recorded.frame()
 
     @property
@@ -94,20 +94,26 @@ def save_run(
     overwrite: bool = False,
     drafts: Path | None = None,
 ) -> None:
-    """Write the run folder; it appears whole or not at all.
+    """Write the run folder. If an error occurs, no folder appears.
 
     Parameters
     ----------
     run : Run
+        The run to write.
     folder : Path
-    draw : draws charts of the run into a folder, which takes longer than all the rest; none by default
-    overwrite : replace the run that is there
-    drafts : where the folder is made ready, on the same disk; beside its place by default
+        The path of the run folder.
+    draw : callable, optional
+        Writes figures of the run into a folder. Figures take longer than all tables; by default there are
+        none.
+    overwrite : bool, optional
+        Whether to replace a run in the folder.
+    drafts : Path, optional
+        Folder in which the draft is created, on the same disk; by default the parent of ``folder``.
 
     Raises
     ------
     RunFolderError
-        If the folder exists and is not empty, and ``overwrite`` is not set; or if it can't be written.
+        If the folder exists, is not empty, and may not be replaced; or if it cannot be written.
     """
 
     def write(draft: Path) -> None:
@@ -119,13 +125,16 @@ def save_run(
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Return the table; numbers come back as the very same ones, texts that look like numbers as text."""
+    """Return a table from a CSV file.
+
+    Numbers keep every bit. The columns of text stay text, even if a value looks like a number.
+    """
     texts = dict.fromkeys(_TEXT_COLUMNS, pyarrow.string())
     options = pyarrow.csv.ConvertOptions(column_types=texts)
     table = pyarrow.csv.read_csv(path, convert_options=options)
     schema = table.schema
     for number, column in enumerate(schema):
-        if pyarrow.types.is_null(column.type):
+        if pyarrow.types.is_null(column.type):  # an empty column holds numbers
             schema = schema.set(number, column.with_type(pyarrow.float64()))
     frame: pd.DataFrame = table.cast(schema).to_pandas()
     return frame
@@ -151,7 +160,7 @@ def load_run(folder: Path) -> Run:
     Raises
     ------
     RunFolderError
-        If a file is missing, broken, or of a later format.
+        If a file is missing, is broken, or has another format.
     """
     memory = folder / "memory.parquet"
     missing = [name for name in _FILES if not (folder / name).is_file()]
@@ -173,5 +182,5 @@ def load_run(folder: Path) -> Run:
             pd.read_parquet(memory) if memory.is_file() else pd.DataFrame(columns=_MEMORY_COLUMNS),
             read_intervals(folder / "intervals.parquet"),
         )
-    except (OSError, ValueError) as error:  # pyarrow's errors are among them
+    except (OSError, ValueError) as error:  # these are base classes of pyarrow's errors
         raise RunFolderError(f"{folder} cannot be read: {error}") from None

@@ -1,7 +1,8 @@
-"""The folder of a sweep: one run folder a point, what failed, and the tables over all of them.
+"""The folder of a sweep: one run folder a point, the reasons of failed points, and tables over all points.
 
-``NAME/`` is a finished point's run folder and ``NAME.failed`` says why a point failed. Everything else is
-derived from these, in the order of the points, so that it does not depend on which point ended first.
+``NAME/`` is the run folder of a finished point, and ``NAME.failed`` has the reason why a point failed. All
+other files are derived from these in the order of the points, so they do not depend on the order in which
+points end.
 """
 
 from __future__ import annotations
@@ -26,26 +27,28 @@ __all__ = ["LOCK", "SweepFolder", "SweepResult", "load_runs", "load_sweep"]
 
 POINTS, ROUNDS, SCHEMES, TIMES = "points.csv", "rounds.parquet", "schemes.csv", "wall_times.csv"
 LOCK = ".lock"
-"""What the process of a running sweep has for itself."""
+"""The lock file of the process that runs the sweep."""
 _DRAFT = re.compile(r"\.[0-9a-f]{16}-|\..+\.[0-9]+$")
-"""What a killed process leaves: a run folder, or a file with the number of the process."""
+"""Names of the drafts that a killed process leaves behind, of a run folder or of a file."""
 
 
 @dataclass(frozen=True, repr=False)
 class SweepResult:
-    """What a sweep produced so far.
+    """The results of a sweep so far.
 
     Attributes
     ----------
     folder : Path
+        The sweep folder.
     points : DataFrame
         One row a point: ``point, status``, a column for each swept key, ``seed, overrides, error``.
     schemes : DataFrame
         One row a finished point and label: ``point``, the swept keys, ``seed, label`` and every figure of
-        the run's summary; figures that do not exist are NaN.
+        the run's summary. Figures that do not exist are NaN.
     rounds : DataFrame
         The rounds of all finished points, with ``point`` and the swept keys.
-    interrupted : whether it was stopped before its end
+    interrupted : bool
+        Whether the sweep was stopped before its end.
     """
 
     folder: Path
@@ -55,7 +58,7 @@ class SweepResult:
     interrupted: bool = False
 
     def __repr__(self) -> str:
-        """Return one line: the folder and how many points are in which state."""
+        """Return one line: the folder, and the number of points in each state."""
         counts = self.points["status"].value_counts().to_dict()
         return f"<Sweep in {self.folder}: {', '.join(f'{n} {status}' for status, n in counts.items())}>"
 
@@ -70,13 +73,14 @@ def _keys(points: pd.DataFrame) -> list[str]:
 
 
 class SweepFolder:
-    """A sweep's folder while the sweep runs; every file of it is written whole or not at all.
+    """A sweep's folder while the sweep runs. Its files are always complete.
 
     Parameters
     ----------
     path : Path
+        The sweep folder.
     points : DataFrame
-        What :func:`.sweep_rows.point_table` returns.
+        The result of :func:`.sweep_tables.point_table`.
     """
 
     def __init__(self, path: Path, points: pd.DataFrame) -> None:
@@ -88,26 +92,30 @@ class SweepFolder:
         )
 
     def check(self) -> None:
-        """Refuse a place that holds something else, or where nothing can be written.
+        """Check that the sweep can be written to its folder without the loss of other files.
 
         Raises
         ------
         RunFolderError
+            If the path holds anything but a sweep folder, or is not writable.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise RunFolderError(f"{self.path} exists and is no folder; choose another place")
+            raise RunFolderError(f"{self.path} exists and is no folder; choose another folder")
         check_writable(self.path)
         if not self.path.is_dir() or (self.path / POINTS).is_file():
             return
         if not all(entry.name == LOCK or _DRAFT.match(entry.name) for entry in self.path.iterdir()):
-            raise RunFolderError(f"{self.path} holds something, and is no sweep folder; choose another place")
+            raise RunFolderError(
+                f"{self.path} holds something, and is no sweep folder; choose another folder"
+            )
 
     def open(self) -> None:
-        """Make the folder; remove drafts that a killed process has left.
+        """Create the folder, and remove the drafts of killed processes.
 
         Raises
         ------
         RunFolderError
+            If the folder cannot be written.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -117,33 +125,33 @@ class SweepFolder:
         self.write_points()
 
     def remove_drafts(self) -> None:
-        """Remove what processes that were killed have left unfinished; for when no point is running."""
+        """Remove the drafts of killed processes. No point may be running meanwhile."""
         for draft in self.path.iterdir():
             if _DRAFT.match(draft.name):
                 _remove(draft)
 
     def status(self, point: str) -> str:
-        """Return ``finished``, ``failed`` or ``pending``."""
+        """Return the state of a point: ``finished``, ``failed`` or ``pending``."""
         if (self.path / point / "summary.json").is_file():
             return "finished"
-        return "failed" if self._failure(point).is_file() else "pending"
+        return "failed" if self._failure_file(point).is_file() else "pending"
 
     def with_status(self, status: str) -> list[str]:
-        """Return the names of the points in that state."""
+        """Return the names of the points in a state."""
         return [point for point in self.points["point"] if self.status(point) == status]
 
     def finish(self, point: str, wall_s: float | None) -> None:
-        """Note that the point's run folder is there, and how long it took where that is known."""
-        self._failure(point).unlink(missing_ok=True)
+        """Record that the point's run folder is complete, and the wall time of the run if it was measured."""
+        self._failure_file(point).unlink(missing_ok=True)
         if wall_s is not None:
             self.wall_s[point] = wall_s
 
     def fail(self, point: str, reason: str) -> None:
-        """Note why the point failed: a text whose last line says it in short."""
-        self.write_text(self._failure(point).name, reason)
+        """Record the reason why the point failed: a text whose last line is a summary."""
+        self.write_text(self._failure_file(point).name, reason)
 
     def versions(self, point: str) -> dict[str, str]:
-        """Return the versions of what made a finished point."""
+        """Return the versions of the packages and the code that produced a finished point."""
         return dict(self._summary(point)["versions"])
 
     def write_text(self, name: str, text: str) -> None:
@@ -155,8 +163,8 @@ class SweepFolder:
         self._write_points([self.status(point) for point in self.points["point"]])
 
     def _write_points(self, status: Sequence[str]) -> None:
-        known = zip(self.points["point"], status, strict=True)
-        table = self.points.assign(error=[self._error(p) if s == "failed" else "" for p, s in known])
+        states = zip(self.points["point"], status, strict=True)
+        table = self.points.assign(error=[self._error(p) if s == "failed" else "" for p, s in states])
         table.insert(1, "status", status)
         self._write(POINTS, lambda draft: table.to_csv(draft, index=False))
         timed = [(point, self.wall_s[point]) for point in self.points["point"] if point in self.wall_s]
@@ -164,34 +172,35 @@ class SweepFolder:
         self._write(TIMES, lambda draft: times.to_csv(draft, index=False))
 
     def write_tables(self) -> None:
-        """Write all tables anew from the run folders."""
-        # asked once: a worker of a cluster that was given up may yet finish a point
+        """Write all tables again from the run folders."""
+        # The states are read once: an abandoned worker of a cluster may still finish a point meanwhile.
         status = [self.status(point) for point in self.points["point"]]
         self._write_points(status)
         finished = self.points[[state == "finished" for state in status]]
         keys = [name for name in self.points.columns if name not in ("overrides", "seed")]
         rounds, schemes = [], []
         for row in finished.to_dict("records"):
-            place = {key: row[key] for key in keys}
+            point_values = {key: row[key] for key in keys}
             table = read_csv(self.path / row["point"] / "rounds.csv")
-            rounds.append(table.assign(**place)[[*keys, *(c for c in table if c not in keys)]])
-            for own in scheme_rows(self._summary(row["point"])):
-                schemes.append({**place, "seed": row["seed"], **own})
-        every_round = pd.concat(rounds, ignore_index=True) if rounds else pd.DataFrame(columns=keys)
-        every_scheme = pd.DataFrame(schemes, columns=None if schemes else [*keys, "seed", "label"])
-        self._write(ROUNDS, lambda draft: every_round.to_parquet(draft, index=False))
-        self._write(SCHEMES, lambda draft: every_scheme.to_csv(draft, index=False))
+            rounds.append(table.assign(**point_values)[[*keys, *(c for c in table if c not in keys)]])
+            for scheme_row in scheme_rows(self._summary(row["point"])):
+                schemes.append({**point_values, "seed": row["seed"], **scheme_row})
+        all_rounds = pd.concat(rounds, ignore_index=True) if rounds else pd.DataFrame(columns=keys)
+        all_schemes = pd.DataFrame(schemes, columns=None if schemes else [*keys, "seed", "label"])
+        self._write(ROUNDS, lambda draft: all_rounds.to_parquet(draft, index=False))
+        self._write(SCHEMES, lambda draft: all_schemes.to_csv(draft, index=False))
 
     def _summary(self, point: str) -> dict[str, Any]:
         summary = json.loads((self.path / point / "summary.json").read_text(encoding="utf-8"))
         assert isinstance(summary, dict)
         return summary
 
-    def _failure(self, point: str) -> Path:
+    def _failure_file(self, point: str) -> Path:
         return self.path / f"{point}.failed"
 
     def _error(self, point: str) -> str:
-        lines = self._failure(point).read_text(encoding="utf-8").split("\n")
+        """Return the last line of the reason why the point failed."""
+        lines = self._failure_file(point).read_text(encoding="utf-8").split("\n")
         return next((line for line in reversed(lines) if line), "")
 
     def _write(self, name: str, write: Callable[[Path], Any]) -> None:
@@ -205,10 +214,10 @@ def _remove(draft: Path) -> None:
     if not draft.is_dir():
         draft.unlink(missing_ok=True)
         return
-    # A worker of a cluster may be writing in it yet. Under another name it can't move it, half removed,
-    # to the point's place: it fails, and who has removed it runs the point itself.
+    # A worker of a cluster may still be writing in the draft. The rename keeps the worker from moving a half
+    # removed draft to the point's run folder: the worker fails, and this process runs the point again.
     removed = draft.with_name(f"{draft.name}.{uuid.uuid4().int}")
-    with suppress(OSError):  # the worker has just moved it
+    with suppress(OSError):  # the worker has just moved the draft
         draft.rename(removed)
         shutil.rmtree(removed, ignore_errors=True)
 
@@ -219,7 +228,7 @@ def load_sweep(folder: Path, *, interrupted: bool = False) -> SweepResult:
     Raises
     ------
     RunFolderError
-        If it is none, or is broken.
+        If the folder is no sweep folder, or is broken.
     """
     try:
         tables = read_csv(folder / POINTS), read_csv(folder / SCHEMES), pd.read_parquet(folder / ROUNDS)
@@ -236,7 +245,7 @@ def load_runs(folder: Path) -> list[Run]:
     Raises
     ------
     RunFolderError
-        If it is neither, or is broken.
+        If the folder is neither, or is broken.
     """
     if not (folder / POINTS).is_file():
         return [load_run(folder)]

@@ -1,4 +1,4 @@
-"""The rows of a sweep's tables: what each point sets, and what came of each of its schemes."""
+"""The rows of a sweep's tables: the values that each point sets, and the figures of each of its schemes."""
 
 from __future__ import annotations
 
@@ -16,26 +16,32 @@ def point_table(
 ) -> pd.DataFrame:
     """Return ``point``, a column for each swept key, ``seed`` and ``overrides`` as JSON, one row a point.
 
-    A point that does not set a key that others set has its scenario's own value in the column.
+    If a point does not set a key that other points set, its column has the value of the point's scenario.
 
     Parameters
     ----------
-    names : of the points
-    overrides : the values of the dotted keys that each point sets, without the seed
-    scenarios : each point's resolved scenario as plain data
+    names : sequence of str
+        Names of the points.
+    overrides : sequence of mapping
+        Values of the dotted keys that each point sets, without the seed.
+    scenarios : sequence of mapping
+        The resolved scenario of each point as plain data.
     """
     keys = dict.fromkeys(key for values in overrides for key in values)
     columns: dict[str, list[Any]] = {"point": list(names)}
     for key in keys:
-        given = zip(overrides, scenarios, strict=True)
-        columns[key] = _cells([own[key] if key in own else _value(s, key) for own, s in given])
+        points = zip(overrides, scenarios, strict=True)
+        columns[key] = _cells([values[key] if key in values else _value(s, key) for values, s in points])
     columns["seed"] = [scenario["seed"] for scenario in scenarios]
     columns["overrides"] = [json.dumps(dict(values), ensure_ascii=False) for values in overrides]
     return pd.DataFrame(columns)
 
 
 def scheme_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a row a label of a run's summary: the label and its figures, the cut and mappings as texts."""
+    """Return one row for each label of a run's summary: the label and its figures.
+
+    The cut and figures that are mappings become text.
+    """
     return [
         {
             "label": label,
@@ -47,19 +53,23 @@ def scheme_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _mapping_text(figures: Mapping[str, Any]) -> str:
-    """Return figures as JSON; nothing where there are none."""
+    """Return figures as JSON; an empty text if there are none."""
     return json.dumps(figures, ensure_ascii=False) if figures else ""
 
 
 def _cut_text(cut: int | Sequence[int] | None) -> str:
-    """Return the cut, each device's joined by ``|`` where they differ; nothing where nothing is split."""
+    """Return the cut as text; cuts that differ between devices are joined by ``|``.
+
+    The text is empty if the scheme splits no model.
+    """
     if cut is None:
         return ""
     cuts = [cut] if isinstance(cut, int) else cut
-    return "|".join(str(of_device) for of_device in (cuts if len(set(cuts)) > 1 else cuts[:1]))
+    return "|".join(str(device_cut) for device_cut in (cuts if len(set(cuts)) > 1 else cuts[:1]))
 
 
 def _value(scenario: Any, key: str) -> Any:
+    """Return the value of a dotted key, or None if the scenario does not have the key."""
     for part in key.split("."):
         if isinstance(scenario, list) and part.isdecimal() and int(part) < len(scenario):
             scenario = scenario[int(part)]
@@ -69,7 +79,7 @@ def _value(scenario: Any, key: str) -> Any:
 
 
 def _cells(values: Sequence[Any]) -> list[Any]:
-    """Return numbers as they are; where one value is none, all as text."""
+    """Return the values unchanged if all are numbers; otherwise return all as text."""
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return list(values)
     return [value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in values]

@@ -1,0 +1,1 @@
+"""The command line, with one module for each command. Read ``main`` first: it assembles the commands."""

@@ -1,9 +1,9 @@
-"""What commands share: their arguments, the messages of wrong input, tables in the terminal."""
+"""Arguments and options that several commands share, and the handling of wrong input."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,11 +17,14 @@ __all__ = [
     "AllowImports",
     "InputError",
     "Overrides",
+    "Plugins",
     "ScenarioArgument",
     "Seed",
-    "import_from_here",
-    "show",
-    "wrong_input",
+    "exit_on_wrong_input",
+    "import_plugins",
+    "names",
+    "print_table",
+    "search_working_folder",
 ]
 
 ScenarioArgument = Annotated[
@@ -34,21 +37,26 @@ Seed = Annotated[int | None, typer.Option(help="Replace the scenario's seed.")]
 AllowImports = Annotated[
     bool, typer.Option("--allow-imports", help="Let a model be imported from your code.")
 ]
+Plugins = Annotated[
+    list[str],
+    typer.Option("--plugin", metavar="FILE|MODULE", help="Import a plug-in first; may be repeated."),
+]
 
 
 class InputError(Exception):
-    """Wrong input: one message a line, exit status 2."""
+    """The user's input is wrong; the message is printed, and the exit status is 2."""
 
 
 @contextmanager
-def wrong_input() -> Iterator[None]:
-    """Turn the errors of wrong input into messages and exit status 2."""
+def exit_on_wrong_input() -> Iterator[None]:
+    """Print the message of an error that the user's input caused, and exit with status 2."""
     from cutlayer.analysis.results.atomic_files import RunFolderError
     from cutlayer.scenarios.errors import ScenarioError
+    from cutlayer.scenarios.plugins import PluginError
 
     try:
         yield
-    except (ScenarioError, RunFolderError, InputError) as error:
+    except (ScenarioError, RunFolderError, PluginError, InputError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
@@ -56,13 +64,35 @@ def wrong_input() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def import_from_here() -> None:
-    """Let imports find what is in the working folder, as python itself does for a script of the user's."""
-    sys.path.insert(0, str(Path.cwd()))
+def names(text: str | None) -> list[str] | None:
+    """Return the names in a comma-separated text, or None without a text."""
+    return None if text is None else [name.strip() for name in text.split(",")]
 
 
-def show(table: Table, *notes: str) -> None:
-    """Print a table whole, however narrow the terminal or file that it goes to, and its notes."""
+def search_working_folder() -> None:
+    """Let imports search the working folder first, as they do for ``python -m``."""
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+
+
+def import_plugins(plugins: Sequence[str]) -> None:
+    """Import plug-ins; a module may be in the working folder.
+
+    Raises
+    ------
+    PluginError
+        If one cannot be imported.
+    """
+    from cutlayer.scenarios.plugins import load_plugins
+
+    if plugins:
+        search_working_folder()
+        load_plugins(plugins)
+
+
+def print_table(table: Table, *notes: str) -> None:
+    """Print a table and its notes; the table keeps its full width on a narrow terminal."""
     from rich.console import Console
     from rich.measure import Measurement
 

@@ -1,63 +1,69 @@
-"""The tables that ``cutlayer plan`` prints."""
+"""The command ``plan``."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from typing import Annotated
 
-import pandas as pd
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
+import typer
 
-from cutlayer.analysis.figures.style import time_unit
-from cutlayer.experiments.planning import STAGES
+from .options import (
+    AllowImports,
+    InputError,
+    Overrides,
+    Plugins,
+    ScenarioArgument,
+    Seed,
+    exit_on_wrong_input,
+    import_plugins,
+    names,
+    print_table,
+    search_working_folder,
+)
 
-__all__ = ["plan_notes", "plan_tables"]
-
-
-def plan_tables(table: pd.DataFrame) -> Iterator[Table]:
-    """Yield a table for the terminal for each scheme of what :func:`plan` returns."""
-    for label, rows in table.groupby("label", sort=False):
-        unit = time_unit(float(rows["predicted_s"].max()))
-        reference = rows["reference"].dropna().unique()
-        headings = {"predicted_s": f"round\n[{unit.symbol}]"}
-        if reference.size:
-            stages = [stage for stage in STAGES if stage != "model_exchange_s" or rows[stage].any()]
-            headings |= {stage: f"{STAGES[stage]}\n[{unit.symbol}]" for stage in stages}
-        shown = Table(title=Text(str(label)), box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
-        shown.add_column("method", no_wrap=True)
-        for heading in ("cut", *headings.values(), *(f"over {name}\n[%]" for name in reference)):
-            shown.add_column(Text(heading), justify="right", no_wrap=True)
-        shown.add_column(Text("planning\n[ms]"), justify="right", no_wrap=True)
-        for row in rows.to_dict("records"):
-            cells = [_text(row["cut"], ".0f")]
-            cells += [_text(row[column] / unit.seconds, ".4f") for column in headings]
-            cells += [_text(100.0 * row["gap"], "z.3f") for _ in reference]
-            shown.add_row(row["method"], *cells, _text(row["planning_ms"], ".1f"))
-        yield shown
+__all__ = ["plan"]
 
 
-def plan_notes(table: pd.DataFrame) -> list[str]:
-    """Return what a reader of the tables must know beyond their headings."""
-    found = ["scenario: the scenario's own allocation; planning: wall-clock time on this machine"]
-    if table["reference"].notna().any():
-        found.append(
-            "first: up to the last client's data at the server; second: downlinks and client backward passes;"
-            " times are those of a mean round"
-        )
-    kinds = set(table["reference"].dropna())
-    if "optimum" in kinds:
-        found.append("over optimum: the shortest round of any allocation, by brute force")
-    if "bound" in kinds:
-        found.append(
-            "over bound: no allocation is shorter than the bound, so the optimum lies between the two;"
-            " a longer --bound-time may raise it"
-        )
-    for (method, note), rows in table.dropna(subset=["note"]).groupby(["method", "note"], sort=False):
-        found.append(f"{method} ({', '.join(rows['label'])}): {note}")
-    return found
+def plan(
+    scenario: ScenarioArgument,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    seed: Seed = None,
+    schemes: Annotated[str | None, typer.Option(help="Names or labels to plan, comma-separated.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Allocation methods, comma-separated.")] = None,
+    bound_time: Annotated[
+        float, typer.Option(min=0.0, help="Seconds a scheme for a bound where the optimum is out of reach.")
+    ] = 5.0,
+    form: Annotated[str, typer.Option("--format", help="table or csv.")] = "table",
+    plugins: Plugins = [],  # noqa: B006
+    allow_imports: AllowImports = False,
+) -> None:
+    """Print the plan of each allocation method for a scenario, and its distance from the optimum."""
+    from cutlayer.experiments import planning
+    from cutlayer.scenarios.registry import UnknownNameError
 
+    from .plan_tables import plan_notes, plan_tables
 
-def _text(value: float, form: str) -> str:
-    return "–" if math.isnan(value) else format(value, form)
+    with exit_on_wrong_input():
+        if form not in ("table", "csv"):
+            raise InputError(f"--format: {form!r} is unknown; known: table, csv")
+        import_plugins(plugins)
+        if allow_imports:
+            search_working_folder()
+        try:
+            table = planning.plan(
+                scenario,
+                overrides=overrides,
+                seed=seed,
+                schemes=names(schemes),
+                methods=names(methods),
+                bound_time_s=bound_time,
+                allow_imports=allow_imports,
+            )
+        except UnknownNameError as error:
+            raise InputError(f"--methods: {error}") from None
+    if form == "csv":
+        typer.echo(table.to_csv(index=False), nl=False)
+        return
+    for scheme_table in plan_tables(table):
+        print_table(scheme_table)
+    for note in plan_notes(table):
+        typer.echo(note)

@@ -29,7 +29,7 @@ __all__ = ["RunProgress", "SweepProgress"]
 
 
 class RunProgress:
-    """A context in which each scheme of a run has a progress bar over its rounds."""
+    """A context with one progress bar for each scheme of a run, over its rounds."""
 
     def __init__(self, scenario: Scenario, console: Console) -> None:
         self._progress = Progress(
@@ -60,7 +60,7 @@ class RunProgress:
 
     def on_round(self, label: str, result: RoundResult) -> None:
         """Show a finished round."""
-        self._progress.start_task(self._tasks[label])  # which does nothing after the first round
+        self._progress.start_task(self._tasks[label])  # no effect after the first round
         if result.accuracy is not None:
             self._accuracy[label] = result.accuracy.mean
         figures = f"{result.end_s:.4g} s simulated"
@@ -72,8 +72,8 @@ class RunProgress:
 class _TimeLeft(ProgressColumn):
     """The time until a task's ``ends_at_s``.
 
-    Of equal points side by side many end at once, and then none for long: no rate of the last ends would
-    tell it.
+    Points of equal length that run in parallel end at the same time, with a long pause in between. So the
+    rate of the latest ends says nothing about the remaining time.
     """
 
     def render(self, task: Task) -> Text:
@@ -85,12 +85,14 @@ class _TimeLeft(ProgressColumn):
 
 
 class SweepProgress:
-    """A context with one bar over the points of a sweep, and the time that is left.
+    """A context with one progress bar over the points of a sweep, and the remaining time.
 
     Parameters
     ----------
-    console : where it is drawn; standard output by default
-    clock : gives the time, [s]
+    console : Console | None
+        Standard output by default.
+    clock : Callable[[], float]
+        Returns the current time, [s].
     """
 
     def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -107,7 +109,7 @@ class SweepProgress:
         )
         self._clock = clock
         self._task: TaskID | None = None
-        self._shown = ""
+        self._activity = ""
 
     def __enter__(self) -> SweepProgress:
         """Start drawing."""
@@ -118,13 +120,13 @@ class SweepProgress:
         """Stop drawing."""
         self._progress.stop()
 
-    def on_progress(self, doing: str, done: int, failed: int, total: int, left_s: float | None) -> None:
+    def on_progress(self, activity: str, done: int, failed: int, total: int, left_s: float | None) -> None:
         """Show how many of the points are done, and how long the others will take."""
-        told = f", {failed} failed" if failed else ""
+        failures = f", {failed} failed" if failed else ""
         ends_at_s = None if left_s is None else self._clock() + left_s
-        if self._task is None or doing != self._shown:
+        if self._task is None or activity != self._activity:
             if self._task is not None:
                 self._progress.remove_task(self._task)
-            self._shown = doing
-            self._task = self._progress.add_task(doing, total=total, failed=told, ends_at_s=ends_at_s)
-        self._progress.update(self._task, completed=done, failed=told, ends_at_s=ends_at_s)
+            self._activity = activity
+            self._task = self._progress.add_task(activity, total=total, failed=failures, ends_at_s=ends_at_s)
+        self._progress.update(self._task, completed=done, failed=failures, ends_at_s=ends_at_s)

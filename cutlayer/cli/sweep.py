@@ -12,10 +12,12 @@ from .options import (
     AllowImports,
     InputError,
     Overrides,
+    Plugins,
     ScenarioArgument,
-    import_from_here,
-    show,
-    wrong_input,
+    exit_on_wrong_input,
+    import_plugins,
+    print_table,
+    search_working_folder,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def sweep(
     mix_versions: Annotated[
         bool, typer.Option("--mix-versions", help="Keep points that other versions of the code made.")
     ] = False,
+    plugins: Plugins = [],  # noqa: B006
     allow_imports: AllowImports = False,
 ) -> None:
     """Run every point of a scenario's sweep that is not finished yet."""
@@ -51,25 +54,27 @@ def sweep(
 
     from .progress import SweepProgress
 
-    with wrong_input():
+    with exit_on_wrong_input():
+        import_plugins(plugins)
         if allow_imports:
-            import_from_here()
-        sweeping = SweepRun(
+            search_working_folder()
+        sweep_run = SweepRun(
             scenario,
             out=out,
             overrides=overrides,
             jobs=jobs,
+            plugins=plugins,
             allow_imports=allow_imports,
             scheduler=scheduler,
         )
         try:
             if dry_run:
-                estimate = sweeping.estimate(mix_versions=mix_versions)
-                line = estimate_line(len(sweeping.pending()), sweeping.jobs, *estimate)
-                show(point_listing(sweeping.folder), line)
+                estimate = sweep_run.estimate(mix_versions=mix_versions)
+                line = estimate_line(len(sweep_run.pending()), sweep_run.jobs, *estimate)
+                print_table(point_listing(sweep_run.folder), line)
                 return
             with SweepProgress() as progress:
-                result = sweeping.run(
+                result = sweep_run.run(
                     retry_failed=retry_failed, mix_versions=mix_versions, on_progress=progress.on_progress
                 )
         except KeyboardInterrupt:
@@ -81,16 +86,16 @@ def sweep(
         except SweepStoppedError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None
-    _tell(result, sweeping.figures)
+    _report(result, sweep_run.figures)
 
 
-def _tell(result: SweepResult, figures: Sequence[SweepFigure]) -> None:
-    """Draw the figures, print what has become of the sweep, and exit with its status."""
+def _report(result: SweepResult, figures: Sequence[SweepFigure]) -> None:
+    """Draw the figures, print the outcome of the sweep, and exit with its status."""
     from cutlayer.analysis.comparison.sweep_report import draw_figures, failures, outcome_line
 
     drawn, faults = draw_figures(result, figures)
-    for table, *told in drawn:
-        show(table, *told)
+    for table, *notes in drawn:
+        print_table(table, *notes)
     typer.echo(outcome_line(result))
     for line in (*failures(result), *faults):
         typer.echo(line, err=True)
@@ -101,5 +106,6 @@ def _tell(result: SweepResult, figures: Sequence[SweepFigure]) -> None:
 
 
 def _interrupted_sweep() -> typer.Exit:
+    """Print that the sweep was interrupted, and return the exit."""
     typer.echo("interrupted: the finished points are kept; the same command goes on", err=True)
     return typer.Exit(130)

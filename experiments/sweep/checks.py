@@ -8,12 +8,12 @@ import pandas as pd
 
 from ...analysis.results.atomic_files import RunFolderError
 from ...analysis.results.sweep_folder import SweepFolder
-from ...analysis.results.sweep_statistics import ambiguous, unknown_names
+from ...analysis.results.sweep_statistics import overlapping_keys, unknown_names
 from ...scenarios.errors import ScenarioIssue
 from ...scenarios.loading.loader import LoadedScenario
-from ...scenarios.loading.sweep_points import Point, gathered
-from ...scenarios.schema.sweep import Sweep, SweepFigure, wrong_figures
-from ..provenance import versions
+from ...scenarios.loading.sweep_points import Point, error_of_points
+from ...scenarios.schema.sweep import Sweep, SweepFigure, figure_key_issues
+from ..provenance import version_differences, versions
 from . import point_tasks as sweep_tasks
 from .point_tasks import Task
 from .worker_pool import Workers
@@ -23,10 +23,10 @@ __all__ = ["SweepChecks", "figure_issues", "wrong_keys"]
 
 def wrong_keys(sweep: Sweep, points: pd.DataFrame) -> list[ScenarioIssue]:
     """Return faults of the keys that figures name, and of those without which points fall on one place."""
-    faults = wrong_figures(sweep)
+    faults = figure_key_issues(sweep)
     wrong = {fault.path[2] for fault in faults}
     for number, figure in enumerate(sweep.figure):
-        if number not in wrong and (keys := ambiguous(points, figure)):
+        if number not in wrong and (keys := overlapping_keys(points, figure)):
             text = (
                 f"points that differ in {', '.join(keys)} fall on one place;"
                 " name a key as lines, panels or best_over"
@@ -89,15 +89,10 @@ class SweepChecks:
         """
         current = versions(trained=self._loaded.scenario.learning is not None)
         for name in self._folder.with_status("finished"):
-            other = self._folder.versions(name)
-            told = [
-                f"{k} {other[k]} instead of {current[k]}"
-                for k in current
-                if other.get(k, current[k]) != current[k]
-            ]
-            if told:
+            differing = version_differences(self._folder.versions(name), current)
+            if differing:
                 raise RunFolderError(
-                    f"{self._folder.path} holds points of other versions ({', '.join(told)});"
+                    f"{self._folder.path} holds points of other versions ({', '.join(differing)});"
                     " choose another place, or allow them with --mix-versions"
                 )
 
@@ -124,10 +119,10 @@ class SweepChecks:
             # a worker that dies here will again when it runs the point, and it is recorded there
             found[task.point.name] = () if future.exception() else future.result()
             on_checked(len(found))
-        faulty = [(p.told, found[p.name]) for p in self._points.values() if found.get(p.name)]
+        faulty = [(p.description, found[p.name]) for p in self._points.values() if found.get(p.name)]
         if faulty or figures:
-            placed = self._loaded.error(figures).placed()
-            raise gathered(faulty, len(self._points), self._loaded.source, placed)
+            placed = self._loaded.error(figures).located()
+            raise error_of_points(faulty, len(self._points), self._loaded.source, placed)
 
     def _wrong_names(self, workers: Workers) -> list[ScenarioIssue]:
         """Return a fault for each figure's column and label that no table will have, as first rounds show."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from distributed import Client, Worker, get_worker
+from distributed.protocol.pickle import dumps, loads
 from distributed.scheduler import KilledWorker
 
+from ...scenarios.plugins import Plugin, PluginError, require_plugins
 from ..provenance import versions
 from .worker_pool import WorkerDiedError, WorkersError
 
@@ -34,11 +36,14 @@ class _Demands:
     versions : what it must have of each; empty where they may differ
     trained : whether torch is one of them
     token : a file that it must see
+    plugins : tuple[Plugin, ...]
+        Plug-ins that the worker imports before its first item.
     """
 
     versions: Mapping[str, str]
     trained: bool
     token: Path | None = None
+    plugins: tuple[Plugin, ...] = ()
 
     def unmet_by(self, worker: Worker) -> str:
         """Return what is wrong with a worker, in one line; empty if nothing is."""
@@ -48,8 +53,12 @@ class _Demands:
                 f"has {threads} threads, but torch's state is one a process;"
                 " start it with: dask worker --nthreads 1"
             )
+        try:
+            require_plugins(self.plugins)
+        except PluginError as error:
+            return f"cannot take part: {error}"
         own = versions(trained=self.trained) if self.versions else {}
-        told = [f"{k} {own[k]} instead of {v}" for k, v in self.versions.items() if own[k] != v]
+        told = [f"{k} {own.get(k)} instead of {v}" for k, v in self.versions.items() if own.get(k) != v]
         if told:
             return (
                 f"has other versions ({', '.join(told)}); start it anew with this code,"
@@ -67,12 +76,16 @@ def _unmet(demands: _Demands, dask_worker: Worker) -> str:
     return demands.unmet_by(dask_worker)
 
 
-def _on_worker(demands: _Demands, function: Callable[[Any], Any], item: Any) -> Any:
-    """Call the function, unless this worker came later and is not fit for it."""
+def _on_worker(demands: _Demands, packed_call: bytes) -> Any:
+    """Call the function, unless this worker joined later and does not meet the demands.
+
+    The call is packed, because a plug-in that this worker has yet to import may define the item's classes.
+    """
     worker = get_worker()
     if unmet := demands.unmet_by(worker):
         raise WorkersError(f"worker {worker.address} {unmet}")
-    return function(item)
+    function, arguments, named = loads(packed_call)
+    return function(*arguments, **named)
 
 
 class Cluster:
@@ -83,6 +96,8 @@ class Cluster:
     address : of the scheduler, ``tcp://HOST:PORT``
     trained : whether the items train, so that torch's version counts
     mix_versions : take workers with other versions than this process
+    plugins : Sequence[Plugin]
+        Plug-ins that each worker imports; their contents must be those of this process.
 
     Raises
     ------
@@ -90,9 +105,17 @@ class Cluster:
         If no scheduler answers, or it has no workers, or one of them is not fit.
     """
 
-    def __init__(self, address: str, *, trained: bool, mix_versions: bool = False) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        trained: bool,
+        mix_versions: bool = False,
+        plugins: Sequence[Plugin] = (),
+    ) -> None:
         self.address = address
-        self._demands = _Demands({} if mix_versions else versions(trained=trained), trained)
+        current = {} if mix_versions else versions(trained=trained)
+        self._demands = _Demands(current, trained, plugins=tuple(plugins))
         self._known, self._known_s = 0, -_COUNT_EVERY_S
         # what they would log, with a traceback, is raised here in a line
         for name in ("distributed.client", "tornado.application"):
@@ -204,7 +227,7 @@ class _DaskExecutor(Executor):
             else:
                 passed.set_exception(WorkerDiedError() if isinstance(error, KilledWorker) else error)
 
-        inner = self._inner.submit(_on_worker, self._cluster.demands, fn, *args, **kwargs)
+        inner = self._inner.submit(_on_worker, self._cluster.demands, dumps((fn, args, kwargs)))
         inner.add_done_callback(pass_on)
         return passed
 

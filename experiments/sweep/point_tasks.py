@@ -72,7 +72,7 @@ def faults(task: Task) -> tuple[ScenarioIssue, ...]:
     try:
         task.prepared()
     except ScenarioError as error:
-        return tuple(error.placed())
+        return tuple(error.located())
     except Exception:  # no fault of the scenario: the run will meet it again, and it is recorded there
         return ()
     return ()

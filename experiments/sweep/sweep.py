@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,6 +14,8 @@ from ...analysis.results.sweep_folder import SweepFolder, SweepResult, load_swee
 from ...analysis.results.sweep_tables import point_table
 from ...scenarios.loading.loader import scenario_yaml
 from ...scenarios.loading.sweep_points import Point, load_points
+from ...scenarios.ordered_sum import ordered_sum
+from ...scenarios.plugins import load_plugins, loaded_plugins
 from ...scenarios.schema.sweep import SweepFigure
 from ..folder_locks import sweep_lock
 from . import point_tasks as sweep_tasks
@@ -50,7 +53,7 @@ def time_left_s(wall_s: Sequence[float], points: int, jobs: int) -> float | None
     """
     if not points:
         return 0.0
-    return sum(wall_s) / len(wall_s) * max(1.0, points / jobs) if wall_s else None
+    return ordered_sum(wall_s) / len(wall_s) * max(1.0, points / jobs) if wall_s else None
 
 
 def _stem(name: str) -> str:
@@ -67,9 +70,12 @@ class SweepRun:
     overrides : ``"key.path=value"`` each, the value in YAML
     jobs : points that run at the same time; by default as many as there are cores for the torch threads of
         each, or workers of the scheduler. Results do not depend on it.
+    plugins : Sequence[str | Path]
+        Files or modules that this process and each worker import first.
     allow_imports : let ``model: {name: imported}`` import and run your code
     scheduler : address of a dask.distributed scheduler whose workers run the points
-    start : starts the pool of workers, where no scheduler is given
+    start : StartPool | None
+        Starts the pool of workers, where no scheduler is given; worker processes by default.
 
     Raises
     ------
@@ -87,12 +93,15 @@ class SweepRun:
         out: str | Path | None = None,
         overrides: Sequence[str] = (),
         jobs: int | None = None,
+        plugins: Sequence[str | Path] = (),
         allow_imports: bool = False,
         scheduler: str | None = None,
-        start: StartPool = process_pool,
+        start: StartPool | None = None,
     ) -> None:
         exit_if_reimported()
+        load_plugins(plugins)
         self.loaded, points = load_points(scenario, overrides)
+        self._plugins = loaded_plugins()
         self.points = {point.name: point for point in points}
         table = point_table(
             list(self.points),
@@ -109,7 +118,7 @@ class SweepRun:
         self._most_jobs = jobs
         self._allow_imports = allow_imports
         self._scheduler = scheduler
-        self._start = start
+        self._start = start or partial(process_pool, plugins=self._plugins)
 
     def pending(self, *, retry_failed: bool = False) -> list[Point]:
         """Return the points that are to be run."""
@@ -217,7 +226,9 @@ class SweepRun:
                 "workers of a scheduler take the package distributed: pip install 'cutlayer[cluster]'"
             ) from None
         trained = self.loaded.scenario.learning is not None
-        with Cluster(self._scheduler, trained=trained, mix_versions=mix_versions) as cluster:
+        with Cluster(
+            self._scheduler, trained=trained, mix_versions=mix_versions, plugins=self._plugins
+        ) as cluster:
             most = min(items, self._most_jobs or items)
             with Workers(lambda: min(most, cluster.jobs()), cluster.executor) as workers:
                 yield workers, cluster.require_shared_folder

@@ -7,11 +7,13 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, TypeAlias, TypeVar
+
+from ...scenarios.plugins import Plugin, require_plugins
 
 __all__ = [
     "StartPool",
@@ -52,18 +54,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def process_pool(jobs: int) -> Executor:
+def process_pool(jobs: int, plugins: Sequence[Plugin] = ()) -> Executor:
     """Return a pool of processes that import everything anew, so that nothing of the parent's leaks in."""
-    return _Pool(jobs)
+    return _Pool(jobs, plugins)
 
 
 class _Pool(ProcessPoolExecutor):
     """A pool that hears of each worker that begins, by a byte: a task for it would start a worker more."""
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, plugins: Sequence[Plugin]) -> None:
         context = multiprocessing.get_context("spawn")
         self._begun, begun = context.Pipe(duplex=False)
-        super().__init__(jobs, mp_context=context, initializer=_begin, initargs=(begun,))
+        super().__init__(jobs, mp_context=context, initializer=_begin, initargs=(begun, plugins))
 
     @property
     def failed_to_start(self) -> bool:
@@ -71,11 +73,12 @@ class _Pool(ProcessPoolExecutor):
         return not self._begun.poll()
 
 
-def _begin(begun: Connection) -> None:
+def _begin(begun: Connection, plugins: Sequence[Plugin]) -> None:
     """Say that this worker can take items; end it when its parent has ended, however that came.
 
     A pool's workers would wait forever.
     """
+    require_plugins(plugins)  # before the first item, whose classes they may define
     begun.send_bytes(b".")
     parent = multiprocessing.parent_process()
     assert parent is not None

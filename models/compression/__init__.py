@@ -1,1 +1,4 @@
-"""Compression of what clients train and send: pruning, quantisation, activation dropout."""
+"""Compression of client models and of the tensors that cross the cut layer.
+
+Read ``compressor`` first: it holds the object that learners call.
+"""

@@ -1,4 +1,4 @@
-"""All that a learner's clients compress, in one object."""
+"""All compression of one learner's clients: messages at the cut layer, masks and uploads."""
 
 from __future__ import annotations
 
@@ -16,64 +16,68 @@ __all__ = ["ClientCompression"]
 
 
 class ClientCompression:
-    """Pruning, quantisation and dropout of one learner, each where the section has it.
+    """Pruning, quantisation and activation dropout of one learner, each if the scenario's section has it.
 
     Parameters
     ----------
-    section : what of the scenario's compression applies to the scheme
+    section : Compression
+        The part of the scenario's compression section that applies to the scheme.
     seed : int
-        Of the scenario.
+        Seed of the scenario.
     ends_model : bool
-        The clients' part ends with the model's last layer.
+        Whether the clients' part ends with the last layer of the model.
 
     Attributes
     ----------
-    gate : the end of every client's part of a split model
-    wire : what the cut layer's values pass
+    gate : ChannelGate
+        The last module of every client's part of a split model.
+    codec : CutLayerCodec
+        Compresses smashed data and their gradients.
     """
 
     def __init__(self, section: Compression, seed: int, *, ends_model: bool) -> None:
         self.gate = ChannelGate()
-        self.wire = CutLayerCodec(section, seed, self.gate)
+        self.codec = CutLayerCodec(section, seed, self.gate)
         self._pruner: Pruner | None = None
         if section.pruning is not None:
             self._pruner = Pruner(section.pruning, self.gate, ends_model=ends_model)
         self._uploads: QuantisedUploads | None = None
         if section.quantises("models"):
-            self._uploads = QuantisedUploads(self.wire, self._pruner)
-        self._watched = 0
+            self._uploads = QuantisedUploads(self.codec, self._pruner)
+        self._num_parts = 0
 
-    def watch(self, part: nn.Module, optimizer: torch.optim.Optimizer | None) -> None:
-        """Compress the next client's part too, which it has from the server as it is."""
+    def add_client_part(self, part: nn.Module, optimizer: torch.optim.Optimizer | None) -> None:
+        """Compress the next client's part too. The client has just received it from the server."""
         if self._pruner is not None:
-            self._pruner.watch(part, optimizer)
-        self.receive(self._watched, part)
-        self._watched += 1
+            self._pruner.add_client_part(part, optimizer)
+        self.record_download(self._num_parts, part)
+        self._num_parts += 1
 
     def restore_pruned(self) -> None:
-        """Give the clients' parts back what masks left out of them."""
+        """Restore the weights that masks removed from the clients' parts."""
         if self._pruner is not None:
-            self._pruner.lift()
+            self._pruner.restore_pruned()
 
     def renew_masks(self, clients: Sequence[int], weights: Tensor) -> None:
-        """Prune anew by the importances of these clients, summed with one weight each."""
+        """Prune again by the importances of these clients, summed with ``weights``, ``[num_clients]``."""
         if self._pruner is not None:
-            self._pruner.renew(clients, weights)
+            self._pruner.renew_masks(clients, weights)
 
-    def receive(self, client: int, part: nn.Module) -> None:
-        """Note that the client has its part from the server as it is now."""
+    def record_download(self, client: int, part: nn.Module) -> None:
+        """Record that the client has just received its part, with its present weights, from the server."""
         if self._uploads is not None:
-            self._uploads.receive(client, part)
+            self._uploads.record_download(client, part)
 
-    def arrived(self, client: int, part: nn.Module) -> Sequence[Tensor]:
-        """Return the parameters and buffers of a client's part as the server gets them."""
+    def uploaded_tensors(self, client: int, part: nn.Module) -> Sequence[Tensor]:
+        """Return the parameters and buffers of a client's part as the server receives them."""
         if self._uploads is not None:
-            return self._uploads.arrived(client, part)
+            return self._uploads.uploaded_tensors(client, part)
         return [*part.parameters(), *part.buffers()]
 
     @torch.no_grad()
-    def hand_over(self, client: int, part: nn.Module) -> None:
-        """Make a part that travels what the server gets of it."""
+    def upload_in_place(self, client: int, part: nn.Module) -> None:
+        """Replace the parameters of a part that the clients share by those that the server receives."""
         if self._uploads is not None:
-            for tensor, arrived in zip(part.parameters(), self._uploads.arrived(client, part), strict=False):
-                tensor.copy_(arrived)
+            received = self._uploads.uploaded_tensors(client, part)
+            for parameter, value in zip(part.parameters(), received, strict=False):
+                parameter.copy_(value)

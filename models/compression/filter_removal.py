@@ -1,4 +1,4 @@
-"""The really smaller modules that a pruned part stands for."""
+"""Builds the smaller module that computes the same outputs as a structurally pruned part."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from torch import Tensor, nn
 
 from .filters import FilterLayer, FilterMasks
 
-__all__ = ["shrink"]
+__all__ = ["remove_filters"]
 
 
-def shrink(part: nn.Module, layers: Sequence[FilterLayer], masks: FilterMasks) -> nn.Module:
-    """Return a copy of a client's part without the filters that the masks leave out.
+def remove_filters(part: nn.Module, layers: Sequence[FilterLayer], masks: FilterMasks) -> nn.Module:
+    """Return a copy of a client's part without the filters that the masks remove.
 
-    It computes what the masked part does, with fewer FLOPs, parameters and, where the last layer before the
-    cut is among them, fewer channels at the cut.
+    The copy computes the outputs of the masked part with fewer FLOPs and parameters. If the last layer before
+    the cut is prunable, its outputs have fewer channels.
 
     Parameters
     ----------
-    part : the whole part
-    layers : its prunable layers
-    masks : which of their filters are kept
+    part : nn.Module
+        The whole part.
+    layers : sequence of FilterLayer
+        Its prunable layers.
+    masks : mapping of str to Tensor
+        True for the filters that stay, by layer.
     """
     small = copy.deepcopy(part)
     for layer in layers:
@@ -55,7 +58,7 @@ def shrink(part: nn.Module, layers: Sequence[FilterLayer], masks: FilterMasks) -
 
 
 def _features(channels: Tensor, each: int) -> Tensor:
-    """Return the features that these channels are behind a Flatten, ``each`` of them one after the other."""
+    """Return the features of these channels after a Flatten, which makes ``each`` of one channel."""
     return (channels[:, None] * each + channels.new_tensor(range(each))).flatten()
 
 
@@ -63,5 +66,5 @@ def _select(module: nn.Module, name: str, kept: Tensor, dimension: int) -> None:
     tensor = getattr(module, name)
     if tensor is None:
         return
-    left = tensor.detach().index_select(dimension, kept.to(tensor.device))
-    setattr(module, name, nn.Parameter(left) if isinstance(tensor, nn.Parameter) else left)
+    selected = tensor.detach().index_select(dimension, kept.to(tensor.device))
+    setattr(module, name, nn.Parameter(selected) if isinstance(tensor, nn.Parameter) else selected)

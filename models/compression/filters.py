@@ -1,4 +1,7 @@
-"""Which filters of a client's part can be left out, and where else that shows (docs/model.md section 5)."""
+"""The filters of a client's part that can be pruned, and the tensors that depend on them.
+
+Section 5 of docs/model.md defines structured pruning.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ from .cut_layer_codec import ChannelGate
 __all__ = ["FilterLayer", "FilterMasks", "filter_layers", "tensor_masks", "weight_names"]
 
 FilterMasks: TypeAlias = Mapping[str, Tensor]
-"""Of each layer, by its path: the filters that are kept, ``[num_outputs]``, bool."""
+"""Maps the path of each layer to its mask, ``[num_outputs]``, bool: true for the filters that stay."""
 
 Layout: TypeAlias = Literal["map", "flat", "unknown"]
-"""What flows: channels with rows and columns, ``[num_rows, num_features]``, or something else."""
+"""Layout of activations: feature maps, ``[num_rows, num_features]``, or something else."""
 
 _CHANNEL_WISE = (
     nn.AdaptiveAvgPool2d,
@@ -44,23 +47,23 @@ _CHANNEL_WISE = (
     nn.Tanh,
     ChannelGate,
 )
-"""What makes each channel of its output from the same channel of its input alone."""
+"""Modules in which each output channel depends on the same input channel alone."""
 
 
 @dataclass(frozen=True)
 class FilterLayer:
-    """A layer whose outputs can be left out one by one.
+    """A layer whose filters can be pruned one by one.
 
     Attributes
     ----------
     path : str
-        Of the Conv2d or Linear in the client's part.
+        Path of the Conv2d or Linear in the client's part.
     outputs : int
-        Its filters: a convolution's channels, a fully connected layer's neurons.
+        Number of its filters: channels of a convolution, neurons of a fully connected layer.
     norms : tuple of str
-        The batch norms that its outputs pass.
+        Paths of the batch norms that its outputs pass.
     consumer : str or None
-        The layer that takes them; None: they leave at the cut.
+        Path of the layer that its outputs enter; None if they leave the part at the cut layer.
     """
 
     path: str
@@ -72,33 +75,34 @@ class FilterLayer:
 def filter_layers(part: nn.Module, *, ends_model: bool) -> list[FilterLayer]:
     """Return the prunable layers of a client's part, in order.
 
-    A layer is prunable if known modules alone lie between its outputs and the layer that takes them, or the
-    cut. Inside a basic block that is the first convolution; what enters the block or leaves it stays whole,
-    since the shortcut adds to it.
+    A layer is prunable if only batch norms and channel-wise modules lie between its outputs and the next
+    layer, or the cut. In a basic block only the first convolution is prunable. The inputs and outputs of a
+    block stay whole, because the shortcut adds them.
 
     Parameters
     ----------
-    part : an ``nn.Sequential`` of units, which takes images
+    part : nn.Module
+        An ``nn.Sequential`` of units whose input is images.
     ends_model : bool
-        The model's last layer is in it; that one stays whole.
+        Whether the part ends with the last layer of the model, which is not prunable.
     """
     chain = list(_chain(part, ""))
     shared = _shared(module for _, module in chain)
-    found: list[FilterLayer] = []
-    open_layer: FilterLayer | None = None  # the one whose outputs flow here
+    layers: list[FilterLayer] = []
+    open_layer: FilterLayer | None = None  # the layer whose outputs enter this module
     layout: Layout = "map"
     for path, module in chain:
         kind = type(module)
         if module in shared:
             open_layer, layout = None, "unknown"
         elif isinstance(module, BasicBlock) and kind is BasicBlock:
-            found.append(_inside(path, module))
+            layers.append(_inside(path, module))
             open_layer, layout = None, "map"
         elif kind is nn.Conv2d or (kind is nn.Linear and layout == "flat"):
             assert isinstance(module, nn.Conv2d | nn.Linear)
             whole = isinstance(module, nn.Conv2d) and module.groups != 1
             if open_layer is not None and not whole:
-                found.append(replace(open_layer, consumer=path))
+                layers.append(replace(open_layer, consumer=path))
             open_layer = None if whole else FilterLayer(path, module.weight.shape[0])
             layout = "map" if kind is nn.Conv2d else "flat"
         elif kind in (nn.BatchNorm1d, nn.BatchNorm2d):
@@ -109,12 +113,12 @@ def filter_layers(part: nn.Module, *, ends_model: bool) -> list[FilterLayer]:
         elif kind not in _CHANNEL_WISE:
             open_layer, layout = None, "unknown"
     if open_layer is not None and not ends_model:
-        found.append(open_layer)
-    return found
+        layers.append(open_layer)
+    return layers
 
 
 def _chain(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
-    """Return what a sample passes, one after the other, with its path in the part."""
+    """Yield the modules that a sample passes, in order, with their paths in the part."""
     if type(module) is not nn.Sequential:
         yield path, module
         return
@@ -124,14 +128,14 @@ def _chain(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _shared(modules: Iterable[nn.Module]) -> set[nn.Module]:
-    """Return the modules that share a parameter or buffer with another, or occur twice and have some."""
+    """Return the modules with a parameter or buffer that occurs more than once in the chain."""
     chain = list(modules)
     counts = Counter(tensor for module in chain for tensor in (*module.parameters(), *module.buffers()))
     return {m for m in chain if any(counts[tensor] > 1 for tensor in (*m.parameters(), *m.buffers()))}
 
 
 def _inside(path: str, block: BasicBlock) -> FilterLayer:
-    """Return the first convolution of a basic block's residual."""
+    """Return the first convolution in the residual branch of a basic block."""
     convolution = block.residual[0]
     assert isinstance(convolution, nn.Conv2d)
     return FilterLayer(
@@ -140,30 +144,30 @@ def _inside(path: str, block: BasicBlock) -> FilterLayer:
 
 
 def weight_names(part: nn.Module) -> list[str]:
-    """Return the names of the part's tensors whose weights can be left out one by one."""
+    """Return the names of the part's tensors whose weights can be pruned one by one."""
     return [f"{path}.weight" for path, m in part.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)]
 
 
 def tensor_masks(
     tensors: Mapping[str, Tensor], layers: Sequence[FilterLayer], masks: FilterMasks
 ) -> dict[str, Tensor]:
-    """Return which entries of a part's parameters and buffers are kept, where not all are, by their names.
+    """Return the masks of a part's parameters and buffers, by name; tensors that stay whole have none.
 
-    A filter that is left out takes its weights along, its bias, its place in the batch norms behind it, and
-    the weights of the next layer that would take its output.
+    Without a filter, its weights and bias are removed. So are its entries in the batch norms after it, and
+    the weights of the next layer that would multiply its output.
     """
-    kept: dict[str, Tensor] = {}
+    entry_masks: dict[str, Tensor] = {}
 
     def keep(name: str, mask: Tensor, dimension: int) -> None:
         tensor = tensors.get(name)
         if tensor is None or tensor.dim() <= dimension:  # no bias; a batch norm's counter
             return
-        # a channel is k features behind a Flatten
+        # a channel is k features after a Flatten
         features = mask.repeat_interleave(tensor.shape[dimension] // len(mask))
         shape = [1] * tensor.dim()
         shape[dimension] = -1
-        so_far = kept.get(name, torch.ones_like(tensor, dtype=torch.bool))
-        kept[name] = so_far & features.view(shape)
+        earlier = entry_masks.get(name, torch.ones_like(tensor, dtype=torch.bool))
+        entry_masks[name] = earlier & features.view(shape)
 
     for layer in layers:
         mask = masks[layer.path]
@@ -174,4 +178,4 @@ def tensor_masks(
                 keep(f"{norm}.{name}", mask, 0)
         if layer.consumer is not None:
             keep(f"{layer.consumer}.weight", mask, 1)
-    return kept
+    return entry_masks

@@ -1,4 +1,4 @@
-"""Client models on their way up, quantised as differences from what the client last received."""
+"""Uploads of client models, quantised as differences from the model that the client last received."""
 
 from __future__ import annotations
 
@@ -14,57 +14,59 @@ __all__ = ["QuantisedUploads"]
 
 
 class QuantisedUploads:
-    """What the server gets of client models.
+    """Computes the client models that the server receives.
 
-    Parameters travel as one message of quantised differences; buffers travel as they are, since a quantised
-    variance of a batch norm could come out negative. What masks leave out is not in the message.
+    Parameters are sent as one message of quantised differences. Buffers are sent as they are, because the
+    quantised variance of a batch norm could be negative. Entries that masks remove are not sent.
 
     Parameters
     ----------
-    wire : what messages pass
-    pruner : the masks, where there are some
+    codec : CutLayerCodec
+        Transmits the messages.
+    pruner : Pruner or None
+        Holds the masks if there are any.
     """
 
-    def __init__(self, wire: CutLayerCodec, pruner: Pruner | None) -> None:
-        self._wire = wire
+    def __init__(self, codec: CutLayerCodec, pruner: Pruner | None) -> None:
+        self._codec = codec
         self._pruner = pruner
         self._received: dict[int, dict[str, Tensor]] = {}
-        self._sent: Counter[int] = Counter()
+        self._num_uploads: Counter[int] = Counter()
 
     @torch.no_grad()
-    def receive(self, client: int, part: nn.Module) -> None:
-        """Note that the client has this model from the server; what masks leave out, it has from before."""
-        known = self._received.setdefault(client, {})
+    def record_download(self, client: int, part: nn.Module) -> None:
+        """Record that the client received this model. Entries that masks remove keep their earlier values."""
+        received = self._received.setdefault(client, {})
         for name, parameter in part.named_parameters():
-            mask = self._kept(name)
+            mask = self._mask(name)
             if mask is None:
-                known[name] = parameter.detach().clone()
+                received[name] = parameter.detach().clone()
             else:
-                known[name] = torch.where(mask, parameter, known[name])
+                received[name] = torch.where(mask, parameter, received[name])
 
     @torch.no_grad()
-    def arrived(self, client: int, part: nn.Module) -> list[Tensor]:
-        """Return the client's parameters as the server gets them, and its buffers, in the part's order."""
-        known = self._received[client]
+    def uploaded_tensors(self, client: int, part: nn.Module) -> list[Tensor]:
+        """Return the client's parameters and buffers as the server receives them, in the part's order."""
+        received = self._received[client]
         parameters = dict(part.named_parameters())
-        pieces = [self._left(name, value - known[name]) for name, value in parameters.items()]
-        self._sent[client] += 1
-        message = self._wire.transmit(torch.cat(pieces), "models", client, self._sent[client])
+        pieces = [self._sent_values(name, value - received[name]) for name, value in parameters.items()]
+        self._num_uploads[client] += 1
+        message = self._codec.transmit(torch.cat(pieces), "models", client, self._num_uploads[client])
         tensors: list[Tensor] = []
         sizes = [len(piece) for piece in pieces]
         for name, piece in zip(parameters, torch.split(message, sizes), strict=True):
-            mask = self._kept(name)
+            mask = self._mask(name)
             if mask is None:
-                tensors.append(known[name] + piece.view_as(known[name]))
+                tensors.append(received[name] + piece.view_as(received[name]))
             else:
-                tensor = torch.zeros_like(known[name])
-                tensor[mask] = known[name][mask] + piece
+                tensor = torch.zeros_like(received[name])
+                tensor[mask] = received[name][mask] + piece
                 tensors.append(tensor)
         return [*tensors, *part.buffers()]
 
-    def _left(self, name: str, difference: Tensor) -> Tensor:
-        mask = self._kept(name)
+    def _sent_values(self, name: str, difference: Tensor) -> Tensor:
+        mask = self._mask(name)
         return difference.flatten() if mask is None else difference[mask]
 
-    def _kept(self, name: str) -> Tensor | None:
-        return self._pruner.kept.get(name) if self._pruner is not None else None
+    def _mask(self, name: str) -> Tensor | None:
+        return self._pruner.masks.get(name) if self._pruner is not None else None

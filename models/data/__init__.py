@@ -1,7 +1,6 @@
-"""Data sets as NumPy arrays, and their partition over the clients.
+"""Data sets as NumPy arrays, and their partition over the clients; no module here imports torch.
 
-A new data set is one module with its parameters and ``load(parameters, input_shape) -> Dataset``,
-and one registration in ``catalogue``. Nothing here imports torch.
+Read ``dataset`` first, then ``digits`` for an example of a data set.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The names of data sets that a scenario can use.
+"""Registers the data sets that a scenario can name.
 
-Importing this module registers them. Behind each name is ``load(parameters, input_shape) -> Dataset``;
-entry points are texts, so that naming a data set imports neither it nor its libraries.
+The entry point of a data set has the signature ``load(parameters, input_shape) -> Dataset``. Entry points are
+strings, so a data set and its libraries are imported only when it is loaded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CIFAR-10, the python version: six batches of 32x32 colour images, pickled by Python 2."""
+"""CIFAR-10, the Python version: six files of 32x32 colour images, pickled by Python 2."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ SHAPE = (3, 32, 32)
 
 
 class Cifar10Parameters(Parameters):
-    """Where the batches are: a folder, or the one that holds ``cifar-10-batches-py``."""
+    """Folder of the batch files, or the folder that contains ``cifar-10-batches-py``."""
 
     path: ScenarioPath
 
 
 def load(parameters: Cifar10Parameters, input_shape: tuple[int, int, int]) -> Dataset:
-    """Return the training batches and the test batch in their published split, as 3x32x32.
+    """Return the training and test images, 3x32x32, in their published split.
 
-    The pixels, 0 to 255, are scaled channel by channel to mean 0 and variance 1 over the training set.
+    The pixels, 0 to 255, are scaled per channel to mean 0 and variance 1 over the training set.
 
     Parameters
     ----------
-    parameters : the folder of the batches
-    input_shape : channels, height, width
-        What the model takes; not used.
+    parameters : Cifar10Parameters
+        Folder of the batch files.
+    input_shape : tuple of int
+        Channels, height and width of the model's input; not used.
 
     Raises
     ------
     DatasetFileError
-        If a batch is missing, broken, or holds anything but numbers, text and arrays of bytes.
+        If a file is missing or broken, or contains objects other than numbers, text and byte arrays.
     """
     inner = parameters.path / "cifar-10-batches-py"
     folder = inner if inner.is_dir() else parameters.path
@@ -55,7 +56,7 @@ def load(parameters: Cifar10Parameters, input_shape: tuple[int, int, int]) -> Da
 def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the images, [num_samples, 3, 32, 32], and labels, [num_samples], of one batch."""
     with reading(path, SOURCE):
-        content = _unpickled(path)
+        content = _unpickle(path)
         if not isinstance(content, dict) or not {b"data", b"labels"} <= content.keys():
             raise ValueError("a batch must be a dictionary with the keys data and labels; this is none")
         data, labels = content[b"data"], content[b"labels"]
@@ -71,16 +72,16 @@ def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return rows.reshape(-1, *SHAPE), np.array(labels, dtype=np.int64)
 
 
-def _unpickled(path: Path) -> Any:
+def _unpickle(path: Path) -> Any:
     with path.open("rb") as file:
         try:
             return _Unpickler(file, encoding="bytes").load()
-        except Exception as error:  # pickle's documentation: a broken file may raise anything
+        except Exception as error:  # a broken file may raise any exception (documentation of pickle)
             raise ValueError(f"not a readable batch: {error}") from None
 
 
 class _Array:
-    """Stands in for ``numpy.ndarray`` in a pickle: it keeps the state, of which bytes alone are accepted."""
+    """Replaces ``numpy.ndarray`` in a pickle. It stores the state, and accepts arrays of bytes only."""
 
     def __init__(self, *_: Any) -> None:
         self.state: Any = None
@@ -89,7 +90,7 @@ class _Array:
         self.state = state
 
     def bytes(self) -> NDArray[np.uint8]:
-        """Return the array, if its state is that of a row-major matrix of unsigned bytes."""
+        """Return the array. Raise a ValueError if it is not a row-major matrix of unsigned bytes."""
         match self.state:
             case (_, (int(rows), int(columns)), _Type(code="u1"), False | 0, bytes(data)):
                 if len(data) == rows * columns:
@@ -98,7 +99,7 @@ class _Array:
 
 
 class _Type:
-    """Stands in for ``numpy.dtype`` in a pickle: it keeps the type's code; byte order means nothing here."""
+    """Replaces ``numpy.dtype`` in a pickle. It stores the code of the type; bytes have no byte order."""
 
     def __init__(self, code: Any = None, *_: Any) -> None:
         self.code = code.decode() if isinstance(code, bytes) else code
@@ -108,28 +109,28 @@ class _Type:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Reads numbers, text, containers and byte arrays; any other name in the file is refused.
+    """Reads numbers, text, containers and byte arrays. It rejects every other name in the file.
 
-    A pickle can call whatever it names. Not even NumPy's own functions are admitted: the stand-ins
-    above only keep what they are given.
+    A pickle can call any function that it names. So even the functions of NumPy are replaced by the classes
+    above, which only store their arguments.
     """
 
-    STAND_INS = {  # noqa: RUF012 - constant
+    REPLACEMENTS = {  # noqa: RUF012 - constant
         ("numpy.core.multiarray", "_reconstruct"): _Array,
-        ("numpy._core.multiarray", "_reconstruct"): _Array,  # the same, as NumPy 2 writes it
+        ("numpy._core.multiarray", "_reconstruct"): _Array,  # the name in NumPy 2
         ("numpy", "ndarray"): _Array,
         ("numpy", "dtype"): _Type,
     }
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return the stand-in of a name.
+        """Return the class that replaces a name.
 
         Raises
         ------
         UnpicklingError
-            If the name has none.
+            If no class replaces the name.
         """
         try:
-            return self.STAND_INS[module, name]
+            return self.REPLACEMENTS[module, name]
         except KeyError:
             raise pickle.UnpicklingError(f"it names {module}.{name}, which no batch needs") from None

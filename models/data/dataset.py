@@ -1,4 +1,4 @@
-"""A data set in memory, split once into training and test samples, and its errors."""
+"""A data set in memory, split into training and test samples, and the errors of data sets."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from ...scenarios.random_streams import stream
 __all__ = ["Dataset", "DatasetError", "DatasetFileError", "reading", "standardised", "stratified_split"]
 
 SPLIT_SEED = 0
-"""Not the scenario's: the test set is the same for every seed and scheme."""
+"""Seed of all splits. It is not the scenario's seed: every scenario has the same test set."""
 
 FILE_FAULTS = (OSError, EOFError, ValueError, RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error)
-"""What readers raise for missing and broken files; zipfile has RuntimeError for features that it lacks."""
+"""Exceptions for missing and broken files. RuntimeError comes from features that zipfile lacks."""
 
 
 class DatasetError(ValueError):
-    """A data set or a partition that can't be used; the message names it, the rule and the value."""
+    """Raised if a data set or a partition is not usable. The message names it, the rule and the value."""
 
 
 class DatasetFileError(DatasetError):
-    """A missing or broken file; the message names its path and where the data set comes from."""
+    """Raised for a missing or broken file. The message names its path and the source of the data set."""
 
     def __init__(self, path: Path, fault: object, source: str) -> None:
         super().__init__(f"{path}: {fault}; the data set comes from {source}")
@@ -43,20 +43,20 @@ class Dataset:
     Attributes
     ----------
     name : str
-        For messages.
-    train_images, test_images : [num_samples, channels, height, width], float32
+        Name in messages.
+    train_images, test_images : ndarray, [num_samples, channels, height, width], float32
         Images, normalised with statistics of the training set alone.
-    train_labels, test_labels : [num_samples], int64
+    train_labels, test_labels : ndarray, [num_samples], int64
         Classes, counted from 0.
     classes : int
         Number of classes.
-    validation : pair of images and labels, or None
-        Held out of the training set, [num_samples, channels, height, width] and [num_samples].
+    validation : pair of ndarray, [num_samples, channels, height, width] and [num_samples], or None
+        Images and labels that are held out of the training set.
 
     Raises
     ------
     DatasetError
-        If an array has another type or shape, is empty, or holds a label or number out of range.
+        If an array has a wrong type or shape, is empty, or contains a label or number out of range.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Dataset:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """Return channels, height and width of an image."""
+        """Return the channels, height and width of an image."""
         _, channels, height, width = self.train_images.shape
         return channels, height, width
 
@@ -107,30 +107,30 @@ def standardised(
     test: tuple[NDArray[Any], NDArray[Any]],
     classes: int,
 ) -> Dataset:
-    """Return the data set with each channel brought to mean 0 and variance 1 over the training set.
+    """Return the data set with each channel scaled to mean 0 and variance 1 over the training set.
 
-    The test images are shifted and scaled by the same numbers, so that nothing is learnt from them; a
-    constant channel is only shifted.
+    The test images are shifted and scaled by the same numbers, so the test set has no influence on training.
+    A constant channel is only shifted.
 
     Parameters
     ----------
     name : str
-        The data set's, for messages.
-    train, test : pairs of images and labels
-        Images [num_samples, channels, height, width], of any real type; labels [num_samples], integers.
+        Name of the data set in messages.
+    train, test : pairs of ndarray, [num_samples, channels, height, width] and [num_samples]
+        Images of any real type, and integer labels.
     classes : int
         Number of classes.
 
     Raises
     ------
     DatasetError
-        As :class:`Dataset`.
+        As in :class:`Dataset`, and if there are no training or no test images.
     """
     sizes = len(train[0]), len(test[0])
     if 0 in sizes:
         raise DatasetError(f"{name}: needs training and test images; it has {sizes[0]} and {sizes[1]}")
     train_images, test_images = (part[0].astype(np.float32) for part in (train, test))
-    for channel in range(train_images.shape[1]):  # one at a time: the float64 copies stay small
+    for channel in range(train_images.shape[1]):  # one by one, so that the float64 copies are small
         mean = float(train_images[:, channel].mean(dtype=np.float64))
         deviation = float(train_images[:, channel].std(dtype=np.float64)) or 1.0
         for images in (train_images, test_images):
@@ -142,44 +142,48 @@ def standardised(
 def stratified_split(
     labels: NDArray[np.int64], share: float, *, purpose: str = "train_test_split"
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the indices of the training and of the set-apart samples, in rising order, always the same.
+    """Return the indices of the training samples and of the held-out samples, each in rising order.
+
+    The split is random, but always the same for the same arguments.
 
     Parameters
     ----------
-    labels : [num_samples], int64
-        Classes; each is split in the same proportion, to the nearest sample.
+    labels : ndarray, [num_samples], int64
+        Classes. Each is split in the same proportion, to the nearest sample.
     share : float
-        Share of the samples that are set apart (for test), in (0, 1).
+        Fraction of the samples that are held out, in (0, 1).
     purpose : str
-        Names the stream of the draw, so that splits for different ends are independent.
+        Name of the random stream, so that splits for different purposes are independent.
     """
     order = stream(SPLIT_SEED, purpose).permutation(len(labels))
-    apart: list[NDArray[np.int64]] = []
+    held_out: list[NDArray[np.int64]] = []
     for label in np.unique(labels):
         members = order[labels[order] == label]
-        apart.append(members[: round(share * len(members))])
-    chosen = np.isin(np.arange(len(labels)), np.concatenate(apart))
+        held_out.append(members[: round(share * len(members))])
+    chosen = np.isin(np.arange(len(labels)), np.concatenate(held_out))
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
 @contextmanager
 def reading(path: Path, source: str) -> Iterator[None]:
-    """Turn what a missing or broken file raises into an error that names it.
+    """Convert exceptions about a missing or broken file into errors that name the file.
 
     Parameters
     ----------
-    path : the file or folder that is read
-    source : where the data set comes from, in words and with its address
+    path : Path
+        The file or folder that is read.
+    source : str
+        Address and name of the data set's source.
 
     Raises
     ------
     DatasetFileError
-        For any fault of the file's.
+        If the file is missing or broken.
     """
     try:
         yield
     except DatasetFileError:
         raise
     except FILE_FAULTS as error:
-        # the path is named once, so the system's own text goes without it
+        # strerror leaves out the path, which the new message names
         raise DatasetFileError(path, getattr(error, "strerror", None) or error, source) from None

@@ -1,4 +1,4 @@
-"""The 8x8 handwritten digits that scikit-learn carries: 1,797 images of 10 classes, no download."""
+"""The handwritten digits of scikit-learn: 1,797 images of 8x8 in 10 classes, without a download."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ TEST_SHARE = 0.2
 
 
 class DigitsParameters(Parameters):
-    """No keys of its own."""
+    """The digits have no parameters."""
 
 
 def load(parameters: DigitsParameters, input_shape: tuple[int, int, int]) -> Dataset:
-    """Return the digits as 1x8x8 images: four fifths of each class for training, one fifth for test.
+    """Return the digits as 1x8x8 images: four fifths of each class for training, one fifth for the test.
 
     The pixels, 0 to 16, are scaled to mean 0 and variance 1 over the training set.
 
     Parameters
     ----------
-    parameters : no keys
-    input_shape : channels, height, width
-        What the model takes; not used.
+    parameters : DigitsParameters
+        Not used.
+    input_shape : tuple of int
+        Channels, height and width of the model's input; not used.
     """
-    from sklearn.datasets import load_digits  # late: it takes a second to import
+    from sklearn.datasets import load_digits  # imported here because it takes a second
 
     digits = load_digits()
     images = digits.images[:, np.newaxis]  # [1797, 1, 8, 8]

@@ -23,23 +23,24 @@ TEST_SHARE = 0.2
 
 
 class Ham10000Parameters(Parameters):
-    """Where ``HAM10000_metadata.csv`` and the images are, the latter in the folder or its two parts."""
+    """Folder of ``HAM10000_metadata.csv`` and of the images, which may be in two subfolders."""
 
     path: ScenarioPath
 
 
 def load(parameters: Ham10000Parameters, input_shape: tuple[int, int, int]) -> Dataset:
-    """Return the images in the model's height and width; a fifth of each class's lesions are the test set.
+    """Return the images in the model's height and width. A fifth of each class's lesions form the test set.
 
-    All images of a lesion are on one side of the split: seen twice, a lesion would be recognised
-    instead of diagnosed. Images are resized without regard to their aspect ratio, and their pixels,
-    0 to 255, scaled channel by channel to mean 0 and variance 1 over the training set.
+    All images of a lesion are on the same side of the split. Otherwise a model could recognise a lesion
+    instead of its class. Images are resized to the shape of the model's input, whatever their aspect ratio.
+    The pixels, 0 to 255, are scaled per channel to mean 0 and variance 1 over the training set.
 
     Parameters
     ----------
-    parameters : the folder
-    input_shape : channels, height, width
-        What the model takes; the channels are always red, green, blue.
+    parameters : Ham10000Parameters
+        Folder of the files.
+    input_shape : tuple of int
+        Channels, height and width of the model's input. The channels are always red, green and blue.
 
     Raises
     ------
@@ -91,20 +92,20 @@ def _metadata(path: Path) -> tuple[list[str], list[str], NDArray[np.int64]]:
 
 
 def _image_paths(folder: Path, images: Sequence[str]) -> list[Path]:
-    found = {path.stem: path for part in FOLDERS for path in sorted((folder / part).glob("*.jpg"))}
-    missing = [image for image in images if image not in found]
+    paths = {path.stem: path for part in FOLDERS for path in sorted((folder / part).glob("*.jpg"))}
+    missing = [image for image in images if image not in paths]
     if missing:
         raise FileNotFoundError(
             f"{len(missing)} of the {len(images)} images listed are missing, the first is {missing[0]}.jpg"
         )
-    return [found[image] for image in images]
+    return [paths[image] for image in images]
 
 
 def _pixels(path: Path, height: int, width: int) -> NDArray[np.uint8]:
     """Return an image as [3, height, width]."""
-    from PIL import Image  # late: naming the data set does not need it
+    from PIL import Image  # imported here because only loading needs it
 
     with Image.open(path) as image:
-        image.draft("RGB", (2 * width, 2 * height))  # JPEG can be decoded at a fraction of its size
+        image.draft("RGB", (2 * width, 2 * height))  # decodes the JPEG at a reduced size, which is faster
         resized = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(resized).transpose(2, 0, 1)

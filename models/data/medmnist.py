@@ -1,4 +1,4 @@
-"""The two-dimensional sets of MedMNIST with one label an image: a single .npz each."""
+"""The two-dimensional data sets of MedMNIST with one label per image. Each is one .npz file."""
 
 from __future__ import annotations
 
@@ -21,29 +21,30 @@ PARTS = ("train", "val", "test")
 
 
 class MedMnistParameters(Parameters):
-    """Which file: one of the collection's ``.npz``."""
+    """Path of the ``.npz`` file of a data set."""
 
     path: ScenarioPath
 
 
 def load(parameters: MedMnistParameters, input_shape: tuple[int, int, int]) -> Dataset:
-    """Return the training and test images in their published split, in the file's resolution.
+    """Return the training and test images in their published split and in the resolution of the file.
 
-    The validation images are left out of both, so that results compare with published ones; their
-    labels only help to count the classes. The pixels, 0 to 255, are scaled channel by channel to mean 0
-    and variance 1 over the training set.
+    The validation images are not used, so that results are comparable with published ones. Their labels only
+    help to count the classes. The pixels, 0 to 255, are scaled per channel to mean 0 and variance 1 over the
+    training set.
 
     Parameters
     ----------
-    parameters : the file
-    input_shape : channels, height, width
-        What the model takes; not used.
+    parameters : MedMnistParameters
+        Path of the file.
+    input_shape : tuple of int
+        Channels, height and width of the model's input; not used.
 
     Raises
     ------
     DatasetFileError
-        If the file is missing, broken, lacks an array, or is one of a set in three dimensions or with
-        several labels an image.
+        If the file is missing or broken, lacks an array, or contains three-dimensional images or several
+        labels per image.
     """
     path = parameters.path
     with reading(path, SOURCE):
@@ -59,7 +60,7 @@ def load(parameters: MedMnistParameters, input_shape: tuple[int, int, int]) -> D
 
 
 def _arrays(path: Path) -> Mapping[str, NDArray[Any]]:
-    """Return the arrays that are used; the validation images stay on disk."""
+    """Return the arrays that are used. The validation images are not read."""
     needed = [*(f"{part}_labels" for part in PARTS), "train_images", "test_images"]
     with path.open("rb") as file:
         if not zipfile.is_zipfile(file):

@@ -1,4 +1,4 @@
-"""MNIST and what shares its format (Fashion-MNIST, KMNIST): four IDX files, gzipped or not."""
+"""MNIST and data sets in its format (Fashion-MNIST, KMNIST): four IDX files, optionally gzipped."""
 
 from __future__ import annotations
 
@@ -20,30 +20,31 @@ SOURCE = (
     "https://github.com/zalandoresearch/fashion-mnist (Fashion-MNIST, the same format)"
 )
 CLASSES = 10
-UNSIGNED_BYTE = 0x08  # the type code of the format; no file of the data set has another
+UNSIGNED_BYTE = 0x08  # code of the data type in the IDX format; all files of the data set have it
 
 
 class MnistParameters(Parameters):
-    """Where the four files are."""
+    """Folder of the four files."""
 
     path: ScenarioPath
 
 
 def load(parameters: MnistParameters, input_shape: tuple[int, int, int]) -> Dataset:
-    """Return the training and test images in their published split, as 1x28x28.
+    """Return the training and test images, 1x28x28, in their published split.
 
     The pixels, 0 to 255, are scaled to mean 0 and variance 1 over the training set.
 
     Parameters
     ----------
-    parameters : the folder of the files
-    input_shape : channels, height, width
-        What the model takes; not used.
+    parameters : MnistParameters
+        Folder of the files.
+    input_shape : tuple of int
+        Channels, height and width of the model's input; not used.
 
     Raises
     ------
     DatasetFileError
-        If a file is missing, of another format, cut short, or does not belong to the other.
+        If a file is missing, truncated, of another format, or does not match the other file of its part.
     """
     folder = parameters.path
     with reading(folder, SOURCE):
@@ -75,7 +76,7 @@ def _find(folder: Path, stem: str, *, dimensions: int) -> Path:
 
 
 def _idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
-    """Return the array of an IDX file: a magic number, one big-endian uint32 a dimension, the bytes."""
+    """Return the array of an IDX file: a magic number, a big-endian uint32 per dimension, then the bytes."""
     magic = bytes((0, 0, UNSIGNED_BYTE, dimensions))
     header = 4 + 4 * dimensions
     with reading(path, SOURCE):
@@ -86,7 +87,8 @@ def _idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
             raise ValueError(f"the header has {header} bytes; the file ends after {len(content)}")
         shape = struct.unpack_from(f">{dimensions}I", content, 4)
         data = np.frombuffer(content, np.uint8, offset=header)
-        expected = int(np.prod(shape, dtype=object))  # of Python integers: a broken header may overflow
+        # as Python integers, since the sizes in a broken header may overflow
+        expected = int(np.prod(shape, dtype=object))
         if data.size != expected:
             raise ValueError(f"its header promises {expected} bytes of data; it has {data.size}")
         return data.reshape(shape)

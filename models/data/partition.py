@@ -1,4 +1,4 @@
-"""Dealing the training samples out to the clients: alike, by classes, or by Dirichlet shares."""
+"""Partitions of the training samples over the clients: IID, by classes, or by Dirichlet shares."""
 
 from __future__ import annotations
 
@@ -14,39 +14,44 @@ __all__ = ["split"]
 def split(
     partition: Partition, labels: NDArray[np.int64], num_clients: int, rng: np.random.Generator
 ) -> list[NDArray[np.int64]]:
-    """Return each client's samples; the clients' sets are disjoint and cover all samples.
+    """Return each client's samples. The clients' sets are disjoint and cover all samples.
 
-    ``iid``: a random deal into sets whose sizes differ by at most 1. ``shards``: each client holds
-    ``classes_per_client`` classes, each class is held by equally many clients (to within 1) and dealt
-    out to them equally; after McMahan et al. 2017, "Communication-efficient learning of deep networks
-    from decentralized data", section 3, with shards that keep to one class. ``dirichlet``: the clients'
-    shares of each class are drawn from Dir(alpha), the concentration of Hsu, Qi, Brown 2019, "Measuring
-    the effects of non-identical data distribution for federated visual classification", in the variant
-    that draws per class, so that every sample is dealt out (Yurochkin et al. 2019).
+    ``iid``: the samples are split at random into sets whose sizes differ by at most 1.
+
+    ``shards``: each client has ``classes_per_client`` classes. Each class is split equally over its clients,
+    whose numbers differ by at most 1 between classes. This follows McMahan et al. 2017,
+    "Communication-efficient learning of deep networks from decentralized data", section 3, with shards of a
+    single class.
+
+    ``dirichlet``: the clients' shares of each class are drawn from Dir(alpha). The concentration alpha is
+    that of Hsu, Qi, Brown 2019, "Measuring the effects of non-identical data distribution for federated
+    visual classification". The draw per class, which assigns every sample, is that of Yurochkin et al. 2019.
 
     Parameters
     ----------
-    partition : the kind and its key
-    labels : [num_samples], int64
+    partition : Partition
+        The kind of partition and its parameter.
+    labels : ndarray, [num_samples], int64
         Classes of the training samples.
     num_clients : int
-        C.
-    rng : generator of the partition's stream
+        Number of clients, C.
+    rng : numpy.random.Generator
+        Generator of the partition's random stream.
 
     Returns
     -------
-    list of [num_samples_i], int64
-        Indices into the training set, in rising order, one array a client.
+    list of ndarray, [num_clients] of [num_samples_i], int64
+        Indices into the training set, in rising order.
 
     Raises
     ------
     DatasetError
-        If a client is left without samples, or the classes can't be dealt out as asked.
+        If a client has no samples, or the classes cannot be split over the clients as requested.
     """
     if partition.kind == "iid":
         parts = np.array_split(rng.permutation(len(labels)), num_clients)
     elif partition.kind == "shards":
-        assert partition.classes_per_client is not None  # the section fills it in
+        assert partition.classes_per_client is not None  # the section sets its default
         parts = _shards(labels, num_clients, partition.classes_per_client, rng)
     else:
         assert partition.alpha is not None
@@ -74,14 +79,14 @@ def _shards(
             f"{num_clients} clients with {classes_per_client} classes each can't hold all "
             f"{len(classes)} classes; raise classes_per_client or the number of clients"
         )
-    holders: list[list[int]] = [[] for _ in classes]
+    clients_of_class: list[list[int]] = [[] for _ in classes]
     for client in range(num_clients):
-        held = np.array([len(clients) for clients in holders])
-        # the classes with the fewest holders so far, ties at random
-        for index in np.lexsort((rng.random(len(classes)), held))[:classes_per_client]:
-            holders[index].append(client)
+        counts = np.array([len(clients) for clients in clients_of_class])
+        # the classes with the fewest clients so far, ties at random
+        for index in np.lexsort((rng.random(len(classes)), counts))[:classes_per_client]:
+            clients_of_class[index].append(client)
     shares: list[list[NDArray[np.int64]]] = [[] for _ in range(num_clients)]
-    for label, clients in zip(classes, holders, strict=True):
+    for label, clients in zip(classes, clients_of_class, strict=True):
         members = rng.permutation(np.flatnonzero(labels == label))
         for client, share in zip(clients, np.array_split(members, len(clients)), strict=True):
             shares[client].append(share)

@@ -1,4 +1,4 @@
-"""Seeded images of any shape: smooth patterns under shifts, changes of contrast, distraction and noise."""
+"""Synthetic images of any shape: smooth patterns with random shifts, contrasts, distractors and noise."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .dataset import Dataset, standardised
 
 __all__ = ["SyntheticParameters", "load"]
 
-DEFAULT_CLASSES = 7  # those of HAM10000, which the set stands in for
-PATTERNS_PER_CLASS = 2  # several, so that no single mean image describes a class
+DEFAULT_CLASSES = 7  # the classes of HAM10000, which this data set replaces
+PATTERNS_PER_CLASS = 2  # more than one, so that the mean image does not describe a class
 DISTRACTORS = 8
-DISTRACTION = 0.75  # root mean square of the common patterns; that of the classes' is 1
+DISTRACTION = 0.75  # root mean square of the distractors, relative to the patterns of the classes
 HIGHEST_FREQUENCY = 3  # cycles per image
 SHIFT_SHARE = 0.125  # of height and width
 
@@ -27,7 +27,7 @@ class SyntheticParameters(Parameters):
     """Size, balance and difficulty of the data set; its images have the model's input shape."""
 
     classes: Annotated[PositiveInt, Field(ge=2)] | None = Field(
-        default=None, description="those of the model by default"
+        default=None, description="by default, as many as the model has"
     )
     train_samples: PositiveInt = 2000
     test_samples: PositiveInt = 500
@@ -39,32 +39,35 @@ class SyntheticParameters(Parameters):
 
     @model_validator(mode="after")
     def _one_weight_a_class(self) -> SyntheticParameters:
-        given = self.class_weights
-        if given is not None and len(given) != self.num_classes:
+        weights = self.class_weights
+        if weights is not None and len(weights) != self.num_classes:
+            count = len(weights)
             raise ValueError(
-                f"class_weights lists {len(given)} values for {self.num_classes} classes; one each is needed"
+                f"class_weights lists {count} values for {self.num_classes} classes; one each is needed"
             )
         return self
 
     @property
     def num_classes(self) -> int:
-        """Return the number of classes, the default filled in."""
+        """Return the number of classes, or its default."""
         return DEFAULT_CLASSES if self.classes is None else self.classes
 
 
 def load(parameters: SyntheticParameters, input_shape: tuple[int, int, int]) -> Dataset:
-    """Return images that are learnable but not trivial, the same for the same parameters and shape.
+    """Return images that are learnable but not trivial. Equal parameters and shapes give equal images.
 
-    A class has a few smooth random patterns. A sample is one of them, shifted cyclically by up to an
-    eighth of the image and scaled by U[0.5, 1.5], plus three quarters of a smooth pattern that is common to
-    all classes, shifted and scaled alike, plus white noise. Images are scaled channel by channel to
-    mean 0 and variance 1 over the training set. The draws of neither part depend on the other's size.
+    Each class has a few smooth random patterns. A sample is the sum of three terms: a pattern of its class;
+    0.75 times a distractor, a smooth pattern that all classes share; and white noise. Pattern and distractor
+    are shifted cyclically by up to an eighth of the image and scaled by U[0.5, 1.5]. The images are scaled
+    per channel to mean 0 and variance 1 over the training set. The random draws of the
+    training set do not depend on the size of the test set, nor the other way round.
 
     Parameters
     ----------
-    parameters : size, balance and difficulty
-    input_shape : channels, height, width
-        What the model takes, and so the images' shape.
+    parameters : SyntheticParameters
+        Size, balance and difficulty of the data set.
+    input_shape : tuple of int
+        Channels, height and width of the images.
     """
     patterns = _smooth_fields(
         (parameters.num_classes, PATTERNS_PER_CLASS, *input_shape),
@@ -81,7 +84,7 @@ def load(parameters: SyntheticParameters, input_shape: tuple[int, int, int]) -> 
 
 
 def _smooth_fields(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return periodic random fields of low frequency, of mean square 1, over the last two axes."""
+    """Return periodic random fields of low frequency over the last two axes, with mean square 1."""
     spectrum = np.fft.fft2(rng.standard_normal(shape))
     rows, columns = (np.abs(np.fft.fftfreq(size, 1 / size)) <= HIGHEST_FREQUENCY for size in shape[-2:])
     fields = np.fft.ifft2(spectrum * np.outer(rows, columns)).real
@@ -107,14 +110,14 @@ def _samples(
 
 
 def _balanced_labels(parameters: SyntheticParameters, size: int) -> NDArray[np.int64]:
-    """Return labels in rising order, each class's number within 1 of its weight's share."""
+    """Return labels in rising order. The size of each class is within 1 of its weight's share."""
     weights = np.asarray(parameters.class_weights or np.ones(parameters.num_classes))
     bounds = np.rint(np.cumsum(weights) / weights.sum() * size).astype(np.int64)
     return np.repeat(np.arange(parameters.num_classes), np.diff(bounds, prepend=0))
 
 
 def _varied(images: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return each image shifted cyclically and scaled, at random."""
+    """Return each image with a random cyclic shift and a random scale."""
     size, channels, height, width = images.shape
 
     def shifted(length: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""The validation samples: a share of the training set that nothing is trained on, to choose parameters by."""
+"""Validation samples: a fraction of the training set that is held out, to select parameters."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ __all__ = ["hold_out"]
 
 
 def hold_out(dataset: Dataset, share: float) -> Dataset:
-    """Return the data set with a share of each class's training samples held out for validation.
+    """Return the data set with a fraction of each class's training samples held out for validation.
 
-    The held-out samples leave the training set, so no client gets them. They are the same for every
-    seed and scheme, as the test set is. Images stay normalised with statistics of the whole training set.
+    No client receives the held-out samples. They are the same for every seed and scheme, as the test set is.
+    The images were normalised with statistics of the whole training set.
 
     Parameters
     ----------
-    dataset : without validation samples
+    dataset : Dataset
+        A data set without validation samples.
     share : float
-        In [0, 1), to the nearest sample of each class; 0 leaves the data set as it is.
+        Fraction in [0, 1), to the nearest sample of each class; 0 returns the data set unchanged.
 
     Raises
     ------
     DatasetError
-        If the share, though above 0, comes to no sample, or leaves none to train on.
+        If the share is above 0 and holds out no sample, or all samples.
     """
     if share == 0:
         return dataset

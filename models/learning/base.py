@@ -1,12 +1,11 @@
-"""What every learner shares: its model and parts, what is sent, averages, evaluation, the fingerprint."""
+"""The base class of all learners: it builds the parts of a model, sends tensors, averages parts and saves."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
 import io
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,33 +16,37 @@ from ...scenarios.random_streams import stream_seed
 from ...scenarios.schema.compression import Compression
 from ...scenarios.schema.scenario import ClientsPass, Optimizer
 from ..compression.compressor import ClientCompression
-from .evaluation import Composite, Evaluation, accuracy, weights_hash
-from .parts.averaging import average_into
+from .client_data import ClientData
+from .evaluation import EvaluatedModels
 from .parts.client_batching import PassChoice
-from .parts.client_parts import ClientParts
+from .parts.client_parts import ClientParts, average_into
 from .parts.part import Part, Updates, copied_part, draws_values, new_part
-from .samples.client_data import ClientData
 
-__all__ = ["Learner", "LearnerConfig", "stretch"]
+__all__ = ["Learner", "LearnerConfig", "unit_range"]
 
-_GIVEN = {"data", "_build"}  # of a learner's attributes, what every learner of a scenario is given anew
+_NOT_SAVED = {"data", "_build"}  # the scenario determines these attributes, so every new learner has them
 
 
 @dataclass(frozen=True)
 class LearnerConfig:
-    """What a learner is made from.
+    """Everything that a learner is built from.
 
     Attributes
     ----------
-    build : makes the model, an ``nn.Sequential`` of units, with weights from torch's global generator
+    build : callable
+        Builds the model, an ``nn.Sequential`` of units, with weights from torch's global generator.
     cut : int
-        Units on the client; 0 where the model is not split.
-    data : every client's samples, the test and the validation set, on the device that trains
-    optimizer : the scenario's optimiser section
+        Number of units on the client; 0 if the model is not split.
+    data : ClientData
+        All clients' samples, the test set and the validation set, on the device that trains.
+    optimizer : Optimizer
+        The optimiser section of the scenario.
     seed : int
-        Of the scenario.
-    compression : what of the clients' parts and messages is compressed; None: nothing
-    clients_pass : how equal parts of several clients are passed through
+        The seed of the scenario.
+    compression : Compression or None
+        The compression that applies to the scheme.
+    clients_pass : {"looped", "batched", "measured"}
+        How the learner runs equal parts of several clients.
     """
 
     build: Callable[[], nn.Sequential]
@@ -55,85 +58,47 @@ class LearnerConfig:
     clients_pass: ClientsPass = "looped"
 
 
-def stretch(model: nn.Sequential, first: int, end: int) -> nn.Sequential:
-    """Return units ``first`` to ``end - 1`` of a model, from 0, as a model of its kind."""
+def unit_range(model: nn.Sequential, first: int, end: int) -> nn.Sequential:
+    """Return units ``first`` to ``end - 1`` of a model, counted from 0, in the model's container type."""
     units = model[first:end]
     assert isinstance(units, nn.Sequential)
     return units
 
 
-class Learner(ABC):
-    """The side of a scheme that computes with tensors. Subclasses hold the parts and offer the steps.
+class Learner(EvaluatedModels):
+    """The side of a scheme that computes with tensors. A subclass holds the parts and defines the steps.
 
-    All learners of a scenario start from the same weights and see the same mini-batches.
+    All learners of a scenario start from the same weights and train on the same mini-batches.
     """
 
-    def __init__(self, setup: LearnerConfig) -> None:
-        self.data = setup.data
-        self.seed = setup.seed
-        self.settings = setup.optimizer
-        self.cut = setup.cut
+    def __init__(self, config: LearnerConfig) -> None:
+        self.data = config.data
+        self.seed = config.seed
+        self.optimizer = config.optimizer
+        self.cut = config.cut
         self._train_loss: Tensor = torch.tensor(float("nan"))
-        self._build = setup.build
-        self._clients_pass = setup.clients_pass
-        self._passes_of: dict[str, PassChoice] = {}
+        self._build = config.build
+        self._clients_pass = config.clients_pass
+        self._pass_choices: dict[str, PassChoice] = {}
         self.compression: ClientCompression | None = None
-        if setup.compression is not None:
+        if config.compression is not None:
             rest = self.new_model()[self.cut :] if self.cut else nn.Sequential()
             ends_model = not any(True for _ in rest.parameters())
-            self.compression = ClientCompression(setup.compression, self.seed, ends_model=ends_model)
+            self.compression = ClientCompression(config.compression, self.seed, ends_model=ends_model)
         self._stochastic = draws_values(self.new_model(), self.data.test[0])
 
     @property
     def train_loss(self) -> Tensor:
-        """Return the λ-weighted mean loss of the last round's samples, each before its step, a scalar."""
+        """Return the λ-weighted mean loss of the last round, a scalar. Losses precede the updates."""
         return self._train_loss
 
-    def new_model(self) -> nn.Sequential:
-        """Return the model with the initial weights that every scheme starts from."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream_seed(self.seed, "initial weights"))
-            model = self._build()
-        for module in model.modules():
-            if hasattr(module, "inplace"):  # nothing may overwrite the smashed data that a server part gets
-                setattr(module, "inplace", False)  # noqa: B010 - torch types attributes as tensors
-        return model.to(device=self.data.device, dtype=self.data.dtype).train()
-
-    def new_parts(self) -> tuple[nn.Sequential, nn.Sequential]:
-        """Return units 1..cut and cut+1..L of a new model."""
-        model = self.new_model()
-        return self.gated(stretch(model, 0, self.cut)), stretch(model, self.cut, len(model))
-
-    def gated(self, units: nn.Sequential) -> nn.Sequential:
-        """Return the units of a client's part, behind them the gate of pruned channels."""
-        return units if self.compression is None else units.append(self.compression.gate)
-
-    def passes(self, kind: str) -> PassChoice:
-        """Return what chooses the pass through parts of a kind: looped where they draw or are compressed."""
-        alone = self._stochastic or self.compression is not None
-        self._passes_of[kind] = PassChoice("looped" if alone else self._clients_pass)
-        return self._passes_of[kind]
-
-    @property
-    def chosen_passes(self) -> dict[str, str]:
-        """Return how equal parts of several clients are passed through, by their kind."""
-        return {kind: passes.chosen.name for kind, passes in self._passes_of.items() if passes.chosen}
-
-    def updates(self) -> Updates:
-        """Return what updates parts together."""
-        return Updates(self.settings, hooked=self.compression is not None)
-
-    def client_part(self, module: nn.Module) -> Part:
-        """Return the module with an optimiser at the clients' rate: the next client's part."""
-        return new_part(module, self.settings, self.settings.client_lr, self.compression)
-
-    def server_part(self, module: nn.Module) -> Part:
-        """Return the module with an optimiser at the server's rate."""
-        return Part(module, self.settings, self.settings.server_lr)
+    def weights(self, clients: Sequence[int]) -> Tensor:
+        """Return the weights λ of these clients, scaled to sum to one: ``[num_clients]``."""
+        return self.data.weights(tuple(clients))
 
     @contextlib.contextmanager
-    def draws(self, purpose: str, *keys: int) -> Iterator[None]:
-        """Let dropout draw from a stream of its own; costs nothing where nothing is drawn."""
+    def dropout_stream(self, purpose: str, *keys: int) -> Iterator[None]:
+        """Let dropout draw from the random stream of this purpose; without dropout this does nothing."""
         if not self._stochastic:
             yield
             return
@@ -142,160 +107,137 @@ class Learner(ABC):
             torch.manual_seed(stream_seed(self.seed, purpose, *keys))
             yield
 
-    def sent_smashed(self, smashed: Tensor, client: int, number: int) -> Tensor:
-        """Return what the server gets of a client's smashed data in round ``number``, detached.
+    # Building models and their parts
 
-        Parameters
-        ----------
-        smashed : [num_rows, ...], float
-            The cut layer's outputs on the client's mini-batch.
-        """
-        if self.compression is None:
-            return smashed.detach()
-        return self.compression.wire.smashed(smashed, client, number)
+    def new_model(self) -> nn.Sequential:
+        """Return the model with the initial weights, which are the same for every scheme."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(self.seed, "initial weights"))
+            model = self._build()
+        for module in model.modules():
+            if hasattr(module, "inplace"):  # no unit may overwrite the smashed data that it receives
+                setattr(module, "inplace", False)  # noqa: B010 - torch types attributes as tensors
+        return model.to(device=self.data.device, dtype=self.data.dtype).train()
 
-    def sent_gradient(self, gradient: Tensor, client: int, number: int, first_slot: int = 0) -> Tensor:
-        """Return what a client back-propagates of a gradient that the server sends it.
+    def new_parts(self) -> tuple[nn.Sequential, nn.Sequential]:
+        """Return units 1..cut and units cut+1..L of a new model."""
+        model = self.new_model()
+        return self.with_channel_gate(unit_range(model, 0, self.cut)), unit_range(model, self.cut, len(model))
 
-        Parameters
-        ----------
-        gradient : [num_rows, ...], float
-            With respect to smashed data as the server got them.
-        client : int
-            Whom it is for; -1: a broadcast of merged rows.
-        first_slot : int
-            Position of the first row in the mini-batch.
-        """
-        if self.compression is None:
-            return gradient
-        return self.compression.wire.gradient(gradient, client, number, first_slot)
+    def with_channel_gate(self, units: nn.Sequential) -> nn.Sequential:
+        """Return a client's units; with compression, the gate that zeroes pruned channels follows them."""
+        return units if self.compression is None else units.append(self.compression.gate)
 
-    def restore_pruned(self) -> None:
-        """Give the clients' parts back what masks left out of them, for a round that runs unpruned."""
-        if self.compression is not None:
-            self.compression.restore_pruned()
+    def client_part(self, module: nn.Module) -> Part:
+        """Return the module as the next client's part, with an optimiser at the clients' learning rate."""
+        return new_part(module, self.optimizer, self.optimizer.client_lr, self.compression)
 
-    def renew_masks(self, clients: tuple[int, ...]) -> None:
-        """Prune the clients' parts anew, by the importances of these clients' steps in the unpruned round."""
-        if self.compression is not None:
-            self.compression.renew_masks(clients, self.weights(clients))
-
-    def weights(self, clients: Sequence[int]) -> Tensor:
-        """Return λ of these clients, re-weighted to sum to one: ``[num_clients]``."""
-        return self.data.weights(tuple(clients))
-
-    @abstractmethod
-    def composites_of(self, clients: Sequence[int]) -> list[Composite]:
-        """Return the distinct models that these clients would use now; one where all have the same."""
-
-    @abstractmethod
-    def averaged_over(self, clients: Sequence[int]) -> Composite:
-        """Return the model with the average of these clients' parts."""
-
-    def composites(self) -> list[Composite]:
-        """Return the distinct models of all clients."""
-        return self.composites_of(self.everyone)
-
-    def averaged(self) -> Composite:
-        """Return the model with the average of all clients' parts."""
-        return self.averaged_over(self.everyone)
-
-    @property
-    def everyone(self) -> Sequence[int]:
-        """Return all clients."""
-        return range(self.data.clients)
-
-    @torch.no_grad()
-    def evaluate(self, clients: Sequence[int] | None = None) -> Evaluation:
-        """Return the accuracy of these clients' models on the test set, and the mean on the validation set.
-
-        Parameters
-        ----------
-        clients : by number; all by default
-        """
-        clients = self.everyone if clients is None else clients
-        data, composites = self.data, self.composites_of(clients)
-        tested = [accuracy(composite, data.test) for composite in composites]
-        validation = None
-        if data.validation is not None:
-            validated = [accuracy(composite, data.validation) for composite in composites]
-            validation = sum(validated) / len(validated)
-        if len(composites) == 1:
-            return Evaluation(tuple(tested * len(clients)), tested[0], validation)
-        return Evaluation(tuple(tested), accuracy(self.averaged_over(clients), data.test), validation)
-
-    def fingerprint(self, clients: Sequence[int] | None = None) -> str:
-        """Return a hash of all weights and buffers: two runs that agree in it learnt the same.
-
-        They count unit by unit, whatever part a unit is in: where the model is cut does not show.
-
-        Parameters
-        ----------
-        clients : whose; all by default
-        """
-        return weights_hash(self.composites_of(self.everyone if clients is None else clients))
+    def server_part(self, module: nn.Module) -> Part:
+        """Return the module with an optimiser at the server's learning rate."""
+        return Part(module, self.optimizer, self.optimizer.server_lr)
 
     def client_parts(self, module: nn.Module) -> ClientParts[Part]:
-        """Return a part for each client, all as the module is now."""
-        return self.watched(self._copies(module, self.settings.client_lr, self.compression))
+        """Return one part per client, each a copy of the module as it is now."""
+        return self.registered_for_compression(
+            self._copies(module, self.optimizer.client_lr, self.compression)
+        )
 
     def server_parts(self, module: nn.Module) -> ClientParts[Part]:
-        """Return a copy of the server's part for each client, all as the module is now."""
-        return self._copies(module, self.settings.server_lr, None)
+        """Return one copy of the server's part per client, each a copy of the module as it is now."""
+        return self._copies(module, self.optimizer.server_lr, None)
 
     def _copies(
         self, module: nn.Module, lr: float, compression: ClientCompression | None
     ) -> ClientParts[Part]:
         template = copy.deepcopy(module)
-        make = partial(copied_part, template, self.settings, lr, compression)
+        make = partial(copied_part, template, self.optimizer, lr, compression)
         return ClientParts(self.data.clients, make, [*template.parameters(), *template.buffers()])
 
-    def watched(self, parts: ClientParts[Part]) -> ClientParts[Part]:
-        """Return the clients' parts, all made at once where a compression counts them in their order."""
+    def registered_for_compression(self, parts: ClientParts[Part]) -> ClientParts[Part]:
+        """Return the clients' parts; with compression, create all of them now in the clients' order."""
         if self.compression is not None:
             list(parts)
         return parts
 
-    def state(self) -> bytes:
-        """Return all that rounds have changed: weights, buffers, optimisers, masks, models received.
+    def updates(self) -> Updates:
+        """Return an object that updates several parts with one optimiser call."""
+        return Updates(self.optimizer, hooked=self.compression is not None)
 
-        Whole objects are saved rather than named tensors, so that whatever a learner keeps from one round to
-        the next is among them, and what is shared stays shared. Random draws have no state: each has a stream
-        of its own for its round.
+    def pass_choice(self, kind: str) -> PassChoice:
+        """Return the choice of the pass through this kind of part: looped if it draws or is compressed."""
+        must_loop = self._stochastic or self.compression is not None
+        self._pass_choices[kind] = PassChoice("looped" if must_loop else self._clients_pass)
+        return self._pass_choices[kind]
+
+    @property
+    def chosen_passes(self) -> dict[str, str]:
+        """Return the name of the chosen pass for each kind of part."""
+        return {kind: choice.chosen.name for kind, choice in self._pass_choices.items() if choice.chosen}
+
+    # Sending tensors and averaging parts
+
+    def send_smashed(self, smashed: Tensor, client: int, number: int) -> Tensor:
+        """Return a client's smashed data as the server receives them in round ``number``, detached.
+
+        Parameters
+        ----------
+        smashed : Tensor, [num_rows, ...]
+            The outputs of the cut layer on the client's mini-batch.
         """
-        kept = {name: value for name, value in vars(self).items() if name not in _GIVEN}
-        buffer = io.BytesIO()
-        torch.save(kept, buffer)
-        return buffer.getvalue()
+        if self.compression is None:
+            return smashed.detach()
+        return self.compression.codec.send_smashed(smashed, client, number)
 
-    def restore(self, state: bytes) -> None:
-        """Take over the state of a learner that was made like this one."""
-        vars(self).update(torch.load(io.BytesIO(state), weights_only=False))
+    def send_gradient(self, gradient: Tensor, client: int, number: int, first_slot: int = 0) -> Tensor:
+        """Return an activation gradient as the client receives it from the server.
 
-    def average_of(
-        self, parts: Sequence[Part] | Mapping[int, Part], clients: Sequence[int], into: nn.Module
-    ) -> nn.Module:
-        """Write the λ-weighted average of these clients' parts into a module, and return it."""
-        target = [*into.parameters(), *into.buffers()]
-        average_into([target], [parts[i].tensors for i in clients], self.weights(clients))
-        return into
+        Parameters
+        ----------
+        gradient : Tensor, [num_rows, ...]
+            The gradient with respect to the smashed data that the server received.
+        client : int
+            The receiver; -1 for a broadcast of merged rows to all clients.
+        first_slot : int
+            Position of the first row in the mini-batch.
+        """
+        if self.compression is None:
+            return gradient
+        return self.compression.codec.send_gradient(gradient, client, number, first_slot)
 
     def average_clients(self, parts: ClientParts[Part], clients: Sequence[int]) -> None:
-        """Give every client the λ-weighted average of these clients' parts, as the server got them."""
+        """Give every client the λ-weighted average of these clients' parts, as the server received them."""
         if self.compression is None:
             parts.average(clients, self.weights(clients))
             return
-        arrived = [self.compression.arrived(i, parts[i].module) for i in clients]
-        average_into([part.tensors for part in parts], arrived, self.weights(clients))
+        received = [self.compression.uploaded_tensors(i, parts[i].module) for i in clients]
+        average_into([part.tensors for part in parts], received, self.weights(clients))
         for client, part in enumerate(parts):
-            self.compression.receive(client, part.module)
+            self.compression.record_download(client, part.module)
 
-    def begin_turn(self, part: Part, client: int) -> None:
-        """Note that a client has the part that travels, as it is now."""
+    def restore_pruned(self) -> None:
+        """Restore the weights that masks removed from the clients' parts, for a round without pruning."""
         if self.compression is not None:
-            self.compression.receive(client, part.module)
+            self.compression.restore_pruned()
 
-    def end_turn(self, part: Part, client: int) -> None:
-        """Make the part that travels what the server gets of it from this client."""
+    def renew_masks(self, clients: tuple[int, ...]) -> None:
+        """Prune the clients' parts again, by the importances from these clients' steps without pruning."""
         if self.compression is not None:
-            self.compression.hand_over(client, part.module)
+            self.compression.renew_masks(clients, self.weights(clients))
+
+    # Saving
+
+    def state(self) -> bytes:
+        """Return everything that rounds change: weights, buffers, optimisers, masks, received models.
+
+        All attributes are saved except those that the scenario determines. A subclass therefore lists
+        nothing, and objects that attributes share stay shared. Random draws have no state, because each has a
+        stream of its own in its round.
+        """
+        saved = {name: value for name, value in vars(self).items() if name not in _NOT_SAVED}
+        buffer = io.BytesIO()
+        torch.save(saved, buffer)
+        return buffer.getvalue()
+
+    def restore(self, state: bytes) -> None:
+        """Take over the state of a learner that was built from the same configuration."""
+        vars(self).update(torch.load(io.BytesIO(state), weights_only=False))

@@ -1,7 +1,8 @@
-"""The learner of schemes with a model for every client, cut into parts that train one behind the other.
+"""The learner of schemes in which each client's model is cut into a chain of parts.
 
-EdgeSplit (two parts, at a cut of each client's own) and MP-SL (U-shaped: first and last part at the owner,
-the others on compute nodes, a copy for every owner). All parts of all clients are averaged.
+EdgeSplit cuts each model once, at the cut layer of its client. MP-SL and FedSL cut it several times: the
+first and, in a U-shape, the last part run on the client, and the parts between them run on compute nodes.
+Every client has a copy of every part. All parts of all clients are averaged.
 """
 
 from __future__ import annotations
@@ -14,44 +15,44 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from .base import Learner, LearnerConfig, stretch
+from .base import Learner, LearnerConfig, unit_range
 from .evaluation import Composite
-from .parts.averaging import average_into
-from .parts.client_parts import ClientParts
-from .parts.loss import mean_loss
-from .parts.part import Part
+from .parts.client_parts import ClientParts, average_into
+from .parts.part import Part, mean_loss
 
 __all__ = ["ChainLearner"]
 
 
 class ChainLearner(Learner):
-    """Models in parts; each part is given its input by the one before, and its gradient by the one behind.
+    """Models in parts. Each part receives its input from the previous part and its gradient from the next.
 
-    Units that one client trains itself and another leaves to the server exist on both sides, and are
-    averaged like all others: the average is one over whole models.
+    The cut layers of two clients may differ. A unit may then train on one client itself and on the server for
+    the other. Both copies are averaged like all others, because the average is taken over whole models.
 
     Parameters
     ----------
-    bounds : [num_clients][num_parts + 1], int
-        Part p of client i are its units ``bounds[i][p]`` to ``bounds[i][p + 1] - 1``, from 0. Looked up at
-        each step, so that a scheme may cut a client's model elsewhere in another round.
-    at_client : [num_parts], bool
-        Which parts train at the clients' learning rate, on the device.
+    bounds : sequence or mapping of sequences of int, [num_clients][num_parts + 1]
+        Part p of client i consists of its units ``bounds[i][p]`` to ``bounds[i][p + 1] - 1``, counted from 0.
+        The learner reads the bounds at each step, so a scheme may move a cut layer from one round to the
+        next.
+    at_client : sequence of bool, [num_parts]
+        Whether a part runs on the client and trains at the clients' learning rate.
     batches, repeats : int
-        In a round a client goes through so many mini-batches, so many times; the next round goes on behind.
+        In each round a client trains on ``batches`` mini-batches, ``repeats`` times. The next round continues
+        after them.
     """
 
     def __init__(
         self,
-        setup: LearnerConfig,
+        config: LearnerConfig,
         *,
-        bounds: Sequence[Sequence[int]] | Mapping[int, Sequence[int]],
+        bounds: Mapping[int, Sequence[int]],
         at_client: Sequence[bool],
         batches: int = 1,
         repeats: int = 1,
     ) -> None:
-        super().__init__(setup)
-        self._bounds = bounds
+        super().__init__(config)
+        self._bounds = dict(bounds)
         self._at_client = at_client
         self._batches, self._repeats = batches, repeats
         template = self.new_model()
@@ -60,32 +61,30 @@ class ChainLearner(Learner):
             partial(_copied_model, template),
             [*template.parameters(), *template.buffers()],
         )
-        if self.compression is not None:  # it counts the clients' parts in their order
+        if self.compression is not None:  # it numbers the clients' parts in the order of their creation
             for client in self.everyone:
                 self._parts_of(client)
 
     def _parts_of(self, client: int) -> list[Part]:
-        """Return a client's parts at the bounds that it has now; it keeps those of other bounds for later."""
-        model, ends = self._models[client], tuple(self._bounds[client])
-        if ends not in model.parts:
-            model.parts[ends] = self._new_parts(model.module, ends)
-        return model.parts[ends]
+        """Return a client's parts at its present bounds. Parts at earlier bounds are kept for later."""
+        model, bounds = self._models[client], tuple(self._bounds[client])
+        if bounds not in model.parts:
+            model.parts[bounds] = self._new_parts(model.module, bounds)
+        return model.parts[bounds]
 
-    def _new_parts(self, model: nn.Sequential, ends: Sequence[int]) -> list[Part]:
-        at_client = self._at_client
-        stretches = [stretch(model, first, end) for first, end in pairwise(ends)]
-        first = self.client_part(self.gated(stretches[0]))
-        rates = [self.settings.client_lr if mine else self.settings.server_lr for mine in at_client]
+    def _new_parts(self, model: nn.Sequential, bounds: Sequence[int]) -> list[Part]:
+        first, *others = [unit_range(model, first, end) for first, end in pairwise(bounds)]
+        rates = [
+            self.optimizer.client_lr if at_client else self.optimizer.server_lr
+            for at_client in self._at_client
+        ]
         return [
-            first,  # the one part that a compression is for
-            *(
-                Part(stretch, self.settings, rate)
-                for stretch, rate in zip(stretches[1:], rates[1:], strict=True)
-            ),
+            self.client_part(self.with_channel_gate(first)),  # compression applies to this part alone
+            *(Part(units, self.optimizer, rate) for units, rate in zip(others, rates[1:], strict=True)),
         ]
 
     def local_steps(self, clients: tuple[int, ...], number: int) -> None:
-        """Train each of these clients' models, part by part, on its own mini-batches."""
+        """Train each of these clients' models, part by part, on the mini-batches of round ``number``."""
         steps = self._batches * self._repeats
         losses = []
         for i in clients:
@@ -102,68 +101,65 @@ class ChainLearner(Learner):
         Parameters
         ----------
         batch : int
-            Of the client's sequence of mini-batches, from 1.
+            Number of the mini-batch in the client's sequence, from 1.
         number : int
-            Of the step, from 1: what is drawn in it has a stream of its own.
+            Number of the step, from 1; it selects the random streams.
         """
         images, labels = self.data.batch(client, batch)
         parts = self._parts_of(client)
         inputs, outputs = [images], []
-        for place, part in enumerate(parts):
+        for index, part in enumerate(parts):
             part.zero_grad()
-            purpose = "client dropout" if self._at_client[place] else "server dropout"
-            with self.draws(purpose, client, number, *([place] if place > 1 else [])):
-                outputs.append(part(inputs[place]))
-            if place == 0:  # the cut layer: the only tensors that a compression is for
-                inputs.append(self.sent_smashed(outputs[0], client, number).requires_grad_())
+            purpose = "client dropout" if self._at_client[index] else "server dropout"
+            with self.dropout_stream(purpose, client, number, *([index] if index > 1 else [])):
+                outputs.append(part(inputs[index]))
+            if index == 0:  # the first cut layer: compression applies to these tensors alone
+                inputs.append(self.send_smashed(outputs[0], client, number).requires_grad_())
             else:
                 inputs.append(outputs[-1].detach().requires_grad_())
         logits = outputs[-1]
         loss = mean_loss(logits, labels)
         loss.backward()  # type: ignore[no-untyped-call]
         parts[-1].step()
-        for place in reversed(range(len(parts) - 1)):
-            gradient = inputs[place + 1].grad
-            if outputs[place].requires_grad and gradient is not None:
-                if place == 0:
-                    gradient = self.sent_gradient(gradient, client, number)
-                outputs[place].backward(gradient)  # type: ignore[no-untyped-call]
-            parts[place].step()
+        for index in reversed(range(len(parts) - 1)):
+            gradient = inputs[index + 1].grad
+            if outputs[index].requires_grad and gradient is not None:
+                if index == 0:
+                    gradient = self.send_gradient(gradient, client, number)
+                outputs[index].backward(gradient)  # type: ignore[no-untyped-call]
+            parts[index].step()
         return loss.detach()
 
     def average(self, clients: tuple[int, ...]) -> None:
-        """Give every client the weighted average of these clients' whole models, as they arrive."""
+        """Give every client the λ-weighted average of these clients' models, as the server received them."""
         if self.compression is None:
             self._models.average(clients, self.weights(clients))
             return
         tensors = [model.tensors for model in self._models]
-        average_into(tensors, [self._arrived(i, tensors[i]) for i in clients], self.weights(clients))
+        uploads = [self._uploaded_tensors(i, tensors[i]) for i in clients]
+        average_into(tensors, uploads, self.weights(clients))
         for client in self.everyone:
-            self.compression.receive(client, self._parts_of(client)[0].module)
+            self.compression.record_download(client, self._parts_of(client)[0].module)
 
-    def _arrived(self, client: int, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Return a client's model as the server gets it: what of its first part is sent may be compressed."""
+    def _uploaded_tensors(self, client: int, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Return a client's model as the server receives it: only its first part may be compressed."""
         assert self.compression is not None
         module = self._parts_of(client)[0].module
         sent = [*module.parameters(), *module.buffers()]
-        arrived = dict(zip(map(id, sent), self.compression.arrived(client, module), strict=True))
-        return [arrived.get(id(tensor), tensor) for tensor in tensors]
+        received = dict(zip(map(id, sent), self.compression.uploaded_tensors(client, module), strict=True))
+        return [received.get(id(tensor), tensor) for tensor in tensors]
 
-    def restore(self, state: bytes) -> None:
-        """Take over the state of a learner that was made like this one; bounds stay the scheme's."""
-        bounds = self._bounds
-        super().restore(state)
-        if isinstance(bounds, dict) and isinstance(self._bounds, dict):
-            bounds.update(self._bounds)
-        self._bounds = bounds
+    def set_bounds(self, bounds: Mapping[int, Sequence[int]]) -> None:
+        """Cut the models of these clients at other units from now on."""
+        self._bounds.update(bounds)
 
     def composites_of(self, clients: Sequence[int]) -> list[Composite]:
         """Return the one model that all clients have after averaging."""
         first, *others = (part.module for part in self._parts_of(clients[0]))
-        return [(first, nn.Sequential(*others))]  # with the gate of pruned channels in between
+        return [(first, nn.Sequential(*others))]  # the first part ends with the gate of pruned channels
 
     def averaged_over(self, clients: Sequence[int]) -> Composite:
-        """Return the one model."""
+        """Return the one model that all clients have after averaging."""
         return self.composites_of(clients)[0]
 
 
@@ -176,7 +172,7 @@ class _WholeModel:
 
     @property
     def tensors(self) -> list[Tensor]:
-        """Return the parameters and buffers: what is averaged. A unit may have put others in their place."""
+        """Return the parameters and buffers, which are averaged. Units may replace their buffers."""
         return [*self.module.parameters(), *self.module.buffers()]
 
 

@@ -1,4 +1,4 @@
-"""From a scenario's sections to data on a device and a scheme's learner."""
+"""Builds the clients' data and a scheme's learner from the sections of a scenario."""
 
 from __future__ import annotations
 
@@ -10,34 +10,33 @@ import torch
 from torch import nn
 
 from ...scenarios.random_streams import stream
-from ...scenarios.registry import Parameters, find
+from ...scenarios.registry import Parameters, lookup
 from ...scenarios.schema.compression import Compression
 from ...scenarios.schema.scenario import Learning, Optimizer
 from ..data.dataset import Dataset, DatasetError
 from ..data.partition import split
 from .base import Learner, LearnerConfig
+from .client_data import BatchSampler, ClientData
 from .parts.client_batching import BatchedPass
 from .parts.part import MixedSequential, Part, draws_values
-from .samples.batch_sampler import BatchSampler
-from .samples.client_data import ClientData
 
 __all__ = ["check_batched", "client_data", "load_dataset", "make_learner"]
 
 
 def load_dataset(learning: Learning, model: Parameters) -> Dataset:
-    """Return the scenario's data set, checked against what the model takes.
+    """Return the scenario's data set, checked against the input shape and the classes of the model.
 
     Raises
     ------
     DatasetError
-        If it can't be read, or its shape or classes are not the model's.
+        If the data set cannot be read, or its images or classes do not fit the model.
     """
     input_shape = tuple(getattr(model, "input_shape"))  # noqa: B009 - every trainable model has it
     classes = getattr(model, "classes")  # noqa: B009
     parameters = learning.dataset
-    if getattr(parameters, "classes", classes) is None:  # a set of any number of classes has the model's
+    if getattr(parameters, "classes", classes) is None:  # the data set takes any number of classes
         parameters = parameters.model_copy(update={"classes": classes})
-    dataset: Dataset = find("dataset", parameters.name).load()(parameters, input_shape)
+    dataset: Dataset = lookup("dataset", parameters.name).load()(parameters, input_shape)
     if dataset.input_shape != input_shape:
         raise DatasetError(
             f"{dataset.name} has images of {_shape(dataset.input_shape)};"
@@ -55,14 +54,14 @@ def _shape(shape: tuple[int, ...]) -> str:
 def client_data(
     learning: Learning, dataset: Dataset, *, clients: int, batch_size: int, seed: int
 ) -> ClientData:
-    """Return the data set dealt out to the clients, on the device that trains; sets torch's threads.
+    """Return the data set, partitioned over the clients, on the device that trains. Sets torch's threads.
 
     Raises
     ------
     DatasetError
         If the partition leaves a client without samples.
     ValueError
-        If CUDA is asked for and absent.
+        If the scenario asks for CUDA and torch finds no CUDA device.
     """
     device = training_device(learning.device)
     torch.set_num_threads(learning.threads)
@@ -77,6 +76,7 @@ def client_data(
 
 
 def training_device(name: str) -> torch.device:
+    """Return the torch device of a name: ``cpu``, ``cuda`` or ``auto``."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
@@ -85,11 +85,11 @@ def training_device(name: str) -> torch.device:
 
 
 def check_batched(model: Parameters, data: ClientData) -> None:
-    """Raise a PassError if equal parts of this model can't be passed through in one batch, but should be."""
+    """Raise a PassError if a batched pass cannot run this model, unless the model draws random values."""
     images, _ = data.test
     inputs = [images[:2]] * 2
     settings = Optimizer()
-    modules = [find("model", model.name).load()(model).to(images).train() for _ in inputs]
+    modules = [lookup("model", model.name).load()(model).to(images).train() for _ in inputs]
     if draws_values(modules[0], images):
         return
     BatchedPass().forward([Part(module, settings, settings.client_lr) for module in modules], inputs)
@@ -110,21 +110,24 @@ def make_learner(
 
     Parameters
     ----------
-    options : the scheme's own keyword arguments
-    model : the scenario's model section
+    options : mapping of str to object
+        Keyword arguments of the learner's class, which the scheme chooses.
+    model : Parameters
+        The model section of the scenario.
     cut : int
-        Units on the client; 0 where the model is not split.
-    compression : what of it applies to the scheme
+        Number of units on the client; 0 if the model is not split.
+    compression : Compression or None
+        The compression that applies to the scheme.
     """
     module, _, name = entry_point.partition(":")
     learner_class: type[Learner] = getattr(importlib.import_module(module), name)
-    builder = find("model", model.name).load()
+    builder = lookup("model", model.name).load()
     sequence = MixedSequential if learning.precision == "mixed" else nn.Sequential
 
     def build() -> nn.Sequential:
         return sequence(*builder(model))
 
-    setup = LearnerConfig(
+    config = LearnerConfig(
         build, cut, data, learning.optimizer, seed, compression, clients_pass=learning.clients_pass
     )
-    return learner_class(setup, **options)
+    return learner_class(config, **options)

@@ -1,4 +1,4 @@
-"""The learner of sequential split learning: one model, handed from client to client.
+"""The learner of sequential split learning (SL): the clients train one model one after another.
 
 Gupta and Raskar, "Distributed learning of deep neural network over multiple agents", 2018.
 """
@@ -14,55 +14,57 @@ from torch import Tensor
 from .base import Learner, LearnerConfig
 from .evaluation import Composite
 from .parts.client_parts import ClientParts
-from .parts.loss import mean_loss
-from .parts.part import Updates, new_part
+from .parts.part import Updates, mean_loss, new_part
 
 __all__ = ["SequentialSplitLearner"]
 
 
 class SequentialSplitLearner(Learner):
-    """One client part that travels, and one server part.
+    """One client part, which is handed from client to client, and one server part.
 
-    Weights and buffers travel; a client's optimiser state (Adam's moments, momentum) stays with the
-    client, since its bits are not sent.
+    Weights and buffers are handed over. A client's optimiser state (Adam's moments, momentum) stays with the
+    client, because it is not transmitted.
     """
 
-    def __init__(self, setup: LearnerConfig) -> None:
-        super().__init__(setup)
+    def __init__(self, config: LearnerConfig) -> None:
+        super().__init__(config)
         self._module, server = self.new_parts()
-        make = partial(new_part, self._module, self.settings, self.settings.client_lr, self.compression)
-        self.clients = self.watched(ClientParts(self.data.clients, make))
+        make = partial(new_part, self._module, self.optimizer, self.optimizer.client_lr, self.compression)
+        self.clients = self.registered_for_compression(ClientParts(self.data.clients, make))
         self.server = self.server_part(server)
-        self._updates: dict[int, Updates] = {}  # by client, of both parts
+        self._updates: dict[int, Updates] = {}  # by client; each updates both parts
         self._round = 0
         self._losses: dict[int, Tensor] = {}  # of this round, by client
 
     def turn(self, client: int, number: int) -> None:
-        """Train the one model on this client's mini-batch."""
+        """Train the model on this client's mini-batch of round ``number``."""
         images, labels = self.data.batch(client, number)
         part = self.clients[client]
-        self.begin_turn(part, client)
+        if self.compression is not None:
+            self.compression.record_download(client, part.module)
         part.zero_grad()
         self.server.zero_grad()
-        with self.draws("client dropout", client, number):
+        with self.dropout_stream("client dropout", client, number):
             smashed = part(images)
-        states = self.sent_smashed(smashed, client, number).requires_grad_()
-        with self.draws("server dropout", client, number):
-            logits = self.server(states)
+        received = self.send_smashed(smashed, client, number).requires_grad_()
+        with self.dropout_stream("server dropout", client, number):
+            logits = self.server(received)
         loss = mean_loss(logits, labels)
         loss.backward()  # type: ignore[no-untyped-call]
         if smashed.requires_grad:
-            assert states.grad is not None
-            smashed.backward(self.sent_gradient(states.grad, client, number))  # type: ignore[no-untyped-call]
+            assert received.grad is not None
+            gradient = self.send_gradient(received.grad, client, number)
+            smashed.backward(gradient)  # type: ignore[no-untyped-call]
         self._updates.setdefault(client, self.updates()).step((self.server, part))
-        self.end_turn(part, client)
+        if self.compression is not None:
+            self.compression.upload_in_place(client, part.module)
         if number != self._round:
             self._round, self._losses = number, {}
         self._losses[client] = loss.detach()
 
     @property
     def train_loss(self) -> Tensor:
-        """Return the mean over the round's clients so far, weighted by λ."""
+        """Return the λ-weighted mean loss over the clients that have trained in this round so far."""
         return self.weights(tuple(self._losses)) @ torch.stack([*self._losses.values()])
 
     def composites_of(self, clients: Sequence[int]) -> list[Composite]:
@@ -70,5 +72,5 @@ class SequentialSplitLearner(Learner):
         return [(self._module, self.server.module)]
 
     def averaged_over(self, clients: Sequence[int]) -> Composite:
-        """Return the one model: there is nothing to average."""
+        """Return the one model, since there is only one."""
         return self.composites_of(clients)[0]

@@ -1,4 +1,4 @@
-"""Networks to split: one file a family, each with ``build(parameters) -> nn.Sequential`` of named units.
+"""Networks that can be split: one module per family, each with ``build(parameters) -> nn.Sequential``.
 
-``catalogue`` registers them; ``parameters`` holds what scenarios can set, and imports no torch.
+Read ``lenet`` first for an example, then ``catalogue``, which registers all networks.
 """

@@ -1,7 +1,7 @@
-"""The names of models that a scenario can use. Importing this module registers them, and imports no torch.
+"""Registers the models that a scenario can name. Importing this module does not import torch.
 
-Behind a model's name is ``(parameters) -> nn.Sequential`` of units; behind ``table`` and ``measured``, which
-have no weights, ``(parameters) -> UnitTable``.
+The entry point of a model has the signature ``(parameters) -> nn.Sequential`` of units. The models ``table``
+and ``measured`` have no weights; their entry point has the signature ``(parameters) -> UnitTable``.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ register(
     "imported",
     f"{__package__}.imported:build",
     parameters=ImportedParameters,
-    summary="an nn.Sequential of yours, by import path",
+    summary="your own nn.Sequential, by import path",
 )
 register(
     "model",

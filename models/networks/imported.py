@@ -1,4 +1,4 @@
-"""A model of the user's own, by import path. Importing runs code: the caller asks the user's leave first."""
+"""A user's model, named by import path. Importing runs code, so the caller asks for permission first."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["build"]
 
 
 def build(parameters: ImportedParameters) -> nn.Sequential:
-    """Return the user's model: a copy where the path names a model, the result where it names a factory.
+    """Return a copy of the user's model; if the path names a factory, return the model that it builds.
 
     Raises
     ------
     ValueError
-        If the path can't be imported, the factory refuses its arguments, what it gives is no
+        If the path cannot be imported, the factory rejects its arguments, the result is not an
         ``nn.Sequential``, or two units share a parameter.
     """
-    # A profile builds on torch's "meta" device. The user's code is spared that: what its module makes
-    # at import time stays in the process, and would stay without values.
+    # A profile builds models on torch's "meta" device, but the user's code runs on the CPU: tensors that its
+    # module creates at import time stay in the process, and would have no values.
     with torch.device("cpu"):
-        model = _made(_found(parameters.factory), parameters)
+        model = _build_model(_import(parameters.factory), parameters)
     if not isinstance(model, nn.Sequential):
         raise ValueError(
             f"factory {parameters.factory!r} must give an nn.Sequential, whose children are the units; "
@@ -36,28 +36,28 @@ def build(parameters: ImportedParameters) -> nn.Sequential:
     return model
 
 
-def _found(path: str) -> Any:
+def _import(path: str) -> Any:
     try:
         return pkgutil.resolve_name(path)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"factory {path!r} cannot be imported: {error}") from error
 
 
-def _made(found: Any, parameters: ImportedParameters) -> Any:
-    if isinstance(found, nn.Module):
+def _build_model(factory: Any, parameters: ImportedParameters) -> Any:
+    if isinstance(factory, nn.Module):
         if parameters.arguments:
             raise ValueError(f"factory {parameters.factory!r} is a model already; it takes no arguments")
-        return copy.deepcopy(found)
-    if not callable(found):
-        return found
+        return copy.deepcopy(factory)
+    if not callable(factory):
+        return factory
     try:
-        return found(**parameters.arguments)
+        return factory(**parameters.arguments)
     except TypeError as error:
         raise ValueError(f"factory {parameters.factory!r}: {error}") from error
 
 
 def _refuse_shared_parameters(model: nn.Sequential, factory: str) -> None:
-    """Refuse what no cut can part: a parameter that belongs to two units."""
+    """Raise a ValueError if a parameter belongs to two units, since no cut could separate them."""
     owners: dict[nn.Parameter, str] = {}
     for name, unit in model._modules.items():  # named_children leaves out a module's second occurrence
         assert unit is not None

@@ -1,9 +1,10 @@
 """A small convolutional network after LeNet-5, without batch norm, for images from 4x4 pixels.
 
-LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998: two
-5x5 convolutions, each followed by a halving of height and width, then fully connected layers. Unlike
-the original it pads the convolutions, so that small images (digits of 8x8) survive them, pools by the
-maximum, has 16 and 32 channels in the place of 6 and 16, and one hidden layer of 64 units.
+LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998: two 5x5
+convolutions, each followed by a pooling that halves height and width, then fully connected layers. The
+original has no padding, average pooling, 6 and 16 channels, and two hidden layers. This network pads the
+convolutions, so that images of 8x8 are large enough, and has max pooling, 16 and 32 channels, and one hidden
+layer of 64 neurons.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The multilayer perceptron: fully connected units; with ``identity`` activations a linear model."""
+"""The multilayer perceptron, whose units are fully connected. ``identity`` activations make it linear."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ ACTIVATIONS: dict[Activation, type[nn.Module]] = {
 def dense_units(
     features: int, widths: tuple[int, ...], activation: Activation
 ) -> OrderedDict[str, nn.Module]:
-    """Return the units fc1, fc2, …: one a layer, the first flattens its input, the last has no activation.
+    """Return the units fc1, fc2, …, one per layer. The first flattens its input; the last has no activation.
 
     Parameters
     ----------
     features : int
-        Values of one sample that enter fc1.
-    widths : [num_layers], int
-        Values that leave each layer; the last is the number of classes.
-    activation : name of what follows every layer but the last
+        Number of input values per sample of fc1.
+    widths : tuple of int, [num_layers]
+        Number of outputs of each layer; the last is the number of classes.
+    activation : {"relu", "gelu", "tanh", "sigmoid", "identity"}
+        The function that follows every layer but the last.
     """
     units: OrderedDict[str, nn.Module] = OrderedDict()
     for number, (inputs, outputs) in enumerate(pairwise((features, *widths)), start=1):
@@ -46,6 +47,6 @@ def dense_units(
 
 
 def build(parameters: MlpParameters) -> nn.Sequential:
-    """Return the perceptron, units fc1..fcL, with weights from torch's global generator."""
+    """Return the perceptron with units fc1..fcL. Its weights come from torch's global generator."""
     widths = (*parameters.hidden, parameters.classes)
     return nn.Sequential(dense_units(math.prod(parameters.input_shape), widths, parameters.activation))

@@ -1,4 +1,4 @@
-"""What scenarios can set of a model; free of torch, so that a scenario is checked without it."""
+"""The parameters of models in scenarios. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ InputShape: TypeAlias = tuple[PositiveInt, PositiveInt, PositiveInt]
 
 
 class ImageModelParameters(Parameters):
-    """What every trainable model takes: the shape of its images and the number of classes."""
+    """Parameters of every trainable model: the shape of its images and the number of classes."""
 
     least_side: ClassVar[int] = 1
-    """The least height and width that the model's pooling leaves anything of."""
+    """The smallest height and width of an image that the model's pooling layers can process."""
 
     input_shape: InputShape = Field(default=(3, 64, 64), description="channels, height, width")
     classes: Annotated[PositiveInt, Field(ge=2)] = 7
@@ -50,7 +50,7 @@ class ImageModelParameters(Parameters):
 
     @property
     def table_name(self) -> str:
-        """Return what tells the model's unit table from others: equal names, equal tables."""
+        """Return the name of the model's unit table; equal names mean equal tables."""
         return f"{self.name}_{'x'.join(str(size) for size in self.input_shape)}_{self.classes}"
 
 
@@ -62,36 +62,36 @@ class MlpParameters(ImageModelParameters):
 
     @property
     def table_name(self) -> str:
-        """Return the name with the hidden widths; activations cost no FLOPs."""
+        """Return the name with the hidden widths. Activations are left out, since they count no FLOPs."""
         return f"{super().table_name}_{'-'.join(str(width) for width in self.hidden)}"
 
 
 class LenetParameters(ImageModelParameters):
     """A small convolutional network."""
 
-    least_side: ClassVar[int] = 4  # halved twice
+    least_side: ClassVar[int] = 4  # two poolings halve it
 
     activation: Activation = "relu"
 
 
 class ResnetParameters(ImageModelParameters):
-    """ResNet of basic blocks: how many is in the name."""
+    """A ResNet of basic blocks. Its name states the depth."""
 
     name: Literal["resnet18", "resnet101_basic"]
     activation: Activation = "relu"
 
 
 class VggParameters(ImageModelParameters):
-    """VGG: the depth is in the name."""
+    """A VGG network. Its name states the depth."""
 
-    least_side: ClassVar[int] = 32  # halved five times
+    least_side: ClassVar[int] = 32  # five poolings halve it
 
     name: Literal["vgg16", "vgg19"]
     activation: Activation = "relu"
 
 
 class ImportedParameters(ImageModelParameters):
-    """A model of the user's own."""
+    """A user's model."""
 
     factory: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")] = Field(
         description="package.module:name of an nn.Sequential, or of a function or class that returns one"
@@ -100,13 +100,13 @@ class ImportedParameters(ImageModelParameters):
 
 
 class TableParameters(Parameters):
-    """A model known by its unit table alone: for timelines, not for training."""
+    """A model without weights, described by its unit table: for timelines only."""
 
     file: ScenarioPath = Field(description="CSV file of the unit table")
 
 
 class MeasuredParameters(Parameters):
-    """A model known by the measured times and sizes of its layers alone: for timelines, not for training."""
+    """A model without weights, described by measured layer times and sizes: for timelines only."""
 
     profile: ScenarioPath = Field(
         description="folder of measured layer times: a CSV a device, and memory.csv"

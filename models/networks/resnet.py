@@ -1,8 +1,9 @@
 """ResNets of He, Zhang, Ren, Sun, "Deep residual learning for image recognition", 2016, Table 1.
 
-ResNet-18, and ResNet-101 with basic blocks in the place of bottlenecks: that of MP-SL's testbed.
+This module builds ResNet-18 and the ResNet-101 of MP-SL's testbed, which has basic blocks instead of
+bottlenecks.
 
-A basic block can't be cut inside: its shortcut would have to travel too. So each block is one unit.
+Each basic block is one unit. A cut inside a block would have to transmit its shortcut too.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ BLOCKS_PER_STAGE = {"resnet18": (2, 2, 2, 2), "resnet101_basic": (3, 4, 23, 3)}
 
 
 def build(parameters: ResnetParameters) -> nn.Sequential:
-    """Return the units stem, maxpool, block1, …, avgpool, fc, with weights from torch's global generator."""
+    """Return the units stem, maxpool, block1, …, avgpool, fc. Weights come from torch's global generator."""
     width = STAGE_CHANNELS[0]
     units: OrderedDict[str, nn.Module] = OrderedDict()
     units["stem"] = nn.Sequential(
@@ -48,10 +49,11 @@ class BasicBlock(nn.Module):
     Parameters
     ----------
     inputs, outputs : int
-        Channels.
+        Number of channels.
     stride : int
-        Of the first convolution and of the projection.
-    activation : name of what follows the first batch norm, and the sum
+        Stride of the first convolution and of the projection.
+    activation : {"relu", "gelu", "tanh", "sigmoid", "identity"}
+        The function that follows the first batch norm, and the sum.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int, activation: Activation) -> None:

@@ -1,9 +1,9 @@
 """VGG-16 and VGG-19 with batch norm, for images from 32x32 pixels.
 
 Simonyan, Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015, Table 1,
-configurations D and E. Batch norm follows every convolution (which then has no bias) and takes the place
-of the dropout. The first fully connected layer takes whatever the five poolings leave of the image,
-512x7x7 values at the paper's 224x224, 512 at 32x32.
+configurations D and E. Batch norm replaces the dropout and follows every convolution, which has no bias. The
+input size of the first fully connected layer depends on the image: 512x7x7 values for the paper's 224x224,
+and 512 values for 32x32.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HIDDEN = (4096, 4096)
 
 
 def build(parameters: VggParameters) -> nn.Sequential:
-    """Return the units conv1_1, …, pool1, …, fc1..fc3, with weights from torch's global generator."""
+    """Return the units conv1_1, …, pool1, …, fc1..fc3. Weights come from torch's global generator."""
     channels, height, width = parameters.input_shape
     units: OrderedDict[str, nn.Module] = OrderedDict()
     convolutions = CONVOLUTIONS_PER_STAGE[parameters.name]

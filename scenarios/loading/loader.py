@@ -1,21 +1,21 @@
-"""From a scenario file, or the name of one in the library, to a checked :class:`Scenario`."""
+"""Load scenarios: read a file or a scenario of the library, apply overrides, and check the result."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import KeyPath, ScenarioError, ScenarioIssue, faults_of
-from ..schema.cross_checks import inconsistencies
+from ..errors import KeyPath, ScenarioError, ScenarioIssue, issues_of
+from ..schema.cross_checks import cross_check
 from ..schema.fleets import FLEETS
 from ..schema.registered import SchemeParameters
 from ..schema.scenario import Scenario
-from ..schema.sweep import wrong_figures
+from ..schema.sweep import figure_key_issues
 from ..suggestions import closest
 from ..yaml_lines import dump_yaml, parse_yaml
 from .overrides import override
@@ -36,32 +36,46 @@ LIBRARY = Path(__file__).parent.parent / "library"
 
 @dataclass(frozen=True)
 class LoadedScenario:
-    """A checked scenario and where it came from, so that later faults can name their line."""
+    """A checked scenario, with the line or option of each key, so that later issues can name it.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    source : str
+        Name of the file.
+    lines : dict
+        Line of each key path in the file.
+    overridden : dict
+        The command-line option of each key path that was set outside the file.
+    """
 
     scenario: Scenario
     source: str
     lines: dict[KeyPath, int]
     overridden: dict[KeyPath, str]
 
-    def error(self, faults: Sequence[ScenarioIssue]) -> ScenarioError:
-        """Return the error that names the faults by file and line."""
-        return ScenarioError(faults, self.source, self.lines, self.overridden)
+    def error(self, issues: Sequence[ScenarioIssue]) -> ScenarioError:
+        """Return the error that names the issues by file and line."""
+        return ScenarioError(issues, self.source, self.lines, self.overridden)
 
 
 @dataclass(frozen=True)
 class RawScenario:
-    """A scenario as plain data, before its check; ``faults`` are those of what was set from outside."""
+    """A scenario as plain data, before its check; ``issues`` are those of command-line options.
+
+    The other attributes are those of :class:`LoadedScenario`; ``folder`` is the folder of the file.
+    """
 
     data: dict[str, Any]
     folder: Path
     source: str
     lines: dict[KeyPath, int]
     overridden: dict[KeyPath, str]
-    faults: list[ScenarioIssue]
+    issues: list[ScenarioIssue]
 
 
 def library() -> dict[str, Path]:
-    """Return the scenarios of the library by name."""
+    """Return the file of each scenario of the library, by name."""
     return {path.stem: path for path in sorted(LIBRARY.rglob("*.yaml")) if path.parent != FLEETS}
 
 
@@ -76,31 +90,35 @@ def load_scenario(
 
     Parameters
     ----------
-    where : a path, or the name of a scenario of the library
-    overrides : ``"key.path=value"`` each, the value in YAML
-    seed : replaces the scenario's seed
-    schemes : names or labels of the schemes to keep
+    where : str or Path
+        A file, or the name of a scenario of the library.
+    overrides : sequence of str
+        ``"key.path=value"`` each; the value is YAML.
+    seed : int or None
+        Replaces the seed of the scenario.
+    schemes : sequence of str or None
+        Names or labels of the schemes to keep; None keeps all.
 
     Raises
     ------
     ScenarioError
-        With all faults at once.
+        With all issues at once.
     """
-    draft = read_scenario(where, overrides)
+    raw = read_scenario(where, overrides)
     if seed is not None:
-        draft.data["seed"] = seed
-        draft.overridden["seed",] = "--seed"
-    loaded = check_scenario(draft)
-    return loaded if schemes is None else _only(loaded, schemes)
+        raw.data["seed"] = seed
+        raw.overridden["seed",] = "--seed"
+    loaded = check_scenario(raw)
+    return loaded if schemes is None else _with_schemes(loaded, schemes)
 
 
 def read_scenario(where: str | Path, overrides: Sequence[str] = ()) -> RawScenario:
-    """Return a scenario as plain data, with the keys set that are set from outside its file.
+    """Read a scenario as plain data and apply the overrides.
 
     Raises
     ------
     ScenarioError
-        If there is no such file, or it is no YAML.
+        If there is no such file, or it is not valid YAML.
     """
     path, source = _locate(where)
     try:
@@ -112,66 +130,62 @@ def read_scenario(where: str | Path, overrides: Sequence[str] = ()) -> RawScenar
     data, lines = parse_yaml(text, source)
     if not isinstance(data, dict):
         raise ScenarioError([ScenarioIssue((), "must be a mapping of keys, as every scenario is")], source)
-    overridden, faults = override(data, overrides)
-    return RawScenario(data, path.parent, source, lines, overridden, faults)
+    overridden, issues = override(data, overrides)
+    return RawScenario(data, path.parent, source, lines, overridden, issues)
 
 
-def check_scenario(draft: RawScenario, *, figures: bool = True) -> LoadedScenario:
-    """Return the checked scenario.
+def check_scenario(raw: RawScenario, *, figures: bool = True) -> LoadedScenario:
+    """Check a scenario against the schema and the rules between keys.
 
     Parameters
     ----------
-    draft : the scenario as plain data
-    figures : whether those of its sweep are checked too
+    raw : RawScenario
+    figures : bool
+        Check the figures of the sweep too.
 
     Raises
     ------
     ScenarioError
-        With all faults at once.
+        With all issues at once.
     """
-    faults = list(draft.faults)
+    issues = list(raw.issues)
     try:
-        scenario = Scenario.model_validate(draft.data, context={"folder": draft.folder})
+        scenario = Scenario.model_validate(raw.data, context={"folder": raw.folder})
     except ValidationError as error:
-        faults += faults_of(error, draft.data)
-        raise ScenarioError(faults, draft.source, draft.lines, draft.overridden) from None
+        issues += issues_of(error, raw.data)
+        raise ScenarioError(issues, raw.source, raw.lines, raw.overridden) from None
     scenario = _labelled(scenario)
-    loaded = LoadedScenario(scenario, draft.source, draft.lines, draft.overridden)
-    faults += inconsistencies(scenario)
+    loaded = LoadedScenario(scenario, raw.source, raw.lines, raw.overridden)
+    issues += cross_check(scenario)
     if figures and scenario.sweep is not None:
-        faults += wrong_figures(scenario.sweep)
-    if faults:
-        raise loaded.error(faults)
+        issues += figure_key_issues(scenario.sweep)
+    if issues:
+        raise loaded.error(issues)
     return loaded
 
 
 def _locate(where: str | Path) -> tuple[Path, str]:
+    """Return the path of a scenario and its name for messages."""
     path = Path(where)
     try:
         if path.is_file():
             return path, str(where)
         is_folder = path.is_dir()
-    except OSError:  # for example a name that is too long for one
+    except OSError:  # for example a name that is too long for a path
         is_folder = False
-    known = library()
-    name = str(where).replace("-", "_")  # a library scenario's own name is hyphenated
-    if name in known:
-        return known[name], f"{name}.yaml"
+    files = library()
+    name = str(where).replace("-", "_")  # the key `name` of a library scenario has hyphens, its file has none
+    if name in files:
+        return files[name], f"{name}.yaml"
     if is_folder:
         raise ScenarioError([ScenarioIssue((), "is a folder; a scenario is a file")], str(where))
-    hint = closest(str(where), list(known))
-    raise ScenarioError(
-        [
-            ScenarioIssue(
-                (), f"no such file, and no scenario of the library; it holds: {', '.join(known)}{hint}"
-            )
-        ],
-        str(where),
-    )
+    hint = closest(str(where), list(files))
+    text = f"no such file, and no scenario of the library; it holds: {', '.join(files)}{hint}"
+    raise ScenarioError([ScenarioIssue((), text)], str(where))
 
 
 def _labelled(scenario: Scenario) -> Scenario:
-    """Return the scenario with every scheme's label filled in."""
+    """Return the scenario with a label for each scheme."""
     labelled = tuple(
         scheme if scheme.label else scheme.model_copy(update={"label": _label(scheme)})
         for scheme in scenario.schemes
@@ -180,33 +194,35 @@ def _labelled(scenario: Scenario) -> Scenario:
 
 
 def _label(scheme: SchemeParameters) -> str:
-    """Return the default label: the scheme's own, with what is compressed otherwise than by default."""
-    compression, usual = scheme.compression, type(scheme).model_fields["compression"].default
-    if compression is None or compression == usual:
+    """Return the scheme's default label, followed by its compression if that is not the scheme's default."""
+    compression, default = scheme.compression, type(scheme).model_fields["compression"].default
+    if compression is None or compression == default:
         return scheme.default_label()
     return f"{scheme.default_label()} {compression.label}"
 
 
-def _only(loaded: LoadedScenario, wanted: Sequence[str]) -> LoadedScenario:
-    kept: list[SchemeParameters] = []
+def _with_schemes(loaded: LoadedScenario, requested: Sequence[str]) -> LoadedScenario:
+    """Return the scenario with the requested schemes only, given by name or label."""
     names = [name for scheme in loaded.scenario.schemes for name in (scheme.name, str(scheme.label))]
-    faults = [
-        ScenarioIssue((), f"the scenario has no scheme {name!r}; it has: {', '.join(dict.fromkeys(names))}"
-              f"{closest(name, names)}", "--schemes")
-        for name in wanted if name not in names
-    ]  # fmt: skip
-    if faults:
-        raise loaded.error(faults)
-    kept = [scheme for scheme in loaded.scenario.schemes if {scheme.name, scheme.label} & set(wanted)]
-    scenario = loaded.scenario.model_copy(update={"schemes": tuple(kept)})
-    return LoadedScenario(scenario, loaded.source, loaded.lines, loaded.overridden)
+    allowed = ", ".join(dict.fromkeys(names))
+    issues = [
+        ScenarioIssue(
+            (), f"the scenario has no scheme {name!r}; it has: {allowed}{closest(name, names)}", "--schemes"
+        )
+        for name in requested
+        if name not in names
+    ]
+    if issues:
+        raise loaded.error(issues)
+    schemes = tuple(s for s in loaded.scenario.schemes if {s.name, s.label} & set(requested))
+    return replace(loaded, scenario=loaded.scenario.model_copy(update={"schemes": schemes}))
 
 
 def scenario_yaml(scenario: Scenario) -> str:
-    """Return the scenario as YAML with every default filled in; reading it gives an equal scenario."""
+    """Return the scenario as YAML with all defaults; reading it gives an equal scenario."""
     return dump_yaml(scenario.model_dump(mode="json", exclude_none=True))
 
 
 def scenario_json_schema() -> str:
-    """Return the JSON Schema of a scenario, for editors and other programs."""
+    """Return the JSON Schema of scenarios, for editors and other programs."""
     return json.dumps(Scenario.model_json_schema(), indent=2, ensure_ascii=False) + "\n"

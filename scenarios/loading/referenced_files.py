@@ -1,4 +1,4 @@
-"""The files that a scenario names, and what they hold: a changed file makes another experiment."""
+"""The files that a scenario names. A changed file makes another experiment, so their content is hashed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["content_digest", "named_files"]
 
 
 def named_files(value: Any) -> Iterator[Path]:
-    """Yield the files and folders that a section names, but those of data sets, which are large."""
+    """Yield the files and folders that a section names, except those of data sets, which are large."""
     if isinstance(value, Path):
         yield value
     elif isinstance(value, BaseModel):
@@ -28,11 +28,11 @@ def named_files(value: Any) -> Iterator[Path]:
 
 
 def content_digest(path: Path) -> bytes:
-    """Return a digest of a file, or of the CSV files of a folder; of what can't be read, that it can't."""
+    """Return the SHA-256 of a file, or of a folder's CSV files. An unreadable file counts by its name."""
     digest = hashlib.sha256()
     for file in sorted(path.glob("*.csv")) if path.is_dir() else [path]:
         try:
             digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
-        except OSError:  # it is told as a fault of the scenario
+        except OSError:  # reading the scenario reports it as an issue
             digest.update(file.name.encode() + b"\0")
     return digest.digest()

@@ -1,4 +1,4 @@
-"""The points of a sweep: each a scenario of its own, checked, and named by what it says."""
+"""The points of a sweep. Each point is a checked scenario, named after a hash of its content."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 from ..errors import KeyPath, ScenarioError, ScenarioIssue
 from ..schema.scenario import Scenario
-from ..schema.sweep import combinations, wrong_figures
+from ..schema.sweep import combinations, figure_key_issues
 from .loader import LoadedScenario, RawScenario, check_scenario, read_scenario, scenario_yaml
 from .overrides import set_key
 from .referenced_files import content_digest, named_files
 
-__all__ = ["Point", "gathered", "load_points"]
+__all__ = ["Point", "error_of_points", "load_points"]
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,13 @@ class Point:
 
     Attributes
     ----------
-    name : 16 hexadecimal digits of the SHA-256 of the resolved scenario and of the files that it names, but
-        those of data sets: the name of the run's folder
-    overrides : the values of the swept keys, without the seed
-    loaded : the scenario of the point, which has no sweep
+    name : str
+        Name of the run's folder: 16 hexadecimal digits of the SHA-256 of the resolved scenario and of the
+        files that it names, except those of data sets.
+    overrides : dict
+        The values of the swept keys, without the seed.
+    loaded : LoadedScenario
+        The scenario of the point, which has no sweep.
     """
 
     name: str
@@ -37,8 +40,8 @@ class Point:
     loaded: LoadedScenario
 
     @property
-    def told(self) -> str:
-        """Return what sets the point apart, for a message."""
+    def description(self) -> str:
+        """Return the values of the swept keys and the seed, for a message."""
         values = {**self.overrides, "seed": self.loaded.scenario.seed}
         return ", ".join(f"{key}={value}" for key, value in values.items())
 
@@ -48,17 +51,19 @@ def load_points(where: str | Path, overrides: Sequence[str] = ()) -> tuple[Loade
 
     Parameters
     ----------
-    where : a path, or the name of a scenario of the library
-    overrides : ``"key.path=value"`` each, set before the points' own
+    where : str or Path
+        A file, or the name of a scenario of the library.
+    overrides : sequence of str
+        ``"key.path=value"`` each. They are set before the swept keys of each point.
 
     Raises
     ------
     ScenarioError
-        With all faults of all points at once, and those of figures with them; faults of figures alone are
-        left to be told with others.
+        With all issues of all points and of the sweep's figures. If only figures have issues, no error is
+        raised: the caller reports them together with issues that it finds later.
     """
-    draft = read_scenario(where, overrides)
-    loaded = check_scenario(draft, figures=False)
+    raw = read_scenario(where, overrides)
+    loaded = check_scenario(raw, figures=False)
     sweep = loaded.scenario.sweep
     if sweep is None:
         raise loaded.error(
@@ -66,25 +71,26 @@ def load_points(where: str | Path, overrides: Sequence[str] = ()) -> tuple[Loade
         )
     points: list[Point] = []
     contents: dict[Path, bytes] = {}
-    faults: list[tuple[str, Sequence[ScenarioIssue]]] = []
+    issues: list[tuple[str, Sequence[ScenarioIssue]]] = []
     for chosen in combinations(sweep, loaded.scenario.seed):
         values = {key: value for key, (value, _) in chosen.items() if key != "seed"}
         try:
-            point = check_scenario(_point_draft(draft, chosen))
+            point = check_scenario(_raw_point(raw, chosen))
         except ScenarioError as error:
-            faults.append((", ".join(f"{key}={value}" for key, (value, _) in chosen.items()), error.placed()))
+            description = ", ".join(f"{key}={value}" for key, (value, _) in chosen.items())
+            issues.append((description, error.located()))
             continue
         points.append(Point(_name(point.scenario, contents), values, point))
-    if faults:
-        others = loaded.error(wrong_figures(sweep)).placed()
-        raise gathered(faults, len(points) + len(faults), loaded.source, others)
-    if twins := _twins(points):
-        raise loaded.error([*twins, *wrong_figures(sweep)])
+    if issues:
+        others = loaded.error(figure_key_issues(sweep)).located()
+        raise error_of_points(issues, len(points) + len(issues), loaded.source, others)
+    if duplicates := _duplicates(points):
+        raise loaded.error([*duplicates, *figure_key_issues(sweep)])
     return loaded, points
 
 
 def _name(scenario: Scenario, contents: dict[Path, bytes]) -> str:
-    """Return the name of a point; digests of files are kept in ``contents``, since many points share them."""
+    """Return the name of a point; ``contents`` caches the digests of files, which many points share."""
     digest = hashlib.sha256(scenario_yaml(scenario).encode())
     for path in named_files(scenario):
         if path not in contents:
@@ -93,67 +99,71 @@ def _name(scenario: Scenario, contents: dict[Path, bytes]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _point_draft(draft: RawScenario, chosen: Mapping[str, tuple[Any, KeyPath]]) -> RawScenario:
-    """Return the point's scenario as plain data; each swept key has its line in the sweep."""
-    data = {key: copy.deepcopy(value) for key, value in draft.data.items() if key != "sweep"}
-    point = replace(draft, data=data, lines=dict(draft.lines), overridden=dict(draft.overridden), faults=[])
-    for key, (value, place) in chosen.items():
+def _raw_point(raw: RawScenario, chosen: Mapping[str, tuple[Any, KeyPath]]) -> RawScenario:
+    """Return the point's scenario as plain data; the line of a swept key is its line in the sweep."""
+    data = {key: copy.deepcopy(value) for key, value in raw.data.items() if key != "sweep"}
+    point = replace(raw, data=data, lines=dict(raw.lines), overridden=dict(raw.overridden), issues=[])
+    for key, (value, key_in_sweep) in chosen.items():
         try:
             path = set_key(data, key.split("."), copy.deepcopy(value))
         except LookupError as error:
-            point.faults.append(ScenarioIssue(place, str(error.args[0])))
+            point.issues.append(ScenarioIssue(key_in_sweep, str(error.args[0])))
             continue
-        for known in (point.lines, point.overridden):
-            for inner in [inner for inner in known if inner[: len(path)] == path]:
-                del known[inner]
-        parents = [place[:depth] for depth in range(len(place), 0, -1)]
-        option = next((draft.overridden[parent] for parent in parents if parent in draft.overridden), None)
+        for origins in (point.lines, point.overridden):
+            for inner in [inner for inner in origins if inner[: len(path)] == path]:
+                del origins[inner]
+        parents = [key_in_sweep[:depth] for depth in range(len(key_in_sweep), 0, -1)]
+        option = next((raw.overridden[parent] for parent in parents if parent in raw.overridden), None)
         if option is not None:
             point.overridden[path] = option
         else:
-            point.lines[path] = next(draft.lines[parent] for parent in parents if parent in draft.lines)
+            point.lines[path] = next(raw.lines[parent] for parent in parents if parent in raw.lines)
     return point
 
 
-def gathered(
-    found: Sequence[tuple[str, Sequence[ScenarioIssue]]],
+def error_of_points(
+    issues_by_point: Sequence[tuple[str, Sequence[ScenarioIssue]]],
     total: int,
     source: str,
     others: Sequence[ScenarioIssue] = (),
 ) -> ScenarioError:
-    """Return the faults of several points as one error: each fault once, with the first point that has it.
+    """Return the issues of several points as one error: each issue once, with the first point that has it.
 
     Parameters
     ----------
-    found : what sets a point apart, and its faults, their places filled in
+    issues_by_point : sequence of (str, sequence of ScenarioIssue)
+        The description of a point and its located issues.
     total : int
-        Number of all points: a fault of each of them names none.
-    source : name of the file
-    others : faults of no point, their places filled in
+        Number of all points. An issue that all of them have names no point.
+    source : str
+        Name of the file.
+    others : sequence of ScenarioIssue
+        Located issues that belong to no point.
     """
-    counts = Counter(fault for _, faults in found for fault in dict.fromkeys(faults))
+    counts = Counter(issue for _, issues in issues_by_point for issue in dict.fromkeys(issues))
     first: dict[ScenarioIssue, str] = {}
-    for told, faults in found:
-        for fault in faults:
-            first.setdefault(fault, told)
+    for description, issues in issues_by_point:
+        for issue in issues:
+            first.setdefault(issue, description)
     merged = list(others)
-    for fault, count in counts.items():
+    for issue, count in counts.items():
         more = f" and {count - 1} points more" if count > 1 else ""
-        where = f" (at {first[fault]}{more})" if count < total else ""
-        merged.append(replace(fault, message=fault.message + where))
-    return ScenarioError(sorted(merged, key=_place), source)
+        where = f" (at {first[issue]}{more})" if count < total else ""
+        merged.append(replace(issue, message=issue.message + where))
+    return ScenarioError(sorted(merged, key=_file_and_line), source)
 
 
-def _place(fault: ScenarioIssue) -> tuple[str, int]:
-    source, _, line = str(fault.place).rpartition(":")
-    return (source, int(line)) if line.isdigit() else (str(fault.place), 0)
+def _file_and_line(issue: ScenarioIssue) -> tuple[str, int]:
+    source, _, line = str(issue.location).rpartition(":")
+    return (source, int(line)) if line.isdigit() else (str(issue.location), 0)
 
 
-def _twins(points: Sequence[Point]) -> list[ScenarioIssue]:
-    """Return a fault for the first point that is the scenario of another."""
-    known: dict[str, Point] = {}
+def _duplicates(points: Sequence[Point]) -> list[ScenarioIssue]:
+    """Return an issue for the first point whose scenario equals that of an earlier point."""
+    points_by_name: dict[str, Point] = {}
     for point in points:
-        twin = known.setdefault(point.name, point)
-        if twin is not point:
-            return [ScenarioIssue(("sweep",), f"two points are one scenario: {twin.told}; {point.told}")]
+        earlier = points_by_name.setdefault(point.name, point)
+        if earlier is not point:
+            text = f"two points are one scenario: {earlier.description}; {point.description}"
+            return [ScenarioIssue(("sweep",), text)]
     return []

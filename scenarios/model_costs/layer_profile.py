@@ -1,8 +1,8 @@
-"""Measured layer profiles: how long each layer of a model takes on real devices, and what memory it needs.
+"""Layer profiles: the measured times of each layer of a model on real devices, and its memory.
 
-A profile is a folder: one CSV a device, ``layer,forward_ms,backward_ms,update_ms``, named after the device,
-and ``memory.csv``, ``layer,activation_kib,weight_kib``. Rows are layers in order, numbered from 0; times and
-activations are those of one mini-batch of 128 samples, so they scale with the number of samples.
+A profile is a folder. It holds one CSV file for each device, named after the device, with the columns
+``layer,forward_ms,backward_ms,update_ms``, and ``memory.csv`` with ``layer,activation_kib,weight_kib``. Rows
+are layers in order, numbered from 0. Times and activations are those of one mini-batch of 128 samples.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ BITS_PER_KIB = 1024 * 8
 
 
 class LayerProfileError(ValueError):
-    """A layer profile that can't be used; the message names the file, the line and the rule."""
+    """A layer profile that cannot be used; the message names the file, the line and the rule."""
 
 
 @dataclass(frozen=True)
 class LayerTimes:
-    """How long one device takes for each layer with one mini-batch of 128 samples.
+    """The times of each layer on one device, for one mini-batch of 128 samples.
 
     Attributes
     ----------
     forward_s, backward_s : [num_layers], float
-        Forward and backward pass, [s].
+        Times of the forward and the backward pass, [s].
     update_s : [num_layers], float
-        Update of the layer's weights, [s].
+        Time of the update of the layer's weights, [s].
     """
 
     forward_s: NDArray[np.float64]
@@ -51,16 +51,16 @@ class LayerTimes:
 
 @dataclass(frozen=True)
 class LayerProfile:
-    """The layers of a model, as measured.
+    """The measured layers of a model.
 
     Attributes
     ----------
     devices : mapping of str to LayerTimes
         The times of each device, by name.
     activation_bits : [num_layers], float
-        Bits of the activations of one mini-batch of 128 samples that leave the layer, [bit].
+        Output activations of the layer for one mini-batch of 128 samples, [bit].
     weight_bits : [num_layers], float
-        Bits of the layer's weights, [bit].
+        Weights of the layer, [bit].
     """
 
     devices: Mapping[str, LayerTimes]
@@ -77,25 +77,25 @@ class LayerProfile:
         Raises
         ------
         LayerProfileError
-            If no device of that name was measured.
+            If the profile has no device of this name.
         """
         if device not in self.devices:
-            known = list(self.devices)
+            allowed = list(self.devices)
             raise LayerProfileError(
-                f"no device {device!r} in the layer profile; measured: {', '.join(known)}"
-                f"{closest(device, known)}"
+                f"no device {device!r} in the layer profile; measured: {', '.join(allowed)}"
+                f"{closest(device, allowed)}"
             )
         return self.devices[device]
 
 
 def read_layer_profile(folder: Path) -> LayerProfile:
-    """Read the layer profile of a folder; the devices are in the order of their names.
+    """Read the layer profile of a folder; the devices are sorted by name.
 
     Raises
     ------
     LayerProfileError
-        If the folder, a file or a column is missing, the layers are not numbered from 0, a value is no number
-        of 0 or more, or a device has not as many layers as ``memory.csv``.
+        If the folder, a file or a column is missing, the layers are not numbered from 0, a value is not a
+        number of 0 or more, or a device and ``memory.csv`` have different numbers of layers.
     """
     if not folder.is_dir():
         raise LayerProfileError(f"the layer profile {folder} must be a folder of CSV files; there is none")
@@ -117,9 +117,9 @@ def read_layer_profile(folder: Path) -> LayerProfile:
 
 
 def _read_columns(path: Path, columns: tuple[str, ...]) -> NDArray[np.float64]:
-    """Return the values of the columns, one row a column, [num_columns, num_layers]."""
+    """Return the values of the columns, [num_columns, num_layers]."""
     try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets write a mark
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets write a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         raise LayerProfileError(f"cannot read {path}: {error}") from None
     rows = csv.DictReader(text.splitlines(), restval="")
@@ -143,7 +143,7 @@ def _read_columns(path: Path, columns: tuple[str, ...]) -> NDArray[np.float64]:
 
 
 def _number(where: str, column: str, text: str) -> float:
-    """Return a value of 0 or more."""
+    """Return the number in a cell, or raise if it is not a number of 0 or more."""
     try:
         value = float(text)
     except ValueError:

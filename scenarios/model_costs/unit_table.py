@@ -1,4 +1,4 @@
-"""The unit table: what each indivisible unit of a model costs to compute and to send, per sample."""
+"""The unit table: FLOPs and bits of each indivisible unit of a model, per sample."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ COLUMNS = ("forward_flops", "backward_flops", "activation_bits", "gradient_bits"
 
 
 class UnitTableError(ValueError):
-    """A unit table that can't be used; the message names the file, the row and the rule."""
+    """A unit table that cannot be used; the message names the file, the row and the rule."""
 
 
 @dataclass(frozen=True)
 class UnitTable:
-    """Units 1..L of a model in order (docs/model.md section 1). FLOPs count one multiply-accumulate as one.
+    """Units 1..L of a model in order (docs/model.md section 1); one multiply-accumulate is one FLOP.
 
     Attributes
     ----------
@@ -49,37 +49,37 @@ class UnitTable:
             values = getattr(self, column)
             if values.shape != (len(self.units),):
                 raise UnitTableError(f"{column} has {values.size} values for {len(self.units)} units")
-            bad = np.flatnonzero(~np.isfinite(values) | (values < 0))
-            if bad.size:
-                unit = self.units[bad[0]]
-                raise UnitTableError(f"unit {unit!r}: {column} is {values[bad[0]]:g}; it must be 0 or more")
+            invalid = np.flatnonzero(~np.isfinite(values) | (values < 0))
+            if invalid.size:
+                unit, value = self.units[invalid[0]], values[invalid[0]]
+                raise UnitTableError(f"unit {unit!r}: {column} is {value:g}; it must be 0 or more")
 
     def __len__(self) -> int:
         """Return L, the number of units."""
         return len(self.units)
 
     def forward_flops_to(self, cut: int) -> float:
-        """Return ρ_j: forward FLOPs of units 1..j for one sample."""
+        """Return ρ_j, the forward FLOPs of units 1..j for one sample."""
         return float(self.forward_flops[:cut].sum())
 
     def backward_flops_to(self, cut: int) -> float:
-        """Return ϖ_j: backward FLOPs of units 1..j for one sample."""
+        """Return ϖ_j, the backward FLOPs of units 1..j for one sample."""
         return float(self.backward_flops[:cut].sum())
 
     def activation_bits_at(self, cut: int) -> float:
-        """Return ψ_j: bits of the smashed data of one sample."""
+        """Return ψ_j, the bits of the smashed data of one sample."""
         return float(self.activation_bits[cut - 1])
 
     def gradient_bits_at(self, cut: int) -> float:
-        """Return χ_j: bits of the smashed data's gradients of one sample."""
+        """Return χ_j, the bits of the activation gradients of one sample."""
         return float(self.gradient_bits[cut - 1])
 
     def parameter_bits_to(self, cut: int) -> float:
-        """Return Λ_j: bits of the parameters and buffers of units 1..j."""
+        """Return Λ_j, the bits of the parameters and buffers of units 1..j."""
         return float(self.parameter_bits[:cut].sum())
 
     def memory_bits(self, first: int, end: int, batch_size: int) -> float:
-        """Return what training units ``first`` to ``end - 1`` keeps: weights and activations, [bit]."""
+        """Return the memory for training units ``first`` to ``end - 1``: weights and activations, [bit]."""
         per_sample = self.activation_bits[first:end].sum()
         return float(self.parameter_bits[first:end].sum() + batch_size * per_sample)
 
@@ -90,10 +90,10 @@ def read_unit_table(path: Path) -> UnitTable:
     Raises
     ------
     UnitTableError
-        If the file is missing, a column is missing or a value is no number of 0 or more.
+        If the file or a column is missing, or a value is not a number of 0 or more.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets write a mark
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets write a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         raise UnitTableError(f"cannot read the unit table {path}: {error}") from None
     rows = list(csv.reader(text.splitlines()))
@@ -116,7 +116,7 @@ def read_unit_table(path: Path) -> UnitTable:
 
 
 def unit_table_csv(table: UnitTable) -> str:
-    """Return the table as CSV text, one row a unit, numbers in full precision."""
+    """Return the table as CSV text with one row for each unit and numbers in full precision."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("unit", *COLUMNS))

@@ -1,4 +1,4 @@
-"""The section ``allocation``: who gets which subchannels, at what power, and where the model is cut."""
+"""Scenario section ``allocation``: the subchannels of each client, its transmit power, and the cut layer."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ __all__ = ["Allocation", "ChannelKnowledge", "ExplicitPower", "Replan"]
 
 
 class ExplicitPower(Section):
-    """Uplink power spectral densities given by hand, one a device."""
+    """Explicit uplink power spectral densities, one for each device."""
 
-    dbm_per_hz: Annotated[tuple[Level, ...], Field(min_length=1, description="on each of its subchannels")]
+    dbm_per_hz: Annotated[
+        tuple[Level, ...],
+        Field(
+            min_length=1,
+            description="uplink power spectral density of each device on each of its subchannels, dBm/Hz",
+        ),
+    ]
 
 
 Assignment = tuple[tuple[Index, ...], ...]
@@ -24,12 +30,16 @@ Assignment = tuple[tuple[Index, ...], ...]
 
 
 class Replan(Section):
-    """When subchannels and power are planned anew: at the start of rounds; the cut stays."""
+    """When to plan subchannels and power again at the start of a round; the cut layer does not change."""
 
-    every_rounds: PositiveInt | None = Field(default=None, description="1: at the start of every round")
+    every_rounds: PositiveInt | None = Field(
+        default=None,
+        description="plan again after this number of rounds; 1: at the start of every round",
+    )
     change_db: Positive | None = Field(
         default=None,
-        description="when a client's mean gain over its own subchannels, as known, has changed by so much",
+        description="plan again when the estimated mean gain of a client over its subchannels has changed by"
+        " this many dB",
     )
 
     @model_validator(mode="after")
@@ -40,35 +50,42 @@ class Replan(Section):
 
 
 class ChannelKnowledge(Section):
-    """What re-planning knows of the channel."""
+    """The channel estimates that re-planning uses: their age and their error."""
 
-    age_s: NonNegative = Field(default=0.0, description="gains are known as they were so long ago")
+    age_s: NonNegative = Field(default=0.0, description="age of the estimated gains, s; 0: current gains")
     error_db: NonNegative = Field(
-        default=0.0, description="standard deviation of the estimation error of each gain"
+        default=0.0,
+        description="standard deviation of the estimation error of each gain, dB; 0: no error",
     )
 
 
 class Allocation(Section):
-    """Who gets which subchannels, at what power, and where the model is cut: a method or a value each.
+    """Subchannels, transmit power and cut layer: a method or an explicit value for each.
 
-    Or one ``method`` that chooses all three together.
+    Alternatively, one ``method`` chooses all three together.
     """
 
     method: Annotated[str, RegisteredName("plan")] | None = Field(
-        default=None, description="chooses all three; with it neither subchannels nor power are given"
+        default=None,
+        description="method that chooses subchannels, power and cut layer together; leave out subchannels and"
+        " power then; absent: a method for each",
     )
     subchannels: Annotated[Assignment | str, MethodOrValue("subchannels", Assignment)] = Field(
-        default="greedy", description="a method, or each device's subchannels by index from 0"
+        default="greedy",
+        description="a method, or a list with the subchannels of each device, by index from 0",
     )
     power: Annotated[ExplicitPower | str, MethodOrValue("power", ExplicitPower)] = Field(
-        default="optimal", description="a method, or each device's uplink power spectral density"
+        default="optimal",
+        description="a method, or the uplink power spectral density of each device",
     )
     cut: Annotated[int | str, MethodOrValue("cut", PositiveInt)] = Field(
-        default="optimal", description="a method, or the number of units on the client"
+        default="optimal",
+        description="a method, or the number of units of the model on the client",
     )
     replan: Replan | None = Field(
-        default=None, description="absent: planned once, on the gains without fading"
+        default=None,
+        description="when to plan again; absent: plan once before the run, for the gains without fading",
     )
     knowledge: ChannelKnowledge = Field(
-        default=ChannelKnowledge(), description="what re-planning knows of the channel"
+        default=ChannelKnowledge(), description="age and error of the channel estimates for re-planning"
     )

@@ -1,6 +1,6 @@
-"""The compression section: pruning, quantisation, activation dropout (docs/model.md section 5).
+"""Scenario section ``compression``: pruning, quantisation, activation dropout (docs/model.md section 5).
 
-What is kept, and what it takes in bits, follows from the section alone: both clocks read it here.
+The timeline and the training both take the number of remaining values and their bits from this section.
 """
 
 from __future__ import annotations
@@ -28,41 +28,52 @@ __all__ = [
 
 TensorKind: TypeAlias = Literal["activations", "gradients", "models"]
 Compressible: TypeAlias = Literal["pruning", "dropout", "activations", "gradients", "models"]
-"""What of a scheme can be compressed: the clients' part, the cut layer's values, a kind of message."""
+"""A compressible part of a scheme: ``pruning`` applies to the clients' part of the model, ``dropout`` to the
+values at the cut layer, the others to a kind of message."""
 
 FLOAT_BITS = 32
-"""Bits of a value as it is sent: fp32, whatever precision is trained in."""
+"""Bits of an uncompressed value in a message: fp32, regardless of the precision of training."""
 
 OpenShare = Annotated[Number, Field(gt=0, lt=1)]
 
 
 class Pruning(Section):
-    """The least important filters or weights of the clients' part are left out, until masks are renewed."""
+    """Remove the least important filters or weights of the clients' part until the masks are renewed."""
 
     kind: Literal["structured", "unstructured"] = Field(
-        default="structured", description="structured: whole filters; unstructured: single weights"
+        default="structured",
+        description="structured: remove whole filters; unstructured: remove single weights",
     )
-    share: OpenShare = Field(description="of each prunable layer's filters, or weights, that are left out")
+    share: OpenShare = Field(
+        description="share of the filters or weights of each prunable layer that is removed"
+    )
     renew_every: Annotated[PositiveInt, Field(ge=2)] = Field(
-        default=20, description="τ: rounds from one renewal of the masks to the next; these run unpruned"
+        default=20,
+        description="τ: number of rounds between two renewals of the masks; a round that renews them uses"
+        " the unpruned model",
     )
 
-    def kept(self, count: int) -> int:
-        """Return how many of a layer's filters or weights are kept: ⌈(1 − share)·count⌉.
+    def num_kept(self, count: int) -> int:
+        """Return the number of a layer's filters or weights that remain: ⌈(1 − share)·count⌉.
 
-        Products that floating point puts a hair above a whole number count as that number.
+        The product is first rounded to nine decimals, against floating-point errors just above an integer.
         """
         return math.ceil(round((1 - self.share) * count, 9))
 
 
 class Quantisation(Section):
-    """Messages are rounded to a few bits a value, at random and without bias, bucket by bucket."""
+    """Round each value of a message to a few bits, at random, unbiased, and relative to its bucket's norm."""
 
-    bits: Annotated[PositiveInt, Field(ge=2, le=16)] = Field(default=8, description="q, of one value")
-    bucket: PositiveInt = Field(default=512, description="d: values that share one norm, fp32")
+    bits: Annotated[PositiveInt, Field(ge=2, le=16)] = Field(
+        default=8, description="q: bits of one value, with its sign"
+    )
+    bucket: PositiveInt = Field(
+        default=512, description="d: number of consecutive values that share one fp32 norm"
+    )
     tensors: Annotated[tuple[TensorKind, ...], Field(min_length=1)] = Field(
         default=("gradients",),
-        description="which messages: the cut layer's activations and gradients, uploads of client models",
+        description="kinds of messages to quantise: activations and gradients of the cut layer, and uploads"
+        " of client models",
     )
 
     @field_validator("tensors")
@@ -74,80 +85,84 @@ class Quantisation(Section):
 
     @property
     def levels(self) -> int:
-        """Return s = 2^(q−1) − 1, the levels of a magnitude above 0."""
+        """Return s = 2^(q−1) − 1, the number of quantisation levels of a magnitude above 0."""
         return (1 << (self.bits - 1)) - 1
 
     def message_bits(self, values: int) -> int:
-        """Return the bits of a message of so many values: q each, and a norm for each bucket."""
+        """Return the bits of a message: q for each value, and one norm for each bucket."""
         return self.bits * values + FLOAT_BITS * math.ceil(values / self.bucket)
 
 
 class Dropout(Section):
-    """A random share of the cut layer's values is neither sent up nor, of the gradients, sent back."""
+    """Omit a random share of the cut layer's values from the smashed data and the activation gradients."""
 
-    share: OpenShare = Field(description="δ, of each sample's values that are left out")
+    share: OpenShare = Field(description="δ: share of each sample's values that is not sent")
 
-    def kept(self, count: int) -> int:
-        """Return how many of a sample's values are sent: (1 − share)·count to the nearest, at least one."""
+    def num_kept(self, count: int) -> int:
+        """Return the number of a sample's values that are sent: (1 − share)·count, rounded, at least one."""
         return max(1, round((1 - self.share) * count))
 
 
 class Compression(Section):
-    """What is compressed; a part that is absent is off."""
+    """The compression methods of a scheme; a method that is absent is off."""
 
-    pruning: Pruning | None = None
-    quantisation: Quantisation | None = None
-    dropout: Dropout | None = None
+    pruning: Pruning | None = Field(default=None, description="pruning of the clients' part; absent: off")
+    quantisation: Quantisation | None = Field(
+        default=None, description="quantisation of messages; absent: off"
+    )
+    dropout: Dropout | None = Field(
+        default=None, description="activation dropout at the cut layer; absent: off"
+    )
 
     def quantises(self, kind: TensorKind) -> bool:
         """Return whether messages of this kind are quantised."""
         return self.quantisation is not None and kind in self.quantisation.tensors
 
     def only(self, parts: Collection[Compressible]) -> Compression | None:
-        """Return what of it applies to a scheme in which these can be compressed; None where nothing does."""
+        """Return the methods that apply to the given parts of a scheme, or None if none of them applies."""
         tensors = tuple(kind for kind in get_args(TensorKind) if kind in parts and self.quantises(kind))
         quantisation = None
         if self.quantisation is not None and tensors:
             quantisation = self.quantisation.model_copy(update={"tensors": tensors})
-        left = Compression(
+        applicable = Compression(
             pruning=self.pruning if "pruning" in parts else None,
             quantisation=quantisation,
             dropout=self.dropout if "dropout" in parts else None,
         )
-        return None if left == Compression() else left
+        return None if applicable == Compression() else applicable
 
     @property
     def label(self) -> str:
-        """Return it in short, for example ``pruned 0.5, 8 bit, δ=0.2``."""
-        said = []
+        """Return a short text, for example ``pruned 0.5, 8 bit, δ=0.2``."""
+        methods = []
         if self.pruning is not None:
             kind = " unstructured" if self.pruning.kind == "unstructured" else ""
-            said.append(f"pruned {self.pruning.share:g}{kind}")
+            methods.append(f"pruned {self.pruning.share:g}{kind}")
         if self.quantisation is not None:
             tensors = self.quantisation.tensors
             kinds = "" if tensors == ("gradients",) else " " + "+".join(tensors)
-            said.append(f"{self.quantisation.bits} bit{kinds}")
+            methods.append(f"{self.quantisation.bits} bit{kinds}")
         if self.dropout is not None:
-            said.append(f"δ={self.dropout.share:g}")
-        return ", ".join(said) or "uncompressed"
+            methods.append(f"δ={self.dropout.share:g}")
+        return ", ".join(methods) or "uncompressed"
 
 
 @dataclass(frozen=True)
 class PartSizes:
-    """What a client's part computes, for one sample, and sends, whole or pruned.
+    """The costs of a client's part of the model, whole or pruned.
 
     Attributes
     ----------
     forward_flops, backward_flops : float
         For one sample, [FLOP].
     activation_bits, gradient_bits : float
-        At the cut, of one sample, [bit]; 0 where the model is not split.
+        Smashed data and activation gradients of one sample, [bit]; 0 if the model is not split.
     parameter_bits : float
-        Of the parameters that a model on the air holds, [bit].
+        Parameters in a message that holds the part, [bit].
     buffer_bits : float
-        Of its buffers: statistics and counters of batch norms, [bit].
+        Buffers in such a message, which are statistics and counters of batch normalisation, [bit].
     maskable : int
-        Filters or weights that a mask decides on; 0 where nothing is prunable.
+        Number of filters or weights that pruning can remove; 0 if there are none.
     """
 
     forward_flops: float

@@ -1,4 +1,4 @@
-"""What one key demands of another: counts, labels, keys that need a section."""
+"""Rules between several keys of a scenario: equal counts, unique labels, keys that need a section."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from ..errors import KeyPath, ScenarioIssue
 from .scenario import Allocation, Devices, ExplicitPower, Scenario
 
-__all__ = ["inconsistencies"]
+__all__ = ["cross_check"]
 
 
-def inconsistencies(scenario: Scenario) -> list[ScenarioIssue]:
-    """Return the faults that only show between two keys, all of them."""
+def cross_check(scenario: Scenario) -> list[ScenarioIssue]:
+    """Return an issue for each broken rule between keys."""
     return [
         *_labels(scenario),
         *_lengths(scenario),
-        *_places(scenario),
-        *_own_links(scenario),
+        *_positions(scenario),
+        *_fixed_rate_links(scenario),
         *_allocation(scenario),
         *_participation(scenario),
         *_learning(scenario),
@@ -36,27 +36,27 @@ def _labels(scenario: Scenario) -> Iterator[ScenarioIssue]:
 
 def _lengths(scenario: Scenario) -> Iterator[ScenarioIssue]:
     count = scenario.devices.count
-    given: dict[KeyPath, object] = {
+    values_by_key: dict[KeyPath, object] = {
         ("devices", key): getattr(scenario.devices, key) for key in type(scenario.devices).model_fields
     }
-    given["radio", "path_loss", "gain_db"] = getattr(scenario.radio.path_loss, "gain_db", None)
-    given["allocation", "subchannels"] = scenario.allocation.subchannels
+    values_by_key["radio", "path_loss", "gain_db"] = getattr(scenario.radio.path_loss, "gain_db", None)
+    values_by_key["allocation", "subchannels"] = scenario.allocation.subchannels
     if isinstance(scenario.allocation.power, ExplicitPower):
-        given["allocation", "power", "dbm_per_hz"] = scenario.allocation.power.dbm_per_hz
-    for path, values in given.items():
+        values_by_key["allocation", "power", "dbm_per_hz"] = scenario.allocation.power.dbm_per_hz
+    for path, values in values_by_key.items():
         if isinstance(values, tuple) and len(values) != count:
             yield ScenarioIssue(
                 path, f"lists {len(values)} values; devices.count is {count}, one each is needed"
             )
 
 
-def _places(scenario: Scenario) -> Iterator[ScenarioIssue]:
+def _positions(scenario: Scenario) -> Iterator[ScenarioIssue]:
     devices = scenario.devices
     if devices.positions is not None and devices.distance_m != Devices().distance_m:
         yield ScenarioIssue(("devices", "positions"), "gives the places already; leave out distance_m")
 
 
-def _own_links(scenario: Scenario) -> Iterator[ScenarioIssue]:
+def _fixed_rate_links(scenario: Scenario) -> Iterator[ScenarioIssue]:
     if scenario.devices.uplink_bps is None:
         return
     radio, why = scenario.radio, "devices.uplink_bps gives links of the devices' own, which do not change"
@@ -69,7 +69,7 @@ def _own_links(scenario: Scenario) -> Iterator[ScenarioIssue]:
 def _allocation(scenario: Scenario) -> Iterator[ScenarioIssue]:
     allocation = scenario.allocation
     for key in ("subchannels", "power"):
-        # A run folder's scenario gives every default, so only other values are known to be meant.
+        # The scenario of a run folder states all defaults, so a default may not be the user's choice.
         if allocation.method is not None and getattr(allocation, key) != Allocation.model_fields[key].default:
             yield ScenarioIssue(
                 ("allocation", key), f"allocation.method is {allocation.method}, which chooses the {key} too;"

@@ -1,4 +1,4 @@
-"""The kinds of value that scenario keys take: strict sections, numbers per device, paths."""
+"""Types of scenario values: strict numbers, one value or a distribution for the devices, paths."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ __all__ = [
 
 
 LEVEL_MAX_DB = 300
-"""Beyond it, products of the linear values could leave the range of floating-point numbers."""
+"""Largest level, [dB]. Products of larger linear values could exceed the range of floating-point numbers."""
 
 
 def _number(value: Any) -> Any:
-    """Refuse what would quietly become a number: booleans and quoted text."""
+    """Refuse booleans and quoted text, which pydantic would convert to numbers."""
     if isinstance(value, bool | str):
         raise ValueError("must be a number")
     return value
@@ -53,7 +53,7 @@ def _number(value: Any) -> Any:
 Number = Annotated[float, Field(strict=True)]
 Positive = Annotated[Number, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
-# The bound stands before the validator, or else the JSON Schema would not state it.
+# The bound must precede the validator; otherwise the JSON Schema does not state it.
 PositiveInt = Annotated[int, Field(ge=1), BeforeValidator(_number)]
 Index = Annotated[int, Field(ge=0), BeforeValidator(_number)]
 Level = Annotated[Number, Field(ge=-LEVEL_MAX_DB, le=LEVEL_MAX_DB)]
@@ -66,44 +66,48 @@ def _from_scenario_folder(path: Path, info: ValidationInfo) -> Path:
 
 
 ScenarioPath = Annotated[Path, AfterValidator(_from_scenario_folder)]
-"""A path; a relative one is taken from the scenario's folder."""
+"""A path. A relative path starts at the folder of the scenario's file."""
 
 
 class Lognormal(Section):
-    """A heavy-tailed spread: ``exp(N(ln median, sigma))``."""
+    """A log-normal distribution, which is heavy-tailed: ``exp(N(ln median, sigma))``."""
 
-    median: Positive = Field(description="half of the values are below")
-    sigma: NonNegative = Field(description="standard deviation of the logarithm")
+    median: Positive = Field(description="median of the values, in the unit of the key")
+    sigma: NonNegative = Field(description="standard deviation of the natural logarithm of the values")
 
 
 class Distribution(Section):
-    """A distribution that each device's value is drawn from: exactly one of the keys."""
+    """The distribution of a value over the devices; give exactly one of its keys."""
 
-    uniform: tuple[Number, Number] | None = Field(default=None, description="lower and upper bound")
-    lognormal: Lognormal | None = None
+    uniform: tuple[Number, Number] | None = Field(
+        default=None, description="uniform distribution: its lower and upper bound"
+    )
+    lognormal: Lognormal | None = Field(
+        default=None, description="log-normal distribution: its median and sigma"
+    )
     choice: Annotated[tuple[Number, ...], Field(min_length=1)] | None = Field(
-        default=None, description="one of these, each as likely"
+        default=None, description="list of values, which are equally likely"
     )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Distribution:
         keys = type(self).model_fields
-        given = [key for key in keys if getattr(self, key) is not None]
-        if len(given) != 1:
+        present = [key for key in keys if getattr(self, key) is not None]
+        if len(present) != 1:
             allowed = ", ".join(keys)
-            raise ValueError(f"give exactly one of {allowed}; {len(given)} are given")
+            raise ValueError(f"give exactly one of {allowed}; {len(present)} are given")
         if self.uniform is not None and self.uniform[0] > self.uniform[1]:
             raise ValueError(f"uniform: the lower bound {self.uniform[0]:g} is above {self.uniform[1]:g}")
         return self
 
-    def given(self) -> tuple[float, ...]:
-        """Return the values that the distribution is described by."""
+    def bounds(self) -> tuple[float, ...]:
+        """Return the values of the key that decide whether all samples are in a range."""
         if self.lognormal is not None:
             return (self.lognormal.median,)
         return self.uniform or self.choice or ()
 
     def sample(self, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Return ``[count]`` values."""
+        """Return random values, [count]."""
         if self.uniform is not None:
             return rng.uniform(*self.uniform, count)
         if self.choice is not None:
@@ -116,12 +120,15 @@ class Distribution(Section):
 
 
 class Placement(Distribution):
-    """A distribution of distances; ``uniform_disc`` is uniform over the area of a disc of that radius."""
+    """The distribution of the distances from the devices to the access point."""
 
-    uniform_disc: Positive | None = Field(default=None, description="radius of the disc, m")
+    uniform_disc: Positive | None = Field(
+        default=None,
+        description="positions uniform over the area of a disc around the access point: its radius, m",
+    )
 
     def sample(self, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Return ``[count]`` distances, [m]."""
+        """Return random distances, [count], [m]."""
         if self.uniform_disc is None:
             return super().sample(count, rng)
         values: NDArray[np.float64] = self.uniform_disc * np.sqrt(rng.uniform(size=count))
@@ -135,7 +142,7 @@ def _form(value: Any) -> Literal["number", "list", "distribution"]:
 
 
 NAME_OR_LIST = Discriminator(lambda value: "list" if _form(value) == "list" else "name")
-"""Tells a method's name from a list of values, tagged so, and with it which of the two rules is broken."""
+"""Distinguishes the name of a method from a list of values, so that a message is about one of them only."""
 
 _Numbers = Annotated[tuple[Number, ...], Field(min_length=1)]
 PerDevice = Annotated[
@@ -144,7 +151,7 @@ PerDevice = Annotated[
     | Annotated[Distribution, Tag("distribution")],
     Discriminator(_form),
 ]
-"""A number for all devices, a list with one value a device, or a distribution."""
+"""A number for all devices, a list with one value for each device, or a distribution."""
 
 PlacementPerDevice = Annotated[
     Annotated[Number, Tag("number")]
@@ -156,35 +163,35 @@ PlacementPerDevice = Annotated[
 AnyPerDevice: TypeAlias = float | tuple[float, ...] | Distribution
 
 
-def _given(value: AnyPerDevice) -> tuple[float, ...]:
+def _bounds(value: AnyPerDevice) -> tuple[float, ...]:
     if isinstance(value, Distribution):
-        return value.given()
+        return value.bounds()
     return value if isinstance(value, tuple) else (value,)
 
 
 def _refused(rule: str, value: AnyPerDevice, extreme: float) -> ValueError:
-    """Return the error, with the value that breaks the rule where there are several."""
+    """Return the error; it names the value that breaks the rule if there are several values."""
     return ValueError(f"must be {rule}" + ("" if extreme == value else f"; it has {extreme:g}"))
 
 
 def _positive(value: AnyPerDevice) -> AnyPerDevice:
-    given = _given(value)
-    if isinstance(value, Distribution) and value.uniform is not None and min(given) == 0 < max(given):
-        return value  # the bound itself has probability zero
-    if given and min(given) <= 0:
-        raise _refused("greater than 0 for every device", value, min(given))
+    bounds = _bounds(value)
+    if isinstance(value, Distribution) and value.uniform is not None and min(bounds) == 0 < max(bounds):
+        return value  # a sample equals the bound with probability zero
+    if bounds and min(bounds) <= 0:
+        raise _refused("greater than 0 for every device", value, min(bounds))
     return value
 
 
 def _not_negative(value: AnyPerDevice) -> AnyPerDevice:
-    given = _given(value)
-    if given and min(given) < 0:
-        raise _refused("0 or more for every device", value, min(given))
+    bounds = _bounds(value)
+    if bounds and min(bounds) < 0:
+        raise _refused("0 or more for every device", value, min(bounds))
     return value
 
 
 def _level(value: AnyPerDevice) -> AnyPerDevice:
-    for level in _given(value):
+    for level in _bounds(value):
         if abs(level) > LEVEL_MAX_DB:
             raise _refused(f"from {-LEVEL_MAX_DB} to {LEVEL_MAX_DB} for every device", value, level)
     return value
@@ -196,14 +203,16 @@ Distances = Annotated[PlacementPerDevice, AfterValidator(_not_negative)]
 
 
 def draw(value: AnyPerDevice, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return the ``[count]`` values of a numeric device attribute.
+    """Return the values of a numeric device attribute, [count].
 
     Parameters
     ----------
-    value : a number for all devices, one value a device, or a distribution
+    value : float, tuple of float or Distribution
+        One value for all devices, one for each device, or a distribution.
     count : int
         Number of devices.
-    rng : generator of this attribute's stream
+    rng : numpy.random.Generator
+        The generator of this attribute's stream. Only a distribution uses it.
     """
     if isinstance(value, Distribution):
         return value.sample(count, rng)

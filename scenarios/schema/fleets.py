@@ -1,4 +1,4 @@
-"""Named fleets: spreads of device attributes that somebody has measured, in ``scenarios/library/fleets/``."""
+"""Named fleets: published distributions of device attributes, in ``scenarios/library/fleets/``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ class NamedFleet(Section):
 
     Attributes
     ----------
-    summary : in a line
-    source : who published the numbers, what they state, and what of it is ours
-    devices : keys of the section ``devices``, which a scenario takes over where it does not give its own
+    summary : str
+        One line for the list of fleets.
+    source : str
+        The publication, the numbers that it states, and the assumptions that this project adds.
+    devices : dict
+        Keys of the section ``devices``. They apply to a scenario that does not give them itself.
     """
 
     summary: str
@@ -33,22 +36,23 @@ class NamedFleet(Section):
 @cache
 def fleets() -> dict[str, NamedFleet]:
     """Return the named fleets."""
-    found = {}
+    fleets_by_name = {}
     for path in sorted(FLEETS.glob("*.yaml")):
         data, _ = parse_yaml(path.read_text(encoding="utf-8"), path.name)
-        found[path.stem] = NamedFleet.model_validate(data)
-    return found
+        fleets_by_name[path.stem] = NamedFleet.model_validate(data)
+    return fleets_by_name
 
 
 def named_fleet(name: str) -> NamedFleet:
-    """Return the fleet of a name.
+    """Return the fleet with this name.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If no fleet has this name.
     """
-    known = fleets()
-    if name not in known:
-        raise ValueError(f"no fleet is named {name!r}; known: {', '.join(known)}{closest(name, list(known))}")
-    return known[name]
+    allowed = fleets()
+    if name not in allowed:
+        hint = closest(name, list(allowed))
+        raise ValueError(f"no fleet is named {name!r}; known: {', '.join(allowed)}{hint}")
+    return allowed[name]

@@ -1,4 +1,4 @@
-"""Scenario section ``network``: compute nodes behind the access point, and the wires between them."""
+"""Scenario section ``network``: compute nodes behind the access point, and the wires that connect them."""
 
 from __future__ import annotations
 
@@ -15,32 +15,38 @@ ACCESS_POINT = "access-point"
 RESERVED = ("device", "server", ACCESS_POINT)
 
 
-def _free(name: str) -> str:
-    for taken in RESERVED:
-        if name == taken or name.startswith(f"{taken}-"):
-            raise ValueError(f"names that begin with {taken} are taken by the simulator; choose another")
+def _not_reserved(name: str) -> str:
+    for reserved in RESERVED:
+        if name == reserved or name.startswith(f"{reserved}-"):
+            raise ValueError(f"names that begin with {reserved} are taken by the simulator; choose another")
     return name
 
 
-NodeName = Annotated[str, Field(pattern=r"^[A-Za-z][\w.-]*$"), AfterValidator(_free)]
+NodeName = Annotated[str, Field(pattern=r"^[A-Za-z][\w.-]*$"), AfterValidator(_not_reserved)]
 
 
 class ComputeNode(Section):
-    """A processor that trains parts of models for the devices, or several alike."""
+    """A compute node that trains parts of models for the devices, or several equal nodes."""
 
-    name: NodeName = Field(description="of the node; of several alike: NAME-1, NAME-2, …")
-    count: PositiveInt = Field(default=1, description="nodes alike")
-    clock_hz: Positive = Field(default=5.0e9, description="cycles/s")
-    cycles_per_flop: Positive = Field(default=0.03125, description="κ; time = FLOPs·κ/clock")
-    switched_capacitance: Positive = Field(default=1e-28, description="ς, J·s²/cycle³")
-    profile: str | None = Field(
-        default=None, description="device of model.profile whose measured times the node has"
+    name: NodeName = Field(description="name of the node; several equal nodes are NAME-1, NAME-2, …")
+    count: PositiveInt = Field(default=1, description="number of equal nodes")
+    clock_hz: Positive = Field(default=5.0e9, description="clock of the node, cycles/s")
+    cycles_per_flop: Positive = Field(default=0.03125, description="κ: cycles per FLOP; time = FLOPs·κ/clock")
+    switched_capacitance: Positive = Field(
+        default=1e-28, description="ς: effective switched capacitance, J·s²/cycle³; energy = ς·clock²·κ·FLOPs"
     )
-    memory_mib: Positive | None = Field(default=None, description="absent: without limit")
-    price_per_hour: NonNegative = Field(default=0.0, description="in a currency of yours")
+    profile: str | None = Field(
+        default=None,
+        description="device of model.profile whose measured times apply to the node; absent: times follow"
+        " from FLOPs",
+    )
+    memory_mib: Positive | None = Field(default=None, description="memory of the node, MiB; absent: no limit")
+    price_per_hour: NonNegative = Field(
+        default=0.0, description="price of one hour of the node, in any currency"
+    )
 
-    def named(self) -> tuple[ComputeNode, ...]:
-        """Return each node under its own name."""
+    def individual_nodes(self) -> tuple[ComputeNode, ...]:
+        """Return the nodes one by one, each with a name of its own."""
         if self.count == 1:
             return (self,)
         return tuple(
@@ -50,29 +56,38 @@ class ComputeNode(Section):
 
 
 class Wire(Section):
-    """A wire, the same in both directions; one message after the other in each."""
+    """A wire with equal rate and delay in both directions; each direction sends one message at a time."""
 
-    rate_bps: Positive = Field(default=1.0e9, description="bit/s")
-    delay_s: NonNegative = Field(default=0.0, description="propagation")
+    rate_bps: Positive = Field(default=1.0e9, description="data rate of each direction, bit/s")
+    delay_s: NonNegative = Field(default=0.0, description="propagation delay, s")
 
 
 class WireBetween(Wire):
-    """A wire between two named ends."""
+    """A wire between two nodes, relays or the access point."""
 
-    between: tuple[str, str] = Field(description="names of nodes, of relays, or access-point")
+    between: tuple[str, str] = Field(
+        description="the two ends: names of compute nodes, names of relays, or access-point"
+    )
 
 
 class Network(Section):
-    """The compute nodes in the order of a chain, and what connects them."""
+    """The compute nodes in the order of a chain, and the wires that connect them."""
 
-    nodes: Annotated[tuple[ComputeNode, ...], Field(min_length=1, description="in the order of a chain")]
+    nodes: Annotated[
+        tuple[ComputeNode, ...],
+        Field(min_length=1, description="compute nodes, in their order along a chain"),
+    ]
     wire: Wire = Field(
-        default=Wire(), description="from the access point to every node and from each node to the next"
+        default=Wire(),
+        description="wire from the access point to every node and from each node to the next",
     )
-    wires: tuple[WireBetween, ...] | None = Field(default=None, description="other wires, in place of wire")
+    wires: tuple[WireBetween, ...] | None = Field(
+        default=None, description="list of all wires, instead of wire; absent: use wire"
+    )
     graph: ScenarioPath | None = Field(
         default=None,
-        description="GraphML or GML file whose edges have rate_bps and delay_s; in place of wire",
+        description="GraphML or GML file whose edges have rate_bps and delay_s, instead of wire; absent: use"
+        " wire",
     )
 
     @model_validator(mode="after")
@@ -80,11 +95,11 @@ class Network(Section):
         if self.wires is not None and self.graph is not None:
             raise ValueError("give either wires or graph")
         names = [node.name for node in self.expanded()]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"nodes: names must be unique; given twice: {', '.join(twice)}")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"nodes: names must be unique; given twice: {', '.join(repeated)}")
         return self
 
     def expanded(self) -> tuple[ComputeNode, ...]:
-        """Return every node under its own name, in order."""
-        return tuple(node for group in self.nodes for node in group.named())
+        """Return all nodes one by one, in order, each with a name of its own."""
+        return tuple(node for group in self.nodes for node in group.individual_nodes())

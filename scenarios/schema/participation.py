@@ -1,4 +1,4 @@
-"""Scenario section ``participation``: who of a population takes part in each round."""
+"""Scenario section ``participation``: the sampling of clients from all devices in each round."""
 
 from __future__ import annotations
 
@@ -15,18 +15,25 @@ _KEYS = {"uniform": (), "available": ("mean_on_s", "mean_off_s"), "deadline": ("
 
 
 class Participation(Section):
-    """Each round draws its clients from the devices; without this section all take part in every round."""
+    """Client sampling: each round selects its clients from the devices."""
 
-    per_round: PositiveInt = Field(description="devices that a round draws; fewer where there are no more")
+    per_round: PositiveInt = Field(
+        description="number of devices that a round selects; fewer if fewer are eligible"
+    )
     selection: Literal["uniform", "available", "deadline"] = Field(
         default="uniform",
-        description="uniform: any; available: those that are on as the round begins; deadline: those whose"
-        " predicted time is within deadline_s",
+        description="eligible devices; uniform: all; available: devices that are online at the start of the"
+        " round; deadline: devices whose predicted time is at most deadline_s",
     )
-    mean_on_s: Positive | None = Field(default=None, description="available: mean time that a device is on")
-    mean_off_s: Positive | None = Field(default=None, description="available: mean time that it is off")
+    mean_on_s: Positive | None = Field(
+        default=None, description="for selection available: mean time that a device is online, s"
+    )
+    mean_off_s: Positive | None = Field(
+        default=None, description="for selection available: mean time that a device is offline, s"
+    )
     deadline_s: Positive | None = Field(
-        default=None, description="deadline: the longest predicted time of a device's own part of a round"
+        default=None,
+        description="for selection deadline: largest predicted time of a device's part of a round, s",
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""How training samples are dealt out to the clients."""
+"""Scenario section ``learning.partition``: the division of the training samples among the clients."""
 
 from __future__ import annotations
 
@@ -14,16 +14,22 @@ __all__ = ["Partition"]
 
 
 class Partition(Section):
-    """The partition of the training set: equal and alike, by class shards, or by Dirichlet shares."""
+    """The partition of the training set among the clients."""
 
-    kind: Literal["iid", "shards", "dirichlet"] = Field(default="iid", description="how unlike clients are")
-    classes_per_client: PositiveInt | None = Field(default=None, description="of shards; 2 by default")
-    alpha: Positive | None = Field(default=None, description="concentration, of dirichlet; 0.5 by default")
+    kind: Literal["iid", "shards", "dirichlet"] = Field(
+        default="iid",
+        description="iid: equal numbers of random samples; shards: a few classes for each client; dirichlet:"
+        " class shares from a Dirichlet distribution",
+    )
+    classes_per_client: PositiveInt | None = Field(
+        default=None, description="for kind shards: number of classes of a client; default 2"
+    )
+    alpha: Positive | None = Field(default=None, description="for kind dirichlet: concentration; default 0.5")
 
     @model_validator(mode="before")
     @classmethod
     def _fill_in_the_key_of_the_kind(cls, data: Any) -> Any:
-        """Give the kind's own key its default, so that a resolved scenario states it."""
+        """Set the default of the key that belongs to the kind, so that a resolved scenario states it."""
         if not isinstance(data, Mapping):
             return data
         filled = dict(data)
@@ -34,8 +40,8 @@ class Partition(Section):
 
     @model_validator(mode="after")
     def _keys_belong_to_the_kind(self) -> Partition:
-        owners = {"classes_per_client": "shards", "alpha": "dirichlet"}
-        for key, kind in owners.items():
+        kind_of_key = {"classes_per_client": "shards", "alpha": "dirichlet"}
+        for key, kind in kind_of_key.items():
             if getattr(self, key) is not None and self.kind != kind:
                 raise ValueError(f"{key} is a key of kind {kind}, not of {self.kind}")
         return self

@@ -1,4 +1,4 @@
-"""Scenario values that name something registered: ``psl`` or ``{name: epsl, phi: 0.5}``."""
+"""Types of scenario values that name a registered plug-in: ``psl`` or ``{name: epsl, phi: 0.5}``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from ..registry import Kind, Parameters, UnknownNameError, find, specs
+from ..registry import Kind, Parameters, UnknownNameError, lookup, specs
 from ..section import Section
 from .compression import Compression
 
@@ -32,37 +32,45 @@ __all__ = [
 
 
 class SchemeParameters(Parameters):
-    """What every training scheme takes: a label, unique in its scenario, and its own compression."""
+    """The keys that all training schemes have."""
 
-    label: Annotated[str, Field(min_length=1)] | None = None
+    label: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="label of the scheme in tables and figures, unique in the scenario; absent: the name and"
+        " the parameters that distinguish it",
+    )
     compression: Compression | None = Field(
-        default=None, description="in place of the scenario's; {}: none for this scheme"
+        default=None,
+        description="compression of this scheme, instead of the scenario's; {}: no compression; absent: the"
+        " scenario's",
     )
 
     def default_label(self) -> str:
-        """Return the name with the parameters that tell two runs of one scheme apart."""
+        """Return the name with the parameters that distinguish two runs of one scheme."""
         return self.name
 
 
 class PathLossParameters(Section):
-    """What every path loss takes: its name, under the key ``model``."""
+    """The key that all path loss models have: their name."""
 
     model: str
 
 
 class FadingParameters(Section):
-    """What every fading model takes: its name, under the key ``model``."""
+    """The key that all fading models have: their name."""
 
     model: str
 
 
 class Registered:
-    """Annotation: the parameters of a registered thing of one kind, given as its name or as a mapping.
+    """Annotation for the parameters of a registered plug-in, written as its name or as a mapping.
 
     Parameters
     ----------
-    kind : what is named
-    key : the key of the mapping that holds the name
+    kind : Kind
+        Kind of the plug-in.
+    key : str
+        The key of the mapping that holds the name.
     """
 
     def __init__(self, kind: Kind, key: str = "name") -> None:
@@ -70,7 +78,7 @@ class Registered:
         self.key = key
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Validate by the parameters that the name was registered with."""
+        """Validate with the parameter class that is registered under the name."""
         return core_schema.with_info_plain_validator_function(
             self._validate,
             serialization=core_schema.plain_serializer_function_ser_schema(_plain),
@@ -82,10 +90,10 @@ class Registered:
         if isinstance(value, str):
             value = {self.key: value}
         if not isinstance(value, Mapping) or not isinstance(value.get(self.key), str):
-            known = ", ".join(spec.name for spec in specs(self.kind))
-            raise ValueError(f"must be a name, or a mapping with the key {self.key}; known: {known}")
+            allowed = ", ".join(spec.name for spec in specs(self.kind))
+            raise ValueError(f"must be a name, or a mapping with the key {self.key}; known: {allowed}")
         try:
-            parameters = find(self.kind, value[self.key]).parameters
+            parameters = lookup(self.kind, value[self.key]).parameters
         except UnknownNameError as error:
             raise _at(self.key, str(error), value[self.key]) from None
         return parameters.model_validate(value, context=info.context)
@@ -93,7 +101,7 @@ class Registered:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Return ``anyOf`` the bare names and each registered mapping."""
+        """Return ``anyOf`` of the names and the mapping of each registered plug-in."""
         forms: list[JsonSchemaValue] = [{"enum": [spec.name for spec in specs(self.kind)]}]
         for spec in specs(self.kind):
             form = copy.deepcopy(
@@ -105,14 +113,14 @@ class Registered:
 
 
 class MethodOrValue:
-    """Annotation: the name of a registered method, or an explicit value of the given type."""
+    """Annotation for the name of a registered method, or an explicit value of a type."""
 
     def __init__(self, kind: Kind, explicit: Any) -> None:
         self.kind: Kind = kind
         self.explicit = explicit
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Validate text as a method's name and anything else as the explicit value."""
+        """Validate text as the name of a method, and all else as the explicit value."""
         explicit = handler.generate_schema(self.explicit)
         return core_schema.no_info_wrap_validator_function(
             self._validate, explicit, serialization=core_schema.plain_serializer_function_ser_schema(_plain)
@@ -120,27 +128,27 @@ class MethodOrValue:
 
     def _validate(self, value: Any, explicit: Any) -> Any:
         if isinstance(value, str):
-            return find(self.kind, value).name
+            return lookup(self.kind, value).name
         try:
             return explicit(value)
         except ValidationError as error:
-            if any(fault["loc"] or fault["type"] not in _WRONG_TYPES for fault in error.errors()):
+            if any(entry["loc"] or entry["type"] not in _WRONG_TYPES for entry in error.errors()):
                 raise
-            known = ", ".join(spec.name for spec in specs(self.kind))
+            allowed = ", ".join(spec.name for spec in specs(self.kind))
             raise ValueError(
-                f"must be a method ({known}) or {_WRONG_TYPES[error.errors()[0]['type']]}"
+                f"must be a method ({allowed}) or {_WRONG_TYPES[error.errors()[0]['type']]}"
             ) from None
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Return ``anyOf`` the method names and the explicit form."""
+        """Return ``anyOf`` of the method names and the explicit form."""
         explicit = handler(schema)
         return {"anyOf": [{"enum": [spec.name for spec in specs(self.kind)]}, explicit]}
 
 
 class RegisteredName:
-    """Annotation: the name of something registered of one kind."""
+    """Annotation for the name of a registered plug-in of one kind."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind: Kind = kind
@@ -148,7 +156,7 @@ class RegisteredName:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Validate text as a registered name."""
         return core_schema.no_info_after_validator_function(
-            lambda name: find(self.kind, name).name, handler(str)
+            lambda name: lookup(self.kind, name).name, handler(str)
         )
 
     def __get_pydantic_json_schema__(
@@ -159,14 +167,14 @@ class RegisteredName:
 
 
 _WRONG_TYPES = {"tuple_type": "a list of lists", "model_type": "a mapping"}
-"""What an explicit value that is something else altogether should have been."""
+"""The expected form of an explicit value, by pydantic's type of error."""
 
 
 def _at(key: str, message: str, value: object) -> ValidationError:
-    """Return a fault of one key of the mapping in hand, so that its line is found."""
+    """Return the error of one key of the current mapping, so that the message has the line of that key."""
     kind = PydanticCustomError("unknown_name", "{message}", {"message": message})
-    fault = InitErrorDetails(type=kind, loc=(key,), input=value)
-    return ValidationError.from_exception_data("name", [fault])
+    details = InitErrorDetails(type=kind, loc=(key,), input=value)
+    return ValidationError.from_exception_data("name", [details])
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,6 @@
-"""The schema of a scenario: every key, what it takes, its default. The user's page is docs/scenario.md.
+"""The schema of a scenario: type, default and description of each key. The user's page is docs/scenario.md.
 
-Files hold dB, dBm and the like; everything computed from them is linear and SI.
+Scenario files use dB and dBm; all computed quantities are linear and in SI units.
 """
 
 from __future__ import annotations
@@ -59,11 +59,16 @@ Fraction = Annotated[Number, Field(gt=0, le=1)]
 
 
 class Stop(Section):
-    """When a scheme's run ends: the first that is reached."""
+    """The end of a scheme's run: the first limit that is reached; give at least one."""
 
-    rounds: PositiveInt | None = Field(default=None, description="after so many rounds")
-    time_s: Positive | None = Field(default=None, description="no round starts at or after this instant")
-    accuracy: Fraction | None = Field(default=None, description="test accuracy, from 0 to 1")
+    rounds: PositiveInt | None = Field(default=None, description="number of rounds; absent: no limit")
+    time_s: Positive | None = Field(
+        default=None,
+        description="simulated time, s; no round starts at or after this time; absent: no limit",
+    )
+    accuracy: Fraction | None = Field(
+        default=None, description="test accuracy, from 0 to 1; needs a learning section; absent: no limit"
+    )
 
     @model_validator(mode="after")
     def _any(self) -> Stop:
@@ -73,13 +78,13 @@ class Stop(Section):
 
 
 class Optimizer(Section):
-    """The optimiser of every client's and of the server's part, with a learning rate for each side."""
+    """The optimiser of all model parts, with one learning rate for the clients and one for the server."""
 
-    name: Literal["adam", "sgd"] = Field(default="adam", description="the rule of a step")
-    client_lr: Positive = Field(default=1.5e-4, description="learning rate of the clients' part")
-    server_lr: Positive = Field(default=1.0e-4, description="learning rate of the server's part")
-    momentum: Annotated[Number, Field(ge=0, lt=1)] = Field(default=0.0, description="of sgd")
-    weight_decay: NonNegative = Field(default=0.0, description="L2 penalty")
+    name: Literal["adam", "sgd"] = Field(default="adam", description="update rule of the weights")
+    client_lr: Positive = Field(default=1.5e-4, description="learning rate of the clients' part of the model")
+    server_lr: Positive = Field(default=1.0e-4, description="learning rate of the server's part of the model")
+    momentum: Annotated[Number, Field(ge=0, lt=1)] = Field(default=0.0, description="momentum; only for sgd")
+    weight_decay: NonNegative = Field(default=0.0, description="weight of the L2 penalty")
 
     @model_validator(mode="after")
     def _momentum_is_for_sgd(self) -> Optimizer:
@@ -89,65 +94,94 @@ class Optimizer(Section):
 
 
 ClientsPass: TypeAlias = Literal["looped", "batched", "measured"]
-"""How the equal parts of several clients are passed through."""
+"""The computation of the equal model parts of several clients: one by one, in one batch, or the faster."""
 
 
 class Learning(Section):
-    """Real training in the loop; without this section the run is a timeline only."""
+    """Real training of the model; without this section a run computes only the timeline."""
 
     dataset: NamedDataset = Field(
-        default="synthetic", validate_default=True, description="what is learnt from"
+        default="synthetic", validate_default=True, description="data set for training and test"
     )
-    partition: Partition = Partition()
-    optimizer: Optimizer = Optimizer()
-    evaluate_every: PositiveInt = Field(default=1, description="rounds between two evaluations")
+    partition: Partition = Field(
+        default=Partition(), description="division of the training samples among the clients"
+    )
+    optimizer: Optimizer = Field(default=Optimizer(), description="optimiser and its learning rates")
+    evaluate_every: PositiveInt = Field(
+        default=1, description="number of rounds between two evaluations of the test accuracy"
+    )
     validation_share: Annotated[Number, Field(ge=0, lt=1)] = Field(
-        default=0.0, description="share of the training set that is held out, to choose parameters by"
+        default=0.0, description="share of the training set that is held out for validation; 0: none"
     )
     device: Literal["cpu", "cuda", "auto"] = Field(
-        default="cpu", description="where training runs; auto: cuda where it is there"
+        default="cpu", description="device of torch that trains; auto: cuda if the machine has it, else cpu"
     )
     precision: Literal["float32", "float64", "mixed"] = Field(
         default="float32",
-        description="of weights and data; mixed: float32, with passes in bfloat16 where that is safe",
+        description="precision of weights and data; mixed: float32, with forward and backward passes in"
+        " bfloat16 where that is safe",
     )
     clients_pass: ClientsPass = Field(
         default="looped",
-        description="equal parts of clients one after the other, batched, or as measured faster at the start",
+        description="computation of the equal model parts of several clients; looped: one after the other;"
+        " batched: in one batch; measured: the faster of both, measured at the start",
     )
     threads: PositiveInt = Field(
-        default=1, description="torch's threads; a fixed number keeps results equal on every machine"
+        default=1,
+        description="number of torch's threads; a fixed number gives equal results on every machine",
     )
 
 
 class Devices(Section):
-    """The fleet. Each attribute is a number, a list with one value a device, or a distribution."""
+    """The devices. Each attribute is a number, a list with one value for each device, or a distribution."""
 
-    count: PositiveInt = Field(default=5, description="number of devices, each a client")
+    count: PositiveInt = Field(default=5, description="number of devices; each is a client")
     fleet: str | None = Field(
-        default=None, description="a named fleet, which gives attributes that are not given here"
+        default=None,
+        description="named fleet, which sets the attributes that the scenario does not give; absent: the"
+        " defaults below",
     )
-    clock_hz: PositivePerDevice = Field(default=Distribution(uniform=(1.0e9, 1.6e9)), description="cycles/s")
-    cycles_per_flop: PositivePerDevice = Field(default=0.0625, description="κ; time = FLOPs·κ/clock")
-    distance_m: Distances = Field(default=Placement(uniform_disc=200.0), description="to the access point")
-    power_max_dbm: LevelPerDevice = Field(default=31.76, description="uplink power limit of one device")
+    clock_hz: PositivePerDevice = Field(
+        default=Distribution(uniform=(1.0e9, 1.6e9)), description="clock of each device, cycles/s"
+    )
+    cycles_per_flop: PositivePerDevice = Field(
+        default=0.0625, description="κ: cycles per FLOP; time = FLOPs·κ/clock"
+    )
+    distance_m: Distances = Field(
+        default=Placement(uniform_disc=200.0), description="distance to the access point, m"
+    )
+    power_max_dbm: LevelPerDevice = Field(
+        default=31.76, description="largest uplink power of one device, dBm"
+    )
     switched_capacitance: PositivePerDevice = Field(
-        default=1e-28, description="ς, J·s²/cycle³; energy = ς·clock²·κ·FLOPs"
+        default=1e-28,
+        description="ς: effective switched capacitance, J·s²/cycle³; energy = ς·clock²·κ·FLOPs",
     )
     battery_j: PositivePerDevice | None = Field(
-        default=None, description="energy for compute and uplink; a device that has spent it leaves the run"
+        default=None,
+        description="energy for computation and uplink, J; a device that has used it up leaves the run;"
+        " absent: no limit",
     )
     positions: ScenarioPath | None = Field(
         default=None,
-        description="CSV of x_m, y_m of each device, with time_s where they move; instead of distance_m",
+        description="CSV file with the columns x_m and y_m of each device, and time_s if devices move,"
+        " instead of distance_m; absent: use distance_m",
     )
     memory_mib: PositivePerDevice | None = Field(
-        default=None, description="for weights and a batch's activations of its part; absent: no limit"
+        default=None,
+        description="memory for the weights and the mini-batch's activations of the device's part, MiB;"
+        " absent: no limit",
     )
     uplink_bps: PositivePerDevice | None = Field(
-        default=None, description="rate of a link of its own, in place of the radio; with downlink_bps"
+        default=None,
+        description="constant uplink rate of the device, bit/s, instead of the radio; give downlink_bps too;"
+        " absent: use the radio",
     )
-    downlink_bps: PositivePerDevice | None = Field(default=None, description="the other direction's")
+    downlink_bps: PositivePerDevice | None = Field(
+        default=None,
+        description="constant downlink rate of the device, bit/s, instead of the radio; give uplink_bps too;"
+        " absent: use the radio",
+    )
     profile: str | tuple[str, ...] | None = Field(
         default=None, description="device of model.profile whose measured times they have, or one for each"
     )
@@ -156,7 +190,7 @@ class Devices(Section):
     @classmethod
     def _from_the_fleet(cls, data: Any) -> Any:
         name = data.get("fleet") if isinstance(data, Mapping) else None
-        if isinstance(name, str) and name in fleets():  # else it is told beside the other faults
+        if isinstance(name, str) and name in fleets():  # an unknown name is an issue of its own
             return {**named_fleet(name).devices, **data}
         return data
 
@@ -175,45 +209,67 @@ class Devices(Section):
 
 
 class Server(Section):
-    """The server behind the access point."""
+    """The server, which is connected to the access point."""
 
-    clock_hz: Positive = Field(default=5.0e9, description="cycles/s")
-    cycles_per_flop: Positive = Field(default=0.03125, description="κ; time = FLOPs·κ/clock")
-    switched_capacitance: Positive = Field(default=1e-28, description="ς, J·s²/cycle³")
+    clock_hz: Positive = Field(default=5.0e9, description="clock of the server, cycles/s")
+    cycles_per_flop: Positive = Field(default=0.03125, description="κ: cycles per FLOP; time = FLOPs·κ/clock")
+    switched_capacitance: Positive = Field(
+        default=1e-28,
+        description="ς: effective switched capacitance, J·s²/cycle³; energy = ς·clock²·κ·FLOPs",
+    )
     service: Literal["barrier", "arrival"] = Field(
         default="barrier",
-        description="barrier: start when all data are there; arrival: a queue, first come first served",
+        description="barrier: computation starts when the data of all clients have arrived; arrival: a queue,"
+        " first come, first served",
     )
     profile: str | None = Field(
-        default=None, description="device of model.profile whose measured times the server has"
+        default=None,
+        description="device of model.profile whose measured times apply to the server; absent: times follow"
+        " from FLOPs",
     )
-    memory_mib: Positive | None = Field(default=None, description="absent: no limit")
-    price_per_hour: NonNegative = Field(default=0.0, description="in a currency of yours")
+    memory_mib: Positive | None = Field(
+        default=None, description="memory of the server, MiB; absent: no limit"
+    )
+    price_per_hour: NonNegative = Field(
+        default=0.0, description="price of one hour of the server, in any currency"
+    )
 
 
 class Radio(Section):
-    """One access point: OFDMA subchannels shared by the devices."""
+    """The radio between the devices and one access point: OFDMA subchannels that the devices share."""
 
-    carrier_hz: Positive = Field(default=28.0e9, description="centre of the band")
+    carrier_hz: Positive = Field(default=28.0e9, description="centre frequency of the band, Hz")
     subchannels: PositiveInt = Field(default=20, description="number of subchannels")
-    subchannel_hz: Positive = Field(default=10.0e6, description="bandwidth of one subchannel")
-    antenna_gain: Positive = Field(default=10.0, description="product of both antennas' gains, linear")
-    noise_dbm_per_hz: Level = Field(default=-174.0, description="power spectral density of the noise")
-    downlink_dbm_per_hz: Level = Field(default=-50.0, description="power spectral density of the downlink")
-    uplink_total_power_max_dbm: Level = Field(default=36.99, description="limit of all devices together")
+    subchannel_hz: Positive = Field(default=10.0e6, description="bandwidth of one subchannel, Hz")
+    antenna_gain: Positive = Field(default=10.0, description="product of the gains of both antennas, linear")
+    noise_dbm_per_hz: Level = Field(default=-174.0, description="power spectral density of the noise, dBm/Hz")
+    downlink_dbm_per_hz: Level = Field(
+        default=-50.0, description="power spectral density of the downlink, dBm/Hz"
+    )
+    uplink_total_power_max_dbm: Level = Field(
+        default=36.99, description="largest sum of the uplink powers of all devices, dBm"
+    )
     spectral_efficiency_max: Positive | None = Field(
-        default=None, description="cap in bit/s/Hz; real modems stop near 7.4"
+        default=None,
+        description="largest spectral efficiency, bit/s/Hz, about 7.4 for real modems; absent: no limit",
     )
     path_loss: NamedPathLoss = Field(
-        default="samimi_28ghz", validate_default=True, description="from distances to channel gains"
+        default="samimi_28ghz", validate_default=True, description="model of channel gains from distances"
     )
-    fading: NamedFading = Field(default="none", validate_default=True, description="from block to block")
+    fading: NamedFading = Field(
+        default="none",
+        validate_default=True,
+        description="model of channel gains that change from one coherence block to the next",
+    )
     sharing: Literal["dedicated", "work_conserving", "tdma"] = Field(
         default="dedicated",
-        description="dedicated: each client keeps its subchannels for the whole round; work_conserving: those"
-        " of clients that are not sending serve the others; tdma: slots of the whole band",
+        description="medium access; dedicated: each client has its subchannels for the whole round;"
+        " work_conserving: idle clients' subchannels serve the others; tdma: clients take turns on the whole"
+        " band",
     )
-    tdma_slot_s: Positive = Field(default=1.0e-3, description="longest turn of a client with sharing: tdma")
+    tdma_slot_s: Positive = Field(
+        default=1.0e-3, description="for sharing tdma: longest slot of one client, s"
+    )
 
     @model_validator(mode="after")
     def _band_above_zero(self) -> Radio:
@@ -227,27 +283,30 @@ class Radio(Section):
 
 
 class Slowdown(Section):
-    """A device switches between normal and slow; both states last exponentially distributed times."""
+    """Devices switch between a normal and a slow state; the duration of each is exponentially distributed."""
 
     factor: Annotated[Number, Field(ge=1)] = Field(
-        default=5.0, description="slow: compute takes so much longer"
+        default=5.0, description="factor by which computation takes longer in the slow state"
     )
-    mean_normal_s: Positive = Field(default=60.0, description="mean time in the normal state")
-    mean_slow_s: Positive = Field(default=10.0, description="mean time in the slow state")
+    mean_normal_s: Positive = Field(default=60.0, description="mean duration of the normal state, s")
+    mean_slow_s: Positive = Field(default=10.0, description="mean duration of the slow state, s")
 
 
 class Stragglers(Section):
-    """What makes devices late beyond their clocks."""
+    """Causes of stragglers besides slow clocks and links."""
 
-    slowdown: Slowdown | None = None
+    slowdown: Slowdown | None = Field(
+        default=None, description="temporary slow-downs of the devices; absent: none"
+    )
 
 
 class RoundPolicy(Section):
-    """Whom a round waits for: all, or those in time."""
+    """The clients that a round waits for: all of them, or those that meet a deadline."""
 
-    wait: Literal["all"] | None = Field(default=None, description="for all; the default")
+    wait: Literal["all"] | None = Field(default=None, description="wait for all clients; the default")
     deadline_s: Positive | None = Field(
-        default=None, description="from the round's start; a client that is later is left out of the round"
+        default=None,
+        description="time from the start of the round, s; the round goes on without clients that are later",
     )
 
     @model_validator(mode="before")
@@ -265,29 +324,45 @@ class RoundPolicy(Section):
 class Scenario(Section):
     """One experiment: devices, a channel, a model, and the training schemes to compare on them."""
 
-    name: Annotated[str, Field(min_length=1, description="of the run's folder and of its tables")]
-    seed: Index = Field(default=0, description="of every draw")
-    stop: Stop
+    name: Annotated[str, Field(min_length=1, description="name of the run in folders and tables")]
+    seed: Index = Field(default=0, description="seed of all random numbers")
+    stop: Stop = Field(description="end of a scheme's run")
     target_accuracy: Fraction = Field(
-        default=0.755, description="for time and rounds to target; stops nothing"
+        default=0.755,
+        description="test accuracy for the results time_to_target_s and rounds_to_target, from 0 to 1; it"
+        " does not end a run",
     )
     schemes: Annotated[
-        tuple[NamedScheme, ...], Field(min_length=1, description="run one after the other, on equal terms")
+        tuple[NamedScheme, ...],
+        Field(min_length=1, description="training schemes; each runs alone, on the same devices and channel"),
     ]
-    batch_size: PositiveInt = Field(default=64, description="samples of each client in a round")
-    model: NamedModel = Field(description="what is split")
-    learning: Learning | None = None
-    devices: Devices = Devices()
-    server: Server = Server()
-    network: Network | None = Field(default=None, description="compute nodes, for schemes of several hops")
+    batch_size: PositiveInt = Field(default=64, description="number of samples in a mini-batch of one client")
+    model: NamedModel = Field(description="model that the schemes split and train")
+    learning: Learning | None = Field(
+        default=None, description="real training; absent: the run computes only the timeline"
+    )
+    devices: Devices = Field(default=Devices(), description="the devices, which are the clients")
+    server: Server = Field(default=Server(), description="the server")
+    network: Network | None = Field(
+        default=None, description="compute nodes for multi-hop schemes; absent: no compute nodes"
+    )
     compression: Compression | None = Field(
-        default=None, description="of every scheme that has none of its own; absent: none"
+        default=None,
+        description="compression of all schemes that do not give their own; absent: no compression",
     )
-    radio: Radio = Field(default={}, validate_default=True)
-    allocation: Allocation = Field(default={}, validate_default=True)
-    stragglers: Stragglers | None = None
+    radio: Radio = Field(
+        default={}, validate_default=True, description="the radio between devices and access point"
+    )
+    allocation: Allocation = Field(
+        default={}, validate_default=True, description="subchannels, transmit power and cut layer"
+    )
+    stragglers: Stragglers | None = Field(
+        default=None, description="causes of stragglers besides slow clocks and links; absent: none"
+    )
     participation: Participation | None = Field(
-        default=None, description="who takes part in a round; absent: all devices, in every round"
+        default=None, description="client sampling; absent: all devices take part in every round"
     )
-    round_policy: RoundPolicy = RoundPolicy(wait="all")
-    sweep: Sweep | None = None
+    round_policy: RoundPolicy = Field(
+        default=RoundPolicy(wait="all"), description="the clients that a round waits for; default: all"
+    )
+    sweep: Sweep | None = Field(default=None, description="points and figures of a sweep; absent: no sweep")

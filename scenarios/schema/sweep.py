@@ -1,4 +1,4 @@
-"""A scenario's sweep: which points it has, and which figures are drawn of them. See docs/scenario.md."""
+"""Scenario section ``sweep``: the points of a sweep and its figures. The user's page is docs/scenario.md."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..errors import ScenarioIssue
 from ..section import Section
 from .fields import Index, PositiveInt
 
-__all__ = ["BestOver", "Sweep", "SweepFigure", "combinations", "swept_keys", "wrong_figures"]
+__all__ = ["BestOver", "Sweep", "SweepFigure", "combinations", "figure_key_issues", "swept_keys"]
 
 
 _TABLES = ("points", "rounds", "schemes", "wall_times")
 
 
-def _values(dimension: str) -> Any:
-    return Field(default={}, description=f"dotted keys, each with its values, {dimension}")
+def _values(combination: str) -> Any:
+    return Field(default={}, description=f"dotted keys with a list of values each; {combination}")
 
 
 Values = dict[str, Annotated[list[Any], Field(min_length=1)]]
@@ -30,38 +30,59 @@ Column = Annotated[str, Field(min_length=1)]
 
 
 class BestOver(Section):
-    """Of one swept key, show only the value that is best for each line and each other combination."""
+    """Show only the best value of one swept key, for each line and each combination of the other keys."""
 
-    key: Column = Field(description="the swept key, for example learning.optimizer.client_lr")
+    key: Column = Field(description="swept key, for example learning.optimizer.client_lr")
     by: Column = Field(
         default="final_validation_accuracy",
-        description="column of schemes.csv; its mean over seeds decides, the greatest where it is an accuracy"
-        " and else the least",
+        description="column of schemes.csv whose mean over seeds decides: the largest mean of an accuracy,"
+        " the smallest of all other columns",
     )
 
 
 class SweepFigure(Section):
     """One figure of a sweep: a line, or a group of bars, for each scheme."""
 
-    file: Column = Field(description="name in the sweep folder; a .png unless it ends in .svg or .pdf")
-    kind: Literal["line", "bar", "curves"] = Field(
-        default="line", description="curves: over the rounds of a run; line and bar: over a swept key"
+    file: Column = Field(
+        description="file name in the sweep folder; a PNG file unless it ends in .svg or .pdf"
     )
-    x: Column = Field(description="a swept key or label; of curves: round or end_s")
-    y: Column = Field(description="column of schemes.csv; of curves: of rounds.parquet")
-    lines: Column | None = Field(default=None, description="swept key with a line for each value, and scheme")
-    panels: Column | None = Field(default=None, description="swept key with a panel for each value")
+    kind: Literal["line", "bar", "curves"] = Field(
+        default="line", description="line and bar: over a swept key; curves: over the rounds of a run"
+    )
+    x: Column = Field(
+        description="quantity on the x axis: a swept key or label; for kind curves: round or end_s"
+    )
+    y: Column = Field(
+        description="quantity on the y axis: a column of schemes.csv; for kind curves: of rounds.parquet"
+    )
+    lines: Column | None = Field(
+        default=None,
+        description="swept key; one line for each of its values and each scheme; absent: one for each scheme",
+    )
+    panels: Column | None = Field(
+        default=None, description="swept key; one panel for each of its values; absent: one panel"
+    )
     centre: Literal["mean", "median"] = Field(
-        default="mean", description="over seeds; with its 95 % interval: Student's t, or order statistics"
+        default="mean",
+        description="average over seeds, shown with its 95 % confidence interval; mean: from Student's t"
+        " distribution; median: from order statistics",
     )
     normalise_to: Column | None = Field(
-        default=None, description="label whose value at the same point and seed y is divided by"
+        default=None,
+        description="label of a scheme; y is divided by its value at the same point and seed; absent: no"
+        " division",
     )
-    best_over: BestOver | None = Field(default=None, description="show the best value of a swept key alone")
-    x_log: bool = Field(default=False, description="logarithmic x axis")
-    y_log: bool = Field(default=False, description="logarithmic y axis")
-    x_label: Column | None = Field(default=None, description="of the x axis; the key in words by default")
-    y_label: Column | None = Field(default=None, description="of the y axis; the column in words by default")
+    best_over: BestOver | None = Field(
+        default=None, description="show only the best value of one swept key; absent: show all values"
+    )
+    x_log: bool = Field(default=False, description="true: logarithmic x axis")
+    y_log: bool = Field(default=False, description="true: logarithmic y axis")
+    x_label: Column | None = Field(
+        default=None, description="label of the x axis; absent: derived from the key"
+    )
+    y_label: Column | None = Field(
+        default=None, description="label of the y axis; absent: derived from the column"
+    )
 
     @field_validator("file")
     @classmethod
@@ -82,37 +103,43 @@ class SweepFigure(Section):
         return self
 
     def named_keys(self) -> dict[tuple[str, ...], str]:
-        """Return the keys that a point's place in the figure depends on, by where the figure names them."""
-        named: dict[tuple[str, ...], str | None] = {
+        """Return the swept keys that the figure names, by the key path inside the figure."""
+        keys: dict[tuple[str, ...], str | None] = {
             ("x",): self.x,
             ("lines",): self.lines,
             ("panels",): self.panels,
             ("best_over", "key"): self.best_over.key if self.best_over else None,
         }
-        return {place: key for place, key in named.items() if key is not None}
+        return {path: key for path, key in keys.items() if key is not None}
 
-    def told_apart_by(self) -> set[str]:
-        """Return the keys that a point's place in the figure depends on."""
+    def distinguishing_keys(self) -> set[str]:
+        """Return the swept keys that distinguish the points in the figure."""
         return set(self.named_keys().values())
 
 
 class Sweep(Section):
-    """Points of a study: each combination of a point of ``grid``, of ``zip`` and of ``list``, and a seed."""
+    """The points of a sweep: all combinations of a point of ``grid``, ``zip`` and ``list``, and a seed."""
 
-    grid: Values = _values("in every combination")
-    zip: Values = _values("side by side")
-    list: Overrides = Field(default=(), description="combinations written out: dotted keys with a value each")
-    seeds: PositiveInt | Annotated[tuple[Index, ...], Field(min_length=1)] | None = Field(
-        default=None, description="a number of seeds from the scenario's own on, or a list of them"
+    grid: Values = _values("points are all combinations of the values")
+    zip: Values = _values("the n-th point has the n-th value of each key")
+    list: Overrides = Field(
+        default=(), description="list of points: each gives dotted keys with one value each"
     )
-    figure: tuple[SweepFigure, ...] = Field(default=(), description="drawn in the sweep folder")
+    seeds: PositiveInt | Annotated[tuple[Index, ...], Field(min_length=1)] | None = Field(
+        default=None,
+        description="number of seeds, counted up from the scenario's seed, or a list of seeds; absent: the"
+        " scenario's seed",
+    )
+    figure: tuple[SweepFigure, ...] = Field(
+        default=(), description="figures that are drawn in the sweep folder"
+    )
 
     @model_validator(mode="after")
     def _each_key_once(self) -> Sweep:
         lengths = {key: len(values) for key, values in self.zip.items()}
         if len(set(lengths.values())) > 1:
-            told = ", ".join(f"{key} lists {length}" for key, length in lengths.items())
-            raise ValueError(f"zip: its keys must list equally many values; {told}")
+            counts_text = ", ".join(f"{key} lists {length}" for key, length in lengths.items())
+            raise ValueError(f"zip: its keys must list equally many values; {counts_text}")
         listed = {key for entry in self.list for key in entry}
         counts = Counter([*self.grid, *self.zip, *listed])
         counts["seed"] += self.seeds is not None
@@ -125,50 +152,52 @@ class Sweep(Section):
 
 
 def swept_keys(sweep: Sweep) -> tuple[str, ...]:
-    """Return the dotted keys that points differ in, without the seed, in the order of the file."""
+    """Return the swept keys, without the seed, in the order of the file."""
     listed = dict.fromkeys(key for entry in sweep.list for key in entry)
     return tuple(key for key in (*sweep.grid, *sweep.zip, *listed) if key != "seed")
 
 
-def wrong_figures(sweep: Sweep) -> list[ScenarioIssue]:
-    """Return what is wrong with the sweep's figures as they stand there, whatever the points are."""
-    known = {*swept_keys(sweep), "label"}
+def figure_key_issues(sweep: Sweep) -> list[ScenarioIssue]:
+    """Return the issues of the sweep's figures that follow from the section alone, without its points."""
+    allowed = {*swept_keys(sweep), "label"}
     names: set[str] = set()
-    faults = []
+    issues = []
     for number, figure in enumerate(sweep.figure):
-        place = ("sweep", "figure", number)
+        path = ("sweep", "figure", number)
         name = Path(figure.file).stem
         if name in names:
-            faults.append(
-                ScenarioIssue((*place, "file"), f"{name} is the name of several; each needs its own")
+            issues.append(
+                ScenarioIssue((*path, "file"), f"{name} is the name of several; each needs its own")
             )
         names.add(name)
         for inner, key in figure.named_keys().items():
             if inner == ("lines",) and key == "label":
                 text = "each label has a line already; leave out lines: label"
-                faults.append(ScenarioIssue((*place, *inner), text))
-            elif key not in known and (inner != ("x",) or figure.kind != "curves"):
-                text = f"{key} is not swept; swept: {', '.join(sorted(known))}"
-                faults.append(ScenarioIssue((*place, *inner), text))
-    return faults
+                issues.append(ScenarioIssue((*path, *inner), text))
+            elif key not in allowed and (inner != ("x",) or figure.kind != "curves"):
+                text = f"{key} is not swept; swept: {', '.join(sorted(allowed))}"
+                issues.append(ScenarioIssue((*path, *inner), text))
+    return issues
 
 
 def combinations(sweep: Sweep, seed: int) -> list[dict[str, tuple[Any, tuple[str | int, ...]]]]:
-    """Return the overrides of each point: the value of each dotted key, and its place in the scenario.
+    """Return the overrides of each point: the value of each dotted key, and its key path in the sweep.
 
     Parameters
     ----------
     sweep : Sweep
     seed : int
-        The scenario's own, the first where ``seeds`` is a number.
+        Seed of the scenario. It is the first seed if ``seeds`` is a number.
 
     Returns
     -------
-    One mapping a point. Seeds change fastest; then entries of the list, rows of zip, and the grid's last key.
+    list of dict
+        One mapping for each point. Seeds change fastest, then entries of the list, rows of zip, and the last
+        key of the grid.
     """
 
-    def at(key: str, value: Any, *place: str | int) -> tuple[str, tuple[Any, tuple[str | int, ...]]]:
-        return key, (value, ("sweep", *place))
+    def at(key: str, value: Any, *path: str | int) -> tuple[str, tuple[Any, tuple[str | int, ...]]]:
+        return key, (value, ("sweep", *path))
 
     dimensions = [
         [[at(key, value, "grid", key, n)] for n, value in enumerate(values)]

@@ -1,14 +1,8 @@
-"""Registers the allocation methods that a scenario can name.
+"""Registers the allocation methods that a scenario can name, as functions of the resources and the work.
 
-============ ===================================================================================
+============ =====================================================================================
 kind         signature of the function behind the name
-============ ===================================================================================
-plan         ``(problem, works, rng) -> plan``: subchannels, power and cut together
-subchannels  ``(problem, work, rng) -> owner``
-power        ``(problem, work, owner) -> psd_w_per_hz``
-cut          ``(cuts, rng) -> cut``, or None to leave it to the planner
-============ ===================================================================================
-"""
+============ ============================================================================"""
 
 from __future__ import annotations
 
@@ -31,7 +25,7 @@ register(
 register(
     "subchannels",
     "exchange",
-    f"{__package__}.subchannels.local_search:exchange",
+    f"{__package__}.subchannels.local_search:local_search",
     summary="moves and swaps while the round shortens with optimal power; slower, near the optimum",
 )
 register(

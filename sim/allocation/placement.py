@@ -1,10 +1,11 @@
-"""Which layers of the middle part each node of a chain holds, as in MP-SL (arXiv 2402.00208), exactly.
+"""Optimal placement of the middle layers on a chain of nodes, as in MP-SL (arXiv 2402.00208).
 
-Nodes take contiguous layers in the order of the chain, each one layer at least. What is minimised is the
-longest of something over the nodes, so one dynamic program serves all objectives: over nodes, and over the
-layers that the nodes up to this one hold. The paper's objective has two such maxima, forward and backward.
-Its front of Pareto-optimal pairs is walked: the least backward time with the forward time below F, and F
-falls to the next pair's until nothing fits. All pairs are seen, so the least sum is exact.
+Each node holds contiguous layers, at least one, in the order of the chain. All objectives are built from the
+maximum of a time over the nodes, so one dynamic program minimises each of them: it adds node after node, and
+has a state for each number of layers that the nodes so far hold. The paper's objective is the sum of two such
+maxima, forward and backward. It is minimised over the Pareto front of their pairs: find the least backward
+time with the forward time below F, lower F to that of the new pair, and repeat until nothing fits. The front
+holds all optimal pairs, so the least sum is exact (docs/model.md section 7.2).
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from numpy.typing import NDArray
 from ..planning_error import PlanningError
 from ..radio.units import BITS_PER_MIB
 
-__all__ = ["Objective", "Placement", "PlacementProblem", "place"]
+__all__ = ["Objective", "Placement", "PlacementProblem", "optimal_placement"]
 
 Objective: TypeAlias = Literal["stage_sum", "slowest"]
 
-TIE = 1e-12  # relative; sums that differ by less differ by the order of their terms
+TIE = 1e-12  # relative; sums that differ by less differ only in the order of their terms
 
 
 @dataclass(frozen=True)
@@ -32,27 +33,27 @@ class PlacementProblem:
 
     Attributes
     ----------
-    forward_s : [num_nodes, num_layers], float
-        Time of one batch's forward pass of a layer on a node, [s].
-    backward_s : [num_nodes, num_layers], float
+    forward_s : ndarray, [num_nodes, num_layers]
+        Time of one mini-batch's forward pass through a layer on a node, [s].
+    backward_s : ndarray, [num_nodes, num_layers]
         Time of its backward pass and weight update, [s].
-    memory_bits : [num_layers], float
-        Activations and weights of one owner's copy, [bit].
-    owners : int
-        Data owners K, each with a copy of every layer.
-    capacity_bits : [num_nodes], float
+    memory_bits : ndarray, [num_layers]
+        Weights and activations of one owner's copy of the layer, [bit].
+    num_owners : int
+        Data owners, K; each has a copy of every layer.
+    capacity_bits : ndarray, [num_nodes]
         Memory of each node, [bit]; infinite where there is no limit.
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If the shapes do not fit, a value is out of range, or there are more nodes than layers.
     """
 
     forward_s: NDArray[np.float64]
     backward_s: NDArray[np.float64]
     memory_bits: NDArray[np.float64]
-    owners: int
+    num_owners: int
     capacity_bits: NDArray[np.float64]
 
     def __post_init__(self) -> None:
@@ -76,8 +77,8 @@ class PlacementProblem:
             raise PlanningError(
                 f"capacity_bits of node {node} must be at least 0, not {self.capacity_bits[node]:g}"
             )
-        if self.owners < 1:
-            raise PlanningError(f"owners must be at least 1, not {self.owners}")
+        if self.num_owners < 1:
+            raise PlanningError(f"num_owners must be at least 1, not {self.num_owners}")
         if not 1 <= nodes <= layers:
             raise PlanningError(
                 f"each node needs a layer, and there must be one: {layers} layers, {nodes} nodes"
@@ -86,15 +87,16 @@ class PlacementProblem:
 
 @dataclass(frozen=True)
 class Placement:
-    """Which layers each node holds.
+    """The layers of each node, and the node's times.
 
     Attributes
     ----------
-    bounds : N + 1 layer numbers, from 0: node n holds layers ``bounds[n]`` to ``bounds[n + 1] - 1``
-    forward_s : [num_nodes], float
-        Each node's forward time of a batch, tf, [s].
-    backward_s : [num_nodes], float
-        Each node's backward and update time of a batch, tb, [s].
+    bounds : tuple of int, [num_nodes + 1]
+        Layer numbers from 0: node n holds layers ``bounds[n]`` to ``bounds[n + 1] - 1``.
+    forward_s : ndarray, [num_nodes]
+        Each node's forward time of a mini-batch, tf_p, [s].
+    backward_s : ndarray, [num_nodes]
+        Each node's backward and update time of a mini-batch, tb_p, [s].
     """
 
     bounds: tuple[int, ...]
@@ -103,58 +105,70 @@ class Placement:
 
     @property
     def slowest_s(self) -> float:
-        """Return the slowest node's time of a batch, max(tf + tb), [s]."""
+        """Return the slowest node's time of a mini-batch, ``max_p (tf_p + tb_p)``, [s]."""
         return float((self.forward_s + self.backward_s).max())
 
     @property
     def stage_sum_s(self) -> float:
-        """Return the paper's L_fwd + L_back, max tf + max tb, [s]."""
+        """Return the paper's L_fwd + L_back, ``max_p tf_p + max_p tb_p``, [s]."""
         return float(self.forward_s.max() + self.backward_s.max())
 
 
-def place(problem: PlacementProblem, objective: Objective) -> Placement:
-    """Return the placement with the least objective of all that the nodes' memories permit.
+def optimal_placement(problem: PlacementProblem, objective: Objective) -> Placement:
+    """Return the placement with the least objective among all that fit into the nodes' memories.
 
-    Among those that are alike to 1e-12 the other objective decides, and then the lowest bounds, the first
-    node's first.
+    Where several are equal to a relative 1e-12, the other objective decides, then the lowest bounds; those of
+    the first node count first.
 
     Parameters
     ----------
-    problem : the layers and the nodes
-    objective : ``stage_sum``: max tf + max tb; ``slowest``: max(tf + tb)
+    problem : PlacementProblem
+        The layers and the nodes.
+    objective : {"stage_sum", "slowest"}
+        ``stage_sum`` minimises ``max_p tf_p + max_p tb_p``, ``slowest`` minimises ``max_p (tf_p + tb_p)``.
 
     Raises
     ------
-    AllocationError
-        If no placement fits the memories.
+    PlanningError
+        If no placement fits into the memories.
     """
-    fits = problem.owners * _segments(problem.memory_bits) <= problem.capacity_bits[:, np.newaxis, np.newaxis]
-    forward_s = np.where(fits, _segments(problem.forward_s), np.inf)
-    backward_s = np.where(fits, _segments(problem.backward_s), np.inf)
+    fits = (
+        problem.num_owners * _segment_sums(problem.memory_bits)
+        <= problem.capacity_bits[:, np.newaxis, np.newaxis]
+    )
+    forward_s = np.where(fits, _segment_sums(problem.forward_s), np.inf)
+    backward_s = np.where(fits, _segment_sums(problem.backward_s), np.inf)
     both_s = forward_s + backward_s
-    least_s = _least_longest(both_s)
+    least_s = _minimal_maximum(both_s)
     if not np.isfinite(least_s):
-        raise _nothing_fits(problem)
+        raise _memory_error(problem)
     if objective == "slowest":
-        good = both_s <= least_s * (1.0 + TIE)
-        forward_s, backward_s = np.where(good, forward_s, np.inf), np.where(good, backward_s, np.inf)
-    front = list(_front(forward_s, backward_s))
-    sum_s = min(first_s + second_s for first_s, second_s in front)
+        optimal = both_s <= least_s * (1.0 + TIE)
+        forward_s, backward_s = np.where(optimal, forward_s, np.inf), np.where(optimal, backward_s, np.inf)
+    pairs = list(_pareto_front(forward_s, backward_s))
+    sum_s = min(longest_forward_s + longest_backward_s for longest_forward_s, longest_backward_s in pairs)
     ties = []
-    for first_s, second_s in front:
-        if first_s + second_s <= sum_s * (1.0 + TIE):
-            good = (forward_s <= first_s * (1.0 + TIE)) & (backward_s <= second_s * (1.0 + TIE))
-            slowest_s = _least_longest(np.where(good, both_s, np.inf))
-            ties.append((slowest_s, _lowest_bounds(good & (both_s <= slowest_s * (1.0 + TIE)))))
+    for longest_forward_s, longest_backward_s in pairs:
+        if longest_forward_s + longest_backward_s <= sum_s * (1.0 + TIE):
+            allowed = (forward_s <= longest_forward_s * (1.0 + TIE)) & (
+                backward_s <= longest_backward_s * (1.0 + TIE)
+            )
+            slowest_s = _minimal_maximum(np.where(allowed, both_s, np.inf))
+            ties.append((slowest_s, _lowest_bounds(allowed & (both_s <= slowest_s * (1.0 + TIE)))))
     _, bounds = min(ties)
-    at = (np.arange(len(bounds) - 1), bounds[:-1], bounds[1:])
-    return Placement(bounds, forward_s[at], backward_s[at])
+    segments = (np.arange(len(bounds) - 1), bounds[:-1], bounds[1:])
+    return Placement(bounds, forward_s[segments], backward_s[segments])
 
 
-def _segments(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the sums of the layers from a to b − 1, [..., a, b]; infinity where there is none.
+def _segment_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sums of layers a to b − 1, [..., a, b]; infinity for empty segments.
 
-    Each sum goes from left to right, so that as many equal terms always have the same sum.
+    Each sum adds from left to right, so that equal numbers of equal terms always have the same sum.
+
+    Parameters
+    ----------
+    values : ndarray, [..., num_layers]
+        One value for each layer.
     """
     layers = values.shape[-1]
     sums = np.full((*values.shape[:-1], layers + 1, layers + 1), np.inf)
@@ -163,47 +177,59 @@ def _segments(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return sums
 
 
-def _least_longest(cost: NDArray[np.float64]) -> float:
-    """Return the least over all bounds of the greatest ``cost[node, from, to]``; infinity if all are."""
-    least = cost[0, 0]  # [num_layers + 1], with the nodes so far on the layers before each
+def _minimal_maximum(cost: NDArray[np.float64]) -> float:
+    """Return the minimum over all bounds of the maximum over the nodes of ``cost[node, from, to]``.
+
+    It is infinity where no bounds have a finite maximum.
+    """
+    # [num_layers + 1], the minimum if the nodes so far hold this number of layers
+    least = cost[0, 0]
     for node in cost[1:]:
         least = np.maximum(least[:, np.newaxis], node).min(axis=0)
     return float(least[-1])
 
 
-def _front(forward_s: NDArray[np.float64], backward_s: NDArray[np.float64]) -> Iterator[tuple[float, float]]:
-    """Yield the Pareto-optimal pairs of longest forward and longest backward time, forward falling, [s]."""
-    below_s = np.inf
-    while np.isfinite(second_s := _least_longest(np.where(forward_s < below_s, backward_s, np.inf))):
-        first_s = _least_longest(np.where(backward_s <= second_s * (1.0 + TIE), forward_s, np.inf))
-        yield first_s, second_s
-        below_s = first_s * (1.0 - TIE)
+def _pareto_front(
+    forward_s: NDArray[np.float64], backward_s: NDArray[np.float64]
+) -> Iterator[tuple[float, float]]:
+    """Yield the Pareto-optimal pairs of longest forward and backward time, by falling forward time, [s]."""
+    limit_s = np.inf
+    while np.isfinite(
+        longest_backward_s := _minimal_maximum(np.where(forward_s < limit_s, backward_s, np.inf))
+    ):
+        longest_forward_s = _minimal_maximum(
+            np.where(backward_s <= longest_backward_s * (1.0 + TIE), forward_s, np.inf)
+        )
+        yield longest_forward_s, longest_backward_s
+        limit_s = longest_forward_s * (1.0 - TIE)
 
 
-def _lowest_bounds(good: NDArray[np.bool_]) -> tuple[int, ...]:
-    """Return the lowest bounds of which every ``good[node, from, to]`` holds; there must be some."""
-    ends = np.zeros(good.shape[-1], dtype=np.bool_)
-    ends[-1] = True
-    reaches = [ends]  # from which layers the nodes from here on can hold all that are left
-    for node in good[:0:-1]:
-        reaches.insert(0, (node & reaches[0]).any(axis=1))
+def _lowest_bounds(allowed: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Return the lowest bounds for which every ``allowed[node, from, to]`` is true; there must be some."""
+    all_layers = np.zeros(allowed.shape[-1], dtype=np.bool_)
+    all_layers[-1] = True
+    # For each node the layers at which it may end, so that the nodes after it can hold all that remain.
+    feasible_ends = [all_layers]
+    for node in allowed[:0:-1]:
+        feasible_ends.insert(0, (node & feasible_ends[0]).any(axis=1))
     bounds = [0]
-    for node, reach in zip(good, reaches, strict=True):
-        bounds.append(int(np.argmax(node[bounds[-1]] & reach)))
+    for node, feasible in zip(allowed, feasible_ends, strict=True):
+        bounds.append(int(np.argmax(node[bounds[-1]] & feasible)))
     return tuple(bounds)
 
 
-def _nothing_fits(problem: PlacementProblem) -> PlanningError:
-    """Return the error that says what is too large: one layer for every node, or the parts for the chain."""
-    copies_mib = problem.owners * problem.memory_bits / BITS_PER_MIB
+def _memory_error(problem: PlacementProblem) -> PlanningError:
+    """Return the error for one layer that fits no node, or for layers that do not fit together."""
+    copies_mib = problem.num_owners * problem.memory_bits / BITS_PER_MIB
     capacity_mib = problem.capacity_bits / BITS_PER_MIB
     for layer in np.flatnonzero(copies_mib > capacity_mib.max()):
         return PlanningError(
-            f"layer {layer} fits no node: the copies of {problem.owners} owners need"
+            f"layer {layer} fits no node: the copies of {problem.num_owners} owners need"
             f" {copies_mib[layer]:.6g} MiB, and the largest node has {capacity_mib.max():.6g} MiB"
         )
-    have = ", ".join(f"{each:.6g}" for each in capacity_mib)
+    capacities = ", ".join(f"{each:.6g}" for each in capacity_mib)
     return PlanningError(
-        f"no contiguous placement fits: the copies of {problem.owners} owners need {copies_mib.sum():.6g} MiB"
-        f" in all, in layers of up to {copies_mib.max():.6g} MiB, and the nodes have {have} MiB"
+        f"no contiguous placement fits: the copies of {problem.num_owners} owners need"
+        f" {copies_mib.sum():.6g} MiB in all, in layers of up to {copies_mib.max():.6g} MiB,"
+        f" and the nodes have {capacities} MiB"
     )

@@ -1,4 +1,4 @@
-"""Subchannels, power and cut together, by block-coordinate descent (docs/model.md section 4)."""
+"""Joint choice of subchannels, power and cut by block-coordinate descent (docs/model.md, section 4)."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ PowerMethod: TypeAlias = Callable[[RadioResources, RoundWork, NDArray[np.intp]],
 
 @dataclass(frozen=True)
 class Plan:
-    """One allocation and the round time that it gives.
+    """One allocation and its round time.
 
     Attributes
     ----------
     cut : int
-        Units on the client.
-    owner : [num_subchannels], int
-        The client of each subchannel, from 0; -1 for none.
-    psd_w_per_hz : [num_subchannels], float
+        Number of units on the client.
+    client_of : ndarray of int, [num_subchannels]
+        Client of each subchannel, from 0; -1 for none.
+    psd_w_per_hz : ndarray, [num_subchannels]
         Uplink transmit power spectral densities p_k, [W/Hz].
     rates : Rates
-        What they give, [bit/s].
+        Rates of this allocation.
     predicted_s : float
         Mean round time, [s].
     history_s : tuple of float
-        Round times of the allocations that were the best so far, in the order they were found, [s].
+        Round time of each incumbent, in the order of the search, [s].
     """
 
     cut: int
-    owner: NDArray[np.intp]
+    client_of: NDArray[np.intp]
     psd_w_per_hz: NDArray[np.float64]
     rates: Rates
     predicted_s: float
@@ -63,7 +63,7 @@ PlanMethod: TypeAlias = Callable[[RadioResources, Mapping[int, RoundWork], np.ra
 
 def plan(
     problem: RadioResources,
-    works: Mapping[int, RoundWork],
+    work_by_cut: Mapping[int, RoundWork],
     subchannels: SubchannelMethod,
     power: PowerMethod,
     *,
@@ -71,77 +71,91 @@ def plan(
     rng: np.random.Generator,
     epsilon: float = 1e-9,
 ) -> Plan:
-    """Return the best allocation that block-coordinate descent finds.
+    """Return the best allocation that block-coordinate descent reaches.
 
-    From a cut: subchannels and then power for it; then, with these fixed, the cut of the shortest round; and
-    again, until a turn gains less than epsilon. The best so far is kept, so the round time never rises. The
-    descent is started from every cut, and each cut's subchannels and power are worked out once, so the plan
-    is never worse than the best over cuts of subchannels and power alone.
+    The descent alternates between two steps. The first chooses subchannels and power for the present cut. The
+    second chooses the cut of the shortest round for the present rates. It ends when a pass gains less than
+    epsilon; docs/model.md (P28) shows that it always ends. The incumbent is kept, so the round time never
+    rises. Every cut serves as a start, and each cut's subchannels and power are computed once. So the plan is
+    never worse than the best cut with its subchannels and power alone.
 
     Parameters
     ----------
-    problem : the resources
-    works : what a round asks for at each cut; a scheme without a cut has one entry
-    subchannels, power : the methods
+    problem : RadioResources
+        Subchannels, gains and power limits.
+    work_by_cut : mapping of int to RoundWork
+        The work of a round at each cut. A scheme without a cut has one entry.
+    subchannels : SubchannelMethod
+        Chooses the client of each subchannel.
+    power : PowerMethod
+        Chooses the power of each subchannel.
     cut : int or None
-        A fixed cut, so that only subchannels and power are chosen; None leaves it to the descent.
-    rng : generator for methods that draw
-        Every cut sees the same draws: so a random method draws one assignment, not the best of many.
+        A fixed cut, for which only subchannels and power are chosen; None chooses the cut too.
+    rng : numpy.random.Generator
+        Every cut gets a copy. So a random method draws the same assignment for each cut.
     epsilon : float
-        Relative gain below which a descent ends, [1].
+        Relative gain below which a descent ends.
 
     Raises
     ------
-    AllocationError
-        If the fixed cut is none of ``works``, or a method can't share the resources out.
+    PlanningError
+        If the fixed cut is not in ``work_by_cut``, or a method cannot allocate the resources.
     """
-    if cut is not None and cut not in works:
-        raise PlanningError(f"cut {cut} is not possible; it must be {min(works)} to {max(works)}")
-    choices = dict(works) if cut is None else {cut: works[cut]}
+    if cut is not None and cut not in work_by_cut:
+        raise PlanningError(f"cut {cut} is not possible; it must be {min(work_by_cut)} to {max(work_by_cut)}")
+    choices = dict(work_by_cut) if cut is None else {cut: work_by_cut[cut]}
 
     @cache
-    def at(choice: int) -> Plan:
+    def plan_at(choice: int) -> Plan:
         work = choices[choice]
-        owner = subchannels(problem, work, copy.deepcopy(rng))
-        psd_w_per_hz = power(problem, work, owner)
-        rates = link_rates(problem, owner, psd_w_per_hz)
-        return Plan(choice, owner, psd_w_per_hz, rates, round_time_s(work, rates))
+        client_of = subchannels(problem, work, copy.deepcopy(rng))
+        psd_w_per_hz = power(problem, work, client_of)
+        rates = link_rates(problem, client_of, psd_w_per_hz)
+        return Plan(choice, client_of, psd_w_per_hz, rates, round_time_s(work, rates))
 
-    best, history_s = at(next(iter(choices))), list[float]()
+    best, history_s = plan_at(next(iter(choices))), list[float]()
     for start in choices:
-        for incumbent in _descent(start, choices, at, epsilon):
+        for incumbent in _descent(start, choices, plan_at, epsilon):
             if not history_s or incumbent.predicted_s < best.predicted_s:
                 best = incumbent
                 history_s.append(incumbent.predicted_s)
     return replace(best, history_s=tuple(history_s))
 
 
-def checked_plan(name: str, found: Plan, problem: RadioResources, works: Mapping[int, RoundWork]) -> Plan:
-    """Return what a method planned, with rates and round time reckoned anew; refuse what breaks a rule.
+def checked_plan(
+    name: str, result: Plan, problem: RadioResources, work_by_cut: Mapping[int, RoundWork]
+) -> Plan:
+    """Return the plan of a method with its rates and round time computed anew, if it obeys all limits.
 
     Parameters
     ----------
-    name : of the method
-    found : its plan
-    problem, works : what it was asked
+    name : str
+        Name of the method, for the error message.
+    result : Plan
+        The plan that the method returned.
+    problem : RadioResources
+        The resources that the method had.
+    work_by_cut : mapping of int to RoundWork
+        The cuts that the method could choose from.
 
     Raises
     ------
-    AllocationError
-        If it is no plan, is for another cut, leaves a client without subchannels, or passes a power limit.
+    PlanningError
+        If the result is not a plan, has another cut, leaves a client without a subchannel, or exceeds a power
+        limit.
     """
 
     def refuse(rule: str) -> PlanningError:
         return PlanningError(f"the method {name!r} {rule}", ("allocation", "method"))
 
-    if not isinstance(found, Plan):
-        raise refuse(f"must return a Plan; it returned {type(found).__name__}")
-    if found.cut not in works:
-        raise refuse(f"planned for cut {found.cut}; it was asked for {', '.join(map(str, works))}")
-    used = found.owner >= 0
-    watts = found.psd_w_per_hz[used] * problem.band.subchannel_hz
-    power_w = np.bincount(found.owner[used], weights=watts, minlength=problem.num_clients)
-    without = np.setdiff1d(np.arange(problem.num_clients), found.owner)
+    if not isinstance(result, Plan):
+        raise refuse(f"must return a Plan; it returned {type(result).__name__}")
+    if result.cut not in work_by_cut:
+        raise refuse(f"planned for cut {result.cut}; it was asked for {', '.join(map(str, work_by_cut))}")
+    used = result.client_of >= 0
+    watts = result.psd_w_per_hz[used] * problem.band.subchannel_hz
+    power_w = np.bincount(result.client_of[used], weights=watts, minlength=problem.num_clients)
+    without = np.setdiff1d(np.arange(problem.num_clients), result.client_of)
     if without.size:
         raise refuse(f"leaves client {without[0]} without a subchannel")
     slack = 1.0 + 1e-9
@@ -151,42 +165,36 @@ def checked_plan(name: str, found: Plan, problem: RadioResources, works: Mapping
     if power_w.sum() > problem.total_power_max_w * slack:
         limit_w = problem.total_power_max_w
         raise refuse(f"spends {power_w.sum():.6g} W; the limit of all clients is {limit_w:.6g} W")
-    rates = link_rates(problem, found.owner, found.psd_w_per_hz)
-    return replace(found, rates=rates, predicted_s=round_time_s(works[found.cut], rates))
+    rates = link_rates(problem, result.client_of, result.psd_w_per_hz)
+    return replace(result, rates=rates, predicted_s=round_time_s(work_by_cut[result.cut], rates))
 
 
 def optimal_cut(cuts: Sequence[int], rng: np.random.Generator) -> None:
-    """Leave the cut to :func:`plan`: its argument ``cut`` for the method ``optimal``.
+    """Return None, the argument ``cut`` of :func:`plan` that lets the descent choose the cut.
 
-    Parameters
-    ----------
-    cuts : the possible cuts
-    rng : unused; there for methods that draw
+    It is the cut method ``optimal``; it uses neither the cuts nor the generator.
     """
 
 
 def random_cut(cuts: Sequence[int], rng: np.random.Generator) -> int:
-    """Return one of the cuts, each as likely: the argument ``cut`` of :func:`plan` for the method ``random``.
+    """Return one of the cuts, drawn with equal probabilities.
 
-    Parameters
-    ----------
-    cuts : the possible cuts
-    rng : generator that the cut is drawn from
+    It is the cut method ``random``; its result is the argument ``cut`` of :func:`plan`.
     """
     return int(rng.choice(np.asarray(cuts)))
 
 
 def _descent(
-    start: int, works: Mapping[int, RoundWork], at: Callable[[int], Plan], epsilon: float
+    start: int, work_by_cut: Mapping[int, RoundWork], plan_at: Callable[[int], Plan], epsilon: float
 ) -> list[Plan]:
-    """Return the incumbents of one descent, each with a shorter round than the one before."""
-    incumbents = [at(start)]
+    """Return the incumbents of one descent; each has a shorter round than the one before."""
+    incumbents = [plan_at(start)]
     while True:
         incumbent = incumbents[-1]
-        round_s = {cut: round_time_s(work, incumbent.rates) for cut, work in works.items()}
+        round_s = {cut: round_time_s(work, incumbent.rates) for cut, work in work_by_cut.items()}
         cut = min(round_s, key=round_s.__getitem__)
         moved = replace(incumbent, cut=cut, predicted_s=round_s[cut])
-        better = min(at(cut), moved, key=lambda candidate: candidate.predicted_s)
+        better = min(plan_at(cut), moved, key=lambda candidate: candidate.predicted_s)
         if better.predicted_s < incumbent.predicted_s:
             incumbents.append(better)
         if better.predicted_s >= incumbent.predicted_s * (1.0 - epsilon):

@@ -1,4 +1,7 @@
-"""What is allocated, for what work, and how long a round then takes (docs/model.md sections 3 and 4)."""
+"""The work of one round, the rates of one allocation, and the round time that follows from both.
+
+The symbols are those of docs/model.md, sections 1 and 3.
+"""
 
 from __future__ import annotations
 
@@ -15,28 +18,30 @@ __all__ = ["Rates", "RoundWork", "link_rates", "round_time_s", "transfer_s"]
 
 @dataclass(frozen=True)
 class RoundWork:
-    """What one round asks for, at a given cut, of a scheme whose clients send in parallel.
+    """The computation and the traffic of one round at one cut, for schemes whose clients send in parallel.
 
-    Bits are those of one client. Symbols are those of docs/model.md section 3.
+    All numbers of bits are those of one client.
 
     Attributes
     ----------
-    before_uplink_s : [num_clients], float
-        Compute before the uplink, T_i^F, [s].
+    before_uplink_s : ndarray, [num_clients]
+        Computation time before the uplink, T_i^F, [s].
     uplink_bits : float
         Smashed data, bψ_j, [bit].
     server_s : float
-        The server's work, T_s^F + T_s^B, [s].
+        Computation time of the server, T_s^F + T_s^B, [s].
     broadcast_bits : float
         Aggregated gradients, n_aχ_j, [bit].
     downlink_bits : float
-        A client's own gradients, (b − n_a)χ_j, [bit].
-    after_downlink_s : [num_clients], float
-        Compute after the downlink, T_i^B, [s].
-    model_upload_bits, model_broadcast_bits : float
-        The client model Λ_j to be averaged, and the average, [bit].
+        Gradients that are for one client alone, (b − n_a)χ_j, [bit].
+    after_downlink_s : ndarray, [num_clients]
+        Computation time after the downlink, T_i^B, [s].
+    model_upload_bits : float
+        Client model that is uploaded to be averaged, Λ_j, [bit].
+    model_broadcast_bits : float
+        Averaged model that is broadcast, Λ_j, [bit].
     averaging_share : float
-        Share 1/I of the rounds in which models are exchanged, from 0 to 1, [1].
+        Share a = 1/I of the rounds in which models are averaged, from 0 to 1.
     """
 
     before_uplink_s: NDArray[np.float64]
@@ -52,14 +57,16 @@ class RoundWork:
 
 @dataclass(frozen=True)
 class Rates:
-    """The rates of one allocation, [bit/s].
+    """The rates of one allocation.
 
     Attributes
     ----------
-    uplink_bps, downlink_bps : [num_clients], float
-        Rates on each client's own subchannels, [bit/s].
+    uplink_bps : ndarray, [num_clients]
+        Uplink rate of each client on its own subchannels, R_i^U, [bit/s].
+    downlink_bps : ndarray, [num_clients]
+        Downlink rate of each client on its own subchannels, R_i^D, [bit/s].
     broadcast_bps : float
-        Rate of the whole band at the weakest client, [bit/s].
+        Rate of the whole band at the weakest client, R^B, [bit/s].
     """
 
     uplink_bps: NDArray[np.float64]
@@ -67,33 +74,36 @@ class Rates:
     broadcast_bps: float
 
 
-def link_rates(problem: RadioResources, owner: NDArray[np.intp], psd_w_per_hz: NDArray[np.float64]) -> Rates:
+def link_rates(
+    problem: RadioResources, client_of: NDArray[np.intp], psd_w_per_hz: NDArray[np.float64]
+) -> Rates:
     """Return the rates of an allocation.
 
     Parameters
     ----------
-    problem : the resources
-    owner : [num_subchannels], int
-        The client of each subchannel, from 0; -1 for none.
-    psd_w_per_hz : [num_subchannels], float
+    problem : RadioResources
+        Subchannels, gains and power limits.
+    client_of : ndarray of int, [num_subchannels]
+        Client of each subchannel, from 0; -1 for none.
+    psd_w_per_hz : ndarray, [num_subchannels]
         Uplink transmit power spectral densities p_k, [W/Hz].
     """
     band, gains = problem.band, problem.gains
     return Rates(
-        uplink_rates(band, gains, owner, psd_w_per_hz),
-        downlink_rates(band, gains, owner),
+        uplink_rates(band, gains, client_of, psd_w_per_hz),
+        downlink_rates(band, gains, client_of),
         broadcast_rate(band, gains),
     )
 
 
 def transfer_s(bits: float, rate_bps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the time of a transfer at each rate, [s]; no bits take no time, even at rate zero.
+    """Return the transfer time at each rate, [s]; zero bits take no time, even at rate zero.
 
     Parameters
     ----------
     bits : float
-        Size, [bit].
-    rate_bps : [...], float
+        Size of the message, [bit].
+    rate_bps : ndarray, any shape
         Rates, [bit/s].
     """
     if bits == 0:
@@ -103,16 +113,16 @@ def transfer_s(bits: float, rate_bps: NDArray[np.float64]) -> NDArray[np.float64
 
 
 def round_time_s(work: RoundWork, rates: Rates) -> float:
-    """Return the mean time of a round, [s]: two barriers, and what happens between and after them.
+    """Return the mean time of a round, [s].
 
-    ``max_i(T_i^F + T_i^U) + T_s + T^B + (1 − a) max_i(T_i^D + T_i^B) + a [max_i(T_i^D + T_i^B + Λ/R_i^U) +
-    Λ/R^B]``, where a is the share of rounds that exchange models (docs/model.md section 3). FedAvg fits
-    too: its uplink and broadcast carry the model, and nothing comes after.
+    A round has two barriers: the server waits for all uplinks, and the round ends with its last client.
+    With a, the share of the rounds that average models, the mean is::
 
-    Parameters
-    ----------
-    work : what the round asks for
-    rates : the rates it gets
+        max_i(T_i^F + T_i^U) + T_s + T^B + (1 − a) max_i(T_i^D + T_i^B)
+            + a [max_i(T_i^D + T_i^B + Λ/R_i^U) + Λ/R^B]
+
+    (docs/model.md, section 3.1). FedAvg has the same form: its uplink and its broadcast carry the model, and
+    all later terms are zero.
     """
     share = work.averaging_share
     broadcast_bps = np.asarray(rates.broadcast_bps)

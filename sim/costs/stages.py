@@ -1,4 +1,8 @@
-"""What the stages of one split round compute and send (docs/model.md section 3)."""
+"""FLOPs and bits of the stages of one split round (docs/model.md section 3).
+
+The formulas are those of Lin et al., "Efficient Parallel Split Learning over Resource-constrained Wireless
+Edge Networks", 2024. Symbols are those of docs/model.md section 1.
+"""
 
 from __future__ import annotations
 
@@ -17,29 +21,31 @@ class Stages:
     Attributes
     ----------
     client_forward_flops, client_backward_flops : float
-        Of one client, bρ_j and bϖ_j.
-    uplink_bits, downlink_bits : float
-        Of one client: bψ_j, and the gradients that are its own, (b−n_a)χ_j.
+        Forward and backward pass of one client, bρ_j and bϖ_j, [FLOP].
+    uplink_bits : float
+        Smashed data of one client, bψ_j, [bit].
+    downlink_bits : float
+        Gradients of one client's unmerged slots, (b−n_a)χ_j, [bit].
     clients : int
-        Participants, C.
+        Clients that take part, C.
     server_forward_flops : float
-        For one client's rows, b(ρ_L−ρ_j).
-    own_backward_flops : float
-        On the server for one client: its unmerged rows, (b−n_a)(ϖ_{L−1}−ϖ_j), and the last unit's
-        gradients of all its rows, b(ϖ_L−ϖ_{L−1}).
+        Forward pass on the server for one client's rows, b(ρ_L−ρ_j), [FLOP].
+    server_backward_flops : float
+        Backward pass on the server for one client's rows: the unmerged ones, (b−n_a)(ϖ_{L−1}−ϖ_j), and the
+        last unit for all of them, b(ϖ_L−ϖ_{L−1}), [FLOP].
     merged_backward_flops : float
-        On the server for the merged slots, n_a(ϖ_{L−1}−ϖ_j).
+        Backward pass on the server for the merged slots, n_a(ϖ_{L−1}−ϖ_j), [FLOP].
     broadcast_bits : float
-        Aggregated gradients, n_aχ_j.
+        Aggregated gradients, n_aχ_j, [bit].
     model_bits, model_download_bits : float
-        The client part, Λ_j, on its way up and down.
+        Upload and download of the client part, Λ_j, [bit].
     """
 
     client_forward_flops: float
     uplink_bits: float
     clients: int
     server_forward_flops: float
-    own_backward_flops: float
+    server_backward_flops: float
     merged_backward_flops: float
     broadcast_bits: float
     downlink_bits: float
@@ -55,18 +61,18 @@ class Stages:
     @property
     def all_backward_flops(self) -> float:
         """Return the server's backward FLOPs for all participants, T_s^B without κ_s/f_s."""
-        return self.clients * self.own_backward_flops + self.merged_backward_flops
+        return self.clients * self.server_backward_flops + self.merged_backward_flops
 
     @property
     def server_flops(self) -> float:
-        """Return all that the server computes in the round."""
+        """Return the FLOPs of the server in the whole round."""
         return self.all_forward_flops + self.all_backward_flops
 
 
 def merged_slots(phi: float, batch_size: int) -> int:
-    """Return n_a = ⌈φb⌉, the mini-batch positions whose last-layer gradients are aggregated.
+    """Return n_a = ⌈φb⌉, the number of mini-batch slots whose last-layer gradients are aggregated.
 
-    Products such as 0.1·30 that floating point puts a hair above a whole number count as that number.
+    Products such as 0.1·30, which floating point rounds to just above an integer, count as that integer.
     """
     return math.ceil(round(phi * batch_size, 9))
 
@@ -78,34 +84,35 @@ def split_stages(
     clients: int,
     *,
     merged: int = 0,
-    all_rows_back: bool = False,
+    backward_all_rows: bool = False,
 ) -> Stages:
     """Return the stages of a round with ``clients`` participants, after Lin et al., EPSL.
 
     Parameters
     ----------
-    units : the model's unit table
+    units : UnitTable
+        Costs of the model's units, per sample.
     cut : int
-        Units on the client, 1 ≤ cut < L.
+        Units on the client, j, with 1 ≤ j < L.
     batch_size : int
         Samples of each client, b.
     clients : int
         Clients that take part, C.
     merged : int
-        Aggregated slots n_a.
-    all_rows_back : bool
-        The server back-propagates all C·b rows (``aggregation: exact``), though n_a are merged.
+        Slots of the mini-batch whose gradients are aggregated, n_a.
+    backward_all_rows : bool
+        Whether the server back-propagates all C·b rows (``aggregation: exact``) although n_a are merged.
     """
-    units_total = len(units)
-    last_unit_flops = units.backward_flops_to(units_total) - units.backward_flops_to(units_total - 1)
-    between_flops = units.backward_flops_to(units_total - 1) - units.backward_flops_to(cut)
+    num_units = len(units)
+    last_unit_flops = units.backward_flops_to(num_units) - units.backward_flops_to(num_units - 1)
+    between_flops = units.backward_flops_to(num_units - 1) - units.backward_flops_to(cut)
     return Stages(
         client_forward_flops=batch_size * units.forward_flops_to(cut),
         uplink_bits=batch_size * units.activation_bits_at(cut),
         clients=clients,
-        server_forward_flops=batch_size * (units.forward_flops_to(units_total) - units.forward_flops_to(cut)),
-        own_backward_flops=(batch_size - merged) * between_flops + batch_size * last_unit_flops,
-        merged_backward_flops=merged * (clients if all_rows_back else 1) * between_flops,
+        server_forward_flops=batch_size * (units.forward_flops_to(num_units) - units.forward_flops_to(cut)),
+        server_backward_flops=(batch_size - merged) * between_flops + batch_size * last_unit_flops,
+        merged_backward_flops=merged * (clients if backward_all_rows else 1) * between_flops,
         broadcast_bits=merged * units.gradient_bits_at(cut),
         downlink_bits=(batch_size - merged) * units.gradient_bits_at(cut),
         client_backward_flops=batch_size * units.backward_flops_to(cut),

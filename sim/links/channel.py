@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...scenarios.random_streams import stream
-from ...scenarios.registry import find
+from ...scenarios.registry import lookup
 from ...scenarios.schema.scenario import Radio
 from ..nodes.fleet import Fleet
 from ..radio.gain_trace import GainTrace
@@ -63,8 +63,8 @@ class Channel:
             return np.stack([fading_of(block, client) for client in clients])
 
         return Channel(
-            self.problem.of(rows),
-            None if self.trace is None else self.trace.of(rows),
+            self.problem.select(rows),
+            None if self.trace is None else self.trace.select(rows),
             None if fading_of is None else fading,
             self.coherence_s,
         )
@@ -141,7 +141,7 @@ def draw_channel(radio: Radio, fleet: Fleet, seed: int) -> Channel:
     problem = RadioResources(band, trace.gains[0], fleet.power_max_w, total_w)
     for gains in trace.gains[1:]:
         replace(problem, gains=gains)  # its constructor checks the gains
-    fade = find("fading", radio.fading.model).load()
+    fade = lookup("fading", radio.fading.model).load()
     coherence_s = getattr(radio.fading, "coherence_s", math.inf)
 
     def fading(block: int) -> Array:
@@ -164,7 +164,7 @@ def draw_channel(radio: Radio, fleet: Fleet, seed: int) -> Channel:
 
 def _path_gains(radio: Radio, fleet: Fleet, band: Band, seed: int) -> GainTrace:
     """Return the path gains at every instant at which a device moves or the path loss changes."""
-    path_loss = find("path_loss", radio.path_loss.model).load()
+    path_loss = lookup("path_loss", radio.path_loss.model).load()
 
     def gains_at(distance_m: Array) -> Array | GainTrace:
         gains: Array | GainTrace = path_loss(radio.path_loss, distance_m, band.centre_hz, seed)

@@ -12,6 +12,7 @@ from typing import Any
 
 import networkx as nx
 
+from ...scenarios.ordered_sum import ordered_sum
 from ...scenarios.schema.network import ACCESS_POINT, ComputeNode
 from ...scenarios.schema.network import Network as NetworkSection
 
@@ -59,7 +60,7 @@ class Network:
     def route_s(self, start: str, end: str, bits: float) -> float:
         """Return the latency of a message on its route if there are no other messages, [s]."""
         wires = (self.graph.edges[wire] for wire in self.route(start, end, bits))
-        return float(sum(bits / wire["rate_bps"] + wire["delay_s"] for wire in wires))
+        return ordered_sum(bits / wire["rate_bps"] + wire["delay_s"] for wire in wires)
 
 
 def build_network(section: NetworkSection) -> Network:

@@ -1,7 +1,7 @@
-"""Small-scale fading: random power gains of mean 1, one draw a block, client and subchannel.
+"""Small-scale fading: random power gains of mean 1 for each block, client and subchannel.
 
-Each has the signature ``(parameters, rng, shape) -> gains``. A new one is one such function, the keys that
-it takes in a scenario, and one registration under ``fading``.
+Each model is a function ``(parameters, rng, shape) -> gains``. To add one, write such a function and a class
+of its scenario keys, and register both under ``fading`` (docs/model.md section 2.5).
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ __all__ = ["NoFadingParameters", "RayleighParameters", "RicianParameters", "no_f
 
 
 class NoFadingParameters(FadingParameters):
-    """No fading takes no parameters."""
+    """No fading: the model has no parameters."""
 
     model: Literal["none"] = "none"
 
 
 class RayleighParameters(FadingParameters):
-    """Rayleigh fading: a new draw at the start of each coherence time."""
+    """Rayleigh fading: gains are drawn anew after each coherence time."""
 
     coherence_s: Positive
 
 
 class RicianParameters(FadingParameters):
-    """Rician fading: power of the line-of-sight component over that of all others, K, in dB."""
+    """Rician fading: K is the power of the line-of-sight component over that of all others, in dB."""
 
     k_db: Level = 6.0
     coherence_s: Positive
@@ -40,7 +40,7 @@ class RicianParameters(FadingParameters):
 def no_fading(
     parameters: NoFadingParameters, rng: np.random.Generator, shape: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Return gains of 1; for arguments see :func:`rayleigh`."""
+    """Return gains of 1; for the parameters see :func:`rayleigh`."""
     return np.ones(shape)
 
 
@@ -51,13 +51,16 @@ def rayleigh(
 
     Parameters
     ----------
-    parameters : the model's keys
-    rng : generator of this block's stream
-    shape : (num_clients, num_subchannels)
+    parameters : RayleighParameters
+        The model's keys.
+    rng : numpy.random.Generator
+        Generator of this block's stream.
+    shape : tuple of int
+        ``(num_clients, num_subchannels)``.
 
     Returns
     -------
-    gains : [num_clients, num_subchannels], float
+    gains : ndarray, [num_clients, num_subchannels]
         Power gains, linear, [1].
     """
     return rng.exponential(size=shape)
@@ -68,12 +71,10 @@ def rician(
 ) -> NDArray[np.float64]:
     """Return power gains of Rician fading, ``|√(K/(K+1)) + √(1/(K+1)) CN(0, 1)|²``, of mean 1.
 
-    Parameters
-    ----------
-    parameters, rng, shape : as for :func:`rayleigh`
+    For the parameters see :func:`rayleigh`.
     """
     k = float(db_to_linear(parameters.k_db))
-    # Both parts of a client's gain are drawn together, so that a further client shifts no other's draws.
+    # Both parts of a client's gain are drawn together, so that one more client shifts no other's draws.
     scattered = rng.normal(scale=np.sqrt(0.5 / (k + 1.0)), size=(*shape, 2))
     gains: NDArray[np.float64] = (np.sqrt(k / (k + 1.0)) + scattered[..., 0]) ** 2 + scattered[..., 1] ** 2
     return gains

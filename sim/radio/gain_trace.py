@@ -1,4 +1,4 @@
-"""Gains that change with time as a table says: a user's measurement, or devices that move."""
+"""Gains and positions over time, as CSV tables give them: measured gains, or devices that move."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class GainTrace:
-    """Gains from one instant to the next; the last ones stay.
+    """Gains over time: each holds from its instant to the next, the last ones to the end of the run.
 
     Attributes
     ----------
-    times_s : [num_instants], float
-        Rising from 0, [s].
-    gains : [num_instants, num_clients, num_subchannels], float
+    times_s : ndarray, [num_instants]
+        Instants, rising from 0, [s].
+    gains : ndarray, [num_instants, num_clients, num_subchannels]
         Channel power gains, linear, [1].
     """
 
     times_s: Array
     gains: Array
 
-    def of(self, clients: NDArray[np.intp]) -> GainTrace:
+    def select(self, clients: NDArray[np.intp]) -> GainTrace:
         """Return the gains of these clients alone, in this order."""
         return GainTrace(self.times_s, self.gains[:, clients])
 
 
 @dataclass(frozen=True)
 class PositionTrace:
-    """Places from one instant to the next; the last ones stay.
+    """Positions over time: each holds from its instant to the next, the last ones to the end of the run.
 
     Attributes
     ----------
-    times_s : [num_instants], float
-        Rising from 0, [s].
-    xy_m : [num_instants, num_clients, 2], float
-        Coordinates from the access point, [m].
+    times_s : ndarray, [num_instants]
+        Instants, rising from 0, [s].
+    xy_m : ndarray, [num_instants, num_clients, 2]
+        Coordinates relative to the access point, [m].
     """
 
     times_s: Array
@@ -57,51 +57,51 @@ class PositionTrace:
 
     @property
     def angle_rad(self) -> Array:
-        """Return the directions, [num_instants, num_clients], [rad]."""
+        """Return the directions from the access point, [num_instants, num_clients], [rad]."""
         return np.arctan2(self.xy_m[..., 1], self.xy_m[..., 0])
 
 
 def read_positions(path: Path, num_clients: int) -> PositionTrace:
-    """Return the places that a CSV holds: ``device,x_m,y_m``, and ``time_s`` where devices move.
+    """Return the positions in a CSV with the columns ``device,x_m,y_m``, and ``time_s`` where devices move.
 
-    A device that has no row at an instant stays where it was.
+    A device that has no row at an instant keeps its position.
 
     Raises
     ------
     ValueError
-        If the file can't be read, or a device has no place at time 0.
+        If the file cannot be read, breaks a rule, or has no position of a device at time 0.
     """
-    times_s, values = _values(path, _rows(path), ("x_m", "y_m"), {"device": num_clients})
+    times_s, values = _read_values(path, _read_rows(path), ("x_m", "y_m"), {"device": num_clients})
     return PositionTrace(times_s, np.moveaxis(values, 0, -1))
 
 
 def read_gains(path: Path, num_clients: int, num_subchannels: int) -> tuple[Array, Array]:
-    """Return the gains that a CSV with a heading holds: ``device,gain_db``, and ``subchannel``, ``time_s``.
+    """Return the gains in a CSV with the columns ``device,gain_db`` and optional ``subchannel``, ``time_s``.
 
-    Without ``subchannel`` a gain is that of all subchannels. What has no row at an instant stays as it was.
+    Without ``subchannel`` a gain holds on all subchannels. A gain that has no row at an instant stays.
 
     Returns
     -------
-    times_s : [num_instants], float
-        Rising from 0, [s].
-    gain_db : [num_instants, num_clients, num_subchannels], float
+    times_s : ndarray, [num_instants]
+        Instants, rising from 0, [s].
+    gain_db : ndarray, [num_instants, num_clients, num_subchannels]
         Gains, [dB].
 
     Raises
     ------
     ValueError
-        If the file can't be read, or a gain is missing at time 0.
+        If the file cannot be read, breaks a rule, or has no gain of a device at time 0.
     """
-    rows = _rows(path)
-    selective = "subchannel" in rows
-    cells = {"device": num_clients, **({"subchannel": num_subchannels} if selective else {})}
-    times_s, values = _values(path, rows, ("gain_db",), cells)
-    gain_db = values[0] if selective else np.repeat(values[0][:, :, np.newaxis], num_subchannels, axis=2)
+    rows = _read_rows(path)
+    per_subchannel = "subchannel" in rows
+    index_sizes = {"device": num_clients, **({"subchannel": num_subchannels} if per_subchannel else {})}
+    times_s, values = _read_values(path, rows, ("gain_db",), index_sizes)
+    gain_db = values[0] if per_subchannel else np.repeat(values[0][:, :, np.newaxis], num_subchannels, axis=2)
     return times_s, gain_db
 
 
-def _rows(path: Path) -> pd.DataFrame:
-    """Return the rows of a file, each indexed by its line."""
+def _read_rows(path: Path) -> pd.DataFrame:
+    """Return the rows of a file, each indexed by its line number."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -113,41 +113,62 @@ def _rows(path: Path) -> pd.DataFrame:
     return table.set_axis(table.index + 2).dropna(how="all")
 
 
-def _values(
-    path: Path, rows: pd.DataFrame, columns: tuple[str, ...], cells: dict[str, int]
+def _read_values(
+    path: Path, rows: pd.DataFrame, columns: tuple[str, ...], index_sizes: dict[str, int]
 ) -> tuple[Array, Array]:
-    """Return the instants, and the values [num_columns, num_instants, *cells], each kept until the next."""
-    known = ("time_s", *cells, *columns)
-    if set(rows.columns) | {"time_s"} != set(known):
-        raise ValueError(f"{path} has the columns {', '.join(rows.columns)}; needed: {', '.join(known)},"
+    """Return the instants and the values; a value without a row at an instant keeps its last one.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    rows : DataFrame
+        Its rows, as :func:`_read_rows` returns them.
+    columns : tuple of str
+        Names of the columns that hold values.
+    index_sizes : dict of str to int
+        Names of the columns that index a value, and the number of indices of each.
+
+    Returns
+    -------
+    times_s : ndarray, [num_instants]
+        Instants, rising from 0, [s].
+    values : ndarray, [num_columns, num_instants, *index_sizes]
+        The values of each column.
+    """
+    allowed = ("time_s", *index_sizes, *columns)
+    if set(rows.columns) | {"time_s"} != set(allowed):
+        raise ValueError(f"{path} has the columns {', '.join(rows.columns)}; needed: {', '.join(allowed)},"
                          " of which time_s may be left out")  # fmt: skip
     rows = rows if "time_s" in rows else rows.assign(time_s=0.0)
     numbers = rows.apply(pd.to_numeric, errors="coerce").astype(np.float64)
-    _check(path, numbers, cells)
-    wide = numbers.pivot(index="time_s", columns=list(cells), values=list(columns)).sort_index().ffill()
-    full = pd.MultiIndex.from_product([columns, *(range(count) for count in cells.values())])
+    _check_rows(path, numbers, index_sizes)
+    wide = numbers.pivot(index="time_s", columns=list(index_sizes), values=list(columns)).sort_index().ffill()
+    full = pd.MultiIndex.from_product([columns, *(range(count) for count in index_sizes.values())])
     wide = wide.reindex(columns=full)
     missing = full[wide.loc[0].isna().to_numpy()] if 0 in wide.index else full
     if len(missing):
-        where = ", ".join(f"{name} {number}" for name, number in zip(cells, missing[0][1:], strict=True))
+        where = ", ".join(
+            f"{name} {number}" for name, number in zip(index_sizes, missing[0][1:], strict=True)
+        )
         raise ValueError(f"{path}: no {missing[0][0]} is given for {where} at time 0")
-    values = wide.to_numpy(dtype=np.float64).reshape(len(wide), len(columns), *cells.values())
+    values = wide.to_numpy(dtype=np.float64).reshape(len(wide), len(columns), *index_sizes.values())
     return wide.index.to_numpy(dtype=np.float64), np.moveaxis(values, 1, 0)
 
 
-def _check(path: Path, numbers: pd.DataFrame, cells: dict[str, int]) -> None:
-    """Refuse the first row that breaks a rule."""
+def _check_rows(path: Path, numbers: pd.DataFrame, index_sizes: dict[str, int]) -> None:
+    """Raise a ValueError for the first row that breaks a rule."""
     wrong = numbers.index[~np.isfinite(numbers.to_numpy()).all(axis=1) | (numbers["time_s"] < 0).to_numpy()]
     if len(wrong):
         raise ValueError(f"{path}: line {wrong[0]} must hold finite numbers, and no time before 0")
-    for cell, count in cells.items():
-        outside = numbers.loc[~numbers[cell].isin(range(count)), cell]
+    for column, count in index_sizes.items():
+        outside = numbers.loc[~numbers[column].isin(range(count)), column]
         if len(outside):
             raise ValueError(
-                f"{path}: line {outside.index[0]}: {cell} {outside.iloc[0]:g} is none of 0 to {count - 1}"
+                f"{path}: line {outside.index[0]}: {column} {outside.iloc[0]:g} is none of 0 to {count - 1}"
             )
-    index = ["time_s", *cells]
-    twice = numbers.loc[numbers.duplicated(index), index]
-    if len(twice):
-        given = ", ".join(f"{name} {value:g}" for name, value in twice.iloc[0].items())
-        raise ValueError(f"{path}: line {twice.index[0]}: given twice: {given}")
+    index = ["time_s", *index_sizes]
+    duplicates = numbers.loc[numbers.duplicated(index), index]
+    if len(duplicates):
+        duplicate = ", ".join(f"{name} {value:g}" for name, value in duplicates.iloc[0].items())
+        raise ValueError(f"{path}: line {duplicates.index[0]}: given twice: {duplicate}")

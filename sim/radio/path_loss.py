@@ -1,7 +1,7 @@
-"""Path losses: from distances to channel power gains, one function a model.
+"""Path-loss models: each turns distances into channel power gains.
 
-Each has the signature ``(parameters, distance_m, centre_hz, seed) -> gains``. A new one is one such
-function, the keys that it takes in a scenario, and one registration under ``path_loss``.
+Each model is a function ``(parameters, distance_m, centre_hz, seed) -> gains``. To add one, write such a
+function and a class of its scenario keys, and register both under ``path_loss`` (docs/model.md section 2.2).
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ __all__ = [
     "samimi_gains",
 ]
 
-LIGHT_M_PER_S = 3.0e8  # rounded, as in the paper: its constant is 61.4 dB at 28 GHz
+LIGHT_M_PER_S = 3.0e8  # rounded, so that the constant at 28 GHz is the paper's 61.4 dB
 LOS_EXPONENT, LOS_SHADOWING_DB = 2.1, 3.6
 NLOS_EXPONENT, NLOS_SHADOWING_DB = 3.4, 9.7
 
 
 class SamimiParameters(PathLossParameters):
-    """The 28 GHz urban model: its mean over the states, or one state and shadowing drawn per device."""
+    """The 28 GHz urban model: its mean over both states, or a state and shadowing drawn for each device."""
 
     mode: Literal["mean", "sampled"] = "mean"
 
 
 class LogDistanceParameters(PathLossParameters):
-    """A loss at the reference distance, and 10·exponent dB more for each tenfold of it."""
+    """A loss at the reference distance, and 10·exponent dB more for each tenfold distance."""
 
     exponent: Positive
     reference_loss_db: Number
@@ -50,10 +50,10 @@ class LogDistanceParameters(PathLossParameters):
 
 
 class FixedParameters(PathLossParameters):
-    """Gains given in dB: per device, or in a CSV.
+    """Fixed gains in dB, for each device or from a CSV file.
 
-    The CSV is a bare table of one row a device and one column a subchannel, or has a heading with
-    ``device``, ``gain_db`` and, where they are needed, ``subchannel`` and ``time_s``.
+    The file is either a table without a heading, of one row a device and one column a subchannel, or a table
+    with the columns ``device``, ``gain_db`` and, where they are needed, ``subchannel`` and ``time_s``.
     """
 
     gain_db: LevelPerDevice | None = None
@@ -71,7 +71,7 @@ def line_of_sight_probability(distance_m: NDArray[np.float64]) -> NDArray[np.flo
 
     Parameters
     ----------
-    distance_m : [num_clients], float
+    distance_m : ndarray, [num_clients]
         Distances to the access point, greater than 0, [m].
     """
     near = np.exp(-distance_m / 71.0)
@@ -85,22 +85,23 @@ def samimi_gains(
     models for millimeter-wave outdoor communications", 2015: ``20 log10(4πF/c) + 10 n log10(d) + X`` dB.
 
     In line of sight n = 2.1 and X ~ N(0, 3.6 dB), else n = 3.4 and X ~ N(0, 9.7 dB). Mode ``mean``
-    averages both losses, in dB and without X, by the probability of line of sight; ``sampled`` draws
-    the state and X once per device and seed (docs/model.md section 2).
+    averages both losses in dB, without X, weighted by the probability of line of sight. Mode ``sampled``
+    draws the state and X once for each device and seed (docs/model.md section 2.2).
 
     Parameters
     ----------
-    parameters : the mode
-    distance_m : [num_clients], float
+    parameters : SamimiParameters
+        The mode.
+    distance_m : ndarray, [num_clients]
         Distances to the access point, floored at 1 m, [m].
-    centre_hz : [num_subchannels], float
-        Centre frequencies F_k, each with its own constant, [Hz].
+    centre_hz : ndarray, [num_subchannels]
+        Centre frequencies F_k, [Hz].
     seed : int
         Seed of the scenario.
 
     Returns
     -------
-    gains : [num_clients, num_subchannels], float
+    gains : ndarray, [num_clients, num_subchannels]
         Channel power gains, linear, [1].
     """
     distance_m = np.maximum(distance_m, 1.0)
@@ -126,54 +127,58 @@ def log_distance_gains(
     centre_hz: NDArray[np.float64],
     seed: int,
 ) -> NDArray[np.float64]:
-    """Return the gains of the log-distance model, the same on all subchannels.
+    """Return the gains of the log-distance model, ``PL = PL_0 + 10 n log10(d/d_0)`` dB on all subchannels.
 
     Parameters
     ----------
-    parameters : the exponent and the loss at the reference distance
-    distance_m, centre_hz, seed : as for :func:`samimi_gains`; distances are floored at the reference's
+    parameters : LogDistanceParameters
+        The exponent, the reference distance and the loss there.
+    distance_m, centre_hz, seed
+        As for :func:`samimi_gains`, but distances are floored at the reference distance.
 
     Returns
     -------
-    gains : [num_clients, num_subchannels], float
+    gains : ndarray, [num_clients, num_subchannels]
         Channel power gains, linear, [1].
     """
     ratio = np.maximum(distance_m / parameters.reference_distance_m, 1.0)
     gain_db = -(parameters.reference_loss_db + 10.0 * parameters.exponent * np.log10(ratio))
-    return _same_on_all(gain_db, centre_hz)
+    return _on_all_subchannels(gain_db, centre_hz)
 
 
 def fixed_gains(
     parameters: FixedParameters, distance_m: NDArray[np.float64], centre_hz: NDArray[np.float64], seed: int
 ) -> NDArray[np.float64] | GainTrace:
-    """Return the gains that the scenario gives, whatever the distances.
+    """Return the gains that the scenario gives; they do not depend on the distances.
 
     Parameters
     ----------
-    parameters : gains in dB, per device or in a file
-    distance_m, centre_hz, seed : as for :func:`samimi_gains`
+    parameters : FixedParameters
+        Gains in dB, for each device or in a file.
+    distance_m, centre_hz, seed
+        As for :func:`samimi_gains`.
 
     Returns
     -------
-    gains : [num_clients, num_subchannels], float
-        Channel power gains, linear, [1]; a :class:`GainTrace` where the file gives times.
+    gains : ndarray, [num_clients, num_subchannels], or GainTrace
+        Channel power gains, linear, [1]; a trace where the file has more than one instant.
 
     Raises
     ------
     ValueError
-        If the file can't be read, a gain is no finite number, or there are not as many as needed.
+        If the file cannot be read, a gain is not finite, or the number of gains is wrong.
     """
     if parameters.gain_db is not None:
-        given = parameters.gain_db
-        if isinstance(given, tuple) and len(given) != len(distance_m):
-            raise ValueError(f"gain_db lists {len(given)} values; there are {len(distance_m)} devices")
-        return _same_on_all(draw(given, len(distance_m), stream(seed, "gain_db")), centre_hz)
+        levels_db = parameters.gain_db
+        if isinstance(levels_db, tuple) and len(levels_db) != len(distance_m):
+            raise ValueError(f"gain_db lists {len(levels_db)} values; there are {len(distance_m)} devices")
+        return _on_all_subchannels(draw(levels_db, len(distance_m), stream(seed, "gain_db")), centre_hz)
     assert parameters.file is not None
     if _has_heading(parameters.file):
         times_s, gain_db = read_gains(parameters.file, len(distance_m), len(centre_hz))
         gains = db_to_linear(gain_db)
         return GainTrace(times_s, gains) if len(times_s) > 1 else gains[0]
-    return db_to_linear(_bare_table(parameters.file, (len(distance_m), len(centre_hz))))
+    return db_to_linear(_read_bare_table(parameters.file, (len(distance_m), len(centre_hz))))
 
 
 def _has_heading(path: Path) -> bool:
@@ -184,16 +189,16 @@ def _has_heading(path: Path) -> bool:
         raise ValueError(f"cannot read the gains in {path}: {error}") from None
 
 
-def _bare_table(path: Path, needed: tuple[int, int]) -> NDArray[np.float64]:
-    """Return a table in dB of one row a device and one column a subchannel."""
+def _read_bare_table(path: Path, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return a table without a heading, one row a device and one column a subchannel, [dB]."""
     try:
         table_db = np.loadtxt(str(path), delimiter=",", ndmin=2)
     except (OSError, ValueError) as error:
         raise ValueError(f"cannot read the gains in {path}: {error}") from None
-    if table_db.shape != needed:
+    if table_db.shape != shape:
         rows, columns = table_db.shape
         raise ValueError(
-            f"{path} holds {rows} x {columns} gains; {needed[0]} devices x {needed[1]} subchannels are needed"
+            f"{path} holds {rows} x {columns} gains; {shape[0]} devices x {shape[1]} subchannels are needed"
         )
     if not np.isfinite(table_db).all():
         device, subchannel = np.argwhere(~np.isfinite(table_db))[0]
@@ -204,5 +209,5 @@ def _bare_table(path: Path, needed: tuple[int, int]) -> NDArray[np.float64]:
     return np.asarray(table_db, dtype=np.float64)
 
 
-def _same_on_all(gain_db: NDArray[np.float64], centre_hz: NDArray[np.float64]) -> NDArray[np.float64]:
+def _on_all_subchannels(gain_db: NDArray[np.float64], centre_hz: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.repeat(db_to_linear(gain_db)[:, np.newaxis], len(centre_hz), axis=1)

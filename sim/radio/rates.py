@@ -1,7 +1,8 @@
 """Rates of the links between the clients and the access point (docs/model.md section 2).
 
 Every rate is a sum over subchannels of ``B log2(1 + p G γ/σ²)``, the form of Lin et al., "Efficient
-Parallel Split Learning over Resource-constrained Wireless Edge Networks", 2024. All is linear and SI.
+Parallel Split Learning over Resource-constrained Wireless Edge Networks", 2024. All quantities are linear
+and in SI units.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Band:
-    """The spectrum that the clients share, and what is the same on all its subchannels.
+    """The spectrum that the clients share, and the quantities that are equal on all its subchannels.
 
     Attributes
     ----------
     subchannel_hz : float
         Bandwidth B of each of the M subchannels, [Hz].
-    centre_hz : [num_subchannels], float
+    centre_hz : ndarray, [num_subchannels]
         Centre frequencies F_k, [Hz].
     noise_w_per_hz : float
         Noise power spectral density σ², [W/Hz].
@@ -39,7 +40,7 @@ class Band:
     downlink_w_per_hz : float
         Power spectral density p^DL of the access point, [W/Hz].
     efficiency_cap_bps_per_hz : float
-        The most that a modem carries, [bit/s/Hz]; none by default.
+        Highest spectral efficiency of a modem, [bit/s/Hz]; no cap by default.
     """
 
     subchannel_hz: float
@@ -50,7 +51,7 @@ class Band:
     efficiency_cap_bps_per_hz: float = math.inf
 
     def snr_per_w_per_hz(self, gains: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return Gγ/σ², [Hz/W]: the signal-to-noise ratio of a transmit density of 1 W/Hz."""
+        """Return Gγ/σ², [Hz/W]: the signal-to-noise ratio for a transmit PSD of 1 W/Hz."""
         return gains * (self.antenna_gain / self.noise_w_per_hz)
 
 
@@ -59,87 +60,85 @@ def spectral_efficiency(snr: NDArray[np.float64], cap_bps_per_hz: float = math.i
 
     Parameters
     ----------
-    snr : [...], float
+    snr : ndarray, [...]
         Signal-to-noise ratio, linear, [1].
     cap_bps_per_hz : float
-        The most that a modem carries, [bit/s/Hz].
+        Highest spectral efficiency of a modem, [bit/s/Hz].
     """
     # log1p keeps full precision where the signal is far below the noise.
     return np.minimum(np.log1p(snr) / math.log(2.0), cap_bps_per_hz)
 
 
 def uplink_rates(
-    band: Band, gains: NDArray[np.float64], owner: NDArray[np.intp], psd_w_per_hz: NDArray[np.float64]
+    band: Band, gains: NDArray[np.float64], client_of: NDArray[np.intp], psd_w_per_hz: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the uplink rates ``R_i^U = Σ_k r_i^k B log2(1 + p_k G γ_i^k/σ²)``, [num_clients], [bit/s].
 
     Parameters
     ----------
-    band : the spectrum
-    gains : [num_clients, num_subchannels], float
+    gains : ndarray, [num_clients, num_subchannels]
         Channel power gains γ_i^k, linear, [1].
-    owner : [num_subchannels], int
-        The client that each subchannel belongs to, from 0; -1 where it belongs to none.
-    psd_w_per_hz : [num_subchannels], float
+    client_of : ndarray of int, [num_subchannels]
+        The client of each subchannel, from 0; -1 for an unused subchannel.
+    psd_w_per_hz : ndarray, [num_subchannels]
         Transmit power spectral densities p_k, [W/Hz].
     """
-    used = np.flatnonzero(owner >= 0)
-    snr = psd_w_per_hz[used] * band.snr_per_w_per_hz(gains[owner[used], used])
+    used = np.flatnonzero(client_of >= 0)
+    snr = psd_w_per_hz[used] * band.snr_per_w_per_hz(gains[client_of[used], used])
     rates_bps = band.subchannel_hz * spectral_efficiency(snr, band.efficiency_cap_bps_per_hz)
-    total_bps = np.bincount(owner[used], weights=rates_bps, minlength=len(gains))
+    total_bps = np.bincount(client_of[used], weights=rates_bps, minlength=len(gains))
     return np.asarray(total_bps, dtype=np.float64)
 
 
-def downlink_rates(band: Band, gains: NDArray[np.float64], owner: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the downlink rates R_i^D, [num_clients], [bit/s]: as the uplink's, with p^DL for power.
+def downlink_rates(
+    band: Band, gains: NDArray[np.float64], client_of: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the downlink rates R_i^D, [num_clients], [bit/s]: the uplink formula with p^DL for p_k.
 
-    Parameters
-    ----------
-    band, gains, owner : as for :func:`uplink_rates`
+    For the parameters see :func:`uplink_rates`.
     """
-    return uplink_rates(band, gains, owner, np.full(gains.shape[1], band.downlink_w_per_hz))
+    return uplink_rates(band, gains, client_of, np.full(gains.shape[1], band.downlink_w_per_hz))
 
 
 def broadcast_rate(band: Band, gains: NDArray[np.float64]) -> float:
-    """Return the broadcast rate R^B, [bit/s]: the whole band, at the weakest client's rate.
+    """Return the broadcast rate ``R^B = min_i Σ_k B log2(1 + p^DL G γ_i^k/σ²)``, [bit/s].
 
     Parameters
     ----------
-    band : the spectrum
-    gains : [num_clients, num_subchannels], float
-        Channel power gains of the clients that the broadcast is for, linear, [1].
+    gains : ndarray, [num_clients, num_subchannels]
+        Channel power gains γ_i^k of the clients that the broadcast is for, linear, [1].
     """
-    return float(_whole_band(band, gains, band.downlink_w_per_hz).min())
+    return float(_sum_over_band(band, gains, band.downlink_w_per_hz).min())
 
 
 def whole_band_rates(
     band: Band, gains: NDArray[np.float64], power_w: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the uplink and the downlink rates of clients that use the whole band in turn.
+    """Return the uplink and downlink rates of clients that use the whole band one after another.
 
     Parameters
     ----------
-    band : the spectrum
-    gains : [num_clients, num_subchannels], float
+    gains : ndarray, [num_clients, num_subchannels]
         Channel power gains γ_i^k, linear, [1].
-    power_w : [num_clients], float
+    power_w : ndarray, [num_clients]
         Transmit powers, each spread flat over the band, [W].
 
     Returns
     -------
-    uplink_bps, downlink_bps : [num_clients], float
+    uplink_bps, downlink_bps : ndarray, [num_clients]
         Rates, [bit/s].
     """
     psd_w_per_hz = power_w / (band.subchannel_hz * gains.shape[1])
     return (
-        _whole_band(band, gains, psd_w_per_hz[:, np.newaxis]),
-        _whole_band(band, gains, band.downlink_w_per_hz),
+        _sum_over_band(band, gains, psd_w_per_hz[:, np.newaxis]),
+        _sum_over_band(band, gains, band.downlink_w_per_hz),
     )
 
 
-def _whole_band(
+def _sum_over_band(
     band: Band, gains: NDArray[np.float64], psd_w_per_hz: float | NDArray[np.float64]
 ) -> NDArray[np.float64]:
+    """Return each client's rate on all subchannels together, [num_clients], [bit/s]."""
     snr = psd_w_per_hz * band.snr_per_w_per_hz(gains)  # [num_clients, num_subchannels]
     rates_bps: NDArray[np.float64] = band.subchannel_hz * spectral_efficiency(
         snr, band.efficiency_cap_bps_per_hz

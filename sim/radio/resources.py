@@ -9,25 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..planning_error import PlanningError
-from ..radio.rates import Band
+from .rates import Band
 
 __all__ = ["RadioResources", "uniform_power_w"]
 
 
 @dataclass(frozen=True)
 class RadioResources:
-    """The resources to share out.
+    """The subchannels, gains and power limits that an allocation method shares out.
 
     Attributes
     ----------
     band : Band
         The M subchannels.
-    gains : [num_clients, num_subchannels], float
+    gains : ndarray, [num_clients, num_subchannels]
         Channel power gains γ_i^k, greater than 0, linear, [1].
-    power_max_w : [num_clients], float
+    power_max_w : ndarray, [num_clients]
         Uplink power limit p_i^max of each client, [W].
     total_power_max_w : float
         Uplink power limit p_th of all clients together, [W].
+
+    Raises
+    ------
+    PlanningError
+        If the shapes do not fit, or a gain is not greater than 0.
     """
 
     band: Band
@@ -36,11 +41,11 @@ class RadioResources:
     total_power_max_w: float
 
     def __post_init__(self) -> None:
-        needed = (len(self.power_max_w), len(self.band.centre_hz))
-        if self.gains.shape != needed:
+        shape = (len(self.power_max_w), len(self.band.centre_hz))
+        if self.gains.shape != shape:
             raise PlanningError(
-                f"gains has the shape {self.gains.shape}; {needed[0]} clients have a power limit"
-                f" and the band has {needed[1]} subchannels"
+                f"gains has the shape {self.gains.shape}; {shape[0]} clients have a power limit"
+                f" and the band has {shape[1]} subchannels"
             )
         if not (self.gains > 0).all():
             client, subchannel = np.argwhere(~(self.gains > 0))[0]
@@ -51,31 +56,26 @@ class RadioResources:
 
     @property
     def num_clients(self) -> int:
-        """Return C."""
+        """Return the number of clients, C."""
         return len(self.gains)
 
     @property
     def num_subchannels(self) -> int:
-        """Return M."""
+        """Return the number of subchannels, M."""
         return len(self.band.centre_hz)
 
-    def of(self, clients: NDArray[np.intp]) -> RadioResources:
-        """Return the same resources for these clients alone, in this order."""
+    def select(self, clients: NDArray[np.intp]) -> RadioResources:
+        """Return the resources of these clients alone, in this order; the common power limit stays."""
         return RadioResources(
             self.band, self.gains[clients], self.power_max_w[clients], self.total_power_max_w
         )
 
     @cached_property
     def preferences(self) -> NDArray[np.intp]:
-        """Return each client's subchannels, the best first, [num_clients, num_subchannels]."""
+        """Return each client's subchannels by falling gain, [num_clients, num_subchannels]."""
         return np.argsort(-self.gains, axis=1, kind="stable")
 
 
 def uniform_power_w(problem: RadioResources) -> NDArray[np.float64]:
-    """Return ``min(p_i^max, p_th/C)``, [num_clients], [W]: powers that hold both limits for any subchannels.
-
-    Parameters
-    ----------
-    problem : the resources
-    """
+    """Return ``min(p_i^max, p_th/C)``, [num_clients], [W]: both power limits hold for any subchannels."""
     return np.minimum(problem.power_max_w, problem.total_power_max_w / problem.num_clients)

@@ -1,4 +1,4 @@
-"""The channels of 3GPP TR 38.901 (UMi, UMa, RMa) by Sionna, which is imported only where one is drawn."""
+"""The channels of 3GPP TR 38.901 (UMi, UMa, RMa), drawn with Sionna, which is imported at the first draw."""
 
 from __future__ import annotations
 
@@ -16,12 +16,26 @@ from .units import db_to_linear
 
 __all__ = ["Tr38901Parameters", "tr38901_gains"]
 
-CPU = "cpu"  # even beside a GPU: its generators would draw other numbers
+CPU = "cpu"  # also where there is a GPU, whose generators would draw other numbers
 
 
 @dataclass(frozen=True)
 class Validity:
-    """Where the path losses of one scenario hold, TR 38.901 Table 7.4.1-1: lower and upper bounds."""
+    """The range in which the path losses of one scenario hold, TR 38.901 Table 7.4.1-1.
+
+    Attributes
+    ----------
+    model : str
+        Name of Sionna's class.
+    access_point_m, device_m : tuple of float
+        Least and greatest antenna height, [m].
+    frequency_hz : tuple of float
+        Lowest and highest carrier frequency, [Hz].
+    usual_access_point_m : float
+        Antenna height of the access point where the scenario file names none, [m].
+    los_distance_max_m : float
+        Greatest distance in line of sight, [m].
+    """
 
     model: str
     access_point_m: tuple[float, float]
@@ -40,7 +54,7 @@ VALIDITY = {
 
 
 class Tr38901Parameters(PathLossParameters):
-    """3GPP TR 38.901, devices outdoors: state, shadowing and multipath drawn once per device and seed."""
+    """3GPP TR 38.901 for devices outdoors: state, shadowing and multipath drawn once per device and seed."""
 
     scenario: Literal["umi", "uma", "rma"] = "umi"
     line_of_sight: Literal["auto", "los", "nlos"] = "auto"
@@ -51,7 +65,7 @@ class Tr38901Parameters(PathLossParameters):
 
     @property
     def antenna_height_m(self) -> float:
-        """Height of the access point: the one given, or else the scenario's usual one."""
+        """Return the height of the access point's antenna; by default the scenario's usual one, [m]."""
         return self.access_point_height_m or VALIDITY[self.scenario].usual_access_point_m
 
     @model_validator(mode="after")
@@ -76,32 +90,34 @@ def tr38901_gains(
     """Return the gains of 3GPP TR 38.901 V19.2: path loss, state and shadowing of sections 7.4.1, 7.4.2
     and Table 7.5-6, multipath of section 7.5.
 
-    The carrier is the middle of the band. With multipath, a gain is the mean power of the channel's
-    response over the subchannel, one vertical isotropic antenna on either side; its expectation is the
-    gain without multipath. A lone subchannel's width isn't told: its gain is that at its centre.
+    State, shadowing and multipath are drawn once for each device and seed. The carrier is the middle of the
+    band. With multipath, a gain is the mean power of the channel's response over the subchannel, with one
+    vertical isotropic antenna on either side; its expectation is the gain without multipath. The width of a
+    single subchannel is not known here, so its gain is that at its centre.
 
     Parameters
     ----------
-    parameters : the scenario, the state, what is drawn, the heights
-    distance_m : [num_clients], float
+    parameters : Tr38901Parameters
+        The scenario, the state, the antenna heights, and whether shadowing and multipath are drawn.
+    distance_m : ndarray, [num_clients]
         Horizontal distances to the access point, floored at 10 m, [m].
-    centre_hz : [num_subchannels], float
+    centre_hz : ndarray, [num_subchannels]
         Centre frequencies F_k, evenly spaced, [Hz].
     seed : int
         Seed of the scenario.
 
     Returns
     -------
-    gains : [num_clients, num_subchannels], float
+    gains : ndarray, [num_clients, num_subchannels]
         Channel power gains, linear, [1].
 
     Raises
     ------
     ValueError
-        If Sionna isn't installed, or a frequency or a distance is outside the standard's range.
+        If Sionna is not installed, or a frequency or a distance is outside the standard's range.
     """
-    _refuse_beyond_the_standard(parameters, distance_m, centre_hz)
-    import torch  # only where it is needed, as Sionna
+    _check_validity_range(parameters, distance_m, centre_hz)
+    import torch  # here, since runs without this channel need neither torch nor Sionna
 
     # The first import of Sionna seeds torch's own generators.
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
@@ -112,22 +128,23 @@ def tr38901_gains(
             needed = "tr38901 needs Sionna: pip install 'cutlayer[sionna]'"
             raise ValueError(f"{needed} ({error})") from None
         channel = _channel(tr38901, parameters, float(np.mean(centre_hz)))
-        generator = config.torch_rng(CPU)  # all of Sionna's draws come from it
+        generator = config.torch_rng(CPU)  # the source of all of Sionna's draws
         state = generator.get_state()
         gains = np.empty((len(distance_m), len(centre_hz)))
         try:
             for device, horizontal_m in enumerate(np.maximum(distance_m, NEAREST_M)):
                 generator.manual_seed(stream_seed(seed, "tr38901", device))
-                _place(channel, parameters, float(horizontal_m))
-                gains[device] = _drawn_gains(channel, parameters, centre_hz)
+                _set_position(channel, parameters, float(horizontal_m))
+                gains[device] = _draw_gains(channel, parameters, centre_hz)
         finally:
             generator.set_state(state)
     return gains
 
 
-def _refuse_beyond_the_standard(
+def _check_validity_range(
     parameters: Tr38901Parameters, distance_m: NDArray[np.float64], centre_hz: NDArray[np.float64]
 ) -> None:
+    """Raise a ValueError if a frequency or a distance is outside the range of Table 7.4.1-1."""
     valid = VALIDITY[parameters.scenario]
     low_hz, high_hz = valid.frequency_hz
     for subchannel in np.flatnonzero((centre_hz < low_hz) | (centre_hz > high_hz)):
@@ -146,7 +163,7 @@ def _refuse_beyond_the_standard(
 
 def _channel(tr38901: Any, parameters: Tr38901Parameters, carrier_hz: float) -> Any:
     """Return Sionna's channel between one device and the access point."""
-    place = {"precision": "double", "device": CPU}
+    computation = {"precision": "double", "device": CPU}
     antenna = tr38901.PanelArray(
         num_rows_per_panel=1,
         num_cols_per_panel=1,
@@ -154,9 +171,9 @@ def _channel(tr38901: Any, parameters: Tr38901Parameters, carrier_hz: float) -> 
         polarization_type="V",
         antenna_pattern="omni",
         carrier_frequency=carrier_hz,
-        **place,
+        **computation,
     )
-    # RMa has no loss into buildings; for the others it is named but met by no device outdoors.
+    # RMa has no loss into buildings. The other models must name one, but no device outdoors meets it.
     indoors = {} if parameters.scenario == "rma" else {"o2i_model": "low"}
     return getattr(tr38901, VALIDITY[parameters.scenario].model)(
         carrier_frequency=carrier_hz,
@@ -164,17 +181,17 @@ def _channel(tr38901: Any, parameters: Tr38901Parameters, carrier_hz: float) -> 
         bs_array=antenna,
         direction="uplink",
         enable_shadow_fading=parameters.shadowing,
-        always_generate_lsp=True,  # so that the shadowing is drawn next, with multipath and without
+        always_generate_lsp=True,  # shadowing is drawn in the same order with multipath and without
         **indoors,
-        **place,
+        **computation,
     )
 
 
-def _place(channel: Any, parameters: Tr38901Parameters, horizontal_m: float) -> None:
-    """Place the device, at rest and outdoors, and draw its state."""
+def _set_position(channel: Any, parameters: Tr38901Parameters, horizontal_m: float) -> None:
+    """Set the position of the device, at rest and outdoors, and draw its state."""
     at_rest = np.zeros((1, 1, 3))
     outdoors = np.zeros((1, 1), dtype=np.bool_)
-    channel.reset_topology()  # or else the first device would draw more than the others
+    channel.reset_topology()  # otherwise the first device would draw more numbers than the others
     channel.set_topology(
         ut_loc=np.array([[[horizontal_m, 0.0, parameters.device_height_m]]]),
         bs_loc=np.array([[[0.0, 0.0, parameters.antenna_height_m]]]),
@@ -187,10 +204,10 @@ def _place(channel: Any, parameters: Tr38901Parameters, horizontal_m: float) -> 
     )
 
 
-def _drawn_gains(
+def _draw_gains(
     channel: Any, parameters: Tr38901Parameters, centre_hz: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the ``[num_subchannels]`` gains of the device that was placed last."""
+    """Draw the gains of the device at the last position that was set, [num_subchannels]."""
     if parameters.multipath:
         amplitudes, delays_s = channel(num_time_samples=1, sampling_frequency=1.0)
         return _mean_power(amplitudes.numpy().ravel(), delays_s.numpy().ravel(), centre_hz)
@@ -202,22 +219,24 @@ def _drawn_gains(
 def _mean_power(
     amplitudes: NDArray[np.complex128], delays_s: NDArray[np.float64], centre_hz: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the mean over each subchannel of ``|Σ_p a_p e^(−j2πfτ_p)|²``, exactly.
+    """Return the mean of ``|Σ_p a_p e^(−j2πfτ_p)|²`` over each subchannel, [num_subchannels].
 
-    It is ``Σ_p Σ_q a_p a_q* e^(−j2πF_k(τ_p−τ_q)) sinc(B(τ_p−τ_q))``, a sum over pairs of paths.
+    The closed form is ``Σ_p Σ_q a_p a_q* e^(−j2πF_k(τ_p−τ_q)) sinc(B(τ_p−τ_q))``, over pairs of paths.
 
     Parameters
     ----------
-    amplitudes, delays_s : [num_paths]
-        Complex amplitudes at the carrier, [1], and delays, [s].
-    centre_hz : [num_subchannels], float
-        Centre frequencies F_k, a subchannel's width B apart, [Hz].
+    amplitudes : ndarray of complex, [num_paths]
+        Amplitudes a_p at the carrier, [1].
+    delays_s : ndarray, [num_paths]
+        Delays τ_p, [s].
+    centre_hz : ndarray, [num_subchannels]
+        Centre frequencies F_k, evenly spaced by a subchannel's width B, [Hz].
     """
     width_hz = centre_hz[1] - centre_hz[0] if len(centre_hz) > 1 else 0.0
     offset_hz = centre_hz - np.mean(centre_hz)
     responses = amplitudes * np.exp(
         -2j * np.pi * np.outer(offset_hz, delays_s)
     )  # [num_subchannels, num_paths]
-    together = np.sinc(width_hz * np.subtract.outer(delays_s, delays_s))  # [num_paths, num_paths]
-    power: NDArray[np.float64] = np.einsum("kp,pq,kq->k", responses, together, responses.conj()).real
+    coherence = np.sinc(width_hz * np.subtract.outer(delays_s, delays_s))  # [num_paths, num_paths]
+    power: NDArray[np.float64] = np.einsum("kp,pq,kq->k", responses, coherence, responses.conj()).real
     return power

@@ -1,4 +1,4 @@
-"""Decibels and mebibytes to linear SI units and back: the only place where they are converted."""
+"""Conversions of decibels and mebibytes to linear SI units and back; no other module converts them."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ Value = TypeVar("Value", float, NDArray[np.float64])
 
 
 def mib_text(bits: float) -> str:
-    """Return a memory, [bit], as people read it: ``4,014.2 MiB``, or ``0.1266 MiB``."""
+    """Return a memory size, [bit], as text in MiB, such as ``4,014.2 MiB`` or ``0.1266 MiB``."""
     mib = bits / BITS_PER_MIB
     return f"{mib:,.1f} MiB" if mib >= 1000 else f"{mib:.4g} MiB"
 
 
 def db_to_linear(value_db: Value) -> Value:
-    """Return the power ratio, [1], of a level in [dB]."""
+    """Return the power ratio, [1], of a level, [dB]."""
     ratio: Value = 10.0 ** (value_db / 10.0)
     return ratio
 
 
 def linear_to_db(ratio: Value) -> Value:
-    """Return the level in [dB] of a power ratio, [1]."""
+    """Return the level, [dB], of a power ratio, [1]."""
     level: Value = 10.0 * np.log10(ratio)
     return level
 
 
 def dbm_to_w(value_dbm: Value) -> Value:
-    """Return the power, [W], of a level in [dBm]; and so a density in [W/Hz] of one in [dBm/Hz]."""
+    """Return the power, [W], of a level, [dBm]; likewise the PSD, [W/Hz], of a level, [dBm/Hz]."""
     return db_to_linear(value_dbm) / 1000.0

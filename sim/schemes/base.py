@@ -1,15 +1,13 @@
-"""What a training scheme is: its work for the planner, its round for the event loop."""
+"""The interface of a training scheme: the plan it makes, and the round that the event loop runs."""
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from simpy import Event
 
 from ...scenarios.model_costs.unit_table import UnitTable
@@ -18,39 +16,32 @@ from ...scenarios.schema.registered import SchemeParameters
 from ..allocation.problem import Rates, RoundWork, round_time_s
 from ..costs.compressed_sizes import CompressedSizes
 from ..costs.stages import Stages, split_stages
-from ..links.link_rates import LinkRates
 from ..planning_error import PlanningError
 from ..radio.units import mib_text
 from ..world.world import World
 from .deployment import Deployment, MemoryDemand
+from .planning.plan import Cuts, RadioPlan, SchemePlan
+from .planning.radio_planner import RadioPlanner
 
-__all__ = ["ComputeTimes", "Cut", "Round", "RoundOutcome", "Scheme", "TrainingTask"]
-
-Cut: TypeAlias = int | tuple[int, ...]
-"""Units on the client, the same for all or one number a device; 0 where the model is not split."""
+__all__ = ["Round", "RoundContext", "RoundOutcome", "Scheme", "TrainingTask"]
 
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """What is trained, by how many.
+    """The model that is trained, and with which mini-batches.
 
     Attributes
     ----------
-    units : the model's unit table
+    units : UnitTable
+        FLOPs, activations and parameters of each unit of the model.
     batch_size : int
-        Samples of each client in a round, b.
-    clients : int
-        Number of clients, C.
-    device_memory_bits : float
-        What fits into the device with the least memory, [bit].
-    compression : Compressor or None
-        What the scheme's clients compress.
+        Samples of each client in a mini-batch, b.
+    compression : CompressedSizes or None
+        The sizes that the clients' compression leaves; None without compression.
     """
 
     units: UnitTable
     batch_size: int
-    clients: int
-    device_memory_bits: float = math.inf
     compression: CompressedSizes | None = None
 
     def stages(
@@ -59,45 +50,60 @@ class TrainingTask:
         clients: int = 1,
         *,
         merged: int = 0,
-        all_rows_back: bool = False,
-        pruned: bool = True,
+        backward_all_rows: bool = False,
+        masks_on: bool = True,
     ) -> Stages:
-        """Return the stages of a split round as compression leaves them; see :func:`split_stages`.
+        """Return FLOPs and bits of a split round after compression; see :func:`split_stages`.
 
         Parameters
         ----------
-        pruned : bool
-            Whether masks hold, where the clients' parts are pruned: in every round but those that renew them.
+        masks_on : bool
+            Whether pruned client parts run with their masks: in every round but those that renew the masks.
         """
         batch = self.batch_size
-        stages = split_stages(self.units, cut, batch, clients, merged=merged, all_rows_back=all_rows_back)
+        stages = split_stages(
+            self.units, cut, batch, clients, merged=merged, backward_all_rows=backward_all_rows
+        )
         if self.compression is None:
             return stages
-        return self.compression.compressed(stages, cut, batch, merged, pruned=pruned)
+        return self.compression.compressed(stages, cut, batch, merged, pruned=masks_on)
 
 
 @dataclass(frozen=True)
-class ComputeTimes:
-    """Compute times, [s/FLOP]: of each device ``[num_devices]``, and of the server."""
+class RoundContext:
+    """Everything that one round runs with.
 
-    device_s_per_flop: NDArray[np.float64]
-    server_s_per_flop: float
+    Attributes
+    ----------
+    world : World
+        The nodes and links of this run. ``world.clients`` are the clients of this round.
+    learner : Any
+        An instance of the scheme's learner; None for the timeline alone.
+    plan : SchemePlan
+        The plan that this round runs by.
+    number : int
+        The round's number, from 1.
+    masks_on : bool
+        Whether pruned client parts run with their masks in this round.
+    """
 
-    def of(self, devices: NDArray[np.intp]) -> ComputeTimes:
-        """Return the speeds of these devices alone, in this order, and of the server."""
-        return ComputeTimes(self.device_s_per_flop[devices], self.server_s_per_flop)
+    world: World
+    learner: Any
+    plan: SchemePlan
+    number: int
+    masks_on: bool = True
 
 
 @dataclass(frozen=True)
 class RoundOutcome:
-    """What a round came to.
+    """The result of one round.
 
     Attributes
     ----------
     participants : tuple of int
-        The clients whose batches were trained on.
+        The clients whose mini-batches were trained on.
     updates : int
-        Steps by which the server's model (of FL: a client's model) moved on.
+        Optimiser steps of the server's model (for FL: of a client's model) in this round.
     samples : int
         Samples trained on, over all participants.
     """
@@ -108,140 +114,139 @@ class RoundOutcome:
 
 
 Round: TypeAlias = Generator[Event, Any, RoundOutcome]
+"""A round as a SimPy process: it yields events and returns its outcome."""
 
 
 class Scheme(ABC):
-    """A training scheme. Subclasses override :meth:`round`, and :meth:`work` or :meth:`round_time_s`.
+    """A training scheme: how it is planned, and how one of its rounds runs.
 
-    Those that decide more than a common cut override :meth:`arrange` too.
+    Subclasses override :meth:`round`, and :meth:`work` or :meth:`round_time_s`. Schemes that decide more than
+    one common cut override :meth:`plan` too. A scheme never changes after its construction: everything that
+    is decided for certain devices is in the :class:`SchemePlan`.
 
     Attributes
     ----------
-    band : how clients send: ``dedicated`` (side by side, each on its own subchannels), ``shares`` (side by
-        side, each on a share of the whole band, ``band_shares``), ``whole`` (one after the other, each on
-        the whole band) or ``none`` (no radio)
-    has_cut : whether the model is split
-    own_cut : whether the scheme itself says where the model is cut, and not the scenario's allocation
-    measurable : whether it can reckon with measured layer times, ``model.profile``
-    compresses : what of it ``job.compression`` can compress
-    learner : ``"module:Class"`` of the learner whose steps :meth:`round` calls; it is made with
-        ``learner_options`` as keyword arguments
-    cut : the planned cut, set before the first round
-    planned_from : the first of the rounds whose time :meth:`round_time_s` gives
-    pruned : whether masks hold in the round at hand, where the clients' parts are pruned
-    own_plan : cut, shares of the band (None: the links are given) and round time, [s], where :meth:`arrange`
-        has decided all three
-    server_shares : the clients' own shares of the server's processor; empty where it is not shared out
-    predicts : whether :meth:`round_time_s`, or the plan, gives a round's time or a lower ``bound`` of it
-    details : further figures for the summary of a run
+    uses_subchannels : bool
+        Whether clients send in parallel, so that subchannels and powers are planned for them by :meth:`work`.
+    has_cut : bool
+        Whether the model is split.
+    chooses_cut : bool
+        Whether the scheme chooses the cut itself, instead of the scenario's ``allocation.cut``.
+    prediction_is_bound : bool
+        Whether :meth:`round_time_s` gives a lower bound of a round's time, and not the time itself.
+    measurable : bool
+        Whether the scheme can use measured layer times, ``model.profile``.
+    compresses : frozenset of str
+        The parts and messages of the scheme that ``compression`` can compress.
+    learner : str
+        ``"module:Class"`` of the learner whose steps :meth:`round` calls.
+    first_planned_round : int
+        The first of the rounds whose time :meth:`round_time_s` gives.
     """
 
-    band: ClassVar[Literal["dedicated", "shares", "whole", "none"]] = "dedicated"
+    uses_subchannels: ClassVar[bool] = True
     has_cut: ClassVar[bool] = True
-    own_cut: ClassVar[bool] = False
+    chooses_cut: ClassVar[bool] = False
+    prediction_is_bound: ClassVar[bool] = False
     measurable: ClassVar[bool] = False
-    predicts: ClassVar[Literal["time", "bound"]] = "time"
     compresses: ClassVar[frozenset[Compressible]] = frozenset()
     learner: ClassVar[str]
 
-    def __init__(self, parameters: SchemeParameters, job: TrainingTask) -> None:
+    def __init__(self, parameters: SchemeParameters, task: TrainingTask) -> None:
         self.parameters = parameters
-        self.job = job
-        self.cut: Cut = 0
-        self.planned_from = 1
-        self.pruned = True
-        self.own_plan: tuple[Cut, NDArray[np.float64] | None, float] | None = None
-        self.learner_options: dict[str, Any] = {}
-        self.server_shares: Sequence[float] = ()
-        self.details: dict[str, Any] = {}
+        self.task = task
+        self.first_planned_round = 1
 
-    def cuts(self) -> Sequence[int]:
-        """Return the cuts to choose from, those that fit into every device; only 0 where nothing is split.
+    # Planning
+
+    def plan(self, deployment: Deployment, planner: RadioPlanner) -> SchemePlan:
+        """Return the plan for these devices.
 
         Raises
         ------
-        AllocationError
+        PlanningError
+            If the resources or memories do not allow one.
+        """
+        return self.plan_from_radio(planner.for_parallel_clients(self, deployment), deployment)
+
+    def plan_from_radio(self, radio: RadioPlan, deployment: Deployment) -> SchemePlan:
+        """Return the plan of a scheme whose only decisions are the radio's resources and a common cut."""
+        return SchemePlan(
+            cuts=Cuts((radio.cut,) * deployment.num_clients),
+            resources=deployment.resources,
+            access=radio.access,
+            predicted_s=radio.predicted_s,
+            memory=self.memory(radio.cut, deployment.num_clients),
+            prediction_is_bound=self.prediction_is_bound,
+        )
+
+    def cuts(self, least_memory_bits: float = np.inf) -> Sequence[int]:
+        """Return the cuts to choose from: those whose client part fits into every device.
+
+        A scheme that does not split the model has the one cut 0.
+
+        Parameters
+        ----------
+        least_memory_bits : float
+            Memory of the smallest device, [bit].
+
+        Raises
+        ------
+        PlanningError
             If no cut fits.
         """
-        job, count = self.job, len(self.job.units)
+        count = len(self.task.units)
         cuts = range(1, count) if self.has_cut else range(1)
         needed = {cut: self.device_bits(cut) for cut in cuts}
-        fitting = [cut for cut in cuts if needed[cut] <= job.device_memory_bits]
+        fitting = [cut for cut in cuts if needed[cut] <= least_memory_bits]
         if cuts and not fitting:
             raise PlanningError(
                 f"{self.parameters.name} needs {mib_text(min(needed.values()))} on every device at the least;"
-                f" the smallest has {mib_text(job.device_memory_bits)}",
+                f" the smallest has {mib_text(least_memory_bits)}",
                 ("devices", "memory_mib"),
             )
         return fitting
 
-    def arrange(self, site: Deployment) -> None:  # noqa: B027 - most schemes have nothing to arrange
-        """Decide, before anything else is planned, what is the scheme's own to decide; nothing by default.
+    def work(self, cut: int, deployment: Deployment) -> RoundWork:
+        """Return a round's work for the planner; for schemes with ``uses_subchannels``."""
+        raise NotImplementedError(f"{type(self).__name__} sends in parallel on subchannels and needs work()")
 
-        Raises
-        ------
-        AllocationError
-            If it can't be had.
-        """
-
-    def settle(self, links: LinkRates, site: Deployment) -> float | None:
-        """Decide what is left when the planned links are known; nothing by default.
-
-        Returns
-        -------
-        float or None
-            The round's predicted time where that follows only now, [s].
-
-        Raises
-        ------
-        AllocationError
-            If it can't be had.
-        """
-        return None
-
-    def sampling_unsupported(self) -> str | None:
-        """Return why the scheme's rounds can't draw their clients from a population; None: they can."""
-        return None
+    def round_time_s(self, cut: int, deployment: Deployment, rates: Rates) -> float:
+        """Return the closed form of a round's time without stragglers, [s]."""
+        return round_time_s(self.work(cut, deployment), rates)
 
     def device_bits(self, cut: int) -> float:
-        """Return what a device's part of the model needs in memory at a common cut, [bit]."""
-        return self.job.units.memory_bits(0, cut, self.job.batch_size)
+        """Return the memory that a device's part of the model needs at a common cut, [bit]."""
+        return self.task.units.memory_bits(0, cut, self.task.batch_size)
 
-    def server_bits(self) -> float:
-        """Return what the server's parts need at the planned cut; by default those of one client, [bit]."""
-        assert isinstance(self.cut, int)
-        return self.job.units.memory_bits(self.cut, len(self.job.units), self.job.batch_size)
+    def server_bits(self, cut: int, clients: int) -> float:
+        """Return the memory that the server's parts need, by default those of one client, [bit]."""
+        return self.task.units.memory_bits(cut, len(self.task.units), self.task.batch_size)
 
-    def memory(self) -> MemoryDemand:
-        """Return what the planned parts of the model need in memory."""
-        assert isinstance(self.cut, int)
-        needed = np.full(self.job.clients, self.device_bits(self.cut))
-        return MemoryDemand(needed, self.server_bits(), {})
+    def memory(self, cut: int, clients: int) -> MemoryDemand:
+        """Return the memory that all parts of the model need at a common cut."""
+        return MemoryDemand(np.full(clients, self.device_bits(cut)), self.server_bits(cut, clients), {})
 
-    def units_on_nodes(self) -> dict[str, str]:
-        """Return which units each compute node trains, for example ``3-18``; none by default."""
+    def sampling_unsupported(self) -> str | None:
+        """Return why rounds cannot sample their clients from a population; None if they can."""
+        return None
+
+    # Learning
+
+    def learner_options(self, plan: SchemePlan) -> Mapping[str, Any]:
+        """Return the keyword arguments that the scheme's learner is made with."""
         return {}
 
-    def work(self, cut: int, speeds: ComputeTimes) -> RoundWork:
-        """Return a round's work for the planner; for schemes whose ``band`` is ``dedicated``."""
-        raise NotImplementedError(f"{type(self).__name__} sends on dedicated subchannels and needs work()")
+    def update_learner(self, learner: Any, plan: SchemePlan) -> None:  # noqa: B027 - most learners need none
+        """Tell the learner what a new plan changes for it; called before every round."""
 
-    def round_time_s(self, cut: int, speeds: ComputeTimes, rates: Rates) -> float:
-        """Return the closed form of a round's time without stragglers, [s]."""
-        return round_time_s(self.work(cut, speeds), rates)
+    # Running
 
     @abstractmethod
-    def round(self, world: World, learner: Any, number: int) -> Round:
-        """Run one round: yield what takes time, call the learner when its tensors exist.
-
-        Parameters
-        ----------
-        world : where it runs
-        learner : an instance of :attr:`learner`, or None for the timeline alone
-        number : int
-            The round's number, from 1.
+    def round(self, context: RoundContext) -> Round:
+        """Run one round: yield the events that take time, call the learner when its tensors exist.
 
         Returns
         -------
-        Outcome
+        RoundOutcome
         """

@@ -1,4 +1,4 @@
-"""The schemes that scenarios can name."""
+"""Registers the training schemes that a scenario can name; behind each name is a subclass of ``Scheme``."""
 
 from __future__ import annotations
 

@@ -6,8 +6,10 @@ from typing import Protocol
 
 from ..allocation.problem import Rates
 from ..timeline.phases import SERVER_BACKWARD, SERVER_FORWARD
-from ..world.world import World
-from .base import ComputeTimes, Round, RoundOutcome, Scheme
+from .base import Round, RoundContext, RoundOutcome, Scheme
+from .deployment import Deployment
+from .planning.plan import SchemePlan
+from .planning.radio_planner import RadioPlanner
 
 __all__ = ["Centralised"]
 
@@ -22,26 +24,31 @@ class CentralisedLearner(Protocol):
 class Centralised(Scheme):
     """All data are at the server; nothing is sent, so no client can be late."""
 
-    band = "none"
+    uses_subchannels = False
     has_cut = False
     learner = "cutlayer.models.learning.centralised:CentralisedLearner"
 
-    def server_bits(self) -> float:
-        """Return what the whole model needs for the union batch, [bit]."""
-        return self.job.units.memory_bits(0, len(self.job.units), self.job.clients * self.job.batch_size)
+    def plan(self, deployment: Deployment, planner: RadioPlanner) -> SchemePlan:
+        """Return the plan: nothing is cut, and nothing is sent."""
+        return self.plan_from_radio(planner.without_radio(self, deployment), deployment)
 
-    def round_time_s(self, cut: int, speeds: ComputeTimes, rates: Rates) -> float:
+    def server_bits(self, cut: int, clients: int) -> float:
+        """Return the memory of the whole model for the union batch, [bit]."""
+        return self.task.units.memory_bits(0, len(self.task.units), clients * self.task.batch_size)
+
+    def round_time_s(self, cut: int, deployment: Deployment, rates: Rates) -> float:
         """Return C·b·κ_s(ρ_L+ϖ_L)/f_s, [s]."""
-        units = self.job.units
+        units = self.task.units
         flops = units.forward_flops_to(len(units)) + units.backward_flops_to(len(units))
-        return self.job.clients * self.job.batch_size * flops * speeds.server_s_per_flop
+        return deployment.num_clients * self.task.batch_size * flops * deployment.server_s_per_flop
 
-    def round(self, world: World, learner: CentralisedLearner | None, number: int) -> Round:
+    def round(self, context: RoundContext) -> Round:
         """Run one round: one update on the union batch."""
-        units = self.job.units
-        samples = len(world.clients) * self.job.batch_size
+        world, units = context.world, self.task.units
+        learner: CentralisedLearner | None = context.learner
+        samples = len(world.clients) * self.task.batch_size
         yield world.server.compute(SERVER_FORWARD, samples * units.forward_flops_to(len(units)))
         yield world.server.compute(SERVER_BACKWARD, samples * units.backward_flops_to(len(units)))
         if learner:
-            learner.step(world.clients, number)
+            learner.step(world.clients, context.number)
         return RoundOutcome(world.clients, 1, samples)

@@ -10,16 +10,15 @@ import numpy as np
 import pandas as pd
 
 from ...scenarios.model_costs.unit_table import UnitTable
-from ...scenarios.registry import find
+from ...scenarios.registry import lookup
 from ...scenarios.schema.network import ComputeNode
 from ...scenarios.schema.network import Network as NetworkSection
 from ...scenarios.schema.registered import SchemeParameters
-from ...scenarios.schema.scenario import Allocation, Server, Stop
+from ...scenarios.schema.scenario import Allocation, Radio, Server, Stop
 from ..allocation.problem import Rates
 from ..costs.layer_costs import work_from_flops
 from ..links.wired_network import build_network
 from ..nodes.fleet import Fleet
-from ..radio import catalogue as _methods
 from ..radio.rates import Band
 from ..radio.resources import RadioResources
 from ..timeline.interval_record import TimelineHash
@@ -27,16 +26,15 @@ from ..world.round_policy import WAIT_FOR_ALL, Deadline, RoundPolicy
 from ..world.snapshots import NotAtRoundEndError, restore, take_snapshot
 from ..world.world import World
 from ..world.world_state import WorldSnapshot
-from . import catalogue as _schemes
-from .base import ComputeTimes, Scheme, TrainingTask
+from .base import RoundContext, Scheme, TrainingTask
 from .deployment import Deployment
-from .planning.plan import SchemePlan, plan_scheme, settled, whole_band_links
-from .round_loop import RoundCursor, RoundResult, rounds
+from .planning.medium_access import NoRadio, whole_band_links
+from .planning.plan import SchemePlan
+from .planning.radio_planner import RadioPlanner, band_sharing
+from .round_loop import RoundCursor, RoundResult, run_rounds
+from .round_planners.fixed_plan import FixedPlan
 
 __all__ = ["SchemeContractError", "check_scheme"]
-
-_CATALOGUES = (_methods, _schemes)
-"""Imported so that the schemes and methods that they register can be named."""
 
 _ROUNDS = 3
 _BATCH = 4
@@ -72,6 +70,9 @@ class _RecordingLearner:
 
         return step
 
+    def set_bounds(self, bounds: Any) -> None:
+        """Accept where models are cut: that is no training step."""
+
     def evaluate(self) -> Any:
         """Return no accuracy: evaluation is not a step of the scheme."""
         return _NoAccuracy()
@@ -98,7 +99,7 @@ def check_scheme(name: str, **parameters: Any) -> None:
     UnknownNameError
         If no scheme has this name.
     """
-    spec = find("scheme", name)
+    spec = lookup("scheme", name)
     if not issubclass(spec.parameters, SchemeParameters):
         raise SchemeContractError(f"scheme {name!r}: its parameters must extend SchemeParameters")
     given = spec.parameters.model_validate({"name": name, **parameters})
@@ -131,31 +132,28 @@ class _Trial:
         self._network = build_network(_NETWORK)
 
     def scheme(self) -> tuple[Scheme, SchemePlan]:
-        """Return the scheme, cut in the middle where it is cut at the allocation's cut, and its plan."""
-        scheme = self._class(self._parameters, TrainingTask(_UNITS, _BATCH, self.clients))
-        site = self._site()
-        scheme.arrange(site)
+        """Return the scheme and its plan, cut in the middle where the allocation chooses the cut."""
+        scheme = self._class(self._parameters, TrainingTask(_UNITS, _BATCH))
         allocation = Allocation(subchannels="round_robin", power="uniform", cut=2)
-        plan = plan_scheme(scheme, self._problem, self._speeds(), allocation, 0)
-        scheme.cut = plan.cut
-        return scheme, settled(scheme, plan, site)
+        planner = RadioPlanner(allocation, band_sharing(Radio()), 0)
+        return scheme, scheme.plan(self.deployment(), planner)
 
-    def _speeds(self) -> ComputeTimes:
-        return ComputeTimes(
-            self._fleet.seconds_per_flop, self._server.cycles_per_flop / self._server.clock_hz
-        )
-
-    def _site(self) -> Deployment:
+    def deployment(self) -> Deployment:
+        """Return the deployment that plans are made for."""
         nodes = self._network.nodes
         on_nodes = np.array([node.cycles_per_flop / node.clock_hz for node in nodes])
-        on_server = np.array([self._speeds().server_s_per_flop])
+        server_s_per_flop = self._server.cycles_per_flop / self._server.clock_hz
+        device_s_per_flop = self._fleet.seconds_per_flop
         return Deployment(
-            problem=self._problem,
+            resources=self._problem,
             links=whole_band_links(self._problem),
-            own_links=False,
-            devices=work_from_flops(_UNITS, _BATCH, self._fleet.seconds_per_flop),
-            server=work_from_flops(_UNITS, _BATCH, on_server),
+            has_fixed_links=False,
+            device_s_per_flop=device_s_per_flop,
+            server_s_per_flop=server_s_per_flop,
+            devices=work_from_flops(_UNITS, _BATCH, device_s_per_flop),
+            server=work_from_flops(_UNITS, _BATCH, np.array([server_s_per_flop])),
             memory_bits=np.full(self.clients, np.inf),
+            least_memory_bits=np.inf,
             network=self._network,
             nodes=work_from_flops(_UNITS, _BATCH, on_nodes),
             seed=0,
@@ -166,16 +164,18 @@ class _Trial:
         """Run rounds in a new world."""
         scheme, plan = self.scheme()
         world = self._world(scheme, plan, policy=policy)
-        return world, list(rounds(scheme, world, learner, Stop(rounds=_ROUNDS), _ROUNDS))
+        planner = FixedPlan(plan, range(self.clients))
+        return world, list(run_rounds(scheme, world, learner, planner, Stop(rounds=_ROUNDS), _ROUNDS))
 
     def resumed(self) -> str:
         """Return the hash of a run that goes on from its state after the first round, in a new world."""
-        progress, timeline = RoundCursor(), TimelineHash()
+        cursor, timeline = RoundCursor(), TimelineHash()
         state: WorldSnapshot | None = None
         for count in (1, _ROUNDS):
             scheme, plan = self.scheme()
             world = self._world(scheme, plan, state)
-            for _ in rounds(scheme, world, None, Stop(rounds=count), _ROUNDS, progress=progress):
+            planner = FixedPlan(plan, range(self.clients))
+            for _ in run_rounds(scheme, world, None, planner, Stop(rounds=count), _ROUNDS, cursor):
                 pass
             timeline.add(world.record.take(world.first_open_row))
             state = pickle.loads(pickle.dumps(take_snapshot(world)))
@@ -193,7 +193,7 @@ class _Trial:
             self._fleet,
             plan.links,
             network=self._network,
-            server_shares=scheme.server_shares,
+            server_shares=plan.server_shares,
             round_policy=policy,
             snapshot=snapshot,
         )
@@ -205,18 +205,18 @@ class _Trial:
         """Return the time of the first of the rounds that the closed form is for."""
         scheme, plan = self.scheme()
         world = self._world(scheme, plan)
-        for number in range(scheme.planned_from, scheme.planned_from + _ROUNDS):
-            world.env.run(until=world.env.process(scheme.round(world, None, number)))
+        for number in range(scheme.first_planned_round, scheme.first_planned_round + _ROUNDS):
+            world.env.run(until=world.env.process(scheme.round(RoundContext(world, None, plan, number))))
         return float(world.env.now)
 
     def predicted_s(self) -> float:
         """Return the closed form of a round's time, or what the scheme's own plan says of it."""
         scheme, plan = self.scheme()
-        if scheme.own_plan is not None or scheme.predicts == "bound" or not isinstance(plan.cut, int):
+        if plan.prediction_is_bound or plan.cuts.per_device:
             return plan.predicted_s
         links = plan.links
         rates = Rates(links.uplink_bps, links.downlink_bps, float(links.whole_band_bps.min()))
-        return scheme.round_time_s(plan.cut, self._speeds(), rates)
+        return scheme.round_time_s(plan.cuts.common, self.deployment(), rates)
 
 
 def _broken_rules(trial: _Trial) -> Iterator[str]:
@@ -244,7 +244,7 @@ def _broken_rules(trial: _Trial) -> Iterator[str]:
         yield "no step of the learner is called"
     if trial.service == "barrier":
         predicted_s, found_s = _ROUNDS * trial.predicted_s(), trial.planned_rounds_s()
-        if trial.scheme()[0].predicts == "bound":
+        if trial.scheme()[1].prediction_is_bound:
             if found_s < predicted_s * (1 - 1e-9):
                 yield f"{_ROUNDS} rounds take {found_s:.9g} s; the plan's bound is {predicted_s:.9g} s"
         elif not np.isclose(found_s, predicted_s, rtol=1e-9):
@@ -271,12 +271,12 @@ def _intervals(trial: _Trial, table: pd.DataFrame, results: list[RoundResult]) -
         start_s = result.end_s
     if _overlap(table, ["node", "lane"]):
         yield "intervals of a lane overlap"
-    band = trial.scheme()[0].band
+    access = trial.scheme()[1].access
     on_air = table[table["lane"] != "compute"].assign(all="")
-    if band == "none" and len(on_air):
-        yield "band is none, yet something is sent"
-    if band == "whole" and _overlap(on_air, ["all"]):
-        yield "band is whole, yet two send at once"
+    if isinstance(access, NoRadio) and len(on_air):
+        yield "the plan has no radio, yet something is sent"
+    if access.one_at_a_time and _overlap(on_air, ["all"]):
+        yield "clients have the whole band one at a time, yet two send at once"
 
 
 def _overlap(table: pd.DataFrame, by: list[str]) -> bool:
@@ -288,7 +288,7 @@ def _overlap(table: pd.DataFrame, by: list[str]) -> bool:
 
 
 def _late(trial: _Trial) -> Iterator[str]:
-    if trial.scheme()[0].band == "none":
+    if isinstance(trial.scheme()[1].access, NoRadio):
         return
     learner = _RecordingLearner()
     try:

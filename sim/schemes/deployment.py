@@ -1,4 +1,4 @@
-"""What a scheme finds where it runs, for schemes that decide more than a common cut."""
+"""The deployment that a scheme is planned for: devices, server, compute nodes and what connects them."""
 
 from __future__ import annotations
 
@@ -18,45 +18,69 @@ __all__ = ["Deployment", "MemoryDemand"]
 
 @dataclass(frozen=True)
 class Deployment:
-    """Devices, server, compute nodes, and what connects them.
+    """Everything that a plan may depend on.
 
     Attributes
     ----------
-    problem : the radio resources, with the gains that a first plan knows
-    links : of each device when it has the whole band, or a link of its own
-    own_links : whether the devices have links of their own, in place of the radio
-    devices : work by device and layer
-    server : work by layer on the server, the only place; None where the model's times are measured, and the
-        server's are not known
-    memory_bits : [num_devices], float
-        What fits into each device's memory, infinity without a limit, [bit].
-    network : the compute nodes; None where the scenario has none
-    nodes : work by compute node and layer; None without them
+    resources : RadioResources
+        Subchannels, power limits, and the channel gains that the plan may use.
+    links : LinkRates
+        The links of each device when it has the whole band alone, or its fixed links.
+    has_fixed_links : bool
+        Whether the devices have links of fixed rates instead of the radio.
+    device_s_per_flop : ndarray, [num_devices]
+        Compute time κ_i/f_i of each device, [s/FLOP].
+    server_s_per_flop : float
+        Compute time κ_s/f_s of the server, [s/FLOP].
+    devices : LayerWork
+        Work of each layer on each device.
+    server : LayerWork or None
+        Work of each layer on the server; None where layer times are measured and the server has none.
+    memory_bits : ndarray, [num_devices]
+        Memory of each device, infinite without a limit, [bit].
+    least_memory_bits : float
+        Memory of the smallest device of the whole population, [bit]. A common cut must fit into it.
+    network : Network or None
+        The compute nodes and their wires; None where the scenario has none.
+    nodes : LayerWork or None
+        Work of each layer on each compute node.
     seed : int
-        Of the scenario.
+        The scenario's seed.
     clients : tuple of int
-        The devices by number, in the order of all that is given by device.
+        The devices' numbers, in the order of all arrays.
     """
 
-    problem: RadioResources
+    resources: RadioResources
     links: LinkRates
-    own_links: bool
+    has_fixed_links: bool
+    device_s_per_flop: NDArray[np.float64]
+    server_s_per_flop: float
     devices: LayerWork
     server: LayerWork | None
     memory_bits: NDArray[np.float64]
+    least_memory_bits: float
     network: Network | None
     nodes: LayerWork | None
     seed: int
     clients: tuple[int, ...]
 
-    def of(self, clients: Sequence[int]) -> Deployment:
-        """Return what these devices alone find, in this order; for sites of all devices."""
+    @property
+    def num_clients(self) -> int:
+        """Return the number of clients, C."""
+        return len(self.clients)
+
+    def select(self, clients: Sequence[int]) -> Deployment:
+        """Return the deployment of these devices alone, in this order.
+
+        Call it on the deployment of all devices, whose rows are the devices' numbers.
+        """
         rows = np.asarray(clients, dtype=np.intp)
         return replace(
             self,
-            problem=self.problem.of(rows),
+            resources=self.resources.select(rows),
             links=self.links.of(rows),
-            devices=self.devices.of(rows),
+            device_s_per_flop=self.device_s_per_flop[rows],
+            devices=self.devices.select(rows),
             memory_bits=self.memory_bits[rows],
             clients=tuple(clients),
         )
@@ -64,17 +88,18 @@ class Deployment:
 
 @dataclass(frozen=True)
 class MemoryDemand:
-    """What a scheme's parts of the model need: weights, and the activations of the batches in work.
+    """Memory that the parts of the model need: weights, and the activations of the mini-batches in work.
 
     Gradients and optimiser states are left out, as in MP-SL's memory model (docs/model.md).
 
     Attributes
     ----------
-    devices_bits : [num_devices], float
-        [bit].
+    devices_bits : ndarray, [num_devices]
+        On each device, [bit].
     server_bits : float
-        [bit].
-    nodes_bits : of each compute node by name, [bit]
+        On the server, [bit].
+    nodes_bits : dict of str to float
+        On each compute node by name, [bit].
     """
 
     devices_bits: NDArray[np.float64]

@@ -5,7 +5,8 @@ Lin et al., "Efficient Parallel Split Learning over Resource-constrained Wireles
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,9 +15,10 @@ from ...scenarios.schema.registered import SchemeParameters
 from ...scenarios.section import Section
 from ..allocation.problem import RoundWork
 from ..costs.stages import merged_slots
-from ..world.world import World
-from .base import ComputeTimes, Round, RoundOutcome, TrainingTask
-from .parallel_round import ParallelSplit, SplitLearner
+from .base import Round, RoundContext, RoundOutcome, TrainingTask
+from .deployment import Deployment
+from .parallel_round import ParallelSplit
+from .planning.plan import SchemePlan
 
 __all__ = ["EPSL", "EpslParameters", "EpslPtParameters", "Phase", "PslParameters"]
 
@@ -118,49 +120,52 @@ class EPSL(ParallelSplit):
     learner = "cutlayer.models.learning.epsl:EpslLearner"
 
     def __init__(
-        self, parameters: PslParameters | EpslParameters | EpslPtParameters, job: TrainingTask
+        self, parameters: PslParameters | EpslParameters | EpslPtParameters, task: TrainingTask
     ) -> None:
-        super().__init__(parameters, job)
+        super().__init__(parameters, task)
         self._phases = parameters.phases
-        self._plan_phi = parameters.plan_phi
+        self._planned_phi = parameters.plan_phi
         if isinstance(parameters, EpslPtParameters):
-            self.planned_from = parameters.planned_from
+            self.first_planned_round = parameters.planned_from
         self.all_rows_back = parameters.aggregation == "exact"
-        self.learner_options = {"exact": self.all_rows_back}
+
+    def learner_options(self, plan: SchemePlan) -> Mapping[str, Any]:
+        """Return whether aggregation is exact."""
+        return {"exact": self.all_rows_back}
 
     def merged(self, number: int) -> int:
-        """Return n_a, the aggregated slots of round ``number``."""
+        """Return n_a, the number of aggregated slots in a round."""
         for phase in self._phases:
             if phase.rounds is None or number <= phase.rounds:
                 break
             number -= phase.rounds
-        return merged_slots(phase.phi, self.job.batch_size)
+        return merged_slots(phase.phi, self.task.batch_size)
 
-    def server_bits(self) -> float:
-        """Return what the one server part needs for all rows that go back through it, [bit]."""
-        assert isinstance(self.cut, int)
-        job = self.job
+    def server_bits(self, cut: int, clients: int) -> float:
+        """Return the memory of the one server part, for all rows that go back through it, [bit]."""
+        task = self.task
         merged = 0
         if not self.all_rows_back:
-            merged = min(merged_slots(phase.phi, job.batch_size) for phase in self._phases)
-        rows = merged + job.clients * (job.batch_size - merged)
-        return job.units.memory_bits(self.cut, len(job.units), rows)
+            merged = min(merged_slots(phase.phi, task.batch_size) for phase in self._phases)
+        rows = merged + clients * (task.batch_size - merged)
+        return task.units.memory_bits(cut, len(task.units), rows)
 
-    def work(self, cut: int, speeds: ComputeTimes) -> RoundWork:
-        """Return a round's work with the φ that planning reckons with."""
-        job = self.job
-        merged = merged_slots(self._plan_phi, job.batch_size)
-        stages = job.stages(cut, job.clients, merged=merged, all_rows_back=self.all_rows_back)
+    def work(self, cut: int, deployment: Deployment) -> RoundWork:
+        """Return a round's work at the aggregation share φ that plans are made for."""
+        merged = merged_slots(self._planned_phi, self.task.batch_size)
+        stages = self.task.stages(
+            cut, deployment.num_clients, merged=merged, backward_all_rows=self.all_rows_back
+        )
         return RoundWork(
-            before_uplink_s=stages.client_forward_flops * speeds.device_s_per_flop,
+            before_uplink_s=stages.client_forward_flops * deployment.device_s_per_flop,
             uplink_bits=stages.uplink_bits,
-            server_s=stages.server_flops * speeds.server_s_per_flop,
+            server_s=stages.server_flops * deployment.server_s_per_flop,
             broadcast_bits=stages.broadcast_bits,
             downlink_bits=stages.downlink_bits,
-            after_downlink_s=stages.client_backward_flops * speeds.device_s_per_flop,
+            after_downlink_s=stages.client_backward_flops * deployment.device_s_per_flop,
         )
 
-    def round(self, world: World, learner: SplitLearner | None, number: int) -> Round:
-        """Run one round: one update of the server's part and of each participant's own."""
-        on_time = yield from self.split_round(world, learner, number, self.merged(number), upload_model=False)
-        return RoundOutcome(on_time, int(bool(on_time)), len(on_time) * self.job.batch_size)
+    def round(self, context: RoundContext) -> Round:
+        """Run one round: one update of the server's part and of each participant's client part."""
+        on_time = yield from self.split_round(context, self.merged(context.number), upload_model=False)
+        return RoundOutcome(on_time, int(bool(on_time)), len(on_time) * self.task.batch_size)

@@ -5,8 +5,9 @@ McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,8 +16,9 @@ from ...scenarios.schema.registered import SchemeParameters
 from ..allocation.problem import RoundWork
 from ..costs.stages import Stages
 from ..timeline.phases import CLIENT_BACKWARD, CLIENT_FORWARD, MODEL_DOWNLOAD, MODEL_UPLOAD
-from ..world.world import World
-from .base import ComputeTimes, Round, RoundOutcome, Scheme, TrainingTask
+from .base import Round, RoundContext, RoundOutcome, Scheme, TrainingTask
+from .deployment import Deployment
+from .planning.plan import SchemePlan
 
 __all__ = ["FL", "FlParameters"]
 
@@ -48,26 +50,29 @@ class FL(Scheme):
     learner = "cutlayer.models.learning.fl:FedAvgLearner"
     compresses = frozenset({"pruning", "models"})
 
-    def __init__(self, parameters: FlParameters, job: TrainingTask) -> None:
-        super().__init__(parameters, job)
+    def __init__(self, parameters: FlParameters, task: TrainingTask) -> None:
+        super().__init__(parameters, task)
         self._steps = parameters.local_steps
-        self.learner_options = {"local_steps": self._steps}
-        whole = len(job.units)  # all units are the client's
-        self._stages = lru_cache(maxsize=None)(lambda pruned: job.stages(whole, pruned=pruned))
+        whole = len(task.units)  # all units are the client's
+        self._stages = lru_cache(maxsize=None)(lambda masks_on: task.stages(whole, masks_on=masks_on))
+
+    def learner_options(self, plan: SchemePlan) -> Mapping[str, Any]:
+        """Return the number of local steps."""
+        return {"local_steps": self._steps}
 
     def device_bits(self, cut: int) -> float:
-        """Return what the whole model needs in memory, [bit]."""
-        return self.job.units.memory_bits(0, len(self.job.units), self.job.batch_size)
+        """Return the memory of the whole model, [bit]."""
+        return self.task.units.memory_bits(0, len(self.task.units), self.task.batch_size)
 
-    def server_bits(self) -> float:
-        """Return the average's size, [bit]."""
-        return self.job.units.parameter_bits_to(len(self.job.units))
+    def server_bits(self, cut: int, clients: int) -> float:
+        """Return the size of the averaged model, [bit]."""
+        return self.task.units.parameter_bits_to(len(self.task.units))
 
-    def work(self, cut: int, speeds: ComputeTimes) -> RoundWork:
+    def work(self, cut: int, deployment: Deployment) -> RoundWork:
         """Return a round's work: compute, model upload, model broadcast."""
         stages: Stages = self._stages(True)
         flops = self._steps * (stages.client_forward_flops + stages.client_backward_flops)
-        compute_s = flops * speeds.device_s_per_flop
+        compute_s = flops * deployment.device_s_per_flop
         return RoundWork(
             before_uplink_s=compute_s,
             uplink_bits=stages.model_bits,
@@ -77,9 +82,11 @@ class FL(Scheme):
             after_downlink_s=np.zeros_like(compute_s),
         )
 
-    def round(self, world: World, learner: FedAvgLearner | None, number: int) -> Round:
-        """Run one round: the models of the clients in time are averaged, and all clients get the average."""
-        stages: Stages = self._stages(self.pruned)
+    def round(self, context: RoundContext) -> Round:
+        """Run one round: the models that arrive on time are averaged, and all clients get the average."""
+        world = context.world
+        learner: FedAvgLearner | None = context.learner
+        stages: Stages = self._stages(context.masks_on)
         forward = (CLIENT_FORWARD, stages.client_forward_flops)
         backward = (CLIENT_BACKWARD, stages.client_backward_flops)
         train = (*(forward, backward) * self._steps, (MODEL_UPLOAD, stages.model_bits))
@@ -87,7 +94,7 @@ class FL(Scheme):
         if not on_time:
             return RoundOutcome((), 0, 0)
         if learner:
-            learner.local_steps(on_time, number)
+            learner.local_steps(on_time, context.number)
             learner.average(on_time)
         yield world.server.broadcast(MODEL_DOWNLOAD, stages.model_download_bits, world.clients)
-        return RoundOutcome(on_time, self._steps, len(on_time) * self._steps * self.job.batch_size)
+        return RoundOutcome(on_time, self._steps, len(on_time) * self._steps * self.task.batch_size)

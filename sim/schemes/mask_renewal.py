@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any, Protocol
 
 from simpy import Event
 
 from ...scenarios.schema.compression import FLOAT_BITS
 from ..timeline.phases import Phase
-from ..world.world import World
-from .base import Round, RoundOutcome, Scheme
+from .base import Round, RoundContext, RoundOutcome, Scheme
 
 __all__ = ["IMPORTANCE_UPLOAD", "MASK_BROADCAST", "MaskRenewal"]
 
@@ -45,35 +45,35 @@ class MaskRenewal:
         self._every = every
         self.due = 1
 
-    def round(self, world: World, learner: Any, number: int) -> Round:
+    def round(self, context: RoundContext) -> Round:
         """Run one round, and the renewal where it is due."""
-        scheme = self._scheme
-        scheme.pruned = number < self.due
-        if scheme.pruned:
-            return (yield from scheme.round(world, learner, number))
-        if learner is not None:
-            learner.restore_pruned()
-        outcome = yield from scheme.round(world, learner, number)
-        uploaded = yield from self._renewal(world, learner, outcome)
+        scheme, number = self._scheme, context.number
+        if number < self.due:
+            return (yield from scheme.round(context))
+        unmasked = replace(context, masks_on=False)
+        if context.learner is not None:
+            context.learner.restore_pruned()
+        outcome = yield from scheme.round(unmasked)
+        uploaded = yield from self._renewal(unmasked, outcome)
         if uploaded:
             self.due = number - (number - 1) % self._every + self._every
         return outcome
 
     def _renewal(
-        self, world: World, learner: MaskedLearner | None, outcome: RoundOutcome
+        self, context: RoundContext, outcome: RoundOutcome
     ) -> Generator[Event, Any, tuple[int, ...]]:
-        """Renew the masks, and return whose importances they follow from."""
-        job, cut = self._scheme.job, self._scheme.cut
-        assert job.compression is not None
-        if isinstance(cut, tuple):
-            cut = cut[0]  # masks are common, and so is the cut
-        maskable = job.compression.part(cut or len(job.units), True).maskable
+        """Renew the masks, and return the clients whose importances they follow from."""
+        task, world = self._scheme.task, context.world
+        learner: MaskedLearner | None = context.learner
+        assert task.compression is not None
+        cut = context.plan.cuts.common  # masks are common, and so is the cut
+        maskable = task.compression.part(cut or len(task.units), True).maskable
 
         upload = ((IMPORTANCE_UPLOAD, FLOAT_BITS * maskable),)
         members = tuple(client for client in outcome.participants if client not in world.departed_at_s)
-        side_by_side = self._scheme.band != "whole"
+        groups = [(client,) for client in members] if context.plan.access.one_at_a_time else [members]
         arrived: list[int] = []
-        for group in [members] if side_by_side else [(client,) for client in members]:
+        for group in groups:
             if group:
                 arrived.extend((yield world.continue_with(upload, group).finished))
         uploaded = tuple(arrived)

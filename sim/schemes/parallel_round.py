@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
 
@@ -22,10 +22,9 @@ from ..timeline.phases import (
     UPLINK,
 )
 from ..world.batched_activities import ActivitySequence
-from ..world.world import World
-from .base import Scheme, TrainingTask
+from .base import RoundContext, Scheme, TrainingTask
 
-__all__ = ["ParallelSplit", "SplitLearner"]
+__all__ = ["SERVICE_DISCIPLINES", "ParallelSplit", "SplitLearner"]
 
 Steps: TypeAlias = Generator[Event, Any, tuple[int, ...]]
 
@@ -49,98 +48,106 @@ class ParallelSplit(Scheme):
     compresses = frozenset({"pruning", "dropout", "activations", "gradients"})
     all_rows_back = False
 
-    def __init__(self, parameters: SchemeParameters, job: TrainingTask) -> None:
-        super().__init__(parameters, job)
+    def __init__(self, parameters: SchemeParameters, task: TrainingTask) -> None:
+        super().__init__(parameters, task)
         self._stages = lru_cache(maxsize=None)(self._stages_at)  # every round asks for the same few
 
-    def stages(self, clients: int, merged: int = 0) -> Stages:
-        """Return the stages of a round with so many participants at the planned cut."""
-        return self._stages(self.cut, clients, merged, self.pruned)
+    def stages(self, context: RoundContext, clients: int, merged: int = 0) -> Stages:
+        """Return the stages of a round with so many participants, at the planned cut."""
+        return self._stages(context.plan.cuts.common, clients, merged, context.masks_on)
 
-    def _stages_at(self, cut: int, clients: int, merged: int, pruned: bool) -> Stages:
-        return self.job.stages(cut, clients, merged=merged, all_rows_back=self.all_rows_back, pruned=pruned)
+    def _stages_at(self, cut: int, clients: int, merged: int, masks_on: bool) -> Stages:
+        return self.task.stages(
+            cut, clients, merged=merged, backward_all_rows=self.all_rows_back, masks_on=masks_on
+        )
 
-    def split_round(
-        self, world: World, learner: SplitLearner | None, number: int, merged: int, *, upload_model: bool
-    ) -> Steps:
-        """Run a round up to the last client's end, and return who took part.
+    def split_round(self, context: RoundContext, merged: int, *, upload_model: bool) -> Steps:
+        """Run a round up to the last client's end, and return the clients that took part.
 
         Parameters
         ----------
         merged : int
             Aggregated slots of this round, n_a.
         upload_model : bool
-            Each client sends its model after its step, for averaging.
+            Whether each client sends its model after its step, for averaging.
         """
-        discipline = self._in_queue if world.service == "arrival" else self._behind_barrier
-        return (yield from discipline(world, learner, number, merged, upload_model))
+        return (yield from SERVICE_DISCIPLINES[context.world.service](self, context, merged, upload_model))
 
-    def _behind_barrier(
-        self, world: World, learner: SplitLearner | None, number: int, merged: int, upload_model: bool
-    ) -> Steps:
-        one = self.stages(1, merged)
 
-        forward = ((CLIENT_FORWARD, one.client_forward_flops), (UPLINK, one.uplink_bits))
-        backward: ActivitySequence = (
-            (DOWNLINK, one.downlink_bits),
-            (CLIENT_BACKWARD, one.client_backward_flops),
-        )
-        if upload_model:
-            backward = (*backward, (MODEL_UPLOAD, one.model_bits))
+def _behind_barrier(scheme: ParallelSplit, context: RoundContext, merged: int, upload_model: bool) -> Steps:
+    """Serve all clients together, after the last smashed data have arrived (docs/model.md section 3.1)."""
+    world = context.world
+    learner: SplitLearner | None = context.learner
+    one = scheme.stages(context, 1, merged)
+    forward = ((CLIENT_FORWARD, one.client_forward_flops), (UPLINK, one.uplink_bits))
+    backward: ActivitySequence = (
+        (DOWNLINK, one.downlink_bits),
+        (CLIENT_BACKWARD, one.client_backward_flops),
+    )
+    if upload_model:
+        backward = (*backward, (MODEL_UPLOAD, one.model_bits))
 
-        on_time: tuple[int, ...] = yield world.start(forward, world.clients).on_time
-        if not on_time:
-            return on_time
-        if learner:
-            learner.client_forward(on_time, number)
-        together = self.stages(len(on_time), merged)
-        yield world.server.compute(SERVER_FORWARD, together.all_forward_flops)
-        yield world.server.compute(SERVER_BACKWARD, together.all_backward_flops)
-        if learner:
-            learner.server_step(merged, number)
-        yield world.server.broadcast(BROADCAST, together.broadcast_bits, on_time)
-        yield world.continue_with(backward, on_time).finished
-        if learner:
-            learner.client_step()
+    on_time: tuple[int, ...] = yield world.start(forward, world.clients).on_time
+    if not on_time:
         return on_time
+    if learner:
+        learner.client_forward(on_time, context.number)
+    together = scheme.stages(context, len(on_time), merged)
+    yield world.server.compute(SERVER_FORWARD, together.all_forward_flops)
+    yield world.server.compute(SERVER_BACKWARD, together.all_backward_flops)
+    if learner:
+        learner.server_step(merged, context.number)
+    yield world.server.broadcast(BROADCAST, together.broadcast_bits, on_time)
+    yield world.continue_with(backward, on_time).finished
+    if learner:
+        learner.client_step()
+    return on_time
 
-    def _in_queue(
-        self, world: World, learner: SplitLearner | None, number: int, merged: int, upload_model: bool
-    ) -> Steps:
-        """Serve each client as its data arrive; merged slots wait for all (docs/model.md section 3.2)."""
-        one = self.stages(1, merged)
-        aggregated = world.env.event()
 
-        def turn(device: Device) -> Generator[Event, Any, None]:
-            yield device.compute(CLIENT_FORWARD, one.client_forward_flops)
-            yield device.uplink(UPLINK, one.uplink_bits)
-            world.mark_on_time(device.client)
-            job = ((SERVER_FORWARD, one.server_forward_flops), (SERVER_BACKWARD, one.own_backward_flops))
-            yield world.server.serve(job, device.client)
-            if one.downlink_bits:
-                yield device.downlink(DOWNLINK, one.downlink_bits)
-            if merged:
-                yield aggregated
-            yield device.compute(CLIENT_BACKWARD, one.client_backward_flops)
-            if upload_model:
-                yield device.uplink(MODEL_UPLOAD, one.model_bits)
+def _on_arrival(scheme: ParallelSplit, context: RoundContext, merged: int, upload_model: bool) -> Steps:
+    """Serve each client as its data arrive; merged slots wait for all (docs/model.md section 3.2)."""
+    world = context.world
+    learner: SplitLearner | None = context.learner
+    one = scheme.stages(context, 1, merged)
+    aggregated = world.env.event()
 
-        call = world.start(turn, world.clients)
-        on_time: tuple[int, ...] = yield call.on_time
-        if not on_time:
-            return on_time
-        if learner:
-            learner.client_forward(on_time, number)
-            learner.server_step(merged, number)
+    def turn(device: Device) -> Generator[Event, Any, None]:
+        yield device.compute(CLIENT_FORWARD, one.client_forward_flops)
+        yield device.uplink(UPLINK, one.uplink_bits)
+        world.mark_on_time(device.client)
+        stages = ((SERVER_FORWARD, one.server_forward_flops), (SERVER_BACKWARD, one.server_backward_flops))
+        yield world.server.serve(stages, device.client)
+        if one.downlink_bits:
+            yield device.downlink(DOWNLINK, one.downlink_bits)
         if merged:
-            together = self.stages(len(on_time), merged)
-            yield world.server.compute(SERVER_BACKWARD, together.merged_backward_flops)
-            # The broadcast takes the whole band, so it waits for the clients' own downlinks.
-            if one.downlink_bits:
-                yield world.received(on_time)
-            yield world.server.broadcast(BROADCAST, one.broadcast_bits, on_time)
-            aggregated.succeed()
-        yield call.finished
-        if learner:
-            learner.client_step()
+            yield aggregated
+        yield device.compute(CLIENT_BACKWARD, one.client_backward_flops)
+        if upload_model:
+            yield device.uplink(MODEL_UPLOAD, one.model_bits)
+
+    step = world.start(turn, world.clients)
+    on_time: tuple[int, ...] = yield step.on_time
+    if not on_time:
         return on_time
+    if learner:
+        learner.client_forward(on_time, context.number)
+        learner.server_step(merged, context.number)
+    if merged:
+        together = scheme.stages(context, len(on_time), merged)
+        yield world.server.compute(SERVER_BACKWARD, together.merged_backward_flops)
+        # The broadcast takes the whole band, so it waits for the clients' own downlinks.
+        if one.downlink_bits:
+            yield world.received(on_time)
+        yield world.server.broadcast(BROADCAST, one.broadcast_bits, on_time)
+        aggregated.succeed()
+    yield step.finished
+    if learner:
+        learner.client_step()
+    return on_time
+
+
+SERVICE_DISCIPLINES: Mapping[str, Callable[[ParallelSplit, RoundContext, int, bool], Steps]] = {
+    "barrier": _behind_barrier,
+    "arrival": _on_arrival,
+}
+"""How the server serves its clients, by the name that ``server.service`` has in a scenario."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ...scenarios.schema.scenario import Stop
 from ..world.world import World
-from .base import RoundOutcome, Scheme
+from .base import RoundContext, RoundOutcome, Scheme
 from .mask_renewal import MaskRenewal
+from .round_planners.fixed_plan import FixedPlan
 
-__all__ = ["Accuracy", "RoundCursor", "RoundResult", "rounds"]
+__all__ = ["Accuracy", "RoundCursor", "RoundResult", "run_rounds"]
 
 
 class Accuracy(Protocol):
@@ -77,44 +78,50 @@ class RoundCursor:
     masks_due: int = 1
 
 
-def rounds(
+def run_rounds(
     scheme: Scheme,
     world: World,
     learner: Any,
+    planner: FixedPlan,
     stop: Stop,
     evaluate_every: int,
-    before_round: Callable[[World, int], None] | None = None,
-    progress: RoundCursor | None = None,
+    cursor: RoundCursor | None = None,
 ) -> Iterator[RoundResult]:
     """Run rounds and yield each as it finishes; the last one is always evaluated.
 
-    It also ends when no client is left in the run.
+    The run also ends when no client is left in it.
 
     Parameters
     ----------
-    learner : the scheme's learner, or None for the timeline alone
-    stop : the first of its limits that is reached ends the run
+    learner : Any
+        The scheme's learner, or None for the timeline alone.
+    planner : FixedPlan
+        Decides each round's clients and plan.
+    stop : Stop
+        The first of its limits that is reached ends the run.
     evaluate_every : int
         Rounds between two evaluations.
-    before_round : called with the world and the number of each round before it starts
-    progress : what to go on from, kept up to date; the beginning by default
+    cursor : RoundCursor, optional
+        Where to go on from; it is kept up to date. By default the run begins with round 1.
     """
-    progress = progress or RoundCursor()
-    compression = scheme.job.compression
+    cursor = cursor or RoundCursor()
+    compression = scheme.task.compression
     renewal = None
     if compression is not None and compression.renew_every is not None:
         renewal = MaskRenewal(scheme, compression.renew_every)
-        renewal.due = progress.masks_due
+        renewal.due = cursor.masks_due
     runs: Scheme | MaskRenewal = renewal or scheme
     while True:
-        number = progress.finished + 1
+        number = cursor.finished + 1
         world.record.round = number
-        if before_round is not None:
-            before_round(world, number)
-        process = world.env.process(runs.round(world, learner, number))
+        planner.before_round(world, number)
+        if learner is not None:
+            scheme.update_learner(learner, planner.plan)
+        context = RoundContext(world, learner, planner.plan, number)
+        process = world.env.process(runs.round(context))
         outcome = world.env.run(until=process)
         if not isinstance(outcome, RoundOutcome):
-            raise TypeError(f"{type(scheme).__name__}.round returned {outcome!r}, not an Outcome")
+            raise TypeError(f"{type(scheme).__name__}.round returned {outcome!r}, not a RoundOutcome")
         if away := world.pool.clients_in_batches():
             raise RuntimeError(
                 f"{type(scheme).__name__}.round has ended while clients {sorted(away)} are in a batch:"
@@ -134,9 +141,9 @@ def rounds(
                     else learner.evaluate(world.sampled_clients)
                 )
                 last = last or (stop.accuracy is not None and accuracy.mean >= stop.accuracy)
-        progress.finished = number
+        cursor.finished = number
         if renewal is not None:
-            progress.masks_due = renewal.due
+            cursor.masks_due = renewal.due
         yield RoundResult(number, now_s, outcome, train_loss, accuracy, last)
         if last:
             return

@@ -11,8 +11,8 @@ from ...scenarios.schema.fields import PositiveInt
 from ...scenarios.schema.registered import SchemeParameters
 from ..allocation.problem import RoundWork
 from ..timeline.phases import MODEL_DOWNLOAD
-from ..world.world import World
-from .base import ComputeTimes, Round, RoundOutcome, TrainingTask
+from .base import Round, RoundContext, RoundOutcome, TrainingTask
+from .deployment import Deployment
 from .parallel_round import ParallelSplit, SplitLearner
 
 __all__ = ["SFL", "SFLV2", "SflParameters"]
@@ -38,58 +38,60 @@ class SflParameters(SchemeParameters):
 class SFL(ParallelSplit):
     """SplitFed V1: one server copy per client, averaged alike at no air time."""
 
-    learner = "cutlayer.models.learning.splitfed:PrivateServerLearner"
+    learner = "cutlayer.models.learning.sfl:PrivateServerLearner"
     compresses = ParallelSplit.compresses | {"models"}
 
-    def __init__(self, parameters: SflParameters, job: TrainingTask) -> None:
-        super().__init__(parameters, job)
+    def __init__(self, parameters: SflParameters, task: TrainingTask) -> None:
+        super().__init__(parameters, task)
         self._every = parameters.aggregate_every
 
-    def work(self, cut: int, speeds: ComputeTimes) -> RoundWork:
-        """Return a round's work, the averaging's share of it once in ``aggregate_every`` rounds."""
-        job = self.job
-        stages = job.stages(cut, job.clients)
+    def work(self, cut: int, deployment: Deployment) -> RoundWork:
+        """Return a round's work; averaging counts once in ``aggregate_every`` rounds."""
+        stages = self.task.stages(cut, deployment.num_clients)
         return RoundWork(
-            before_uplink_s=stages.client_forward_flops * speeds.device_s_per_flop,
+            before_uplink_s=stages.client_forward_flops * deployment.device_s_per_flop,
             uplink_bits=stages.uplink_bits,
-            server_s=stages.server_flops * speeds.server_s_per_flop,
+            server_s=stages.server_flops * deployment.server_s_per_flop,
             broadcast_bits=0.0,
             downlink_bits=stages.downlink_bits,
-            after_downlink_s=stages.client_backward_flops * speeds.device_s_per_flop,
+            after_downlink_s=stages.client_backward_flops * deployment.device_s_per_flop,
             model_upload_bits=stages.model_bits,
             model_broadcast_bits=stages.model_download_bits,
             averaging_share=1.0 / self._every,
         )
 
-    def server_bits(self) -> float:
-        """Return what the server's copies need, one a client, [bit]."""
-        return self.job.clients * super().server_bits()
+    def server_bits(self, cut: int, clients: int) -> float:
+        """Return the memory of the server's copies, one for each client, [bit]."""
+        return clients * super().server_bits(cut, clients)
 
     def updates(self, participants: int) -> int:
-        """Return the steps of a server model in a round: its own copy's one."""
+        """Return the optimiser steps of a server model in a round: each copy makes one."""
         return int(participants > 0)
 
-    def round(self, world: World, learner: AveragingLearner | None, number: int) -> Round:
+    def round(self, context: RoundContext) -> Round:
         """Run one round, and average the client models when it is due."""
-        averaging = number % self._every == 0
-        on_time = yield from self.split_round(world, learner, number, 0, upload_model=averaging)
+        world = context.world
+        learner: AveragingLearner | None = context.learner
+        averaging = context.number % self._every == 0
+        on_time = yield from self.split_round(context, 0, upload_model=averaging)
         uploaded = tuple(client for client in on_time if client not in world.departed_at_s)
         if averaging and uploaded:
             if learner:
                 learner.average(uploaded)
-            yield world.server.broadcast(MODEL_DOWNLOAD, self.stages(1).model_download_bits, world.clients)
-        return RoundOutcome(on_time, self.updates(len(on_time)), len(on_time) * self.job.batch_size)
+            model_bits = self.stages(context, 1).model_download_bits
+            yield world.server.broadcast(MODEL_DOWNLOAD, model_bits, world.clients)
+        return RoundOutcome(on_time, self.updates(len(on_time)), len(on_time) * self.task.batch_size)
 
 
 class SFLV2(SFL):
     """SplitFed V2: one server model, trained on one client's batch after the other in random order."""
 
-    learner = "cutlayer.models.learning.splitfed:SharedServerLearner"
+    learner = "cutlayer.models.learning.sfl:SharedServerLearner"
 
-    def server_bits(self) -> float:
-        """Return what the one server model needs for one client's rows at a time, [bit]."""
-        return super().server_bits() / self.job.clients
+    def server_bits(self, cut: int, clients: int) -> float:
+        """Return the memory of the one server model, for one client's rows at a time, [bit]."""
+        return super().server_bits(cut, clients) / clients
 
     def updates(self, participants: int) -> int:
-        """Return the steps of the one server model: one for each participant."""
+        """Return the optimiser steps of the one server model: one for each participant."""
         return participants

@@ -23,8 +23,10 @@ from ..timeline.phases import (
     SERVER_FORWARD,
     UPLINK,
 )
-from ..world.world import World
-from .base import ComputeTimes, Round, RoundOutcome, Scheme
+from .base import Round, RoundContext, RoundOutcome, Scheme
+from .deployment import Deployment
+from .planning.plan import SchemePlan
+from .planning.radio_planner import RadioPlanner
 
 __all__ = ["SL"]
 
@@ -44,39 +46,44 @@ class SL(Scheme):
     one gets the model as it was before that turn. So it does where a client leaves the run in its turn.
     """
 
-    band = "whole"
+    uses_subchannels = False
     learner = "cutlayer.models.learning.sl:SequentialSplitLearner"
     compresses = frozenset({"pruning", "dropout", "activations", "gradients", "models"})
 
-    def round_time_s(self, cut: int, speeds: ComputeTimes, rates: Rates) -> float:
-        """Return the sum over the turns; the rates are those of the whole band."""
-        stages = self.job.stages(cut)
+    def plan(self, deployment: Deployment, planner: RadioPlanner) -> SchemePlan:
+        """Return the plan: the best cut on the rates of the whole band."""
+        return self.plan_from_radio(planner.for_clients_in_turn(self, deployment), deployment)
+
+    def round_time_s(self, cut: int, deployment: Deployment, rates: Rates) -> float:
+        """Return the sum over the turns, [s]; the rates are those of the whole band."""
+        stages = self.task.stages(cut)
         client_flops = stages.client_forward_flops + stages.client_backward_flops
         up_bits = stages.uplink_bits + stages.model_bits
         down_bits = (
             stages.downlink_bits + stages.model_download_bits
         )  # the downloads are a permutation of the clients
         return float(
-            (client_flops * speeds.device_s_per_flop).sum()
-            + self.job.clients * stages.server_flops * speeds.server_s_per_flop
+            (client_flops * deployment.device_s_per_flop).sum()
+            + deployment.num_clients * stages.server_flops * deployment.server_s_per_flop
             + (up_bits / rates.uplink_bps).sum()
             + (down_bits / rates.downlink_bps).sum()
         )
 
-    def round(self, world: World, learner: SequentialSplitLearner | None, number: int) -> Round:
+    def round(self, context: RoundContext) -> Round:
         """Run one round: every client has its turn."""
-        assert isinstance(self.cut, int)
-        stages = self.job.stages(self.cut, pruned=self.pruned)
-        server_job = (
+        world = context.world
+        learner: SequentialSplitLearner | None = context.learner
+        stages = self.task.stages(context.plan.cuts.common, masks_on=context.masks_on)
+        server_stages = (
             (SERVER_FORWARD, stages.server_forward_flops),
-            (SERVER_BACKWARD, stages.own_backward_flops),
+            (SERVER_BACKWARD, stages.server_backward_flops),
         )
 
         def turn(device: Device) -> Generator[Event, Any, None]:
             yield device.compute(CLIENT_FORWARD, stages.client_forward_flops)
             yield device.uplink(UPLINK, stages.uplink_bits)
             world.mark_on_time(device.client)
-            yield world.server.serve(server_job, device.client)
+            yield world.server.serve(server_stages, device.client)
             yield device.downlink(DOWNLINK, stages.downlink_bits)
             yield device.compute(CLIENT_BACKWARD, stages.client_backward_flops)
             yield device.uplink(MODEL_UPLOAD, stages.model_bits)
@@ -86,9 +93,9 @@ class SL(Scheme):
             if (yield from world.run_alone(turn, client)):
                 trained.append(client)
                 if learner:
-                    learner.turn(client, number)
+                    learner.turn(client, context.number)
             if not world.clients:
                 break
             following = world.clients[bisect_right(world.clients, client) % len(world.clients)]
             yield world.devices[following].downlink(MODEL_DOWNLOAD, stages.model_download_bits)
-        return RoundOutcome(tuple(trained), len(trained), len(trained) * self.job.batch_size)
+        return RoundOutcome(tuple(trained), len(trained), len(trained) * self.task.batch_size)

@@ -1,9 +1,11 @@
-"""The command line as users type it: what each command answers, and with what status it ends."""
+"""The command line as users type it: the output and the exit status of each command."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,7 @@ def cli(*arguments: object) -> Any:
 
 
 def refused(*arguments: object) -> str:
-    """Return what a command says that must be refused as wrong input."""
+    """Return the message of a command that must end with status 2."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert 2 == result.exit_code, (result.output, result.exception)
     return result.stderr
@@ -44,11 +46,11 @@ def refused(*arguments: object) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a finished run's folder, written by the command."""
-    place = tmp_path_factory.mktemp("cli")
-    (place / "two.yaml").write_text(SCENARIO, encoding="utf-8")
-    cli("run", place / "two.yaml", "--out", place / "run")
-    return place / "run"
+    """Return the run folder that the command has written."""
+    parent = tmp_path_factory.mktemp("cli")
+    (parent / "two.yaml").write_text(SCENARIO, encoding="utf-8")
+    cli("run", parent / "two.yaml", "--out", parent / "run")
+    return parent / "run"
 
 
 def test_run_writes_the_folder(folder: Path) -> None:
@@ -69,7 +71,7 @@ def test_run_names_its_folder_after_the_scenario(folder: Path, monkeypatch: pyte
     assert {"two-schemes", "two-schemes-2"} == {path.name for path in (folder.parent / "runs").iterdir()}
 
 
-def test_overwriting_is_asked_for(folder: Path, tmp_path: Path) -> None:
+def test_overwriting_needs_an_option(folder: Path, tmp_path: Path) -> None:
     """A folder that holds a run is replaced only with --overwrite."""
     arguments = ("run", folder.parent / "two.yaml", "--out", tmp_path / "run")
     cli(*arguments)
@@ -92,7 +94,7 @@ def test_compare_in_every_format(folder: Path) -> None:
 
 
 def test_compare_takes_runs_only(tmp_path: Path) -> None:
-    """A folder that is no run is wrong input, and named."""
+    """The message about a folder without a run names the folder."""
     assert f"{tmp_path} is no run folder" in refused("compare", tmp_path).replace("\n", " ")
 
 
@@ -120,7 +122,7 @@ def test_profile_prints_a_unit_table(tmp_path: Path) -> None:
 
 
 def test_validate_names_the_plan() -> None:
-    """Validation tells each scheme's cut and predicted round, and runs nothing."""
+    """Validation prints each scheme's cut and predicted round time, and runs nothing."""
     *plans, verdict = cli("validate", "timeline_only").stdout.splitlines()
     assert "timeline_only.yaml: valid" == verdict
     assert ["sl", "sfl", "psl", "epsl φ=0.5", "epsl φ=1", "fl"] == [plan.split(":")[0] for plan in plans]
@@ -162,6 +164,30 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     assert "set()\n" == python(script, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "name", ["run", "sweep", "compare", "gantt", "plan", "profile", "validate", "schema", "list"]
+)
+def test_h_is_help(name: str) -> None:
+    """``-h`` prints the help of every command."""
+    assert cli(name, "--help").stdout == cli(name, "-h").stdout
+
+
+def test_the_package_is_a_command(tmp_path: Path) -> None:
+    """``python -m cutlayer`` is the command; ``--version`` prints the version of the distribution."""
+    command = [sys.executable, "-m", "cutlayer", "--version"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert f"cutlayer {version('cutlayer')}\n" == done.stdout
+    assert version("cutlayer") == cutlayer.__version__
+
+
+def test_the_shell_completes_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell's request for completion is answered with the commands that begin with the typed letters."""
+    monkeypatch.setenv("COMP_WORDS", "cutlayer va")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    result = CliRunner().invoke(app, env={"_CUTLAYER_COMPLETE": "complete_bash"}, prog_name="cutlayer")
+    assert "validate" == result.stdout.strip()
+
+
 def test_the_python_interface(folder: Path) -> None:
     """run, load and compare give the documented tables, and a run in memory writes nothing."""
     before = sorted(folder.parent.rglob("*"))
@@ -180,10 +206,8 @@ def test_the_python_interface(folder: Path) -> None:
         cutlayer.load(folder.parent)
 
 
-def test_a_model_of_ones_own_is_found_where_the_command_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Allowed to, `imported` trains an nn.Sequential from a file in the working folder."""
+def test_imports_search_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --allow-imports, `imported` trains an nn.Sequential from a file in the working folder."""
     (tmp_path / "own_model_of_a_test.py").write_text(
         "from torch import nn\n\n\ndef build(width):\n"
         "    return nn.Sequential(nn.Sequential(nn.Flatten(), nn.Linear(64, width)), nn.Linear(width, 10))\n"

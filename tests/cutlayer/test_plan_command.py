@@ -28,14 +28,14 @@ REFUSED = "3 clients on 20 subchannels have 3^20 assignments a cut; brute force 
 
 
 def cli(*arguments: object) -> str:
-    """Return what a command prints that must succeed."""
+    """Return the output of a command that must succeed."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert 0 == result.exit_code, (result.output, result.exception)
     return result.stdout
 
 
 def refused(*arguments: object) -> str:
-    """Return what a command says that must be refused as wrong input."""
+    """Return the message of a command that must end with status 2."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert 2 == result.exit_code, (result.output, result.exception)
     return result.stderr

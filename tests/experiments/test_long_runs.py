@@ -14,8 +14,7 @@ from pyarrow import parquet
 
 import cutlayer
 from cutlayer.analysis.figures import run as run_figures
-from cutlayer.analysis.figures.gantt_rows import fitting, round_spans
-from cutlayer.analysis.figures.run import plotted_intervals
+from cutlayer.analysis.figures.gantt_rows import plotted_intervals, round_spans, rounds_that_fit
 from cutlayer.analysis.results import interval_store as intervals
 from cutlayer.analysis.results.round_tables import StageTotals
 from cutlayer.experiments import round_log as recording
@@ -147,10 +146,10 @@ def test_the_first_rounds_are_read_until_they_are_enough(
     """The rounds that fit a chart are the same, chosen from the beginning or from the whole table."""
     monkeypatch.setattr("cutlayer.analysis.figures.gantt_rows.MAX_BARS", enough)
     found = run(path, monkeypatch, kept=0)
-    part, whole = found.recorded.beginning(enough), found.intervals
+    part, whole = found.recorded.first_rounds(enough), found.intervals
     assert len(part) < len(whole)
     for label, table in whole.groupby("label"):
         begun = part[part["label"] == label]
         for horizon_s in (0.0, 1.0, np.inf):
-            expected = fitting(round_spans(table), table, horizon_s)
-            pd.testing.assert_frame_equal(expected, fitting(round_spans(begun), begun, horizon_s))
+            expected = rounds_that_fit(round_spans(table), table, horizon_s)
+            pd.testing.assert_frame_equal(expected, rounds_that_fit(round_spans(begun), begun, horizon_s))

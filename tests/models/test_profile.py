@@ -1,4 +1,4 @@
-"""Laws of profiles: hand formulas, published counts, fresh committed tables, nothing touched on the way."""
+"""Profiles equal hand formulas, published counts and committed tables, and change no model."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ def test_multiply_accumulates_at_224_pixels_are_as_published(
 
 @pytest.mark.parametrize(("name", "published"), [("vgg16", 138_357_544), ("vgg19", 143_667_240)])
 def test_vgg_parameters_are_as_published(name: str, published: int) -> None:
-    """At 224 pixels, 1000 classes: the published count, convolutions' biases exchanged for batch norm.
+    """At 224 pixels and 1000 classes the count is the published one, with batch norm instead of biases.
 
-    The published networks have one bias a channel; batch norm has weight, bias, mean, variance a channel
-    and a 64-bit counter a layer.
+    The published networks have one bias per channel. Batch norm has weight, bias, mean and variance per
+    channel, and a 64-bit counter per layer.
     """
     parameters = VggParameters.model_validate({"name": name, "input_shape": (3, 224, 224), "classes": 1000})
     table = built_profile(parameters)
@@ -110,7 +110,7 @@ def test_vgg_units_by_hand(name: str) -> None:
 
 
 def test_lenet_by_hand() -> None:
-    """The small CNN: 25·C_in·C_out·H·W a convolution, in·out a layer, weights and biases of 32 bits."""
+    """LeNet: 25·C_in·C_out·H·W per convolution, in·out per layer, weights and biases of 32 bits."""
     table = built_profile(LenetParameters(name="lenet", input_shape=(2, 9, 7), classes=5))
     sides = 9 * 7, 4 * 3, 2 * 1
     flops = [25 * 2 * 16 * sides[0], 0, 25 * 16 * 32 * sides[1], 0, 32 * sides[2] * 64, 64 * 5]
@@ -140,7 +140,7 @@ def test_backward_is_twice_forward_and_gradients_weigh_as_activations(
 
 
 def test_committed_tables_are_fresh(tmp_path: Path) -> None:
-    """The tables that come with the package are those that today's networks give, and there are no others."""
+    """The tables of the package are those of the present networks, and there are no others."""
     write_tables(tmp_path)
     fresh = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
     assert len(COMMITTED) == len(fresh)
@@ -148,7 +148,7 @@ def test_committed_tables_are_fresh(tmp_path: Path) -> None:
 
 
 def test_activation_changes_no_table() -> None:
-    """Models that differ in the activation only have one table: what justifies their common file."""
+    """Models that differ in the activation only have equal tables, so they can share a file."""
     for parameters in (p for p in COMMITTED if isinstance(p, MlpParameters | LenetParameters)):
         for activation in ("relu", "gelu", "tanh", "sigmoid", "identity"):
             changed = parameters.model_copy(update={"activation": activation})
@@ -156,7 +156,7 @@ def test_activation_changes_no_table() -> None:
 
 
 def test_a_shape_that_is_not_committed_is_profiled() -> None:
-    """Another shape, class count or width gives that model's own table, not the nearest file's."""
+    """Another shape, class count or width gives the table of that model, not that of a similar file."""
     for parameters in (
         LenetParameters(name="lenet", input_shape=(1, 8, 8), classes=9),
         LenetParameters(name="lenet", input_shape=(1, 8, 9), classes=10),
@@ -167,7 +167,7 @@ def test_a_shape_that_is_not_committed_is_profiled() -> None:
 
 
 def test_table_is_read_from_its_file(tmp_path: Path) -> None:
-    """``table`` gives what its file holds; a file that is missing is named."""
+    """``table`` reads its file; a missing file is an error that names it."""
     table = unit_table(COMMITTED[0])
     file = tmp_path / "units.csv"
     file.write_text(unit_table_csv(table), encoding="utf-8")
@@ -177,7 +177,7 @@ def test_table_is_read_from_its_file(tmp_path: Path) -> None:
 
 
 def test_parameters_without_a_shape_are_refused() -> None:
-    """A model whose parameters know no input shape can't be profiled; the error names it."""
+    """A model without an input shape cannot be profiled; the error names the model."""
     with pytest.raises(ValueError, match=r"'bare'.*ImageModelParameters"):
         unit_table(Parameters(name="bare"))
 
@@ -196,7 +196,7 @@ def test_profile_leaves_the_model_and_the_generator_alone() -> None:
 
 
 def test_profile_of_any_sequential() -> None:
-    """A module that stands twice counts as two units; bits follow the type of the values."""
+    """A module that occurs twice counts as two units; bits depend on the type of the values."""
     relu = nn.ReLU()
     layers = OrderedDict(a=nn.Linear(4, 6), act1=relu, b=nn.Linear(6, 6, bias=False), act2=relu)
     table = profile(nn.Sequential(layers).double(), (4,))
@@ -216,7 +216,7 @@ def test_profile_of_any_sequential() -> None:
     ],
 )
 def test_units_that_do_not_chain_are_named(unit: nn.Module, message: str) -> None:
-    """A unit that can't follow the one before it is a ValueError with its name and what it was given."""
+    """A unit that does not fit the previous one is a ValueError with its name and its input shape."""
     model = nn.Sequential(OrderedDict(first=nn.Conv2d(1, 3, 3), second=unit))
     with pytest.raises(ValueError, match=message):
         profile(model, (1, 8, 8))
@@ -225,7 +225,7 @@ def test_units_that_do_not_chain_are_named(unit: nn.Module, message: str) -> Non
 def test_imported_model_is_profiled_and_its_classes_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An imported model has the profile of the same model in Python; it must have a logit a class."""
+    """An imported model has the profile of the same model in Python, and needs one logit per class."""
     text = "from torch import nn\ndef build(): return nn.Sequential(nn.Flatten(), nn.Linear(12, 4))\n"
     (tmp_path / "users_profiled_network.py").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -239,7 +239,7 @@ def test_imported_model_is_profiled_and_its_classes_checked(
 
 
 def test_named_unit_table() -> None:
-    """A model's name gives the table of its defaults, with options the table of those."""
+    """A model's name gives the table of its defaults; options change the table."""
     assert_equal(unit_table(ResnetParameters(name="resnet18")), named_unit_table("resnet18"))
     digits = LenetParameters(name="lenet", input_shape=(1, 8, 8), classes=10)
     assert_equal(unit_table(digits), named_unit_table("lenet", (1, 8, 8), 10))
@@ -262,7 +262,7 @@ def test_named_unit_table_errors(arguments: tuple[object, ...], message: str) ->
 
 
 def test_committed_tables_need_no_torch() -> None:
-    """The catalogue and the tables that come with the package are had without importing torch."""
+    """The catalogue and the tables of the package are usable without importing torch."""
     code = """
 import sys
 from cutlayer.models.networks import catalogue

@@ -1,7 +1,7 @@
-"""What is computed on a device stays there: held on torch's ``meta`` device, which keeps no values.
+"""A round copies no tensor between the CPU and the training device, checked on torch's ``meta`` device.
 
-A tensor there can be neither read nor mixed with one of the processor's, so a round that ran on it would run
-on a GPU without waiting for it; what is copied there is counted by a mode that sees every operation.
+A tensor on ``meta`` has no values, so it can be neither read nor combined with a tensor on the CPU. A round
+that runs there would run on a GPU without waiting for it. A dispatch mode records all copies to the device.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from cutlayer.experiments.preparation import prepare
 from cutlayer.experiments.world_setup import make_world, scheme_learner
 from cutlayer.models.learning import factory
 from cutlayer.scenarios.loading.loader import load_scenario
+from cutlayer.sim.schemes.base import RoundContext
 
 DRAWN = ("sl", "sfl", "sfl_v2", "psl", "epsl", "edgesplit", "esfl", "fl", "centralised")
 TOGETHER = ("{name: mpsl, first_units: 2}", "{name: one_hop, first_units: 2}")
@@ -26,7 +27,7 @@ FIRST, LATER = 10, 4  # rounds: those that draw clients' shuffles, which go to t
 
 
 class Crossings(TorchDispatchMode):
-    """Keeps the operations that have tensors of two devices; scalars aside, which a GPU has as arguments."""
+    """Records operations on tensors of two devices, except scalars, which a GPU receives as arguments."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,7 +36,7 @@ class Crossings(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run the operation, and note it where its tensors are of two devices."""
+        """Run the operation, and record it if its tensors are on two devices."""
         result = func(*args, **(kwargs or {}))
         tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor)]
         if len({tensor.device.type for tensor in tensors if tensor.dim()}) > 1:
@@ -45,7 +46,7 @@ class Crossings(TorchDispatchMode):
 
 @pytest.fixture(autouse=True)
 def on_meta(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let learning take place on the device without values."""
+    """Let learners train on the meta device."""
     monkeypatch.setattr(factory, "training_device", lambda name: torch.device("meta"))
 
 
@@ -54,13 +55,15 @@ def crossings(scheme: str, *changes: str) -> list[str]:
     experiment = prepare(load_scenario("all_schemes", [f"schemes=[{scheme}]", "batch_size=4", *changes]))
     ((made, plan),) = experiment.schemes
     world, planner = make_world(experiment, made, plan)
-    learner = scheme_learner(experiment, made)
+    learner = scheme_learner(experiment, made, plan)
     met: set[int] = set()
 
     def rounds(first: int, count: int) -> None:
         for number in range(first, first + count):
             planner.before_round(world, number)
-            outcome = world.env.run(until=world.env.process(made.round(world, learner, number)))
+            made.update_learner(learner, planner.plan)
+            context = RoundContext(world, learner, planner.plan, number)
+            outcome = world.env.run(until=world.env.process(made.round(context)))
             met.update(range(5) if world.sampled_clients is None else world.sampled_clients)
             assert outcome.participants
             assert learner.train_loss.device.type == "meta"

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 import cutlayer.sim.radio.catalogue
-from cutlayer.scenarios.registry import Kind, find
+from cutlayer.scenarios.registry import Kind, lookup
 
 NAMES: dict[Kind, list[str]] = {
     "path_loss": ["samimi_28ghz", "log_distance", "fixed", "tr38901"],
@@ -16,7 +16,7 @@ NAMES: dict[Kind, list[str]] = {
 SIGNATURES: dict[Kind, list[str]] = {
     "path_loss": ["parameters", "distance_m", "centre_hz", "seed"],
     "subchannels": ["problem", "work", "rng"],
-    "power": ["problem", "work", "owner"],
+    "power": ["problem", "work", "client_of"],
     "cut": ["cuts", "rng"],
 }
 
@@ -25,4 +25,4 @@ SIGNATURES: dict[Kind, list[str]] = {
 def test_what_is_registered_has_the_signature_of_its_kind(kind: Kind, name: str) -> None:
     """Importing the catalogue makes the names known, and each leads to a function of its kind."""
     assert cutlayer.sim.radio.catalogue.__all__ == []
-    assert SIGNATURES[kind] == list(inspect.signature(find(kind, name).load()).parameters)
+    assert SIGNATURES[kind] == list(inspect.signature(lookup(kind, name).load()).parameters)

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from cutlayer.models.data.dataset import Dataset
 from cutlayer.models.learning.base import Learner, LearnerConfig
-from cutlayer.models.learning.samples.batch_sampler import BatchSampler
-from cutlayer.models.learning.samples.client_data import ClientData
+from cutlayer.models.learning.client_data import BatchSampler, ClientData
+from cutlayer.models.learning.evaluation import Composite
 from cutlayer.scenarios.schema.compression import Compression
 from cutlayer.scenarios.schema.scenario import ClientsPass, Optimizer
 
@@ -119,6 +119,11 @@ def adam(rate: float = 0.01) -> Optimizer:
 def mean_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the plain mean cross-entropy."""
     return functional.cross_entropy(logits, labels)
+
+
+def composites(learner: Learner) -> list[Composite]:
+    """Return the distinct models of all clients."""
+    return learner.composites_of(learner.everyone)
 
 
 def state(*modules: nn.Module) -> list[Tensor]:

@@ -9,13 +9,12 @@ import pytest
 import yaml
 
 import cutlayer
-from cutlayer.experiments import checkpoints, preparation
+from cutlayer.experiments import checkpoints
 from cutlayer.scenarios.registry import specs
 
 __all__ = ["EVERYBODY", "Killed", "contents", "scenario", "stopped"]
 
 NODES = [{"name": f"node-{i}", "clock_hz": 1e9 * (i + 1)} for i in range(2)]
-assert preparation.BUILT_IN  # the catalogues: their import registers every scheme
 EVERYBODY = [spec.name for spec in specs("scheme")]
 
 

@@ -1,4 +1,4 @@
-"""Workflows to schedule: problems of all shapes, every order there is, and whether a schedule is possible."""
+"""Workflow problems for tests, all assignments and orders by enumeration, and a check of schedules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from itertools import permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from cutlayer.sim.allocation.workflow.schedule import HelperTimes, Order, Task, Workflow, WorkflowProblem
+from cutlayer.sim.allocation.workflow.problem import WorkflowProblem
+from cutlayer.sim.allocation.workflow.schedule import HelperTimes, Order, Task, Workflow
 from cutlayer.sim.planning_error import PlanningError
 
 __all__ = [
@@ -33,7 +34,7 @@ def plain_problem(
     after_s: float = 0.0,
     helpers: int = 1,
 ) -> WorkflowProblem:
-    """Return a problem whose owners differ only in when they are ready, on equal helpers without limits."""
+    """Return a problem whose owners differ only in ready_s, on equal helpers without memory limits."""
     shape = (len(ready_s), helpers)
     times = (np.full(shape, value) for value in (forward_s, between_s, backward_s, update_s, after_s))
     ready = np.repeat(np.array(ready_s, dtype=np.float64)[:, np.newaxis], helpers, axis=1)
@@ -43,30 +44,30 @@ def plain_problem(
 def random_problem(
     seed: int, owners: int, helpers: int, *, whole: bool = True, capacity: tuple[int, int] = (4, 13)
 ) -> WorkflowProblem:
-    """Return a problem of unrelated times, each kind of its own scale, and memory that may be scarce.
+    """Return a problem of independent random times, each kind with its own scale, and scarce memory.
 
-    Whole seconds make ties, and may be zero; others make none.
+    Times in whole seconds may be zero and have ties; other times have none.
     """
     rng = np.random.default_rng(seed)
     times = []
     for top in rng.choice(SCALES_S, 6):
-        drawn = rng.uniform(0, top, (owners, helpers))
-        times.append(np.round(drawn) if whole else drawn)
+        values_s = rng.uniform(0, top, (owners, helpers))
+        times.append(np.round(values_s) if whole else values_s)
     memory = rng.integers(1, 5, owners).astype(float)
     capacity_bits = rng.integers(*capacity, helpers).astype(float)
     return WorkflowProblem(*[*times, memory, capacity_bits])
 
 
 def every_assignment(problem: WorkflowProblem) -> list[NDArray[np.intp]]:
-    """Return the assignments that fit into the memory, one by one."""
-    found = []
+    """Return all assignments that fit into the memory."""
+    assignments = []
     for helper in product(range(problem.num_helpers), repeat=problem.num_owners):
         try:
             problem.check_memory(np.array(helper, dtype=np.intp))
         except PlanningError:
             continue
-        found.append(np.array(helper, dtype=np.intp))
-    return found
+        assignments.append(np.array(helper, dtype=np.intp))
+    return assignments
 
 
 def every_order(owners: Sequence[int]) -> Iterator[tuple[Task, ...]]:
@@ -77,7 +78,7 @@ def every_order(owners: Sequence[int]) -> Iterator[tuple[Task, ...]]:
 
 
 def shortest_s(problem: WorkflowProblem) -> float:
-    """Return the least makespan of all assignments and orders, infinite where none fits."""
+    """Return the least makespan of all assignments and orders; infinity if none fits."""
     queues: dict[tuple[int, tuple[int, ...]], float] = {}
     least_s = np.inf
     for helper in every_assignment(problem):
@@ -93,7 +94,7 @@ def shortest_s(problem: WorkflowProblem) -> float:
 
 
 def served_order(problem: WorkflowProblem, helper: NDArray[np.intp]) -> Order:
-    """Return the order in which each helper serves its tasks if it serves them as they come."""
+    """Return the order in which each helper serves its tasks first come first served."""
     return tuple(
         tuple(HelperTimes(problem, h).fifo_order(np.flatnonzero(helper == h).tolist()))
         for h in range(problem.num_helpers)
@@ -101,7 +102,7 @@ def served_order(problem: WorkflowProblem, helper: NDArray[np.intp]) -> Order:
 
 
 def assert_possible(problem: WorkflowProblem, workflow: Workflow) -> None:
-    """Assert that nothing begins before it can, no helper does two things at once, and memory suffices."""
+    """Assert that no task begins too early, no helper does two tasks at once, and memory suffices."""
     mine = (np.arange(problem.num_owners), workflow.helper)
     forward_s, backward_s = workflow.forward_start_s, workflow.backward_start_s
     slack_s = 1e-9 * (1.0 + workflow.makespan_s)

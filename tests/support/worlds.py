@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,23 +10,30 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from cutlayer.experiments.preparation import Experiment, prepare
 from cutlayer.experiments.world_setup import make_world
 from cutlayer.scenarios.loading.loader import RawScenario, check_scenario
 from cutlayer.scenarios.model_costs.unit_table import UnitTable
-from cutlayer.scenarios.registry import find
-from cutlayer.scenarios.schema.scenario import Server, Stop
+from cutlayer.scenarios.registry import lookup
+from cutlayer.scenarios.schema.scenario import Allocation, Radio, Server, Stop
+from cutlayer.sim.costs.layer_costs import work_from_flops
 from cutlayer.sim.faults.battery import battery_fault
 from cutlayer.sim.faults.effects import Fault, Faults
 from cutlayer.sim.links.link_rates import LinkRates
 from cutlayer.sim.links.schedulers import Scheduler
 from cutlayer.sim.nodes.capacity import PiecewiseCapacity
 from cutlayer.sim.nodes.fleet import Fleet
+from cutlayer.sim.radio.rates import Band
+from cutlayer.sim.radio.resources import RadioResources
 from cutlayer.sim.schemes.base import Scheme, TrainingTask
-from cutlayer.sim.schemes.planning.replanning import Replanner
-from cutlayer.sim.schemes.planning.sampled_clients import SampledClients
-from cutlayer.sim.schemes.round_loop import RoundResult, rounds
+from cutlayer.sim.schemes.deployment import Deployment
+from cutlayer.sim.schemes.planning.medium_access import WholeBand, whole_band_links
+from cutlayer.sim.schemes.planning.plan import Cuts, SchemePlan
+from cutlayer.sim.schemes.planning.radio_planner import RadioPlanner, band_sharing
+from cutlayer.sim.schemes.round_loop import RoundResult, run_rounds
+from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
 from cutlayer.sim.world.round_policy import WAIT_FOR_ALL, Deadline, RoundPolicy
 from cutlayer.sim.world.world import World
 
@@ -65,6 +73,17 @@ def links(uplink_bps: list[float], downlink_bps: list[float], whole_band_bps: li
     return LinkRates(np.array(uplink_bps), np.array(downlink_bps), np.array(whole_band_bps), ones, ones, 1.0)
 
 
+def faults(of_fleet: Fleet, speeds: Sequence[PiecewiseCapacity | None] = ()) -> Faults:
+    """Return the fault of the fleet's batteries, and slow-downs with these relative speeds."""
+    slow = Fault(compute_capacity=lambda device: speeds[device]) if speeds else None
+    return Faults(tuple(fault for fault in (slow, battery_fault(None, of_fleet)) if fault is not None))
+
+
+def policy(deadline_s: float | None) -> RoundPolicy:
+    """Return the round policy of a deadline, or of none."""
+    return WAIT_FOR_ALL if deadline_s is None else Deadline(deadline_s)
+
+
 class Steps:
     """Links that are the same from one instant to the next; the last ones stay."""
 
@@ -83,7 +102,7 @@ class Trial:
 
     world: World
     results: list[RoundResult]
-    replanner: Replanner | SampledClients
+    planner: FixedPlan
 
     @property
     def ends_s(self) -> list[float]:
@@ -109,30 +128,58 @@ def trials(ready: Experiment) -> dict[str, Trial]:
     """Run every scheme of a scenario, and return each under its label."""
     found = {}
     for scheme, plan in ready.schemes:
-        world, replanner = make_world(ready, scheme, plan)
+        world, planner = make_world(ready, scheme, plan)
         stop = ready.loaded.scenario.stop
-        results = list(rounds(scheme, world, None, stop, 1, replanner.before_round))
-        found[str(scheme.parameters.label)] = Trial(world, results, replanner)
+        results = list(run_rounds(scheme, world, None, planner, stop, 1))
+        found[str(scheme.parameters.label)] = Trial(world, results, planner)
     return found
 
 
-def make_scheme(name: str, job: TrainingTask, cut: int, **parameters: Any) -> Scheme:
-    """Return a scheme with its cut set."""
-    spec = find("scheme", name)
-    scheme: Scheme = spec.load()(spec.parameters.model_validate({"name": name, **parameters}), job)
-    scheme.cut = cut if scheme.has_cut else 0
+def make_scheme(name: str, task: TrainingTask, **parameters: Any) -> Scheme:
+    """Return a registered scheme with these parameters."""
+    spec = lookup("scheme", name)
+    scheme: Scheme = spec.load()(spec.parameters.model_validate({"name": name, **parameters}), task)
     return scheme
 
 
-def faults(of_fleet: Fleet, speeds: Sequence[PiecewiseCapacity | None] = ()) -> Faults:
-    """Return the fault of the fleet's batteries, and slow-downs with these relative speeds."""
-    slow = Fault(compute_capacity=lambda device: speeds[device]) if speeds else None
-    return Faults(tuple(fault for fault in (slow, battery_fault(None, of_fleet)) if fault is not None))
+def plan_at(scheme: Scheme, cut: int, clients: int) -> SchemePlan:
+    """Return a plan with this common cut and nothing else, for worlds whose links are given."""
+    common = cut if scheme.has_cut else 0
+    resources = RadioResources(
+        Band(1.0, np.ones(1), 1.0, 1.0, 1.0), np.ones((clients, 1)), np.ones(clients), 1.0
+    )
+    memory = scheme.memory(common, clients)
+    return SchemePlan(Cuts((common,) * clients), resources, WholeBand(), math.nan, memory)
 
 
-def policy(deadline_s: float | None) -> RoundPolicy:
-    """Return the round policy of a deadline, or of none."""
-    return WAIT_FOR_ALL if deadline_s is None else Deadline(deadline_s)
+def deployment_of(
+    resources: RadioResources,
+    device_s_per_flop: NDArray[np.float64],
+    server_s_per_flop: float,
+    units: UnitTable,
+) -> Deployment:
+    """Return a deployment of which only radio and processors matter, for mini-batches of one sample."""
+    clients = resources.num_clients
+    return Deployment(
+        resources=resources,
+        links=whole_band_links(resources),
+        has_fixed_links=False,
+        device_s_per_flop=device_s_per_flop,
+        server_s_per_flop=server_s_per_flop,
+        devices=work_from_flops(units, 1, device_s_per_flop),
+        server=work_from_flops(units, 1, np.array([server_s_per_flop])),
+        memory_bits=np.full(clients, np.inf),
+        least_memory_bits=np.inf,
+        network=None,
+        nodes=None,
+        seed=0,
+        clients=tuple(range(clients)),
+    )
+
+
+def radio_planner(seed: int = 0, **allocation: Any) -> RadioPlanner:
+    """Return a planner of dedicated subchannels, by these methods or values."""
+    return RadioPlanner(Allocation.model_validate(allocation), band_sharing(Radio()), seed)
 
 
 def run_timeline(
@@ -147,7 +194,7 @@ def run_timeline(
     **parameters: Any,
 ) -> tuple[World, list[RoundResult]]:
     """Run rounds of a scheme without learning, and return the world and the rounds."""
-    job = TrainingTask(setting.units, setting.batch_size, setting.clients)
+    task = TrainingTask(setting.units, setting.batch_size)
     world = World(
         setting.server,
         setting.fleet,
@@ -156,8 +203,17 @@ def run_timeline(
         faults=faults(setting.fleet, speeds),
         round_policy=policy(deadline_s),
     )
-    scheme = make_scheme(name, job, cut, **parameters)
-    return world, list(rounds(scheme, world, None, Stop(rounds=count), 1))
+    scheme = make_scheme(name, task, **parameters)
+    return world, run_scheme_rounds(scheme, world, cut, count)
+
+
+def run_scheme_rounds(
+    scheme: Scheme, world: World, cut: int, count: int = 1, learner: Any = None
+) -> list[RoundResult]:
+    """Run rounds of a scheme at a common cut, all of them evaluated."""
+    plan = plan_at(scheme, cut, len(world.clients))
+    planner = FixedPlan(plan, world.clients)
+    return list(run_rounds(scheme, world, learner, planner, Stop(rounds=count), 1))
 
 
 def positive(low: float, high: float) -> st.SearchStrategy[float]:

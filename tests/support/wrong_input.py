@@ -1,4 +1,4 @@
-"""Wrong input for the command line, and what it must be answered with."""
+"""Wrong input for the command line, and the expected messages."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ DIGITS = "learning:\n  dataset: {name: digits}\n"
 
 @dataclass(frozen=True)
 class Row:
-    """A wrong input and the lines that it must be answered with; ``...`` stands for any text."""
+    """A wrong input and the expected lines of its message; ``...`` stands for any text."""
 
     name: str
     scenario: str | bytes
-    told: tuple[str, ...]
+    expected: tuple[str, ...]
     options: tuple[str, ...] = ()
 
 
@@ -38,8 +38,8 @@ def changed(old: str, new: str, more: str = "") -> str:
     return GOOD.replace(old, new) + more
 
 
-def told(key: str, message: str, line: int = 7) -> tuple[str, ...]:
-    """Return the answer to a single fault; line 7 is the first after the good scenario's."""
+def issue(key: str, message: str, line: int = 7) -> tuple[str, ...]:
+    """Return the expected message of one issue; line 7 is the first after those of ``GOOD``."""
     return (f"bad.yaml:{line}: {key}: {message}",)
 
 
@@ -47,7 +47,7 @@ UNKNOWN = "unknown key; allowed: ...; did you mean {!r}?"
 
 
 def answer(folder: Path, *arguments: str) -> list[str]:
-    """Return the lines on standard error of wrong input, having checked that nothing else happened."""
+    """Run a command that must fail and write no file; return its lines on standard error."""
     before = sorted(folder.rglob("*"))
     result = CliRunner().invoke(app, ["run", *arguments])
     assert isinstance(result.exception, SystemExit), result.exception
@@ -57,7 +57,7 @@ def answer(folder: Path, *arguments: str) -> list[str]:
     return result.stderr.splitlines()
 
 
-def assert_told(expected: tuple[str, ...], lines: list[str]) -> None:
+def assert_lines(expected: tuple[str, ...], lines: list[str]) -> None:
     """Compare line by line; ``...`` in an expected line stands for any text."""
     for pattern, line in zip(expected, lines, strict=False):
         assert re.fullmatch(".*".join(re.escape(part) for part in pattern.split("...")), line), line
@@ -65,8 +65,8 @@ def assert_told(expected: tuple[str, ...], lines: list[str]) -> None:
 
 
 def check(row: Row, folder: Path) -> None:
-    """Run the row's scenario in this working directory, and compare the answer."""
+    """Run the row's scenario in the working directory, and compare the message."""
     content = row.scenario if isinstance(row.scenario, bytes) else row.scenario.encode()
     (folder / "bad.yaml").write_bytes(content)
     out = () if "--out" in row.options else ("--out", "out")
-    assert_told(row.told, answer(folder, "bad.yaml", *row.options, *out))
+    assert_lines(row.expected, answer(folder, "bad.yaml", *row.options, *out))

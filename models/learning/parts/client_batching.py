@@ -1,8 +1,8 @@
-"""Passes through several clients' parts of one architecture, and their updates.
+"""Forward and backward passes through several clients' parts of one architecture.
 
-A pass goes through one part after the other, or through all of them as one batched computation
-(``torch.func``: the parameters are stacked, and a call is mapped over them). Both give the same numbers up
-to rounding; which is faster depends on the parts and on the device, so it can be measured.
+A looped pass runs one part after another. A batched pass runs all parts as one computation (``torch.func``:
+the parameters are stacked, and ``vmap`` maps the forward pass over them). Both give the same numbers up to
+rounding. The faster one depends on the parts and on the device, so it can be measured.
 """
 
 from __future__ import annotations
@@ -19,80 +19,92 @@ from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
 from ....scenarios.schema.scenario import ClientsPass
-from .loss import mean_loss, mean_losses
-from .part import Part
+from .part import Part, mean_loss, mean_losses
 
-__all__ = ["BatchedPass", "Draws", "Graph", "LoopedPass", "Pass", "PassChoice", "PassError", "faster"]
+__all__ = [
+    "BatchedPass",
+    "DropoutStreams",
+    "Graph",
+    "LoopedPass",
+    "Pass",
+    "PassChoice",
+    "PassError",
+    "fastest_pass",
+]
 
-Draws: TypeAlias = Callable[[int], AbstractContextManager[None]]
-"""From a part's place among those of a pass to the context that its dropout draws in."""
+DropoutStreams: TypeAlias = Callable[[int], AbstractContextManager[None]]
+"""Maps a part's index in the pass to the context in which its dropout draws random values."""
 
-Each: TypeAlias = Sequence[Tensor] | Tensor
-"""One tensor a part, in a sequence or stacked."""
+PerPart: TypeAlias = Sequence[Tensor] | Tensor
+"""One tensor per part, in a sequence or stacked."""
 
 _REPEATS = 3  # of each pass in a measurement
 
 
 class PassError(ValueError):
-    """A model that can't be passed through as the scenario wants it."""
+    """Raised if a model cannot be run by the pass that the scenario asks for."""
 
 
-def _nothing_drawn(place: int) -> AbstractContextManager[None]:
+def _no_dropout(index: int) -> AbstractContextManager[None]:
     return nullcontext()
 
 
 class Graph(ABC):
-    """The outputs of a forward pass, and the way back from them.
+    """The outputs of a forward pass, and the backward pass from them.
 
     Attributes
     ----------
-    outputs : sequence of [num_rows, ...], float
-        One a part.
+    outputs : sequence of Tensor, [num_parts] of [num_rows, ...]
     """
 
     outputs: Sequence[Tensor]
 
     @abstractmethod
-    def backward(self, gradients: Each) -> None:
-        """Give the parts' parameters their gradients.
+    def backward(self, gradients: PerPart) -> None:
+        """Compute the gradients of the parts' parameters.
 
         Parameters
         ----------
-        gradients : sequence of [num_rows, ...], float
-            With respect to the outputs.
+        gradients : sequence of Tensor, [num_parts] of [num_rows, ...]
+            Gradients with respect to the outputs.
         """
 
 
 class Pass(ABC):
-    """How a pass goes through several parts, no two of them the same object.
+    """A way to run several parts, no two of which are the same object.
 
     Attributes
     ----------
-    name : as a scenario has it
+    name : str
+        The name in scenarios.
     """
 
     name: ClassVar[str]
 
     @abstractmethod
-    def forward(self, parts: Sequence[Part], inputs: Each, draws: Draws = ...) -> Graph:
-        """Run each part on its own input.
+    def forward(self, parts: Sequence[Part], inputs: PerPart, streams: DropoutStreams = ...) -> Graph:
+        """Run each part on its input, and return the outputs with their backward pass.
 
         Parameters
         ----------
-        inputs : sequence of [num_rows, ...], float
-        draws : where each part's dropout draws from
+        inputs : sequence of Tensor, [num_parts] of [num_rows, ...]
+        streams : callable
+            The random streams of the parts' dropout.
         """
 
     @abstractmethod
-    def losses(self, parts: Sequence[Part], inputs: Each, labels: Each, draws: Draws = ...) -> Tensor:
-        """Return each part's mean cross-entropy, ``[num_parts]``; all that wants a gradient is given one.
+    def losses(
+        self, parts: Sequence[Part], inputs: PerPart, labels: PerPart, streams: DropoutStreams = ...
+    ) -> Tensor:
+        """Return each part's mean cross-entropy, ``[num_parts]``, and compute all gradients.
 
         Parameters
         ----------
-        inputs : sequence of [num_rows, ...], float
-            Those that require a gradient are given one.
-        labels : sequence of [num_rows], int64
-        draws : where each part's dropout draws from
+        inputs : sequence of Tensor, [num_parts] of [num_rows, ...]
+            Inputs that require a gradient receive it.
+        labels : sequence of Tensor, [num_parts] of [num_rows], int64
+        streams : callable
+            The random streams of the parts' dropout.
         """
 
 
@@ -101,7 +113,7 @@ class _LoopedGraph(Graph):
         self.outputs = outputs
         self._parts = parts
 
-    def backward(self, gradients: Each) -> None:
+    def backward(self, gradients: PerPart) -> None:
         for part, output, gradient in zip(self._parts, self.outputs, gradients, strict=True):
             part.zero_grad()
             if output.requires_grad:
@@ -109,43 +121,43 @@ class _LoopedGraph(Graph):
 
 
 class LoopedPass(Pass):
-    """One part after the other; dropout draws from a stream of each part's own."""
+    """Runs one part after another. Each part's dropout has a random stream of its own."""
 
     name = "looped"
 
-    def forward(self, parts: Sequence[Part], inputs: Each, draws: Draws = _nothing_drawn) -> Graph:
-        """Run each part on its own input."""
+    def forward(self, parts: Sequence[Part], inputs: PerPart, streams: DropoutStreams = _no_dropout) -> Graph:
+        """Run each part on its input."""
         outputs = []
-        for place, (part, own) in enumerate(zip(parts, inputs, strict=True)):
-            with draws(place):
-                outputs.append(part(own))
+        for index, (part, part_input) in enumerate(zip(parts, inputs, strict=True)):
+            with streams(index):
+                outputs.append(part(part_input))
         return _LoopedGraph(parts, outputs)
 
     def losses(
         self,
         parts: Sequence[Part],
-        inputs: Each,
-        labels: Each,
-        draws: Draws = _nothing_drawn,
+        inputs: PerPart,
+        labels: PerPart,
+        streams: DropoutStreams = _no_dropout,
     ) -> Tensor:
-        """Return each part's mean cross-entropy; only one part's activations are held at a time."""
-        found = []
-        for place, (part, own, wanted) in enumerate(zip(parts, inputs, labels, strict=True)):
+        """Return each part's mean cross-entropy. Memory holds the activations of one part at a time."""
+        losses = []
+        for index, (part, part_input, part_labels) in enumerate(zip(parts, inputs, labels, strict=True)):
             part.zero_grad()
-            with draws(place):
-                logits = part(own)
-            loss = mean_loss(logits, wanted)
+            with streams(index):
+                logits = part(part_input)
+            loss = mean_loss(logits, part_labels)
             loss.backward()  # type: ignore[no-untyped-call]
-            found.append(loss.detach())
-        return torch.stack(found)
+            losses.append(loss.detach())
+        return torch.stack(losses)
 
 
-def _stacked(each: Each) -> Tensor:
-    return each if isinstance(each, Tensor) else torch.stack(list(each))
+def _stack(tensors: PerPart) -> Tensor:
+    return tensors if isinstance(tensors, Tensor) else torch.stack(list(tensors))
 
 
-class _Stacked:
-    """Parts of one architecture with their parameters and buffers stacked, ``[num_parts, ...]`` each."""
+class _StackedParts:
+    """Parts of one architecture. Their parameters and buffers are stacked, ``[num_parts, ...]`` each."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
@@ -153,111 +165,114 @@ class _Stacked:
         self.parameters, self._buffers = stack_module_state(modules)
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Return the outputs, ``[num_parts, num_rows, ...]``, of inputs that are stacked alike."""
+        """Return the outputs ``[num_parts, num_rows, ...]`` of stacked inputs."""
         module, names = self._parts[0].module, list(self._buffers)
 
         def call(
-            parameters: dict[str, Tensor], buffers: dict[str, Tensor], own: Tensor
+            parameters: dict[str, Tensor], buffers: dict[str, Tensor], part_input: Tensor
         ) -> tuple[Tensor, dict[str, Tensor]]:
             values = parameters | buffers
-            outputs = functional_call(module, values, (own,))
+            outputs = functional_call(module, values, (part_input,))
             return outputs, {name: values[name] for name in names}
 
         try:
             outputs, self._buffers = vmap(call)(self.parameters, self._buffers, inputs)
         except RuntimeError as error:
             raise PassError(f"torch.func can't batch this model: {str(error).splitlines()[0]}") from error
-        self._keep_buffers()
+        self._write_back_buffers()
         return outputs
 
     @torch.no_grad()
-    def _keep_buffers(self) -> None:
-        """Write running statistics back to where they belong."""
+    def _write_back_buffers(self) -> None:
+        """Write updated buffers, such as running statistics, to the parts' modules."""
         if self._buffers:
-            for place, part in enumerate(self._parts):
+            for index, part in enumerate(self._parts):
                 for name, buffer in part.module.named_buffers():
-                    buffer.copy_(self._buffers[name][place])
+                    buffer.copy_(self._buffers[name][index])
 
-    def take_from(self, outputs: Tensor, given: Tensor, *inputs: Tensor) -> tuple[Tensor | None, ...]:
-        """Give each part its share of the parameters' gradients; return those of inputs that want one."""
-        wanted = [*self.parameters.values(), *inputs]
-        asked = [place for place, tensor in enumerate(wanted) if tensor.requires_grad]
-        found: list[Tensor | None] = [None] * len(wanted)
+    def backward(
+        self, outputs: Tensor, output_gradients: Tensor, *inputs: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        """Set the gradients of the parts' parameters, and return those of inputs that require one."""
+        tensors = [*self.parameters.values(), *inputs]
+        indices = [index for index, tensor in enumerate(tensors) if tensor.requires_grad]
+        gradients: list[Tensor | None] = [None] * len(tensors)
         if outputs.requires_grad:
-            gradients = torch.autograd.grad(outputs, [wanted[i] for i in asked], given, allow_unused=True)
-            for place, gradient in zip(asked, gradients, strict=True):
-                found[place] = gradient
-        self._take(found[: len(self.parameters)])
-        return tuple(found[len(self.parameters) :])
+            computed = torch.autograd.grad(
+                outputs, [tensors[i] for i in indices], output_gradients, allow_unused=True
+            )
+            for index, gradient in zip(indices, computed, strict=True):
+                gradients[index] = gradient
+        self._set_gradients(gradients[: len(self.parameters)])
+        return tuple(gradients[len(self.parameters) :])
 
-    def _take(self, gradients: Sequence[Tensor | None]) -> None:
+    def _set_gradients(self, gradients: Sequence[Tensor | None]) -> None:
         for part in self._parts:
             part.zero_grad()
-        for place, gradient in enumerate(gradients):
-            if gradient is not None:
-                for part, own in zip(self._parts, gradient.unbind(), strict=True):
-                    part.parameters[place].grad = own
+        for index, stacked in enumerate(gradients):
+            if stacked is not None:
+                for part, gradient in zip(self._parts, stacked.unbind(), strict=True):
+                    part.parameters[index].grad = gradient
 
 
 class _BatchedGraph(Graph):
-    def __init__(self, stacked: _Stacked, outputs: Tensor) -> None:
+    def __init__(self, stacked: _StackedParts, outputs: Tensor) -> None:
         self.outputs = outputs.detach().unbind()
         self._stacked, self._outputs = stacked, outputs
 
-    def backward(self, gradients: Each) -> None:
-        self._stacked.take_from(self._outputs, _stacked(gradients))
+    def backward(self, gradients: PerPart) -> None:
+        self._stacked.backward(self._outputs, _stack(gradients))
 
 
 class BatchedPass(Pass):
-    """All parts at once; for parts in which nothing is drawn."""
+    """Runs all parts as one computation. The parts must not draw random values."""
 
     name = "batched"
 
-    def forward(self, parts: Sequence[Part], inputs: Each, draws: Draws = _nothing_drawn) -> Graph:
-        """Run each part on its own input."""
-        stacked = _Stacked(parts)
-        return _BatchedGraph(stacked, stacked(_stacked(inputs)))
+    def forward(self, parts: Sequence[Part], inputs: PerPart, streams: DropoutStreams = _no_dropout) -> Graph:
+        """Run each part on its input."""
+        stacked = _StackedParts(parts)
+        return _BatchedGraph(stacked, stacked(_stack(inputs)))
 
     def losses(
         self,
         parts: Sequence[Part],
-        inputs: Each,
-        labels: Each,
-        draws: Draws = _nothing_drawn,
+        inputs: PerPart,
+        labels: PerPart,
+        streams: DropoutStreams = _no_dropout,
     ) -> Tensor:
-        """Return each part's mean cross-entropy; the activations of all parts are held together."""
-        stacked = _Stacked(parts)
+        """Return each part's mean cross-entropy. Memory holds the activations of all parts together."""
+        stacked = _StackedParts(parts)
         # [num_parts, num_rows, ...]
-        together = _stacked(inputs).detach()
-        backwards = inputs[0].requires_grad
-        logits = stacked(together.requires_grad_(backwards))
-        losses = mean_losses(logits, _stacked(labels))
-        (gradient,) = stacked.take_from(losses, torch.ones_like(losses), together)
-        if gradient is not None:
-            for own, mine in zip(inputs, gradient.unbind(), strict=True):
-                own.grad = mine
+        stacked_inputs = _stack(inputs).detach()
+        logits = stacked(stacked_inputs.requires_grad_(inputs[0].requires_grad))
+        losses = mean_losses(logits, _stack(labels))
+        (input_gradients,) = stacked.backward(losses, torch.ones_like(losses), stacked_inputs)
+        if input_gradients is not None:
+            for part_input, gradient in zip(inputs, input_gradients.unbind(), strict=True):
+                part_input.grad = gradient
         return losses.detach()
 
 
-def faster(parts: Sequence[Part], inputs: Each) -> Pass:
-    """Return the pass that takes less time there and back through copies of these parts, here and now."""
+def fastest_pass(parts: Sequence[Part], inputs: PerPart) -> Pass:
+    """Return the pass that takes less time, measured now on copies of these parts, forward and backward."""
     copies = copy.deepcopy(list(parts))
-    # of their own too: a looped pass adds to the gradients of its inputs
-    inputs = [own.detach().requires_grad_(own.requires_grad) for own in inputs]
+    # copies as well, because a looped pass adds to the gradients of its inputs
+    inputs = [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in inputs]
 
-    def time_s(one: Pass) -> float:
-        began_s = _now_s(inputs[0])
-        graph = one.forward(copies, inputs)
-        graph.backward([torch.ones_like(own) for own in graph.outputs])
-        return _now_s(inputs[0]) - began_s
+    def time_s(candidate: Pass) -> float:
+        start_s = _now_s(inputs[0])
+        graph = candidate.forward(copies, inputs)
+        graph.backward([torch.ones_like(output) for output in graph.outputs])
+        return _now_s(inputs[0]) - start_s
 
     passes: list[Pass] = [LoopedPass(), BatchedPass()]
     try:
-        for one in passes:
-            time_s(one)  # the first time costs more
+        for candidate in passes:
+            time_s(candidate)  # the first run takes longer
     except PassError:
         return passes[0]
-    times_s = [[time_s(one) for one in passes] for _ in range(_REPEATS)]
+    times_s = [[time_s(candidate) for candidate in passes] for _ in range(_REPEATS)]
     best = [min(column) for column in zip(*times_s, strict=True)]
     return passes[best.index(min(best))]
 
@@ -269,18 +284,19 @@ def _now_s(tensor: Tensor) -> float:
 
 
 class PassChoice:
-    """The pass through one kind of parts, chosen when they are first passed through.
+    """The pass through one kind of part.
 
     Parameters
     ----------
-    wanted : ``measured`` times both on the first parts that come, at least two, and takes the faster
+    setting : {"looped", "batched", "measured"}
+        ``measured`` times both passes on the first parts that are run, at least two, and takes the faster.
     """
 
-    def __init__(self, wanted: ClientsPass) -> None:
-        self.chosen: Pass | None = {"looped": LoopedPass(), "batched": BatchedPass()}.get(wanted)
+    def __init__(self, setting: ClientsPass) -> None:
+        self.chosen: Pass | None = {"looped": LoopedPass(), "batched": BatchedPass()}.get(setting)
 
-    def through(self, parts: Sequence[Part], inputs: Each) -> Pass:
+    def choose(self, parts: Sequence[Part], inputs: PerPart) -> Pass:
         """Return the pass for these parts and inputs."""
         if self.chosen is None and len(parts) > 1:
-            self.chosen = faster(parts, inputs)
+            self.chosen = fastest_pass(parts, inputs)
         return self.chosen or LoopedPass()

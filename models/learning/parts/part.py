@@ -1,4 +1,4 @@
-"""A stretch of the model with the optimiser of its parameters, and the updates of many such parts."""
+"""One part of a model: its units, its optimiser, its loss, and joint updates of several parts."""
 
 from __future__ import annotations
 
@@ -7,32 +7,73 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ....scenarios.schema.scenario import Optimizer
 from ...compression.compressor import ClientCompression
 
-__all__ = ["MixedSequential", "Part", "Updates", "copied_part", "draws_values", "new_part"]
+__all__ = [
+    "MixedSequential",
+    "Part",
+    "Updates",
+    "copied_part",
+    "draws_values",
+    "mean_loss",
+    "mean_losses",
+    "new_part",
+    "weighted_loss",
+]
+
+
+def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Return the objective ``Σ_j weights_j ℓ_j`` with the cross-entropy ℓ_j of row j, as a scalar.
+
+    Parameters
+    ----------
+    logits : Tensor, [num_rows, num_classes]
+    labels : Tensor, [num_rows], int64
+    weights : Tensor, [num_rows]
+    """
+    return functional.cross_entropy(logits, labels, reduction="none") @ weights
+
+
+def mean_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the objective of one client, whose rows have equal weights, as a scalar."""
+    return functional.cross_entropy(logits, labels)
+
+
+def mean_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean loss of each client's rows, ``[num_clients]``.
+
+    Parameters
+    ----------
+    logits : Tensor, [num_clients, num_rows, num_classes]
+    labels : Tensor, [num_clients, num_rows], int64
+    """
+    rows = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+    return rows.view(labels.shape).mean(dim=1)
 
 
 class MixedSequential(nn.Sequential):
-    """Units that compute under torch's autocast to bfloat16; what they hand on is float32 again.
+    """Units that compute under torch's autocast to bfloat16. Their outputs are converted to float32.
 
-    So what is sent, averaged and updated is as without it; bfloat16 has the exponents of float32, and losses
-    need no scaling. Slices of it are of its kind.
+    So tensors are sent, averaged and updated in float32. Losses need no scaling, because bfloat16 has the
+    exponents of float32. A slice of a ``MixedSequential`` is a ``MixedSequential``.
     """
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the last unit's outputs."""
+        """Return the outputs of the last unit."""
         with torch.autocast(inputs.device.type, torch.bfloat16):
             outputs: Tensor = super().forward(inputs)  # type: ignore[no-untyped-call]
         return outputs.float()
 
 
-_MANY, _SMALL = 6, 16_384  # tensors, and values in one, where one call for all was measured to be faster
+# from so many tensors on, of at most so many values each, a joint call was measured to be faster
+_MANY, _SMALL = 6, 16_384
 
 
 class Part:
-    """A stretch of the model and the optimiser of its parameters (it may have none)."""
+    """Consecutive units of the model, and the optimiser of their parameters (None without parameters)."""
 
     def __init__(self, module: nn.Module, settings: Optimizer, lr: float) -> None:
         self.module = module
@@ -48,14 +89,14 @@ class Part:
 
     @property
     def tensors(self) -> Sequence[Tensor]:
-        """Return the parameters and buffers: what is sent and averaged."""
+        """Return the parameters and buffers, which are sent and averaged."""
         if not self._has_buffers:
-            return self.parameters  # finding them in the module takes longer than averaging them
+            return self.parameters  # a search through the module takes longer than the average itself
         return [*self.parameters, *self.module.buffers()]
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for parameter in self.parameters:  # the optimiser's own method costs ten times as much
+        """Delete the gradients."""
+        for parameter in self.parameters:  # the optimiser's method of this name takes ten times as long
             parameter.grad = None
 
     def step(self) -> None:
@@ -65,55 +106,56 @@ class Part:
 
 
 class Updates:
-    """The updates of several parts: one call for all, to the bit what each one's own would do.
+    """Updates several parts with one optimiser call. The result is bit-identical to separate calls.
 
-    Each parameter keeps its state (Adam's moments and its count of steps, momentum) in its part's optimiser,
-    so that parts may be updated in any company, or alone, from one round to the next.
+    Each parameter keeps its state (Adam's moments and step count, momentum) in the optimiser of its part. So
+    the parts that are updated together may differ from round to round.
 
     Parameters
     ----------
-    settings : the scenario's optimiser section
+    settings : Optimizer
+        The optimiser section of the scenario.
     hooked : bool
-        Something hooks the parts' own optimisers, which are called one by one then.
+        Whether hooks are registered on the parts' optimisers, which are then called one by one.
     """
 
     def __init__(self, settings: Optimizer, *, hooked: bool = False) -> None:
         self._settings, self._hooked = settings, hooked
         self._parts: tuple[Part, ...] = ()
-        self._all: torch.optim.Optimizer | None = None
+        self._joint: torch.optim.Optimizer | None = None
 
     def step(self, parts: Iterable[Part]) -> None:
-        """Update the parts' parameters."""
+        """Update the parameters of these parts."""
         if self._hooked:
             for part in parts:
                 part.step()
             return
-        now = tuple(part for part in parts if part.optimizer is not None)
-        if now != self._parts:
-            self._parts, self._all = now, self._joined(now)
-        if self._all is not None:
-            self._all.step()
+        trainable = tuple(part for part in parts if part.optimizer is not None)
+        if trainable != self._parts:
+            self._parts, self._joint = trainable, self._joint_optimizer(trainable)
+        if self._joint is not None:
+            self._joint.step()
 
-    def _joined(self, parts: Sequence[Part]) -> torch.optim.Optimizer | None:
+    def _joint_optimizer(self, parts: Sequence[Part]) -> torch.optim.Optimizer | None:
         rates: dict[float, list[nn.Parameter]] = {}
         for part in parts:
             rates.setdefault(part.lr, []).extend(part.parameters)
         if not rates:
             return None
-        joined = optimizer_of(rates, self._settings)
+        joint = optimizer_of(rates, self._settings)
         for part in parts:
             assert part.optimizer is not None
             for parameter in part.parameters:
-                joined.state[parameter] = part.optimizer.state[parameter]  # one object for both
-        return joined
+                joint.state[parameter] = part.optimizer.state[parameter]  # both share one state object
+        return joint
 
 
 def draws_values(model: nn.Module, images: Tensor) -> bool:
-    """Tell whether a training pass draws random values, as dropout does: on an image, twice."""
+    """Return whether a training pass draws random values, as dropout does; a pass on one image shows it."""
     devices = [images.device] if images.is_cuda else []
     with torch.random.fork_rng(devices=devices), torch.no_grad():
         before = _generator_state(images.device)
-        model(images[:1].expand(2, *images.shape[1:]))
+        model(images[:1].expand(2, *images.shape[1:]))  # twice, since batch norm needs two rows
         return not torch.equal(before, _generator_state(images.device))
 
 
@@ -122,7 +164,7 @@ def _generator_state(device: torch.device) -> Tensor:
 
 
 def optimizer_of(rates: Mapping[float, Sequence[nn.Parameter]], settings: Optimizer) -> torch.optim.Optimizer:
-    """Return the optimiser that the scenario names, for the parameters of each rate."""
+    """Return the optimiser of the scenario for the parameters of each learning rate."""
     groups = [
         {"params": parameters, "lr": lr, "foreach": _many_small(parameters)}
         for lr, parameters in rates.items()
@@ -133,9 +175,10 @@ def optimizer_of(rates: Mapping[float, Sequence[nn.Parameter]], settings: Optimi
 
 
 def _many_small(parameters: Sequence[nn.Parameter]) -> bool | None:
-    """Tell whether to update all by one call an operation, which changes no bit; None: as torch chooses.
+    """Return torch's option ``foreach``: one call per operation for all tensors. None leaves it to torch.
 
-    On a processor that saves calls, and costs caches where tensors are large (benchmarks/learning_speed.py).
+    The option changes no bit. On a CPU it saves calls, but it is slower where tensors are too large for the
+    cache (benchmarks/learning_speed.py).
     """
     if parameters[0].is_cuda:
         return None
@@ -146,10 +189,10 @@ def _many_small(parameters: Sequence[nn.Parameter]) -> bool | None:
 def new_part(
     module: nn.Module, settings: Optimizer, lr: float, compression: ClientCompression | None
 ) -> Part:
-    """Return the module with an optimiser at this rate: the next client's part for a compression."""
+    """Return the module with an optimiser at this rate, registered with the compression if there is one."""
     part = Part(module, settings, lr)
     if compression is not None:
-        compression.watch(module, part.optimizer)
+        compression.add_client_part(module, part.optimizer)
     return part
 
 

@@ -1,8 +1,8 @@
-"""The plans that others are compared with: functions ``(problem, works, rng) -> Plan``, one a method.
+"""Plan methods for comparison: functions ``(problem, work_by_cut, rng) -> Plan``, one for each name.
 
-Baselines a to d are those of Lin et al. 2024 (docs/model.md section 4). Each leaves out one part of the joint
-choice of subchannels, power and cut. Where a baseline draws its cut, it draws from a copy of the generator:
-so baselines that are given equal generators have the same cut.
+Baselines a to d are those of Lin et al. 2024 (docs/model.md, section 4). Each leaves out one or two parts of
+the joint choice of subchannels, power and cut. A baseline with a random cut draws it from a copy of the
+generator. So baselines with equal generators have the same cut.
 """
 
 from __future__ import annotations
@@ -16,61 +16,74 @@ from ...radio.resources import RadioResources
 from ..planner import Plan, plan, random_cut
 from ..power.methods import optimal, uniform
 from ..problem import RoundWork
-from ..subchannels.baselines import round_robin as in_turn
+from ..subchannels.baselines import round_robin as round_robin_subchannels
 from ..subchannels.baselines import strongest_signal
 from ..subchannels.greedy import greedy
 
 __all__ = ["baseline_a", "baseline_b", "baseline_c", "baseline_d", "round_robin"]
 
 
-def baseline_a(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
-    """Return the plan of subchannels by strongest signal, uniform power and a random cut.
+def baseline_a(
+    problem: RadioResources, work_by_cut: Mapping[int, RoundWork], rng: np.random.Generator
+) -> Plan:
+    """Return the plan with subchannels by strongest signal, uniform power and a random cut.
 
     Parameters
     ----------
-    problem : the resources
-    works : what a round asks for at each cut
-    rng : generator that is left as it is: it draws from a copy
+    problem : RadioResources
+        Subchannels, gains and power limits.
+    work_by_cut : mapping of int to RoundWork
+        The work of a round at each cut.
+    rng : numpy.random.Generator
+        Source of the random cut. It keeps its state, because the draw is from a copy.
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If there are more clients than subchannels.
     """
-    return plan(problem, works, strongest_signal, uniform, cut=_drawn(works, rng), rng=rng)
+    return plan(problem, work_by_cut, strongest_signal, uniform, cut=_random_cut(work_by_cut, rng), rng=rng)
 
 
-def baseline_b(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
-    """Return the plan of greedy subchannels, optimal power and a random cut.
+def baseline_b(
+    problem: RadioResources, work_by_cut: Mapping[int, RoundWork], rng: np.random.Generator
+) -> Plan:
+    """Return the plan with greedy subchannels, optimal power and a random cut.
 
-    Parameters, errors : as for :func:`baseline_a`
+    Parameters and errors are those of :func:`baseline_a`.
     """
-    return plan(problem, works, greedy, optimal, cut=_drawn(works, rng), rng=rng)
+    return plan(problem, work_by_cut, greedy, optimal, cut=_random_cut(work_by_cut, rng), rng=rng)
 
 
-def baseline_c(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
-    """Return the plan of subchannels by strongest signal, optimal power and the optimal cut.
+def baseline_c(
+    problem: RadioResources, work_by_cut: Mapping[int, RoundWork], rng: np.random.Generator
+) -> Plan:
+    """Return the plan with subchannels by strongest signal, optimal power and the optimal cut.
 
-    Parameters, errors : as for :func:`baseline_a`
+    Parameters and errors are those of :func:`baseline_a`.
     """
-    return plan(problem, works, strongest_signal, optimal, cut=None, rng=rng)
+    return plan(problem, work_by_cut, strongest_signal, optimal, cut=None, rng=rng)
 
 
-def baseline_d(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
-    """Return the plan of greedy subchannels, uniform power and the optimal cut.
+def baseline_d(
+    problem: RadioResources, work_by_cut: Mapping[int, RoundWork], rng: np.random.Generator
+) -> Plan:
+    """Return the plan with greedy subchannels, uniform power and the optimal cut.
 
-    Parameters, errors : as for :func:`baseline_a`
+    Parameters and errors are those of :func:`baseline_a`.
     """
-    return plan(problem, works, greedy, uniform, cut=None, rng=rng)
+    return plan(problem, work_by_cut, greedy, uniform, cut=None, rng=rng)
 
 
-def round_robin(problem: RadioResources, works: Mapping[int, RoundWork], rng: np.random.Generator) -> Plan:
-    """Return the plan of subchannels in turn, uniform power and the optimal cut.
+def round_robin(
+    problem: RadioResources, work_by_cut: Mapping[int, RoundWork], rng: np.random.Generator
+) -> Plan:
+    """Return the plan with subchannels in turn, uniform power and the optimal cut.
 
-    Parameters, errors : as for :func:`baseline_a`
+    Parameters and errors are those of :func:`baseline_a`.
     """
-    return plan(problem, works, in_turn, uniform, cut=None, rng=rng)
+    return plan(problem, work_by_cut, round_robin_subchannels, uniform, cut=None, rng=rng)
 
 
-def _drawn(works: Mapping[int, RoundWork], rng: np.random.Generator) -> int:
-    return random_cut(sorted(works), copy.deepcopy(rng))
+def _random_cut(work_by_cut: Mapping[int, RoundWork], rng: np.random.Generator) -> int:
+    return random_cut(sorted(work_by_cut), copy.deepcopy(rng))

@@ -1,4 +1,4 @@
-"""At what power each subchannel is used: functions ``(problem, work, owner) -> psd``, one a method."""
+"""Power methods: functions ``(problem, work, client_of) -> psd_w_per_hz``, one for each method."""
 
 from __future__ import annotations
 
@@ -15,130 +15,136 @@ from .stage_deadlines import StageDemand, minimal_stage_times
 
 __all__ = ["explicit_power", "optimal", "uniform"]
 
-GIVEN = ("allocation", "power")
-ROUNDING = 1e-12  # relative; a round that is shorter by less is not shorter
+KEY_PATH = ("allocation", "power")
+ROUNDING = 1e-12  # relative; a smaller difference of round times does not count
 
 
-def uniform(problem: RadioResources, work: RoundWork, owner: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return uniform power: client i spreads min(p_i^max, p_th/C) flat over its own subchannels.
+def uniform(problem: RadioResources, work: RoundWork, client_of: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return uniform power: client i spreads min(p_i^max, p_th/C) evenly over its subchannels.
 
     Parameters
     ----------
-    problem : the resources
-    work : unused; there for methods that fit the power to it
-    owner : [num_subchannels], int
-        The client of each subchannel, from 0; -1 for none.
+    problem : RadioResources
+        Subchannels, gains and power limits.
+    work : RoundWork
+        Unused; the signature is that of every power method.
+    client_of : ndarray of int, [num_subchannels]
+        Client of each subchannel, from 0; -1 for none.
 
     Returns
     -------
-    psd_w_per_hz : [num_subchannels], float
+    ndarray, [num_subchannels]
         Power spectral densities p_k, [W/Hz]; 0 where a subchannel is unused.
     """
-    used = owner[owner >= 0]
+    used = client_of[client_of >= 0]
     psd_w_per_hz = np.zeros(problem.num_subchannels)
     count = np.bincount(used, minlength=problem.num_clients)
-    psd_w_per_hz[owner >= 0] = uniform_power_w(problem)[used] / (count[used] * problem.band.subchannel_hz)
-    return _within_limits(problem, owner, psd_w_per_hz)
+    psd_w_per_hz[client_of >= 0] = uniform_power_w(problem)[used] / (count[used] * problem.band.subchannel_hz)
+    return _within_limits(problem, client_of, psd_w_per_hz)
 
 
-def optimal(problem: RadioResources, work: RoundWork, owner: NDArray[np.intp]) -> NDArray[np.float64]:
+def optimal(problem: RadioResources, work: RoundWork, client_of: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return the powers of the shortest round for given subchannels, exact to rounding.
 
-    A client's least power for a rate is water-filling over its own subchannels, convex in the rate. So the
-    shortest first stage T1 has the least powers that let every client end by T1 reach a limit: it is found
-    as a root (docs/model.md section 4). Where models are uploaded, the second stage T2 needs power too, and
-    T1 + a T2 is minimised along the curve on which the least powers sum to p_th; both are convex in T1.
-    Nobody sends with more power than that takes: a client that is early saves energy instead.
+    The least power of a client for a rate follows from water-filling. :func:`.minimal_stage_times` finds the
+    earliest stage ends at which these powers meet all limits (docs/model.md, equations P1 to P9). Each client
+    sends with the least power that meets these ends, so an early client saves energy.
 
     Parameters
     ----------
-    problem : the resources
-    work : what the round asks for
-    owner : [num_subchannels], int
-        The client of each subchannel, from 0; -1 for none.
+    problem : RadioResources
+        Subchannels, gains and power limits.
+    work : RoundWork
+        Computation and traffic of a round.
+    client_of : ndarray of int, [num_subchannels]
+        Client of each subchannel, from 0; -1 for none.
 
     Returns
     -------
-    psd_w_per_hz : [num_subchannels], float
+    ndarray, [num_subchannels]
         Power spectral densities p_k, [W/Hz]; 0 where a subchannel is unused.
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If a client has no subchannel.
     """
-    flat = uniform(problem, work, owner)
-    needs = StageDemand(problem, work, owner)
-    levels = needs.levels(minimal_stage_times(needs, work.averaging_share))
-    psd_w_per_hz = _within_limits(problem, owner, needs.filling.densities(levels))
-    optimal_s, flat_s = (round_time_s(work, link_rates(problem, owner, psd)) for psd in (psd_w_per_hz, flat))
+    flat = uniform(problem, work, client_of)
+    demand = StageDemand(problem, work, client_of)
+    levels = demand.levels(minimal_stage_times(demand, work.averaging_share))
+    psd_w_per_hz = _within_limits(problem, client_of, demand.filling.densities(levels))
+    optimal_s, flat_s = (
+        round_time_s(work, link_rates(problem, client_of, psd)) for psd in (psd_w_per_hz, flat)
+    )
     return flat if flat_s < optimal_s * (1.0 - ROUNDING) else psd_w_per_hz
 
 
 def explicit_power(
-    dbm_per_hz: Sequence[float], problem: RadioResources, owner: NDArray[np.intp]
+    dbm_per_hz: Sequence[float], problem: RadioResources, client_of: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """Return power spectral densities that are given, one a device.
+    """Return the power spectral densities that a scenario states, one for each device.
 
     Parameters
     ----------
-    dbm_per_hz : [num_clients], float
-        Density on each of the client's subchannels, [dBm/Hz].
-    problem : the resources
-    owner : [num_subchannels], int
-        The client of each subchannel, from 0; -1 for none.
+    dbm_per_hz : sequence of float, [num_clients]
+        Density on each subchannel of the device, [dBm/Hz].
+    problem : RadioResources
+        Subchannels, gains and power limits.
+    client_of : ndarray of int, [num_subchannels]
+        Client of each subchannel, from 0; -1 for none.
 
     Returns
     -------
-    psd_w_per_hz : [num_subchannels], float
+    ndarray, [num_subchannels]
         Power spectral densities p_k, [W/Hz]; 0 where a subchannel is unused.
 
     Raises
     ------
-    AllocationError
-        If there is not one a device, or they break a device's limit or that of all together.
+    PlanningError
+        If there is not one density for each device, or they exceed a device's limit or the common limit.
     """
     if len(dbm_per_hz) != problem.num_clients:
         raise PlanningError(
             f"power densities are given for {len(dbm_per_hz)} devices; there are {problem.num_clients}",
-            GIVEN,
+            KEY_PATH,
         )
-    given = dbm_to_w(np.asarray(dbm_per_hz, dtype=np.float64))
-    psd_w_per_hz = np.where(owner >= 0, given[owner], 0.0)
-    power_w = _client_power_w(problem, owner, psd_w_per_hz)
-    slack = 1.0 + 1e-9  # a limit that was itself converted from dBm may be met exactly
+    device_w_per_hz = dbm_to_w(np.asarray(dbm_per_hz, dtype=np.float64))
+    psd_w_per_hz = np.where(client_of >= 0, device_w_per_hz[client_of], 0.0)
+    power_w = _client_power_w(problem, client_of, psd_w_per_hz)
+    slack = 1.0 + 1e-9  # densities may meet a limit exactly that was converted from dBm, too
     for client in np.flatnonzero(power_w > problem.power_max_w * slack).tolist():
         raise PlanningError(
-            f"device {client}: {dbm_per_hz[client]:g} dBm/Hz on its {np.sum(owner == client)} subchannels"
+            f"device {client}: {dbm_per_hz[client]:g} dBm/Hz on its {np.sum(client_of == client)} subchannels"
             f" is {power_w[client]:.6g} W; its limit is {problem.power_max_w[client]:.6g} W",
-            GIVEN,
+            KEY_PATH,
         )
     if power_w.sum() > problem.total_power_max_w * slack:
         raise PlanningError(
             f"all devices together ask for {power_w.sum():.6g} W;"
             f" their limit is {problem.total_power_max_w:.6g} W",
-            GIVEN,
+            KEY_PATH,
         )
     return psd_w_per_hz
 
 
 def _client_power_w(
-    problem: RadioResources, owner: NDArray[np.intp], psd_w_per_hz: NDArray[np.float64]
+    problem: RadioResources, client_of: NDArray[np.intp], psd_w_per_hz: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    used = owner >= 0
+    """Return the power of each client, [num_clients], [W]."""
+    used = client_of >= 0
     weights = problem.band.subchannel_hz * psd_w_per_hz[used]
-    power_w = np.bincount(owner[used], weights=weights, minlength=problem.num_clients)
+    power_w = np.bincount(client_of[used], weights=weights, minlength=problem.num_clients)
     return np.asarray(power_w, dtype=np.float64)
 
 
 def _within_limits(
-    problem: RadioResources, owner: NDArray[np.intp], psd_w_per_hz: NDArray[np.float64]
+    problem: RadioResources, client_of: NDArray[np.intp], psd_w_per_hz: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the densities, scaled down where rounding carries a sum past a limit."""
-    # However a sum of M terms is ordered, it rounds by less than this: so any reader finds the limits met.
+    """Return the densities, scaled down where rounding makes a sum exceed a limit."""
+    # A sum of M terms rounds by less than this in any order, so any other program finds the limits met.
     margin = 1.0 - problem.num_subchannels * np.finfo(np.float64).eps
-    power_w = _client_power_w(problem, owner, psd_w_per_hz)
+    power_w = _client_power_w(problem, client_of, psd_w_per_hz)
     with np.errstate(divide="ignore"):
         scale = np.minimum(1.0, margin * problem.power_max_w / power_w)
         scale *= np.minimum(1.0, margin * problem.total_power_max_w / (scale * power_w).sum())
-    return np.where(owner >= 0, psd_w_per_hz * scale[owner], 0.0)
+    return np.where(client_of >= 0, psd_w_per_hz * scale[client_of], 0.0)

@@ -1,8 +1,9 @@
-"""One resource in shares, and a cut for each device: the times that decide, and what is decided.
+"""The problem of dividing one resource among devices and choosing a cut for each, and its solution.
 
-Device i with cut j and share β_i takes ``T_i = c_ij + q_ij/β_i``, with ``β_i > 0`` and ``Σ β_i ≤ 1``. In
-EdgeSplit (arXiv 2403.15815) the shares are of the bandwidth, in ESFL (arXiv 2402.15903) of the server's
-processor; what differs is only which times are fixed and which are shared.
+Device i with cut j and share β_i takes ``T_i = c_ij + q_ij/β_i``, with ``β_i > 0`` and ``Σ β_i ≤ 1``. The
+longest time, ``max_i T_i``, is to be minimised (docs/model.md section 6). EdgeSplit (arXiv 2403.15815)
+divides the bandwidth and ESFL (arXiv 2402.15903) the server's processor. They differ only in which times are
+fixed, c, and which depend on the share, q.
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ __all__ = ["SharePlan", "ShareProblem"]
 
 @dataclass(frozen=True)
 class ShareProblem:
-    """The times that shares and cuts decide. A column is a cut; which one it is, is the caller's to know.
+    """The times of each device with each cut. Columns stand for cuts; the caller knows which.
 
     Attributes
     ----------
-    fixed_s : [num_devices, num_cuts], float
-        What no share shortens, c, at least 0, [s].
-    shared_s : [num_devices, num_cuts], float
-        The shared part if the device had the whole resource, q, at least 0, [s].
-    allowed : [num_devices, num_cuts], bool
-        Whether the device's memory permits the cut; the times of one that it does not are not looked at.
+    fixed_s : ndarray, [num_devices, num_cuts]
+        Time that does not depend on the share, c_ij, at least 0, [s].
+    shared_s : ndarray, [num_devices, num_cuts]
+        Time on the shared resource if the device had all of it, q_ij, at least 0, [s].
+    allowed : ndarray of bool, [num_devices, num_cuts]
+        Whether the device's memory permits the cut. Times of cuts that are not allowed are ignored.
 
     Raises
     ------
-    AllocationError
-        If the shapes differ, a time is out of range, or a device has no cut that it may take.
+    PlanningError
+        If the shapes differ, a time is out of range, or no cut is allowed for a device.
     """
 
     fixed_s: NDArray[np.float64]
@@ -44,8 +45,8 @@ class ShareProblem:
     def __post_init__(self) -> None:
         shapes = {name: getattr(self, name).shape for name in ("fixed_s", "shared_s", "allowed")}
         if len(set(shapes.values())) > 1 or self.allowed.ndim != 2 or not self.allowed.size:
-            given = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-            raise PlanningError(f"a row for each device and a column for each cut are needed, not {given}")
+            actual = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+            raise PlanningError(f"a row for each device and a column for each cut are needed, not {actual}")
         for name, values in (("fixed_s", self.fixed_s), ("shared_s", self.shared_s)):
             for device, cut in np.argwhere(self.allowed & ~(np.isfinite(values) & (values >= 0))):
                 raise PlanningError(
@@ -59,22 +60,22 @@ class ShareProblem:
 
     @property
     def num_devices(self) -> int:
-        """Return n."""
+        """Return the number of devices, n."""
         return len(self.allowed)
 
     @property
     def num_cuts(self) -> int:
-        """Return the number of columns."""
+        """Return the number of cuts, the columns."""
         return int(self.allowed.shape[1])
 
     @cached_property
-    def open_fixed_s(self) -> NDArray[np.float64]:
-        """Return c, and infinity where a cut is not allowed, [num_devices, num_cuts], [s]."""
+    def allowed_fixed_s(self) -> NDArray[np.float64]:
+        """Return c_ij, or infinity where a cut is not allowed, [num_devices, num_cuts], [s]."""
         return np.where(self.allowed, self.fixed_s, np.inf)
 
     @cached_property
-    def open_shared_s(self) -> NDArray[np.float64]:
-        """Return q, and infinity where a cut is not allowed, [num_devices, num_cuts], [s]."""
+    def allowed_shared_s(self) -> NDArray[np.float64]:
+        """Return q_ij, or infinity where a cut is not allowed, [num_devices, num_cuts], [s]."""
         return np.where(self.allowed, self.shared_s, np.inf)
 
 
@@ -84,16 +85,17 @@ class SharePlan:
 
     Attributes
     ----------
-    choice : [num_devices], int
-        The column of each device's cut.
-    shares : [num_devices], float
+    cut_columns : ndarray of int, [num_devices]
+        The column of each device's cut in the problem.
+    shares : ndarray, [num_devices]
         Share β_i of the resource; 0 only where the cut uses none of it, [1].
     time_s : float
-        The longest time of all devices, max T_i, [s].
-    history_s : the longest time after each step of the search, the plan's own last, [s]
+        The longest time of all devices, max_i T_i, [s].
+    history_s : tuple of float
+        The longest time after each step of the search; the last is ``time_s``, [s].
     """
 
-    choice: NDArray[np.intp]
+    cut_columns: NDArray[np.intp]
     shares: NDArray[np.float64]
     time_s: float
     history_s: tuple[float, ...]

@@ -1,4 +1,4 @@
-"""An assignment of subchannels with its optimal powers, and what the searches read off it."""
+"""An assignment of subchannels with its optimal powers, and the quantities that the searches need of it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from ..problem import RoundWork, transfer_s
 __all__ = ["Assignment", "LinkTables"]
 
 LN2 = math.log(2.0)
-TOLERANCE = 1e-10  # relative; of the round time
-LEAST = 1e-9  # relative; nobody saves less power than this by a second more
+TOLERANCE = 1e-10  # of the round time, relative
+SAVING_MIN = 1e-9  # least power saving of a client, relative to that of all clients
 
 
 @dataclass(frozen=True)
 class LinkTables:
-    """What one client gets of one subchannel: the same for every cut.
+    """The quality of each subchannel for each client; it is the same for every cut.
 
     Attributes
     ----------
-    problem : the resources
-    log_snr : [num_clients, num_subchannels], float
-        Natural logarithm of Gγ/σ², the signal-to-noise ratio of 1 W/Hz.
-    downlink_bps : [num_clients, num_subchannels], float
-        Downlink rates, [bit/s].
+    problem : RadioResources
+        Subchannels, gains and power limits.
+    log_snr : ndarray, [num_clients, num_subchannels]
+        ln g_ik, where g_ik = Gγ_i^k/σ² is the signal-to-noise ratio of 1 W/Hz, [Hz/W].
+    downlink_bps : ndarray, [num_clients, num_subchannels]
+        Downlink rates r_ik, [bit/s].
     """
 
     problem: RadioResources
@@ -40,7 +41,7 @@ class LinkTables:
 
     @staticmethod
     def of(problem: RadioResources) -> LinkTables:
-        """Return the tables of a problem."""
+        """Return the tables of the resources."""
         band = problem.band
         snr_per_w_per_hz = band.snr_per_w_per_hz(problem.gains)
         efficiency = spectral_efficiency(
@@ -50,15 +51,15 @@ class LinkTables:
 
     @cached_property
     def cap_nats(self) -> float:
-        """Return the most that a modem carries, [nat/s/Hz]."""
+        """Return the greatest spectral efficiency of a modem, ŷ, [nat/s/Hz]."""
         return self.problem.band.efficiency_cap_bps_per_hz * LN2
 
     @cached_property
     def broadcast_bps(self) -> NDArray[np.float64]:
-        """Return the broadcast rate R^B, [], [bit/s]."""
+        """Return the broadcast rate R^B as an array without dimensions, [bit/s]."""
         return np.asarray(broadcast_rate(self.problem.band, self.problem.gains))
 
-    # Single numbers are read from lists: from arrays that takes four times as long.
+    # Single numbers are read from lists, because reading them from arrays takes four times as long.
 
     @cached_property
     def log_snr_lists(self) -> list[list[float]]:
@@ -74,69 +75,76 @@ class LinkTables:
 
     @cached_property
     def preferences(self) -> list[list[int]]:
-        """Return each client's subchannels, best first."""
+        """Return each client's subchannels, the one of the greatest gain first."""
         lists: list[list[int]] = self.problem.preferences.tolist()
         return lists
 
 
 class Assignment:
-    """An assignment of subchannels with its optimal powers.
+    """An assignment of subchannels with its optimal powers (docs/model.md, section 4.2).
 
     Attributes
     ----------
-    tables, work : what it is for
-    owner : [num_subchannels], int
-        The client of each subchannel, from 0.
-    ends_s : [num_stages], float
-        Ends of the stages that clients send in, [s]; inf where there is nothing to send.
-    bits : [num_stages], float
-        What a client sends in them, [bit].
-    power_w : [num_clients], float
-        The least powers that meet the ends, [W].
-    log_level : [num_clients], float
-        Natural logarithm of the water levels, of [W/Hz].
-    downlink_bps, second_s : [num_clients], float
-        Downlink rates, [bit/s], and when each client has gone back, [s].
-    second_binds : [num_clients], bool
-        Whether a client's rate is the one that the second stage needs.
-    each_w_per_s : [num_stages, num_clients], float
-        What an end later by a second saves each client if the other stage needed no power, [W/s].
-    all_w_per_s : float
-        What a round longer by a second saves all of them, [W/s].
+    tables : LinkTables
+        Quality of each subchannel for each client.
+    work : RoundWork
+        Computation and traffic of a round.
+    client_of : ndarray of int, [num_subchannels]
+        Client c(k) of each subchannel, from 0.
+    ends_s : ndarray, [num_stages]
+        Least ends T_j of the two stages, [s]; inf for a stage without bits to send.
+    bits : ndarray, [num_stages]
+        Bits b_j that each client sends in the stage, [bit].
+    power_w : ndarray, [num_clients]
+        Least powers P_i that meet both ends, [W].
+    log_level : ndarray, [num_clients]
+        Natural logarithm of the water levels μ_i, with μ_i in [W/Hz].
+    downlink_bps : ndarray, [num_clients]
+        Downlink rates R_i^D, [bit/s].
+    backward_end_s : ndarray, [num_clients]
+        Ends t_i = T_i^D + T_i^B of the backward passes, counted from the start of the downlinks, [s].
+    second_stage_binds : ndarray of bool, [num_clients]
+        Whether the second stage needs the greater rate.
+    saving_w_per_s : ndarray, [num_stages, num_clients]
+        Power savings v_ij: what a later end of the stage saves the client, if that stage alone counts, [W/s].
+    total_saving_w_per_s : float
+        Power saving V of all clients together for a round that is a second longer, [W/s].
     time_s : float
-        What the assignment decides of the round time: all but the server's work and the broadcasts, [s].
+        The part of the round time that the assignment decides, T_1 + (1 − a) t + a T_2, [s].
     round_s : float
-        The round time, [s].
+        The whole round time, [s].
     """
 
-    def __init__(self, tables: LinkTables, work: RoundWork, owner: NDArray[np.intp]) -> None:
-        self.tables, self.work, self.owner = tables, work, owner
+    def __init__(self, tables: LinkTables, work: RoundWork, client_of: NDArray[np.intp]) -> None:
+        self.tables, self.work, self.client_of = tables, work, client_of
         share = work.averaging_share
-        needs = StageDemand(tables.problem, work, owner)
-        self.ends_s, self.bits = minimal_stage_times(needs, share, TOLERANCE), needs.bits
-        strain = needs.strain(self.ends_s)
-        self.power_w, self.log_level = strain.power_w, needs.filling.log_levels(strain.levels)
-        self.second_binds = strain.rate_bps[1] > strain.rate_bps[0]
-        # A second of the round is one of the first stage, or 1/a of the second.
-        saved = strain.saved_w_per_s.sum(axis=1) / np.array([1.0, share or 1.0])
-        self.all_w_per_s = float(saved.max()) or 1.0
-        alone = (
-            needs.strain(np.where(np.arange(2) == stage, self.ends_s, np.inf)).saved_w_per_s.sum(axis=0)
-            for stage in range(2)
+        demand = StageDemand(tables.problem, work, client_of)
+        self.ends_s, self.bits = minimal_stage_times(demand, share, TOLERANCE), demand.bits
+        both = demand.power_demand(self.ends_s)
+        self.power_w, self.log_level = both.power_w, demand.filling.log_levels(both.levels)
+        self.second_stage_binds = both.rate_bps[1] > both.rate_bps[0]
+        # A second of the round is one second of the first stage, or 1/a seconds of the second (P10).
+        saved = both.saving_w_per_s.sum(axis=1) / np.array([1.0, share or 1.0])
+        self.total_saving_w_per_s = float(saved.max()) or 1.0
+        ends_of_one_stage_s = (np.where(np.arange(2) == stage, self.ends_s, np.inf) for stage in range(2))
+        of_one_stage = (
+            demand.power_demand(ends_s).saving_w_per_s.sum(axis=0) for ends_s in ends_of_one_stage_s
         )
-        self.each_w_per_s = np.maximum(np.stack(tuple(alone)), LEAST * self.all_w_per_s)
-        self.second_s = needs.starts_s[1]
-        own_bps = tables.downlink_bps[owner, np.arange(len(owner))]
-        self.downlink_bps = np.bincount(owner, weights=own_bps, minlength=len(self.power_w))
-        latest_s = np.array([work.before_uplink_s.max(), self.second_s.max()])
+        self.saving_w_per_s = np.maximum(
+            np.stack(tuple(of_one_stage)), SAVING_MIN * self.total_saving_w_per_s
+        )
+        self.backward_end_s = demand.starts_s[1]
+        subchannel_bps = tables.downlink_bps[client_of, np.arange(len(client_of))]
+        self.downlink_bps = np.bincount(client_of, weights=subchannel_bps, minlength=len(self.power_w))
+        latest_s = np.array([work.before_uplink_s.max(), self.backward_end_s.max()])
         first_s, upload_s = np.where(self.bits > 0, self.ends_s, latest_s)
         self.time_s = float(first_s + (1.0 - share) * latest_s[1] + share * upload_s)
         broadcast_bits = work.broadcast_bits + share * work.model_broadcast_bits
         self.round_s = self.time_s + work.server_s + float(transfer_s(broadcast_bits, tables.broadcast_bps))
 
-    def own(self) -> list[list[int]]:
-        """Return each client's subchannels."""
+    def subchannels_by_client(self) -> list[list[int]]:
+        """Return the subchannels of each client, in ascending order."""
         lists: list[list[int]] = [[] for _ in self.power_w]
-        for subchannel, client in enumerate(self.owner.tolist()):
+        for subchannel, client in enumerate(self.client_of.tolist()):
             lists[client].append(subchannel)
         return lists

@@ -1,6 +1,6 @@
-"""Subchannels one after another, each to where it helps: the paper's greedy rule, and marginal greedy.
+"""Greedy subchannel methods: the rule of Lin et al. 2024, and marginal greedy.
 
-Both reckon with uniform power: client i spreads min(p_i^max, p_th/C) flat over its own subchannels.
+Both assume uniform power: client i spreads min(p_i^max, p_th/C) evenly over its subchannels.
 """
 
 from __future__ import annotations
@@ -16,57 +16,57 @@ from .baselines import UNUSED, check_enough
 __all__ = ["greedy", "marginal_greedy"]
 
 
-class _Draft:
-    """An assignment in the making, with the stage times that it gives under uniform power.
+class _PartialAssignment:
+    """A partial assignment, with the stage times of its clients under uniform power.
 
     Attributes
     ----------
-    owner : [num_subchannels], int
-        The client of each subchannel, from 0; -1 where it is free.
+    client_of : ndarray of int, [num_subchannels]
+        Client of each subchannel, from 0; -1 where it is free.
     num_free : int
-        Subchannels that are free.
-    best : [num_clients], int
-        Each client's best free subchannel: the same for both links, for both grow with the gain.
-    stages_s : [num_stages, num_clients], float
-        Each client's time in each stage, [s].
+        Number of free subchannels.
+    best : ndarray of int, [num_clients]
+        Each client's best free subchannel, which is the same for uplink and downlink.
+    stages_s : ndarray, [3, num_clients]
+        Each client's time in the first stage, in the second, and in the second with the model upload, [s].
     """
 
     def __init__(self, problem: RadioResources, work: RoundWork) -> None:
         check_enough(problem)
         band, (clients, subchannels) = problem.band, problem.gains.shape
         self._work, self._hz, self._cap = work, band.subchannel_hz, band.efficiency_cap_bps_per_hz
-        self._flat_w_per_hz = uniform_power_w(problem) / band.subchannel_hz  # on one subchannel
+        self._one_w_per_hz = uniform_power_w(problem) / band.subchannel_hz  # all power on one subchannel
         self._snr_per_w_per_hz = band.snr_per_w_per_hz(problem.gains)
         self._downlink_w_per_hz = band.downlink_w_per_hz
         self._free_gains = problem.gains.copy()
-        self._preferences, self._passed = problem.preferences, np.zeros(clients, dtype=np.intp)
+        self._preferences, self._num_skipped = problem.preferences, np.zeros(clients, dtype=np.intp)
         self._count = np.zeros(clients, dtype=np.intp)
-        self._own_snr_per_w_per_hz = np.zeros(problem.gains.shape)  # the first ``count`` of each row
-        # Rates on the own subchannels; the thinner uplink's power is spread over one more.
-        self._thinner_bps, self._downlink_bps = np.zeros((2, clients))
-        self.owner = np.full(subchannels, UNUSED, dtype=np.intp)
+        self._assigned_snr_per_w_per_hz = np.zeros(problem.gains.shape)  # the first ``count`` of each row
+        # Rates on the assigned subchannels; the diluted uplink spreads its power over one more subchannel.
+        self._diluted_bps, self._downlink_bps = np.zeros((2, clients))
+        self.client_of = np.full(subchannels, UNUSED, dtype=np.intp)
         self.num_free = subchannels
         self.best = self._preferences[:, 0].copy()
         self.stages_s = np.zeros((3, clients))
-        self._tried_s, self._stale = np.zeros((3, clients)), np.ones(clients, dtype=bool)
-        # The slowest processor first, each with its best free subchannel; ties to the lowest index.
+        self._trial_s, self._stale = np.zeros((3, clients)), np.ones(clients, dtype=bool)
+        # Each client takes its best free subchannel, the slowest processor first; ties: lowest index first.
         for client in np.argsort(-work.before_uplink_s, kind="stable").tolist():
-            self.give(client)
+            self.assign(client)
 
-    def give(self, client: int) -> None:
-        """Give a client its best free subchannel."""
+    def assign(self, client: int) -> None:
+        """Assign to a client its best free subchannel."""
         subchannel = int(self.best[client])
-        self.owner[subchannel] = client
+        self.client_of[subchannel] = client
         self.num_free -= 1
         count = int(self._count[client])
         snr_per_w_per_hz = self._snr_per_w_per_hz[client, subchannel]
-        self._own_snr_per_w_per_hz[client, count] = snr_per_w_per_hz
+        self._assigned_snr_per_w_per_hz[client, count] = snr_per_w_per_hz
         self._count[client] = count = count + 1
-        spread_w_per_hz = self._flat_w_per_hz[client] / np.array([[count], [count + 1]])
-        own_snr = spread_w_per_hz * self._own_snr_per_w_per_hz[client, :count]
-        uplink_bps, thinner_bps = self._rate_bps(own_snr).sum(axis=1).tolist()
+        spread_w_per_hz = self._one_w_per_hz[client] / np.array([[count], [count + 1]])
+        assigned_snr = spread_w_per_hz * self._assigned_snr_per_w_per_hz[client, :count]
+        uplink_bps, diluted_bps = self._rate_bps(assigned_snr).sum(axis=1).tolist()
         downlink_bps = self._downlink_bps[client] + self._rate_bps(self._downlink_w_per_hz * snr_per_w_per_hz)
-        self._thinner_bps[client], self._downlink_bps[client] = thinner_bps, downlink_bps
+        self._diluted_bps[client], self._downlink_bps[client] = diluted_bps, downlink_bps
         work = self._work
         second_s = float(work.after_downlink_s[client])
         if work.downlink_bits:
@@ -78,33 +78,33 @@ class _Draft:
         if not self.num_free:
             return
         self._free_gains[:, subchannel] = -np.inf
-        late = np.flatnonzero(self.best == subchannel)  # it was their best, too
-        self._stale[late] = True
-        # Where clients agree on what is good, their next is mostly free: to look for it is far slower.
-        self._passed[late] += 1
-        self.best[late] = self._preferences[late, self._passed[late]]
-        late = late[self.owner[self.best[late]] != UNUSED]
-        self.best[late] = self._free_gains[late].argmax(axis=1)
+        affected = np.flatnonzero(self.best == subchannel)  # it was their best free subchannel, too
+        self._stale[affected] = True
+        # The next preference is free in most cases, and looking at it is far faster than a search.
+        self._num_skipped[affected] += 1
+        self.best[affected] = self._preferences[affected, self._num_skipped[affected]]
+        affected = affected[self.client_of[self.best[affected]] != UNUSED]
+        self.best[affected] = self._free_gains[affected].argmax(axis=1)
 
-    def tried_s(self) -> NDArray[np.float64]:
-        """Return each client's times as if it alone were given its best free subchannel, as ``stages_s``."""
+    def trial_s(self) -> NDArray[np.float64]:
+        """Return ``stages_s`` after each client alone has got its best free subchannel, [3, num_clients]."""
         clients = np.flatnonzero(self._stale)
         self._stale[clients] = False
         snr_per_w_per_hz = self._snr_per_w_per_hz[clients, self.best[clients]]
         densities = np.full((2, len(clients)), self._downlink_w_per_hz)
-        densities[0] = self._flat_w_per_hz[clients] / (self._count[clients] + 1)
-        more_bps = self._rate_bps(densities * snr_per_w_per_hz)
-        uplink_bps = self._thinner_bps[clients] + more_bps[0]
-        downlink_bps = self._downlink_bps[clients] + more_bps[1]
+        densities[0] = self._one_w_per_hz[clients] / (self._count[clients] + 1)
+        added_bps = self._rate_bps(densities * snr_per_w_per_hz)
+        uplink_bps = self._diluted_bps[clients] + added_bps[0]
+        downlink_bps = self._downlink_bps[clients] + added_bps[1]
         work = self._work
         second_s = transfer_s(work.downlink_bits, downlink_bps) + work.after_downlink_s[clients]
-        self._tried_s[0, clients] = work.before_uplink_s[clients] + transfer_s(work.uplink_bits, uplink_bps)
-        self._tried_s[1, clients] = second_s
-        self._tried_s[2, clients] = second_s + transfer_s(work.model_upload_bits, uplink_bps)
-        return self._tried_s
+        self._trial_s[0, clients] = work.before_uplink_s[clients] + transfer_s(work.uplink_bits, uplink_bps)
+        self._trial_s[1, clients] = second_s
+        self._trial_s[2, clients] = second_s + transfer_s(work.model_upload_bits, uplink_bps)
+        return self._trial_s
 
     def round_s(self) -> float:
-        """Return the round time without what no assignment changes: the server's work and the broadcasts."""
+        """Return the part of the round time that the assignment decides, [s]."""
         return float(_stage_weights(self._work) @ self.stages_s.max(axis=1))
 
     def _rate_bps(self, snr: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -112,88 +112,97 @@ class _Draft:
 
 
 def greedy(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return the greedy assignment of Lin et al. 2024 (docs/model.md section 4): help the slowest.
+    """Return the greedy assignment of Lin et al. 2024 (docs/model.md, section 4).
 
-    One subchannel each, the slowest processor first. Then, until none is free, with
-    n1 = argmax(T_i^F + T_i^U) and n2 = argmax(T_i^D + T_i^B), the one with the longer phase gets its best
-    free subchannel. Ties go to the lowest index. Where models are exchanged, the second phase has the
-    share of the model's upload in it.
+    First each client takes one subchannel, the slowest processor first. Then, until no subchannel is free,
+    the rule compares the clients n1 = argmax(T_i^F + T_i^U) and n2 = argmax(T_i^D + T_i^B). The one with the
+    longer phase takes its best free subchannel. Ties go to the lowest index. In schemes that average models
+    the second phase includes the model upload, weighted with the averaging share.
 
     Parameters
     ----------
-    problem, work : the resources and what the round asks for
-    rng : unused; there for methods that draw
+    problem : RadioResources
+        Subchannels, gains and power limits.
+    work : RoundWork
+        Computation and traffic of a round.
+    rng : numpy.random.Generator
+        Unused; the signature is that of every subchannel method.
 
     Returns
     -------
-    owner : [num_subchannels], int
-        The client of each subchannel, from 0.
+    ndarray of int, [num_subchannels]
+        Client of each subchannel, from 0.
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If there are more clients than subchannels.
     """
-    return _draft_greedily(problem, work).owner
+    return _by_longest_phase(problem, work).client_of
 
 
 def marginal_greedy(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return the assignment that gives each subchannel where it lowers the round time most.
+    """Return the assignment that gives each subchannel to the client where it shortens the round most.
 
-    It starts as :func:`greedy` does. Then every client's best free subchannel is tried, and the one that
-    leaves the shortest round is given. A round waits for the slowest in each stage, so often no single
-    subchannel shortens it, as when two clients are equally late: then a client that a stage waits for comes
-    first, and among several the one whose own stages fall most, until the tie is broken. What would only
-    lengthen the round stays unused. The rule looks one subchannel ahead; where the paper's rule ends with
-    the shorter round, its assignment is returned.
+    The first subchannels are assigned as in :func:`greedy`. Then each step compares all clients, each with
+    its best free subchannel, and chooses the one with the shortest round. Often no single subchannel shortens
+    the round, for example when two clients are equally late. Then a client that determines a stage's length
+    comes first, and among several the one whose stages shrink most. A subchannel that would lengthen the
+    round stays unused. The rule looks one subchannel ahead. Where :func:`greedy` ends with the shorter round,
+    its assignment is returned.
 
     Parameters
     ----------
-    problem, work : the resources and what the round asks for
-    rng : unused; there for methods that draw
+    problem : RadioResources
+        Subchannels, gains and power limits.
+    work : RoundWork
+        Computation and traffic of a round.
+    rng : numpy.random.Generator
+        Unused; the signature is that of every subchannel method.
 
     Returns
     -------
-    owner : [num_subchannels], int
-        The client of each subchannel, from 0; -1 where it is unused.
+    ndarray of int, [num_subchannels]
+        Client of each subchannel, from 0; -1 where it is unused.
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If there are more clients than subchannels.
     """
-    draft = _Draft(problem, work)
+    partial = _PartialAssignment(problem, work)
     weights = _stage_weights(work)
-    stages_s = draft.stages_s
-    while draft.num_free:
-        tried_s = draft.tried_s()  # [num_stages, num_clients]
+    stages_s = partial.stages_s
+    while partial.num_free:
+        trial_s = partial.trial_s()  # [num_stages, num_clients]
         longest_s = stages_s.max(axis=1, keepdims=True)
-        round_s = weights @ np.maximum(_longest_of_others(stages_s), tried_s)  # [num_clients]
+        round_s = weights @ np.maximum(_longest_of_others(stages_s), trial_s)  # [num_clients]
         if round_s.min() > weights @ longest_s[:, 0]:
             break
-        waited_for = ((stages_s == longest_s) & (weights > 0)[:, np.newaxis]).any(axis=0)
-        own_fall_s = weights @ (stages_s - tried_s)
-        client = int(np.lexsort((-own_fall_s, ~waited_for, round_s))[0])
-        draft.give(client)
-    return min(draft, _draft_greedily(problem, work), key=_Draft.round_s).owner
+        is_latest = ((stages_s == longest_s) & (weights > 0)[:, np.newaxis]).any(axis=0)
+        fall_s = weights @ (stages_s - trial_s)
+        client = int(np.lexsort((-fall_s, ~is_latest, round_s))[0])
+        partial.assign(client)
+    return min(partial, _by_longest_phase(problem, work), key=_PartialAssignment.round_s).client_of
 
 
-def _draft_greedily(problem: RadioResources, work: RoundWork) -> _Draft:
-    draft = _Draft(problem, work)
+def _by_longest_phase(problem: RadioResources, work: RoundWork) -> _PartialAssignment:
+    """Return the complete assignment of :func:`greedy`."""
+    partial = _PartialAssignment(problem, work)
     weights = _stage_weights(work)
-    while draft.num_free:
-        longer_s = np.maximum(draft.stages_s[0], weights[1:] @ draft.stages_s[1:])  # [num_clients]
-        draft.give(int(longer_s.argmax()))
-    return draft
+    while partial.num_free:
+        longer_s = np.maximum(partial.stages_s[0], weights[1:] @ partial.stages_s[1:])  # [num_clients]
+        partial.assign(int(longer_s.argmax()))
+    return partial
 
 
 def _stage_weights(work: RoundWork) -> NDArray[np.float64]:
-    """Return what a second in each of the stages of :class:`_Draft` adds to the mean round, [1]."""
+    """Return the weight of each stage of :class:`_PartialAssignment` in the mean round time, [3]."""
     return np.array([1.0, 1.0 - work.averaging_share, work.averaging_share])
 
 
 def _longest_of_others(stages_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return, for each stage and client, the longest time among the other clients."""
+    """Return the longest time among the other clients, for each stage and client, [s]."""
     num_stages, num_clients = stages_s.shape
     if num_clients == 1:
         return np.full_like(stages_s, -np.inf)

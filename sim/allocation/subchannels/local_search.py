@@ -1,9 +1,10 @@
-"""Local search over assignments: subchannels are moved and swapped between clients while the round shortens.
+"""Local search over assignments of subchannels: moves and swaps between clients that shorten the round.
 
-Each pass ranks the moves and swaps by what they change to first order, tries them one after the other at
-fixed ends, and keeps those by which the tension falls; then optimal power moves the ends. A pass counts only
-if the exact round time has fallen. Small instances, where single steps get stuck more often, are searched
-again from disturbed assignments (iterated local search: Lourenço, Martin, Stützle 2003).
+Each pass ranks the moves and swaps by their approximate effect on the smoothed objective (docs/model.md,
+section 4.2, equations P20 to P26). It then computes the objective of one candidate after the other, and keeps
+those that lower it. Optimal power gives the new round time after the pass, and the pass counts only if the
+round time has fallen. Small instances get stuck in local optima more often. They are searched again from
+perturbed assignments (iterated local search: Lourenço, Martin, Stützle 2003).
 """
 
 from __future__ import annotations
@@ -18,75 +19,84 @@ from numpy.typing import NDArray
 from ...radio.resources import RadioResources
 from ..problem import RoundWork
 from .assignment import Assignment, LinkTables
-from .smoothed_objective import NOTHING, SmoothedRoundTime
-from .surrogate_greedy import draft
+from .smoothed_objective import SmoothedRoundTime, sum_terms
+from .surrogate_greedy import surrogate_greedy
 
-__all__ = ["disturbed", "exchange", "improved"]
+__all__ = ["iterated_search", "local_search", "search"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Move: TypeAlias = tuple[int, int, int]
-"""A subchannel, the client that it goes to, and the one that its owner gets for it; -1 for none."""
+"""A subchannel, the client that receives it, and the subchannel that goes back; NO_SUBCHANNEL in a move."""
 
-NONE = -1
-SOFTNESSES = (1e-2, 1e-4)
-DISTURBED = (3e-2, 1e-3)  # softer, to look further
-GAIN = 1e-5  # relative; a pass that gains less is the last at its softness
+NO_SUBCHANNEL = -1
+TEMPERATURES = (1e-2, 1e-4)  # relative to the round time
+RESTART_TEMPERATURES = (3e-2, 1e-3)  # higher, to look further
+GAIN_MIN = 1e-5  # relative; a pass with a smaller gain is the last one at its temperature
 ROUNDING = 1e-12  # relative
 RANKED_MAX = 2000  # moves, and as many swaps, of one pass
-SWAPPED_MAX = 100  # subchannels of which swaps are ranked: those that another client wants most
-PATIENCE = 50  # trades in a row that fail before a pass ends
-RESTARTS = 600  # times clients times subchannels
+SWAPPED_MAX = 100  # subchannels whose swaps are ranked: those that another client values most
+PATIENCE = 50  # candidates in a row that do not lower the objective end a pass
+RESTARTS = 600  # restarts times clients times subchannels
 RESTARTS_MAX = 12
+EXPONENT_MAX = 50.0  # of the factor by which a water level rises
 
 
-def exchange(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return an assignment that no move or swap of subchannels improves much, reckoning with optimal power.
+def local_search(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return an assignment that no move or swap of subchannels improves much, with optimal power.
 
-    With optimal power it is no worse than greedy or marginal_greedy, from which it starts.
+    It is the subchannel method ``exchange``. With optimal power its round is no longer than that of
+    ``greedy`` and of ``marginal_greedy``, from which it starts.
 
     Parameters
     ----------
-    problem, work : the resources and what the round asks for
-    rng : unused; there for methods that draw
+    problem : RadioResources
+        Subchannels, gains and power limits.
+    work : RoundWork
+        Computation and traffic of a round.
+    rng : numpy.random.Generator
+        Unused; the signature is that of every subchannel method.
 
     Returns
     -------
-    owner : [num_subchannels], int
-        The client of each subchannel, from 0.
+    ndarray of int, [num_subchannels]
+        Client of each subchannel, from 0.
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If there are more clients than subchannels.
     """
-    return disturbed(improved(draft(LinkTables.of(problem), work, rng))).owner
+    return iterated_search(search(surrogate_greedy(LinkTables.of(problem), work, rng))).client_of
 
 
-def improved(start: Assignment, softnesses: Sequence[float] = SOFTNESSES) -> Assignment:
-    """Return the assignment that moves and swaps lead to, with a round no longer than at the start.
+def search(start: Assignment, temperatures: Sequence[float] = TEMPERATURES) -> Assignment:
+    """Return the assignment that passes of moves and swaps reach; its round is no longer than at the start.
 
     Parameters
     ----------
-    start : where to begin
-    softnesses : of the tension, as for :class:`SmoothedRoundTime`, one after the other
+    start : Assignment
+        The first assignment.
+    temperatures : sequence of float
+        Temperatures of the smoothed objective, relative to the round time, in the order of their use.
     """
     best = start
-    for softness in softnesses:
+    for temperature in temperatures:
         gain = math.inf
-        while gain > GAIN and best.time_s > 0:
-            tried = _passed(best, softness)
-            if tried is None:
+        while gain > GAIN_MIN and best.time_s > 0:
+            candidate = _after_pass(best, temperature)
+            if candidate is None:
                 break
-            gain = 1.0 - tried.time_s / best.time_s
+            gain = 1.0 - candidate.time_s / best.time_s
             if gain > ROUNDING:
-                best = tried
+                best = candidate
     return best
 
 
-def disturbed(start: Assignment) -> Assignment:
-    """Return the best of the assignments that are found from disturbed ones, the start among them.
+def iterated_search(start: Assignment) -> Assignment:
+    """Return the best assignment of repeated searches from perturbed ones; the start is one candidate.
 
-    The disturbances are always the same, and the fewer the larger the instance is.
+    A perturbation swaps two pairs of subchannels and moves one. The random numbers are the same in every
+    call. The number of searches falls with the size of the instance.
     """
     clients, subchannels = start.tables.problem.gains.shape
     best = start
@@ -94,137 +104,152 @@ def disturbed(start: Assignment) -> Assignment:
     if clients == 1:
         return best
     for _ in range(min(RESTARTS // (clients * subchannels), RESTARTS_MAX)):
-        owner = best.owner.copy()
+        client_of = best.client_of.copy()
         for one, other in rng.integers(subchannels, size=(2, 2)).tolist():
-            owner[[one, other]] = owner[[other, one]]
+            client_of[[one, other]] = client_of[[other, one]]
         moved = int(rng.integers(subchannels))
-        if np.count_nonzero(owner == owner[moved]) > 1:
-            owner[moved] = rng.integers(clients)
-        found = improved(Assignment(start.tables, start.work, owner), DISTURBED)
-        if found.time_s < best.time_s * (1.0 - ROUNDING):
-            best = found
+        if np.count_nonzero(client_of == client_of[moved]) > 1:
+            client_of[moved] = rng.integers(clients)
+        candidate = search(Assignment(start.tables, start.work, client_of), RESTART_TEMPERATURES)
+        if candidate.time_s < best.time_s * (1.0 - ROUNDING):
+            best = candidate
     return best
 
 
-def _passed(start: Assignment, softness: float) -> Assignment | None:
-    """Return what one pass makes of an assignment, None if no trade lowers its tension."""
-    tension = SmoothedRoundTime(start, softness)
+def _after_pass(start: Assignment, temperature: float) -> Assignment | None:
+    """Return the assignment after one pass, or None if no move or swap lowers the smoothed objective."""
+    objective = SmoothedRoundTime(start, temperature)
     log_snr, downlink_bps = start.tables.log_snr_lists, start.tables.downlink_lists
-    owner: list[int] = start.owner.tolist()
-    own, own_bps = start.own(), start.downlink_bps.tolist()
-    terms = tension.terms(start)
-    total = NOTHING.exchanged((), terms)
-    best_s = tension.value_s(total)
-    failed, traded = 0, False
+    client_of: list[int] = start.client_of.tolist()
+    subchannels_of, rates_bps = start.subchannels_by_client(), start.downlink_bps.tolist()
+    terms = objective.terms(start)
+    total = sum_terms(terms)
+    best_s = objective.value_s(total)
+    failures, changed = 0, False
 
-    def with_trade(client: int, lost: int, got: int) -> tuple[list[int], float]:
-        """Return a client's subchannels and downlink rate without one and with another."""
-        subchannels, rate_bps = own[client], own_bps[client]
-        if lost != NONE:
-            subchannels = [k for k in subchannels if k != lost]
-            rate_bps -= downlink_bps[client][lost]
-        if got != NONE:
-            subchannels = [*subchannels, got]
-            rate_bps += downlink_bps[client][got]
+    def with_change(client: int, removed: int, added: int) -> tuple[list[int], float]:
+        """Return a client's subchannels and downlink rate without one subchannel and with another."""
+        subchannels, rate_bps = subchannels_of[client], rates_bps[client]
+        if removed != NO_SUBCHANNEL:
+            subchannels = [k for k in subchannels if k != removed]
+            rate_bps -= downlink_bps[client][removed]
+        if added != NO_SUBCHANNEL:
+            subchannels = [*subchannels, added]
+            rate_bps += downlink_bps[client][added]
         return subchannels, rate_bps
 
-    for subchannel, receiver, back in _ranked_trades(start, tension):
-        giver = owner[subchannel]
-        if giver == receiver or (len(own[giver]) == 1 if back == NONE else owner[back] != receiver):
-            continue  # an earlier trade has changed that
+    for subchannel, receiver, back in _ranked_moves(start, objective):
+        giver = client_of[subchannel]
+        is_last = len(subchannels_of[giver]) == 1
+        if giver == receiver or (is_last if back == NO_SUBCHANNEL else client_of[back] != receiver):
+            continue  # an earlier move of this pass has changed these subchannels
         pair = (giver, receiver)
-        sets = (with_trade(giver, subchannel, back), with_trade(receiver, back, subchannel))
-        new = [
-            tension.term(i, [log_snr[i][k] for k in of], bps) for i, (of, bps) in zip(pair, sets, strict=True)
+        changes = (with_change(giver, subchannel, back), with_change(receiver, back, subchannel))
+        new_terms = [
+            objective.term(client, [log_snr[client][k] for k in subchannels], rate_bps)
+            for client, (subchannels, rate_bps) in zip(pair, changes, strict=True)
         ]
-        tried = total.exchanged((terms[giver], terms[receiver]), new)
-        tried_s = tension.value_s(tried)
-        if tried_s >= best_s - ROUNDING * start.time_s:
-            failed += 1
-            if failed == PATIENCE:
+        new_total = total.with_replaced((terms[giver], terms[receiver]), new_terms)
+        if objective.value_s(new_total) >= best_s - ROUNDING * start.time_s:
+            failures += 1
+            if failures == PATIENCE:
                 break
             continue
-        owner[subchannel] = receiver
-        if back != NONE:
-            owner[back] = giver
-        for client, (subchannels, rate_bps), term in zip(pair, sets, new, strict=True):
-            own[client], own_bps[client], terms[client] = subchannels, rate_bps, term
-        total = NOTHING.exchanged((), terms)  # anew, for differences of huge terms lose the small ones
-        best_s = tension.value_s(total)
-        failed, traded = 0, True
-    return Assignment(start.tables, start.work, np.array(owner, dtype=np.intp)) if traded else None
+        client_of[subchannel] = receiver
+        if back != NO_SUBCHANNEL:
+            client_of[back] = giver
+        for client, (subchannels, rate_bps), term in zip(pair, changes, new_terms, strict=True):
+            subchannels_of[client], rates_bps[client], terms[client] = subchannels, rate_bps, term
+        total = sum_terms(terms)  # summed again, since differences of huge terms lose the small ones
+        best_s = objective.value_s(total)
+        failures, changed = 0, True
+    return Assignment(start.tables, start.work, np.array(client_of, dtype=np.intp)) if changed else None
 
 
-def _ranked_trades(at: Assignment, tension: SmoothedRoundTime) -> Iterator[Move]:
-    """Return the moves and swaps that lower the tension most, to first order, the best first."""
-    owner = at.owner
-    columns = np.arange(len(owner))
-    kept_s, gained_s, lost_s = _values(at, tension)
-    count = np.bincount(owner, minlength=len(gained_s))
+def _ranked_moves(assignment: Assignment, objective: SmoothedRoundTime) -> Iterator[Move]:
+    """Yield moves and swaps in the order of the estimated fall of the objective, the greatest first (P26)."""
+    client_of = assignment.client_of
+    subchannels = np.arange(len(client_of))
+    kept_s, gained_s, lost_s = _subchannel_values(assignment, objective)
+    count = np.bincount(client_of, minlength=len(gained_s))
     moves_s = gained_s - lost_s  # [num_clients, num_subchannels]
-    moves_s[:, count[owner] == 1] = -np.inf
-    moves_s[owner, columns] = -np.inf
-    # [num_clients, num_subchannels] what it would be worth more to each client than to its owner
-    more_s = kept_s - kept_s[owner, columns]
-    wanted_s = np.where(np.arange(len(count))[:, np.newaxis] == owner, -np.inf, more_s).max(axis=0)
-    rows = np.argsort(-wanted_s, kind="stable")[:SWAPPED_MAX]
-    swaps_s = more_s[owner][:, rows].T + more_s[owner[rows]]  # [num_rows, num_subchannels]
-    swaps_s[owner[rows][:, np.newaxis] == owner] = -np.inf
-    place = np.full(len(owner), len(rows))
-    place[rows] = np.arange(len(rows))
-    swaps_s[place < np.arange(len(rows))[:, np.newaxis]] = -np.inf  # once only
+    moves_s[:, count[client_of] == 1] = -np.inf  # every client keeps one subchannel
+    moves_s[client_of, subchannels] = -np.inf
+    # u_ik − u_ck: the additional value of subchannel k if client i has it; [num_clients, num_subchannels]
+    additional_s = kept_s - kept_s[client_of, subchannels]
+    is_client = np.arange(len(count))[:, np.newaxis] == client_of
+    best_additional_s = np.where(is_client, -np.inf, additional_s).max(axis=0)
+    rows = np.argsort(-best_additional_s, kind="stable")[:SWAPPED_MAX]  # the subchannel of each row
+    # [num_rows, num_subchannels]
+    swaps_s = additional_s[client_of][:, rows].T + additional_s[client_of[rows]]
+    swaps_s[client_of[rows][:, np.newaxis] == client_of] = -np.inf
+    row_of = np.full(len(client_of), len(rows))
+    row_of[rows] = np.arange(len(rows))
+    swaps_s[row_of < np.arange(len(rows))[:, np.newaxis]] = -np.inf  # each pair counts in one row only
     move_s, receivers, moved = _greatest(moves_s)
     swap_s, row, back = _greatest(swaps_s)
     order = np.argsort(-np.concatenate((move_s, swap_s)), kind="stable")
-    found = (
+    candidates = (
         np.concatenate((moved, rows[row])),
-        np.concatenate((receivers, owner[back])),
-        np.concatenate((np.full(len(moved), NONE), back)),
+        np.concatenate((receivers, client_of[back])),
+        np.concatenate((np.full(len(moved), NO_SUBCHANNEL), back)),
     )
-    return zip(*(values[order].tolist() for values in found), strict=True)
+    return zip(*(values[order].tolist() for values in candidates), strict=True)
 
 
-def _values(at: Assignment, tension: SmoothedRoundTime) -> tuple[Floats, Floats, Floats]:
-    """Return what subchannels are worth, in seconds of tension.
+def _subchannel_values(assignment: Assignment, objective: SmoothedRoundTime) -> tuple[Floats, Floats, Floats]:
+    """Return the values of subchannels for clients, in seconds of the smoothed objective (P20 to P25).
 
     Returns
     -------
-    kept_s : [num_clients, num_subchannels], float
-        What a subchannel is worth to a client at its water level and downlink rate, [s].
-    gained_s : [num_clients, num_subchannels], float
-        What it would be worth to get it in addition: less, for the level falls, [s].
-    lost_s : [num_subchannels], float
-        What it would cost its owner to lose it: more, for the level rises, [s].
+    kept_s : ndarray, [num_clients, num_subchannels]
+        Value u_ik at the client's present water level and downlink rate, [s].
+    gained_s : ndarray, [num_clients, num_subchannels]
+        Value u⁺_ik of one more subchannel, [s]. It is less than u_ik, because the water level falls.
+    lost_s : ndarray, [num_subchannels]
+        Cost u⁻_k to the present client of the loss, [s]. It is more than u_ik, because the level rises.
     """
-    tables, owner = at.tables, at.owner
-    columns = np.arange(len(owner))
+    tables, client_of = assignment.tables, assignment.client_of
+    subchannels = np.arange(len(client_of))
     hz = tables.problem.band.subchannel_hz
-    nats = np.clip(at.log_level[:, np.newaxis] + tables.log_snr, 0.0, tables.cap_nats)
-    level = np.exp(at.log_level)[:, np.newaxis]
-    inverse = np.exp(-tables.log_snr)
-    used = nats[owner, columns] > 0
-    count = np.maximum(np.bincount(owner[used], minlength=len(nats)), 1)[:, np.newaxis]
-    kept_w = hz * (level * nats - np.expm1(nats) * inverse)
-    # What one subchannel more or less carries moves the level by its nats over the number of them.
-    gained_w = hz * np.where(
-        nats > 0, level * (count - (count + 1) * np.exp(-nats / (count + 1))) + inverse, 0.0
-    )
-    fewer = np.maximum(count[owner, 0] - 1, 1)
-    own_nats, own_level = nats[owner, columns], level[owner, 0]
-    lost_w = hz * own_level * (fewer * np.exp(np.minimum(own_nats / fewer, 50.0)) - count[owner, 0])
-    lost_w = np.where(used, lost_w + hz * inverse[owner, columns], 0.0)
+    # y_ik of (P2), μ_i and 1/g_ik; [num_clients, num_subchannels] or [num_clients, 1]
+    nats = np.clip(assignment.log_level[:, np.newaxis] + tables.log_snr, 0.0, tables.cap_nats)
+    level = np.exp(assignment.log_level)[:, np.newaxis]
+    inverse_snr = np.exp(-tables.log_snr)
+    is_used = nats[client_of, subchannels] > 0
+    # n_i: the subchannels that client i uses
+    num_used = np.maximum(np.bincount(client_of[is_used], minlength=len(nats)), 1)[:, np.newaxis]
 
-    power_s_per_w, back_s_per_s = tension.prices(at)
-    back_s_per_bps = (back_s_per_s * at.work.downlink_bits / at.downlink_bps**2)[:, np.newaxis]
-    rate_bps, more_bps = at.downlink_bps[:, np.newaxis], tables.downlink_bps
-    own_bps = more_bps[owner, columns]
-    rest_bps = np.maximum(at.downlink_bps[owner] - own_bps, 1e-9 * own_bps)
-    kept_s = power_s_per_w[:, np.newaxis] * kept_w + back_s_per_bps * more_bps
-    gained_s = power_s_per_w[:, np.newaxis] * gained_w + back_s_per_bps * more_bps * rate_bps / (
-        rate_bps + more_bps
+    # The power saved or spent, w_ik, w⁺_ik and w⁻_k, [W].
+    kept_w = hz * (level * nats - np.expm1(nats) * inverse_snr)  # (P20)
+    gained_w = hz * np.where(  # (P21)
+        nats > 0,
+        level * (num_used - (num_used + 1) * np.exp(-nats / (num_used + 1))) + inverse_snr,
+        0.0,
+    )
+    num_others = np.maximum(num_used[client_of, 0] - 1, 1)
+    nats_lost, level_before = nats[client_of, subchannels], level[client_of, 0]
+    rise = np.exp(np.minimum(nats_lost / num_others, EXPONENT_MAX))
+    lost_w = hz * level_before * (num_others * rise - num_used[client_of, 0])  # (P22)
+    lost_w = np.where(is_used, lost_w + hz * inverse_snr[client_of, subchannels], 0.0)
+
+    # The downlink: q_i b_D/R_i², R_i and r_ik.
+    power_s_per_w, backward_s_per_s = objective.shadow_prices(assignment)
+    price_s_per_bps = (backward_s_per_s * assignment.work.downlink_bits / assignment.downlink_bps**2)[
+        :, np.newaxis
+    ]
+    rate_bps, added_bps = assignment.downlink_bps[:, np.newaxis], tables.downlink_bps
+    lost_bps = added_bps[client_of, subchannels]
+    rest_bps = np.maximum(assignment.downlink_bps[client_of] - lost_bps, 1e-9 * lost_bps)
+
+    # The values in seconds (P25).
+    kept_s = power_s_per_w[:, np.newaxis] * kept_w + price_s_per_bps * added_bps
+    gained_s = power_s_per_w[:, np.newaxis] * gained_w + price_s_per_bps * added_bps * rate_bps / (
+        rate_bps + added_bps
     )
     lost_s = (
-        power_s_per_w[owner] * lost_w + back_s_per_bps[owner, 0] * own_bps * at.downlink_bps[owner] / rest_bps
+        power_s_per_w[client_of] * lost_w
+        + price_s_per_bps[client_of, 0] * lost_bps * assignment.downlink_bps[client_of] / rest_bps
     )
     return kept_s, gained_s, lost_s
 

@@ -1,17 +1,13 @@
-"""How far an assignment of subchannels is from a shorter round: a smooth measure that is cheap to update.
+"""Smoothed change of the round time: the objective Φ of the local search over subchannels.
 
-The ends T1 and T2 of the stages that clients send in are held where optimal power puts them for some
-assignment. Another one then asks client i for the least powers P_i1 and P_i2 that meet the one and the other
-end, of which the greater counts, P_i. With E_j the sum over clients of exp((P_ij − p_i^max) / (s_ij τ)), the
-tension is, in seconds,
+The objective keeps the stage ends T_1 and T_2 of one assignment fixed. For any other assignment it estimates
+how far these ends must move so that all power limits hold (docs/model.md, equations P11 to P19). It replaces
+each maximum over clients by a soft-max with the temperature τ, and it depends on four sums over clients:
 
-    τ log(exp((Σ_i P_i − p_th) / (S τ)) + E_1 E_2^a) + (1 − a) τ log Σ_i exp((t_i − t) / τ)
+    Φ = τ ln(exp((X − p_th)/(V τ)) + E_1 E_2^a) + (1 − a) τ ln L    [s]
 
-where s_ij is the power that an end later by a second saves client i, S what a round longer by a second saves
-all, t_i is when client i has its gradients and has gone back, and t the latest of these. Each exponent is the
-time by which a limit is passed, divided by τ. For τ → 0 the tension is, to first order, the change of the
-round time; a greater τ also counts the clients that are nearly as late, so that an improvement may take
-several steps.
+For τ → 0 the objective tends to the first-order change of the round time. A greater τ also counts the clients
+that are nearly as late as the latest one, so that an improvement may take several steps.
 """
 
 from __future__ import annotations
@@ -25,201 +21,222 @@ from numpy.typing import NDArray
 
 from .assignment import Assignment
 
-__all__ = ["NOTHING", "ClientTerms", "SmoothedRoundTime", "least_power"]
+__all__ = ["ClientTerms", "SmoothedRoundTime", "least_power", "sum_terms"]
 
 LN2 = math.log(2.0)
-STEEP = 60.0
-STEEPEST = math.exp(STEEP)
-HUGE, LITTLE = 1e30, 1e-300
+EXPONENT_MAX = 60.0  # beyond it an exponential goes on as its tangent
+EXP_OF_MAX = math.exp(EXPONENT_MAX)
+UNREACHABLE_W_PER_HZ = 1e30  # the power of a rate that all subchannels at their cap do not carry
+SMALLEST_SUM = 1e-300  # keeps logarithms and quotients finite
 
 
 class ClientTerms(NamedTuple):
-    """What one client adds to the tension, or the sum of that over clients.
+    """The terms of one client in the four sums of the objective, or the sums themselves (P13).
 
     Attributes
     ----------
     power_w : float
-        The least power for both ends, [W].
-    first, upload, late : float
-        The exponentials of E_1, of E_2, and of the way back.
+        Least power that meets both stage ends, P_i; its sum is X, [W].
+    exp_first, exp_upload : float
+        Exponentials e_i1 and e_i2 of the excess over the client's power limit; their sums are E_1 and E_2.
+    exp_late : float
+        Exponential l_i of the delay of the client's backward pass; its sum is L.
     """
 
     power_w: float
-    first: float
-    upload: float
-    late: float
+    exp_first: float
+    exp_upload: float
+    exp_late: float
 
-    def exchanged(self, removed: Iterable[ClientTerms], added: Iterable[ClientTerms]) -> ClientTerms:
-        """Return this sum with some terms replaced."""
-        power_w, first, upload, late = self
+    def with_replaced(self, removed: Iterable[ClientTerms], added: Iterable[ClientTerms]) -> ClientTerms:
+        """Return these sums after some clients' terms are replaced."""
+        power_w, exp_first, exp_upload, exp_late = self
         for term in removed:
-            power_w, first, upload, late = (
+            power_w, exp_first, exp_upload, exp_late = (
                 power_w - term[0],
-                first - term[1],
-                upload - term[2],
-                late - term[3],
+                exp_first - term[1],
+                exp_upload - term[2],
+                exp_late - term[3],
             )
         for term in added:
-            power_w, first, upload, late = (
+            power_w, exp_first, exp_upload, exp_late = (
                 power_w + term[0],
-                first + term[1],
-                upload + term[2],
-                late + term[3],
+                exp_first + term[1],
+                exp_upload + term[2],
+                exp_late + term[3],
             )
-        return ClientTerms(power_w, first, upload, late)
+        return ClientTerms(power_w, exp_first, exp_upload, exp_late)
 
 
-NOTHING = ClientTerms(0.0, 0.0, 0.0, 0.0)
+def sum_terms(terms: Iterable[ClientTerms]) -> ClientTerms:
+    """Return the four sums over the terms of all clients."""
+    return ClientTerms(0.0, 0.0, 0.0, 0.0).with_replaced((), terms)
 
 
 class SmoothedRoundTime:
-    """The tension at the ends of an assignment.
+    """The objective Φ at the stage ends of one assignment (P14).
 
     Parameters
     ----------
-    at : the assignment
-    softness : float
-        τ relative to the round time, [1].
+    reference : Assignment
+        Its stage ends and power savings are the constants of the objective.
+    temperature : float
+        The temperature τ, relative to the round time of the reference.
     """
 
-    def __init__(self, at: Assignment, softness: float) -> None:
-        tables, work, problem = at.tables, at.work, at.tables.problem
-        self.tau_s = softness * at.time_s or 1.0
+    def __init__(self, reference: Assignment, temperature: float) -> None:
+        tables, work, problem = reference.tables, reference.work, reference.tables.problem
+        self.tau_s = temperature * reference.time_s or 1.0
         self._hz, self._cap_nats = problem.band.subchannel_hz, tables.cap_nats
-        self._limit_w, self._limits_w = problem.total_power_max_w, problem.power_max_w.tolist()
-        self._all_w = at.all_w_per_s * self.tau_s
-        self._first_w, self._upload_w = (at.each_w_per_s * self.tau_s).tolist()
-        self._share, self._latest_s = work.averaging_share, float(at.second_s.max())
+        self._total_limit_w, self._limits_w = problem.total_power_max_w, problem.power_max_w.tolist()
+        # The denominators of the exponents: V τ, v_i1 τ and v_i2 τ.
+        self._total_scale_w = reference.total_saving_w_per_s * self.tau_s
+        self._first_scale_w, self._upload_scale_w = (reference.saving_w_per_s * self.tau_s).tolist()
+        self._share, self._latest_s = work.averaging_share, float(reference.backward_end_s.max())
         self._downlink_bits, self._after_s = work.downlink_bits, work.after_downlink_s.tolist()
-        # Rates in nat/s/Hz.
-        uplink_s = at.ends_s[0] - work.before_uplink_s
+        # The efficiencies ν_i1 that the first stage needs, and those of the second times its duration.
+        uplink_s = reference.ends_s[0] - work.before_uplink_s
         self._first_nats = (work.uplink_bits / uplink_s * (LN2 / self._hz)).tolist()
-        self._upload_nats, self._upload_end_s = float(at.bits[1]) * LN2 / self._hz, float(at.ends_s[1])
+        self._upload_nats = float(reference.bits[1]) * LN2 / self._hz
+        self._upload_end_s = float(reference.ends_s[1])
 
     def term(self, client: int, log_snr: list[float], downlink_bps: float) -> ClientTerms:
-        """Return a client's term.
+        """Return a client's terms for a set of subchannels.
 
         Parameters
         ----------
-        client : from 0
-        log_snr : of the client's subchannels, as in :class:`.assignment.LinkTables`, in any order
+        client : int
+            Index of the client, from 0.
+        log_snr : list of float
+            ln g_ik of the subchannels, in any order, as in :class:`.assignment.LinkTables`.
         downlink_bps : float
-            Their sum, [bit/s].
+            Downlink rate of all these subchannels, [bit/s].
         """
-        second_s = self._after_s[client]
+        backward_end_s = self._after_s[client]
         if self._downlink_bits:
-            second_s += self._downlink_bits / downlink_bps
+            backward_end_s += self._downlink_bits / downlink_bps
         limit_w = self._limits_w[client]
         power_w = self._least_w(log_snr, self._first_nats[client])
-        first = _exp((power_w - limit_w) / self._first_w[client])
-        upload = 1.0
+        exp_first = _exp((power_w - limit_w) / self._first_scale_w[client])
+        exp_upload = 1.0
         if self._upload_nats:
             least_s = 0.01 * self._upload_end_s
-            left_s = self._upload_end_s - second_s
-            # Nearer to the end the hyperbola goes on as its tangent: a client may be too late altogether.
-            inverse = 1.0 / left_s if left_s > least_s else (2.0 - left_s / least_s) / least_s
+            remaining_s = self._upload_end_s - backward_end_s
+            # Near the end the hyperbola goes on as its tangent, since a client may be too late altogether.
+            inverse = 1.0 / remaining_s if remaining_s > least_s else (2.0 - remaining_s / least_s) / least_s
             upload_w = self._least_w(log_snr, self._upload_nats * inverse)
-            upload = _exp((upload_w - limit_w) / self._upload_w[client])
+            exp_upload = _exp((upload_w - limit_w) / self._upload_scale_w[client])
             power_w = max(power_w, upload_w)
-        return ClientTerms(power_w, first, upload, _exp((second_s - self._latest_s) / self.tau_s))
+        exp_late = _exp((backward_end_s - self._latest_s) / self.tau_s)
+        return ClientTerms(power_w, exp_first, exp_upload, exp_late)
 
     def value_s(self, total: ClientTerms) -> float:
-        """Return the tension for the sum of all clients' terms, [s]."""
-        over = _exp((total.power_w - self._limit_w) / self._all_w)
-        over += max(total.first, 0.0) * max(total.upload, 0.0) ** self._share
-        value = math.log(max(over, LITTLE))
+        """Return Φ for the four sums, [s] (P14)."""
+        outer = _exp((total.power_w - self._total_limit_w) / self._total_scale_w)
+        # Differences of sums may round to less than zero.
+        outer += max(total.exp_first, 0.0) * max(total.exp_upload, 0.0) ** self._share
+        value = math.log(max(outer, SMALLEST_SUM))
         if self._share < 1.0:
-            value += (1.0 - self._share) * math.log(max(total.late, LITTLE))
+            value += (1.0 - self._share) * math.log(max(total.exp_late, SMALLEST_SUM))
         return self.tau_s * value
 
-    def weights(self, total: ClientTerms) -> ClientTerms:
-        """Return the derivatives of the tension by the four sums, at the sums given."""
-        all_over = _exp((total.power_w - self._limit_w) / self._all_w)
-        upload = max(total.upload, LITTLE)
-        per_first = upload**self._share
-        per_upload = total.first * per_first * self._share / upload if upload > LITTLE else 0.0
-        over = max(all_over + total.first * per_first, LITTLE)
+    def gradients(self, total: ClientTerms) -> ClientTerms:
+        """Return the derivatives of Φ by the four sums, [s/W] and three times [s] (P16)."""
+        common = _exp((total.power_w - self._total_limit_w) / self._total_scale_w)
+        upload = max(total.exp_upload, SMALLEST_SUM)
+        by_first = upload**self._share
+        by_upload = total.exp_first * by_first * self._share / upload if upload > SMALLEST_SUM else 0.0
+        outer = max(common + total.exp_first * by_first, SMALLEST_SUM)
         return ClientTerms(
-            self.tau_s * all_over / over / self._all_w,
-            self.tau_s * per_first / over,
-            self.tau_s * per_upload / over,
-            self.tau_s * (1.0 - self._share) / max(total.late, LITTLE),
+            self.tau_s * common / outer / self._total_scale_w,
+            self.tau_s * by_first / outer,
+            self.tau_s * by_upload / outer,
+            self.tau_s * (1.0 - self._share) / max(total.exp_late, SMALLEST_SUM),
         )
 
-    def prices(self, at: Assignment) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the derivatives of the tension by each client's power and way back, where it was made.
+    def shadow_prices(self, reference: Assignment) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the derivatives of Φ by each client's power and by the end of its backward pass (P19).
 
         Parameters
         ----------
-        at : the assignment that the tension was made for
+        reference : Assignment
+            The assignment that the objective was built for.
 
         Returns
         -------
-        power_s_per_w, back_s_per_s : [num_clients], float
-            By the least power, [s/W], and by when the client has its gradients and has gone back, [s/s].
+        power_s_per_w : ndarray, [num_clients]
+            Shadow price λ_i = λ_0 + λ_i1 + λ_i2 of the client's least power, [s/W].
+        backward_s_per_s : ndarray, [num_clients]
+            Derivative q_i by the end t_i of the client's backward pass, [s/s].
         """
-        terms = self.terms(at)
-        weights = self.weights(NOTHING.exchanged((), terms))
-        _, first, upload, late = np.array(terms).T
-        first_s_per_w = weights.first * first / self._first_w
-        upload_s_per_w = weights.upload * upload / self._upload_w
-        # A client that is later must upload faster.
-        faster_s_per_w = upload_s_per_w + weights.power_w * at.second_binds
-        upload_w_per_s = at.each_w_per_s[1] if self._upload_nats else 0.0
+        terms = self.terms(reference)
+        gradients = self.gradients(sum_terms(terms))
+        _, exp_first, exp_upload, exp_late = np.array(terms).T
+        first_s_per_w = gradients.exp_first * exp_first / self._first_scale_w
+        upload_s_per_w = gradients.exp_upload * exp_upload / self._upload_scale_w
+        # A client whose backward pass ends later must upload faster.
+        second_s_per_w = upload_s_per_w + gradients.power_w * reference.second_stage_binds
+        upload_w_per_s = reference.saving_w_per_s[1] if self._upload_nats else 0.0
         return (
-            weights.power_w + first_s_per_w + upload_s_per_w,
-            weights.late * late / self.tau_s + faster_s_per_w * upload_w_per_s,
+            gradients.power_w + first_s_per_w + upload_s_per_w,
+            gradients.exp_late * exp_late / self.tau_s + second_s_per_w * upload_w_per_s,
         )
 
-    def terms(self, at: Assignment) -> list[ClientTerms]:
-        """Return the terms of all clients with the subchannels of an assignment."""
-        log_snr = at.tables.log_snr_lists
-        rates_bps = at.downlink_bps.tolist()
-        return [self.term(i, [log_snr[i][k] for k in own], rates_bps[i]) for i, own in enumerate(at.own())]
+    def terms(self, assignment: Assignment) -> list[ClientTerms]:
+        """Return the terms of all clients for an assignment."""
+        log_snr = assignment.tables.log_snr_lists
+        rates_bps = assignment.downlink_bps.tolist()
+        return [
+            self.term(i, [log_snr[i][k] for k in subchannels], rates_bps[i])
+            for i, subchannels in enumerate(assignment.subchannels_by_client())
+        ]
 
     def _least_w(self, log_snr: list[float], nats: float) -> float:
         return self._hz * least_power(log_snr, nats, self._cap_nats)
 
 
 def least_power(log_snr: list[float], nats: float, cap_nats: float) -> float:
-    """Return the least sum of power densities for a rate, by water-filling, [W/Hz].
+    """Return the least sum of power densities for a spectral efficiency, by water-filling, [W/Hz] (P1).
 
     Parameters
     ----------
-    log_snr : natural logarithms of the subchannels' Gγ/σ², in any order
+    log_snr : list of float
+        ln g_ik of the client's subchannels, in any order; g_ik in [Hz/W].
     nats : float
-        The rate, [nat/s/Hz].
+        Spectral efficiency ν, summed over the subchannels, [nat/s/Hz].
     cap_nats : float
-        The most on one subchannel, [nat/s/Hz].
+        Greatest spectral efficiency of one subchannel, ŷ, [nat/s/Hz].
 
     Returns
     -------
     float
-        The sum; where it would be beyond all measure, or the rate cannot be had, a number that still grows
+        The sum P_i/B. Where the sum is huge or the rate cannot be reached, a finite number that still grows
         with the rate.
     """
     if nats <= 0.0:
         return 0.0
     best_first = sorted(log_snr, reverse=True)
-    full = 0.0  # on subchannels that carry the most there is
+    at_cap = 0.0  # power density of the subchannels that carry the cap
     while best_first:
-        used, total, inverses, log_level = 0, 0.0, 0.0, math.inf
+        used, log_snr_sum, inverse_sum, log_level = 0, 0.0, 0.0, math.inf
         for one in best_first:
             if log_level <= -one:
                 break
             used += 1
-            total += one
-            inverses += math.exp(-one)
-            log_level = (nats - total) / used
+            log_snr_sum += one
+            inverse_sum += math.exp(-one)
+            log_level = (nats - log_snr_sum) / used
         if log_level + best_first[0] <= cap_nats:
-            return full + used * _exp(log_level) - inverses
-        full += math.expm1(cap_nats) * math.exp(-best_first.pop(0))
+            return at_cap + used * _exp(log_level) - inverse_sum
+        at_cap += math.expm1(cap_nats) * math.exp(-best_first.pop(0))
         nats -= cap_nats
         if nats <= 0.0:
-            return full
-    return HUGE * (1.0 + nats)
+            return at_cap
+    return UNREACHABLE_W_PER_HZ * (1.0 + nats)
 
 
 def _exp(exponent: float) -> float:
-    """Return the exponential; where it is huge, its tangent, which still grows but never overflows."""
-    return math.exp(exponent) if exponent < STEEP else STEEPEST * (1.0 + exponent - STEEP)
+    """Return the exponential, or its tangent where it is huge, which still grows but never overflows."""
+    if exponent < EXPONENT_MAX:
+        return math.exp(exponent)
+    return EXP_OF_MAX * (1.0 + exponent - EXPONENT_MAX)

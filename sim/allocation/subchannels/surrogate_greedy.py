@@ -1,7 +1,8 @@
-"""A first assignment that reckons with optimal power: greedy by the tension that each subchannel takes away.
+"""Greedy assignment by a separable surrogate of the smoothed objective: the start of the local search.
 
-The tension is a sum over clients once its outer logarithms are replaced by their tangents, so that what a
-subchannel is worth to a client does not hang on the others: a heap holds each client's best free one.
+The smoothed objective is a function of four sums over clients. Its tangent in these sums is itself a sum over
+clients (docs/model.md, section 4.2, equation P27). So the value of a subchannel for one client does not
+depend on the other clients, and a priority queue holds one offer of each client: its best free subchannel.
 """
 
 from __future__ import annotations
@@ -12,32 +13,39 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from ....scenarios.ordered_sum import ordered_sum
 from ...radio.resources import RadioResources
 from ..problem import RoundWork
 from .assignment import Assignment, LinkTables
 from .baselines import UNUSED
 from .greedy import greedy, marginal_greedy
-from .smoothed_objective import NOTHING, SmoothedRoundTime
+from .smoothed_objective import SmoothedRoundTime, sum_terms
 
-__all__ = ["draft"]
+__all__ = ["surrogate_greedy"]
 
-SOFTNESS = 1e-2
-ROUNDS_MAX = 4
-GAIN = 1e-4  # relative; a round of drafting that gains less is the last
+TEMPERATURE = 1e-2  # relative to the round time
+REPEATS_MAX = 4
+GAIN_MIN = 1e-4  # relative; a repeat with a smaller gain is the last one
 
 
-def draft(tables: LinkTables, work: RoundWork, rng: np.random.Generator) -> Assignment:
-    """Return an assignment of all subchannels, no worse with optimal power than the two greedy rules'.
+def surrogate_greedy(tables: LinkTables, work: RoundWork, rng: np.random.Generator) -> Assignment:
+    """Return an assignment of all subchannels, no worse with optimal power than both greedy rules.
+
+    The better of ``greedy`` and ``marginal_greedy`` is the first reference. Each repeat builds the greedy
+    assignment for the tangent of the objective at the last assignment.
 
     Parameters
     ----------
-    tables : of the resources
-    work : what the round asks for
-    rng : unused; the greedy rules take one
+    tables : LinkTables
+        Resources, and the quality of each subchannel for each client.
+    work : RoundWork
+        Computation and traffic of a round.
+    rng : numpy.random.Generator
+        Passed to the greedy rules, which do not use it.
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If there are more clients than subchannels.
     """
     problem = tables.problem
@@ -45,12 +53,12 @@ def draft(tables: LinkTables, work: RoundWork, rng: np.random.Generator) -> Assi
         Assignment(tables, work, _complete(problem, rule(problem, work, rng)))
         for rule in (greedy, marginal_greedy)
     )
-    tried = best
-    for _ in range(ROUNDS_MAX):
-        tried = Assignment(tables, work, _draft_at(tried))
-        gain_s = best.time_s - tried.time_s
-        best = _shortest((best, tried))
-        if gain_s <= GAIN * best.time_s:
+    candidate = best
+    for _ in range(REPEATS_MAX):
+        candidate = Assignment(tables, work, _greedy_by_tangent(candidate))
+        gain_s = best.time_s - candidate.time_s
+        best = _shortest((best, candidate))
+        if gain_s <= GAIN_MIN * best.time_s:
             break
     return best
 
@@ -59,56 +67,60 @@ def _shortest(assignments: Iterable[Assignment]) -> Assignment:
     return min(assignments, key=lambda assignment: assignment.time_s)
 
 
-def _complete(problem: RadioResources, owner: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Give what is unused to the strongest: with optimal power a further subchannel does no harm."""
-    return np.where(owner == UNUSED, problem.gains.argmax(axis=0), owner)
+def _complete(problem: RadioResources, client_of: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the assignment with each unused subchannel given to the client of the greatest gain.
+
+    With optimal power one more subchannel never lengthens a round.
+    """
+    return np.where(client_of == UNUSED, problem.gains.argmax(axis=0), client_of)
 
 
-def _draft_at(at: Assignment) -> NDArray[np.intp]:
-    """Return the greedy assignment by the tension at the ends of another one."""
-    tables, problem = at.tables, at.tables.problem
-    tension = SmoothedRoundTime(at, SOFTNESS)
+def _greedy_by_tangent(reference: Assignment) -> NDArray[np.intp]:
+    """Return the greedy assignment for the tangent of the objective at a reference assignment (P27)."""
+    tables, problem = reference.tables, reference.tables.problem
+    objective = SmoothedRoundTime(reference, TEMPERATURE)
     log_snr, downlink_bps, preferences = tables.log_snr_lists, tables.downlink_lists, tables.preferences
     clients = range(problem.num_clients)
-    weights = tension.weights(NOTHING.exchanged((), tension.terms(at)))
-    owner = [UNUSED] * problem.num_subchannels
-    own_snr: list[list[float]] = [[] for _ in clients]
-    own_bps = [0.0] * problem.num_clients
-    passed = [0] * problem.num_clients  # of each client's preferences: they are given away
+    gradients = objective.gradients(sum_terms(objective.terms(reference)))
+    client_of = [UNUSED] * problem.num_subchannels
+    assigned_snr: list[list[float]] = [[] for _ in clients]
+    assigned_bps = [0.0] * problem.num_clients
+    num_taken = [0] * problem.num_clients  # leading preferences of each client that are assigned already
 
     def best_free(client: int) -> int:
         ranked = preferences[client]
-        while owner[ranked[passed[client]]] != UNUSED:
-            passed[client] += 1
-        return ranked[passed[client]]
+        while client_of[ranked[num_taken[client]]] != UNUSED:
+            num_taken[client] += 1
+        return ranked[num_taken[client]]
 
-    def give(client: int, subchannel: int) -> None:
-        owner[subchannel] = client
-        own_snr[client].append(log_snr[client][subchannel])
-        own_bps[client] += downlink_bps[client][subchannel]
+    def assign(client: int, subchannel: int) -> None:
+        client_of[subchannel] = client
+        assigned_snr[client].append(log_snr[client][subchannel])
+        assigned_bps[client] += downlink_bps[client][subchannel]
 
-    def tension_s(client: int, more_snr: list[float], more_bps: float) -> float:
-        term = tension.term(client, own_snr[client] + more_snr, own_bps[client] + more_bps)
-        return sum(weight * value for weight, value in zip(weights, term, strict=True))
+    def surrogate_s(client: int, added_snr: list[float], added_bps: float) -> float:
+        """Return f_i for the client's subchannels and the added one, [s]."""
+        term = objective.term(client, assigned_snr[client] + added_snr, assigned_bps[client] + added_bps)
+        return ordered_sum(gradient * value for gradient, value in zip(gradients, term, strict=True))
 
     def offer(client: int) -> tuple[float, int, int, float]:
-        """Return what the client's best free subchannel changes, and the tension that it then has."""
+        """Return the change of f_i by the best free subchannel, client, subchannel and the new f_i."""
         subchannel = best_free(client)
-        after_s = tension_s(client, [log_snr[client][subchannel]], downlink_bps[client][subchannel])
+        after_s = surrogate_s(client, [log_snr[client][subchannel]], downlink_bps[client][subchannel])
         return after_s - present_s[client], client, subchannel, after_s
 
-    for client in np.argsort(-at.work.before_uplink_s, kind="stable").tolist():
-        give(client, best_free(client))
-    present_s = [tension_s(client, [], 0.0) for client in clients]
+    for client in np.argsort(-reference.work.before_uplink_s, kind="stable").tolist():
+        assign(client, best_free(client))
+    present_s = [surrogate_s(client, [], 0.0) for client in clients]
     num_free = problem.num_subchannels - problem.num_clients
     offers = [offer(client) for client in clients] if num_free else []
     heapq.heapify(offers)
     while num_free:
         _, client, subchannel, after_s = heapq.heappop(offers)
-        if owner[subchannel] == UNUSED:
-            give(client, subchannel)
+        if client_of[subchannel] == UNUSED:
+            assign(client, subchannel)
             present_s[client] = after_s
             num_free -= 1
         if num_free:
             heapq.heappush(offers, offer(client))
-    return np.array(owner, dtype=np.intp)
+    return np.array(client_of, dtype=np.intp)

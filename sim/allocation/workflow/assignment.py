@@ -1,114 +1,139 @@
-"""Assignments of owners to helpers whose memory holds them: the paper's balanced greedy rule, and chance."""
+"""Assignments of owners to helpers within their memory: the balanced greedy rule, and random ones.
+
+The balanced greedy rule is that of arXiv 2402.10092.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..joint.milp_bound import Rows
+from ..joint.milp_bound import LinearProgram
 from .problem import WorkflowProblem
 
-__all__ = ["balanced_greedy", "drawn_assignment", "random_assignment"]
+__all__ = ["balanced_greedy", "random_assignment", "try_random_assignment"]
 
-DRAWS_MAX = 100
-SEARCH_S = 10.0
+DRAWS_MAX = 100  # random assignments that are tried before an optimisation with random costs
+SOLVER_S = 10.0  # wall-clock limit of the optimisation
 
 
 def balanced_greedy(problem: WorkflowProblem) -> NDArray[np.intp]:
-    """Return the paper's balanced-greedy assignment: each owner to the helper that has the fewest.
+    """Return the paper's balanced greedy assignment: each owner goes to the helper with the fewest owners.
 
-    Owners choose in the order of their numbers, among the helpers that have the memory; of equal helpers the
-    lowest. How fast a helper is does not count. The paper leaves open what happens where an owner finds no
-    memory that another choice would have left; here the most even assignment of all is looked for then.
+    Owners choose in the order of their numbers among the helpers that have the memory; ties go to the lowest
+    helper. The speed of a helper does not count. Earlier choices may leave an owner without memory, for which
+    the paper defines no rule. The result is then the assignment whose fullest helper has the fewest owners.
 
     Parameters
     ----------
-    problem : what each owner takes on each helper
+    problem : WorkflowProblem
+        Times and memory of each owner on each helper.
 
     Returns
     -------
-    helper : [num_owners], int
+    helper : ndarray of int, [num_owners]
         The helper of each owner, from 0.
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If no assignment fits into the helpers' memory.
     """
     counts = np.zeros(problem.num_helpers)
-    left_bits = problem.limit_bits
+    free_bits = problem.limit_bits
     helper = np.zeros(problem.num_owners, dtype=np.intp)
     for owner, needed_bits in enumerate(problem.memory_bits):
-        # [num_helpers] infinite where the memory does not suffice
-        chosen = np.where(left_bits >= needed_bits, counts, np.inf).argmin()
-        if left_bits[chosen] < needed_bits:
-            return _fitting(problem, np.zeros_like(problem.ready_s), evenness=1.0)
-        helper[owner] = chosen
-        counts[chosen] += 1
-        left_bits[chosen] -= needed_bits
+        # Counts are infinite where the memory does not suffice.
+        emptiest = np.where(free_bits >= needed_bits, counts, np.inf).argmin()
+        if free_bits[emptiest] < needed_bits:
+            return _solve_assignment(problem, np.zeros_like(problem.ready_s), evenness=1.0)
+        helper[owner] = emptiest
+        counts[emptiest] += 1
+        free_bits[emptiest] -= needed_bits
     return helper
 
 
 def random_assignment(problem: WorkflowProblem, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return a random assignment: owners in random order, each to any helper that has the memory.
+    """Return a random assignment: in random order, each owner goes to any helper that has the memory.
 
-    Where that leaves an owner without memory it is drawn anew, up to 100 times; after that the assignment
-    that costs least is taken, by random costs.
+    A draw that leaves an owner without memory is repeated, up to 100 times. After that the result is the
+    assignment of least total cost, with random costs of each owner on each helper.
 
     Parameters
     ----------
-    problem : what each owner takes on each helper
-    rng : generator to draw from
+    problem : WorkflowProblem
+        Times and memory of each owner on each helper.
+    rng : numpy.random.Generator
+        Generator to draw from.
 
     Returns
     -------
-    helper : [num_owners], int
+    helper : ndarray of int, [num_owners]
         The helper of each owner, from 0.
 
     Raises
     ------
-    AllocationError
+    PlanningError
         If no assignment fits into the helpers' memory.
     """
     for _ in range(DRAWS_MAX):
-        helper = drawn_assignment(problem, rng)
+        helper = try_random_assignment(problem, rng)
         if helper is not None:
             return helper
-    return _fitting(problem, rng.uniform(size=problem.ready_s.shape), evenness=0.0)
+    return _solve_assignment(problem, rng.uniform(size=problem.ready_s.shape), evenness=0.0)
 
 
-def drawn_assignment(problem: WorkflowProblem, rng: np.random.Generator) -> NDArray[np.intp] | None:
-    """Return one draw of :func:`random_assignment`, None where it leaves an owner without memory."""
-    left_bits = problem.limit_bits
+def try_random_assignment(problem: WorkflowProblem, rng: np.random.Generator) -> NDArray[np.intp] | None:
+    """Return one draw of :func:`random_assignment`, or None if it leaves an owner without memory."""
+    free_bits = problem.limit_bits
     helper = np.zeros(problem.num_owners, dtype=np.intp)
     for owner in rng.permutation(problem.num_owners):
-        roomy = np.flatnonzero(left_bits >= problem.memory_bits[owner])
-        if not roomy.size:
+        candidates = np.flatnonzero(free_bits >= problem.memory_bits[owner])
+        if not candidates.size:
             return None
-        helper[owner] = rng.choice(roomy)
-        left_bits[helper[owner]] -= problem.memory_bits[owner]
+        helper[owner] = rng.choice(candidates)
+        free_bits[helper[owner]] -= problem.memory_bits[owner]
     return helper
 
 
-def _fitting(problem: WorkflowProblem, cost: NDArray[np.float64], evenness: float) -> NDArray[np.intp]:
-    """Return the assignment of least cost, plus the owners of the fullest helper times the evenness."""
+def _solve_assignment(
+    problem: WorkflowProblem, cost: NDArray[np.float64], evenness: float
+) -> NDArray[np.intp]:
+    """Return the assignment that minimises ``Σ cost x + evenness · (owners of the fullest helper)``.
+
+    Parameters
+    ----------
+    problem : WorkflowProblem
+        Memory of owners and helpers.
+    cost : ndarray, [num_owners, num_helpers]
+        Cost of each owner on each helper, [1].
+    evenness : float
+        Weight of the number of owners on the fullest helper, [1].
+
+    Raises
+    ------
+    PlanningError
+        If no assignment fits into the helpers' memory, or none is found in time.
+    """
     owners, helpers = cost.shape
-    x = np.arange(cost.size).reshape(owners, helpers)  # columns; the last is the fullest helper's count
-    share = problem.memory_bits[:, np.newaxis] / np.maximum(problem.limit_bits, np.finfo(float).tiny)
-    rows = Rows()
-    rows.add(-1.0, (x, -1.0))
-    rows.add(1.0, (x.T, np.minimum(share.T, 2.0)))  # more than all of the memory is too much, however much
-    rows.add(0.0, (x.T, 1.0), (np.full((helpers, 1), cost.size), -1.0))
-    found = rows.least_cost(
+    # Columns of the program: x[owner, helper], 1 for the chosen helper; and the largest number of owners.
+    x = np.arange(cost.size).reshape(owners, helpers)
+    tiny = np.finfo(float).tiny
+    memory_fraction = problem.memory_bits[:, np.newaxis] / np.maximum(problem.limit_bits, tiny)
+    program = LinearProgram()
+    program.add(-1.0, (x, -1.0))
+    # A fraction of 2 excludes the pair already, so larger ones are capped there.
+    program.add(1.0, (x.T, np.minimum(memory_fraction.T, 2.0)))
+    program.add(0.0, (x.T, 1.0), (np.full((helpers, 1), cost.size), -1.0))
+    solution = program.minimise(
         np.append(cost.ravel(), evenness),
-        whole=np.append(np.ones(cost.size), 0),
-        most=np.append(np.ones(cost.size), owners),
-        time_limit_s=SEARCH_S,
+        is_integer=np.append(np.ones(cost.size), 0),
+        upper=np.append(np.ones(cost.size), owners),
+        time_limit_s=SOLVER_S,
     )
-    if found.x is None:
-        raise problem.memory_error(
-            "no assignment fits" if found.status == 2 else f"within {SEARCH_S:g} s none was found that fits"
-        )
-    helper: NDArray[np.intp] = found.x[:-1].reshape(owners, helpers).argmax(axis=1)
-    problem.check_memory(helper)  # a solver may pass a limit by its tolerance
+    if solution.x is None:
+        late = f"within {SOLVER_S:g} s none was found that fits"
+        raise problem.memory_error("no assignment fits" if solution.status == 2 else late)
+    helper: NDArray[np.intp] = solution.x[:-1].reshape(owners, helpers).argmax(axis=1)
+    problem.check_memory(helper)  # the solver may exceed a limit by its tolerance
     return helper

@@ -1,8 +1,9 @@
-"""Local search over who helps whom and in which order, for instances of any size.
+"""Local search over assignments and orders, for instances of any size.
 
-Only the helper that ends last counts, so only its queue is worked on: tasks change places in it, an owner
-leaves it for another helper, or changes places with an owner of another helper. A queue that gets new owners
-is ordered by simple rules. A step ends that helper earlier, and no other as late as it ended before.
+The helper that ends last determines the makespan, so each step changes its queue: a task moves to another
+position, an owner moves to another helper, or two owners of two helpers swap. Two simple rules order a queue
+that gets new owners. After a step the helper ends earlier, and the other helper that changed ends before the
+old makespan.
 """
 
 from __future__ import annotations
@@ -10,66 +11,71 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
-from .assignment import drawn_assignment
-from .schedule import HelperTimes, Task, Workflow, WorkflowProblem, first_come_first_served, in_order
+from ....scenarios.ordered_sum import ordered_sum
+from .assignment import try_random_assignment
+from .problem import WorkflowProblem
+from .schedule import HelperTimes, Task, Workflow, first_come_first_served, fixed_order
 
-__all__ = ["improved"]
+__all__ = ["search"]
 
-ROUNDING = 1e-12  # relative; a step that gains less is none
-RESTARTS = 4000  # times owners squared
+ROUNDING = 1e-12  # relative; a smaller gain of a step is rounding
+RESTARTS = 4000  # divided by the square of the number of owners
 RESTARTS_MAX = 20
 
 
-def improved(problem: WorkflowProblem, start: Workflow) -> Workflow:
-    """Return the workflow that single steps lead to, with a makespan no longer than at the start.
+def search(problem: WorkflowProblem, start: Workflow) -> Workflow:
+    """Return a locally optimal workflow, with a makespan no longer than that of the start.
 
-    Small instances, where single steps get stuck more often, are searched again from random assignments, as
-    far as memory allows. These are always the same.
+    Small instances, where the search stops at poor local optima more often, are also searched from random
+    assignments that fit into the memory. Their seed is fixed, so the result is reproducible.
 
     Parameters
     ----------
-    problem : what each owner takes on each helper
-    start : where to begin
+    problem : WorkflowProblem
+        Times and memory of each owner on each helper.
+    start : Workflow
+        The workflow from which the search starts.
 
     Returns
     -------
     Workflow
-        With an order for each helper.
+        The workflow, with an order for each helper.
     """
     rng = np.random.default_rng(0)
-    best = _stepped(problem, start)
+    best = _descend(problem, start)
     if problem.num_helpers > 1:
         for _ in range(min(RESTARTS // problem.num_owners**2, RESTARTS_MAX)):
-            helper = drawn_assignment(problem, rng)
+            helper = try_random_assignment(problem, rng)
             if helper is not None:
-                tried = _stepped(problem, first_come_first_served(problem, helper))
-                best = min(best, tried, key=lambda workflow: workflow.makespan_s)
+                candidate = _descend(problem, first_come_first_served(problem, helper))
+                best = min(best, candidate, key=lambda workflow: workflow.makespan_s)
     return best
 
 
-def _stepped(problem: WorkflowProblem, start: Workflow) -> Workflow:
-    """Return the workflow that single steps lead to from one start."""
+def _descend(problem: WorkflowProblem, start: Workflow) -> Workflow:
+    """Return the local optimum that steps reach from one start."""
     queues = []
     for h in range(problem.num_helpers):
         times = HelperTimes(problem, h)
         owners = np.flatnonzero(start.helper == h).tolist()
         order = list(start.order[h]) if start.order else times.fifo_order(owners)
         queues.append(_Queue(times, order, times.end_s(order)))
-    search = _Search(problem, queues)
-    while search.step():
+    state = _SearchState(problem, queues)
+    while state.step():
         pass
     helper = start.helper.copy()
-    for h, queue in enumerate(search.queues):
+    for h, queue in enumerate(state.queues):
         helper[queue.owners] = h
-    return in_order(problem, helper, tuple(tuple(queue.order) for queue in search.queues))
+    return fixed_order(problem, helper, tuple(tuple(queue.order) for queue in state.queues))
 
 
 @dataclass(frozen=True)
 class _Queue:
-    """The order of one helper, and when its last owner is done."""
+    """The order of one helper's tasks, and the time at which its last owner is done, [s]."""
 
     times: HelperTimes
     order: list[Task]
@@ -77,39 +83,51 @@ class _Queue:
 
     @property
     def owners(self) -> list[int]:
-        """Return who is served."""
+        """Return the owners that the helper serves."""
         return [owner for owner, is_backward in self.order if not is_backward]
 
-    def ordered(self, order: list[Task]) -> _Queue:
-        """Return the queue with another order, which may be of other owners."""
+    def with_order(self, order: list[Task]) -> _Queue:
+        """Return the queue with another order, which may have other owners."""
         return _Queue(self.times, order, self.times.end_s(order))
 
-    def having(self, owners: Sequence[int]) -> _Queue:
-        """Return the queue with these owners: as they come, or by what follows, whichever ends first."""
-        return min(
-            (self.ordered(rule(owners)) for rule in (self.times.fifo_order, self.times.longest_first)),
-            key=lambda queue: queue.end_s,
-        )
+    def with_owners(self, owners: Sequence[int]) -> _Queue:
+        """Return the queue of these owners in first-come or longest-tail order, whichever ends first."""
+        rules = (self.times.fifo_order, self.times.longest_tail_first)
+        return min((self.with_order(rule(owners)) for rule in rules), key=lambda queue: queue.end_s)
 
     def without(self, owner: int) -> _Queue:
-        """Return the queue without an owner, the others in their order."""
-        return self.ordered([task for task in self.order if task[0] != owner])
+        """Return the queue without an owner; the others keep their order."""
+        return self.with_order([task for task in self.order if task[0] != owner])
 
-    def rearranged(self) -> Iterator[_Queue]:
-        """Yield the queues in which one task has another place, later tasks first."""
-        yield self.having(self.owners)
-        for at in range(len(self.order) - 1, -1, -1):
-            task = self.order[at]
-            rest = self.order[:at] + self.order[at + 1 :]
+    def neighbours(self) -> Iterator[_Queue]:
+        """Yield the queue ordered by rule, then the queues with one task moved, the last task first."""
+        yield self.with_owners(self.owners)
+        for old in range(len(self.order) - 1, -1, -1):
+            task = self.order[old]
+            rest = self.order[:old] + self.order[old + 1 :]
             partner = rest.index((task[0], not task[1]))
-            places = range(partner + 1, len(self.order)) if task[1] else range(partner + 1)
-            for place in places:
-                if place != at:
-                    yield self.ordered([*rest[:place], task, *rest[place:]])
+            # An owner's backward task stays behind its forward task.
+            positions = range(partner + 1, len(self.order)) if task[1] else range(partner + 1)
+            for new in positions:
+                if new != old:
+                    yield self.with_order([*rest[:new], task, *rest[new:]])
 
 
-class _Search:
-    """The queues as they are, and the step that shortens the longest one."""
+class _Change(NamedTuple):
+    """A change of two queues: that of the helper that ends last, and that of another helper."""
+
+    longest: _Queue
+    other_helper: int
+    other: _Queue
+
+    @property
+    def end_s(self) -> float:
+        """Return the time at which the later of the two queues ends, [s]."""
+        return max(self.longest.end_s, self.other.end_s)
+
+
+class _SearchState:
+    """The present queues of all helpers, and the step that shortens the longest one."""
 
     def __init__(self, problem: WorkflowProblem, queues: list[_Queue]) -> None:
         self._memory_bits: list[float] = problem.memory_bits.tolist()
@@ -117,45 +135,49 @@ class _Search:
         self.queues = queues
 
     def step(self) -> bool:
-        """Take a step, if there is one that ends the longest queue earlier; the simplest kind first."""
+        """Take a step that shortens the longest queue; return False if there is none.
+
+        Changes within the queue are tried first, then moves of an owner, then swaps.
+        """
         longest = max(range(len(self.queues)), key=lambda h: self.queues[h].end_s)
         limit_s = self.queues[longest].end_s * (1.0 - ROUNDING)
-        for queue in self.queues[longest].rearranged():
+        for queue in self.queues[longest].neighbours():
             if queue.end_s < limit_s:
                 self.queues[longest] = queue
                 return True
-        for trades in (self._moves(longest, limit_s), self._swaps(longest, limit_s)):
-            # Of each kind the one by which the later of the two queues ends first.
-            best = min(trades, key=lambda trade: max(trade[0].end_s, trade[2].end_s), default=None)
-            if best is not None and best[2].end_s < limit_s:
-                self.queues[longest], self.queues[best[1]] = best[0], best[2]
+        for changes in (self._moves(longest, limit_s), self._swaps(longest, limit_s)):
+            # The best change of a kind is the one whose later queue ends first.
+            best = min(changes, key=lambda change: change.end_s, default=None)
+            if best is not None and best.other.end_s < limit_s:
+                self.queues[longest], self.queues[best.other_helper] = best.longest, best.other
                 return True
         return False
 
-    def _moves(self, longest: int, limit_s: float) -> Iterator[tuple[_Queue, int, _Queue]]:
-        """Yield what becomes of the longest queue, and of another, if an owner moves there."""
+    def _moves(self, longest: int, limit_s: float) -> Iterator[_Change]:
+        """Yield the changes in which an owner moves from the longest queue to another."""
         for owner in self.queues[longest].owners:
-            mine = self.queues[longest].without(owner)
-            if mine.end_s >= limit_s:
+            shortened = self.queues[longest].without(owner)
+            if shortened.end_s >= limit_s:
                 continue
             for h, queue in enumerate(self.queues):
-                theirs = [*queue.owners, owner]
-                if h != longest and self._fit(h, theirs):
-                    yield mine, h, queue.having(theirs)
+                new_owners = [*queue.owners, owner]
+                if h != longest and self._fit(h, new_owners):
+                    yield _Change(shortened, h, queue.with_owners(new_owners))
 
-    def _swaps(self, longest: int, limit_s: float) -> Iterator[tuple[_Queue, int, _Queue]]:
-        """Yield what becomes of the longest queue, and of another, if two owners change places."""
+    def _swaps(self, longest: int, limit_s: float) -> Iterator[_Change]:
+        """Yield the changes in which an owner of the longest queue swaps with one of another."""
         for h, queue in enumerate(self.queues):
             if h == longest:
                 continue
-            for owner, back in product(self.queues[longest].owners, queue.owners):
-                own = [*(other for other in self.queues[longest].owners if other != owner), back]
-                theirs = [*(other for other in queue.owners if other != back), owner]
-                if not (self._fit(longest, own) and self._fit(h, theirs)):
+            for owner, partner in product(self.queues[longest].owners, queue.owners):
+                longest_owners = [*(i for i in self.queues[longest].owners if i != owner), partner]
+                other_owners = [*(i for i in queue.owners if i != partner), owner]
+                if not (self._fit(longest, longest_owners) and self._fit(h, other_owners)):
                     continue
-                mine = self.queues[longest].having(own)
-                if mine.end_s < limit_s:
-                    yield mine, h, queue.having(theirs)
+                shortened = self.queues[longest].with_owners(longest_owners)
+                if shortened.end_s < limit_s:
+                    yield _Change(shortened, h, queue.with_owners(other_owners))
 
     def _fit(self, helper: int, owners: Sequence[int]) -> bool:
-        return sum(self._memory_bits[owner] for owner in owners) <= self._limit_bits[helper]
+        """Return whether a helper has the memory for these owners."""
+        return ordered_sum(self._memory_bits[owner] for owner in owners) <= self._limit_bits[helper]

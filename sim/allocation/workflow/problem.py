@@ -1,4 +1,7 @@
-"""What owners ask of helpers: the times of one mini-batch an owner over one hop, and the memory it takes."""
+"""The problem of serving owners by helpers over one hop: times of one mini-batch, and memory.
+
+The workflow is that of arXiv 2402.10092: each owner has one helper, which trains the middle of the model.
+"""
 
 from __future__ import annotations
 
@@ -17,26 +20,32 @@ ROUNDING = 1e-12  # relative
 
 @dataclass(frozen=True)
 class WorkflowProblem:
-    """What each owner's mini-batch takes on each helper. Times are 0 or more.
+    """Times of each owner's mini-batch on each helper, at least 0, and memory.
 
     Attributes
     ----------
-    ready_s : [num_owners, num_helpers], float
-        When the owner's smashed data are at the helper, [s].
-    forward_s : [num_owners, num_helpers], float
-        The helper's forward task, [s].
-    between_s : [num_owners, num_helpers], float
-        From the end of the forward task until the gradient of the owner's last part is at the helper, [s].
-    backward_s : [num_owners, num_helpers], float
-        The helper's backward task, at whose end the gradient leaves, [s].
-    update_s : [num_owners, num_helpers], float
-        The update of the weights, which occupies the helper right after the backward task, [s].
-    after_s : [num_owners, num_helpers], float
-        From the end of the backward task until the owner is done, [s].
-    memory_bits : [num_owners], float
-        What an owner's copy of the model and its activations take on a helper, [bit].
-    capacity_bits : [num_helpers], float
-        A helper's memory, [bit]; infinite where there is no limit.
+    ready_s : ndarray, [num_owners, num_helpers]
+        Time at which the owner's smashed data are at the helper, [s].
+    forward_s : ndarray, [num_owners, num_helpers]
+        Duration of the helper's forward task, [s].
+    between_s : ndarray, [num_owners, num_helpers]
+        Time from the end of the forward task until the gradient of the owner's last part is at the helper,
+        [s].
+    backward_s : ndarray, [num_owners, num_helpers]
+        Duration of the helper's backward task, at whose end the gradient leaves, [s].
+    update_s : ndarray, [num_owners, num_helpers]
+        Duration of the weight update, which occupies the helper right after the backward task, [s].
+    after_s : ndarray, [num_owners, num_helpers]
+        Time from the end of the backward task until the owner is done, [s].
+    memory_bits : ndarray, [num_owners]
+        Memory of an owner's copy of the model and its activations on a helper, [bit].
+    capacity_bits : ndarray, [num_helpers]
+        Memory of a helper, [bit]; infinite where there is no limit.
+
+    Raises
+    ------
+    PlanningError
+        If there is no owner or no helper, the shapes do not fit, or a value is out of range.
     """
 
     ready_s: NDArray[np.float64]
@@ -56,19 +65,17 @@ class WorkflowProblem:
             )
         for field in fields(self):
             values = getattr(self, field.name)
-            needed = {"memory_bits": (owners,), "capacity_bits": (helpers,)}.get(
-                field.name, (owners, helpers)
-            )
-            if values.shape != needed:
+            shape = {"memory_bits": (owners,), "capacity_bits": (helpers,)}.get(field.name, (owners, helpers))
+            if values.shape != shape:
                 raise PlanningError(
                     f"{field.name} has the shape {values.shape};"
-                    f" {owners} owners and {helpers} helpers need {needed}"
+                    f" {owners} owners and {helpers} helpers need {shape}"
                 )
             valid = (values >= 0) & (np.isfinite(values) | (field.name == "capacity_bits"))
             if not valid.all():
-                place = tuple(np.argwhere(~valid)[0].tolist())
+                index = tuple(np.argwhere(~valid)[0].tolist())
                 raise PlanningError(
-                    f"{field.name}{list(place)} is {values[place]:g}; it must be a number of 0 or more"
+                    f"{field.name}{list(index)} is {values[index]:g}; it must be a number of 0 or more"
                 )
 
     @property
@@ -83,23 +90,34 @@ class WorkflowProblem:
 
     @property
     def limit_bits(self) -> NDArray[np.float64]:
-        """Return what each helper may be asked to hold: its memory, and what sums are rounded by, [bit]."""
+        """Return the memory of each helper plus a margin for the rounding of sums, [num_helpers], [bit]."""
         return self.capacity_bits * (1.0 + ROUNDING)
 
     def alone_s(self) -> NDArray[np.float64]:
-        """Return how long each owner takes alone on each helper, [num_owners, num_helpers], [s]."""
+        """Return each owner's time if it is alone on a helper, [num_owners, num_helpers], [s]."""
         total_s: NDArray[np.float64] = (
             self.ready_s + self.forward_s + self.between_s + self.backward_s + self.after_s
         )
         return total_s
 
     def occupied_s(self) -> NDArray[np.float64]:
-        """Return how long each owner occupies a helper, [num_owners, num_helpers], [s]."""
+        """Return the time for which each owner occupies a helper, [num_owners, num_helpers], [s]."""
         total_s: NDArray[np.float64] = self.forward_s + self.backward_s + self.update_s
         return total_s
 
     def check_memory(self, helper: NDArray[np.intp]) -> None:
-        """Raise an AllocationError if an owner's helper does not exist or lacks the memory for its owners."""
+        """Check that every owner has a helper that exists and has the memory for all its owners.
+
+        Parameters
+        ----------
+        helper : ndarray of int, [num_owners]
+            The helper of each owner, from 0.
+
+        Raises
+        ------
+        PlanningError
+            If a helper does not exist or lacks the memory for its owners.
+        """
         wrong = np.flatnonzero((helper < 0) | (helper >= self.num_helpers))
         if len(helper) != self.num_owners or wrong.size:
             raise PlanningError(
@@ -114,10 +132,16 @@ class WorkflowProblem:
             )
 
     def memory_error(self, finding: str) -> PlanningError:
-        """Return the error that owners don't fit into the helpers' memory, with all that matters."""
-        have = ", ".join(mib_text(bits) for bits in self.capacity_bits)
+        """Return the error for owners that do not fit into the helpers' memory, with needs and capacities.
+
+        Parameters
+        ----------
+        finding : str
+            The beginning of the message, such as "no assignment fits".
+        """
+        capacities = ", ".join(mib_text(bits) for bits in self.capacity_bits)
         return PlanningError(
             f"{finding} into the helpers' memory: {self.num_owners} owners need"
             f" {mib_text(self.memory_bits.sum())} in all, and"
-            f" {mib_text(self.memory_bits.max())} at most each; the helpers have {have}"
+            f" {mib_text(self.memory_bits.max())} at most each; the helpers have {capacities}"
         )

@@ -1,19 +1,19 @@
-"""The best order of one helper's queue, by branch and bound."""
+"""The optimal order of one helper's tasks, by branch and bound."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
 
-from .bounds import Job, shared_end_s
+from .bounds import TaskTimes, preemptive_end_s
 from .schedule import HelperTimes, Task
 
 __all__ = ["best_order", "queue_bound_s"]
 
 
 def queue_bound_s(times: HelperTimes, owners: Sequence[int]) -> float:
-    """Return a time that no order of the owners' tasks at a helper goes below, [s]."""
-    return _Search(times, owners, 0.0, 0.0).bound_s
+    """Return a lower bound on the end of all orders of the owners' tasks at a helper, [s]."""
+    return _QueueSearch(times, owners, 0.0, 0.0).bound_s
 
 
 def best_order(
@@ -21,79 +21,94 @@ def best_order(
 ) -> tuple[list[Task] | None, float]:
     """Return the order that ends first, if it ends before ``below_s``, and a lower bound.
 
-    Only orders are looked at in which no other task could be done before the next one begins: in any other,
-    that task could go first and delay nothing (Giffler, Thompson 1960).
+    The search is over active orders: no other task could be completed before the next one begins. In any
+    other order such a task could go first without delaying another (Giffler, Thompson 1960).
 
     Parameters
     ----------
-    times : the tasks at the helper
-    owners : who is served
+    times : HelperTimes
+        Times of the tasks at the helper.
+    owners : sequence of int
+        The owners that the helper serves.
     below_s : float
-        Orders that are no shorter are of no interest, [s].
+        Orders that end at this time or later are ignored, [s].
     deadline_s : float
-        Instant of :func:`time.monotonic` at which the search ends, [s].
+        Time of :func:`time.monotonic` at which the search stops, [s].
 
     Returns
     -------
     order : list of Task or None
-        The best order found; None if none is below.
+        The best order of the search; None if no order ends before ``below_s``.
     bound_s : float
-        What no order goes below, [s]; the end of the best order if the search was not cut short.
+        Lower bound on the end of all orders, [s]. After a complete search it is the end of the best order.
     """
-    search = _Search(times, owners, below_s, deadline_s)
+    search = _QueueSearch(times, owners, below_s, deadline_s)
     root_s = search.bound_s
     if root_s >= below_s:
         return None, root_s
     search.explore(0.0, 0.0)
-    return search.best, root_s if search.cut_short else search.best_s
+    return search.best, root_s if search.out_of_time else search.best_s
 
 
-class _Search:
-    """A depth-first search over the orders of a queue.
+class _QueueSearch:
+    """A depth-first search over the orders of one helper's tasks.
 
     Attributes
     ----------
-    best, best_s : the best order so far and its end
-    cut_short : whether time ran out
+    best : list of Task or None
+        The best order so far.
+    best_s : float
+        Its end, [s].
+    out_of_time : bool
+        Whether the search stopped at the deadline.
     """
 
     def __init__(self, times: HelperTimes, owners: Sequence[int], below_s: float, deadline_s: float) -> None:
         self._times, self._deadline_s = times, deadline_s
         self._order: list[Task] = []
-        self._forward = set(owners)  # that are still to do
-        self._arrival_s: dict[int, float] = {}  # of backward tasks that are still to do
-        self._seen: dict[frozenset[Task], list[tuple[float, ...]]] = {}
+        self._forward = set(owners)  # owners whose forward task remains
+        self._arrival_s: dict[int, float] = {}  # of the backward tasks that remain
+        self._states: dict[frozenset[Task], list[tuple[float, ...]]] = {}
         self.best: list[Task] | None = None
         self.best_s = below_s
-        self.cut_short = False
+        self.out_of_time = False
 
     @property
     def bound_s(self) -> float:
-        """Return what no order goes below, [s]."""
-        return shared_end_s(self._jobs(0.0))
+        """Return a lower bound on the end of all orders, [s]."""
+        return preemptive_end_s(self._remaining_tasks(0.0))
 
     def explore(self, free_s: float, end_s: float) -> None:
-        """Look at the orders that begin as the present one, which ends at ``end_s``, shortest bound first."""
+        """Search the orders that begin with the present one, the earliest next task first.
+
+        Parameters
+        ----------
+        free_s : float
+            Time at which the present tasks leave the helper free, [s].
+        end_s : float
+            Time at which the owners whose tasks are all in the order are done, [s].
+        """
         if not (self._forward or self._arrival_s):
             if end_s < self.best_s:
                 self.best, self.best_s = list(self._order), end_s
             return
         if time.monotonic() > self._deadline_s:
-            self.cut_short = True
+            self.out_of_time = True
             return
-        if max(end_s, shared_end_s(self._jobs(free_s))) >= self.best_s or self._dominated(free_s, end_s):
+        bound_s = max(end_s, preemptive_end_s(self._remaining_tasks(free_s)))
+        if bound_s >= self.best_s or self._dominated(free_s, end_s):
             return
         times = self._times
-        choices: list[tuple[float, float, Task]] = []  # start, end on the helper, task
+        choices: list[tuple[float, float, Task]] = []  # start and end on the helper, task
         for owner in self._forward:
             start_s = max(free_s, times.ready_s[owner])
             choices.append((start_s, start_s + times.forward_s[owner], (owner, False)))
         for owner, arrival_s in self._arrival_s.items():
             start_s = max(free_s, arrival_s)
             choices.append((start_s, start_s + times.occupied_s[owner], (owner, True)))
-        first_s = min(done_s for _, done_s, _ in choices)
+        first_end_s = min(done_s for _, done_s, _ in choices)
         for start_s, done_s, (owner, is_backward) in sorted(choices):
-            if start_s > first_s:
+            if start_s > first_end_s:
                 break
             self._order.append((owner, is_backward))
             if is_backward:
@@ -109,22 +124,22 @@ class _Search:
                 self._forward.add(owner)
             self._order.pop()
 
-    def _jobs(self, free_s: float) -> Iterator[Job]:
-        """Yield the tasks that are still to do, each as if the helper were idle once it is free."""
+    def _remaining_tasks(self, free_s: float) -> Iterator[TaskTimes]:
+        """Yield the remaining tasks, each with its times if the helper were idle from ``free_s``."""
         times = self._times
         for owner in self._forward:
             start_s = max(free_s, times.ready_s[owner])
-            yield start_s, times.forward_s[owner], times.follows_s(owner, False)
+            yield start_s, times.forward_s[owner], times.tail_s(owner, False)
             arrival_s = start_s + times.forward_s[owner] + times.between_s[owner]
-            yield arrival_s, times.occupied_s[owner], times.follows_s(owner, True)
+            yield arrival_s, times.occupied_s[owner], times.tail_s(owner, True)
         for owner, arrival_s in self._arrival_s.items():
-            yield max(free_s, arrival_s), times.occupied_s[owner], times.follows_s(owner, True)
+            yield max(free_s, arrival_s), times.occupied_s[owner], times.tail_s(owner, True)
 
     def _dominated(self, free_s: float, end_s: float) -> bool:
-        """Return whether the same tasks were done before at least as early, and note the present state."""
+        """Return whether another order of the same tasks was at least as early; if not, store this one."""
         state = (free_s, end_s, *(self._arrival_s[owner] for owner in sorted(self._arrival_s)))
-        seen = self._seen.setdefault(frozenset(self._order), [])
-        if any(all(a <= b for a, b in zip(other, state, strict=True)) for other in seen):
+        states = self._states.setdefault(frozenset(self._order), [])
+        if any(all(a <= b for a, b in zip(other, state, strict=True)) for other in states):
             return True
-        seen.append(state)
+        states.append(state)
         return False

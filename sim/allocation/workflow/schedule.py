@@ -1,4 +1,8 @@
-"""The queue of one helper: when its tasks begin, in the order of their arrival or in any other."""
+"""Schedules of the helpers' tasks: first come first served, or in a fixed order.
+
+An owner has one forward and one backward task at its helper. A helper does one task at a time and does not
+interrupt it.
+"""
 
 from __future__ import annotations
 
@@ -18,26 +22,31 @@ __all__ = [
     "Order",
     "Task",
     "Workflow",
-    "WorkflowProblem",
     "first_come_first_served",
-    "in_order",
+    "fixed_order",
 ]
+
+Task: TypeAlias = tuple[int, bool]
+"""An owner's number, and whether this is its backward task."""
+
+Order: TypeAlias = tuple[tuple[Task, ...], ...]
+"""The tasks of each helper, in the order in which it does them."""
 
 
 @dataclass(frozen=True)
 class Workflow:
-    """A workflow, and when everything happens in it.
+    """A schedule of all owners' tasks on their helpers.
 
     Attributes
     ----------
-    helper : [num_owners], int
+    helper : ndarray of int, [num_owners]
         The helper of each owner, from 0.
     order : Order or None
-        The tasks of each helper in order; None where it serves first come first served.
+        The tasks of each helper in order; None where helpers serve first come first served.
     makespan_s : float
-        When the last owner is done, [s].
-    forward_start_s, backward_start_s : [num_owners], float
-        When the helper begins each owner's tasks, [s].
+        Time at which the last owner is done, [s].
+    forward_start_s, backward_start_s : ndarray, [num_owners]
+        Times at which the helper begins each owner's tasks, [s].
     """
 
     helper: NDArray[np.intp]
@@ -50,39 +59,45 @@ class Workflow:
 def first_come_first_served(problem: WorkflowProblem, helper: NDArray[np.intp]) -> Workflow:
     """Return the workflow in which each helper serves tasks in the order in which they arrive.
 
-    Of tasks that arrive at the same instant forward ones go first, and of these the lower owner's.
+    Of tasks that arrive at the same time, forward tasks go first, and of these that of the lower owner.
 
     Parameters
     ----------
-    problem : what each owner takes on each helper
-    helper : [num_owners], int
+    problem : WorkflowProblem
+        Times and memory of each owner on each helper.
+    helper : ndarray of int, [num_owners]
         The helper of each owner, from 0.
 
     Raises
     ------
-    AllocationError
-        If a helper lacks the memory for its owners.
+    PlanningError
+        If a helper does not exist or lacks the memory for its owners.
     """
     problem.check_memory(helper)
-    order = [
+    served = [
         HelperTimes(problem, h).fifo_order(np.flatnonzero(helper == h).tolist())
         for h in range(problem.num_helpers)
     ]
-    return _timed(problem, helper, order, None)
+    return _build_workflow(problem, helper, served, None)
 
 
-def in_order(problem: WorkflowProblem, helper: NDArray[np.intp], order: Order) -> Workflow:
+def fixed_order(problem: WorkflowProblem, helper: NDArray[np.intp], order: Order) -> Workflow:
     """Return the workflow in which each helper keeps to its order, and waits for a task that is late.
 
     Parameters
     ----------
-    problem, helper, raises : as for :func:`first_come_first_served`
-    order : the tasks of each helper: of each of its owners the forward task, and later the backward task
+    problem : WorkflowProblem
+        Times and memory of each owner on each helper.
+    helper : ndarray of int, [num_owners]
+        The helper of each owner, from 0.
+    order : Order
+        The tasks of each helper. Each of its owners has one forward task and, later, one backward task.
 
     Raises
     ------
-    AllocationError
-        If a helper lacks the memory for its owners, or its order is not one of their tasks.
+    PlanningError
+        If a helper does not exist or lacks the memory for its owners, or if its order is not one of their
+        tasks.
     """
     problem.check_memory(helper)
     if len(order) != problem.num_helpers:
@@ -97,12 +112,13 @@ def in_order(problem: WorkflowProblem, helper: NDArray[np.intp], order: Order) -
                 f"the order of helper {h} must have the forward task of each of its owners {owners} once,"
                 f" and later its backward task once, not {list(tasks)}"
             )
-    return _timed(problem, helper, order, order)
+    return _build_workflow(problem, helper, order, order)
 
 
-def _timed(
+def _build_workflow(
     problem: WorkflowProblem, helper: NDArray[np.intp], served: Sequence[Sequence[Task]], order: Order | None
 ) -> Workflow:
+    """Return the workflow in which helpers serve tasks in the order ``served``."""
     starts_s = np.zeros((2, problem.num_owners))
     ends_s = []
     for h, tasks in enumerate(served):
@@ -113,22 +129,15 @@ def _timed(
     return Workflow(helper, order, max(ends_s), starts_s[0], starts_s[1])
 
 
-Task: TypeAlias = tuple[int, bool]
-"""An owner, and whether it is its backward task."""
-
-Order: TypeAlias = tuple[tuple[Task, ...], ...]
-"""The tasks of each helper, in the order in which it does them."""
-
-
 class HelperTimes:
-    """The tasks of all owners at one helper, and how long its queue takes in a given order.
+    """The times of all owners' tasks at one helper, from which the end of its queue follows.
 
     Attributes
     ----------
-    ready_s, forward_s, between_s, backward_s, after_s : [num_owners], list of float
-        As in the problem, for this helper, [s]. Lists, since single numbers are read, and often.
-    occupied_s : [num_owners], list of float
-        How long a backward task and its update occupy the helper, [s].
+    ready_s, forward_s, between_s, backward_s, after_s : list of float, [num_owners]
+        As in the problem, for this helper, [s]. They are lists, because single numbers are read often.
+    occupied_s : list of float, [num_owners]
+        Time for which a backward task and its update occupy the helper, [s].
     """
 
     def __init__(self, problem: WorkflowProblem, helper: int) -> None:
@@ -140,9 +149,9 @@ class HelperTimes:
         self.after_s: list[float] = problem.after_s[:, helper].tolist()
 
     def fifo_order(self, owners: Iterable[int]) -> list[Task]:
-        """Return the order in which the owners' tasks arrive, each served when the helper is free.
+        """Return the order in which the owners' tasks arrive if the helper serves them in that order.
 
-        Of tasks that arrive at the same instant forward ones go first, and of these the lower owner's.
+        Of tasks that arrive at the same time, forward tasks go first, and of these that of the lower owner.
         """
         arrivals = [(self.ready_s[owner], False, owner) for owner in owners]
         heapify(arrivals)
@@ -159,38 +168,39 @@ class HelperTimes:
                 heappush(arrivals, (free_s + self.between_s[owner], True, owner))
         return order
 
-    def longest_first(self, owners: Iterable[int]) -> list[Task]:
-        """Return the order in which, of the tasks that are there, the one with most to follow goes first."""
-        coming = [(self.ready_s[owner], owner, False) for owner in owners]
-        heapify(coming)
+    def longest_tail_first(self, owners: Iterable[int]) -> list[Task]:
+        """Return the order in which the helper always serves the waiting task with the longest tail."""
+        arrivals = [(self.ready_s[owner], owner, False) for owner in owners]
+        heapify(arrivals)
         waiting: list[tuple[float, int, bool]] = []
         order: list[Task] = []
         free_s = 0.0
-        while coming or waiting:
+        while arrivals or waiting:
             if not waiting:
-                free_s = max(free_s, coming[0][0])
-            while coming and coming[0][0] <= free_s:
-                _, owner, is_backward = heappop(coming)
-                heappush(waiting, (-self.follows_s(owner, is_backward), owner, is_backward))
+                free_s = max(free_s, arrivals[0][0])
+            while arrivals and arrivals[0][0] <= free_s:
+                _, owner, is_backward = heappop(arrivals)
+                heappush(waiting, (-self.tail_s(owner, is_backward), owner, is_backward))
             _, owner, is_backward = heappop(waiting)
             order.append((owner, is_backward))
             if is_backward:
                 free_s += self.occupied_s[owner]
             else:
                 free_s += self.forward_s[owner]
-                heappush(coming, (free_s + self.between_s[owner], owner, True))
+                heappush(arrivals, (free_s + self.between_s[owner], owner, True))
         return order
 
-    def follows_s(self, owner: int, is_backward: bool) -> float:
-        """Return the least time from when a task leaves the helper free until its owner is done, [s].
+    def tail_s(self, owner: int, is_backward: bool) -> float:
+        """Return the tail of a task: the least time from its end on the helper until its owner is done, [s].
 
-        It is negative where the helper is still busy with an update then.
+        A backward task ends on the helper with the update, for which the owner does not wait. The tail is
+        negative where the owner is done before the update.
         """
         back_s = self.backward_s[owner] + self.after_s[owner]
         return back_s - self.occupied_s[owner] if is_backward else self.between_s[owner] + back_s
 
     def starts_s(self, order: Sequence[Task]) -> list[float]:
-        """Return when each task of an order begins, [s]; the helper waits for one that has not arrived."""
+        """Return the start of each task of an order, [s]; the helper waits for tasks that are late."""
         arrival_s: dict[int, float] = {}
         starts_s = []
         free_s = 0.0
@@ -205,7 +215,7 @@ class HelperTimes:
         return starts_s
 
     def end_s(self, order: Sequence[Task]) -> float:
-        """Return when the last owner is done if the helper keeps to an order, [s]; 0 without owners."""
+        """Return the time at which the last owner of an order is done, [s]; 0 without owners."""
         end_s = 0.0
         for (owner, is_backward), start_s in zip(order, self.starts_s(order), strict=True):
             if is_backward:

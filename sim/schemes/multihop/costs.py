@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ....scenarios.ordered_sum import ordered_sum
 from ....scenarios.schema.network import ACCESS_POINT
 from ...costs.layer_costs import PartWork
 from ...links.wired_network import Network
@@ -110,7 +111,7 @@ def route_latency_s(path: Sequence[HopWork], network: Network) -> float:
     path : the legs, in their order
     network : whose wires lead from one to the next
     """
-    total_s = sum(leg.forward_s + leg.gradient_s for leg in path)
+    total_s = ordered_sum(leg.forward_s + leg.gradient_s for leg in path)
     place = ACCESS_POINT
     for leg in path:
         total_s += network.route_s(place, leg.node, leg.entering_bits)

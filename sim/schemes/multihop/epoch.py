@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from simpy import Event
@@ -29,14 +29,14 @@ from ...timeline.phases import (
 )
 from ...world.ordered_queue import OrderedQueue
 from ...world.world import World
-from ..base import Round, RoundOutcome
+from ..base import Round, RoundContext, RoundOutcome
 from ..fl import FedAvgLearner
-from .costs import OwnerWork
-from .structure import MultiHopStructure
+from .costs import HopWork, OwnerWork
+from .structure import MultiHopPlan, MultiHopStructure
 
-__all__ = ["Gates", "MultiHopScheme"]
+__all__ = ["MultiHopScheme", "ServiceOrder"]
 
-Gates: TypeAlias = Mapping[str, OrderedQueue]
+ServiceOrder: TypeAlias = Mapping[str, OrderedQueue]
 """The order in which each node takes its tasks, (client, is backward), where it is given beforehand."""
 
 
@@ -48,75 +48,86 @@ class MultiHopScheme(MultiHopStructure):
     their parts to the aggregator at the access point; the nodes' copies are averaged where they are.
     """
 
-    def gates(self, world: World) -> Gates:
-        """Return the order of each node's tasks in a round; a node without one serves them as they arrive."""
-        return {}
-
-    def round(self, world: World, learner: FedAvgLearner | None, number: int) -> Round:
-        """Run one epoch; its models are averaged over the owners in time."""
-        if number == 1:
-            self._load_weights(world)
-        trips, gates, pruned = self.trips(self.pruned), self.gates(world), self.pruned
+    def round(self, context: RoundContext) -> Round:
+        """Run one epoch; its models are averaged over the owners that are on time."""
+        world, masks_on = context.world, context.masks_on
+        learner: FedAvgLearner | None = context.learner
+        structure: MultiHopPlan = context.plan.structure
+        if context.number == 1:
+            self._load_weights(world, structure)
+        owner_work = structure.owner_work if masks_on else structure.unmasked_work
+        order = _service_order(world, structure)
 
         def epoch(device: Device) -> Generator[Event, Any, None]:
+            owner = device.client
             for _ in range(self.steps):
-                yield from self._mini_batch(world, device, trips[device.client], gates)
-            yield device.uplink(MODEL_UPLOAD, self.upload_bits(pruned=pruned))
+                yield from _mini_batch(world, device, structure.paths[owner], owner_work[owner], order)
+            yield device.uplink(MODEL_UPLOAD, self.upload_bits(masks_on=masks_on))
 
         on_time: tuple[int, ...] = yield world.start(epoch, world.clients).on_time
         if not on_time:
             return RoundOutcome((), 0, 0)
         if learner:
-            learner.local_steps(on_time, number)
+            learner.local_steps(on_time, context.number)
             learner.average(on_time)
-        yield world.server.broadcast(MODEL_DOWNLOAD, self.download_bits(pruned=pruned), world.clients)
-        return RoundOutcome(on_time, self.steps, len(on_time) * self.steps * self.job.batch_size)
+        yield world.server.broadcast(MODEL_DOWNLOAD, self.download_bits(masks_on=masks_on), world.clients)
+        return RoundOutcome(on_time, self.steps, len(on_time) * self.steps * self.task.batch_size)
 
-    def _load_weights(self, world: World) -> None:
-        weights = self.job.units.parameter_bits
-        for path in self.paths:
-            for leg in path:
-                world.compute_nodes[leg.node].memory.allocate(float(weights[leg.first : leg.end].sum()))
+    def _load_weights(self, world: World, structure: MultiHopPlan) -> None:
+        weights = self.task.units.parameter_bits
+        for path in structure.paths:
+            for hop in path:
+                world.compute_nodes[hop.node].memory.allocate(float(weights[hop.first : hop.end].sum()))
 
-    def _mini_batch(
-        self, world: World, device: Device, trip: OwnerWork, gates: Gates
-    ) -> Generator[Event, Any, None]:
-        """Take one mini-batch through the nodes and back."""
-        i = device.client
-        path = self.paths[i]
-        held: list[tuple[MemoryAccount, float]] = []
-        try:
-            yield device.compute(CLIENT_FORWARD, trip.forward_flops)
-            yield device.uplink(UPLINK, trip.smashed_bits)
-            place = ACCESS_POINT
-            for leg in path:
-                yield from world.send(place, leg.node, ACTIVATION_HOP, leg.entering_bits, i)
-                place, node = leg.node, world.compute_nodes[leg.node]
-                held.append((node.memory, leg.activation_bits))
-                node.memory.allocate(leg.activation_bits)
-                if leg.node in gates:
-                    yield gates[leg.node].turn((i, False))
-                yield node.compute(NODE_FORWARD, leg.work.forward_flops, i)
-            yield from world.send(place, ACCESS_POINT, ACTIVATION_HOP, path[-1].leaving_bits, i)
-            yield device.downlink(ACTIVATION_DOWNLINK, trip.head_input_bits)
-            yield device.compute(HEAD_FORWARD, trip.head_forward_flops)
-            yield device.compute(HEAD_BACKWARD, trip.head_backward_flops)
-            yield device.uplink(GRADIENT_UPLINK, trip.head_gradient_bits)
-            place = ACCESS_POINT
-            for leg in reversed(path):
-                yield from world.send(place, leg.node, GRADIENT_HOP, leg.entering_gradient_bits, i)
-                place, node = leg.node, world.compute_nodes[leg.node]
-                if leg.node in gates:
-                    yield gates[leg.node].turn((i, True))
-                backward = (NODE_BACKWARD, leg.work.backward_flops)
-                yield node.backward(backward, (NODE_UPDATE, leg.work.update_flops), i)
-                memory, bits = held.pop()
-                memory.release(bits)
-            yield from world.send(place, ACCESS_POINT, GRADIENT_HOP, path[0].leaving_gradient_bits, i)
-        finally:  # an owner that is cut off, wherever it is, leaves nothing behind, and nobody waits for it
-            for memory, bits in held:
-                memory.release(bits)
-            for gate in gates.values():
-                gate.drop((i, False), (i, True))
-        yield device.downlink(DOWNLINK, trip.gradient_bits)
-        yield device.compute(CLIENT_BACKWARD, trip.backward_flops)
+
+def _service_order(world: World, structure: MultiHopPlan) -> ServiceOrder:
+    """Return the planned order of each node's tasks; a node without one serves them as they arrive."""
+    if structure.task_order is None:
+        return {}
+    return {
+        node: OrderedQueue(world.env, [task for task in tasks if task[0] not in world.departed_at_s])
+        for node, tasks in structure.task_order.items()
+    }
+
+
+def _mini_batch(
+    world: World, device: Device, path: Sequence[HopWork], owner: OwnerWork, order: ServiceOrder
+) -> Generator[Event, Any, None]:
+    """Take one mini-batch of an owner through the nodes and back."""
+    i = device.client
+    held: list[tuple[MemoryAccount, float]] = []
+    try:
+        yield device.compute(CLIENT_FORWARD, owner.forward_flops)
+        yield device.uplink(UPLINK, owner.smashed_bits)
+        position = ACCESS_POINT
+        for hop in path:
+            yield from world.send(position, hop.node, ACTIVATION_HOP, hop.entering_bits, i)
+            position, node = hop.node, world.compute_nodes[hop.node]
+            held.append((node.memory, hop.activation_bits))
+            node.memory.allocate(hop.activation_bits)
+            if hop.node in order:
+                yield order[hop.node].turn((i, False))
+            yield node.compute(NODE_FORWARD, hop.work.forward_flops, i)
+        yield from world.send(position, ACCESS_POINT, ACTIVATION_HOP, path[-1].leaving_bits, i)
+        yield device.downlink(ACTIVATION_DOWNLINK, owner.head_input_bits)
+        yield device.compute(HEAD_FORWARD, owner.head_forward_flops)
+        yield device.compute(HEAD_BACKWARD, owner.head_backward_flops)
+        yield device.uplink(GRADIENT_UPLINK, owner.head_gradient_bits)
+        position = ACCESS_POINT
+        for hop in reversed(path):
+            yield from world.send(position, hop.node, GRADIENT_HOP, hop.entering_gradient_bits, i)
+            position, node = hop.node, world.compute_nodes[hop.node]
+            if hop.node in order:
+                yield order[hop.node].turn((i, True))
+            backward = (NODE_BACKWARD, hop.work.backward_flops)
+            yield node.backward(backward, (NODE_UPDATE, hop.work.update_flops), i)
+            memory, bits = held.pop()
+            memory.release(bits)
+        yield from world.send(position, ACCESS_POINT, GRADIENT_HOP, path[0].leaving_gradient_bits, i)
+    finally:  # an owner that is stopped, wherever it is, leaves nothing behind, and no task waits for it
+        for memory, bits in held:
+            memory.release(bits)
+        for queue in order.values():
+            queue.drop((i, False), (i, True))
+    yield device.downlink(DOWNLINK, owner.gradient_bits)
+    yield device.compute(CLIENT_BACKWARD, owner.backward_flops)

@@ -6,14 +6,16 @@ that of "Estimating the Training Time in Single- and Multi-Hop Split Federated L
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, Tag
 
+from ....scenarios.ordered_sum import ordered_sum
 from ....scenarios.schema.fields import NAME_OR_LIST, PositiveInt
-from ...allocation.placement import PlacementProblem, place
+from ...allocation.placement import PlacementProblem, optimal_placement
 from ...costs.layer_costs import LayerWork
 from ...links.link_rates import LinkRates
 from ...links.wired_network import Network
@@ -21,8 +23,9 @@ from ...planning_error import PlanningError
 from ...radio.units import BITS_PER_MIB, mib_text
 from ..base import TrainingTask
 from ..deployment import Deployment
+from .costs import HopWork
 from .epoch import MultiHopScheme
-from .structure import HopParameters, MultiHopStructure
+from .structure import HopParameters, MultiHopPlan, MultiHopStructure
 
 __all__ = ["MPSL", "MpslParameters", "capacity_bits", "layer_memory_bits"]
 
@@ -53,16 +56,17 @@ class MpslParameters(HopParameters):
 class MPSL(MultiHopScheme):
     """Every owner's mini-batches go through all nodes of the chain."""
 
-    def __init__(self, parameters: MpslParameters, job: TrainingTask) -> None:
-        super().__init__(parameters, job)
+    def __init__(self, parameters: MpslParameters, task: TrainingTask) -> None:
+        super().__init__(parameters, task)
         self._placement = parameters.placement
 
-    def place(self, site: Deployment, network: Network, nodes: LayerWork) -> None:
-        """Give each node a stretch of units: the best of all, or as given."""
-        left, count = self._head - self._first, len(network.nodes)
-        if left < count:
+    def place(self, deployment: Deployment, network: Network, nodes: LayerWork) -> list[HopWork]:
+        """Return one hop for each node: the best contiguous units of all, or the units of the user."""
+        middle, count = self._head - self._first, len(network.nodes)
+        if middle < count:
             raise PlanningError(
-                f"mpsl: {count} nodes need a unit each; the owners' parts leave {left}", ("network", "nodes")
+                f"mpsl: {count} nodes need a unit each; the owners' parts leave {middle}",
+                ("network", "nodes"),
             )
         units = slice(self._first, self._head)
         memory = layer_memory_bits(self)
@@ -70,25 +74,24 @@ class MPSL(MultiHopScheme):
             nodes.forward_s[:, units],
             nodes.backward_s[:, units],
             memory[units],
-            self.job.clients,
+            deployment.num_clients,
             capacity_bits(network),
         )
         if isinstance(self._placement, str):
             try:
-                found = place(problem, self._placement)
+                placement = optimal_placement(problem, self._placement)
             except PlanningError as error:
                 text = f"mpsl, whose layer 0 is unit {self._first + 1}: {error}"
                 raise PlanningError(text, ("network", "nodes")) from None
-            bounds = tuple(self._first + bound for bound in found.bounds)
+            bounds = tuple(self._first + bound for bound in placement.bounds)
         else:
-            bounds = self._given(network, problem)
-        path = tuple(
-            self.leg(node.name, nodes.part(number, first, end), float(nodes.s_per_flop[number]), first, end)
+            bounds = self._explicit_bounds(network, problem, deployment.num_clients)
+        return [
+            self.hop(node.name, nodes.part(number, first, end), float(nodes.s_per_flop[number]), first, end)
             for number, (node, (first, end)) in enumerate(zip(network.nodes, pairwise(bounds), strict=True))
-        )
-        self.paths = [path] * self.job.clients
+        ]
 
-    def _given(self, network: Network, problem: PlacementProblem) -> tuple[int, ...]:
+    def _explicit_bounds(self, network: Network, problem: PlacementProblem, owners: int) -> tuple[int, ...]:
         """Return the user's own bounds, checked against the model and the nodes' memory."""
         assert not isinstance(self._placement, str)
         bounds = (self._first, *self._placement, self._head)
@@ -102,42 +105,48 @@ class MPSL(MultiHopScheme):
             )
         for node, (first, end) in zip(network.nodes, pairwise(bounds), strict=True):
             stretch = problem.memory_bits[first - self._first : end - self._first]
-            needed_bits = self.job.clients * float(stretch.sum())
+            needed_bits = owners * float(stretch.sum())
             if node.memory_mib is not None and needed_bits > node.memory_mib * BITS_PER_MIB:
                 has = mib_text(node.memory_mib * BITS_PER_MIB)
                 raise PlanningError(
-                    f"mpsl: units {first + 1} to {end} of {self.job.clients} owners need"
+                    f"mpsl: units {first + 1} to {end} of {owners} owners need"
                     f" {mib_text(needed_bits)} on {node.name}, which has {has}",
                     ("network", "nodes"),
                 )
         return bounds
 
-    def settle(self, links: LinkRates, site: Deployment) -> float:
-        """Return the bound on a round's time; note the paper's estimate beside it."""
-        self.details = {
-            "placement": "|".join(str(end) for end in (self._first, *(leg.end for leg in self.paths[0]))),
-            "pipe_full_s": max(self.busy_s().values()),
-            "formula_s": self.formula_s(links, site),
-        }
-        return super().settle(links, site)
+    def route(self, hops: list[HopWork], links: LinkRates, deployment: Deployment) -> MultiHopPlan:
+        """Return the same hops for every owner, with the paper's estimate of an epoch in the notes."""
+        path = tuple(hops)
+        paths = (path,) * deployment.num_clients
+        return MultiHopPlan(
+            paths,
+            self.owner_work(deployment, masks_on=True),
+            self.owner_work(deployment, masks_on=False),
+            notes={
+                "placement": "|".join(str(end) for end in (self._first, *(hop.end for hop in path))),
+                "pipe_full_s": max(self.busy_s(paths).values()),
+                "formula_s": self.formula_s(path, links, deployment),
+            },
+        )
 
-    def formula_s(self, links: LinkRates, site: Deployment) -> float:
+    def formula_s(self, path: Sequence[HopWork], links: LinkRates, deployment: Deployment) -> float:
         """Return the authors' estimate of an epoch, without the exchange of models, [s].
 
         ``T_all = start + Σ_p(tf_p + tb_p) + (rBK − 1)(L_fwd + L_back) + end`` (EdgeSys 2025); start and end
-        are the owners' means of what they and their links take of a mini-batch.
+        are the owners' means of the times that they and their links take for a mini-batch.
         """
-        path = self.paths[0]
-        ends_s = sum(sum(of_owner) for of_owner in self.owners_s(links, site)) / self.job.clients
-        one_s = sum(leg.forward_s + leg.backward_s for leg in path)
-        stage_sum_s = max(leg.forward_s for leg in path) + max(leg.backward_s for leg in path)
-        return ends_s + one_s + (self.steps * self.job.clients - 1) * stage_sum_s
+        owners = deployment.num_clients
+        ends_s = ordered_sum(ordered_sum(of_owner) for of_owner in self.owners_s(links, deployment)) / owners
+        one_s = ordered_sum(hop.forward_s + hop.backward_s for hop in path)
+        stage_sum_s = max(hop.forward_s for hop in path) + max(hop.backward_s for hop in path)
+        return ends_s + one_s + (self.steps * owners - 1) * stage_sum_s
 
 
 def layer_memory_bits(scheme: MultiHopStructure) -> Any:
-    """Return what each unit of one owner's model needs on a node, [num_units], [bit]."""
-    units = scheme.job.units
-    return units.parameter_bits + scheme.job.batch_size * units.activation_bits
+    """Return the memory that each unit of one owner's model needs on a node, [num_units], [bit]."""
+    units = scheme.task.units
+    return units.parameter_bits + scheme.task.batch_size * units.activation_bits
 
 
 def capacity_bits(network: Network) -> Any:

@@ -18,7 +18,7 @@ from ....scenarios.random_streams import stream
 from ....scenarios.schema.fields import NAME_OR_LIST, Index
 from ....scenarios.schema.network import ACCESS_POINT
 from ...allocation.workflow.assignment import balanced_greedy, random_assignment
-from ...allocation.workflow.local_search import improved
+from ...allocation.workflow.local_search import search
 from ...allocation.workflow.optimum import optimal
 from ...allocation.workflow.problem import WorkflowProblem
 from ...allocation.workflow.schedule import Workflow, first_come_first_served
@@ -26,14 +26,12 @@ from ...costs.layer_costs import LayerWork
 from ...links.link_rates import LinkRates
 from ...links.wired_network import Network
 from ...planning_error import PlanningError
-from ...world.ordered_queue import OrderedQueue
-from ...world.world import World
 from ..base import TrainingTask
 from ..deployment import Deployment
 from .costs import HopWork
-from .epoch import Gates, MultiHopScheme
+from .epoch import MultiHopScheme
 from .mpsl import capacity_bits, layer_memory_bits
-from .structure import HopParameters
+from .structure import HopParameters, MultiHopPlan
 
 __all__ = ["OneHop", "OneHopParameters"]
 
@@ -70,15 +68,14 @@ class OneHopParameters(HopParameters):
 class OneHop(MultiHopScheme):
     """Every owner's mini-batches go to its one helper and back."""
 
-    def __init__(self, parameters: OneHopParameters, job: TrainingTask) -> None:
-        super().__init__(parameters, job)
-        self._given = parameters
-        self._workflow: Workflow | None = None
+    def __init__(self, parameters: OneHopParameters, task: TrainingTask) -> None:
+        super().__init__(parameters, task)
+        self._workflow = parameters.workflow
 
-    def place(self, site: Deployment, network: Network, nodes: LayerWork) -> None:
-        """Note what each helper would do; who has which is decided when the links are known."""
-        self._legs = [
-            self.leg(
+    def place(self, deployment: Deployment, network: Network, nodes: LayerWork) -> list[HopWork]:
+        """Return the hop on each helper; the owners' helpers are chosen when the links are known."""
+        return [
+            self.hop(
                 node.name,
                 nodes.part(number, self._first, self._head),
                 float(nodes.s_per_flop[number]),
@@ -87,69 +84,75 @@ class OneHop(MultiHopScheme):
             )
             for number, node in enumerate(network.nodes)
         ]
-        self.paths = [(self._legs[0],)] * self.job.clients  # alike for the learner, whoever helps
 
-    def settle(self, links: LinkRates, site: Deployment) -> float:
-        """Choose the workflow now that the links are known, and return the bound on a round's time.
+    def route(self, hops: list[HopWork], links: LinkRates, deployment: Deployment) -> MultiHopPlan:
+        """Return each owner's helper, and the order of the helpers' tasks where the workflow plans it.
 
         Raises
         ------
-        AllocationError
+        PlanningError
             If the helpers' memory does not hold all owners, or no optimum is proved.
         """
-        problem = self.problem(links, site)
+        problem = self.problem(hops, links, deployment)
         try:
-            self._workflow = self._chosen(problem, site.seed)
+            workflow = self._chosen(problem, deployment.seed)
         except PlanningError as error:
             key = ("network", "nodes") if error.key == ("allocation",) else error.key
             raise PlanningError(f"one_hop: {error}", key) from None
-        self.paths = [(self._legs[h],) for h in self._workflow.helper]
-        self.details = {
-            "workflow": "|".join(str(h) for h in self._workflow.helper),
-            "makespan_s": self._workflow.makespan_s,
-        }
-        return super().settle(links, site)
+        order = None
+        if workflow.order is not None:
+            order = {hop.node: tuple(tasks) for hop, tasks in zip(hops, workflow.order, strict=True)}
+        return MultiHopPlan(
+            tuple((hops[h],) for h in workflow.helper),
+            self.owner_work(deployment, masks_on=True),
+            self.owner_work(deployment, masks_on=False),
+            order,
+            notes={
+                "workflow": "|".join(str(h) for h in workflow.helper),
+                "makespan_s": workflow.makespan_s,
+            },
+        )
 
-    def problem(self, links: LinkRates, site: Deployment) -> WorkflowProblem:
-        """Return what one mini-batch of each owner takes on each helper, and after it the model's upload."""
-        assert site.network is not None
-        legs, network = self._legs, site.network
-        owners_s = self.owners_s(links, site)
-        upload_s = (self.upload_bits(pruned=True) / links.uplink_bps).tolist()
+    def problem(self, hops: list[HopWork], links: LinkRates, deployment: Deployment) -> WorkflowProblem:
+        """Return the times of one mini-batch of each owner on each helper, with the model's upload."""
+        assert deployment.network is not None
+        network = deployment.network
+        owners_s = self.owners_s(links, deployment)
+        upload_s = (self.upload_bits(masks_on=True) / links.uplink_bps).tolist()
 
         def each(value: Callable[[int, HopWork], float]) -> Array:
-            return np.array([[value(i, leg) for leg in legs] for i in range(self.job.clients)])
+            return np.array([[value(i, hop) for hop in hops] for i in range(deployment.num_clients)])
 
-        def there_s(leg: HopWork, bits: float) -> float:
-            return network.route_s(ACCESS_POINT, leg.node, bits)
+        def there_s(hop: HopWork, bits: float) -> float:
+            return network.route_s(ACCESS_POINT, hop.node, bits)
 
-        def back_s(leg: HopWork, bits: float) -> float:
-            return network.route_s(leg.node, ACCESS_POINT, bits)
+        def back_s(hop: HopWork, bits: float) -> float:
+            return network.route_s(hop.node, ACCESS_POINT, bits)
 
         units = layer_memory_bits(self)
         return WorkflowProblem(
-            ready_s=each(lambda i, leg: owners_s[i][0] + there_s(leg, leg.entering_bits)),
-            forward_s=each(lambda i, leg: leg.forward_s),
+            ready_s=each(lambda i, hop: owners_s[i][0] + there_s(hop, hop.entering_bits)),
+            forward_s=each(lambda i, hop: hop.forward_s),
             between_s=each(
-                lambda i, leg: (
-                    back_s(leg, leg.leaving_bits) + owners_s[i][1] + there_s(leg, leg.entering_gradient_bits)
+                lambda i, hop: (
+                    back_s(hop, hop.leaving_bits) + owners_s[i][1] + there_s(hop, hop.entering_gradient_bits)
                 )
             ),
-            backward_s=each(lambda i, leg: leg.gradient_s),
-            update_s=each(lambda i, leg: leg.backward_s - leg.gradient_s),
+            backward_s=each(lambda i, hop: hop.gradient_s),
+            update_s=each(lambda i, hop: hop.backward_s - hop.gradient_s),
             after_s=each(
-                lambda i, leg: back_s(leg, leg.leaving_gradient_bits) + owners_s[i][2] + float(upload_s[i])
+                lambda i, hop: back_s(hop, hop.leaving_gradient_bits) + owners_s[i][2] + float(upload_s[i])
             ),
-            memory_bits=np.full(self.job.clients, float(units[self._first : self._head].sum())),
+            memory_bits=np.full(deployment.num_clients, float(units[self._first : self._head].sum())),
             capacity_bits=capacity_bits(network),
         )
 
     def _chosen(self, problem: WorkflowProblem, seed: int) -> Workflow:
-        given = self._given.workflow
+        given = self._workflow
         if not isinstance(given, str):
-            if len(given) != self.job.clients:
+            if len(given) != problem.num_owners:
                 raise PlanningError(
-                    f"workflow lists {len(given)} helpers; each of {self.job.clients} owners needs one",
+                    f"workflow lists {len(given)} helpers; each of {problem.num_owners} owners needs one",
                     ("schemes",),
                 )
             if max(given) >= problem.num_helpers:
@@ -164,7 +167,7 @@ class OneHop(MultiHopScheme):
         if given == "balanced_greedy":
             return greedy
         if given == "improved":
-            return improved(problem, greedy)
+            return search(problem, greedy)
         found, bound_s = optimal(problem, time_limit_s=OPTIMUM_S)
         if found.makespan_s > bound_s * (1 + 1e-9):
             raise PlanningError(
@@ -173,12 +176,3 @@ class OneHop(MultiHopScheme):
                 ("schemes",),
             )
         return found
-
-    def gates(self, world: World) -> Gates:
-        """Return the planned order of each helper's tasks, where there is one."""
-        if self._workflow is None or self._workflow.order is None:
-            return {}
-        return {
-            leg.node: OrderedQueue(world.env, [task for task in tasks if task[0] not in world.departed_at_s])
-            for leg, tasks in zip(self._legs, self._workflow.order, strict=True)
-        }

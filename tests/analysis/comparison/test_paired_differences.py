@@ -1,4 +1,4 @@
-"""Laws of the paired comparison: its intervals are the t-test's, and cover as often as they say."""
+"""Tests of the paired comparison: its intervals are those of the t-test, and have their stated coverage."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cutlayer.analysis.results.sweep_statistics import centre_and_interval
 def figures(
     accuracy: Mapping[str, ArrayLike], latency_s: Mapping[str, ArrayLike] | None = None
 ) -> pd.DataFrame:
-    """Return rows of one experiment; each scheme's figures are by seed."""
+    """Return the rows of one experiment from each label's figures by seed."""
     latency_s = latency_s or {label: np.ones(len(np.asarray(values))) for label, values in accuracy.items()}
     tables = [
         pd.DataFrame(
@@ -38,30 +38,30 @@ def figures(
 
 def row(table: pd.DataFrame, label: str) -> dict[str, Any]:
     """Return the row of a label."""
-    (found,) = table[table["label"] == label].to_dict("records")
-    return {str(key): value for key, value in found.items()}
+    (values,) = table[table["label"] == label].to_dict("records")
+    return {str(key): value for key, value in values.items()}
 
 
 def test_the_interval_is_that_of_the_paired_t_test() -> None:
-    """A difference has the interval of scipy's paired t-test; a ratio that of its one-sample test."""
+    """A difference has the interval of SciPy's paired t-test, and a ratio that of the one-sample t-test."""
     rng = np.random.default_rng(1)
     accuracy = {"sl": rng.uniform(0.8, 1, 7), "psl": rng.uniform(0.7, 0.9, 7)}
     latency_s = {"sl": rng.uniform(2, 4, 7), "psl": rng.uniform(1, 2, 7)}
-    found = row(paired_differences(figures(accuracy, latency_s)), "psl")
+    actual = row(paired_differences(figures(accuracy, latency_s)), "psl")
 
     test = stats.ttest_rel(accuracy["psl"], accuracy["sl"]).confidence_interval(0.95)
-    interval = (found["accuracy_change_low"], found["accuracy_change_high"])
+    interval = (actual["accuracy_change_low"], actual["accuracy_change_high"])
     assert (test.low, test.high) == pytest.approx(interval, rel=1e-9)
     percent = 100 * (latency_s["psl"] / latency_s["sl"] - 1)
     one = stats.ttest_1samp(percent, 0).confidence_interval(0.95)
     names = ("latency_change_percent_low", "latency_change_percent_high")
-    assert (one.low, one.high) == pytest.approx([found[name] for name in names], rel=1e-9)
-    assert percent.mean() == pytest.approx(found["latency_change_percent"], rel=1e-12)
-    assert ("sl", 7) == (found["reference"], found["pairs"])
+    assert (one.low, one.high) == pytest.approx([actual[name] for name in names], rel=1e-9)
+    assert percent.mean() == pytest.approx(actual["latency_change_percent"], rel=1e-12)
+    assert ("sl", 7) == (actual["reference"], actual["pairs"])
 
 
-def test_what_a_seed_is_worth_to_all_drops_out() -> None:
-    """A share that both schemes gain at a seed changes neither the difference nor its interval."""
+def test_an_effect_of_the_seed_on_all_schemes_cancels() -> None:
+    """A gain that both schemes have at a seed changes neither the difference nor its interval."""
     rng = np.random.default_rng(2)
     accuracy = {"sl": rng.uniform(0.4, 0.5, 5), "psl": rng.uniform(0.3, 0.4, 5)}
     common = rng.uniform(0, 0.4, 5)
@@ -70,8 +70,8 @@ def test_what_a_seed_is_worth_to_all_drops_out() -> None:
     pd.testing.assert_frame_equal(apart, together, rtol=1e-9)
 
 
-def test_the_interval_covers_as_often_as_it_says() -> None:
-    """Of 2000 studies of five seeds, 95 % of the intervals hold the true difference, within 3 sigma."""
+def test_the_interval_has_its_stated_coverage() -> None:
+    """In 2000 studies of five seeds, 95 % of the intervals contain the true difference, within 3 sigma."""
     rng = np.random.default_rng(3)
     draws = rng.normal(0.1, 0.02, (2000, 5))
     bounds = [centre_and_interval(pd.Series(values)) for values in draws]
@@ -79,8 +79,8 @@ def test_the_interval_covers_as_often_as_it_says() -> None:
     assert abs(share - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 2000)
 
 
-def test_the_medians_interval_covers_at_least_as_often() -> None:
-    """Order statistics cover the median of a skewed distribution in 95 % or more of 1000 studies."""
+def test_the_interval_of_the_median_has_at_least_its_stated_coverage() -> None:
+    """In 95 % or more of 1000 studies the interval contains the median of a skewed distribution."""
     rng = np.random.default_rng(4)
     bounds = [centre_and_interval(pd.Series(values), "median") for values in rng.lognormal(size=(1000, 15))]
     share = np.mean([low <= 1.0 <= high for _, low, high in bounds])
@@ -88,7 +88,7 @@ def test_the_medians_interval_covers_at_least_as_often() -> None:
 
 
 def test_an_interval_needs_two_seeds() -> None:
-    """One seed gives no difference, two give one; the reference has none to itself."""
+    """Two seeds give a difference and one gives none; the reference has no difference to itself."""
     columns = ["latency_change_percent", "accuracy_change", "accuracy_change_low"]
     assert paired_differences(figures({"sl": [0.9], "psl": [0.8]}))[columns].isna().all(axis=None)
     two = paired_differences(figures({"sl": [0.9, 0.8], "psl": [0.8, 0.8]})).set_index("label")[columns]
@@ -96,8 +96,8 @@ def test_an_interval_needs_two_seeds() -> None:
     assert two.loc["sl"].isna().all()
 
 
-def test_the_reference_is_sl_unless_named() -> None:
-    """SL where there is one, else the first scheme, else the one asked for; an unknown one is named."""
+def test_the_default_reference_is_sl() -> None:
+    """The default is SL if it is present, and otherwise the first scheme; an unknown label is an error."""
     table = figures({"psl": [0.9, 0.8], "sl": [0.8, 0.8]})
     assert {"sl"} == set(paired_differences(table)["reference"])
     assert {"psl"} == set(paired_differences(table, "psl")["reference"])
@@ -108,8 +108,8 @@ def test_the_reference_is_sl_unless_named() -> None:
 
 
 def test_only_seeds_that_both_have_are_paired() -> None:
-    """A seed that one scheme lacks, or an accuracy that does not exist, is left out of the pairs."""
+    """A seed without one of the schemes, or without an accuracy, is no pair."""
     table = figures({"sl": [0.9, 0.8, 0.7, np.nan], "psl": [0.8, 0.6, 0.4]})
-    found = row(paired_differences(table), "psl")
-    assert 3 == found["pairs"]
-    assert pytest.approx(-0.2) == found["accuracy_change"]
+    actual = row(paired_differences(table), "psl")
+    assert 3 == actual["pairs"]
+    assert pytest.approx(-0.2) == actual["accuracy_change"]

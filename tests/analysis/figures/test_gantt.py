@@ -1,4 +1,4 @@
-"""Laws of the Gantt charts: every interval is one bar, idleness is seen, a colour is a phase."""
+"""Tests of the Gantt charts: every interval is one bar, waiting is visible, and a phase has one colour."""
 
 from itertools import combinations
 from typing import Any
@@ -13,8 +13,8 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from cutlayer.analysis.figures.gantt import gantt_figure
-from cutlayer.analysis.figures.gantt_rows import MAX_BARS
-from cutlayer.analysis.figures.style import WAITING, phase_colour
+from cutlayer.analysis.figures.gantt_rows import MAX_BARS, WAITING
+from cutlayer.analysis.figures.palette import phase_colours
 from cutlayer.scenarios.random_streams import stream
 
 COLUMNS = ["label", "seed", "round", "node", "lane", "phase", "start_s", "end_s", "wait_s"]
@@ -28,7 +28,7 @@ def intervals(*rows: tuple[int, str, str, str, float, float, float], label: str 
 def parallel(
     label: str = "psl", devices: int = 3, rounds: int = 4, stage_s: float = 1.0, seed: int = 0
 ) -> pd.DataFrame:
-    """Return rounds of a parallel scheme whose stages last 0.5 to 1.5 times ``stage_s``, barriers between."""
+    """Return rounds of a parallel scheme with barriers, whose stages last 0.5 to 1.5 times ``stage_s``."""
     rng = stream(seed, "gantt test", devices)
     rows, now_s = [], 0.0
 
@@ -51,16 +51,16 @@ def parallel(
 def pipeline(
     devices: int = 40, batches: int = 60, nodes: tuple[str, ...] = ("far", "near"), hop_s: float = 0.001
 ) -> pd.DataFrame:
-    """Return one epoch of devices whose batches go through a chain of nodes, one after the other."""
+    """Return one epoch in which the batches of devices go through a chain of nodes, one after the other."""
     rows, free_s = [], dict.fromkeys(nodes, 0.0)
     for batch in range(batches):
         for i in range(devices):
             now_s = float(batch * devices + i)
             rows.append((1, f"device-{i}", "compute", "client_forward", now_s, now_s + 1, 0.0))
-            now_s, place = now_s + 1, "access-point"
+            now_s, sender = now_s + 1, "access-point"
             for node in nodes:
-                rows.append((1, f"{place}>{node}", "wire", "activation_hop", now_s, now_s + hop_s, 0.0))
-                now_s, place = now_s + hop_s, node
+                rows.append((1, f"{sender}>{node}", "wire", "activation_hop", now_s, now_s + hop_s, 0.0))
+                now_s, sender = now_s + hop_s, node
                 start_s = max(now_s, free_s[node])
                 free_s[node] = start_s + 1.1
                 rows.append((1, node, "compute", "node_forward", start_s, free_s[node], start_s - now_s))
@@ -69,7 +69,7 @@ def pipeline(
 
 
 def late(by_s: float) -> dict[str, Any]:
-    """Return how to move all intervals of a table later."""
+    """Return the columns of a table whose intervals all start and end later."""
     return {c: lambda t, c=c: t[c] + by_s for c in ("start_s", "end_s")}
 
 
@@ -78,28 +78,28 @@ def shown_names(axes: Axes) -> list[str]:
 
 
 def boxes(axes: Axes) -> dict[str, NDArray[np.float64]]:
-    """Return the drawn bars by phase, ``[num_bars, 4]``: start, end (axis unit, here s), top, bottom."""
-    found = {}
+    """Return the drawn bars by phase, ``[num_bars, 4]``: start, end (in the axis unit), top, bottom."""
+    bars = {}
     for collection in axes.collections:
         phase = str(collection.get_label())
         if not phase.startswith("_"):
             extents = [path.get_extents() for path in collection.get_paths()]
-            found[phase] = np.array([(e.x0, e.x1, e.y0, e.y1) for e in extents])
-    return found
+            bars[phase] = np.array([(e.x0, e.x1, e.y0, e.y1) for e in extents])
+    return bars
 
 
 def row(axes: Axes, node: str) -> dict[str, NDArray[np.float64]]:
-    """Return the bars of one node, whose name stands at the middle of its row."""
+    """Return the bars of one node by phase. The name of the node stands at the middle of its row."""
     names = [text.get_text() for text in axes.get_yticklabels()]
     middle = axes.get_yticks()[names.index(node)]
     others = [tick for tick in axes.get_yticks() if tick != middle] or [1e9]
     reach = min(abs(middle - other) for other in others) / 2
-    found = {}
+    bars = {}
     for phase, drawn in boxes(axes).items():
-        own = drawn[np.abs(drawn[:, 2:].mean(axis=1) - middle) < reach]
-        if len(own):
-            found[phase] = own
-    return found
+        in_row = drawn[np.abs(drawn[:, 2:].mean(axis=1) - middle) < reach]
+        if len(in_row):
+            bars[phase] = in_row
+    return bars
 
 
 def legend(figure: Figure) -> set[str]:
@@ -108,7 +108,7 @@ def legend(figure: Figure) -> set[str]:
 
 @pytest.mark.parametrize("rounds", [(1, 2), (2, 4), (3, 3)])
 def test_every_shown_interval_is_one_bar(rounds: tuple[int, int]) -> None:
-    """By phase, bars and intervals of the shown rounds agree in number and in their starts and ends."""
+    """In each phase, bars and intervals of the shown rounds agree in number, starts and ends."""
     table = parallel()
     shown = table[table["round"].between(*rounds)]
     drawn = boxes(gantt_figure(table, rounds=rounds).axes[0])
@@ -123,7 +123,7 @@ def test_every_shown_interval_is_one_bar(rounds: tuple[int, int]) -> None:
 
 
 def test_many_devices_lose_no_interval() -> None:
-    """With 200 devices, bar widths still sum to the intervals' durations, phase by phase."""
+    """With 200 devices, the widths of a phase's bars still sum to the durations of its intervals."""
     table = parallel(devices=200, rounds=1)
     drawn = boxes(gantt_figure(table).axes[0])
     durations = (table["end_s"] - table["start_s"]).groupby(table["phase"]).sum()
@@ -133,7 +133,7 @@ def test_many_devices_lose_no_interval() -> None:
 
 
 def test_a_device_is_busy_or_waits_until_the_rounds_end() -> None:
-    """From the round's start to its end, a device's bars follow without gap or overlap."""
+    """From the start of a round to its end, the bars of a device follow without gap or overlap."""
     table = parallel(rounds=2)
     axes = gantt_figure(table, rounds=(1, 2)).axes[0]
     for i in range(3):
@@ -146,7 +146,7 @@ def test_a_device_is_busy_or_waits_until_the_rounds_end() -> None:
 
 
 def test_a_device_waits_for_its_turn() -> None:
-    """The time of a round before a device's first activity in it is drawn as waiting."""
+    """The time between the start of a round and a device's first activity is drawn as waiting."""
     table = intervals(
         (1, "device-0", "compute", "client_forward", 0.0, 4.0, 0.0),
         (1, "device-1", "compute", "client_forward", 3.0, 4.0, 2.0),
@@ -158,7 +158,7 @@ def test_a_device_waits_for_its_turn() -> None:
 
 
 def test_work_queued_at_the_server_shows_once() -> None:
-    """Jobs that wait at the same time make one waiting bar, below the server's own bars."""
+    """Tasks that wait at the same time make one waiting bar, below the bars of the server's work."""
     table = intervals(
         (1, "server", "compute", "server_forward", 0.0, 2.0, 0.0),
         (1, "server", "compute", "server_forward", 2.0, 3.0, 1.5),
@@ -187,7 +187,7 @@ def test_lanes_that_are_busy_at_once_stand_apart() -> None:
 
 
 def test_a_phase_has_one_colour_everywhere() -> None:
-    """Panels and calls give a phase the same colour, unknown phases too."""
+    """A phase has the same colour in all panels and figures, as does the only unlisted phase of a figure."""
     new = intervals((1, "device-0", "uplink", "mask_exchange", 0.0, 1.0, 0.0), label="fedsl")
     tables = [parallel("psl"), parallel("sfl"), new]
     together = gantt_figure(pd.concat(tables)).axes
@@ -198,11 +198,11 @@ def test_a_phase_has_one_colour_everywhere() -> None:
             if not phase.startswith("_") and phase != WAITING:
                 colours = {to_hex(colour).upper() for colour in collection.get_facecolor()}
 
-                assert {phase_colour(phase)} == colours
+                assert {phase_colours([phase])[phase]} == colours
 
 
-def test_the_legend_names_what_takes_time() -> None:
-    """The legend has the phases with a visible bar and waiting, and no others."""
+def test_the_legend_names_phases_that_take_time() -> None:
+    """The legend lists the phases with a visible bar and waiting, and no others."""
     busy = (1, "device-0", "compute", "client_forward", 0.0, 1.0, 0.0)
     instant = (1, "server", "compute", "aggregate", 1.0, 1.0, 0.0)
     later = (2, "device-0", "uplink", "uplink", 1.0, 2.0, 0.0)
@@ -214,8 +214,8 @@ def test_the_legend_names_what_takes_time() -> None:
     assert set() == legend(gantt_figure(intervals(instant)))
 
 
-def test_a_fast_scheme_shows_what_it_does_in_the_slowest_first_round() -> None:
-    """By default each panel has the whole rounds that end by the end of the longest first round."""
+def test_a_fast_scheme_shows_its_rounds_within_the_slowest_first_round() -> None:
+    """By default each panel has the complete rounds that end by the end of the longest first round."""
     slow = intervals((1, "device-0", "compute", "client_forward", 0.0, 10.0, 0.0), label="sl")
     fast = intervals(
         *((n, "device-0", "compute", "client_forward", 3.0 * n - 3, 3.0 * n, 0.0) for n in range(1, 9)),
@@ -241,14 +241,14 @@ def test_lines_stand_at_the_ends_of_rounds() -> None:
 
 
 def test_later_rounds_start_at_zero_in_every_panel() -> None:
-    """With rounds n to m shown, each scheme's time counts from the start of its own round n."""
+    """If a figure shows rounds n to m, the time of each scheme counts from the start of its round n."""
     tables = [parallel("psl", stage_s=1.0), parallel("sfl", stage_s=2.0)]
     for axes in gantt_figure(pd.concat(tables), rounds=(3, 4)).axes:
         assert 0.0 == min(drawn[:, 0].min() for drawn in boxes(axes).values())
 
 
 def test_the_lowest_seed_is_drawn() -> None:
-    """A table of several seeds gives the figure of its lowest seed alone."""
+    """The figure of a table with several seeds shows only the lowest seed."""
     both = pd.concat([parallel(seed=7), parallel(seed=2)])
 
     np.testing.assert_array_equal(
@@ -257,7 +257,7 @@ def test_the_lowest_seed_is_drawn() -> None:
 
 
 def test_categories_draw_like_text() -> None:
-    """A table whose texts are categories gives the same bars as one with plain text."""
+    """A table with categories gives the same bars as a table with text."""
     table = parallel()
     categories = table.astype(dict.fromkeys(["label", "node", "lane", "phase"], "category"))
     expected, actual = (boxes(gantt_figure(t, rounds=(2, 2)).axes[0]) for t in (table, categories))
@@ -268,7 +268,7 @@ def test_categories_draw_like_text() -> None:
 
 
 def test_labels_choose_and_order_the_panels() -> None:
-    """Panels come in the order of ``labels``; without it, in the order of the table."""
+    """Panels stand in the order of ``labels``, and by default in the order of the table."""
     table = pd.concat([parallel("sl"), parallel("psl"), parallel("epsl φ=1.0")])
 
     assert ["sl", "psl", "epsl φ=1.0"] == [a.get_title(loc="left") for a in gantt_figure(table).axes]
@@ -277,15 +277,15 @@ def test_labels_choose_and_order_the_panels() -> None:
 
 
 def test_a_scheme_that_stopped_earlier_keeps_its_panel() -> None:
-    """A scheme without the rounds shown has an empty panel that says so."""
+    """A scheme without the shown rounds has an empty panel with a title that says so."""
     axes = gantt_figure(pd.concat([parallel("psl", rounds=1), parallel("sfl")]), rounds=(2, 3)).axes
 
     assert "no such round" == axes[0].get_title(loc="right")
     assert {} == boxes(axes[0])
 
 
-def test_what_is_not_there_cannot_be_drawn() -> None:
-    """An empty table, an unknown label and rounds that nobody ran are errors with what there is."""
+def test_missing_data_is_an_error() -> None:
+    """An empty table, an unknown label and missing rounds are errors that list the available ones."""
     with pytest.raises(ValueError, match="nothing to draw"):
         gantt_figure(parallel().iloc[:0])
     with pytest.raises(ValueError, match="no intervals of fl; the table has psl"):
@@ -295,7 +295,7 @@ def test_what_is_not_there_cannot_be_drawn() -> None:
 
 
 def test_a_long_epoch_shows_its_beginning() -> None:
-    """Of an epoch of too many bars, a panel has every bar of its rows that starts before its end."""
+    """If an epoch has too many bars, a panel shows all bars of its rows that start before the panel's end."""
     table = pipeline()
     axes = gantt_figure(table).axes[0]
     drawn = boxes(axes)
@@ -312,8 +312,8 @@ def test_a_long_epoch_shows_its_beginning() -> None:
     assert expected == axes.get_title(loc="right")
 
 
-def test_work_that_is_queued_at_the_cut_is_drawn_as_queued() -> None:
-    """Of a job that is ready before the cut and starts after it, the wait is seen up to the cut."""
+def test_work_that_is_queued_at_the_end_of_a_panel_is_drawn_as_queued() -> None:
+    """If a task is ready before the end of the panel and starts later, its waiting is drawn up to the end."""
     table = intervals(
         *((1, "vm", "compute", "node_forward", float(n), n + 1.0, float(n)) for n in range(2 * MAX_BARS))
     )
@@ -322,8 +322,8 @@ def test_work_that_is_queued_at_the_cut_is_drawn_as_queued() -> None:
     np.testing.assert_allclose([[0.0, MAX_BARS / 60]], waiting[:, :2])
 
 
-def test_rounds_that_are_asked_for_have_the_same_limit() -> None:
-    """Rounds given explicitly end at the limit too; the mark of a round's end stands only where one ends."""
+def test_requested_rounds_have_the_same_limit() -> None:
+    """A panel of requested rounds ends at the limit too, and a line stands only where a round ends."""
     table = pd.concat([pipeline(batches=30).assign(round=n).assign(**late(3000.0 * n)) for n in (1, 2)])
     axes = gantt_figure(table, rounds=(1, 2)).axes[0]
     lines = [c for c in axes.collections if str(c.get_label()).startswith("_")]
@@ -334,7 +334,7 @@ def test_rounds_that_are_asked_for_have_the_same_limit() -> None:
 
 
 def test_fewer_devices_before_less_time() -> None:
-    """A round whose devices alone are too many is shown to its end, with every n-th of them."""
+    """If the bars of the devices alone are too many, a round is complete, but shows every n-th device."""
     axes = gantt_figure(parallel(devices=1500, rounds=2)).axes[0]
     drawn = boxes(axes)
 
@@ -343,8 +343,8 @@ def test_fewer_devices_before_less_time() -> None:
     assert axes.get_title(loc="right").endswith("for round 1, 750 of 1500 devices")
 
 
-def test_who_takes_part_later_has_no_row() -> None:
-    """Of devices that are drawn round by round a chart shows those of its rounds, and no others."""
+def test_a_device_that_takes_part_later_has_no_row() -> None:
+    """If each round samples other devices, a figure has rows only for the devices of its rounds."""
     rows = [
         (number, f"device-{10 * number + i}", "compute", "client_forward", float(number), number + 1.0, 0.0)
         for number in (1, 2, 3)
@@ -356,7 +356,7 @@ def test_who_takes_part_later_has_no_row() -> None:
 
 
 def test_a_device_keeps_its_share_of_the_server() -> None:
-    """A device and its own share of the server are shown both or neither; the idle server has no row."""
+    """A device and its share of the server are both shown or both dropped; an idle server has no row."""
     table = intervals(
         *(
             (1, f"{node}-{i}", "compute", phase, start_s + 2 * batch, start_s + 2 * batch + 1, 0.0)
@@ -373,8 +373,8 @@ def test_a_device_keeps_its_share_of_the_server() -> None:
 
 
 @pytest.mark.parametrize(("hop_s", "wires"), [(0.04, 0), (0.06, 2)])
-def test_wires_have_rows_where_one_is_busy(hop_s: float, wires: int) -> None:
-    """Rows of wires are there if a wire is busy for 5 % of the time, and then all of them."""
+def test_wires_have_rows_if_one_is_busy(hop_s: float, wires: int) -> None:
+    """All wires have rows if one of them is busy for 5 % of the time; otherwise none has."""
     table = pipeline(devices=2, batches=20, nodes=("far", "near"), hop_s=hop_s)
     axes = gantt_figure(table).axes[0]
 
@@ -383,7 +383,7 @@ def test_wires_have_rows_where_one_is_busy(hop_s: float, wires: int) -> None:
 
 
 def test_nodes_of_a_chain_stand_in_its_order() -> None:
-    """Rows run: compute nodes in the order of the chain, wires in that of the hops, devices."""
+    """From top to bottom stand the nodes in the order of the chain, the wires in hop order, the devices."""
     expected = ["near", "far 2", "far 1", "access point → near", "near → far 2", "far 2 → far 1"]
     chain = pipeline(devices=1, batches=3, nodes=("near", "far-2", "far-1"), hop_s=0.5)
 
@@ -391,14 +391,14 @@ def test_nodes_of_a_chain_stand_in_its_order() -> None:
 
 
 def test_nodes_without_a_chain_stand_by_name() -> None:
-    """Nodes that the access point alone sends to stand in the order of their numbers, whoever was first."""
+    """Nodes that receive only from the access point stand in the order of their numbers."""
     table = pd.concat([pipeline(1, 3, (f"vm-{n}",), 0.5) for n in (10, 2)])
 
     assert ["vm 2", "vm 10"] == shown_names(gantt_figure(table).axes[0])[:2]
 
 
 def test_many_nodes_fit_on_a_page() -> None:
-    """Whatever has rows, all panels together are lower than a page."""
+    """All panels together are lower than a page, however many rows they have."""
     nodes = tuple(f"vm-{n}" for n in range(60))
     tables = [pipeline(3, 2, nodes, 0.5).assign(label=label) for label in "abcdef"]
 
@@ -406,14 +406,14 @@ def test_many_nodes_fit_on_a_page() -> None:
 
 
 def test_no_words_collide_beside_nodes_and_wires() -> None:
-    """Names and titles of a cut panel keep apart and stay inside the figure."""
+    """Names and titles of a panel that ends early do not overlap, and stay inside the figure."""
     long = "mpsl of two first units and one last unit, first come first served"
     figure = gantt_figure(pd.concat([pipeline(hop_s=0.5).assign(label=long), parallel("psl", 12, rounds=1)]))
     assert_words_apart(figure)
 
 
 def test_rows_too_thin_for_names_are_named_together() -> None:
-    """With 14 schemes on a page, each panel names its server and its devices, and no words collide."""
+    """With 14 schemes on a page, each panel names its server and its devices, and no words overlap."""
     figure = gantt_figure(pd.concat([parallel(f"scheme {n}", 5, rounds=1) for n in range(14)]))
 
     assert [["server", "device 0–4"]] * 14 == [shown_names(axes) for axes in figure.axes]
@@ -422,7 +422,7 @@ def test_rows_too_thin_for_names_are_named_together() -> None:
 
 @pytest.mark.parametrize("devices", [1, 12, 60, 200])
 def test_no_words_collide_or_are_cut(devices: int) -> None:
-    """Names, numbers of rounds and titles keep apart and stay inside the figure; rows run downwards."""
+    """Names, round numbers and titles do not overlap and stay inside the figure; rows stand in order."""
     labels = ("sl", "psl", "epsl φ=0.5, " + "greedy subchannels, optimal power, " * 3)
     figure = gantt_figure(pd.concat([parallel(label, devices, rounds=1) for label in labels]))
     figure.draw_without_rendering()

@@ -1,4 +1,4 @@
-"""Laws of the accuracy figure: curves are the table, bands are the spread, marks are the first times."""
+"""Tests of the accuracy figure: curves are the table, bands the spread, marks the reached target."""
 
 import numpy as np
 import pandas as pd
@@ -37,13 +37,13 @@ def curves(axes: Axes) -> list[NDArray[np.float64]]:
 
 
 def marks(axes: Axes) -> list[list[float]]:
-    """Return where schemes are marked as reaching the target, in the order of the schemes."""
+    """Return the marks where schemes first reach the target, in the order of the schemes."""
     lines = [line for line in axes.lines if line.get_markersize() > 5 and line.get_linestyle() == "None"]
     return [point for line in lines for point in np.asarray(line.get_xydata(), dtype=float).tolist()]
 
 
 def bands(axes: Axes) -> list[tuple[float, float]]:
-    """Return the least and the greatest value of each band, in per cent."""
+    """Return the lowest and the highest value of each band, in per cent."""
     extents = [collection.get_paths()[0].get_extents() for collection in axes.collections]
     return [(extent.y0, extent.y1) for extent in extents]
 
@@ -53,7 +53,7 @@ def legend(figure: Figure) -> list[str]:
 
 
 def test_the_curves_are_the_table() -> None:
-    """Left, accuracy in per cent over seconds; right, the same over rounds; one curve a scheme, in order."""
+    """The accuracy in per cent stands over seconds on the left, and over rounds on the right."""
     accuracy = [0.2, 0.5, 0.7]
     figure = accuracy_figure(pd.concat([rounds(accuracy), rounds(accuracy[:2], label="sl", round_s=9.0)]))
     over_time, over_rounds = figure.axes
@@ -66,19 +66,21 @@ def test_the_curves_are_the_table() -> None:
 
 
 def test_rounds_without_an_evaluation_are_left_out() -> None:
-    """A round without accuracy is no point, and the curve goes on to the next one."""
+    """A round without accuracy is no point of the curve, which goes on to the next evaluated round."""
     over_time, _ = accuracy_figure(rounds([0.2, np.nan, 0.4])).axes
 
     np.testing.assert_allclose([[2, 20], [6, 40]], curves(over_time)[0])
 
 
-def test_the_band_reaches_from_the_least_to_the_greatest_client() -> None:
-    """With one seed the band covers the clients; where they are unknown there is none."""
-    known = accuracy_figure(rounds([0.5, 0.5], spread=0.1))
-    unknown = accuracy_figure(rounds([0.5, 0.5]).drop(columns=["test_accuracy_min", "test_accuracy_max"]))
+def test_the_band_reaches_from_the_lowest_to_the_highest_client() -> None:
+    """With one seed the band covers the clients; without their accuracies there is no band."""
+    with_clients = accuracy_figure(rounds([0.5, 0.5], spread=0.1))
+    without_clients = accuracy_figure(
+        rounds([0.5, 0.5]).drop(columns=["test_accuracy_min", "test_accuracy_max"])
+    )
 
-    assert [(pytest.approx(40), pytest.approx(60))] == bands(known.axes[0])
-    assert ["psl"] == legend(unknown)
+    assert [(pytest.approx(40), pytest.approx(60))] == bands(with_clients.axes[0])
+    assert ["psl"] == legend(without_clients)
 
 
 def test_several_seeds_give_the_mean_and_its_standard_error() -> None:
@@ -95,16 +97,16 @@ def test_several_seeds_give_the_mean_and_its_standard_error() -> None:
     assert "Standard error over seeds" in legend(figure)
 
 
-def test_a_mean_is_over_all_seeds_or_absent() -> None:
-    """Rounds that one seed of a scheme did not reach are left out: the mean would jump there."""
+def test_a_mean_is_over_all_seeds() -> None:
+    """A round that one seed of a scheme did not reach is no point, because the mean would jump there."""
     table = pd.concat([rounds([0.2, 0.4, 0.9], seed=0), rounds([0.4, 0.6], seed=1)])
     over_rounds = accuracy_figure(table).axes[1]
 
     np.testing.assert_allclose([[1, 30], [2, 50]], curves(over_rounds)[0])
 
 
-def test_a_mark_stands_where_the_target_is_first_reached() -> None:
-    """The first evaluated round with the target or more is marked, even if accuracy falls again."""
+def test_a_mark_shows_where_the_target_is_first_reached() -> None:
+    """The first evaluated round at or above the target is marked, even if the accuracy falls again."""
     table = pd.concat([rounds([0.2, 0.75, 0.6, 0.9]), rounds([0.2, 0.3], label="sl")])
     figure = accuracy_figure(table, target=0.75)
 
@@ -113,8 +115,8 @@ def test_a_mark_stands_where_the_target_is_first_reached() -> None:
     assert ["psl", "sl", "Target, 75 %", "Target first reached", "Least to greatest client"] == legend(figure)
 
 
-def test_a_target_nobody_reaches_has_a_line_and_no_mark() -> None:
-    """The target's line is drawn whether or not a scheme reaches it; a mark needs a scheme that does."""
+def test_a_target_that_no_scheme_reaches_has_a_line_and_no_mark() -> None:
+    """The line of the target is always drawn; a mark is drawn only if a scheme reaches the target."""
     figure = accuracy_figure(rounds([0.2, 0.3]), target=0.9)
 
     assert [] == marks(figure.axes[0])
@@ -124,7 +126,7 @@ def test_a_target_nobody_reaches_has_a_line_and_no_mark() -> None:
 
 @pytest.mark.parametrize(("ratio", "scale"), [(19.0, "linear"), (21.0, "log")])
 def test_times_far_apart_make_the_axis_logarithmic(ratio: float, scale: str) -> None:
-    """Above 20 times the shortest scheme's total time, the time axis is logarithmic; rounds never are."""
+    """The time axis is logarithmic above a ratio of 20 between total times; the axis of rounds never is."""
     table = pd.concat([rounds([0.2, 0.3]), rounds([0.2, 0.3], label="sl", round_s=2.0 * ratio)])
     over_time, over_rounds = accuracy_figure(table).axes
 
@@ -133,7 +135,7 @@ def test_times_far_apart_make_the_axis_logarithmic(ratio: float, scale: str) -> 
 
 
 def test_a_long_run_is_in_hours() -> None:
-    """The time axis has the unit of its range, and the points are in it."""
+    """The time axis has a unit that fits its range, and the points are in this unit."""
     over_time, _ = accuracy_figure(rounds([0.2, 0.3], round_s=7200.0)).axes
 
     assert "Simulated time (h)" == over_time.get_xlabel()
@@ -141,7 +143,7 @@ def test_a_long_run_is_in_hours() -> None:
 
 
 def test_schemes_without_learning_have_no_curve() -> None:
-    """A scheme without accuracy is left out; if all are, there is nothing to draw, which is an error."""
+    """A scheme without accuracy has no curve; a figure without any curve is an error."""
     timeline = rounds([np.nan, np.nan], label="fl")
 
     assert "fl" not in legend(accuracy_figure(pd.concat([rounds([0.5]), timeline])))

@@ -1,4 +1,4 @@
-"""Laws of the memory charts: a line says what a node holds, none of its peaks is lost, limits are seen."""
+"""Tests of the memory figure: a line is the memory of a node, no peak is lost, and limits are visible."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ GIB = 8 * 1024.0**3
 def changes(
     label: str = "mpsl", nodes: tuple[str, ...] = ("vm-1", "vm-2"), count: int = 20, seed: int = 0
 ) -> pd.DataFrame:
-    """Return a memory table of nodes that hold from 1 to 2 GiB, with changes in the first 100 s."""
+    """Return a table of nodes that hold 1 to 2 GiB, with changes in the first 100 s."""
     rng = stream(seed, "memory test", count)
     tables = [
         pd.DataFrame(
@@ -40,14 +40,14 @@ def changes(
 
 
 def rounds(memory: pd.DataFrame, count: int = 1, end_s: float = 100.0) -> pd.DataFrame:
-    """Return the table of the rounds of every scheme, all as long as each other."""
+    """Return the table of the rounds of every scheme; all rounds have the same length."""
     table = memory[["label", "seed"]].drop_duplicates()
     ends = pd.DataFrame({"round": range(1, count + 1), "end_s": np.linspace(0, end_s, count + 1)[1:]})
     return table.merge(ends, how="cross")
 
 
 def chart(memory: pd.DataFrame, nodes: pd.DataFrame | None = None, count: int = 1) -> Figure:
-    """Return the figure of a run of so many rounds in 100 s."""
+    """Return the figure of a run with ``count`` rounds in 100 s."""
     return memory_figure(memory, limited(memory) if nodes is None else nodes, rounds(memory, count))
 
 
@@ -76,7 +76,7 @@ def limits(axes: Axes) -> set[float]:
 
 
 def test_a_line_steps_where_the_memory_changes() -> None:
-    """With few changes, a line's steps are the rows of the table, held until the last round's end."""
+    """With few changes, the steps of a line are the rows of the table, up to the end of the last round."""
     table = changes()
     drawn = lines(chart(table).axes[0])
 
@@ -89,7 +89,7 @@ def test_a_line_steps_where_the_memory_changes() -> None:
 
 
 def test_no_peak_of_many_changes_is_lost() -> None:
-    """With 10⁵ changes, a line has 1000 steps, each the most that is held while it lasts."""
+    """With 10⁵ changes, a line has 1000 steps, each at the maximum held during the step."""
     table = changes(nodes=("vm-1",), count=100_000)
     time_s, held_gib = points(lines(chart(table).axes[0])["vm-1"])
     of_step = np.searchsorted(time_s[:-1], table["time_s"], side="right") - 1
@@ -97,13 +97,13 @@ def test_no_peak_of_many_changes_is_lost() -> None:
 
     assert 1000 == len(time_s) - 1
     assert np.all(held_gib[:-1] >= most - 1e-12)
-    # what is held as a step begins was reached in an earlier one
-    carried = (table["held_bits"] / GIB).groupby(of_step).last().shift(1, fill_value=0.0)
-    np.testing.assert_allclose(np.maximum(most, carried), held_gib[:-1])
+    # The amount held at the start of a step was reached in an earlier step.
+    initial = (table["held_bits"] / GIB).groupby(of_step).last().shift(1, fill_value=0.0)
+    np.testing.assert_allclose(np.maximum(most, initial), held_gib[:-1])
 
 
-def test_what_is_held_through_a_quiet_time_stays() -> None:
-    """Steps in which nothing changes have what was held before them."""
+def test_memory_without_changes_stays_constant() -> None:
+    """Steps without a change have the amount held before them."""
     table = changes(nodes=("vm-1",), count=5000)
     table = table[(table["time_s"] < 30) | (table["time_s"] > 60)]
     before = float(table.loc[table["time_s"] < 30, "held_bits"].iloc[-1]) / GIB
@@ -117,8 +117,8 @@ def shade(axes: Axes) -> NDArray[np.float64]:
     return np.asarray(axes.collections[0].get_paths()[0].vertices, float)
 
 
-def test_the_shade_reaches_down_to_the_least() -> None:
-    """Where a line stands for many changes, the shade below it goes down to the least that was held."""
+def test_the_shade_reaches_down_to_the_minimum() -> None:
+    """If a line stands for many changes, the shade below it reaches down to the minimum held."""
     table = changes(nodes=("vm-1",), count=100_000)
     corners = shade(chart(table).axes[0])
     loaded = corners[corners[:, 0] > 0.2]  # nothing is held before the first change
@@ -127,8 +127,8 @@ def test_the_shade_reaches_down_to_the_least() -> None:
     assert [] == list(chart(changes()).axes[0].collections)
 
 
-def test_rounds_that_are_alike_look_alike() -> None:
-    """Of many equal rounds each is one part, so that the line is flat and no beats are seen."""
+def test_equal_rounds_look_equal() -> None:
+    """With many rounds each is one interval of time, so that equal rounds give a flat line."""
     times_s = [(number + share) / 2 for number in range(200) for share in (0.3, 0.4)]
     table = changes(nodes=("vm-1",), count=400).assign(time_s=times_s, held_bits=[2 * GIB, GIB] * 200)
     axes = chart(table, count=200).axes[0]
@@ -139,8 +139,8 @@ def test_rounds_that_are_alike_look_alike() -> None:
     assert {1.0, 2.0} == set(shade(axes)[:, 1][shade(axes)[:, 0] > 0.6])
 
 
-def test_what_lasts_no_time_is_not_the_least() -> None:
-    """Of several changes at one instant the last counts for the least, and each for the most."""
+def test_an_amount_that_lasts_no_time_is_not_the_minimum() -> None:
+    """Of several changes at one instant only the last counts for the minimum, and each for the maximum."""
     table = changes(nodes=("vm-1",), count=4).assign(
         time_s=[0.0, 0.0, 50.0, 50.0], held_bits=[GIB, 3 * GIB, 5 * GIB, 2 * GIB]
     )
@@ -150,8 +150,8 @@ def test_what_lasts_no_time_is_not_the_least() -> None:
     assert pytest.approx(5.0) == points(lines(axes)["vm-1"])[1].max()
 
 
-def test_lines_that_coincide_are_all_seen() -> None:
-    """Of nodes that hold the same, each is wider than those drawn on top of it; others have one width."""
+def test_lines_that_coincide_are_all_visible() -> None:
+    """Of lines that coincide, each is wider than those on top of it; all other lines have one width."""
     table = changes()
     alike = pd.concat([table[table["node"] == "vm-1"].assign(node=node) for node in ("vm-1", "vm-2", "vm-3")])
     widths_pt = [line.get_linewidth() for line in lines(chart(alike).axes[0]).values()]
@@ -161,19 +161,19 @@ def test_lines_that_coincide_are_all_seen() -> None:
 
 
 def test_a_limit_is_a_dashed_line() -> None:
-    """A node's limit is a line of its colour, a limit of several nodes one line, and no limit none."""
+    """A limit is one dashed line, in the colour of its node unless several nodes have it."""
     table = changes(nodes=("vm-1", "vm-2", "vm-3"))
-    own = chart(table, limited(table, vm_1=3.0)).axes[0]
+    axes = chart(table, limited(table, vm_1=3.0)).axes[0]
 
-    assert {3.0} == limits(own)
-    dashed = next(line for line in own.lines if line.get_label() not in lines(own))
-    assert lines(own)["vm-1"].get_color() == dashed.get_color()
+    assert {3.0} == limits(axes)
+    dashed = next(line for line in axes.lines if line.get_label() not in lines(axes))
+    assert lines(axes)["vm-1"].get_color() == dashed.get_color()
     assert {3.0} == limits(chart(table, limited(table, vm_1=3.0, vm_2=3.0)).axes[0])
     assert set() == limits(chart(table).axes[0])
 
 
-def test_a_limit_far_above_is_told() -> None:
-    """A limit that would leave the lines no height stands in the title, in the unit of the axis."""
+def test_a_high_limit_stands_in_the_title() -> None:
+    """A limit far above the lines is not drawn; it stands in the title, in the unit of the axis."""
     table = changes()
     axes = chart(table, limited(table, vm_1=3.0, vm_2=20.0)).axes[0]
 
@@ -183,7 +183,7 @@ def test_a_limit_far_above_is_told() -> None:
 
 
 def test_panels_share_their_axes_and_colours() -> None:
-    """Schemes stand in the order of the table, on the same axes; a node has one colour in all of them."""
+    """Panels stand in the order of the table and have the same axes; a node has one colour in all of them."""
     table = pd.concat([changes("mpsl"), changes("one_hop", ("vm-2", "vm-3"), seed=0)])
     figure = chart(table)
     one, other = figure.axes
@@ -197,29 +197,29 @@ def test_panels_share_their_axes_and_colours() -> None:
 
 @pytest.mark.parametrize(("gib", "unit"), [(1.0, "GiB"), (2.0**-10, "MiB"), (2.0**-21, "KiB")])
 def test_the_unit_keeps_numbers_short(gib: float, unit: str) -> None:
-    """The axis is in the largest unit in which the most that is held is 1 or more; KiB is the least."""
+    """The axis has the largest of KiB, MiB and GiB in which the maximum held is 1 or more, or else KiB."""
     table = changes().assign(held_bits=gib * GIB)
 
     assert f"Memory ({unit})" == chart(table).axes[0].get_ylabel()
 
 
 def test_the_lowest_seed_is_drawn() -> None:
-    """A table of several seeds gives the lines of its lowest seed alone."""
+    """The figure of a table with several seeds shows only the lowest seed."""
     both, alone = pd.concat([changes(seed=7), changes(seed=2)]), changes(seed=2)
     expected, actual = (lines(chart(t).axes[0])["vm-1"] for t in (alone, both))
 
     np.testing.assert_array_equal(points(expected), points(actual))
 
 
-def test_without_nodes_there_is_nothing_to_draw() -> None:
-    """A table without changes is an error that says why."""
+def test_a_figure_without_nodes_is_an_error() -> None:
+    """A table without changes is an error that says that no scheme uses compute nodes."""
     with pytest.raises(ValueError, match="use no compute nodes"):
         chart(changes().iloc[:0], limited(changes()))
 
 
 @pytest.mark.parametrize("count", [0, 20])
-def test_a_run_folder_has_the_figure_where_memory_is_known(tmp_path: Path, count: int) -> None:
-    """A run folder holds memory.png and memory.parquet if a compute node ever held anything."""
+def test_a_run_folder_has_the_figure_if_nodes_held_memory(tmp_path: Path, count: int) -> None:
+    """A run folder has memory.png and memory.parquet if a compute node ever held something."""
     memory = changes(count=count)
     nothing = pd.DataFrame()
     run = Run(

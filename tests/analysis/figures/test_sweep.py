@@ -1,4 +1,4 @@
-"""Laws of a sweep's figures: lines are the centres over seeds, bands the intervals, nothing is mixed."""
+"""Tests of the figures of a sweep: lines are means over seeds, bands are intervals, no points are mixed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from matplotlib.axes import Axes
 from scipy import stats
 
-from cutlayer.analysis.figures.curve_styles import curve_style
+from cutlayer.analysis.figures.palette import curve_style
 from cutlayer.analysis.figures.sweep import sweep_figure
 from cutlayer.analysis.results.sweep_folder import SweepResult
-from cutlayer.analysis.results.sweep_statistics import ambiguous, figure_table
+from cutlayer.analysis.results.sweep_statistics import figure_table, overlapping_keys
 from cutlayer.analysis.results.sweep_tables import point_table
 from cutlayer.scenarios.schema.sweep import SweepFigure
 
@@ -24,32 +24,32 @@ LABELS = {"sl": "sl", "psl": "psl", "epsl φ=1": "epsl"}
 
 @pytest.fixture(scope="module")
 def result() -> SweepResult:
-    """Return a sweep over devices and learning rates, its figures drawn at random."""
+    """Return a sweep over devices and learning rates with random results."""
     rng = np.random.default_rng(0)
-    places = [(count, rate, seed) for count in COUNTS for rate in RATES for seed in SEEDS]
+    combinations = [(count, rate, seed) for count in COUNTS for rate in RATES for seed in SEEDS]
     points = point_table(
-        [f"{n:016x}" for n in range(len(places))],
-        [{"devices.count": count, "client_lr": rate} for count, rate, _ in places],
-        [{"seed": seed} for *_, seed in places],
+        [f"{n:016x}" for n in range(len(combinations))],
+        [{"devices.count": count, "client_lr": rate} for count, rate, _ in combinations],
+        [{"seed": seed} for *_, seed in combinations],
     )
     schemes, rounds = [], []
     for point in points.drop(columns="overrides").to_dict("records"):
         for label, scheme in LABELS.items():
-            own = {**point, "label": label, "scheme": scheme}
+            common = {**point, "label": label, "scheme": scheme}
             schemes.append(
-                own
+                common
                 | {"mean_latency_s": rng.uniform(1, 2) * point["devices.count"]}
                 | {"final_accuracy": rng.uniform(0.5, 1), "final_validation_accuracy": rng.uniform(0.5, 1)}
             )
             for number in range(1, 4 + (point["seed"] == 0)):  # one seed has a round more
                 accuracy = rng.uniform() if number != 2 else np.nan
-                rounds.append(own | {"round": number, "end_s": 2.0 * number, "test_accuracy": accuracy})
+                rounds.append(common | {"round": number, "end_s": 2.0 * number, "test_accuracy": accuracy})
     points = points.assign(status="finished", error="")
     return SweepResult(Path("out"), points, pd.DataFrame(schemes), pd.DataFrame(rounds))
 
 
 def figure(**keys: Any) -> SweepFigure:
-    """Return a figure's section."""
+    """Return the section of a figure."""
     return SweepFigure.model_validate({"file": "f", "x": "devices.count", "y": "mean_latency_s", **keys})
 
 
@@ -59,7 +59,7 @@ def lines(axes: Axes) -> list[np.ndarray[Any, Any]]:
 
 
 def test_a_line_is_the_mean_over_seeds_and_its_band_the_interval(result: SweepResult) -> None:
-    """Each point of a line is the mean over seeds, its band Student's interval; panels part by their key."""
+    """A point of a line is the mean over seeds with Student's interval as band, in the panel of its key."""
     wanted = figure(panels="client_lr")
     drawn = sweep_figure(figure_table(result, wanted), wanted)
     assert ["Client lr: 0.001", "Client lr: 0.01"] == [axes.get_title() for axes in drawn.axes]
@@ -77,19 +77,19 @@ def test_a_line_is_the_mean_over_seeds_and_its_band_the_interval(result: SweepRe
 
 
 def test_medians_lie_between_order_statistics(result: SweepResult) -> None:
-    """Of eight seeds the median's 95 % interval reaches from the least to the greatest value."""
+    """With eight seeds the median's 95 % interval reaches from the lowest to the highest value."""
     table = figure_table(result, figure(centre="median", panels="client_lr"))
     group = result.schemes.query("label == 'psl' and client_lr == 0.01")
     values = group.loc[group["devices.count"] == 10, "mean_latency_s"]
-    (found,) = table[
+    (row,) = table[
         (table["label"] == "psl") & (table["client_lr"] == 0.01) & (table["devices.count"] == 10)
     ].to_dict("records")
     names = ("mean_latency_s", "mean_latency_s_low", "mean_latency_s_high")
-    assert [values.median(), values.min(), values.max()] == [found[name] for name in names]
+    assert [values.median(), values.min(), values.max()] == [row[name] for name in names]
 
 
 def test_a_ratio_is_paired(result: SweepResult) -> None:
-    """The reference's ratio to itself is 1 with no spread; another's is the mean of the seeds' own ratios."""
+    """The reference has the ratio 1 without spread; another scheme the mean of the ratios at each seed."""
     table = figure_table(result, figure(normalise_to="sl", panels="client_lr"))
     names = ["mean_latency_s", "mean_latency_s_low", "mean_latency_s_high"]
     assert {1.0} == set(table.loc[table["label"] == "sl", names].to_numpy().ravel())
@@ -97,12 +97,12 @@ def test_a_ratio_is_paired(result: SweepResult) -> None:
         "mean_latency_s"
     ]
     expected = (by_seed["psl"] / by_seed["sl"]).groupby(level=[0, 1]).mean()
-    found = table[table["label"] == "psl"].set_index(["client_lr", "devices.count"])["mean_latency_s"]
-    pd.testing.assert_series_equal(expected, found.sort_index(), check_names=False, rtol=1e-12)
+    ratios = table[table["label"] == "psl"].set_index(["client_lr", "devices.count"])["mean_latency_s"]
+    pd.testing.assert_series_equal(expected, ratios.sort_index(), check_names=False, rtol=1e-12)
 
 
-def test_the_best_value_is_chosen_by_its_mean_for_each_line_and_place(result: SweepResult) -> None:
-    """At each label and number of devices the learning rate with the greatest mean column is shown."""
+def test_the_best_value_is_chosen_by_its_mean_for_each_line_and_x(result: SweepResult) -> None:
+    """Each label and number of devices has the learning rate with the highest mean of the column."""
     best = {"key": "client_lr", "by": "final_validation_accuracy"}
     table = figure_table(result, figure(y="final_accuracy", best_over=best))
     assert len(COUNTS) * len(LABELS) == len(table)
@@ -113,25 +113,25 @@ def test_the_best_value_is_chosen_by_its_mean_for_each_line_and_place(result: Sw
         assert candidates.loc[row["client_lr"], "final_accuracy"] == pytest.approx(row["final_accuracy"])
 
 
-def test_the_best_latency_is_the_least(result: SweepResult) -> None:
-    """Of a column that is no accuracy the least mean is the best; without the column nothing is chosen."""
+def test_the_best_latency_is_the_lowest(result: SweepResult) -> None:
+    """The lowest mean is the best unless the column is an accuracy; a missing column is an error."""
     table = figure_table(result, figure(best_over={"key": "client_lr", "by": "mean_latency_s"}))
     means = result.schemes.groupby(["label", "devices.count", "client_lr"])["mean_latency_s"].mean()
     least = means.groupby(level=[0, 1]).min()
-    found = table.set_index(["label", "devices.count"])["mean_latency_s"].sort_index()
-    pd.testing.assert_series_equal(least.sort_index(), found, rtol=1e-12)
+    best = table.set_index(["label", "devices.count"])["mean_latency_s"].sort_index()
+    pd.testing.assert_series_equal(least.sort_index(), best, rtol=1e-12)
     with pytest.raises(ValueError, match="best_over: the runs have no beauty"):
         figure_table(result, figure(best_over={"key": "client_lr", "by": "beauty"}))
 
 
-def test_curves_end_where_the_first_seed_does(result: SweepResult) -> None:
-    """A round is a point of the curve if every seed has a value for it; accuracies are in per cent."""
+def test_curves_end_with_the_shortest_seed(result: SweepResult) -> None:
+    """A round is a point of a curve if every seed has a value for it; accuracies are in per cent."""
     wanted = figure(kind="curves", x="end_s", y="test_accuracy", lines="client_lr", panels="devices.count")
     drawn = sweep_figure(figure_table(result, wanted), wanted)
     assert len(COUNTS) == len(drawn.axes)
     values = result.rounds.query("label == 'sl' and client_lr == 0.001 and round in (1, 3)")
-    own = values[values["devices.count"] == 5].groupby("round")["test_accuracy"].mean()
-    np.testing.assert_allclose([[2, 100 * own[1]], [6, 100 * own[3]]], lines(drawn.axes[0])[0])
+    means = values[values["devices.count"] == 5].groupby("round")["test_accuracy"].mean()
+    np.testing.assert_allclose([[2, 100 * means[1]], [6, 100 * means[3]]], lines(drawn.axes[0])[0])
     assert len(LABELS) * len(RATES) == len(drawn.axes[0].lines)
     assert ("Simulated time (s)", "Test accuracy (%)") == (
         drawn.axes[0].get_xlabel(), drawn.axes[0].get_ylabel()
@@ -139,7 +139,7 @@ def test_curves_end_where_the_first_seed_does(result: SweepResult) -> None:
 
 
 def test_bars_stand_at_their_labels(result: SweepResult) -> None:
-    """With schemes on the x axis there is a group a scheme with a bar a value, as high as the mean."""
+    """With schemes on the x axis each scheme has a group with one bar a value, as high as the mean."""
     wanted = figure(kind="bar", x="label", lines="devices.count", panels="client_lr")
     axes = sweep_figure(figure_table(result, wanted), wanted).axes[1]
     assert list(LABELS) == [text.get_text() for text in axes.get_xticklabels()]
@@ -150,24 +150,24 @@ def test_bars_stand_at_their_labels(result: SweepResult) -> None:
     np.testing.assert_allclose(expected, heights, rtol=1e-12)
 
 
-def test_a_scheme_looks_as_in_every_figure(result: SweepResult) -> None:
-    """Colours of lines are the schemes' own."""
+def test_a_scheme_has_its_fixed_colour(result: SweepResult) -> None:
+    """The lines have the colours that the palette lists for their schemes."""
     wanted = figure(panels="client_lr")
     axes = sweep_figure(figure_table(result, wanted), wanted).axes[0]
     colours = [curve_style(index)["color"] for index in (0, 2, 3)]  # of sl, psl, epsl
     assert colours == [line.get_color() for line in axes.lines]
 
 
-def test_a_figure_that_mixes_points_is_found_out(result: SweepResult) -> None:
-    """Keys that a figure does not show, though points differ in them, are named."""
-    assert ["client_lr"] == ambiguous(result.points, figure())
-    assert ["devices.count"] == ambiguous(result.points, figure(x="client_lr"))
-    assert [] == ambiguous(result.points, figure(panels="client_lr"))
-    assert [] == ambiguous(result.points, figure(best_over={"key": "client_lr"}))
+def test_keys_that_a_figure_would_overlay_are_named(result: SweepResult) -> None:
+    """The keys in which points differ, and that the figure does not show, are named."""
+    assert ["client_lr"] == overlapping_keys(result.points, figure())
+    assert ["devices.count"] == overlapping_keys(result.points, figure(x="client_lr"))
+    assert [] == overlapping_keys(result.points, figure(panels="client_lr"))
+    assert [] == overlapping_keys(result.points, figure(best_over={"key": "client_lr"}))
 
 
-def test_columns_that_do_not_exist_are_named(result: SweepResult) -> None:
-    """The message says what there is instead."""
+def test_columns_that_do_not_exist_are_an_error(result: SweepResult) -> None:
+    """The message lists the columns or labels that exist."""
     with pytest.raises(ValueError, match=r"no column of numbers is named height; there"):
         figure_table(result, figure(y="height"))
     with pytest.raises(ValueError, match="normalise_to: no label fl; labels: sl, psl, epsl φ=1"):
@@ -175,7 +175,7 @@ def test_columns_that_do_not_exist_are_named(result: SweepResult) -> None:
 
 
 def test_ticks_of_a_log_axis_are_plain_and_of_one_size(result: SweepResult) -> None:
-    """Times of less than a decade stand as plain numbers on a logarithmic axis, in letters of one size."""
+    """On a logarithmic axis of less than a decade the ticks are plain numbers of one size."""
     wanted = figure(y_log=True, panels="client_lr")
     drawn = sweep_figure(figure_table(result, wanted), wanted)
     drawn.draw_without_rendering()

@@ -1,4 +1,4 @@
-"""Rounds, summaries, run folders and comparisons, all derived from the intervals of real runs."""
+"""Tests of rounds, summaries, run folders and comparisons, from the intervals of real runs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from cutlayer.analysis.results.run_folder import Run, load_run, save_run
 
 @pytest.fixture(scope="module")
 def timeline() -> Run:
-    """A run of all schemes without learning."""
+    """Return a run of six schemes without learning."""
     schemes = "[sl, sfl, psl, {name: epsl, phi: 0.5}, fl, centralised]"
     return cutlayer.run("timeline_only", overrides=["stop.rounds=3", f"schemes={schemes}"])
 
 
 def test_rounds_add_up_to_the_intervals(timeline: Run) -> None:
-    """Bits, FLOPs and energy of the rounds are those of the intervals, scheme by scheme."""
+    """For each scheme, the bits, FLOPs and energy of the rounds are sums over the intervals."""
     for label, rows in timeline.intervals.groupby("label"):
         table = timeline.rounds[timeline.rounds["label"] == label]
         server = rows["node"] == "server"
@@ -45,7 +45,7 @@ def test_rounds_add_up_to_the_intervals(timeline: Run) -> None:
 
 
 def test_the_summary_finds_the_first_round_at_the_target() -> None:
-    """The target counts where it is first seen, though accuracy falls again and gaps lie between."""
+    """The first round at the target counts, even if the accuracy falls later and some rounds lack one."""
     rounds = pd.DataFrame(
         {
             "latency_s": [2.0] * 5,
@@ -68,7 +68,7 @@ def test_the_summary_finds_the_first_round_at_the_target() -> None:
 
 
 def test_a_saved_run_reads_back_equal(timeline: Run, tmp_path: Path) -> None:
-    """Every number survives the files, to the bit."""
+    """Every number in the files keeps all its bits."""
     save_run(timeline, tmp_path / "run")
     read = load_run(tmp_path / "run")
     assert timeline.summary == read.summary
@@ -80,7 +80,7 @@ def test_a_saved_run_reads_back_equal(timeline: Run, tmp_path: Path) -> None:
 
 
 def test_nothing_is_overwritten_unasked(timeline: Run, tmp_path: Path) -> None:
-    """A run in the folder is kept; asked to, it is replaced; a folder of something else never is."""
+    """A run is replaced only on request, and a folder with other files never."""
     folder = tmp_path / "run"
     save_run(timeline, folder)
     (folder / "mark").write_text("")
@@ -97,7 +97,7 @@ def test_nothing_is_overwritten_unasked(timeline: Run, tmp_path: Path) -> None:
 def test_a_failed_write_leaves_nothing(
     timeline: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the disk is full half-way, the folder does not appear, and no draft stays behind."""
+    """If the disk is full during the writing, neither the folder nor a draft remains."""
 
     def full(*arguments: object, **options: object) -> None:
         raise OSError(28, "No space left on device")
@@ -109,7 +109,7 @@ def test_a_failed_write_leaves_nothing(
 
 
 def test_broken_run_folders_are_refused(timeline: Run, tmp_path: Path) -> None:
-    """A missing file and a later format are named."""
+    """A missing file and an unknown format are errors that name them."""
     folder = tmp_path / "run"
     save_run(timeline, folder)
     summary = json.loads((folder / "summary.json").read_text())
@@ -122,7 +122,7 @@ def test_broken_run_folders_are_refused(timeline: Run, tmp_path: Path) -> None:
 
 
 def test_the_comparison_is_the_summaries(timeline: Run) -> None:
-    """One row a scheme; the speed-up is SL's mean round over the scheme's; CSV keeps full precision."""
+    """The speed-up is SL's mean round time divided by the scheme's, and CSV keeps all digits."""
     table = comparison([timeline]).set_index("label")
     for label, summary in timeline.summary["schemes"].items():
         assert summary["mean_latency_s"] == table.loc[label, "mean_latency_s"]
@@ -133,7 +133,7 @@ def test_the_comparison_is_the_summaries(timeline: Run) -> None:
 
 
 def test_a_time_to_target_needs_every_run() -> None:
-    """Over several runs a mean exists only where each run has the figure; latencies are averaged."""
+    """A mean over several runs exists only if each run has the figure."""
     runs = [
         cutlayer.run("timeline_only", seed=s, overrides=["stop.rounds=1", "schemes=[psl]"]) for s in (0, 1)
     ]
@@ -148,7 +148,7 @@ def test_a_time_to_target_needs_every_run() -> None:
 
 
 def test_a_label_with_other_parameters_is_another_experiment() -> None:
-    """Runs whose schemes share a label and differ in a parameter are not pooled; the key tells them apart."""
+    """Runs with other parameters of one label are separate experiments, named after the parameter."""
     phis = (0.25, 0.75)
     runs = [
         cutlayer.run(
@@ -166,15 +166,15 @@ def test_a_label_with_other_parameters_is_another_experiment() -> None:
 
 
 def test_bars_in_labels_stay_in_their_cell(timeline: Run) -> None:
-    """A label such as cuts 1|2 is one cell in Markdown, and no dash in LaTeX."""
+    """A label with a bar is one cell in Markdown, and the bar is a command in LaTeX."""
     table = comparison([timeline]).assign(label="cuts 1|2")
     lines = formatted(table, "markdown").splitlines()
     assert 1 == len({line.replace(r"\|", "").count("|") for line in lines})
     assert r"cuts 1\textbar{}2" in formatted(table, "latex")
 
 
-def test_experiments_that_differ_in_much_are_told_in_full() -> None:
-    """Where the keys are too long for a name they have numbers, which the notes and the CSV explain."""
+def test_experiments_with_many_differences_have_numbers() -> None:
+    """If the keys are too long for a name, experiments have numbers, which notes and CSV explain."""
     common, more = ["stop.rounds=1", "schemes=[psl]"], ["radio.subchannels=30", "devices.memory_mib=900"]
     runs = [
         cutlayer.run(
@@ -186,19 +186,21 @@ def test_experiments_that_differ_in_much_are_told_in_full() -> None:
     ]
     table = comparison(runs)
     assert [f"timeline-only #{n}" for n in (1, 2, 3, 4)] == table["experiment"].tolist()
-    told = notes(table, runs)[:4]
-    for name, settings, note in zip(table["experiment"], table["settings"], told, strict=True):
+    explanations = notes(table, runs)[:4]
+    for name, settings, note in zip(table["experiment"], table["settings"], explanations, strict=True):
         assert f"{name}: {settings}" == note
-    assert "batch_size=8" in told[0] and "devices.cycles_per_flop=0.125" in told[3]
+    assert "batch_size=8" in explanations[0] and "devices.cycles_per_flop=0.125" in explanations[3]
     assert (
         table["settings"].tolist() == pd.read_csv(io.StringIO(formatted(table, "csv")))["settings"].tolist()
     )
-    assert formatted(table, "markdown", told).endswith("".join(f"- {note}\n" for note in told))
-    assert formatted(table, "latex", told).endswith("".join(f"% {note}\n" for note in told))
+    assert formatted(table, "markdown", explanations).endswith(
+        "".join(f"- {note}\n" for note in explanations)
+    )
+    assert formatted(table, "latex", explanations).endswith("".join(f"% {note}\n" for note in explanations))
 
 
 def test_a_negative_number_has_a_minus_in_latex(timeline: Run) -> None:
-    """Its sign is no hyphen; those of names and of exponents stay."""
+    """A minus sign becomes mathematics; the hyphens of names and the signs of exponents stay."""
     table = comparison([timeline]).assign(latency_change_percent=-26.7, latency_change_percent_high=-24.5)
     text = formatted(table.assign(label="a-1", energy_j=1e-7), "latex")
     assert r"$-$26.7 $\pm$ 2.2" in text

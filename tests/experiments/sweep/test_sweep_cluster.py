@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from cutlayer.experiments.sweep.worker_pool import Workers, WorkersError
 from tests.support.clusters import LocalCluster, running
 from tests.support.held_sweeps import HOLD, held, wait_for, when_idle
 from tests.support.processes import python
-from tests.support.sweeps import folder_bytes, in_threads, written
+from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
 
 KEPT = "the finished points are kept; the same command goes on"
 DIE_AT_SEED_1 = """\
@@ -73,6 +74,51 @@ def test_results_do_not_depend_on_who_runs_them(
     result = cutlayer.sweep(written(tmp_path), out=tmp_path / "out", scheduler=cluster.address)
     assert {"finished"} == set(result.points["status"])
     assert undisturbed == folder_bytes(tmp_path / "out")
+
+
+PLUGIN = """\
+import cutlayer
+from cutlayer.scenarios.schema.registered import SchemeParameters
+from cutlayer.sim.schemes.sl import SL
+
+
+class TwinParameters(SchemeParameters):
+    pass
+
+
+class Twin(SL):
+    pass
+
+
+cutlayer.register("scheme", "twin_of_a_test", Twin, parameters=TwinParameters, summary="SL once more")
+"""
+SWEEP_BY_SCRIPT = """\
+import sys
+
+import cutlayer
+
+try:
+    result = cutlayer.sweep("small.yaml", out="out", scheduler=sys.argv[1], plugins=["twin.py"])
+    print(set(result.points["status"]))
+except Exception as error:
+    print(error)
+"""
+
+
+def test_workers_import_plugins(cluster: LocalCluster, tmp_path: Path) -> None:
+    """Each worker imports the plug-in by its path; a worker that has another version of it is refused."""
+    written(tmp_path, SWEEP.replace("[sl, psl]", "[twin_of_a_test]"))
+
+    def answer_of_script() -> str:
+        command = [sys.executable, "-c", SWEEP_BY_SCRIPT, cluster.address]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    (tmp_path / "twin.py").write_text(PLUGIN, encoding="utf-8")
+    assert "{'finished'}\n" == answer_of_script()
+    (tmp_path / "twin.py").write_text(f"{PLUGIN}# changed\n", encoding="utf-8")
+    (tmp_path / "out").rename(tmp_path / "earlier")
+    answer = answer_of_script()
+    assert 2 == answer.count(f"plug-in {tmp_path / 'twin.py'} has changed since it was imported")
 
 
 def test_a_dry_run_writes_nothing(cluster: LocalCluster, tmp_path: Path) -> None:

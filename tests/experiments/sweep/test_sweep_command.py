@@ -267,9 +267,9 @@ def test_timelines_need_no_torch(tmp_path: Path) -> None:
     """Neither the sweep nor its workers import torch where nothing is trained."""
     written(tmp_path)
     script = (
-        "import sys; from pathlib import Path; sys.path[:0] = %r; from tests.support.sweeps import in_threads\n"
+        "import sys; import pathlib; sys.path[:0] = %r; from tests.support.sweeps import in_threads\n"
         % [str(Path(__file__).parents[3])]
-    ) + "in_threads(Path('small.yaml'), Path('out')).run(); print('torch' in sys.modules)"
+    ) + "in_threads(pathlib.Path('small.yaml'), pathlib.Path('out')).run(); print('torch' in sys.modules)"
     assert "False\n" == python(script, tmp_path)
 
 
@@ -296,7 +296,7 @@ def test_figures_stand_in_the_folder(tmp_path: Path) -> None:
     - {file: no, x: label, y: time_to_target_s, panels: devices.count}
 """
     scenario = written(tmp_path, SWEEP + figures)
-    with pytest.warns(UserWarning, match="figure no: time_to_target_s has no value at any place"):
+    with pytest.warns(UserWarning, match="figure no: time_to_target_s has no value at any point"):
         cutlayer.sweep(scenario, out=tmp_path / "out", jobs=1, overrides=["sweep.seeds=1"])
     assert (tmp_path / "out" / "time.png").read_bytes().startswith(b"\x89PNG")
     assert [1, 1, 3, 3] == pd.read_csv(tmp_path / "out" / "time.csv")["devices.count"].tolist()
@@ -345,11 +345,11 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         ("sweep.figure.0.y", 11),
         ("sweep.figure.1", 12),
         ("sweep.figure.1.normalise_to", 12),
-    ] == [(fault.key, int(str(fault.place).rpartition(":")[2])) for fault in caught.value.faults]
+    ] == [(issue.key, int(str(issue.location).rpartition(":")[2])) for issue in caught.value.issues]
     little = ["devices.memory_mib=0.001"]  # of which no plan can be made, and no round of a first point
     with pytest.raises(cutlayer.ScenarioError) as caught:
         in_threads(scenario, tmp_path / "out", overrides=little).run()
-    keys = {fault.key for fault in caught.value.faults}
+    keys = {issue.key for issue in caught.value.issues}
     assert {"sweep.figure.0.lines", "sweep.figure.1"} < keys
     assert any(key.startswith("devices") for key in keys), keys
 

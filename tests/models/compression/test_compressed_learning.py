@@ -1,4 +1,4 @@
-"""Identities of learning that compression keeps, because clients drop the same values of a slot."""
+"""Identities of learning that hold with compression, because clients drop the same values of a slot."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 
 from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
 from cutlayer.models.learning.epsl import EpslLearner
+from cutlayer.models.learning.sfl import PrivateServerLearner, SharedServerLearner
 from cutlayer.models.learning.sl import SequentialSplitLearner
-from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
 from cutlayer.scenarios.schema.compression import Compression, Dropout, Pruning, Quantisation
-from tests.support.learners import client_data, gap, linear_server, make, smooth, state
+from tests.support.learners import client_data, composites, gap, linear_server, make, smooth, state
 
 TOLERANCE = 1e-12
 SIZES = (30, 18, 12)
@@ -22,7 +22,7 @@ DROPPED = Compression(dropout=Dropout(share=0.4), pruning=Pruning(share=0.4, ren
 
 
 def rounds(learner: EpslLearner, merged: int, members: tuple[int, ...]) -> list[Tensor]:
-    """Run four rounds, masks renewed at the end of the first, and return all weights."""
+    """Run four rounds, with new masks after the first, and return all weights."""
     for number in range(1, 5):
         if number == 1:
             learner.restore_pruned()
@@ -36,7 +36,7 @@ def rounds(learner: EpslLearner, merged: int, members: tuple[int, ...]) -> list[
 
 @pytest.mark.parametrize("merged", [1, 4, B])
 def test_virtual_rows_lack_what_their_slots_lack(merged: int) -> None:
-    """With a linear server virtual and exact aggregation train alike on what dropout and masks leave."""
+    """With a linear server, virtual and exact aggregation are equal, also with dropout and masks."""
     data = client_data(SIZES, B)
     found = [
         rounds(
@@ -51,7 +51,7 @@ def test_virtual_rows_lack_what_their_slots_lack(merged: int) -> None:
 
 @pytest.mark.parametrize("merged", [1, 4, B])
 def test_one_client_gains_nothing_by_aggregation(merged: int) -> None:
-    """C = 1: every φ gives PSL, with the same values dropped."""
+    """With one client every φ gives PSL, and drops the same values."""
     data = client_data((20,), B)
     psl, epsl = (
         rounds(make(EpslLearner, smooth, data, compression=DROPPED), n_a, (0,)) for n_a in (0, merged)
@@ -60,7 +60,7 @@ def test_one_client_gains_nothing_by_aggregation(merged: int) -> None:
 
 
 def test_with_one_client_all_split_schemes_are_one() -> None:
-    """C = 1: SL, SplitFed V1 and V2, and PSL drop and round alike, and train the same model."""
+    """With one client SL, SplitFed V1 and V2, and PSL drop and round alike, and train the same model."""
     data = client_data((20,), B)
     section = Compression(
         dropout=Dropout(share=0.4), quantisation=Quantisation(bits=4, tensors=("activations", "gradients"))
@@ -75,28 +75,28 @@ def test_with_one_client_all_split_schemes_are_one() -> None:
                 learner.client_forward((0,), number)
                 learner.server_step(0, number)
                 learner.client_step()
-        found.append(state(*learner.composites()[0]))
+        found.append(state(*composites(learner)[0]))
     assert [0.0] * 3 == [gap(found[0], other) for other in found[1:]]
 
 
 def test_the_server_trains_on_what_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Smashed data that arrive as zeros teach the server's first layer nothing but its bias."""
+    """If smashed data arrive as zeros, only the bias of the server's first layer changes."""
     monkeypatch.setattr(
         CutLayerCodec, "transmit", lambda self, message, kind, client, number: torch.zeros_like(message)
     )
     section = Compression(quantisation=Quantisation(tensors=("activations",)))
     for learner_class in (EpslLearner, PrivateServerLearner, SharedServerLearner):
         learner = make(learner_class, smooth, client_data(SIZES, B), compression=section)
-        before = state(learner.composites()[0][1])
+        before = state(composites(learner)[0][1])
         learner.client_forward((0, 1, 2), 1)
         learner.server_step(0, 1)
-        after = state(learner.composites()[0][1])
+        after = state(composites(learner)[0][1])
         assert torch.equal(before[0], after[0])
         assert not torch.equal(before[1], after[1])
 
 
 def test_clients_train_on_what_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gradients that arrive as zeros leave the clients' parts where they were."""
+    """If gradients arrive as zeros, the clients' parts do not change."""
     original = CutLayerCodec.transmit
 
     def lose(self: CutLayerCodec, message: Tensor, kind: Any, client: int, number: int) -> Tensor:

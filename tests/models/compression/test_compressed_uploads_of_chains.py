@@ -1,4 +1,4 @@
-"""Quantised uploads of chains: those of SplitFed, late clients or not, each rounded by its own draws."""
+"""Quantised uploads of chains equal those of SplitFed, and each has random draws of its own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor
 
 from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
 from cutlayer.models.learning.chain import ChainLearner
-from cutlayer.models.learning.splitfed import PrivateServerLearner
+from cutlayer.models.learning.sfl import PrivateServerLearner
 from cutlayer.scenarios.schema.compression import Compression, Dropout, Quantisation
-from tests.support.learners import client_data, gap, make, smooth, state
+from tests.support.learners import client_data, composites, gap, make, smooth, state
 
 SIZES = (30, 18, 12)
 B = 6
@@ -22,7 +22,7 @@ BOUNDS = [(0, 2, 4)] * 3
 
 
 def chain(section: Compression, **options: Any) -> Any:
-    """Return a chain cut as SplitFed is, at two units."""
+    """Return a chain with SplitFed's cut after two units."""
     data = client_data(SIZES, B)
     return make(
         ChainLearner, smooth, data, compression=section, bounds=BOUNDS, at_client=(True, False), **options
@@ -30,7 +30,7 @@ def chain(section: Compression, **options: Any) -> Any:
 
 
 def test_the_late_upload_differences_from_the_average_that_they_got() -> None:
-    """Whoever is in time, a chain at SplitFed's cut learns what SplitFed learns, with 3-bit uploads too."""
+    """With any late clients and 3-bit uploads, a chain at SplitFed's cut learns like SplitFed."""
     learner = chain(SECTION)
     splitfed = make(PrivateServerLearner, smooth, client_data(SIZES, B), compression=SECTION)
     for number, members in enumerate(ROUNDS, start=1):
@@ -40,11 +40,11 @@ def test_the_late_upload_differences_from_the_average_that_they_got() -> None:
         splitfed.server_step(0, number)
         splitfed.client_step()
         splitfed.average(members)
-        assert gap(state(*splitfed.composites()[0]), state(*learner.composites()[0])) <= 1e-12
+        assert gap(state(*composites(splitfed)[0]), state(*composites(learner)[0])) <= 1e-12
 
 
 def test_no_two_uploads_of_a_client_share_their_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each upload has a number of its own, so that the rounding errors of rounds are independent."""
+    """Each upload has its own number, so that the rounding errors of rounds are independent."""
     seen: dict[int, list[int]] = defaultdict(list)
     original = CutLayerCodec.transmit
 
@@ -63,16 +63,16 @@ def test_no_two_uploads_of_a_client_share_their_draws(monkeypatch: pytest.Monkey
 
 
 def test_each_step_of_a_round_drops_values_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With several mini-batches a round every one has a mask of its own, the same for all clients."""
+    """Each mini-batch of a round has a different dropout mask, which is the same for all clients."""
     masks: dict[int, list[Tensor]] = defaultdict(list)
-    original = CutLayerCodec.smashed
+    original = CutLayerCodec.send_smashed
 
     def spy(self: CutLayerCodec, values: Tensor, client: int, number: int) -> Tensor:
         arrived = original(self, values, client, number)
         masks[client].append(arrived == 0)
         return arrived
 
-    monkeypatch.setattr(CutLayerCodec, "smashed", spy)
+    monkeypatch.setattr(CutLayerCodec, "send_smashed", spy)
     learner = chain(Compression(dropout=Dropout(share=0.5)), batches=2)
     for number in (1, 2):
         learner.local_steps((0, 1, 2), number)

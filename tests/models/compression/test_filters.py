@@ -1,4 +1,4 @@
-"""Which filters can be left out; and that a masked part computes what the really smaller one does."""
+"""Prunable filters; and masked parts, which compute the outputs of really smaller parts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from cutlayer.models.compression.cut_layer_codec import ChannelGate
-from cutlayer.models.compression.filter_removal import shrink
+from cutlayer.models.compression.filter_removal import remove_filters
 from cutlayer.models.compression.filters import FilterLayer, filter_layers, tensor_masks
 from cutlayer.models.networks.resnet import BasicBlock
 
@@ -35,7 +35,7 @@ def plain() -> nn.Sequential:
 
 
 def normed() -> nn.Sequential:
-    """Return batch norms behind convolutions, behind a Flatten and behind a fully connected layer."""
+    """Return batch norms after convolutions, after a Flatten and after a fully connected layer."""
     return nn.Sequential(
         nn.Sequential(convolution(2, 4), nn.BatchNorm2d(4), nn.ReLU()),
         nn.Sequential(convolution(4, 3), nn.BatchNorm2d(3, affine=False), nn.Tanh(), nn.MaxPool2d(4)),
@@ -44,17 +44,17 @@ def normed() -> nn.Sequential:
 
 
 def maps() -> nn.Sequential:
-    """Return a part whose channels leave as maps."""
+    """Return a part whose outputs are feature maps."""
     return nn.Sequential(convolution(2, 4), nn.BatchNorm2d(4), nn.GELU(), convolution(4, 6), nn.Sigmoid())
 
 
 def flattened() -> nn.Sequential:
-    """Return a part whose channels leave flattened, several values each."""
+    """Return a part whose outputs are flattened feature maps."""
     return nn.Sequential(convolution(2, 4), nn.Tanh(), nn.MaxPool2d(4), nn.Flatten())
 
 
 def residual() -> nn.Sequential:
-    """Return basic blocks between convolutions: with and without a projection."""
+    """Return basic blocks between convolutions, with and without a projection."""
     return nn.Sequential(
         nn.Sequential(convolution(2, 4), nn.BatchNorm2d(4), nn.ReLU()),
         BasicBlock(4, 4, 1, "relu"),
@@ -75,7 +75,7 @@ def paths(part: nn.Module, *, ends_model: bool = False) -> list[str]:
 def test_masked_is_smaller(
     make: Callable[[], nn.Sequential], seed: int, ends_model: bool, training: bool
 ) -> None:
-    """The masked part has the outputs and the gradients of the really smaller one, for any masks."""
+    """For any masks, the masked part has the outputs and gradients of the smaller part."""
     torch.manual_seed(seed)
     part = make().double()
     for norm in (m for m in part.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)):
@@ -83,10 +83,10 @@ def test_masked_is_smaller(
         norm.running_mean.uniform_(-1, 1)
     layers = filter_layers(part, ends_model=ends_model)
     masks = {layer.path: any_mask(layer.outputs) for layer in layers}
-    small = shrink(part, layers, masks)
+    small = remove_filters(part, layers, masks)
     gate = ChannelGate()
     if layers and layers[-1].consumer is None:
-        gate.kept = masks[layers[-1].path]
+        gate.mask = masks[layers[-1].path]
     tensors = {**dict(part.named_parameters()), **dict(part.named_buffers())}
     kept = tensor_masks(tensors, layers, masks)
     with torch.no_grad():
@@ -109,25 +109,25 @@ def test_masked_is_smaller(
 
 
 def any_mask(count: int) -> Tensor:
-    """Return a random mask that keeps at least one."""
+    """Return a random mask with at least one true entry."""
     mask = torch.rand(count) < 0.6
     mask[torch.randint(count, ())] = True
     return mask
 
 
 def left_of(values: Tensor, gate: ChannelGate) -> Tensor:
-    """Return which of dimension 1 are left."""
-    if gate.kept is None:
+    """Return the mask of the entries that remain in dimension 1."""
+    if gate.mask is None:
         return torch.ones(values.shape[1], dtype=torch.bool)
-    return gate.kept.repeat_interleave(values.shape[1] // len(gate.kept))
+    return gate.mask.repeat_interleave(values.shape[1] // len(gate.mask))
 
 
 def test_a_smaller_part_has_fewer_parameters() -> None:
-    """What is left are the kept filters, what stands behind them, and what takes their outputs."""
+    """The smaller part has the filters that stay, their batch norms, and the weights of the next layer."""
     part = normed()
     layers = filter_layers(part, ends_model=True)
     masks = {layer.path: torch.arange(layer.outputs) < 2 for layer in layers}
-    shapes = [tuple(p.shape) for p in shrink(part, layers, masks).parameters()]
+    shapes = [tuple(p.shape) for p in remove_filters(part, layers, masks).parameters()]
     assert [
         (2, 2, 3, 3),
         (2,),
@@ -145,20 +145,20 @@ def test_a_smaller_part_has_fewer_parameters() -> None:
 
 
 def test_the_last_layer_of_the_model_stays_whole() -> None:
-    """A part that ends the model keeps all its outputs; one before a cut may lose channels there."""
+    """The last layer of the model is not prunable; the last layer before a cut is."""
     assert ["0.0", "2.0", "3.1"] == paths(plain(), ends_model=True)
     assert ["0.0", "2.0", "3.1", "4"] == paths(plain())
 
 
 def test_what_shortcuts_add_to_stays_whole() -> None:
-    """Of a basic block the inner convolution's outputs alone are prunable, and not what enters it."""
+    """In a basic block only the outputs of the first convolution are prunable."""
     assert ["1.residual.0", "2.residual.0", "3"] == paths(residual())
     assert ["1.residual.0", "2.residual.0"] == paths(residual()[:3])
     assert ["0.0"] == paths(residual()[:1])
 
 
 def test_a_layer_knows_what_its_outputs_pass() -> None:
-    """Batch norms on the way and the layer that takes the outputs belong to it."""
+    """A prunable layer includes the batch norms after it and the layer that uses its outputs."""
     first, second, third = filter_layers(normed(), ends_model=False)
     assert FilterLayer("0.0", 4, ("0.1",), "1.0") == first
     assert FilterLayer("1.0", 3, ("1.1", "2.1"), "2.2") == second
@@ -166,7 +166,7 @@ def test_a_layer_knows_what_its_outputs_pass() -> None:
 
 
 class Mixing(nn.Module):
-    """A module that nobody knows."""
+    """A module of an unknown type."""
 
     def forward(self, values: Tensor) -> Tensor:
         """Return the channels in another order."""
@@ -174,7 +174,7 @@ class Mixing(nn.Module):
 
 
 class OwnConvolution(nn.Conv2d):
-    """A subclass may compute anything."""
+    """A subclass of a known module, which may compute anything."""
 
 
 def shared() -> nn.Sequential:
@@ -198,5 +198,5 @@ def shared() -> nn.Sequential:
     ids=["unknown", "groups", "subclass", "linear on columns", "half flat", "layer norm", "shared", "none"],
 )
 def test_what_is_not_known_keeps_all_that_enters_it(part: nn.Sequential, expected: list[str]) -> None:
-    """A layer is prunable only if known modules alone lie between it and the layer that takes its outputs."""
+    """A layer is prunable only if all modules between it and the next layer are of known types."""
     assert expected == paths(part)

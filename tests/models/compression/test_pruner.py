@@ -1,4 +1,4 @@
-"""Pruning while training: which filters stay, what is zero, what comes back, and what travels."""
+"""Pruning during training: masks, zeros, restored weights and transmitted values."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
-from cutlayer.models.compression.filter_removal import shrink
+from cutlayer.models.compression.filter_removal import remove_filters
 from cutlayer.models.compression.filters import filter_layers
-from cutlayer.models.compression.pruner import kept_of
+from cutlayer.models.compression.pruner import mask_of_largest
 from cutlayer.models.learning.epsl import EpslLearner
 from cutlayer.models.learning.fl import FedAvgLearner
+from cutlayer.models.learning.sfl import PrivateServerLearner
 from cutlayer.models.learning.sl import SequentialSplitLearner
-from cutlayer.models.learning.splitfed import PrivateServerLearner
 from cutlayer.scenarios.schema.compression import Compression, Pruning, Quantisation
 from cutlayer.scenarios.schema.scenario import Optimizer
 from tests.support.learners import adam, client_data, gap, make, mean_loss, normed, sgd, smooth, state
@@ -35,13 +35,13 @@ def split_round(learner: Any, number: int, members: tuple[int, ...] = (0, 1, 2))
 
 
 def parameters(part: nn.Module) -> dict[str, Tensor]:
-    """Return copies of a part's parameters and statistics by name."""
+    """Return copies of a part's parameters and buffers by name."""
     return {name: value.detach().clone() for name, value in part.state_dict().items()}
 
 
 @pytest.mark.parametrize("members", [(0, 1, 2), (0, 2)])
 def test_the_most_important_filters_stay(members: tuple[int, ...]) -> None:
-    """Kept are those with the greatest Σ_i λ_i Σ(g·w)² over the participants, g of their own mean loss."""
+    """Filters with the largest Σ_i λ_i Σ(g·w)² over the participants stay, with g of their mean loss."""
     data = client_data(SIZES, B)
     learner = make(EpslLearner, smooth, data, cut=2, compression=HALF)
     fresh = learner.new_model()
@@ -62,7 +62,7 @@ def test_the_most_important_filters_stay(members: tuple[int, ...]) -> None:
 
 
 def test_single_weights_are_pruned_tensor_by_tensor() -> None:
-    """Of each weight tensor the share is left out, of its own least; biases stay."""
+    """Each weight tensor loses its least important share; biases stay."""
     learner = make(EpslLearner, smooth, client_data(SIZES, B), cut=2, compression=WEIGHTS)
     learner.restore_pruned()
     split_round(learner, 1)
@@ -78,7 +78,7 @@ def test_single_weights_are_pruned_tensor_by_tensor() -> None:
 def test_what_is_pruned_is_zero_and_comes_back(
     learner_class: type[EpslLearner], optimizer: Optimizer, compression: Compression
 ) -> None:
-    """Masked entries are exactly 0 in pruned rounds; at the renewal each client has its own values back."""
+    """Masked entries are exactly 0 in pruned rounds; at the renewal each client's values are restored."""
     learner = make(
         learner_class, normed, client_data(SIZES, B), cut=2, optimizer=optimizer, compression=compression
     )
@@ -122,7 +122,7 @@ def test_statistics_of_pruned_channels_come_back_too() -> None:
 
 @pytest.mark.parametrize("build", [smooth, normed])
 def test_pruned_training_is_training_of_the_smaller_model(build: Callable[[], nn.Sequential]) -> None:
-    """From the renewal on, kept weights go the way of the really smaller model's, trained by a plain loop."""
+    """After the renewal, weights train like those of the smaller model in a plain loop."""
     data = client_data((40,), B)
     learner = make(FedAvgLearner, build, data, cut=0, compression=HALF)
     learner.restore_pruned()
@@ -135,7 +135,7 @@ def test_pruned_training_is_training_of_the_smaller_model(build: Callable[[], nn
         layer.path: model.get_parameter(f"{layer.path}.weight").detach().flatten(1).any(dim=1)
         for layer in layers
     }
-    small = shrink(model, layers, masks)
+    small = remove_filters(model, layers, masks)
     optimizer = torch.optim.SGD(small.parameters(), lr=0.1)
     for number in (2, 3, 4):
         images, labels = data.batch(0, number)
@@ -144,11 +144,11 @@ def test_pruned_training_is_training_of_the_smaller_model(build: Callable[[], nn
         optimizer.step()
         learner.local_steps((0,), number)
         learner.average((0,))
-    assert gap(state(small), state(shrink(model, layers, masks))) < 1e-12
+    assert gap(state(small), state(remove_filters(model, layers, masks))) < 1e-12
 
 
 def test_the_last_renewal_counts() -> None:
-    """Importances are those of the round of renewal alone, not of rounds before."""
+    """Importances are summed over the round of renewal alone."""
 
     def masks(rounds: tuple[int, ...]) -> list[bool]:
         learner = make(EpslLearner, smooth, client_data(SIZES, B), cut=1, compression=HALF,
@@ -166,7 +166,7 @@ def test_the_last_renewal_counts() -> None:
 
 
 def test_all_clients_of_a_model_that_travels_keep_what_it_was() -> None:
-    """In SL the one client part gets its own values back, whoever trained it last."""
+    """In SL the values of the client part are restored, whichever client trained it last."""
     learner = make(SequentialSplitLearner, smooth, client_data(SIZES, B), cut=2, compression=HALF)
     learner.restore_pruned()
     for client in range(3):
@@ -183,7 +183,7 @@ def test_all_clients_of_a_model_that_travels_keep_what_it_was() -> None:
 
 @pytest.mark.parametrize("pruning", [None, HALF.pruning], ids=["whole", "pruned"])
 def test_quantised_uploads_are_differences_from_what_was_received(pruning: Pruning | None) -> None:
-    """With one client the average is what arrives: a level of the step off at most, not of the weights."""
+    """With one client the average is the received model: its error is at most a level of the difference."""
     section = Quantisation(bits=8, bucket=100_000, tensors=("models",))
     learner = make(
         FedAvgLearner, smooth, client_data((40,), B), cut=0, optimizer=sgd(rate=1e-4),
@@ -204,7 +204,7 @@ def test_quantised_uploads_are_differences_from_what_was_received(pruning: Pruni
 
 
 def test_a_model_handed_on_is_quantised_too() -> None:
-    """In SL the next client goes on from what the server got, not from what the client had."""
+    """In SL the next client continues from the model that the server received."""
     section = Quantisation(bits=2, tensors=("models",))
     data = client_data(SIZES, B)
     exact = make(SequentialSplitLearner, smooth, data, cut=2)
@@ -219,7 +219,7 @@ def test_a_model_handed_on_is_quantised_too() -> None:
 def test_the_next_client_sends_the_difference_from_what_it_was_handed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """In SL a turn's message is what that turn changed, whatever the client had in its turn before."""
+    """In SL a turn's message is the change of the model in this turn alone."""
     messages: list[Tensor] = []
 
     def spy(self: CutLayerCodec, message: Tensor, kind: Any, client: int, number: int) -> Tensor:
@@ -239,5 +239,7 @@ def test_the_next_client_sends_the_difference_from_what_it_was_handed(
 
 
 def test_equals_are_kept_in_their_order() -> None:
-    """Of equal importances those that come first stay, so that a mask never depends on a sort's whims."""
-    assert [True, True, False, False, True] == kept_of(torch.tensor([1.0, 1.0, 1.0, 0.0, 5.0]), 3).tolist()
+    """Of equal importances the first ones stay, so that a mask does not depend on the sort algorithm."""
+    assert [True, True, False, False, True] == mask_of_largest(
+        torch.tensor([1.0, 1.0, 1.0, 0.0, 5.0]), 3
+    ).tolist()

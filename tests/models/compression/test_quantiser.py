@@ -1,4 +1,4 @@
-"""The quantiser: no bias, bounded error, and as many bytes as are counted."""
+"""The quantiser is unbiased, its error is bounded, and its messages have the counted size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VALUES = 40
 
 
 def seeded(seed: int = 5) -> torch.Generator:
-    """Return a generator of its own."""
+    """Return a new generator."""
     return torch.Generator().manual_seed(seed)
 
 
@@ -63,7 +63,7 @@ def test_the_error_is_within_the_bound(kind: str, bits: int) -> None:
 
 
 def test_values_fall_on_one_of_the_two_levels_around_them() -> None:
-    """Nothing comes out more than a level away, with its sign kept."""
+    """The error of each value is at most one level, and no sign changes."""
     values = torch.randn(1000, generator=seeded(2))
     section = Quantisation(bits=4, bucket=1000)
     arrived = Quantiser(section).quantise(values, seeded())
@@ -88,7 +88,7 @@ def test_a_norm_is_never_below_its_values() -> None:
 def test_what_is_computed_is_what_the_bytes_hold(
     values: list[float], bits: int, size: int, dtype: torch.dtype
 ) -> None:
-    """Quantising equals decoding the encoded message, to the bit; its size is the counted one."""
+    """``quantise`` is bit-identical to ``decode(encode(…))``, and the message has the counted size."""
     section = Quantisation(bits=bits, bucket=size)
     quantiser, message = Quantiser(section), torch.tensor(values, dtype=dtype)
     sent = quantiser.encode(message, seeded())
@@ -104,20 +104,20 @@ def test_a_message_costs_its_values_and_a_norm_for_each_bucket() -> None:
 
 
 def test_every_bucket_has_a_norm_of_its_own() -> None:
-    """A bucket of large values leaves the error of the next one as it is."""
+    """A bucket of large values does not change the error of the next bucket."""
     values = torch.cat([torch.full((4,), 1e6), torch.full((4,), 1e-3)])
     arrived = Quantiser(Quantisation(bits=8, bucket=4)).quantise(values, seeded())
     assert float((arrived[4:] - values[4:]).abs().max()) <= 2e-3 / 127 * (1 + 1e-6)
 
 
 def test_zeros_stay_zeros() -> None:
-    """A bucket without norm holds zeros."""
+    """A bucket of zeros stays zeros."""
     assert torch.equal(torch.zeros(5), Quantiser(Quantisation()).quantise(torch.zeros(5), seeded()))
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf])
 def test_what_is_not_finite_is_seen(wrong: float) -> None:
-    """Its bucket arrives as NaN, the others as they would."""
+    """The bucket with this value becomes NaN, and the others do not change."""
     values = torch.tensor([1.0, wrong, 3.0, 4.0])
     arrived = Quantiser(Quantisation(bucket=2)).quantise(values, seeded())
     assert [True, True, False, False] == arrived.isnan().tolist()

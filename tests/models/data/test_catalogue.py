@@ -1,4 +1,4 @@
-"""Laws of the catalogue: every data set can be named, without the weight of its libraries."""
+"""The catalogue names every data set without importing the libraries that the data set needs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pytest
 from pydantic import ValidationError
 
 import cutlayer.models.data.catalogue
-from cutlayer.scenarios.registry import find
+from cutlayer.scenarios.registry import lookup
 
 ON_DISK = ("mnist", "cifar10", "medmnist", "ham10000")
 
 
 @pytest.mark.parametrize("name", ["digits", "synthetic", *ON_DISK])
 def test_every_name_leads_to_a_loader(name: str) -> None:
-    """Behind each name is a function of parameters and input shape, whose parameters take the name."""
+    """Each entry point is a function of parameters and input shape, and its parameters accept the name."""
     assert cutlayer.models.data.catalogue.__all__ == []
-    spec = find("dataset", name)
+    spec = lookup("dataset", name)
     signature = inspect.signature(spec.load(), eval_str=True)
     assert ["parameters", "input_shape"] == list(signature.parameters)
     assert spec.parameters is signature.parameters["parameters"].annotation
@@ -27,8 +27,8 @@ def test_every_name_leads_to_a_loader(name: str) -> None:
 
 @pytest.mark.parametrize("name", ON_DISK)
 def test_sets_on_disk_need_a_path(name: str) -> None:
-    """A set that is read from disk can't be named without its path; a relative one is the scenario's."""
-    parameters = find("dataset", name).parameters
+    """A data set on disk needs a path. A relative path starts at the scenario's folder."""
+    parameters = lookup("dataset", name).parameters
     with pytest.raises(ValidationError, match="path"):
         parameters.model_validate({"name": name})
     given = parameters.model_validate({"name": name, "path": "data"}, context={"folder": "/scenarios"})

@@ -1,4 +1,4 @@
-"""Laws of the CIFAR-10 reader: Python 2's pickles are read, and nothing in them is run."""
+"""The CIFAR-10 reader reads pickles of Python 2, and runs no code in them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def write(folder: Path) -> None:
 
 @pytest.mark.parametrize("inner", [".", "cifar-10-batches-py"])
 def test_python_2_batches_are_read_back(tmp_path: Path, inner: str) -> None:
-    """Batches in the folder or in the one that the archive unpacks to give the rows that were written."""
+    """The reader finds batches in the folder or in the archive's subfolder, and returns the written rows."""
     write(tmp_path / inner)
     dataset = load(Cifar10Parameters(name="cifar10", path=tmp_path), (3, 32, 32))
     assert ((3, 32, 32), 10) == (dataset.input_shape, dataset.classes)
@@ -73,7 +73,7 @@ def test_python_2_batches_are_read_back(tmp_path: Path, inner: str) -> None:
 
 
 def test_batches_written_by_python_3_are_read_too(tmp_path: Path) -> None:
-    """The names that NumPy 2 writes stand for the same arrays."""
+    """Pickles with the module names of NumPy 2 contain the same arrays."""
     write(tmp_path)
     content = {b"data": ROWS["test_batch"], b"labels": LABELS["test_batch"]}
     (tmp_path / "test_batch").write_bytes(pickle.dumps(content, protocol=4))
@@ -84,7 +84,7 @@ def test_batches_written_by_python_3_are_read_too(tmp_path: Path) -> None:
 
 
 class Opens:
-    """Pickles as a call of ``io.open`` that makes a file."""
+    """An object whose pickle calls ``io.open`` and so creates a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -94,7 +94,7 @@ class Opens:
 
 
 def test_a_pickle_that_calls_something_is_refused(tmp_path: Path) -> None:
-    """What a file names beyond arrays is not called; the error tells its name and the file's."""
+    """Functions that a file names are not called. The error states the name and the file."""
     write(tmp_path)
     marker = tmp_path / "was_run"
     (tmp_path / "data_batch_3").write_bytes(pickle.dumps({b"data": Opens(marker), b"labels": []}))
@@ -136,7 +136,7 @@ def test_a_broken_batch_is_named(tmp_path: Path, content: bytes, message: str) -
 
 
 def test_a_missing_batch_is_named(tmp_path: Path) -> None:
-    """The error tells which of the six is missing, and the source."""
+    """The error states the missing file and the source of the data set."""
     write(tmp_path)
     (tmp_path / "data_batch_4").unlink()
     with pytest.raises(DatasetFileError, match=r"data_batch_4: No such file.*toronto"):

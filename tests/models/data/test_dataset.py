@@ -1,4 +1,4 @@
-"""Laws of data sets in memory: what they refuse, how they are split and normalised."""
+"""Data sets in memory: checks, splits and normalisation."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_data_set_refuses_what_is_not_one(part: str, value: object, message: s
     test_share=st.floats(0.05, 0.95),
 )
 def test_the_split_takes_its_share_of_every_class(labels: list[int], test_share: float) -> None:
-    """Both sides are disjoint, cover all samples, and divide every class alike, to the nearest sample."""
+    """Both sides are disjoint, cover all samples, and split every class in proportion."""
     array = np.array(labels)
     train, test = stratified_split(array, test_share)
     assert list(range(len(labels))) == sorted([*train, *test])
@@ -67,7 +67,7 @@ def test_the_split_takes_its_share_of_every_class(labels: list[int], test_share:
 
 
 def test_the_split_is_fixed_but_not_in_file_order() -> None:
-    """The same labels are split alike each time, and not simply at a boundary."""
+    """Equal labels give equal splits, and a split is not a plain cut at one position."""
     labels = np.zeros(100, np.int64)
     _, first = stratified_split(labels, 0.2)
     _, second = stratified_split(labels, 0.2)
@@ -76,7 +76,7 @@ def test_the_split_is_fixed_but_not_in_file_order() -> None:
 
 
 def test_both_parts_are_normalised_by_the_training_set_alone() -> None:
-    """Channels have mean 0 and variance 1 over the training set; test images get the same map."""
+    """Channels have mean 0 and variance 1 over the training set; test images are transformed equally."""
     rng = np.random.default_rng(0)
     train = rng.integers(0, 256, size=(50, 3, 4, 4), dtype=np.uint8)
     test = rng.integers(0, 100, size=(20, 3, 4, 4), dtype=np.uint8)
@@ -98,7 +98,7 @@ def test_a_constant_channel_stays_finite() -> None:
 
 
 def test_an_empty_part_is_refused() -> None:
-    """A data set without test images is none; the message has both numbers."""
+    """A data set without test images is an error that states both numbers."""
     images = np.zeros((3, 1, 2, 2), np.uint8)
     with pytest.raises(DatasetError, match=r"toy: .* it has 3 and 0"):
         standardised("toy", train=(images, np.arange(3)), test=(images[:0], np.arange(0)), classes=3)
@@ -108,7 +108,7 @@ def test_an_empty_part_is_refused() -> None:
     "error", [ValueError("bad"), EOFError("bad"), OSError("bad"), NotImplementedError("bad")]
 )
 def test_faults_of_a_file_name_it_and_its_source(error: Exception) -> None:
-    """Whatever a broken file raises becomes one error with its path, the fault and the source."""
+    """Every exception about a broken file becomes one error with path, fault and source."""
     with (
         pytest.raises(DatasetFileError, match=r"^folder/file: bad; the data set comes from there$"),
         reading(Path("outer"), "elsewhere"),

@@ -1,4 +1,4 @@
-"""Laws of the built-in digits."""
+"""The digits of scikit-learn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cutlayer.models.data.digits import DigitsParameters, load
 
 
 def test_digits_are_the_published_ones_in_a_stratified_split() -> None:
-    """All 1,797 images are there once, with their 17 grey levels; a fifth of each class is for test."""
+    """All 1,797 images occur once, with their 17 grey levels. A fifth of each class is in the test set."""
     dataset = load(DigitsParameters(name="digits"), (1, 8, 8))
     original = load_digits()
     assert ((1, 8, 8), 10) == (dataset.input_shape, dataset.classes)
@@ -29,5 +29,5 @@ def test_digits_are_the_published_ones_in_a_stratified_split() -> None:
 
 
 def test_digits_ignore_the_models_shape() -> None:
-    """A model of another shape gets the same images; the mismatch is told where both are known."""
+    """The input shape of the model does not change the images. A later check reports a mismatch."""
     assert (1, 8, 8) == load(DigitsParameters(name="digits"), (3, 64, 64)).input_shape

@@ -1,4 +1,4 @@
-"""Laws of the HAM10000 reader: lesions stay whole, images are resized, faults are named."""
+"""The HAM10000 reader keeps lesions whole, resizes images and names faults."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def loaded(folder: Path, *, shape: tuple[int, int, int] = (3, 6, 8)) -> Dataset:
 
 
 def lesions(dataset: Dataset, part: str) -> dict[tuple[int, int], int]:
-    """Return how many images of each (class, lesion) are in a part, read from their colours."""
+    """Return the number of images per class and lesion in a part, by their colours."""
     everything = np.concatenate([dataset.train_images, dataset.test_images])
     green = everything.mean(axis=(2, 3))[:, 1]
     span = green.max() - green.min()
@@ -67,7 +67,7 @@ def lesions(dataset: Dataset, part: str) -> dict[tuple[int, int], int]:
 
 
 def test_all_images_of_a_lesion_are_on_one_side(folder: Path) -> None:
-    """No lesion is seen in training and in test; each is whole; a fifth of every class's are for test."""
+    """No lesion is split over training and test set. A fifth of each class's lesions are in the test set."""
     dataset = loaded(folder)
     train, test = lesions(dataset, "train"), lesions(dataset, "test")
     assert set() == train.keys() & test.keys()
@@ -79,14 +79,14 @@ def test_all_images_of_a_lesion_are_on_one_side(folder: Path) -> None:
 
 
 def test_images_are_resized_to_the_model(folder: Path) -> None:
-    """Height and width are the model's; channels are red, green, blue whatever it takes."""
+    """Images have the model's height and width. The channels are always red, green and blue."""
     assert (3, 6, 8) == loaded(folder).input_shape
     assert (3, 30, 10) == loaded(folder, shape=(1, 30, 10)).input_shape
     assert len(CLASSES) == loaded(folder).classes
 
 
 def test_orientation_survives_resizing(tmp_path: Path) -> None:
-    """Rows stay rows and columns columns: what is bright on the left above is so after resizing."""
+    """Resizing keeps the orientation: a bright upper left corner stays the upper left corner."""
     write(tmp_path)
     pixels = np.zeros((18, 24, 3), np.uint8)
     pixels[:9, :12] = 255
@@ -100,7 +100,7 @@ def test_orientation_survives_resizing(tmp_path: Path) -> None:
 
 
 def test_missing_images_are_counted_and_the_first_is_named(folder: Path) -> None:
-    """The error tells how many of the listed images are missing, the first of them, and the source."""
+    """The error states the number of missing images, the first of them, and the source."""
     for image in (rows()[3][1], rows()[5][1]):
         next(folder.rglob(f"{image}.jpg")).unlink()
     message = f"2 of the {len(rows())} images listed are missing, the first is {rows()[3][1]}.jpg"
@@ -129,7 +129,7 @@ def test_a_broken_image_is_named(folder: Path, keep: int) -> None:
     ],
 )
 def test_broken_metadata_are_named(tmp_path: Path, text: str, message: str) -> None:
-    """Absent columns, no rows, unknown diagnoses and short rows are told with the line."""
+    """Missing columns or rows, unknown diagnoses and short rows are errors that state the line."""
     path = tmp_path / "HAM10000_metadata.csv"
     path.write_text(text)
     with pytest.raises(DatasetFileError, match=rf"^{re.escape(str(path))}: .*{message}.*DBW86T"):
@@ -137,6 +137,6 @@ def test_broken_metadata_are_named(tmp_path: Path, text: str, message: str) -> N
 
 
 def test_missing_metadata_are_named(tmp_path: Path) -> None:
-    """Without the table there is nothing to read; the error tells its path and the source."""
+    """A missing metadata table is an error that states its path and the source."""
     with pytest.raises(DatasetFileError, match=r"HAM10000_metadata\.csv: No such file.*DBW86T"):
         loaded(tmp_path)

@@ -1,4 +1,4 @@
-"""Laws of the MedMNIST reader."""
+"""The MedMNIST reader."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def loaded(path: Path) -> Dataset:
 def test_grey_and_colour_images_are_read_back(
     tmp_path: Path, image: tuple[int, ...], shape: tuple[int, int, int]
 ) -> None:
-    """Pixels and labels are those written, channels first; validation images are in neither part."""
+    """Pixels and labels are the written ones, channels first. Validation images are in neither part."""
     content = arrays(*image)
     np.savez(tmp_path / "toy.npz", **content)
     dataset = loaded(tmp_path / "toy.npz")
@@ -48,7 +48,7 @@ def test_grey_and_colour_images_are_read_back(
 
 
 def test_classes_are_counted_over_the_whole_file(tmp_path: Path) -> None:
-    """A class that only the validation part has counts, as it does in published results."""
+    """A class that only occurs in the validation part is counted, as in published results."""
     content = arrays(6, 7)
     content["val_labels"][0] = 8
     np.savez(tmp_path / "toy.npz", **content)
@@ -70,7 +70,7 @@ def test_classes_are_counted_over_the_whole_file(tmp_path: Path) -> None:
     ],
 )
 def test_an_unsuitable_file_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
-    """Absent arrays, sets in three dimensions or with several labels, objects: path, rule, source."""
+    """Missing arrays, 3-D images, several labels and objects are errors with path, rule and source."""
     content = {name: value for name, value in (arrays(6, 7) | change).items() if value is not None}
     path = tmp_path / "toy.npz"
     np.savez(path, **content)
@@ -79,7 +79,7 @@ def test_an_unsuitable_file_is_named(tmp_path: Path, change: dict[str, Any], mes
 
 
 def test_a_missing_truncated_or_foreign_file_is_named(tmp_path: Path) -> None:
-    """A file that is absent, cut short, damaged inside or no archive is an error with its path."""
+    """A file that is missing, truncated, damaged or no archive is an error with its path."""
     path = tmp_path / "toy.npz"
     with pytest.raises(DatasetFileError, match=rf"{re.escape(str(path))}: No such file"):
         loaded(path)

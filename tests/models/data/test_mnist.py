@@ -1,4 +1,4 @@
-"""Laws of the IDX reader: it gives what was written, and names the file that is at fault."""
+"""The IDX reader returns the written arrays, and names the faulty file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write(folder: Path, mark: str = "-", end: str = "") -> None:
 @pytest.mark.parametrize("mark", ["-", "."])
 @pytest.mark.parametrize("end", ["", ".gz"])
 def test_files_are_read_back(tmp_path: Path, mark: str, end: str) -> None:
-    """Both spellings of the names, gzipped or not, give the images and labels that were written."""
+    """Both spellings of the file names, gzipped or not, give the written images and labels."""
     write(tmp_path, mark, end)
     dataset = load(MnistParameters(name="mnist", path=tmp_path), (1, 4, 5))
     assert ((1, 4, 5), 10) == (dataset.input_shape, dataset.classes)
@@ -93,7 +93,7 @@ def test_a_gzip_that_is_none_is_named(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named_with_the_names_it_may_have(tmp_path: Path) -> None:
-    """The error tells the folder, the file that was looked for, and the source."""
+    """The error states the folder, the missing file and the source."""
     with pytest.raises(DatasetFileError) as raised:
         load(MnistParameters(name="mnist", path=tmp_path / "absent"), (1, 4, 5))
     assert str(raised.value).startswith(f"{tmp_path / 'absent'}: no file train-images-idx3-ubyte (or ")

@@ -1,4 +1,4 @@
-"""Laws of the partition over clients: every sample once, sizes, classes and shares as asked for."""
+"""Partitions over clients: each sample once, with the requested sizes, classes and shares."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ KINDS = st.one_of(
 def test_every_sample_goes_to_exactly_one_client(
     partition: Partition, labels: list[int], clients: int, seed: int
 ) -> None:
-    """Of each kind: the clients' sets are disjoint, none is empty, together they are all samples."""
+    """For each kind, the clients' sets are disjoint, not empty, and cover all samples."""
     try:
         parts = dealt(partition, np.array(labels), clients, seed)
     except DatasetError:
@@ -54,7 +54,7 @@ def test_every_sample_goes_to_exactly_one_client(
 
 @given(samples=st.integers(8, 200), clients=st.integers(1, 8))
 def test_iid_sizes_differ_by_at_most_one(samples: int, clients: int) -> None:
-    """Equal shares to within one sample."""
+    """The sizes of the clients' sets differ by at most one sample."""
     sizes = [len(part) for part in dealt(Partition(), np.zeros(samples, np.int64), clients)]
     assert max(sizes) - min(sizes) <= 1
 
@@ -71,8 +71,9 @@ def test_iid_clients_have_the_classes_of_the_whole() -> None:
 def test_shards_give_each_client_its_number_of_classes(
     clients: int, classes: int, held: int, seed: int
 ) -> None:
-    """Each client holds exactly ``classes_per_client`` classes, each class is held equally often (to
-    within 1), and is divided equally between its holders (to within 1).
+    """Each client has exactly ``classes_per_client`` classes.
+
+    The number of clients per class, and their numbers of samples of this class, differ by at most 1.
     """
     assume(held <= classes <= clients * held)
     labels = balanced(classes, 30)
@@ -110,7 +111,7 @@ def test_dirichlet_limits(alpha: float, largest: float) -> None:
 
 @pytest.mark.parametrize("keys", [{}, {"kind": "shards", "classes_per_client": 1}, {"kind": "dirichlet"}])
 def test_samples_are_not_dealt_in_the_order_of_the_file(keys: dict[str, object]) -> None:
-    """Whatever the kind, which samples of a class a client gets is random."""
+    """For every kind, the choice of a client's samples within a class is random."""
     first, second = dealt(Partition.model_validate(keys), np.zeros(100, np.int64), 2)
     assert first.max() > second.min()
     assert second.max() > first.min()
@@ -118,7 +119,7 @@ def test_samples_are_not_dealt_in_the_order_of_the_file(keys: dict[str, object])
 
 @pytest.mark.parametrize("kind", ["iid", "shards", "dirichlet"])
 def test_the_deal_depends_on_the_generator_alone(kind: str) -> None:
-    """The same stream deals alike, another seed's otherwise."""
+    """Equal streams give equal partitions; another seed gives another partition."""
     labels, partition = balanced(10, 20), Partition.model_validate({"kind": kind})
     first, again, other = (dealt(partition, labels, 5, seed) for seed in (0, 0, 1))
     assert [part.tolist() for part in first] == [part.tolist() for part in again]
@@ -142,13 +143,13 @@ def test_the_deal_depends_on_the_generator_alone(kind: str) -> None:
 def test_a_partition_that_cannot_be_is_refused(
     partition: dict[str, object], clients: int, message: str
 ) -> None:
-    """A client without samples, and classes that can't be dealt out, are errors with the numbers."""
+    """A client without samples, or an impossible number of classes, is an error with the numbers."""
     with pytest.raises(DatasetError, match=message):
         dealt(Partition.model_validate(partition), np.arange(3), clients)
 
 
 def test_the_kind_fills_in_its_own_key() -> None:
-    """Shards hold two classes a client and Dirichlet's concentration is 0.5 unless the scenario tells."""
+    """The defaults are two classes per client for shards, and the concentration 0.5 for Dirichlet."""
     keys = ("classes_per_client", "alpha")
     for kind, expected in (("iid", (None, None)), ("shards", (2, None)), ("dirichlet", (None, 0.5))):
         section = Partition.model_validate({"kind": kind})
@@ -171,6 +172,6 @@ def test_the_kind_fills_in_its_own_key() -> None:
     ],
 )
 def test_a_key_of_another_kind_is_refused(keys: object, message: str) -> None:
-    """A key that the kind would ignore is a mistake, and so is a value out of range."""
+    """A key that does not belong to the kind is an error, and so is a value out of range."""
     with pytest.raises(ValidationError, match=message):
         Partition.model_validate(keys)

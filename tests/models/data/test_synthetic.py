@@ -1,4 +1,4 @@
-"""Laws of the synthetic images: shape, balance, independence of their draws, difficulty."""
+"""Synthetic images: shape, balance, independent random draws and difficulty."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def mlp() -> MLPClassifier:
 def test_images_have_the_models_shape_and_the_sizes_asked_for(
     shape: tuple[int, int, int], classes: int, sizes: tuple[int, int]
 ) -> None:
-    """Any shape and number of classes can be had, and every class is there when the classes are equal."""
+    """All shapes and numbers of classes are possible. With equal weights every class occurs."""
     dataset = synthetic(shape, classes=classes, train_samples=sizes[0], test_samples=sizes[1])
     assert shape == dataset.input_shape
     assert sizes == (len(dataset.train_labels), len(dataset.test_labels))
@@ -72,7 +72,7 @@ def test_the_set_depends_on_its_seed_alone() -> None:
 
 
 def test_parts_do_not_depend_on_each_others_size() -> None:
-    """More training samples leave the test set what it was, but for the normalisation."""
+    """The number of training samples changes the test set by its normalisation only."""
     small, large = synthetic(train_samples=100), synthetic(train_samples=1000)
     np.testing.assert_array_equal(small.test_labels, large.test_labels)
     slope, offset = np.polyfit(small.test_images.ravel(), large.test_images.ravel(), 1)
@@ -80,7 +80,7 @@ def test_parts_do_not_depend_on_each_others_size() -> None:
 
 
 def test_training_and_test_samples_are_drawn_apart() -> None:
-    """No test image was trained on, and neither part is sorted by class."""
+    """No test image is in the training set, and neither part is sorted by class."""
     dataset = synthetic(train_samples=400, test_samples=400)
     flat = [images.reshape(400, -1) for images in (dataset.train_images, dataset.test_images)]
     correlation = np.corrcoef(*flat)[:400, 400:]  # [training image, test image]
@@ -98,7 +98,7 @@ def test_defaults_are_learnable_but_not_trivial() -> None:
 
 
 def test_noise_is_difficulty() -> None:
-    """More noise makes the same network worse, and it never becomes worse than guessing."""
+    """More noise lowers the accuracy of the same network, but never below that of guessing."""
     easy, hard = (accuracy(mlp(), synthetic((1, 8, 8), noise=noise)) for noise in (0.1, 1.5))
     assert 1 / 7 < hard < easy - 0.2
 
@@ -113,6 +113,6 @@ def test_noise_is_difficulty() -> None:
     ],
 )
 def test_impossible_sets_are_refused(keys: dict[str, object], message: str) -> None:
-    """Weights must be positive and one a class; one class is no classification."""
+    """Class weights must be positive, one per class, and there must be at least two classes."""
     with pytest.raises(ValidationError, match=message):
         synthetic(**keys)

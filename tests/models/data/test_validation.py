@@ -1,4 +1,4 @@
-"""Laws of the validation samples: they leave the training set, and nothing else changes."""
+"""Validation samples leave the training set, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def numbered(labels: list[int]) -> Dataset:
     share=st.floats(0.1, 0.9),
 )
 def test_held_out_samples_and_the_rest_are_the_training_set(labels: list[int], share: float) -> None:
-    """Each sample with its label is on exactly one side, each class by its share, and test samples stay."""
+    """Each sample is on exactly one side, each class in proportion, and the test set is unchanged."""
     whole = numbered(labels)
     counts = [round(share * labels.count(label)) for label in range(5)]
     if sum(counts) in (0, len(labels)):
@@ -42,7 +42,7 @@ def test_held_out_samples_and_the_rest_are_the_training_set(labels: list[int], s
 
 
 def test_no_share_leaves_the_data_set_as_it_is() -> None:
-    """A share of 0 gives the very same data set, without validation samples."""
+    """A share of 0 returns the same object, without validation samples."""
     whole = numbered([0, 1, 2])
     assert whole is hold_out(whole, 0.0)
     assert whole.validation is None
@@ -52,6 +52,6 @@ def test_no_share_leaves_the_data_set_as_it_is() -> None:
     ("share", "sides"), [(0.01, "0 held out and 12 to train on"), (0.99, "12 held out and 0 to train on")]
 )
 def test_a_share_that_empties_a_side_is_refused(share: float, sides: str) -> None:
-    """The message has the share, the data set, its size and what would be on each side."""
+    """The message states the share, the data set, its size and the number of samples on each side."""
     with pytest.raises(DatasetError, match=f"{share:g} of the 12 training samples of numbered are {sides}"):
         hold_out(numbered([0, 1, 2] * 4), share)

@@ -1,4 +1,4 @@
-"""Models in a chain of parts learn what unsplit models learn, against plain PyTorch loops written here."""
+"""Models in a chain of parts train like unsplit models in the plain PyTorch loops of this module."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from cutlayer.models.learning.chain import ChainLearner
+from cutlayer.models.learning.client_data import ClientData
 from cutlayer.models.learning.fl import FedAvgLearner
-from cutlayer.models.learning.samples.client_data import ClientData
-from cutlayer.models.learning.splitfed import PrivateServerLearner
+from cutlayer.models.learning.sfl import PrivateServerLearner
 from cutlayer.scenarios.schema.scenario import Optimizer
 from tests.support.learners import (
     adam,
     client_data,
+    composites,
     counting,
     gap,
     make,
@@ -43,7 +44,7 @@ LAYOUT_NAMES = ["a cut of each device's own", "one hop", "two nodes"]
 
 
 def chain_rounds(learner: ChainLearner, rounds: int = ROUNDS, members: tuple[int, ...] = EVERYONE) -> None:
-    """Train and average, round after round."""
+    """Train and average for a number of rounds."""
     for number in range(1, rounds + 1):
         learner.local_steps(members, number)
         learner.average(members)
@@ -51,7 +52,7 @@ def chain_rounds(learner: ChainLearner, rounds: int = ROUNDS, members: tuple[int
 
 def whole_model(learner: Any) -> list[Tensor]:
     """Return the state of the one model that all clients have after a round."""
-    (composite,) = learner.composites()
+    (composite,) = composites(learner)
     return state(*composite)
 
 
@@ -64,9 +65,9 @@ def plain_rounds(
     repeats: int = 1,
     rounds: int = ROUNDS,
 ) -> tuple[list[Tensor], float]:
-    """Train a whole model for each client on its own batches, B of them r times, and average with λ.
+    """Train a whole model per client on its mini-batches, B of them r times, and average with λ.
 
-    Returns the average after the last round, and the λ-weighted mean loss of that round's batches.
+    Return the average after the last round, and the λ-weighted mean loss of that round.
     """
     models = [whole() for _ in SIZES]
     optimizers = [optimizer(model) for model in models]
@@ -110,7 +111,7 @@ def test_parts_learn_what_the_unsplit_model_learns(
     settings: Optimizer,
     optimizer: Callable[[nn.Sequential], torch.optim.Optimizer],
 ) -> None:
-    """Wherever it is cut, each client's chain is its whole model; at equal rates with any optimiser."""
+    """At any cut and with any optimiser, a chain with equal learning rates trains like the whole model."""
     data = client_data(SIZES, B)
     learner = make(ChainLearner, build, data, optimizer=settings, **layout)
     expected, loss = plain_rounds(data, learner.new_model, optimizer)
@@ -122,7 +123,7 @@ def test_parts_learn_what_the_unsplit_model_learns(
 @pytest.mark.parametrize("layout", LAYOUTS, ids=LAYOUT_NAMES)
 @pytest.mark.parametrize(("batches", "repeats"), [(3, 1), (1, 3), (2, 2)])
 def test_a_round_of_several_batches(layout: dict[str, Any], batches: int, repeats: int) -> None:
-    """B batches r times: 1, 2, 1, 2 for B = r = 2; the next round goes on with batch 3."""
+    """B = r = 2 gives mini-batches 1, 2, 1, 2; the next round continues with mini-batch 3."""
     data = client_data(SIZES, B)
     learner = make(ChainLearner, smooth, data, batches=batches, repeats=repeats, **layout)
     expected, loss = plain_rounds(
@@ -160,13 +161,13 @@ def test_all_layouts_are_federated_averaging(steps: int, momentum: float) -> Non
             splitfed.server_step(0, number)
             splitfed.client_step()
             splitfed.average(EVERYONE)
-        assert gap(state(*splitfed.composites()[0]), whole_model(chains[0])) <= TOLERANCE
+        assert gap(state(*composites(splitfed)[0]), whole_model(chains[0])) <= TOLERANCE
 
 
 def test_units_that_are_on_both_sides_are_averaged_by_weight() -> None:
-    """With cuts 1, 2 and 3, units 2 and 3 train on either side, and all are averaged with λ = 1/2, 3/10, 1/5.
+    """With cuts 1, 2 and 3, units 2 and 3 train on both sides; all are averaged with λ = 1/2, 3/10, 1/5.
 
-    The rates differ, so that a unit moves by its side's: one step of each client by hand.
+    Client and server have different learning rates. The expected step of each client is computed by hand.
     """
     client_lr, server_lr = 0.3, 0.02
     data = client_data(SIZES, B)
@@ -192,7 +193,7 @@ def test_units_that_are_on_both_sides_are_averaged_by_weight() -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=LAYOUT_NAMES)
 def test_each_side_trains_at_its_own_rate(layout: dict[str, Any]) -> None:
-    """At a client rate of next to nothing only the server's and the nodes' units move, and vice versa."""
+    """With a tiny learning rate on the clients only other units change, and vice versa."""
     still = 1e-300
     mine: set[int] = set()
     for ends in layout["bounds"]:
@@ -207,14 +208,14 @@ def test_each_side_trains_at_its_own_rate(layout: dict[str, Any]) -> None:
         learner = make(ChainLearner, smooth, client_data(SIZES, B), optimizer=settings, **layout)
         before = learner.new_model()
         chain_rounds(learner, rounds=1)
-        first, rest = learner.composites()[0]
+        first, rest = composites(learner)[0]
         after = [*first, *(unit for part in rest for unit in part)]
         moved = {n for n in range(4) if gap(state(before[n]), state(after[n])) > 1e-9}
         assert moving == moved
 
 
 def test_the_late_get_the_average_of_those_in_time() -> None:
-    """A client that is left out trains nothing, has no weight, and goes on with the others' average."""
+    """A late client does not train, has no weight, and receives the average of the others."""
     data = client_data(SIZES, B)
     learner = make(ChainLearner, smooth, data, **OWN_CUTS)
     chain_rounds(learner, rounds=1, members=(0, 2))
@@ -238,12 +239,12 @@ def test_the_late_get_the_average_of_those_in_time() -> None:
 
 
 def test_all_clients_have_one_model_after_a_round() -> None:
-    """The accuracy of all clients is that of the average, and counts it once."""
+    """All clients have the accuracy of the averaged model, which is evaluated once."""
     data = client_data(SIZES, B)
     learner = make(ChainLearner, smooth, data, **TWO_NODES)
     chain_rounds(learner)
     found = learner.evaluate()
-    model = nn.Sequential(*learner.composites()[0]).eval()
+    model = nn.Sequential(*composites(learner)[0]).eval()
     correct = (model(data.test[0]).argmax(dim=1) == data.test[1]).double().mean()
     assert [float(correct)] * 3 == list(found.per_client)
     assert float(correct) == found.averaged
@@ -260,7 +261,7 @@ def with_dropout() -> nn.Sequential:
 
 
 def test_dropout_draws_from_streams_of_its_own() -> None:
-    """Two learners with dropout agree to the bit and leave the global generator; no parts draw alike."""
+    """Dropout is reproducible, does not use the global generator, and differs between parts."""
     data = client_data(SIZES, B)
     results = []
     for seed in (1, 2):
@@ -284,7 +285,7 @@ def test_dropout_draws_from_streams_of_its_own() -> None:
 
 
 def test_buffers_that_a_unit_assigns_are_averaged() -> None:
-    """With one rate on both sides a chain has the buffers of federated averaging, assigned ones too."""
+    """With one learning rate a chain has the buffers of federated averaging, also reassigned ones."""
     data = client_data((12, 9, 6), 4)
     chain = make(ChainLearner, counting, data, bounds=((0, 2, 5),) * 3, at_client=(True, False))
     whole = make(FedAvgLearner, counting, data, cut=0)

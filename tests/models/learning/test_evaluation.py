@@ -8,8 +8,8 @@ from torch import nn
 
 from cutlayer.models.learning import evaluation
 from cutlayer.models.learning.epsl import EpslLearner
-from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
-from tests.support.learners import CLASSES, client_data, make, normed, smooth, state
+from cutlayer.models.learning.sfl import PrivateServerLearner, SharedServerLearner
+from tests.support.learners import CLASSES, client_data, composites, make, normed, smooth, state
 
 UNEQUAL = (30, 18, 12)  # λ = 0.5, 0.3, 0.2
 B = 5
@@ -19,13 +19,13 @@ BIASES = ([0.9, 1.0, 0.0], [0.5, 0.0, 0.0], [0.0, 0.0, 2.0])
 
 
 def constant() -> nn.Sequential:
-    """Return a model that can be set to name the same class for every sample."""
+    """Return a model that can be set to predict the same class for every sample."""
     return nn.Sequential(nn.Sequential(nn.Flatten(), nn.Linear(16, CLASSES)), nn.Linear(CLASSES, CLASSES))
 
 
 @torch.no_grad()
 def name_class(client: nn.Module, server: nn.Module, bias: list[float]) -> None:
-    """Let a composite's logits be the bias whatever the sample."""
+    """Make the composite's logits equal to the bias for every sample."""
     client[0][1].weight.zero_()
     client[0][1].bias.copy_(torch.tensor(bias))
     server[0].weight.copy_(torch.eye(CLASSES))
@@ -40,9 +40,9 @@ def round_of(learner: PrivateServerLearner | SharedServerLearner, number: int) -
 
 
 def test_accuracy_of_parallel_clients_by_hand() -> None:
-    """Clients name classes 1, 0 and 2; the λ-weighted bias (0.60, 0.50, 0.40) names class 0.
+    """Clients predict classes 1, 0 and 2; the λ-weighted bias (0.60, 0.50, 0.40) predicts class 0.
 
-    The plain mean of the biases would name class 2, and client 0 names class 1: 13 of 40 right.
+    The plain mean of the biases would predict class 2, and client 0 predicts class 1: 13 of 40 correct.
     """
     learner = make(EpslLearner, constant, client_data(UNEQUAL, B), cut=1)
     for part, bias in zip(learner.clients, BIASES, strict=True):
@@ -56,7 +56,7 @@ def test_accuracy_of_parallel_clients_by_hand() -> None:
 
 @pytest.mark.parametrize("kind", SPLITFED)
 def test_accuracy_of_splitfed_between_averages_and_after(kind: type) -> None:
-    """Between averages every client has its accuracy; afterwards all have the averaged model's."""
+    """Between averages each client has its accuracy; after one all have that of the averaged model."""
     learner = make(kind, constant, client_data(UNEQUAL, B), cut=1)
     round_of(learner, 1)
     for i, bias in enumerate(BIASES):
@@ -71,7 +71,7 @@ def test_accuracy_of_splitfed_between_averages_and_after(kind: type) -> None:
 
 
 def test_averaged_splitfed_v1_averages_the_servers_too() -> None:
-    """V1's averaged model has the λ-weighted server copies: their biases alone decide here."""
+    """V1's averaged model has the λ-weighted server parts; here their biases decide the class."""
     learner = make(PrivateServerLearner, constant, client_data(UNEQUAL, B), cut=1)
     round_of(learner, 1)
     for i, bias in enumerate(BIASES):
@@ -86,20 +86,25 @@ def test_averaged_splitfed_v1_averages_the_servers_too() -> None:
 
 @pytest.mark.parametrize("kind", [EpslLearner, *SPLITFED])
 def test_evaluation_changes_nothing(kind: type) -> None:
-    """Evaluation leaves parameters, running statistics and counters as they are, and trains on after."""
+    """Evaluation changes no parameter, statistic or counter, and ends in training mode."""
     learner = make(kind, normed, client_data(UNEQUAL, B))
     round_of(learner, 1)
-    before, fingerprint = state(*(m for c in learner.composites() for m in c)), learner.fingerprint()
+    before, fingerprint = state(*(m for c in composites(learner) for m in c)), learner.fingerprint()
     learner.evaluate()
-    after = state(*(m for c in learner.composites() for m in c))
+    after = state(*(m for c in composites(learner) for m in c))
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert fingerprint == learner.fingerprint()
-    modules = [m for c in [*learner.composites(), learner.averaged()] for part in c for m in part.modules()]
+    modules = [
+        m
+        for c in [*composites(learner), learner.averaged_over(learner.everyone)]
+        for part in c
+        for m in part.modules()
+    ]
     assert all(m.training for m in modules)
 
 
 def test_evaluation_uses_running_statistics() -> None:
-    """A running mean far below in class 0 lifts that class for all samples; a batch's own would not."""
+    """A low running mean raises class 0 for all samples; statistics of the batch would not."""
 
     def build() -> nn.Sequential:
         return nn.Sequential(
@@ -114,7 +119,7 @@ def test_evaluation_uses_running_statistics() -> None:
 
 
 def test_evaluation_turns_dropout_off() -> None:
-    """Nothing is dropped: class 1 is named for every sample, every time."""
+    """Dropout is off: every evaluation predicts class 1 for every sample."""
 
     def build() -> nn.Sequential:
         client, server = constant()
@@ -129,9 +134,9 @@ def test_evaluation_turns_dropout_off() -> None:
 
 @pytest.mark.parametrize("rows", [1, 7, 20, 40, 41])
 def test_every_test_row_counts_once(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many rows go in one pass, a last short one included, the accuracy is that of all."""
+    """The number of rows per pass does not change the accuracy, with a short last pass too."""
     learner = make(EpslLearner, smooth, client_data((20,), B))
-    client, server = learner.composites()[0]
+    client, server = composites(learner)[0]
     with torch.no_grad():
         images, labels = learner.data.test
         named = server(client(images)).argmax(dim=1)

@@ -1,4 +1,4 @@
-"""The identities of docs/model.md section 3.3, against plain PyTorch loops written here."""
+"""The identities of docs/model.md section 3.3, checked against the plain PyTorch loops of this module."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from cutlayer.models.learning.centralised import CentralisedLearner
+from cutlayer.models.learning.client_data import ClientData
 from cutlayer.models.learning.epsl import EpslLearner, frozen_statistics
 from cutlayer.models.learning.fl import FedAvgLearner
-from cutlayer.models.learning.samples.client_data import ClientData
+from cutlayer.models.learning.sfl import PrivateServerLearner, SharedServerLearner
 from cutlayer.models.learning.sl import SequentialSplitLearner
-from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
 from cutlayer.scenarios.schema.scenario import Optimizer
 from tests.support.learners import (
     adam,
     client_data,
+    composites,
     gap,
     linear_server,
     make,
@@ -49,7 +50,7 @@ def split_rounds(
 def splitfed_rounds(
     learner: PrivateServerLearner | SharedServerLearner, rounds: int = ROUNDS, every: int = 1
 ) -> None:
-    """Run rounds of SplitFed with averaging every so many."""
+    """Run rounds of SplitFed, with an average after every ``every`` rounds."""
     everyone = tuple(range(learner.data.clients))
     for number in range(1, rounds + 1):
         learner.client_forward(everyone, number)
@@ -65,9 +66,9 @@ def everything(learner: EpslLearner) -> list[Tensor]:
 
 
 def plain_psl(data: ClientData, whole: Callable[[], nn.Sequential], cut: int, rate: float) -> list[Tensor]:
-    """Train by PSL's definition, with autograd through whole composites and gradients put together by hand.
+    """Train by PSL's definition, with autograd through whole models and gradients combined by hand.
 
-    The server's gradient is that of Σ λ_i (1/b) Σ ℓ_ij, client i's that of its own mean loss.
+    The server's gradient is that of Σ λ_i (1/b) Σ ℓ_ij, and client i's is that of its mean loss.
     """
     composites = [whole() for _ in range(data.clients)]
     server = composites[0][cut:]
@@ -95,7 +96,7 @@ def plain_psl(data: ClientData, whole: Callable[[], nn.Sequential], cut: int, ra
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_psl_equals_a_plain_loop(cut: int) -> None:
-    """EPSL with φ = 0 is PSL: own mean loss at the clients, λ-weighted loss at the server."""
+    """EPSL with φ = 0 is PSL: mean loss per client, λ-weighted loss at the server."""
     data = client_data(UNEQUAL, B)
     learner = make(EpslLearner, smooth, data, cut=cut)
     expected = plain_psl(data, learner.new_model, cut, 0.1)
@@ -104,7 +105,7 @@ def test_psl_equals_a_plain_loop(cut: int) -> None:
 
 
 def test_exact_form_without_merged_slots_is_psl_to_the_bit() -> None:
-    """φ = 0 leaves nothing to aggregate, in either form."""
+    """With φ = 0 no slot is aggregated, and both forms of aggregation are equal."""
     data = client_data(UNEQUAL, B)
     one, other = (make(EpslLearner, smooth, data, exact=exact) for exact in (False, True))
     split_rounds(one, merged=0)
@@ -118,7 +119,7 @@ def test_exact_form_without_merged_slots_is_psl_to_the_bit() -> None:
 def test_one_client_gives_psl_for_every_share(
     build: Callable[[], nn.Sequential], exact: bool, merged: int
 ) -> None:
-    """A mean over one client changes nothing, with batch norm too."""
+    """A mean over one client changes nothing, also with batch norm."""
     data = client_data((20,), B)
     psl = make(EpslLearner, build, data)
     epsl = make(EpslLearner, build, data, exact=exact)
@@ -201,7 +202,7 @@ def test_virtual_equals_exact_with_a_linear_server(merged: int) -> None:
 
 
 def test_virtual_differs_from_exact_with_a_curved_server() -> None:
-    """The identity above is the linear server's alone: the two forms are not one computation."""
+    """With a server that is not linear, the two forms of aggregation differ."""
     data = client_data(UNEQUAL, B)
     virtual, exact = (make(EpslLearner, smooth, data, exact=e) for e in (False, True))
     split_rounds(virtual, B)
@@ -241,14 +242,14 @@ def test_running_statistics_come_from_the_pass_over_all_rows(merged: int) -> Non
 def test_sl_with_one_device_is_centralised_training_to_the_bit(
     optimizer: Optimizer, build: Callable[[], nn.Sequential]
 ) -> None:
-    """One client's relay is the unsplit model's training, with Adam and batch norm too."""
+    """SL with one client trains like the unsplit model, also with Adam and batch norm."""
     data = client_data((30,), B)
     relay = make(SequentialSplitLearner, build, data, optimizer=optimizer)
     union = make(CentralisedLearner, build, data, optimizer=optimizer)
     for number in range(1, ROUNDS + 1):
         relay.turn(0, number)
         union.step((0,), number)
-    expected, actual = state(*union.composites()[0]), state(*relay.composites()[0])
+    expected, actual = state(*composites(union)[0]), state(*composites(relay)[0])
     assert all(torch.equal(a, b) for a, b in zip(expected, actual, strict=True))
 
 
@@ -267,7 +268,7 @@ def plain_weighted_sgd(data: ClientData, model: nn.Module, momentum: float = 0.0
 @pytest.mark.parametrize("sizes", [EQUAL, UNEQUAL])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_splitfed_fl_and_centralised_are_one_with_sgd(sizes: tuple[int, ...], momentum: float) -> None:
-    """With I = 1 and E = 1 all three descend the λ-weighted loss; momentum keeps it."""
+    """With I = 1 and E = 1 all three descend the λ-weighted loss, also with momentum."""
     data, optimizer = client_data(sizes, B), sgd(momentum=momentum)
     sfl = make(PrivateServerLearner, smooth, data, optimizer=optimizer)
     fl = make(FedAvgLearner, smooth, data, optimizer=optimizer)
@@ -279,18 +280,18 @@ def test_splitfed_fl_and_centralised_are_one_with_sgd(sizes: tuple[int, ...], mo
         fl.average((0, 1, 2))
         union.step((0, 1, 2), number)
     for learner in (sfl, fl, union):
-        assert gap(expected, state(*learner.composites()[0])) <= TOLERANCE
+        assert gap(expected, state(*composites(learner)[0])) <= TOLERANCE
 
 
 def test_adam_breaks_that_identity() -> None:
-    """Adam on each client is not Adam on the mean gradient: the identity is no accident of the test."""
+    """Adam per client differs from Adam on the mean gradient, so the test above can fail."""
     data, optimizer = client_data(UNEQUAL, B), adam()
     sfl = make(PrivateServerLearner, smooth, data, optimizer=optimizer)
     union = make(CentralisedLearner, smooth, data, optimizer=optimizer)
     splitfed_rounds(sfl)
     for number in range(1, ROUNDS + 1):
         union.step((0, 1, 2), number)
-    assert gap(state(*sfl.composites()[0]), state(*union.composites()[0])) > 1e-6
+    assert gap(state(*composites(sfl)[0]), state(*composites(union)[0])) > 1e-6
 
 
 def test_splitfed_averages_when_due_alone() -> None:
@@ -298,19 +299,19 @@ def test_splitfed_averages_when_due_alone() -> None:
     data = client_data(UNEQUAL, B)
     learner = make(PrivateServerLearner, smooth, data)
     splitfed_rounds(learner, rounds=1, every=2)
-    assert 3 == len(learner.composites())
-    assert gap(state(*learner.composites()[0]), state(*learner.composites()[1])) > 1e-6
-    apart = [state(*composite) for composite in learner.composites()]
+    assert 3 == len(composites(learner))
+    assert gap(state(*composites(learner)[0]), state(*composites(learner)[1])) > 1e-6
+    apart = [state(*composite) for composite in composites(learner)]
     learner.average((0, 1, 2))
     mean = [
         sum(w * v for w, v in zip(data.shares, values, strict=True)) for values in zip(*apart, strict=True)
     ]
-    assert 1 == len(learner.composites())
-    assert gap(mean, state(*learner.composites()[0])) <= TOLERANCE
+    assert 1 == len(composites(learner))
+    assert gap(mean, state(*composites(learner)[0])) <= TOLERANCE
 
 
 def test_splitfed_v2_trains_one_server_client_after_client() -> None:
-    """V2 equals a loop that takes the clients in the drawn order, each on the server as the last left it."""
+    """V2 equals a loop over the clients in random order that updates the server part after each."""
     data = client_data(UNEQUAL, B)
     learner = make(SharedServerLearner, smooth, data)
     order = None
@@ -357,12 +358,12 @@ def test_all_schemes_start_from_the_same_weights() -> None:
         CentralisedLearner,
     ):
         torch.manual_seed(len(states))
-        states.append(state(*make(learner, smooth, data).composites()[0]))
+        states.append(state(*composites(make(learner, smooth, data))[0]))
     assert all(torch.equal(a, b) for s in states[1:] for a, b in zip(states[0], s, strict=True))
 
 
 def test_dropout_draws_from_its_own_stream() -> None:
-    """Two learners with dropout agree to the bit, and leave the global generator where it was."""
+    """Two learners with dropout are bit-identical, and do not change the global generator."""
 
     def build() -> nn.Sequential:
         return nn.Sequential(
@@ -383,7 +384,7 @@ def test_dropout_draws_from_its_own_stream() -> None:
 
 
 def test_frozen_statistics_are_as_before_afterwards() -> None:
-    """Batch norms that track statistics do so again, and those that track none still track none."""
+    """Each batch norm tracks statistics afterwards if, and only if, it did before."""
     norms = nn.Sequential(nn.BatchNorm1d(2), nn.BatchNorm1d(2, track_running_stats=False))
     with frozen_statistics(norms):
         assert [False, False] == [norm.track_running_stats for norm in norms]

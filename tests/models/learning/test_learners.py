@@ -1,4 +1,4 @@
-"""Learners beyond the identities: rates, optimiser states, losses, late clients, buffers, draws."""
+"""Learning rates, optimiser states, losses, late clients, buffers and random draws of learners."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from torch import Tensor, nn
 
 from cutlayer.models.learning.base import Learner, LearnerConfig
 from cutlayer.models.learning.centralised import CentralisedLearner
+from cutlayer.models.learning.client_data import ClientData
 from cutlayer.models.learning.epsl import EpslLearner
 from cutlayer.models.learning.fl import FedAvgLearner
-from cutlayer.models.learning.samples.client_data import ClientData
+from cutlayer.models.learning.sfl import PrivateServerLearner, SharedServerLearner
 from cutlayer.models.learning.sl import SequentialSplitLearner
-from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
 from cutlayer.scenarios.schema.scenario import Optimizer
 from tests.support.learners import (
     CLASSES,
     adam,
     client_data,
+    composites,
     gap,
     make,
     mean_loss,
@@ -53,7 +54,7 @@ def split_round(learner: Any, number: int, members: Sequence[int] = EVERYONE, me
 
 
 def run_round(learner: Any, number: int, members: tuple[int, ...] = EVERYONE) -> None:
-    """Run one round of any learner, averaging where it averages."""
+    """Run one round of any learner, with its average if it has one."""
     if isinstance(learner, SequentialSplitLearner):
         for i in members:
             learner.turn(i, number)
@@ -77,7 +78,7 @@ def everything(learner: Any) -> list[Tensor]:
     if isinstance(learner, PrivateServerLearner | SharedServerLearner):
         servers = (learner.server_for(i).module for i in range(len(learner.clients)))
         return state(*(part.module for part in learner.clients), *servers)
-    return state(*learner.composites()[0])
+    return state(*composites(learner)[0])
 
 
 # --- plain loops ---
@@ -108,9 +109,9 @@ def average(models: Sequence[nn.Module], weights: Sequence[float], members: Sequ
 
 
 def plain_psl(data: ClientData, learner: Learner, members: Sequence[int] = EVERYONE) -> Result:
-    """PSL: λ-weighted loss at the server, each client its own mean loss."""
+    """PSL: λ-weighted loss at the server, mean loss per client."""
     models = [learner.new_model() for _ in range(data.clients)]
-    server, settings, losses = models[0][CUT:], learner.settings, []
+    server, settings, losses = models[0][CUT:], learner.optimizer, []
     rules = [rule(model[:CUT].parameters(), settings, settings.client_lr) for model in models]
     server_rule = rule(server.parameters(), settings, settings.server_lr)
     shares = shares_of(data, members)
@@ -141,8 +142,8 @@ def plain_splitfed(
     shared: bool,
     members: Sequence[int] = EVERYONE,
 ) -> Result:
-    """SplitFed: each client its own mean loss, on its own server copy or the shared one; then averages."""
-    models, settings, losses = [learner.new_model() for _ in range(data.clients)], learner.settings, []
+    """SplitFed: mean loss per client, on a private or on the shared server part; then an average."""
+    models, settings, losses = [learner.new_model() for _ in range(data.clients)], learner.optimizer, []
     clients, servers = [model[:CUT] for model in models], [model[CUT:] for model in models]
     server_rules = [rule(server.parameters(), settings, settings.server_lr) for server in servers]
     if shared:
@@ -168,8 +169,8 @@ def plain_splitfed(
 
 
 def plain_sl(data: ClientData, learner: Learner) -> Result:
-    """SL: one model, a client's turn after the other; an optimiser of the client part for each client."""
-    model, settings, losses = learner.new_model(), learner.settings, []
+    """SL: one model, one client after another, and an optimiser of the client part per client."""
+    model, settings, losses = learner.new_model(), learner.optimizer, []
     server_rule = rule(model[CUT:].parameters(), settings, settings.server_lr)
     rules = [rule(model[:CUT].parameters(), settings, settings.client_lr) for _ in range(data.clients)]
     everyone = range(data.clients)
@@ -190,8 +191,8 @@ def plain_sl(data: ClientData, learner: Learner) -> Result:
 def plain_fl(
     data: ClientData, learner: Learner, *, steps: int = 1, members: Sequence[int] = EVERYONE
 ) -> Result:
-    """FL: so many steps of each whole model at the clients' rate, then the λ-weighted average."""
-    models, settings, losses = [learner.new_model() for _ in range(data.clients)], learner.settings, []
+    """FL: local steps of each whole model at the clients' rate, then the λ-weighted average."""
+    models, settings, losses = [learner.new_model() for _ in range(data.clients)], learner.optimizer, []
     rules = [rule(model.parameters(), settings, settings.client_lr) for model in models]
     shares = shares_of(data, members)
     for number in range(1, ROUNDS + 1):
@@ -211,7 +212,7 @@ def plain_fl(
 
 def plain_union(data: ClientData, learner: Learner, members: Sequence[int] = EVERYONE) -> Result:
     """Centralised training: one model on the λ-weighted loss, at the server's rate."""
-    model, settings, losses = learner.new_model(), learner.settings, []
+    model, settings, losses = learner.new_model(), learner.optimizer, []
     one_rule = rule(model.parameters(), settings, settings.server_lr)
     for number in range(1, ROUNDS + 1):
         total = 0.0
@@ -226,7 +227,7 @@ def plain_union(data: ClientData, learner: Learner, members: Sequence[int] = EVE
 
 
 def held(learner: Any, data: ClientData, members: tuple[int, ...] = EVERYONE) -> tuple[Result, Result]:
-    """Run a learner, and return what its plain loop gives and what it gave."""
+    """Run a learner and its plain loop, and return the results of both."""
     losses, orders = [], []
     for number in range(1, ROUNDS + 1):
         run_round(learner, number, members)
@@ -262,12 +263,12 @@ def test_each_side_has_its_own_rate_and_its_decay(kind: type[Learner], settings:
 
 
 def test_sl_keeps_one_optimiser_state_per_client() -> None:
-    """Adam's moments stay with a client; one common state for the travelling part gives other weights."""
+    """Adam's moments stay with each client; a common state would give other weights."""
     data = client_data((20, 12), B)
     learner = make(SequentialSplitLearner, smooth, data, optimizer=adam())
     expected, _ = plain_sl(data, learner)
     common, losses = learner.new_model(), []
-    one_rule = rule(common.parameters(), learner.settings, 0.01)
+    one_rule = rule(common.parameters(), learner.optimizer, 0.01)
     for number in range(1, ROUNDS + 1):
         for i in (0, 1):
             learner.turn(i, number)
@@ -301,7 +302,7 @@ def test_fl_goes_on_to_a_fresh_batch_each_step(settings: Optimizer, monkeypatch:
 
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_train_loss_is_the_weighted_mean(kind: type[Learner]) -> None:
-    """The round's loss is Σ λ_i (1/b) Σ_j ℓ_ij, each sample's before the step that it is for."""
+    """The round's loss is Σ λ_i (1/b) Σ_j ℓ_ij, with each ℓ_ij taken before its update."""
     data = client_data(UNEQUAL, B)
     expected, actual = held(make(kind, smooth, data), data)
     assert pytest.approx(expected[1], abs=TOLERANCE) == actual[1]
@@ -313,14 +314,14 @@ def test_train_loss_is_the_weighted_mean(kind: type[Learner]) -> None:
 def test_aggregation_leaves_the_loss_that_is_reported(
     merged: int, exact: bool, members: tuple[int, ...]
 ) -> None:
-    """Merged slots change gradients; the loss is still that of all samples, each by its client's λ."""
+    """Merged slots change gradients. The reported loss is still the λ-weighted loss of all samples."""
     data = client_data(UNEQUAL, B)
     learner = make(EpslLearner, smooth, data, exact=exact)
     for number in range(1, ROUNDS + 1):
         expected = 0.0
         for share, i in zip(shares_of(data, members), members, strict=True):
             images, labels = data.batch(i, number)
-            client, server = learner.composites()[i]
+            client, server = composites(learner)[i]
             expected += share * float(mean_loss(server(client(images)), labels).detach())
         split_round(learner, number, members, merged)
         assert pytest.approx(expected, abs=TOLERANCE) == float(learner.train_loss)
@@ -328,7 +329,7 @@ def test_aggregation_leaves_the_loss_that_is_reported(
 
 @pytest.mark.parametrize("steps", [2, 3])
 def test_fl_reports_the_mean_loss_of_all_local_steps(steps: int) -> None:
-    """With E > 1 a client's loss is the mean over its E steps; clients count by λ."""
+    """With E > 1 a client's loss is the mean over its E steps; clients are weighted with λ."""
     data = client_data(UNEQUAL, B)
     learner = make(FedAvgLearner, smooth, data, local_steps=steps)
     _, expected = plain_fl(data, learner, steps=steps)
@@ -345,7 +346,7 @@ def test_fl_reports_the_mean_loss_of_all_local_steps(steps: int) -> None:
 @pytest.mark.parametrize("members", [(0, 2), (1, 2), (1,)])
 @pytest.mark.parametrize("kind", [EpslLearner, *SPLITFED, FedAvgLearner, CentralisedLearner])
 def test_rounds_without_late_clients_share_lambda_anew(kind: type[Learner], members: tuple[int, ...]) -> None:
-    """Weights and loss are those of λ among the participants; who averages gives the late the average."""
+    """λ is scaled to the participants. Late clients receive the average if the scheme averages."""
     data = client_data(UNEQUAL, B)
     learner = make(kind, smooth, data)
     expected, actual = held(learner, data, members)
@@ -355,7 +356,7 @@ def test_rounds_without_late_clients_share_lambda_anew(kind: type[Learner], memb
 
 @pytest.mark.parametrize("kind", [*SPLITFED, FedAvgLearner])
 def test_late_clients_receive_the_average(kind: type[Learner]) -> None:
-    """After averaging, the client that was left out has the same model as those that were in time."""
+    """After averaging, a late client has the same model as the others."""
     data = client_data(UNEQUAL, B)
     learner = make(kind, normed, data)
     before = state(learner.clients[1].module)
@@ -370,7 +371,7 @@ def test_late_clients_receive_the_average(kind: type[Learner]) -> None:
 
 @pytest.mark.parametrize("kind", [*SPLITFED, FedAvgLearner])
 def test_averages_include_running_statistics(kind: type[Learner]) -> None:
-    """Running means and variances are averaged with λ; counters are those of the first client."""
+    """Running means and variances are averaged with λ; counters are copied from the first client."""
     data = client_data(UNEQUAL, B)
     learner = make(kind, normed, data)
     for number, members in enumerate([EVERYONE, (1, 2)], 1):
@@ -436,21 +437,21 @@ def dropping() -> nn.Sequential:
 
 
 def watch(module: nn.Module, masks: list[Tensor]) -> None:
-    """Keep which values each dropout layer drops."""
+    """Record the mask of each dropout layer."""
     for layer in module.modules():
         if isinstance(layer, nn.Dropout):
             layer.register_forward_hook(lambda layer, into, out: masks.append(out == 0))
 
 
 def all_differ(masks: Sequence[Tensor]) -> bool:
-    """Return whether no two masks are the same; each drops some values, and not all."""
+    """Return whether all masks differ. Each must drop some values, but not all."""
     assert all(0 < int(mask.sum()) < mask.numel() for mask in masks)
     return not any(torch.equal(a, b) for k, a in enumerate(masks) for b in masks[:k])
 
 
 @pytest.mark.parametrize("kind", [EpslLearner, *SPLITFED, SequentialSplitLearner, FedAvgLearner])
 def test_client_dropout_differs_between_clients_and_rounds(kind: type[Learner]) -> None:
-    """Every client draws a mask of its own in every round."""
+    """Every client draws a different mask in every round."""
     learner = make(kind, dropping, client_data(UNEQUAL, B))
     masks: list[Tensor] = []
     for module in {id(part.module): part.module for part in learner.clients}.values():
@@ -507,7 +508,7 @@ def test_equal_learners_have_equal_fingerprints(kind: type[Learner]) -> None:
 
 @pytest.mark.parametrize("kind", [EpslLearner, *SPLITFED])
 def test_fingerprint_sees_the_last_client(kind: type[Learner]) -> None:
-    """One number of the last client's part, or one of its running means, changes the fingerprint."""
+    """A change of one weight or running mean of the last client changes the fingerprint."""
     learner = make(kind, normed, client_data(UNEQUAL, B))
     split_round(learner, 1)
     seen = {learner.fingerprint()}
@@ -521,7 +522,7 @@ def test_fingerprint_sees_the_last_client(kind: type[Learner]) -> None:
 
 
 def test_fingerprint_sees_the_last_server_copy() -> None:
-    """Between averages, V1's copy for the last client is part of the fingerprint."""
+    """Between averages, the fingerprint contains V1's server part of the last client."""
     learner = make(PrivateServerLearner, smooth, client_data(UNEQUAL, B))
     split_round(learner, 1)
     before = learner.fingerprint()
@@ -565,7 +566,7 @@ def activated(inplace: bool) -> Callable[[], nn.Sequential]:
 def test_layers_in_place_behind_the_cut(
     kind: type[Learner], options: dict[str, bool], merged: int, cut: int
 ) -> None:
-    """A first layer that would overwrite the smashed data trains to the bit like one that would not."""
+    """A first layer that works in place trains bit-identically to one that does not."""
     data = client_data(UNEQUAL, B)
     results = []
     for inplace in (False, True):

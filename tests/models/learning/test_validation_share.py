@@ -1,4 +1,4 @@
-"""Laws of learning.validation_share: what clients train on, what is evaluated on what is held out."""
+"""``learning.validation_share``: held-out samples are not trained on, and are evaluated."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from cutlayer.models.data.dataset import Dataset
 from cutlayer.models.data.digits import DigitsParameters, load
 from cutlayer.models.data.validation import hold_out
 from cutlayer.models.learning.base import Learner
+from cutlayer.models.learning.client_data import BatchSampler, ClientData
 from cutlayer.models.learning.epsl import EpslLearner
 from cutlayer.models.learning.factory import client_data
-from cutlayer.models.learning.samples.batch_sampler import BatchSampler
-from cutlayer.models.learning.samples.client_data import ClientData
+from cutlayer.models.learning.sfl import PrivateServerLearner
 from cutlayer.models.learning.sl import SequentialSplitLearner
-from cutlayer.models.learning.splitfed import PrivateServerLearner
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.schema.partition import Partition
 from cutlayer.scenarios.schema.scenario import Learning
-from tests.support.learners import adam, make
+from tests.support.learners import adam, composites, make
 
 CLIENTS = 2
 RUN = [
@@ -38,19 +37,19 @@ RUN = [
 
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
-    """The digits, all that is not for test in the training set."""
+    """Return the digits, with all samples that are not in the test set for training."""
     return load(DigitsParameters(name="digits"), (1, 8, 8))
 
 
 def rows(images: Tensor, labels: Tensor) -> Counter[tuple[bytes, int]]:
-    """Return how often each labelled image is there."""
+    """Return the number of occurrences of each labelled image."""
     return Counter((i.numpy().tobytes(), int(n)) for i, n in zip(images, labels, strict=True))
 
 
 @pytest.mark.parametrize("seed", [0, 5])
 @pytest.mark.parametrize("partition", [Partition(), Partition(kind="shards", classes_per_client=5)])
 def test_nothing_held_out_reaches_a_client(partition: Partition, seed: int, digits: Dataset) -> None:
-    """Clients', validation and test samples are the data set; seed and partition change no validation."""
+    """Clients, validation and test set share out all samples. Seed and partition change no validation set."""
     apart = hold_out(digits, 0.15)
     learning = Learning(dataset="digits", partition=partition)
     sizes = client_data(learning, apart, clients=CLIENTS, batch_size=1, seed=seed).samples
@@ -90,7 +89,7 @@ def dense() -> nn.Sequential:
 
 
 def test_validation_accuracy_is_the_mean_of_the_composites_on_the_validation_set() -> None:
-    """Client 0 names class 0, client 1 class 1: 2/5 and 1/5 of validation, 1/4 and 3/4 of test samples."""
+    """Clients 0 and 1 predict classes 0 and 1: 2/5 and 1/5 of validation, 1/4 and 3/4 of test samples."""
     learner = make(EpslLearner, dense, toy(validated=True), cut=1)
     with torch.no_grad():
         learner.server.module[0].weight.copy_(torch.eye(3))
@@ -104,11 +103,11 @@ def test_validation_accuracy_is_the_mean_of_the_composites_on_the_validation_set
 
 
 def test_one_common_model_is_validated_as_any_client_s() -> None:
-    """SL's one model: its validation accuracy is its own share of right answers, computed here by hand."""
+    """The validation accuracy of SL's one model is its fraction of correct answers, computed here."""
     data = toy(validated=True)
     learner = make(SequentialSplitLearner, dense, data, cut=1)
     learner.turn(0, 1)
-    client, server = learner.composites()[0]
+    client, server = composites(learner)[0]
     assert data.validation is not None
     images, labels = data.validation
     with torch.no_grad():
@@ -134,7 +133,7 @@ def test_validation_samples_change_nothing_that_is_learnt(kind: type[Learner]) -
 
 
 def test_a_run_reports_the_validation_accuracy() -> None:
-    """It stands in each evaluated round's row, the last also in the summary; without a share nowhere."""
+    """Each evaluated round has it in its row, the summary has the last; without a share neither has."""
     schemes = ["sl", "psl"]
     share = [*RUN, "learning.validation_share=0.2"]
     apart, whole = (cutlayer.run("quickstart", overrides=o, schemes=schemes) for o in (share, RUN))
@@ -149,6 +148,6 @@ def test_a_run_reports_the_validation_accuracy() -> None:
 
 
 def test_a_share_without_a_sample_is_wrong_input() -> None:
-    """The message names the key, the share and what it comes to."""
+    """The message states the key, the share and the resulting number of samples."""
     with pytest.raises(ScenarioError, match=r"learning\.validation_share: .* 1e-05 of .* 0 held out"):
         cutlayer.run("quickstart", overrides=[*RUN, "learning.validation_share=0.00001"])

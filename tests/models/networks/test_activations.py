@@ -1,4 +1,4 @@
-"""Laws of the activation functions: torch's own, equal weights for all, and what identity makes linear."""
+"""Activation functions are torch's, do not change initial weights, and identity makes a model linear."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cutlayer.models.networks.parameters import (
     VggParameters,
 )
 from cutlayer.models.profile import built_profile
-from cutlayer.scenarios.registry import find
+from cutlayer.scenarios.registry import lookup
 from tests.support.learners import CLASSES, SHAPE, client_data, gap, make, state
 
 FUNCTIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
@@ -42,7 +42,7 @@ def built(parameters: ImageModelParameters) -> nn.Sequential:
     """Return the model with fixed weights, in double precision."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model: nn.Sequential = find("model", parameters.name).load()(parameters)
+        model: nn.Sequential = lookup("model", parameters.name).load()(parameters)
     return model.double()
 
 
@@ -54,7 +54,7 @@ def images(parameters: ImageModelParameters, count: int = 3) -> Tensor:
 
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_perceptron_by_torch_s_functions(activation: Activation) -> None:
-    """A forward pass is linear layers with torch's own function after each but the last."""
+    """A forward pass is linear layers with torch's function after each but the last."""
     parameters = MlpParameters(name="mlp", input_shape=(1, 8, 8), hidden=(9, 7), activation=activation)
     model, f = built(parameters), FUNCTIONS[activation]
     first, second, last = (m for m in model.modules() if isinstance(m, nn.Linear))
@@ -65,7 +65,7 @@ def test_perceptron_by_torch_s_functions(activation: Activation) -> None:
 
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_lenet_by_torch_s_functions(activation: Activation) -> None:
-    """Both convolutions and the hidden layer are followed by torch's own function, the logits by none."""
+    """Torch's function follows both convolutions and the hidden layer, but not the logits."""
     parameters = LenetParameters(name="lenet", input_shape=(1, 8, 8), activation=activation)
     model, f = built(parameters), FUNCTIONS[activation]
     weights = list(model.parameters())
@@ -79,7 +79,7 @@ def test_lenet_by_torch_s_functions(activation: Activation) -> None:
 
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_residual_block_by_torch_s_functions(activation: Activation) -> None:
-    """A block is f(BN(conv(f(BN(conv x)))) + x), He et al. 2016, Figure 2, with f in the place of ReLU."""
+    """A block is f(BN(conv(f(BN(conv x)))) + x), He et al. 2016, Figure 2, with f instead of ReLU."""
     parameters = ResnetParameters(name="resnet18", input_shape=(1, 8, 8), activation=activation)
     block, f = built(parameters).eval().get_submodule("block1"), FUNCTIONS[activation]
     convolutions = [m for m in block.modules() if isinstance(m, nn.Conv2d)]
@@ -93,7 +93,7 @@ def test_residual_block_by_torch_s_functions(activation: Activation) -> None:
 def test_activations_share_weights_and_tables(
     kind: type[ImageModelParameters], keys: dict[str, object]
 ) -> None:
-    """Initial weights, names of units and the unit table are the same for all; ReLU is the default."""
+    """Initial weights, unit names and the unit table do not depend on the activation; ReLU is the default."""
     default = kind.model_validate(keys)
     expected, units = built(default).state_dict(), [name for name, _ in built(default).named_children()]
     table = built_profile(default)
@@ -125,12 +125,12 @@ def test_only_identity_makes_the_first_unit_linear(activation: Activation) -> No
 
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_only_identity_makes_both_forms_of_aggregation_equal(activation: Activation) -> None:
-    """Behind cut 4 LeNet's server is dense: with identity it is linear, and virtual merging is exact."""
+    """After cut 4 LeNet's server is dense: with identity it is linear, and virtual aggregation is exact."""
     parameters = LenetParameters(name="lenet", input_shape=SHAPE, classes=CLASSES, activation=activation)
     learners = [
         make(
             EpslLearner,
-            lambda: find("model", "lenet").load()(parameters),
+            lambda: lookup("model", "lenet").load()(parameters),
             client_data((9, 6), 3),
             cut=4,
             exact=e,

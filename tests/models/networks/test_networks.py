@@ -1,4 +1,4 @@
-"""Laws of the networks: units chain at every cut, and a cut changes no value and no gradient."""
+"""Networks can be cut between any two units, and a cut changes no value and no gradient."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cutlayer.models.networks import catalogue as _catalogue  # noqa: F401 - registers the models
 from cutlayer.models.networks import imported, lenet, mlp
 from cutlayer.models.networks.parameters import (
     ImageModelParameters,
@@ -22,7 +21,7 @@ from cutlayer.models.networks.parameters import (
     ResnetParameters,
     VggParameters,
 )
-from cutlayer.scenarios.registry import find
+from cutlayer.scenarios.registry import lookup
 
 ACTIVATIONS = ("relu", "gelu", "tanh", "sigmoid", "identity")
 SMALL = [
@@ -44,7 +43,7 @@ def built(parameters: ImageModelParameters, seed: int = 0) -> nn.Sequential:
     """Return the model with the weights of a seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: nn.Sequential = find("model", parameters.name).load()(parameters)
+        model: nn.Sequential = lookup("model", parameters.name).load()(parameters)
     return model
 
 
@@ -60,7 +59,7 @@ def name_of(parameters: ImageModelParameters) -> str:
 
 
 def gradients(model: nn.Module) -> list[Tensor | None]:
-    """Return the gradients of all parameters, and forget them."""
+    """Return the gradients of all parameters, and delete them."""
     found = [parameter.grad for parameter in model.parameters()]
     model.zero_grad()
     return found
@@ -107,7 +106,7 @@ def test_cut_changes_no_gradient(parameters: ImageModelParameters) -> None:
 
 @pytest.mark.parametrize("parameters", ALL, ids=name_of)
 def test_cut_parts_the_weights(parameters: ImageModelParameters) -> None:
-    """The parts' weights and buffers, under their own names, are the whole model's, each exactly once."""
+    """The parts have the weights and buffers of the whole model, each exactly once under its name."""
     model = built(parameters)
     for cut in range(1, len(model)):
         parts = [*model[:cut].state_dict(), *model[cut:].state_dict()]
@@ -134,7 +133,7 @@ def test_weights_are_of_the_seed_and_passes_draw_nothing(parameters: ImageModelP
 
 
 def test_unit_names() -> None:
-    """Units have the names that unit tables and cuts are read by, in the papers' order."""
+    """Units have the names of the unit tables, in the order of the papers."""
     lenet_names = ["conv1", "pool1", "conv2", "pool2", "fc1", "fc2"]
     assert lenet_names == names(LenetParameters(name="lenet"))
     assert ["fc1", "fc2", "fc3", "fc4"] == names(MlpParameters(name="mlp", hidden=(5, 4, 3)))
@@ -180,7 +179,7 @@ def test_identity_activation_is_linear() -> None:
 
 @pytest.mark.parametrize("parameters", ALL, ids=name_of)
 def test_only_logits_leave_the_activation_s_range(parameters: ImageModelParameters) -> None:
-    """With ReLU all that a unit sends is 0 or more; logits, which follow no activation, are of both signs."""
+    """With ReLU all outputs of units are 0 or more, except logits, which follow no activation."""
     if getattr(parameters, "activation", "relu") != "relu":
         return
     values = 10 * images(parameters, 8)
@@ -197,7 +196,7 @@ def test_only_logits_leave_the_activation_s_range(parameters: ImageModelParamete
     [(LenetParameters, "lenet", 4), (VggParameters, "vgg16", 32), (VggParameters, "vgg19", 32)],
 )
 def test_least_size(parameters_class: type[ImageModelParameters], name: str, least: int) -> None:
-    """The least size gives logits; one pixel less, in height or width, is an error that names it."""
+    """The smallest size gives logits; one pixel less in height or width is an error that states the size."""
     parameters = parameters_class(name=name, input_shape=(3, least, least))
     assert (1, 7) == built(parameters).eval()(images(parameters, 1)).shape
     for shape in ((3, least - 1, least), (3, least, least - 1)):
@@ -216,7 +215,7 @@ def test_least_size(parameters_class: type[ImageModelParameters], name: str, lea
     ],
 )
 def test_impossible_options_are_refused(wrong: dict[str, object]) -> None:
-    """One class, an image without three sizes, no hidden layer, an unknown activation: each is named."""
+    """One class, an image without three sizes, no hidden layer or an unknown activation is an error."""
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         MlpParameters.model_validate({"name": "mlp", **wrong})
 
@@ -242,7 +241,7 @@ _module_numbers = itertools.count()
 
 @pytest.fixture
 def users_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Yield the name of an importable module of a user's, a new one each time."""
+    """Yield the name of a user's importable module, a new one for each test."""
     name = f"users_networks_{next(_module_numbers)}"
     (tmp_path / f"{name}.py").write_text(USERS_MODULE, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -257,7 +256,7 @@ def of_user(factory: str, **options: object) -> ImportedParameters:
 
 
 def test_imported_factory_is_called_with_its_arguments(users_module: str) -> None:
-    """A factory's model is what the same call gives in Python."""
+    """A factory's model equals the result of the same call in Python."""
     model = imported.build(of_user(f"{users_module}:factory", arguments={"width": 6}))
     assert ["body", "head"] == [name for name, _ in model.named_children()]
     assert (3, 6) == model.state_dict()["head.weight"].shape
@@ -273,7 +272,7 @@ def test_imported_model_is_copied(users_module: str) -> None:
 
 
 def test_imported_model_has_values_when_a_profile_imports_it_first(users_module: str) -> None:
-    """A module that is first imported while profiling on shapes alone keeps real weights."""
+    """A module whose first import happens in a profile keeps real weights."""
     with torch.device("meta"):
         imported.build(of_user(f"{users_module}:MODEL"))
     weights = imported.build(of_user(f"{users_module}:MODEL")).state_dict()["head.weight"]
@@ -294,14 +293,14 @@ def test_imported_model_has_values_when_a_profile_imports_it_first(users_module:
 def test_imported_errors_name_the_factory(
     users_module: str, attribute: str, options: dict[str, object], message: str
 ) -> None:
-    """What can't be used is a ValueError that names the import path and what is wrong."""
+    """An unusable factory is a ValueError that names the import path and the fault."""
     with pytest.raises(ValueError, match=message) as caught:
         imported.build(of_user(f"{users_module}:{attribute}", **options))
     assert f"{users_module}:{attribute}" in str(caught.value)
 
 
 def test_imported_module_that_is_missing() -> None:
-    """A module that isn't there is a ValueError; a path without a name is refused unread."""
+    """A missing module is a ValueError; a path without a name is rejected by the schema."""
     with pytest.raises(ValueError, match="cannot be imported: No module named 'no_such_module'"):
         imported.build(of_user("no_such_module:build"))
     with pytest.raises(ValidationError, match="factory"):

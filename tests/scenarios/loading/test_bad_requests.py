@@ -1,4 +1,4 @@
-"""What a user sees of a scenario that asks for what can't be had, and of wrong options."""
+"""Messages about scenarios that cannot be prepared, and about wrong options."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.wrong_input import DIGITS, GOOD, MODEL, UNKNOWN, Row, changed, check, told
+from tests.support.wrong_input import DIGITS, GOOD, MODEL, UNKNOWN, Row, changed, check, issue
 
 HEADER = "unit,forward_flops,backward_flops,activation_bits,gradient_bits,parameter_bits\n"
 FILES = {
@@ -33,76 +33,78 @@ TOGETHER = [
     Row(
         "values a device",
         changed("{count: 2}", "{count: 2, clock_hz: [1e9, 1e9, 1e9]}"),
-        told("devices.clock_hz", "lists 3 values; devices.count is 2, one each is needed", 5),
+        issue("devices.clock_hz", "lists 3 values; devices.count is 2, one each is needed", 5),
     ),
     Row(
         "gains a device",
         changed("{subchannels: 4}", "{path_loss: {model: fixed, gain_db: [-90]}}"),
-        told("radio.path_loss.gain_db", "lists 1 values; devices.count is 2, one each is needed", 6),
+        issue("radio.path_loss.gain_db", "lists 1 values; devices.count is 2, one each is needed", 6),
     ),
     Row(
         "subchannels and powers a device",
         GOOD + "allocation:\n  subchannels: [[0]]\n  power: {dbm_per_hz: [-60]}\n",
-        told("allocation.subchannels", "lists 1 values; devices.count is 2, one each is needed", 8)
-        + told("allocation.power.dbm_per_hz", "lists 1 values; devices.count is 2, one each is needed", 9),
+        issue("allocation.subchannels", "lists 1 values; devices.count is 2, one each is needed", 8)
+        + issue("allocation.power.dbm_per_hz", "lists 1 values; devices.count is 2, one each is needed", 9),
     ),
     Row(
         "table with learning",
         changed(MODEL, "{name: table, file: units.csv}", DIGITS),
-        told("model.name", "table has no weights to train; ...", 4),
+        issue("model.name", "table has no weights to train; ...", 4),
     ),
     Row(
         "accuracy without learning",
         changed("{rounds: 2}", "{accuracy: 0.9}"),
-        told("stop.accuracy", "needs a learning section: ...", 2),
+        issue("stop.accuracy", "needs a learning section: ...", 2),
     ),
     # What can't be had: resources, files, devices.
     Row(
         "clients without a subchannel",
         changed("[psl]", "[psl, sl, sfl, fl]").replace("count: 2", "count: 7"),
-        told("radio.subchannels", "7 clients need at least one subchannel each; there are 4", 6),
+        issue("radio.subchannels", "7 clients need at least one subchannel each; there are 4", 6),
     ),
     Row(
         "cut behind the model",
         GOOD + "allocation: {cut: 6}\n",
-        told("allocation.cut", "cut 6 is outside the model: lenet has 6 units, so it is from 1 to 5"),
+        issue("allocation.cut", "cut 6 is outside the model: lenet has 6 units, so it is from 1 to 5"),
     ),
     Row(
         "subchannel twice",
         GOOD + "allocation: {subchannels: [[0, 1], [1]]}\n",
-        told("allocation.subchannels", "subchannel 1 is given to device 0 and to device 1; ..."),
+        issue("allocation.subchannels", "subchannel 1 is given to device 0 and to device 1; ..."),
     ),
     Row(
         "subchannel out of range",
         GOOD + "allocation: {subchannels: [[0], [4]]}\n",
-        told("allocation.subchannels", "device 1: subchannel 4 is outside 0 to 3"),
+        issue("allocation.subchannels", "device 1: subchannel 4 is outside 0 to 3"),
     ),
     Row(
         "device without a subchannel",
         GOOD + "allocation: {subchannels: [[0], []]}\n",
-        told("allocation.subchannels", "device 1 has no subchannel; each needs at least one"),
+        issue("allocation.subchannels", "device 1 has no subchannel; each needs at least one"),
     ),
     Row(
         "power limit of a device",
         changed("[psl]", "[psl, sfl]", "allocation: {power: {dbm_per_hz: [-60, -30]}}\n"),
-        told("allocation.power", "device 1: -30 dBm/Hz on its ... W; its limit is 1.49968 W"),
+        issue("allocation.power", "device 1: -30 dBm/Hz on its ... W; its limit is 1.49968 W"),
     ),
     Row(
         "power limit of all",
         changed(
             "{count: 2}", "{count: 2, power_max_dbm: 50}", "allocation: {power: {dbm_per_hz: [-40, -40]}}\n"
         ),
-        told("allocation.power", "all devices together ask for 4 W; their limit is 3 W"),
+        issue("allocation.power", "all devices together ask for 4 W; their limit is 3 W"),
         ("--set", "radio.uplink_total_power_max_dbm=34.771212547"),
     ),
     Row(
         "table that is not there",
         changed(MODEL, "{name: table, file: nowhere.csv}"),
-        told("model.file", "cannot read the unit table ...nowhere.csv: ...No such file...", 4),
+        issue("model.file", "cannot read the unit table ...nowhere.csv: ...No such file...", 4),
     ),
     *(
         Row(
-            f"table {name}", changed(MODEL, f"{{name: table, file: {name}.csv}}"), told("model.file", rule, 4)
+            f"table {name}",
+            changed(MODEL, f"{{name: table, file: {name}.csv}}"),
+            issue("model.file", rule, 4),
         )
         for name, rule in (
             ("header", "...header.csv:1: the header must be unit,forward_flops,..."),
@@ -113,38 +115,38 @@ TOGETHER = [
     Row(
         "model that can't be split",
         changed(MODEL, "{name: table, file: single.csv}", "allocation: {cut: 1}\n"),
-        told("model", "psl splits the model, which takes 2 units or more; it has 1", 4),
+        issue("model", "psl splits the model, which takes 2 units or more; it has 1", 4),
     ),
     Row(
         "imported model",
         changed("lenet", "imported, factory: 'my:net'"),
-        told("model.name", "runs code of yours; allow it with --allow-imports...", 4),
+        issue("model.name", "runs code of yours; allow it with --allow-imports...", 4),
     ),
     Row(
         "imported model that is not there",
         changed("lenet", "imported, factory: 'no_such_module:net'"),
-        told("model.factory", "factory 'no_such_module:net' cannot be imported: ...", 4),
+        issue("model.factory", "factory 'no_such_module:net' cannot be imported: ...", 4),
         ("--allow-imports",),
     ),
     Row(
         "data that are not there",
         changed("[1, 8, 8]", "[1, 28, 28]", "learning:\n  dataset: {name: mnist, path: nowhere}\n"),
-        told("learning.dataset.path", "...nowhere: no file train-images...", 8),
+        issue("learning.dataset.path", "...nowhere: no file train-images...", 8),
     ),
     Row(
         "images of another shape",
         changed("[1, 8, 8]", "[1, 28, 28]", DIGITS),
-        told("learning.dataset", "digits has images of 1x8x8; model.input_shape is 1x28x28", 8),
+        issue("learning.dataset", "digits has images of 1x8x8; model.input_shape is 1x28x28", 8),
     ),
     Row(
         "more classes than the model's",
         changed("classes: 10", "classes: 7", DIGITS),
-        told("learning.dataset", "digits has 10 classes; model.classes is 7", 8),
+        issue("learning.dataset", "digits has 10 classes; model.classes is 7", 8),
     ),
     Row(
         "client without samples",
         GOOD + "learning:\n  dataset: {name: synthetic, train_samples: 10, test_samples: 10}\n",
-        told("learning.partition", "...leaves client 10 without any; ...", 7),
+        issue("learning.partition", "...leaves client 10 without any; ...", 7),
         ("--set", "devices.count=11", "--set", "radio.subchannels=11"),
     ),
 ]
@@ -234,12 +236,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("row", [*TOGETHER, *OPTIONS, *SEVERAL], ids=lambda row: row.name)
-def test_each_fault_is_told_once_with_its_place(row: Row, folder: Path) -> None:
-    """A request that can't be met ends with status 2 and a line a fault; nothing is run, nothing written."""
+def test_each_issue_is_reported_once_with_its_line(row: Row, folder: Path) -> None:
+    """The command ends with status 2 and one line for each issue; it runs and writes nothing."""
     check(row, folder)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is there")
 def test_cuda_that_is_absent(folder: Path) -> None:
-    """Asking for CUDA without it is a fault of the key that asks."""
-    check(Row("", GOOD + DIGITS + "  device: cuda\n", told("learning.device", "...cuda...", 9)), folder)
+    """A request for CUDA on a machine without it is an issue of the key ``learning.device``."""
+    check(Row("", GOOD + DIGITS + "  device: cuda\n", issue("learning.device", "...cuda...", 9)), folder)

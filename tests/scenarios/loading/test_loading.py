@@ -1,4 +1,4 @@
-"""From text to a scenario and back: numbers, defaults, and the resolved scenario."""
+"""Laws of loading: numbers, defaults, and the round trip of the resolved scenario."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import cutlayer.experiments.preparation  # noqa: F401 - registers what can be named
 from cutlayer.scenarios.loading.loader import LoadedScenario, library, load_scenario, scenario_yaml
 from cutlayer.scenarios.yaml_lines import dump_yaml, parse_value
 from tests.support.scenario_texts import CONTRACT

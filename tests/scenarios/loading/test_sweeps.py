@@ -1,4 +1,4 @@
-"""Laws of a sweep's points: how many there are, what each is, and how all their faults are told."""
+"""Laws of a sweep's points: their number, their scenarios, and the report of all their issues."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import cutlayer.experiments.preparation  # noqa: F401 - registers what can be named
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.loading.loader import load_scenario, scenario_yaml
 from cutlayer.scenarios.loading.sweep_points import Point, load_points
@@ -26,7 +25,7 @@ def points(folder: Path, sweep: str, *overrides: str) -> list[Point]:
     return load_points(path, overrides)[1]
 
 
-def faults(folder: Path, sweep: str) -> list[str]:
+def issues(folder: Path, sweep: str) -> list[str]:
     """Return the messages of a sweep that must be refused."""
     with pytest.raises(ScenarioError) as caught:
         points(folder, sweep)
@@ -35,7 +34,7 @@ def faults(folder: Path, sweep: str) -> list[str]:
 
 @st.composite
 def sweeps(draw: st.DrawFn) -> Sweep:
-    """Return any sweep; values are numbers that tell all places apart."""
+    """Return any sweep; all its values are different numbers."""
     rows = draw(st.integers(1, 3))
     entries = draw(st.integers(0, 3))
     return Sweep.model_validate(
@@ -50,15 +49,15 @@ def sweeps(draw: st.DrawFn) -> Sweep:
 
 @given(sweeps(), st.integers(0, 5))
 def test_every_combination_is_one_point(sweep: Sweep, seed: int) -> None:
-    """Points are as many as the sizes of grid, zip, list and seeds multiply to, and no two are alike."""
-    found = combinations(sweep, seed)
+    """The number of points is the product of the sizes of grid, zip, list and seeds; no two are equal."""
+    point_overrides = combinations(sweep, seed)
     sizes = [len(values) for values in sweep.grid.values()]
     sizes += [len(values) for values in list(sweep.zip.values())[:1]]
     sizes.append(max(1, len(sweep.list)))
     count = sweep.seeds if isinstance(sweep.seeds, int) else len(sweep.seeds or (None,))
-    assert math.prod(sizes) * count == len(found)
-    told = {tuple((key, value) for key, (value, _) in point.items()) for point in found}
-    assert len(found) == len(told)
+    assert math.prod(sizes) * count == len(point_overrides)
+    different = {tuple((key, value) for key, (value, _) in point.items()) for point in point_overrides}
+    assert len(point_overrides) == len(different)
 
 
 @given(sweeps())
@@ -81,7 +80,7 @@ def test_a_number_of_seeds_counts_from_the_scenarios_own(tmp_path: Path) -> None
 
 
 def test_a_point_is_the_scenario_with_its_keys_set(tmp_path: Path) -> None:
-    """A point's scenario is what `--set` makes of the file without its sweep, list indices included."""
+    """A point equals the file without its sweep, with the keys set by `--set`, list indices included."""
     sweep = (
         "sweep:\n  grid: {schemes.0.phi: [0.25, 1.0]}\n"
         "  zip: {devices.clock_hz: [{uniform: [1e9, 2e9]}, 1e9], learning: [null, {dataset: digits}]}\n"
@@ -99,8 +98,8 @@ def test_a_point_is_the_scenario_with_its_keys_set(tmp_path: Path) -> None:
     assert ["epsl φ=0.25", "epsl φ=1"] == [found[n].loaded.scenario.schemes[0].label for n in (0, 2)]
 
 
-def test_a_points_name_is_what_it_says(tmp_path: Path) -> None:
-    """Names follow from the resolved scenario alone, in whatever order and way its keys are set."""
+def test_a_points_name_follows_from_its_scenario(tmp_path: Path) -> None:
+    """The name does not depend on the order and the way in which keys are set."""
     forwards = points(tmp_path, "sweep: {grid: {batch_size: [1, 2], devices.count: [1, 2]}, seeds: 2}\n")
     backwards = points(
         tmp_path, "sweep: {seeds: [1, 0], grid: {devices.count: [2, 1], batch_size: [2, 1]}}\n"
@@ -114,25 +113,25 @@ def test_a_points_name_is_what_it_says(tmp_path: Path) -> None:
     assert all(len(name) == 16 and int(name, 16) >= 0 for name in names)
 
 
-def test_all_faults_of_all_points_are_told_at_once(tmp_path: Path) -> None:
-    """Each fault is told once, at its line of the sweep, with the first point that has it."""
+def test_all_issues_of_all_points_are_reported_at_once(tmp_path: Path) -> None:
+    """Each issue is reported once, at its line of the sweep, with the first point that has it."""
     sweep = "sweep:\n  grid:\n    devices.count:\n      - 2\n      - -1\n    batch_size: [8, 0]\n"
     rule = "must be greater than or equal to 1; it is"
     assert [
         f"sweep.yaml:11: devices.count: {rule} -1 (at devices.count=-1, batch_size=8 and 1 points more)",
         f"sweep.yaml:12: batch_size: {rule} 0 (at devices.count=2, batch_size=0 and 1 points more)",
-    ] == faults(tmp_path, sweep)
+    ] == issues(tmp_path, sweep)
 
 
-def test_a_fault_of_every_point_names_none(tmp_path: Path) -> None:
-    """What is wrong wherever the sweep goes is told like a fault of the file."""
+def test_an_issue_of_every_point_names_no_point(tmp_path: Path) -> None:
+    """An issue that all points have is reported like an issue of the file."""
     assert [
         "sweep.yaml:7: sweep.grid.schemes.0.phi.0: schemes.0 is the value 'psl', not a section with keys"
-    ] == faults(tmp_path, "sweep: {grid: {schemes.0.phi: [1]}, seeds: 5}\n")
+    ] == issues(tmp_path, "sweep: {grid: {schemes.0.phi: [1]}, seeds: 5}\n")
 
 
 @pytest.mark.parametrize(
-    ("sweep", "told"),
+    ("sweep", "expected"),
     [
         (
             "{zip: {batch_size: [1, 2], seed: [1]}}",
@@ -156,11 +155,11 @@ def test_a_fault_of_every_point_names_none(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_wrong_sweeps_are_refused(sweep: str, told: str, tmp_path: Path) -> None:
-    """One message says what is wrong with the sweep, at its line."""
-    (message,) = faults(tmp_path, f"sweep: {sweep}\n")
+def test_wrong_sweeps_are_refused(sweep: str, expected: str, tmp_path: Path) -> None:
+    """One message describes the issue of the sweep, at its line."""
+    (message,) = issues(tmp_path, f"sweep: {sweep}\n")
     assert message.startswith("sweep.yaml:7: sweep")
-    assert told in message
+    assert expected in message
 
 
 FIGURES = """\
@@ -180,8 +179,8 @@ FIGURE_FAULTS = [
 ]
 
 
-def test_faults_of_all_figures_are_told_at_once(tmp_path: Path) -> None:
-    """Each is told at its own line, also where the sweep is not what is run."""
+def test_issues_of_all_figures_are_reported_at_once(tmp_path: Path) -> None:
+    """Each is reported at its line, also if the scenario is run without its sweep."""
     path = tmp_path / "sweep.yaml"
     path.write_text(f"{GOOD}sweep:\n  grid: {{devices.count: [1, 2]}}\n{FIGURES}", encoding="utf-8")
     with pytest.raises(ScenarioError) as caught:
@@ -190,28 +189,28 @@ def test_faults_of_all_figures_are_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "expected"),
     [
         ("[1, -2]", "devices.count: must be greater than or equal to 1; it is -2 (at devices.count=-2)"),
         ("[1, 1]", "sweep: two points are one scenario: devices.count=1, seed=0; devices.count=1, seed=0"),
     ],
 )
-def test_faults_of_figures_hide_no_others(values: str, told: str, tmp_path: Path) -> None:
-    """Faults of points are told with those of figures."""
-    first, *others = faults(tmp_path, f"sweep:\n  grid: {{devices.count: {values}}}\n{FIGURES}")
-    assert told == first.partition(": ")[2]
+def test_issues_of_figures_hide_no_others(values: str, expected: str, tmp_path: Path) -> None:
+    """Issues of points are reported together with those of figures."""
+    first, *others = issues(tmp_path, f"sweep:\n  grid: {{devices.count: {values}}}\n{FIGURES}")
+    assert expected == first.partition(": ")[2]
     assert FIGURE_FAULTS == others
 
 
-def test_a_sweep_is_asked_for(tmp_path: Path) -> None:
-    """A scenario without a sweep has no points to run, and says so."""
-    assert ["sweep.yaml:1: has no sweep section; cutlayer run takes a scenario without one"] == faults(
+def test_a_scenario_without_a_sweep_has_no_points(tmp_path: Path) -> None:
+    """The message refers to the command that runs a scenario without a sweep."""
+    assert ["sweep.yaml:1: has no sweep section; cutlayer run takes a scenario without one"] == issues(
         tmp_path, ""
     )
 
 
 def test_a_sweep_may_come_from_an_option(tmp_path: Path) -> None:
-    """What is wrong with values that an option brought is told of the option."""
+    """An issue of values that an option sets names the option."""
     with pytest.raises(
         ScenarioError, match=r"^--set: batch_size: must be greater than or equal to 1; it is 0 \(at"
     ):
@@ -219,7 +218,7 @@ def test_a_sweep_may_come_from_an_option(tmp_path: Path) -> None:
 
 
 def test_relative_paths_are_the_scenarios_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A swept path is taken from the scenario's folder, wherever the command runs."""
+    """A swept relative path starts at the scenario's folder, wherever the command runs."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "study").mkdir()
     found: Any = points(tmp_path / "study", "sweep: {grid: {model: [{name: table, file: units.csv}]}}\n")

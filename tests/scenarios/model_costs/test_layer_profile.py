@@ -39,7 +39,7 @@ def test_units_are_seconds_and_bits(tmp_path: Path) -> None:
     np.testing.assert_array_equal([8192.0, 4096.0], profile.weight_bits)
 
 
-def test_columns_are_found_by_name(tmp_path: Path) -> None:
+def test_columns_are_identified_by_name(tmp_path: Path) -> None:
     """The order of the columns, further ones and a spreadsheet's byte-order mark change nothing."""
     other = "\ufeffweight_kib,note,layer,activation_kib\n1,first,0,8\n0.5,last,1,4\n"
     swapped = read_layer_profile(folder_of(tmp_path, memory=other))
@@ -48,7 +48,7 @@ def test_columns_are_found_by_name(tmp_path: Path) -> None:
 
 
 def test_unknown_devices_are_refused_with_the_known_ones(tmp_path: Path) -> None:
-    """The error names what was measured and the nearest of it."""
+    """The error names the measured devices and the most similar name."""
     profile = read_layer_profile(folder_of(tmp_path, vm=TIMES))
     with pytest.raises(LayerProfileError, match=r"'latpop'.*laptop, vm; did you mean 'laptop'\?"):
         profile.times("latpop")
@@ -72,7 +72,7 @@ def test_unknown_devices_are_refused_with_the_known_ones(tmp_path: Path) -> None
     ],
 )
 def test_wrong_files_are_named_with_the_line(tmp_path: Path, name: str, text: str, message: str) -> None:
-    """A file that is no table of layers is an error with its name, and the line where one is at fault."""
+    """A file that is no table of layers is an error with its name, and the wrong line if there is one."""
     with pytest.raises(LayerProfileError, match=message):
         read_layer_profile(folder_of(tmp_path, **{name: text}))
 

@@ -43,7 +43,7 @@ def table_of(*values: float) -> UnitTable:
 @settings(deadline=None)
 @given(tables())
 def test_csv_round_trip_is_exact(table: UnitTable) -> None:
-    """Reading what was written gives every name and every value back, to the bit."""
+    """A written table reads back with the same names and bit-identical values."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "units.csv"
         path.write_text(unit_table_csv(table), encoding="utf-8")
@@ -104,7 +104,7 @@ def test_every_unit_has_every_value() -> None:
     ],
 )
 def test_wrong_files_are_named_with_the_line(tmp_path: Path, text: str, message: str) -> None:
-    """A file that is no unit table is an error with its name, and the line where one is at fault."""
+    """A file that is no unit table is an error with its name, and the wrong line if there is one."""
     path = tmp_path / "units.csv"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UnitTableError, match=message):

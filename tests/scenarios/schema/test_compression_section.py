@@ -1,4 +1,4 @@
-"""The compression section: what it takes, what labels say of it, and that a written scenario reads back."""
+"""The compression section: its rules, its part in labels, and the round trip of a written scenario."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from cutlayer.experiments.preparation import BUILT_IN as BUILT_IN  # its import registers the schemes
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.loading.loader import RawScenario, check_scenario, scenario_yaml
 from cutlayer.scenarios.schema.compression import Compression, Quantisation
@@ -22,7 +21,7 @@ def scenario(schemes: list[Any], **sections: Any) -> Scenario:
 
 
 @pytest.mark.parametrize(
-    ("section", "told"),
+    ("section", "expected"),
     [
         ({"pruning": {}}, "compression.pruning.share: this key is required and missing"),
         ({"pruning": {"share": 1}}, "compression.pruning.share: must be less than 1; it is 1"),
@@ -46,14 +45,14 @@ def scenario(schemes: list[Any], **sections: Any) -> Scenario:
         ),
     ],
 )
-def test_a_wrong_value_is_told_with_its_rule(section: dict[str, Any], told: str) -> None:
+def test_a_wrong_value_is_reported_with_its_rule(section: dict[str, Any], expected: str) -> None:
     """The message names the key, the rule and the value, for the scenario's and a scheme's own section."""
     with pytest.raises(ScenarioError) as caught:
         scenario(["psl"], compression=section)
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
     with pytest.raises(ScenarioError) as caught:
         scenario([{"name": "psl", "compression": section}])
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
     assert "schemes.0.compression" in str(caught.value)
 
 
@@ -80,14 +79,14 @@ def test_a_wrong_value_is_told_with_its_rule(section: dict[str, Any], told: str)
         ({"name": "psl", "compression": {"quantisation": {}}, "label": "mine"}, "mine"),
     ],
 )  # fmt: skip
-def test_a_default_label_says_what_is_compressed(scheme: Any, label: str) -> None:
-    """A scheme's own compression is in its default label; the scenario's, and its usual one, are not."""
+def test_a_default_label_names_the_compression(scheme: Any, label: str) -> None:
+    """The default label names a scheme's own compression, but not the scenario's or the scheme's default."""
     found = scenario([scheme], compression={"dropout": {"share": 0.5}})
     assert label == found.schemes[0].label
 
 
 def test_a_written_scenario_reads_back() -> None:
-    """None, some and usual compression of a scheme each stay what they are."""
+    """Absent, explicit and default compression of a scheme do not change in a round trip."""
     schemes = ["fedsl", "psl", {"name": "fedsl", "compression": {}}, {"name": "sl", "compression": {}}]
     for section in (None, {"quantisation": {}, "pruning": {"share": 0.5}}):
         found = scenario(schemes, compression=section)
@@ -96,13 +95,13 @@ def test_a_written_scenario_reads_back() -> None:
 
 
 def test_fedsl_is_never_without_a_section() -> None:
-    """``compression: null`` would read back as the usual one: it is refused."""
+    """``compression: null`` is refused, since it would read back as the default."""
     with pytest.raises(ScenarioError, match=r"schemes\.0\.compression: must be a mapping"):
         scenario([{"name": "fedsl", "compression": None}])
 
 
-def test_only_what_applies_is_left() -> None:
-    """Each part goes with what can be compressed; kinds of tensors one by one; nothing left is None."""
+def test_only_applicable_methods_remain() -> None:
+    """A method remains if the scheme has its part; without a remaining method the result is None."""
     section = Compression.model_validate(
         {"quantisation": {"bits": 4, "tensors": ["models", "gradients"]}, "dropout": {"share": 0.5}}
     )

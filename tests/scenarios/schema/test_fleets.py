@@ -1,4 +1,4 @@
-"""Named fleets: what their sources state follows from their numbers, and a scenario's own keys come first."""
+"""Named fleets: their numbers agree with their sources, and a scenario's own keys take precedence."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from cutlayer.cli.tables import listing
-from cutlayer.experiments.preparation import BUILT_IN as BUILT_IN
+from cutlayer.cli.name_tables import listing
 from cutlayer.models.unit_tables import unit_table
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.loading.loader import LoadedScenario, RawScenario, check_scenario, scenario_yaml
@@ -34,7 +33,7 @@ def loaded(**devices: Any) -> LoadedScenario:
 
 @pytest.mark.parametrize("name", fleets())
 def test_a_named_fleet_gives_its_attributes(name: str) -> None:
-    """Naming a fleet is giving its attributes: the devices drawn are the same."""
+    """A named fleet gives the same devices as its attributes written out."""
     named = draw_fleet(loaded(count=30, fleet=name).scenario.devices, seed=4)
     given = draw_fleet(loaded(count=30, **fleets()[name].devices).scenario.devices, seed=4)
     assert named.seconds_per_flop.tolist() == given.seconds_per_flop.tolist()
@@ -42,8 +41,8 @@ def test_a_named_fleet_gives_its_attributes(name: str) -> None:
     assert named.uplink_bps.tolist() == given.uplink_bps.tolist()
 
 
-def test_what_a_scenario_gives_itself_comes_first() -> None:
-    """A key beside fleet is taken as given; the scenario that a run writes is read as the same again."""
+def test_the_keys_of_a_scenario_take_precedence() -> None:
+    """A key beside fleet replaces the fleet's value, and the resolved scenario reads back equal."""
     scenario = loaded(count=3, fleet="edge_testbed", uplink_bps=5e6).scenario
     assert [5e6, 8e6] == [scenario.devices.uplink_bps, scenario.devices.downlink_bps]
     data, lines = parse_yaml(scenario_yaml(scenario), "again.yaml")
@@ -80,7 +79,7 @@ def test_the_testbeds_devices_take_as_long_as_measured() -> None:
 
 
 def test_every_fleet_is_listed_and_has_a_source() -> None:
-    """``cutlayer list fleets`` names them all; each says who published its numbers."""
+    """``cutlayer list fleets`` names all fleets, and each fleet has a source."""
     (table,) = listing("fleets")
     assert list(fleets()) == list(table.columns[0].cells)
     assert all(len(fleet.source) > 100 for fleet in fleets().values())
@@ -94,9 +93,9 @@ def test_an_unknown_fleet_is_refused_with_the_closest() -> None:
         loaded(fleet="uk_4")
 
 
-def test_an_unknown_fleet_hides_no_other_fault() -> None:
-    """What else is wrong with the devices is told beside it."""
-    with pytest.raises(ScenarioError) as told:
+def test_an_unknown_fleet_hides_no_other_issue() -> None:
+    """Other issues of the devices are reported together with it."""
+    with pytest.raises(ScenarioError) as caught:
         loaded(fleet="uk_4", count=0, clock_hz={"lognormal": {"median": 1.2e9}})
     for key in ("devices.fleet", "devices.count", "devices.clock_hz"):
-        assert key in str(told.value)
+        assert key in str(caught.value)

@@ -1,4 +1,4 @@
-"""The JSON Schema that editors use: fresh, complete, and of one mind with the program."""
+"""The JSON Schema for editors is up to date, complete, and agrees with the program."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MINIMAL = (
 )
 
 
-def faults(text: str) -> list[str]:
-    """Return what the schema finds in a scenario."""
+def issues(text: str) -> list[str]:
+    """Return the messages of a JSON Schema validator about a scenario."""
     return [error.message for error in Draft202012Validator(SCHEMA).iter_errors(parse_yaml(text, "text")[0])]
 
 
-def test_the_committed_schema_is_fresh() -> None:
+def test_the_committed_schema_is_up_to_date() -> None:
     """``cutlayer schema`` prints the committed file."""
     assert CliRunner().invoke(app, ["schema"]).stdout == COMMITTED
 
@@ -40,12 +40,12 @@ def test_the_schema_is_a_json_schema() -> None:
 @pytest.mark.parametrize("name", library())
 def test_library_scenarios_are_valid(name: str) -> None:
     """Every scenario of the library is valid under the schema."""
-    assert [] == faults(library()[name].read_text(encoding="utf-8"))
+    assert [] == issues(library()[name].read_text(encoding="utf-8"))
 
 
 def test_a_full_scenario_is_valid() -> None:
     """A scenario that gives nearly every key is valid under the schema."""
-    assert [] == faults(CONTRACT)
+    assert [] == issues(CONTRACT)
 
 
 @pytest.mark.parametrize(
@@ -67,20 +67,20 @@ def test_a_full_scenario_is_valid() -> None:
     ],
 )
 def test_bad_scenarios_are_not_valid(more: str) -> None:
-    """What an editor can see to be wrong, the schema refuses."""
-    assert [] == faults(MINIMAL)
-    assert [] != faults(MINIMAL + more)
+    """The schema refuses scenarios that an editor can recognise as wrong."""
+    assert [] == issues(MINIMAL)
+    assert [] != issues(MINIMAL + more)
 
 
 @pytest.mark.parametrize("key", ["name", "stop", "schemes", "model"])
 def test_required_keys(key: str) -> None:
     """The keys without a default are required."""
     left = "".join(line for line in MINIMAL.splitlines(keepends=True) if not line.startswith(key))
-    assert [f"'{key}' is a required property"] == faults(left)
+    assert [f"'{key}' is a required property"] == issues(left)
 
 
 def test_every_key_is_described_and_has_its_default() -> None:
-    """Each key of each section says what it is, and states its default unless it is required."""
+    """Each key of each section has a description, and a default unless it is required."""
     sections = {"Scenario": SCHEMA, **SCHEMA["$defs"]}
     of_plug_ins = {"Phase"}
     for name, section in sections.items():
@@ -91,5 +91,5 @@ def test_every_key_is_described_and_has_its_default() -> None:
 
 
 def described(value: dict[str, Any]) -> bool:
-    """Return whether a key says what it is, itself or by the section that it refers to."""
+    """Return whether a key has a description, of its own or of the section that it refers to."""
     return "description" in value or any("$ref" in form for form in (value, *value.get("anyOf", [])))

@@ -1,4 +1,4 @@
-"""Instances to allocate for, of the size and with the values of the papers."""
+"""Instances of the allocation problem, of the size and with the values of the papers."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ def _instance(
     if fading:
         gains = gains * rng.exponential(size=gains.shape)
     power_max_w = dbm_to_w(31.76) * rng.uniform(0.2, 1.0, clients)
-    # Either limit may be the scarce one.
+    # Either limit may bind.
     total_power_max_w = rng.uniform(0.2, 1.2) * float(power_max_w.sum())
     problem = RadioResources(band, gains, power_max_w, total_power_max_w)
     clock_hz = rng.uniform(1e9, 1.6e9, clients)
     merged = np.ceil(merged_share * SAMPLES)
-    works = {}
+    work_by_cut = {}
     for cut, (mflops, values, mparameters) in enumerate(PROFILE, start=1):
         before_s = SAMPLES * mflops * 1e6 / 16 / clock_hz
-        works[cut] = RoundWork(
+        work_by_cut[cut] = RoundWork(
             before_uplink_s=before_s,
             uplink_bits=SAMPLES * values * 32.0,
             server_s=3 * clients * SAMPLES * (PROFILE[-1][0] - mflops) * 1e6 / 32 / 5e9,
@@ -64,10 +64,10 @@ def _instance(
             model_broadcast_bits=mparameters * 32e6,
             averaging_share=averaging_share,
         )
-    return problem, works
+    return problem, work_by_cut
 
 
 @pytest.fixture(scope="session")
 def instance() -> Callable[..., Instance]:
-    """Return the function that makes the instance of a seed: the resources, and the work at each cut."""
+    """Return a function that builds the instance of a seed: the resources, and the work at each cut."""
     return _instance

@@ -1,4 +1,4 @@
-"""Optimal power against a convex solver: Clarabel, by CVXPY, on the problem as the papers write it."""
+"""Optimal power agrees with a convex solver, Clarabel by CVXPY, on the problem as the papers write it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,27 +17,33 @@ from cutlayer.sim.radio.resources import RadioResources
 MEGA = 1e6
 
 
-def shortest_s(problem: RadioResources, work: RoundWork, owner: np.ndarray) -> float:
-    """The shortest round over the powers: minimise T1 + a·T2, rates concave in power, times convex in rates.
+def shortest_s(problem: RadioResources, work: RoundWork, client_of: np.ndarray) -> float:
+    """Return the shortest round over the powers, the minimum of T_1 + a T_2 plus a constant, [s].
 
-    Rates are in Mbit/s, so that the solver sees numbers of about 1 to 1000.
+    Rates are concave in power and times convex in rates. Rates are in Mbit/s, so that numbers are near 1.
     """
     band, share = problem.band, work.averaging_share
-    snr_per_w = band.snr_per_w_per_hz(problem.gains[owner, np.arange(len(owner))]) / band.subchannel_hz
-    power_w = cp.Variable(len(owner), nonneg=True)
-    mine = (owner == np.arange(problem.num_clients)[:, np.newaxis]).astype(float)
-    rate_mbps = mine @ (band.subchannel_hz / MEGA / np.log(2) * cp.log1p(cp.multiply(snr_per_w, power_w)))
+    snr_per_w = (
+        band.snr_per_w_per_hz(problem.gains[client_of, np.arange(len(client_of))]) / band.subchannel_hz
+    )
+    power_w = cp.Variable(len(client_of), nonneg=True)
+    is_clients = (client_of == np.arange(problem.num_clients)[:, np.newaxis]).astype(float)
+    rate_mbps = is_clients @ (
+        band.subchannel_hz / MEGA / np.log(2) * cp.log1p(cp.multiply(snr_per_w, power_w))
+    )
     second_s = (
-        transfer_s(work.downlink_bits, downlink_rates(band, problem.gains, owner)) + work.after_downlink_s
+        transfer_s(work.downlink_bits, downlink_rates(band, problem.gains, client_of)) + work.after_downlink_s
     )
     upload_bits = work.model_upload_bits if share > 0 else 0.0
     first = cp.max(work.before_uplink_s + work.uplink_bits / MEGA * cp.inv_pos(rate_mbps))
     second = cp.max(second_s + upload_bits / MEGA * cp.inv_pos(rate_mbps))
-    limits = [mine @ power_w <= problem.power_max_w, cp.sum(power_w) <= problem.total_power_max_w]
+    limits = [is_clients @ power_w <= problem.power_max_w, cp.sum(power_w) <= problem.total_power_max_w]
     program = cp.Problem(cp.Minimize(first + share * second), limits)
     program.solve(solver=cp.CLARABEL)
-    # The rest of the round is the same for all powers: it is read off any, here full power for everybody.
-    full = link_rates(problem, owner, np.full(len(owner), problem.power_max_w.min() / band.subchannel_hz))
+    # The rest of the round is the same for all powers, so any powers serve to compute it.
+    full = link_rates(
+        problem, client_of, np.full(len(client_of), problem.power_max_w.min() / band.subchannel_hz)
+    )
     first_s = (work.before_uplink_s + transfer_s(work.uplink_bits, full.uplink_bps)).max()
     upload_s = (second_s + transfer_s(upload_bits, full.uplink_bps)).max()
     rest_s = round_time_s(work, full) - first_s - share * upload_s
@@ -52,9 +58,11 @@ def test_optimal_power_is_the_convex_optimum(
 ) -> None:
     """Both round times agree to 1e-6, with and without averaging, whichever limits bind."""
     clients = 2 + seed
-    problem, works = instance(seed, clients, 9, averaging_share=averaging, fading=bool(seed % 2))
-    work = replace(works[1 + seed], model_upload_bits=(1, 3, 10, 30)[seed] * works[1 + seed].uplink_bits)
+    problem, work_by_cut = instance(seed, clients, 9, averaging_share=averaging, fading=bool(seed % 2))
+    work = replace(
+        work_by_cut[1 + seed], model_upload_bits=(1, 3, 10, 30)[seed] * work_by_cut[1 + seed].uplink_bits
+    )
     problem = replace(problem, total_power_max_w=scarce * float(problem.power_max_w.sum()))
-    owner = random(problem, work, np.random.default_rng(seed))
-    found_s = round_time_s(work, link_rates(problem, owner, optimal(problem, work, owner)))
-    assert pytest.approx(shortest_s(problem, work, owner), rel=1e-6) == found_s
+    client_of = random(problem, work, np.random.default_rng(seed))
+    planned_s = round_time_s(work, link_rates(problem, client_of, optimal(problem, work, client_of)))
+    assert pytest.approx(shortest_s(problem, work, client_of), rel=1e-6) == planned_s

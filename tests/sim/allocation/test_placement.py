@@ -1,4 +1,4 @@
-"""Laws of the placement on a chain: the optimum of all bounds, and the published placements."""
+"""Laws of the placement on a chain: optimality over all bounds, and the published placements."""
 
 import csv
 import os
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutlayer.sim.allocation.placement import Objective, Placement, PlacementProblem, place
+from cutlayer.sim.allocation.placement import Objective, Placement, PlacementProblem, optimal_placement
 from cutlayer.sim.planning_error import PlanningError
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -21,12 +21,12 @@ MIB = 8.0 * 2**20
 
 
 def placements(problem: PlacementProblem) -> Iterator[Placement]:
-    """Every placement that fits, the lowest bounds first."""
+    """Yield every placement that fits, the lowest bounds first."""
     nodes, layers = problem.forward_s.shape
     for inner in combinations(range(1, layers), nodes - 1):
         bounds = (0, *inner, layers)
         parts = [slice(*bounds[node : node + 2]) for node in range(nodes)]
-        needed = np.array([problem.owners * problem.memory_bits[part].sum() for part in parts])
+        needed = np.array([problem.num_owners * problem.memory_bits[part].sum() for part in parts])
         if (needed <= problem.capacity_bits).all():
             forward_s = np.array([problem.forward_s[node, part].sum() for node, part in enumerate(parts)])
             backward_s = np.array([problem.backward_s[node, part].sum() for node, part in enumerate(parts)])
@@ -34,13 +34,13 @@ def placements(problem: PlacementProblem) -> Iterator[Placement]:
 
 
 def objectives_s(placement: Placement, objective: Objective) -> tuple[float, float]:
-    """What is minimised, and what decides ties."""
+    """Return the value that is minimised and the value that decides ties."""
     both_s = placement.stage_sum_s, placement.slowest_s
     return both_s if objective == "stage_sum" else both_s[::-1]
 
 
 def random_problem(seed: int, nodes: int, layers: int, *, whole: bool = False) -> PlacementProblem:
-    """Different nodes of different memory; whole seconds, with many ties, or any."""
+    """Return nodes with different times and memories; times in whole seconds have many ties."""
     rng = np.random.default_rng(seed)
     forward_s, backward_s = rng.lognormal(size=(2, nodes, layers))
     if whole:
@@ -51,7 +51,7 @@ def random_problem(seed: int, nodes: int, layers: int, *, whole: bool = False) -
 
 
 def equal_nodes(problem: PlacementProblem, nodes: int) -> PlacementProblem:
-    """As many nodes like the first."""
+    """Return the problem with equal nodes, copies of the first."""
     forward_s, backward_s = (
         np.tile(times_s[:1], (nodes, 1)) for times_s in (problem.forward_s, problem.backward_s)
     )
@@ -63,65 +63,67 @@ def equal_nodes(problem: PlacementProblem, nodes: int) -> PlacementProblem:
 def test_the_placement_is_the_best_of_all(
     seed: int, nodes: int, more: int, objective: Objective, whole: bool
 ) -> None:
-    """Of all bounds that fit none has a lower objective; the other one decides ties, then the lowest bounds.
+    """No bounds that fit have a lower objective; the other objective decides ties, then the lowest bounds.
 
-    Whole seconds have exact sums, so that ties are exact. If nothing fits, that is what the error says.
+    Sums of whole seconds are exact, so ties are exact. If nothing fits, an error says so.
     """
     problem = random_problem(seed, nodes, nodes + more, whole=whole)
-    every = list(placements(problem))
-    if not every:
+    candidates = list(placements(problem))
+    if not candidates:
         with pytest.raises(PlanningError, match="fits"):
-            place(problem, objective)
+            optimal_placement(problem, objective)
         return
-    best = min(every, key=lambda each: objectives_s(each, objective))
-    found = place(problem, objective)
-    assert pytest.approx(objectives_s(best, objective), rel=1e-12) == objectives_s(found, objective)
+    best = min(candidates, key=lambda each: objectives_s(each, objective))
+    placement = optimal_placement(problem, objective)
+    assert pytest.approx(objectives_s(best, objective), rel=1e-12) == objectives_s(placement, objective)
     if whole:
-        assert best.bounds == found.bounds
+        assert best.bounds == placement.bounds
 
 
 @given(seed=SEEDS, nodes=st.integers(1, 6), more=st.integers(0, 20), objective=OBJECTIVES)
 def test_each_node_has_the_times_of_its_layers(
     seed: int, nodes: int, more: int, objective: Objective
 ) -> None:
-    """The bounds rise from 0 to the number of layers, and tf and tb are the sums between them."""
+    """The bounds rise from 0 to the number of layers; tf and tb are sums over the layers between them."""
     problem = random_problem(seed, nodes, nodes + more)
     problem = replace(problem, capacity_bits=np.full(nodes, np.inf))
-    found = place(problem, objective)
-    assert (0, nodes + more) == (found.bounds[0], found.bounds[-1])
-    assert nodes + 1 == len(set(found.bounds)) == len(found.bounds)
-    for node, (first, end) in enumerate(zip(found.bounds[:-1], found.bounds[1:], strict=True)):
+    placement = optimal_placement(problem, objective)
+    assert (0, nodes + more) == (placement.bounds[0], placement.bounds[-1])
+    assert nodes + 1 == len(set(placement.bounds)) == len(placement.bounds)
+    for node, (first, end) in enumerate(zip(placement.bounds[:-1], placement.bounds[1:], strict=True)):
         assert first < end
-        assert pytest.approx(problem.forward_s[node, first:end].sum()) == found.forward_s[node]
-        assert pytest.approx(problem.backward_s[node, first:end].sum()) == found.backward_s[node]
+        assert pytest.approx(problem.forward_s[node, first:end].sum()) == placement.forward_s[node]
+        assert pytest.approx(problem.backward_s[node, first:end].sum()) == placement.backward_s[node]
 
 
 @given(seed=SEEDS, layers=st.integers(1, 20), objective=OBJECTIVES)
-def test_another_equal_node_is_never_worse(seed: int, layers: int, objective: Objective) -> None:
-    """A part can be halved; and however many share the layers, one has the mean at least."""
+def test_one_more_equal_node_is_never_worse(seed: int, layers: int, objective: Objective) -> None:
+    """One more equal node never raises the objective, which is at least the mean time of a node."""
     problem = random_problem(seed, 1, layers)
     total_s = problem.forward_s.sum() + problem.backward_s.sum()
     before_s = np.inf
     for nodes in range(1, layers + 1):
-        least_s, _ = objectives_s(place(equal_nodes(problem, nodes), objective), objective)
+        least_s, _ = objectives_s(optimal_placement(equal_nodes(problem, nodes), objective), objective)
         assert total_s / nodes * (1 - 1e-12) <= least_s <= before_s * (1 + 1e-12)
         before_s = least_s
 
 
 @given(seed=SEEDS, nodes=st.integers(1, 6), more=st.integers(0, 20))
-def test_the_objectives_bound_each_other(seed: int, nodes: int, more: int) -> None:
-    """max(tf + tb) ≤ max tf + max tb ≤ 2 max(tf + tb), and each is least where it is the objective."""
+def test_each_objective_bounds_the_other(seed: int, nodes: int, more: int) -> None:
+    """max(tf + tb) ≤ max tf + max tb ≤ 2 max(tf + tb), and each is least when it is the objective."""
     problem = random_problem(seed, nodes, nodes + more)
     problem = replace(problem, capacity_bits=np.full(nodes, np.inf))
-    by_sum, by_slowest = place(problem, "stage_sum"), place(problem, "slowest")
+    by_sum, by_slowest = optimal_placement(problem, "stage_sum"), optimal_placement(problem, "slowest")
     assert by_slowest.slowest_s <= by_sum.slowest_s * (1 + 1e-12)
     assert by_sum.stage_sum_s <= by_slowest.stage_sum_s * (1 + 1e-12)
     assert by_slowest.slowest_s <= by_sum.stage_sum_s <= 2 * by_slowest.slowest_s * (1 + 1e-12)
 
 
 @given(seed=SEEDS, nodes=st.integers(2, 5), more=st.integers(0, 10), objective=OBJECTIVES)
-def test_a_chain_read_backwards_is_as_good(seed: int, nodes: int, more: int, objective: Objective) -> None:
-    """Nodes and layers both in reverse order have the same least objective."""
+def test_reversing_the_chain_keeps_the_objective(
+    seed: int, nodes: int, more: int, objective: Objective
+) -> None:
+    """The least objective is the same with nodes and layers both in reverse order."""
     problem = random_problem(seed, nodes, nodes + more)
     problem = replace(problem, capacity_bits=np.full(nodes, np.inf))
     mirrored = replace(
@@ -130,19 +132,21 @@ def test_a_chain_read_backwards_is_as_good(seed: int, nodes: int, more: int, obj
         backward_s=problem.backward_s[::-1, ::-1],
         memory_bits=problem.memory_bits[::-1],
     )
-    here_s, there_s = (objectives_s(place(each, objective), objective) for each in (problem, mirrored))
-    assert pytest.approx(here_s, rel=1e-12) == there_s
+    forwards_s, reversed_s = (
+        objectives_s(optimal_placement(each, objective), objective) for each in (problem, mirrored)
+    )
+    assert pytest.approx(forwards_s, rel=1e-12) == reversed_s
 
 
 def test_more_owners_need_more_memory() -> None:
-    """Of three layers of 1 bit, a fast node with 2 bit holds two for one owner, and a slow node the rest.
+    """A fast node with 2 bit holds two layers of 1 bit for one owner; a slow node holds the third.
 
-    For two owners the 2 bit hold one layer, and the slow node has two.
+    For two owners the fast node holds one layer, and the slow node two.
     """
     times_s = np.array([[1.0, 1.0, 1.0], [9.0, 9.0, 9.0]])
     problem = PlacementProblem(times_s, times_s, np.ones(3), 1, np.array([2.0, np.inf]))
-    assert (0, 2, 3) == place(problem, "slowest").bounds
-    assert (0, 1, 3) == place(replace(problem, owners=2), "slowest").bounds
+    assert (0, 2, 3) == optimal_placement(problem, "slowest").bounds
+    assert (0, 1, 3) == optimal_placement(replace(problem, num_owners=2), "slowest").bounds
 
 
 PLAIN = PlacementProblem(
@@ -157,13 +161,13 @@ PLAIN = PlacementProblem(
         (8, "of 8 owners need 40 MiB in all, in layers of up to 24 MiB, and the nodes have 30, 30 MiB"),
     ],
 )
-def test_what_does_not_fit_is_refused(owners: int, message: str) -> None:
-    """The error names the layer that is too large, or what all need and what the nodes have, in MiB.
+def test_layers_that_do_not_fit_are_refused(owners: int, message: str) -> None:
+    """The error names the layer that is too large, or all needs and capacities, in MiB.
 
-    Eight owners' copies need 8, 24 and 8 MiB: 40 of 60 MiB, but one node would have 32 of its 30 MiB.
+    The copies of eight owners need 8, 24 and 8 MiB: 40 of 60 MiB, but one node of 30 MiB would hold 32 MiB.
     """
     with pytest.raises(PlanningError, match=message):
-        place(replace(PLAIN, owners=owners), "stage_sum")
+        optimal_placement(replace(PLAIN, num_owners=owners), "stage_sum")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +180,7 @@ def test_what_does_not_fit_is_refused(owners: int, message: str) -> None:
         ),
         ({"memory_bits": np.array([0, np.inf, 0])}, "memory_bits of layer 1 must be finite"),
         ({"capacity_bits": np.array([1, np.nan])}, "capacity_bits of node 1 must be at least 0, not nan"),
-        ({"owners": 0}, "owners must be at least 1, not 0"),
+        ({"num_owners": 0}, "num_owners must be at least 1, not 0"),
         (
             {
                 "forward_s": np.ones((2, 1)),
@@ -188,14 +192,14 @@ def test_what_does_not_fit_is_refused(owners: int, message: str) -> None:
     ],
 )
 def test_impossible_problems_are_refused(wrong: dict[str, object], message: str) -> None:
-    """The error names the value, where it stands, and the rule."""
+    """The error names the value, its position and the broken rule."""
     with pytest.raises(PlanningError, match=message):
         replace(PLAIN, **wrong)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def measured() -> PlacementProblem:
-    """ResNet-101's middle part, rows 2 to 35, on one node of the MP-SL test bed."""
+    """Return the middle part of ResNet-101, rows 2 to 35, on one node of the MP-SL test bed."""
     if "CUTLAYER_PROFILES" not in os.environ:
         pytest.skip("CUTLAYER_PROFILES names no folder with the measured profiles of MP-SL")
     table = Path(os.environ["CUTLAYER_PROFILES"]) / "resnet101_cifar10" / "vm.csv"
@@ -224,10 +228,10 @@ def test_measured_layers_are_placed_as_published(
     sum_ms: float | None,
     slowest_ms: float,
 ) -> None:
-    """On three to five equal nodes, L_fwd + L_back and max(tf + tb) are those of the reference placements."""
-    found = place(equal_nodes(measured, len(rows) - 1), objective)
-    assert rows == tuple(bound + rows[0] for bound in found.bounds)
+    """On three to five equal nodes, bounds, L_fwd + L_back and max(tf + tb) are the published ones."""
+    placement = optimal_placement(equal_nodes(measured, len(rows) - 1), objective)
+    assert rows == tuple(bound + rows[0] for bound in placement.bounds)
     digits = 2 if sum_ms else 1
-    assert slowest_ms == round(found.slowest_s * 1e3, digits)
+    assert slowest_ms == round(placement.slowest_s * 1e3, digits)
     if sum_ms:
-        assert sum_ms == round(found.stage_sum_s * 1e3, digits)
+        assert sum_ms == round(placement.stage_sum_s * 1e3, digits)

@@ -1,4 +1,4 @@
-"""Laws of the plan: it keeps its promise, never gets worse on the way, and beats every fixed cut."""
+"""Laws of the plan: its prediction is exact, its incumbents never get worse, and no fixed cut is better."""
 
 import math
 from collections.abc import Callable
@@ -31,11 +31,11 @@ SHARES = st.sampled_from([0.0, 0.5, 1.0])
 def test_a_plan_is_never_worse_than_any_fixed_cut(
     instance: Callable[..., Any], seed: int, subchannels: Any, power: Any, averaging: float
 ) -> None:
-    """The descent starts from every cut's own solution and keeps the best, drawn alike for every cut."""
-    problem, works = instance(seed, 4, 10, averaging_share=averaging, fading=bool(seed % 2))
-    found = plan(problem, works, subchannels, power, cut=None, rng=np.random.default_rng(seed))
-    for cut in works:
-        fixed = plan(problem, works, subchannels, power, cut=cut, rng=np.random.default_rng(seed))
+    """The descent starts from the solution of every cut and keeps the best one."""
+    problem, work_by_cut = instance(seed, 4, 10, averaging_share=averaging, fading=bool(seed % 2))
+    found = plan(problem, work_by_cut, subchannels, power, cut=None, rng=np.random.default_rng(seed))
+    for cut in work_by_cut:
+        fixed = plan(problem, work_by_cut, subchannels, power, cut=cut, rng=np.random.default_rng(seed))
         assert cut == fixed.cut
         assert found.predicted_s <= fixed.predicted_s
 
@@ -45,11 +45,11 @@ def test_a_plan_is_never_worse_than_any_fixed_cut(
 def test_the_prediction_is_the_round_time_of_the_plan(
     instance: Callable[..., Any], seed: int, subchannels: Any, power: Any, averaging: float
 ) -> None:
-    """Recomputed from the cut, the assignment and the powers, the predicted time comes out to the bit."""
-    problem, works = instance(seed, 4, 10, averaging_share=averaging)
-    found = plan(problem, works, subchannels, power, cut=None, rng=np.random.default_rng(seed))
-    rates = link_rates(problem, found.owner, found.psd_w_per_hz)
-    assert round_time_s(works[found.cut], rates) == found.predicted_s
+    """The time computed from the cut, the assignment and the powers equals the prediction to the bit."""
+    problem, work_by_cut = instance(seed, 4, 10, averaging_share=averaging)
+    found = plan(problem, work_by_cut, subchannels, power, cut=None, rng=np.random.default_rng(seed))
+    rates = link_rates(problem, found.client_of, found.psd_w_per_hz)
+    assert round_time_s(work_by_cut[found.cut], rates) == found.predicted_s
 
 
 @settings(max_examples=40, deadline=None)
@@ -57,10 +57,10 @@ def test_the_prediction_is_the_round_time_of_the_plan(
 def test_the_incumbent_never_rises(
     instance: Callable[..., Any], seed: int, subchannels: Any, power: Any
 ) -> None:
-    """The best so far falls from the first cut's own solution to the plan's time."""
-    problem, works = instance(seed, 4, 10, fading=True)
-    found = plan(problem, works, subchannels, power, cut=None, rng=np.random.default_rng(seed))
-    first = plan(problem, works, subchannels, power, cut=1, rng=np.random.default_rng(seed))
+    """The incumbent's time falls from that of the first cut's solution to that of the plan."""
+    problem, work_by_cut = instance(seed, 4, 10, fading=True)
+    found = plan(problem, work_by_cut, subchannels, power, cut=None, rng=np.random.default_rng(seed))
+    first = plan(problem, work_by_cut, subchannels, power, cut=1, rng=np.random.default_rng(seed))
     assert (np.diff(found.history_s) < 0).all()
     assert first.predicted_s == found.history_s[0]
     assert found.predicted_s == found.history_s[-1]
@@ -68,7 +68,7 @@ def test_the_incumbent_never_rises(
 
 # Two clients on four subchannels of 1 Hz: three of them carry 3 log2(4/3) = 1.245 bit/s, one carries 1 bit/s.
 EQUAL = RadioResources(Band(1.0, np.arange(4.0), 1.0, 1.0, 1.0), np.ones((2, 4)), np.ones(2), 2.0)
-EQUAL_WORKS = {
+EQUAL_WORK_BY_CUT = {
     1: RoundWork(np.array([0.0, 8.0]), 10.0, 0.0, 0.0, 0.0, np.zeros(2)),
     2: RoundWork(np.array([7.0, 0.0]), 10.0, 0.0, 0.0, 0.0, np.zeros(2)),
 }
@@ -85,66 +85,68 @@ def test_every_start_and_the_cut_step_count(favoured: dict[int, int]) -> None:
     """
 
     def subchannels(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -> np.ndarray:
-        return MORE_FOR[favoured[1 if work is EQUAL_WORKS[1] else 2]]
+        return MORE_FOR[favoured[1 if work is EQUAL_WORK_BY_CUT[1] else 2]]
 
-    found = plan(EQUAL, EQUAL_WORKS, subchannels, uniform, cut=None, rng=np.random.default_rng(0))
+    found = plan(EQUAL, EQUAL_WORK_BY_CUT, subchannels, uniform, cut=None, rng=np.random.default_rng(0))
     assert found.cut == 2
-    np.testing.assert_array_equal(MORE_FOR[0], found.owner)
+    np.testing.assert_array_equal(MORE_FOR[0], found.client_of)
     assert pytest.approx(7 + THREE_S) == found.predicted_s
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_brute_force_bounds_the_plan(instance: Callable[..., Any], seed: int) -> None:
-    """Over every cut and assignment, each with its optimal power, nothing found is shorter than the best."""
-    problem, works = instance(seed, 2, 5)
-    owners = [np.array(owner) for owner in product(range(2), repeat=5) if len(set(owner)) == 2]
+    """No plan is shorter than the best of all cuts and assignments with optimal power."""
+    problem, work_by_cut = instance(seed, 2, 5)
+    assignments = [
+        np.array(client_of) for client_of in product(range(2), repeat=5) if len(set(client_of)) == 2
+    ]
     best_s = min(
-        round_time_s(work, link_rates(problem, owner, optimal(problem, work, owner)))
-        for owner in owners
-        for work in works.values()
+        round_time_s(work, link_rates(problem, client_of, optimal(problem, work, client_of)))
+        for client_of in assignments
+        for work in work_by_cut.values()
     )
     for subchannels in (greedy, marginal_greedy, round_robin, random):
-        found = plan(problem, works, subchannels, optimal, cut=None, rng=np.random.default_rng(seed))
+        found = plan(problem, work_by_cut, subchannels, optimal, cut=None, rng=np.random.default_rng(seed))
         assert best_s <= found.predicted_s * (1 + 1e-12)
-    found = plan(problem, works, marginal_greedy, optimal, cut=None, rng=np.random.default_rng(seed))
+    found = plan(problem, work_by_cut, marginal_greedy, optimal, cut=None, rng=np.random.default_rng(seed))
     assert found.predicted_s <= 1.01 * best_s
 
 
 def test_the_cut_step_alone_can_improve(instance: Callable[..., Any]) -> None:
-    """With one assignment for all cuts the plan's cut is the best of that assignment's enumeration."""
-    problem, works = instance(3, 4, 10)
-    found = plan(problem, works, round_robin, uniform, cut=None, rng=np.random.default_rng(0))
-    owner = round_robin(problem, works[1], np.random.default_rng(0))
-    rates = link_rates(problem, owner, uniform(problem, works[1], owner))
-    assert min(round_time_s(work, rates) for work in works.values()) == found.predicted_s
+    """With one assignment for all cuts, the plan has the best cut for that assignment."""
+    problem, work_by_cut = instance(3, 4, 10)
+    found = plan(problem, work_by_cut, round_robin, uniform, cut=None, rng=np.random.default_rng(0))
+    client_of = round_robin(problem, work_by_cut[1], np.random.default_rng(0))
+    rates = link_rates(problem, client_of, uniform(problem, work_by_cut[1], client_of))
+    assert min(round_time_s(work, rates) for work in work_by_cut.values()) == found.predicted_s
 
 
 def test_a_scheme_without_a_cut_has_one_work(instance: Callable[..., Any]) -> None:
-    """Then there is nothing to enumerate, and the plan is that work's own solution."""
-    problem, works = instance(0, 4, 10)
-    found = plan(problem, {0: works[3]}, greedy, optimal, cut=None, rng=np.random.default_rng(0))
-    fixed = plan(problem, works, greedy, optimal, cut=3, rng=np.random.default_rng(0))
+    """The plan of a scheme without a cut is the solution for its one work."""
+    problem, work_by_cut = instance(0, 4, 10)
+    found = plan(problem, {0: work_by_cut[3]}, greedy, optimal, cut=None, rng=np.random.default_rng(0))
+    fixed = plan(problem, work_by_cut, greedy, optimal, cut=3, rng=np.random.default_rng(0))
     assert found.cut == 0
     assert fixed.predicted_s == found.predicted_s
 
 
-def test_planning_draws_nothing_from_the_generator_it_is_given(instance: Callable[..., Any]) -> None:
-    """So equal generators give equal plans, and whoever owns the generator goes on where it stood."""
-    problem, works = instance(0, 4, 10)
+def test_planning_does_not_change_the_generator(instance: Callable[..., Any]) -> None:
+    """The plan works with copies, so equal generators give equal plans and keep their state."""
+    problem, work_by_cut = instance(0, 4, 10)
     rng = np.random.default_rng(5)
-    first, second = (plan(problem, works, random, uniform, cut=None, rng=rng) for _ in range(2))
-    np.testing.assert_array_equal(first.owner, second.owner)
+    first, second = (plan(problem, work_by_cut, random, uniform, cut=None, rng=rng) for _ in range(2))
+    np.testing.assert_array_equal(first.client_of, second.client_of)
 
 
 def test_a_cut_that_is_not_possible_is_refused(instance: Callable[..., Any]) -> None:
     """The error names the cut and the possible ones."""
-    problem, works = instance(0, 4, 10)
+    problem, work_by_cut = instance(0, 4, 10)
     with pytest.raises(PlanningError, match="cut 6 is not possible; it must be 1 to 5"):
-        plan(problem, works, greedy, uniform, cut=6, rng=np.random.default_rng(0))
+        plan(problem, work_by_cut, greedy, uniform, cut=6, rng=np.random.default_rng(0))
 
 
 def test_random_cuts_are_even() -> None:
-    """Each cut is as likely, and the method that leaves the cut to the plan draws nothing."""
+    """The random method draws each cut with equal probability; the optimal method returns None."""
     rng = np.random.default_rng(0)
     draws = [random_cut(range(1, 6), rng) for _ in range(500)]
     assert stats.chisquare(np.bincount(draws, minlength=6)[1:]).pvalue > 0.01

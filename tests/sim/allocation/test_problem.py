@@ -1,4 +1,4 @@
-"""Laws of the round time: the closed forms of the schemes, with numbers that can be worked by hand."""
+"""Laws of the round time: the closed forms of the schemes, with numbers that are computed by hand."""
 
 from dataclasses import replace
 
@@ -46,25 +46,27 @@ def test_federated_averaging_is_a_round_without_a_second_stage() -> None:
 
 
 def test_no_bits_take_no_time_even_at_rate_zero() -> None:
-    """At rate zero no bits take no time, and one bit takes for ever."""
-    silent = Rates(np.array([10.0, 20.0]), np.zeros(2), 0.0)
+    """At rate zero the transfer of no bits takes no time, and that of one bit never ends."""
+    zero_rates = Rates(np.array([10.0, 20.0]), np.zeros(2), 0.0)
     work = replace(SPLIT, broadcast_bits=0.0, downlink_bits=0.0)
-    assert pytest.approx(11.0 + 2.0 + 4.0) == round_time_s(work, silent)
-    assert round_time_s(replace(work, downlink_bits=1.0), silent) == np.inf
+    assert pytest.approx(11.0 + 2.0 + 4.0) == round_time_s(work, zero_rates)
+    assert round_time_s(replace(work, downlink_bits=1.0), zero_rates) == np.inf
 
 
 def test_link_rates_are_those_of_the_radio() -> None:
     """An allocation's rates are the uplink, downlink and broadcast rates of its assignment and powers."""
     problem = RadioResources(BAND, np.array([[1.0, 2.0], [3.0, 4.0]]), np.ones(2), 2.0)
-    owner, psd_w_per_hz = np.array([1, 0]), np.array([0.3, 0.7])
-    rates = link_rates(problem, owner, psd_w_per_hz)
-    np.testing.assert_array_equal(uplink_rates(BAND, problem.gains, owner, psd_w_per_hz), rates.uplink_bps)
-    np.testing.assert_array_equal(downlink_rates(BAND, problem.gains, owner), rates.downlink_bps)
+    client_of, psd_w_per_hz = np.array([1, 0]), np.array([0.3, 0.7])
+    rates = link_rates(problem, client_of, psd_w_per_hz)
+    np.testing.assert_array_equal(
+        uplink_rates(BAND, problem.gains, client_of, psd_w_per_hz), rates.uplink_bps
+    )
+    np.testing.assert_array_equal(downlink_rates(BAND, problem.gains, client_of), rates.downlink_bps)
     assert broadcast_rate(BAND, problem.gains) == rates.broadcast_bps
 
 
 def test_uniform_power_meets_both_limits() -> None:
-    """Each client has the lesser of its own limit and an equal part of the common one."""
+    """Each client has the lesser of its limit and an equal part of the common limit."""
     problem = RadioResources(BAND, np.ones((3, 2)), np.array([1.0, 3.0, 9.0]), 6.0)
     np.testing.assert_array_equal([1.0, 2.0, 2.0], uniform_power_w(problem))
 
@@ -76,7 +78,7 @@ def test_gains_of_another_shape_are_refused() -> None:
 
 
 @pytest.mark.parametrize("gain", [0.0, -1.0, np.nan])
-def test_gains_that_are_no_gain_are_refused(gain: float) -> None:
-    """A client that can't be heard at all can't be planned for; the error says where."""
+def test_gains_that_are_not_positive_are_refused(gain: float) -> None:
+    """The error states the client and the subchannel of a gain that is not positive."""
     with pytest.raises(PlanningError, match="client 1 on subchannel 0 must be greater than 0"):
         RadioResources(BAND, np.array([[1.0, 1.0], [gain, 1.0]]), np.ones(2), 1.0)

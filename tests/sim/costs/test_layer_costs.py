@@ -1,4 +1,4 @@
-"""Work by layer and place: from FLOPs or from measured times, the same seconds."""
+"""Laws of the work by layer and processor, from counted FLOPs and from measured times."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ PROFILE = LayerProfile(
 )
 
 
-def test_reckoned_work_is_that_of_the_batch_on_every_place() -> None:
-    """b times the table's FLOPs, no updates; times are FLOPs·κ/f of each place."""
+def test_work_from_flops_is_that_of_the_batch_on_every_processor() -> None:
+    """Each processor has b times the table's FLOPs and no updates; its times are FLOPs·κ/f."""
     work = work_from_flops(UNITS, 10, S_PER_FLOP)
     np.testing.assert_allclose([[20.0, 50.0, 0.0]] * 2, work.forward_flops)
     np.testing.assert_allclose([[10.0, 25.0, 0.0], [5.0, 12.5, 0.0]], work.forward_s)
@@ -33,8 +33,8 @@ def test_reckoned_work_is_that_of_the_batch_on_every_place() -> None:
     assert (50.0, 180.0, 0.0) == (part.forward_flops, part.backward_flops, part.update_flops)
 
 
-def test_measured_work_gives_the_measured_times_back() -> None:
-    """Whatever κ/f, forward times are the profile's, and backward times the sum of pass and update."""
+def test_work_from_a_profile_takes_the_measured_times() -> None:
+    """For any κ/f, forward times are the profile's, and backward times are the sum of pass and update."""
     work = work_from_profile(PROFILE, ["vm", "pi"], S_PER_FLOP)
     np.testing.assert_allclose([[0.1, 0.2, 0.4], [1.0, 2.0, 4.0]], work.forward_s)
     np.testing.assert_allclose([[7.2, 1.6, 16.0], [72.0, 16.0, 160.0]], work.backward_s)
@@ -45,13 +45,13 @@ def test_measured_work_gives_the_measured_times_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "message"),
+    ("device_names", "message"),
     [
         (["pi", None], "a profile must be named here, one of: pi, vm"),
         (["pi", "mv"], r"no device 'mv' in the layer profile; measured: pi, vm; did you mean 'vm'\?"),
     ],
 )
-def test_measured_work_that_is_not_known_is_refused(names: list[str | None], message: str) -> None:
-    """Times of no device or of an unknown one: the message has what there is."""
+def test_a_device_without_measured_times_is_refused(device_names: list[str | None], message: str) -> None:
+    """A missing or an unknown device name is refused with the names of the profile."""
     with pytest.raises(ValueError, match=message):
-        work_from_profile(PROFILE, names, S_PER_FLOP)
+        work_from_profile(PROFILE, device_names, S_PER_FLOP)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import cutlayer.experiments.preparation  # noqa: F401 - registers what scenarios name
 from cutlayer.scenarios.schema.scenario import Devices, Radio
 from cutlayer.sim.links.channel import Channel, draw_channel
 from cutlayer.sim.nodes.fleet import draw_fleet

@@ -5,20 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import cutlayer.experiments.preparation  # noqa: F401 - registers what scenarios name
 from cutlayer.scenarios.loading.loader import load_scenario
-from cutlayer.scenarios.schema.scenario import Allocation, Server
+from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.faults.effects import Faults, faults_of
 from cutlayer.sim.links.link_rates import LinkRates
 from cutlayer.sim.nodes.capacity import PiecewiseCapacity
 from cutlayer.sim.nodes.fleet import draw_fleet
 from cutlayer.sim.radio.rates import Band
 from cutlayer.sim.radio.resources import RadioResources
-from cutlayer.sim.schemes.base import ComputeTimes, TrainingTask
-from cutlayer.sim.schemes.planning.plan import SchemePlan, plan_scheme
+from cutlayer.sim.schemes.base import TrainingTask
+from cutlayer.sim.schemes.planning.plan import SchemePlan
 from cutlayer.sim.timeline.phases import CLIENT_FORWARD, DOWNLINK, SERVER_FORWARD
 from cutlayer.sim.world.world import World
-from tests.support.worlds import faults, fleet, links, make_scheme, unit_table
+from tests.support.worlds import deployment_of, faults, fleet, links, make_scheme, radio_planner, unit_table
 
 
 class HalfSpeed(PiecewiseCapacity):
@@ -69,9 +68,9 @@ def planned(name: str) -> SchemePlan:
     gains = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     problem = RadioResources(Band(2.0, np.arange(3.0), 0.5, 1.0, 7.0), gains, np.array([4.0, 9.0]), 6.0)
     units = unit_table([(1, 1, 8, 8, 8), (1, 1, 8, 8, 8)])
-    allocation = Allocation.model_validate({"subchannels": [[0, 2], [1]], "power": "uniform", "cut": 1})
-    speeds = ComputeTimes(np.ones(2), 1.0)
-    return plan_scheme(make_scheme(name, TrainingTask(units, 1, 2), 0), problem, speeds, allocation, 0)
+    allocation = {"subchannels": [[0, 2], [1]], "power": "uniform", "cut": 1}
+    deployment = deployment_of(problem, np.ones(2), 1.0, units)
+    return make_scheme(name, TrainingTask(units, 1)).plan(deployment, radio_planner(**allocation))
 
 
 def test_dedicated_links_by_hand() -> None:
@@ -81,7 +80,9 @@ def test_dedicated_links_by_hand() -> None:
     snr = [[densities[0] * g / 0.5 for g in (1.0, 3.0)], [densities[1] * 5.0 / 0.5]]
     rates = [2 * sum(np.log2(1 + x) for x in per_client) for per_client in snr]
     assert rates == pytest.approx(plan.links.uplink_bps.tolist(), rel=1e-12)
-    assert [np.mean(x) for x in snr] == pytest.approx(plan.uplink_snr.tolist(), rel=1e-12)
+    assert [np.mean(x) for x in snr] == pytest.approx(
+        plan.access.uplink_snr(plan.resources).tolist(), rel=1e-12
+    )
     assert [3.0, 3.0] == pytest.approx(plan.links.uplink_w.tolist())
     assert [2 * 2 * 7.0, 2 * 7.0] == pytest.approx(plan.links.downlink_w.tolist())
     assert 3 * 2 * 7.0 == pytest.approx(plan.links.broadcast_w)

@@ -1,6 +1,6 @@
 """Laws of the random draws: states, shadowing and fading are distributed as published.
 
-Each sample is so large that at the same level the distribution whose scale is 5 % off is refused.
+Each sample is large enough to reject, at the same level, a distribution whose scale is 5 % off.
 """
 
 import functools
@@ -25,23 +25,23 @@ BLOCK = (200, 200)
 
 
 def assert_drawn_from(distribution: Callable[[float], Any], sample: NDArray[np.float64]) -> None:
-    """Kolmogorov and Smirnov's test passes, and is sharp enough to refuse scales that are 5 % off."""
-    chance = {scale: stats.kstest(sample, distribution(scale).cdf).pvalue for scale in (0.95, 1.0, 1.05)}
-    assert chance[1.0] > LEVEL
-    assert chance[0.95] < LEVEL
-    assert chance[1.05] < LEVEL
+    """Assert that the Kolmogorov-Smirnov test accepts the distribution and rejects scales 5 % off."""
+    pvalue = {scale: stats.kstest(sample, distribution(scale).cdf).pvalue for scale in (0.95, 1.0, 1.05)}
+    assert pvalue[1.0] > LEVEL
+    assert pvalue[0.95] < LEVEL
+    assert pvalue[1.05] < LEVEL
 
 
 @functools.cache
 def samimi_draws(distance_m: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Each device's state and its shadowing in dB.
+    """Return each device's state and its shadowing, [dB].
 
-    A device draws the same at any distance, so that the slope of its loss tells its exponent.
+    A device has the same draws at any distance, so the slope of its loss gives its exponent.
     """
     near_m, far_m = float(distance_m), distance_m * (1 + 1e-6)
     near_db, far_db = (
-        -linear_to_db(samimi_gains(SAMPLED, np.full(DEVICES, place_m), np.array([28e9]), distance_m))[:, 0]
-        for place_m in (near_m, far_m)
+        -linear_to_db(samimi_gains(SAMPLED, np.full(DEVICES, at_m), np.array([28e9]), distance_m))[:, 0]
+        for at_m in (near_m, far_m)
     )
     exponent = (far_db - near_db) / (10 * np.log10(far_m / near_m))
     in_sight = exponent < 2.75
@@ -54,29 +54,29 @@ def test_states_are_as_frequent_as_published(distance_m: int) -> None:
     """Devices are in line of sight independently of each other, with P_LOS of their distance."""
     in_sight, _ = samimi_draws(distance_m)
     published = float(line_of_sight_probability(np.array([float(distance_m)]))[0])
-    seen = int(in_sight.sum())
-    assert stats.binomtest(seen, DEVICES, published).pvalue > LEVEL
-    assert stats.binomtest(seen, DEVICES, 0.95 * published).pvalue < LEVEL
-    assert stats.binomtest(seen, DEVICES, 1.05 * published).pvalue < LEVEL
+    count = int(in_sight.sum())
+    assert stats.binomtest(count, DEVICES, published).pvalue > LEVEL
+    assert stats.binomtest(count, DEVICES, 0.95 * published).pvalue < LEVEL
+    assert stats.binomtest(count, DEVICES, 1.05 * published).pvalue < LEVEL
 
 
 @pytest.mark.parametrize(("state", "deviation_db"), [(True, 3.6), (False, 9.7)])
 def test_shadowing_is_normal_in_each_state(state: bool, deviation_db: float) -> None:
-    """X ~ N(0, 3.6 dB) in line of sight and N(0, 9.7 dB) elsewhere, whatever the distance."""
+    """At any distance X ~ N(0, 3.6 dB) in line of sight and N(0, 9.7 dB) without it."""
     draws = [samimi_draws(distance_m) for distance_m in DISTANCES_M]
     shadowing_db = np.concatenate([shadowing[in_sight == state] for in_sight, shadowing in draws])
     assert_drawn_from(lambda scale: stats.norm(scale=scale * deviation_db), shadowing_db)
 
 
 def assert_mean_is_one(gains: NDArray[np.float64]) -> None:
-    """The mean is 1 to three of its standard errors, which are below 1 %."""
+    """Assert that the mean is 1 within three of its standard errors, each below 1 %."""
     error = gains.std() / np.sqrt(gains.size)
     assert error < 0.01
     assert pytest.approx(1.0, abs=3 * error) == gains.mean()
 
 
 def test_rayleigh_gains_are_exponential() -> None:
-    """The power of a circular Gaussian amplitude is exponentially distributed, of mean 1."""
+    """The power of a circular Gaussian amplitude is exponentially distributed with mean 1."""
     parameters = RayleighParameters(model="rayleigh", coherence_s=0.1)
     gains = rayleigh(parameters, np.random.default_rng(0), BLOCK)
     assert BLOCK == gains.shape

@@ -1,4 +1,4 @@
-"""Tables of positions and gains over time: what they hold, and what is told of those that are wrong."""
+"""Laws of the tables of positions and gains over time, and the messages for faulty tables."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ from hypothesis import strategies as st
 from cutlayer.sim.radio.gain_trace import read_gains, read_positions
 
 NEEDED = "needed: time_s, device, x_m, y_m, of which time_s may be left out"
-EACH = "must hold finite numbers, and no time before 0"
+FINITE = "must hold finite numbers, and no time before 0"
 
 
-def assert_told(told: str, read: Callable[[], object]) -> None:
-    """Compare the error's message; ``...`` stands for any text."""
+def assert_message(message: str, read: Callable[[], object]) -> None:
+    """Assert the error's message; ``...`` stands for any text."""
     with pytest.raises(ValueError) as caught:
         read()
-    pattern = ".*".join(re.escape(part) for part in told.split("..."))
+    pattern = ".*".join(re.escape(part) for part in message.split("..."))
     assert re.fullmatch(pattern, str(caught.value), re.DOTALL), str(caught.value)
 
 
 def table(folder: Path, text: str | bytes) -> Path:
-    """Return a file of this content."""
+    """Write a table and return its path."""
     path = folder / "table.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
 
 
-def test_positions_that_stay(tmp_path: Path) -> None:
-    """Without times every device has one place; rows and columns may stand in any order."""
-    places = read_positions(table(tmp_path, "y_m,device,x_m\n4,1,3\n-5,0,12\n"), 2)
-    assert [0.0] == places.times_s.tolist()
-    assert [[[12, -5], [3, 4]]] == places.xy_m.tolist()
-    assert [[13, 5]] == places.distance_m.tolist()
-    assert [[np.arctan2(-5, 12), np.arctan2(4, 3)]] == places.angle_rad.tolist()
+def test_positions_without_times_hold_for_the_whole_run(tmp_path: Path) -> None:
+    """Without times every device has one position; the order of rows and columns does not matter."""
+    trace = read_positions(table(tmp_path, "y_m,device,x_m\n4,1,3\n-5,0,12\n"), 2)
+    assert [0.0] == trace.times_s.tolist()
+    assert [[[12, -5], [3, 4]]] == trace.xy_m.tolist()
+    assert [[13, 5]] == trace.distance_m.tolist()
+    assert [[np.arctan2(-5, 12), np.arctan2(4, 3)]] == trace.angle_rad.tolist()
 
 
 def test_a_device_without_a_row_stays_where_it_was(tmp_path: Path) -> None:
-    """Each instant of the file is one of all devices; rows need not be in the order of time."""
+    """The trace has every instant of the file for all devices, in order of time."""
     text = "time_s,device,x_m,y_m\n7.5,0,3,3\n0,0,1,1\n2,1,5,5\n0,1,4,4\n"
-    places = read_positions(table(tmp_path, text), 2)
-    assert [0.0, 2.0, 7.5] == places.times_s.tolist()
-    assert [[1, 1, 3], [4, 5, 5]] == places.xy_m[..., 0].T.tolist()
+    trace = read_positions(table(tmp_path, text), 2)
+    assert [0.0, 2.0, 7.5] == trace.times_s.tolist()
+    assert [[1, 1, 3], [4, 5, 5]] == trace.xy_m[..., 0].T.tolist()
 
 
-def test_gains_for_all_subchannels_at_once(tmp_path: Path) -> None:
-    """Without a column of subchannels a gain is that of each."""
+def test_a_gain_without_subchannel_holds_on_all_subchannels(tmp_path: Path) -> None:
+    """Without a column of subchannels every subchannel has the device's gain."""
     times_s, gain_db = read_gains(table(tmp_path, "device,gain_db\n0,-100\n1,-90\n"), 2, 3)
     assert [0.0] == times_s.tolist()
     assert [[[-100] * 3, [-90] * 3]] == gain_db.tolist()
 
 
 def test_gains_of_each_subchannel_over_time(tmp_path: Path) -> None:
-    """A gain that has no row at an instant stays, subchannel by subchannel."""
+    """A gain that has no row at an instant keeps its last value, on each subchannel separately."""
     text = "device,subchannel,time_s,gain_db\n0,1,0,-2\n0,0,0,-1\n0,1,5,-3\n0,0,9,-4\n"
     times_s, gain_db = read_gains(table(tmp_path, text), 1, 2)
     assert [0.0, 5.0, 9.0] == times_s.tolist()
@@ -68,22 +68,22 @@ def test_gains_of_each_subchannel_over_time(tmp_path: Path) -> None:
 def test_the_last_row_up_to_an_instant_holds(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """Whatever the order of the rows: a gain is that of the device's last row at or before the instant."""
+    """For any order of rows, a gain is that of the device's last row at or before the instant."""
     times_s = [0.0, *sorted(data.draw(st.sets(st.integers(1, 50), max_size=6)))]
     rows = [(t, d) for t in times_s for d in (0, 1) if t == 0 or data.draw(st.booleans())]
     gains = {row: -float(n) for n, row in enumerate(rows, start=1)}
     lines = [f"{t},{d},{gains[t, d]}" for t, d in data.draw(st.permutations(rows))]
     text = "\n".join(["time_s,device,gain_db", *lines])
-    found_s, gain_db = read_gains(table(tmp_path_factory.mktemp("gains"), text), 2, 1)
-    assert sorted({t for t, _ in rows}) == found_s.tolist()
-    for instant, now_s in enumerate(found_s.tolist()):
+    trace_s, gain_db = read_gains(table(tmp_path_factory.mktemp("gains"), text), 2, 1)
+    assert sorted({t for t, _ in rows}) == trace_s.tolist()
+    for instant, now_s in enumerate(trace_s.tolist()):
         for device in (0, 1):
             last_s = max(t for t, d in rows if d == device and t <= now_s)
             assert gains[last_s, device] == gain_db[instant, device, 0]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "cannot read ...table.csv: ..."),
         (b"\xff\xfe\x00", "cannot read ...table.csv: ..."),
@@ -92,10 +92,10 @@ def test_the_last_row_up_to_an_instant_holds(
         ("0,1,1\n1,2,2\n", f"...table.csv has the columns 0, 1, 1.1; {NEEDED}"),
         ("device,x_m,y_m\n", "...table.csv: no x_m is given for device 0 at time 0"),
         ("device,x_m,y_m\n0,1,1\n", "...table.csv: no x_m is given for device 1 at time 0"),
-        ("device,x_m,y_m\n0,1,1\n1,far,1\n", f"...table.csv: line 3 {EACH}"),
-        ("device,x_m,y_m\n\n0,1,1\n\n1,inf,1\n", f"...table.csv: line 5 {EACH}"),
-        ("device,x_m,y_m\n0,1,\n1,1,1\n", f"...table.csv: line 2 {EACH}"),
-        ("time_s,device,x_m,y_m\n0,0,1,1\n0,1,1,1\n-1,1,1,1\n", f"...table.csv: line 4 {EACH}"),
+        ("device,x_m,y_m\n0,1,1\n1,far,1\n", f"...table.csv: line 3 {FINITE}"),
+        ("device,x_m,y_m\n\n0,1,1\n\n1,inf,1\n", f"...table.csv: line 5 {FINITE}"),
+        ("device,x_m,y_m\n0,1,\n1,1,1\n", f"...table.csv: line 2 {FINITE}"),
+        ("time_s,device,x_m,y_m\n0,0,1,1\n0,1,1,1\n-1,1,1,1\n", f"...table.csv: line 4 {FINITE}"),
         ("device,x_m,y_m\n0,1,1\n2,1,1\n", "...table.csv: line 3: device 2 is none of 0 to 1"),
         ("device,x_m,y_m\n0.5,1,1\n1,1,1\n", "...table.csv: line 2: device 0.5 is none of 0 to 1"),
         (
@@ -117,13 +117,13 @@ def test_the_last_row_up_to_an_instant_holds(
         ("device,x_m,y_m\n0,1,1\n1,1,1,1\n", "cannot read ...table.csv: ..."),
     ],
 )
-def test_wrong_positions_are_told(tmp_path: Path, text: str | bytes, told: str) -> None:
-    """The message names the file, the line or the device, and the rule that is broken."""
-    assert_told(told, lambda: read_positions(table(tmp_path, text), 2))
+def test_faulty_positions_are_refused(tmp_path: Path, text: str | bytes, message: str) -> None:
+    """The message names the file, the line or the device, and the broken rule."""
+    assert_message(message, lambda: read_positions(table(tmp_path, text), 2))
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (
             "device,subchannel,gain_db\n0,0,-1\n0,1,-1\n1,0,-1\n",
@@ -148,13 +148,13 @@ def test_wrong_positions_are_told(tmp_path: Path, text: str | bytes, told: str) 
         ),
     ],
 )
-def test_wrong_gains_are_told(tmp_path: Path, text: str, told: str) -> None:
-    """Also of the one subchannel that is missing, unknown or given twice."""
-    assert_told(told, lambda: read_gains(table(tmp_path, text), 2, 2))
+def test_faulty_gains_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    """The message also names a subchannel that is missing, unknown or given twice."""
+    assert_message(message, lambda: read_gains(table(tmp_path, text), 2, 2))
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    """Whichever kind of table it should be."""
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    """Both readers name the file that they cannot read."""
     missing = tmp_path / "table.csv"
-    assert_told("cannot read ...table.csv: ...", lambda: read_positions(missing, 2))
-    assert_told("cannot read ...table.csv: ...", lambda: read_gains(missing, 2, 2))
+    assert_message("cannot read ...table.csv: ...", lambda: read_positions(missing, 2))
+    assert_message("cannot read ...table.csv: ...", lambda: read_gains(missing, 2, 2))

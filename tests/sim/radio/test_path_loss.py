@@ -27,12 +27,12 @@ DRAWS = 4000
 
 
 def mean_loss_db(distance_m: float) -> float:
-    """The loss in dB of one device in mode ``mean`` on the carrier."""
+    """Return the loss of one device in mode ``mean`` on the carrier, [dB]."""
     return -float(linear_to_db(samimi_gains(MEAN, np.array([distance_m]), CARRIER_HZ, 0))[0, 0])
 
 
 def sampled_loss_db(distance_m: float) -> np.ndarray:
-    """The losses in dB of many devices at one distance, each with a state and a shadowing of its own."""
+    """Return the losses of many devices at one distance, each with independent state and shadowing, [dB]."""
     return -linear_to_db(samimi_gains(SAMPLED, np.full(DRAWS, distance_m), CARRIER_HZ, 7))[:, 0]
 
 
@@ -43,7 +43,7 @@ def test_the_constant_at_28_ghz(distance_m: float) -> None:
 
 
 def test_line_of_sight_probability() -> None:
-    """Up to 27 m there is always line of sight; at 100 m (0.27(1 − 0.244522) + 0.244522)² = 0.201153."""
+    """P_LOS is 1 up to 27 m, and (0.27(1 − 0.244522) + 0.244522)² = 0.201153 at 100 m."""
     np.testing.assert_allclose(
         [1.0, 1.0, 0.201153], line_of_sight_probability(np.array([5.0, 27.0, 100.0])), rtol=5e-6
     )
@@ -52,7 +52,7 @@ def test_line_of_sight_probability() -> None:
 @pytest.mark.parametrize(
     ("distance_m", "loss_db"),
     [
-        (10.0, CONSTANT_DB + 21.0),  # line of sight for sure: 10 · 2.1 · log10(10)
+        (10.0, CONSTANT_DB + 21.0),  # always line of sight: 10 · 2.1 · log10(10)
         (100.0, CONSTANT_DB + 0.201153 * 42.0 + 0.798847 * 68.0),  # 62.770 dB for 3.1385 · 20
     ],
 )
@@ -62,7 +62,7 @@ def test_mean_loss_at_a_distance(distance_m: float, loss_db: float) -> None:
 
 
 def test_each_subchannel_has_its_own_constant() -> None:
-    """In both modes gains on two subchannels differ by the square of the frequencies, and by nothing else."""
+    """In both modes the ratio of gains on two subchannels is the inverse square of their frequencies."""
     centre_hz = np.array([27.9e9, 28.1e9])
     for parameters in (MEAN, SAMPLED):
         gains = samimi_gains(parameters, np.array([3.0, 40.0, 170.0]), centre_hz, 3)
@@ -74,7 +74,7 @@ def test_each_subchannel_has_its_own_constant() -> None:
     [(20.0, 2.1, 3.6), (20_000.0, 3.4, 9.7)],  # P_LOS is 1, and 2e-6
 )
 def test_shadowing_of_each_state_is_normal(distance_m: float, exponent: float, deviation_db: float) -> None:
-    """X ~ N(0, 3.6 dB) in line of sight with n = 2.1, and N(0, 9.7 dB) without it, n = 3.4."""
+    """X ~ N(0, 3.6 dB) with n = 2.1 in line of sight, and N(0, 9.7 dB) with n = 3.4 without it."""
     shadowing_db = sampled_loss_db(distance_m) - CONSTANT_DB - 10 * exponent * math.log10(distance_m)
     assert stats.kstest(shadowing_db, stats.norm(0, deviation_db).cdf).pvalue > 0.01
 
@@ -94,7 +94,7 @@ def test_sampled_states_are_as_frequent_as_their_probability() -> None:
 
 
 def test_draws_belong_to_device_and_seed() -> None:
-    """A device's draw is the same however many devices there are, and another with another seed."""
+    """A device's draw depends on its number and the seed alone, not on the number of devices."""
     distance_m = np.full(5, 80.0)
     gains = samimi_gains(SAMPLED, distance_m, CARRIER_HZ, 1)
     np.testing.assert_array_equal(gains[:3], samimi_gains(SAMPLED, distance_m[:3], CARRIER_HZ, 1))
@@ -103,7 +103,7 @@ def test_draws_belong_to_device_and_seed() -> None:
 
 
 def test_log_distance_law() -> None:
-    """The loss is the reference's up to its distance, then grows by 10 n dB for each tenfold distance."""
+    """The loss is constant up to the reference distance, then grows by 10 n dB for each tenfold distance."""
     parameters = LogDistanceParameters(
         model="log_distance", exponent=3.0, reference_loss_db=40.0, reference_distance_m=2.0
     )
@@ -112,26 +112,26 @@ def test_log_distance_law() -> None:
 
 
 def fixed(**keys: object) -> np.ndarray:
-    """The fixed gains in dB of two devices on three subchannels."""
+    """Return the fixed gains of two devices on three subchannels, [dB]."""
     parameters = FixedParameters.model_validate({"model": "fixed", **keys})
     return linear_to_db(fixed_gains(parameters, np.zeros(2), np.full(3, 28e9), 0))
 
 
 def test_fixed_gains_from_numbers_and_lists() -> None:
-    """One number serves all devices, a list each of them, on all subchannels."""
+    """One number is the gain of all devices, and a list has one for each, on all subchannels."""
     np.testing.assert_allclose(np.full((2, 3), -100.0), fixed(gain_db=-100))
     np.testing.assert_allclose([[-100.0] * 3, [-110.0] * 3], fixed(gain_db=[-100, -110]))
 
 
 def test_fixed_gains_drawn_from_a_distribution() -> None:
-    """As with any device attribute, each device's gain may be drawn."""
+    """Each device's gain may be drawn from a distribution, like any attribute of a device."""
     gains_db = fixed(gain_db={"uniform": [-110, -100]})
     assert ((gains_db > -110) & (gains_db < -100)).all()
     assert gains_db[0, 0] != gains_db[1, 0]
 
 
 def test_fixed_gains_from_a_table(tmp_path: Path) -> None:
-    """A CSV holds a row a device and a column a subchannel, in dB."""
+    """A CSV without a heading holds one row a device and one column a subchannel, in dB."""
     (tmp_path / "gains.csv").write_text("-90,-91,-92\n-100,-101,-102\n")
     np.testing.assert_allclose([[-90, -91, -92], [-100, -101, -102]], fixed(file=str(tmp_path / "gains.csv")))
 
@@ -146,7 +146,7 @@ def test_fixed_gains_from_a_table(tmp_path: Path) -> None:
     ],
 )
 def test_faulty_tables_are_refused(tmp_path: Path, text: str, message: str) -> None:
-    """A table of the wrong size, or with what is no finite number, is an error that names both."""
+    """A table of the wrong size or with a value that is not finite is refused; the message names both."""
     (tmp_path / "gains.csv").write_text(text)
     with pytest.raises(ValueError, match=message):
         fixed(file=str(tmp_path / "gains.csv"))
@@ -166,6 +166,6 @@ def test_a_list_for_other_devices_is_refused() -> None:
 
 @pytest.mark.parametrize("keys", [{}, {"gain_db": -100, "file": "gains.csv"}])
 def test_gains_are_given_in_exactly_one_way(keys: dict[str, object]) -> None:
-    """Neither and both are refused when the scenario is read."""
+    """A scenario with neither or both of gain_db and file is refused when it is read."""
     with pytest.raises(ValidationError, match="exactly one of gain_db, file"):
         FixedParameters.model_validate({"model": "fixed", **keys})

@@ -1,4 +1,4 @@
-"""Laws of the TR 38.901 channels: the standard's formulas, written out, and what follows from them.
+"""Laws of the TR 38.901 channels: the standard's formulas, written out, and their consequences.
 
 Sionna takes the exact speed of light where the standard rounds it to 3·10⁸ m/s, which moves break points:
 losses beyond them differ by 0.006 dB, others not at all.
@@ -27,20 +27,20 @@ BUILDING_M, STREET_M = 5.0, 20.0  # RMa's usual ones
 DEVICE_M = 1.5
 
 
-def given(scenario: str, **keys: object) -> Tr38901Parameters:
-    """The parameters of a scenario; what isn't given keeps its default."""
+def parameters_of(scenario: str, **keys: object) -> Tr38901Parameters:
+    """Return the parameters of a scenario; keys that are absent keep their defaults."""
     return Tr38901Parameters.model_validate({"model": "tr38901", "scenario": scenario, **keys})
 
 
 def loss_db(
     parameters: Tr38901Parameters, distance_m: NDArray[np.float64], carrier_hz: float = 28e9, seed: int = 0
 ) -> NDArray[np.float64]:
-    """The [num_clients] losses on one subchannel, in dB."""
+    """Return the losses on one subchannel, [num_clients], [dB]."""
     return -linear_to_db(tr38901_gains(parameters, distance_m, np.array([carrier_hz]), seed))[:, 0]
 
 
 def break_point_m(scenario: str, carrier_hz: float) -> float:
-    """Table 7.4.1-1, notes 1 and 5, for devices below 13 m."""
+    """Return the break-point distance of Table 7.4.1-1, notes 1 and 5, for devices below 13 m."""
     access_point_m = ACCESS_POINT_M[scenario]
     if scenario == "rma":
         return 2 * np.pi * access_point_m * DEVICE_M * carrier_hz / LIGHT_M_PER_S
@@ -48,7 +48,7 @@ def break_point_m(scenario: str, carrier_hz: float) -> float:
 
 
 def in_sight_db(scenario: str, horizontal_m: float, carrier_hz: float) -> float:
-    """Table 7.4.1-1: PL1 up to the break point, PL2 beyond."""
+    """Return the loss of Table 7.4.1-1 in line of sight: PL1 up to the break point, PL2 beyond."""
     height_m = ACCESS_POINT_M[scenario] - DEVICE_M
     distance_m, ghz = np.hypot(horizontal_m, height_m), carrier_hz / 1e9
     break_m = break_point_m(scenario, carrier_hz)
@@ -72,7 +72,7 @@ def in_sight_db(scenario: str, horizontal_m: float, carrier_hz: float) -> float:
 
 
 def out_of_sight_db(scenario: str, horizontal_m: float, carrier_hz: float) -> float:
-    """Table 7.4.1-1: PL'NLOS, and never less than in line of sight."""
+    """Return the loss of Table 7.4.1-1 without line of sight: PL'NLOS, at least that in line of sight."""
     access_point_m = ACCESS_POINT_M[scenario]
     decades = np.log10(np.hypot(horizontal_m, access_point_m - DEVICE_M))
     ghz = carrier_hz / 1e9
@@ -94,11 +94,11 @@ def out_of_sight_db(scenario: str, horizontal_m: float, carrier_hz: float) -> fl
 @pytest.mark.parametrize("state", ["los", "nlos"])
 @pytest.mark.parametrize("scenario", ["umi", "uma", "rma"])
 def test_path_losses_of_the_standard(scenario: str, state: str, carrier_hz: float) -> None:
-    """Without shadowing and multipath the loss is that of TR 38.901 Table 7.4.1-1; 10 m is the nearest."""
+    """Without shadowing and multipath the loss is that of TR 38.901 Table 7.4.1-1, floored at 10 m."""
     distance_m = np.array([0.0, 10.0, 18.0, 100.0, 400.0, 1500.0, 3000.0, 5000.0])
     formula = in_sight_db if state == "los" else out_of_sight_db
     expected = [formula(scenario, max(metres, 10.0), carrier_hz) for metres in distance_m]
-    parameters = given(scenario, line_of_sight=state, shadowing=False, multipath=False)
+    parameters = parameters_of(scenario, line_of_sight=state, shadowing=False, multipath=False)
     actual = loss_db(parameters, distance_m, carrier_hz)
     near = distance_m < break_point_m(scenario, carrier_hz)
     np.testing.assert_allclose(np.array(expected)[near], actual[near], rtol=0, atol=1e-9)
@@ -128,18 +128,18 @@ HIGH_UP = 1 + ((20 - 13) / 10) ** 1.5 * 5 / 4 * (200 / 100) ** 3 * np.exp(-200 /
 def test_states_are_as_frequent_as_the_standard_says(
     keys: dict[str, object], distance_m: float, published: float, another: float
 ) -> None:
-    """Devices are in line of sight with the probability of Table 7.4.2-1, and not with another's."""
+    """Devices are in line of sight with the probability of Table 7.4.2-1; another scenario's is rejected."""
     plain = {**keys, "shadowing": False, "multipath": False}
-    place_m = np.full(200, distance_m)
+    distances_m = np.full(200, distance_m)
     in_sight, out_of_sight = (
-        loss_db(given(**plain, line_of_sight=state), place_m[:1])[0]  # type: ignore[arg-type]
+        loss_db(parameters_of(**plain, line_of_sight=state), distances_m[:1])[0]  # type: ignore[arg-type]
         for state in ("los", "nlos")
     )
-    drawn_db = loss_db(given(**plain), place_m, seed=2)  # type: ignore[arg-type]
-    sees = np.isclose(drawn_db, in_sight, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(np.where(sees, in_sight, out_of_sight), drawn_db, rtol=1e-9)
-    assert stats.binomtest(int(sees.sum()), len(sees), published).pvalue > LEVEL
-    assert stats.binomtest(int(sees.sum()), len(sees), another).pvalue < LEVEL
+    drawn_db = loss_db(parameters_of(**plain), distances_m, seed=2)  # type: ignore[arg-type]
+    has_los = np.isclose(drawn_db, in_sight, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(np.where(has_los, in_sight, out_of_sight), drawn_db, rtol=1e-9)
+    assert stats.binomtest(int(has_los.sum()), len(has_los), published).pvalue > LEVEL
+    assert stats.binomtest(int(has_los.sum()), len(has_los), another).pvalue < LEVEL
 
 
 @pytest.mark.parametrize(
@@ -155,9 +155,9 @@ def test_states_are_as_frequent_as_the_standard_says(
     ],
 )
 def test_shadowing_of_the_standard(scenario: str, state: str, distance_m: float, deviation_db: float) -> None:
-    """Shadowing is normal in dB with Table 7.4.1-1's deviation; one 30 % off is refused."""
-    parameters = given(scenario, line_of_sight=state, multipath=False)
-    plain = given(scenario, line_of_sight=state, multipath=False, shadowing=False)
+    """Shadowing is normal in dB with the deviation of Table 7.4.1-1; one 30 % off is rejected."""
+    parameters = parameters_of(scenario, line_of_sight=state, multipath=False)
+    plain = parameters_of(scenario, line_of_sight=state, multipath=False, shadowing=False)
     shadowing_db = loss_db(parameters, np.full(120, distance_m), 2e9, seed=3) - loss_db(
         plain, np.array([distance_m]), 2e9
     )
@@ -168,9 +168,9 @@ def test_shadowing_of_the_standard(scenario: str, state: str, distance_m: float,
 
 
 def test_narrow_subchannels_fade_as_rayleigh_without_line_of_sight() -> None:
-    """Hundreds of rays with phases of their own: the gain over the flat one is exponential, of mean 1."""
-    flat = given("umi", line_of_sight="nlos", shadowing=False, multipath=False)
-    parameters = given("umi", line_of_sight="nlos", shadowing=False)
+    """Hundreds of rays with independent phases: the ratio to the flat gain is exponential with mean 1."""
+    flat = parameters_of("umi", line_of_sight="nlos", shadowing=False, multipath=False)
+    parameters = parameters_of("umi", line_of_sight="nlos", shadowing=False)
     ratio = 10 ** (-(loss_db(parameters, np.full(200, 100.0)) - loss_db(flat, np.array([100.0]))) / 10)
     assert stats.kstest(ratio, stats.expon.cdf).pvalue > LEVEL
     assert stats.kstest(ratio, stats.expon(scale=1.6).cdf).pvalue < LEVEL
@@ -179,33 +179,33 @@ def test_narrow_subchannels_fade_as_rayleigh_without_line_of_sight() -> None:
 
 @pytest.mark.parametrize("scenario", ["umi", "uma", "rma"])
 def test_multipath_neither_adds_nor_takes_power(scenario: str) -> None:
-    """In line of sight too, gains with multipath have the gain without it as their expectation."""
-    place_m = np.full(60, 100.0)
-    parameters = given(scenario, line_of_sight="los", shadowing=False)
-    flat = given(scenario, line_of_sight="los", shadowing=False, multipath=False)
-    ratio = (tr38901_gains(parameters, place_m, BAND_HZ, 5) / tr38901_gains(flat, place_m, BAND_HZ, 5)).mean(
-        axis=1
-    )
+    """The expected gain with multipath equals the gain without it, also in line of sight."""
+    distances_m = np.full(60, 100.0)
+    parameters = parameters_of(scenario, line_of_sight="los", shadowing=False)
+    flat = parameters_of(scenario, line_of_sight="los", shadowing=False, multipath=False)
+    ratio = (
+        tr38901_gains(parameters, distances_m, BAND_HZ, 5) / tr38901_gains(flat, distances_m, BAND_HZ, 5)
+    ).mean(axis=1)
     error = ratio.std() / np.sqrt(len(ratio))
     assert error < 0.06
     assert pytest.approx(1.0, abs=3 * error) == ratio.mean()
 
 
 def test_a_gain_is_the_mean_over_the_subchannel() -> None:
-    """Half as many subchannels of twice the width: each has the mean gain of the two that it covers."""
-    parameters = given("uma")
-    place_m = np.array([30.0, 100.0, 300.0])
-    narrow = tr38901_gains(parameters, place_m, BAND_HZ, 0)
-    wide = tr38901_gains(parameters, place_m, BAND_HZ.reshape(10, 2).mean(axis=1), 0)
+    """A subchannel of twice the width has the mean gain of the two narrow ones that it covers."""
+    parameters = parameters_of("uma")
+    distances_m = np.array([30.0, 100.0, 300.0])
+    narrow = tr38901_gains(parameters, distances_m, BAND_HZ, 0)
+    wide = tr38901_gains(parameters, distances_m, BAND_HZ.reshape(10, 2).mean(axis=1), 0)
     np.testing.assert_allclose(narrow.reshape(3, 10, 2).mean(axis=2), wide, rtol=1e-6)
     assert np.all(narrow.max(axis=1) > 1.05 * narrow.min(axis=1))
 
 
 def test_shadowing_and_multipath_are_factors() -> None:
-    """Switching either off takes its factor away and leaves state, shadowing and multipath as drawn."""
-    place_m = np.array([30.0, 100.0, 300.0, 900.0])
+    """Switching shadowing or multipath off removes its factor and leaves all other draws unchanged."""
+    distances_m = np.array([30.0, 100.0, 300.0, 900.0])
     both, shadowed, spread, neither = (
-        tr38901_gains(given("umi", shadowing=shadowing, multipath=multipath), place_m, BAND_HZ, 2)
+        tr38901_gains(parameters_of("umi", shadowing=shadowing, multipath=multipath), distances_m, BAND_HZ, 2)
         for shadowing, multipath in ((True, True), (True, False), (False, True), (False, False))
     )
     np.testing.assert_allclose(shadowed / neither, both / spread, rtol=1e-9)
@@ -215,34 +215,34 @@ def test_shadowing_and_multipath_are_factors() -> None:
 
 @pytest.mark.parametrize("scenario", ["umi", "uma", "rma"])
 def test_channels_belong_to_device_and_seed(scenario: str) -> None:
-    """A device's gains are the same however many devices there are, and others with another seed."""
-    parameters, place_m = given(scenario), np.full(4, 80.0)
-    gains = tr38901_gains(parameters, place_m, BAND_HZ, 1)
-    np.testing.assert_array_equal(gains[:2], tr38901_gains(parameters, place_m[:2], BAND_HZ, 1))
+    """A device's gains depend on its number and the seed alone, not on the number of devices."""
+    parameters, distances_m = parameters_of(scenario), np.full(4, 80.0)
+    gains = tr38901_gains(parameters, distances_m, BAND_HZ, 1)
+    np.testing.assert_array_equal(gains[:2], tr38901_gains(parameters, distances_m[:2], BAND_HZ, 1))
     assert np.unique(gains).size == gains.size
-    assert not np.any(gains == tr38901_gains(parameters, place_m, BAND_HZ, 2))
+    assert not np.any(gains == tr38901_gains(parameters, distances_m, BAND_HZ, 2))
 
 
-def test_others_draws_stay_as_they_are() -> None:
-    """Neither torch's generator, nor NumPy's, nor Sionna's own is another after drawing channels."""
+def test_other_random_generators_are_left_unchanged() -> None:
+    """Drawing channels changes neither the global generators of torch and NumPy nor that of Sionna."""
     torch.manual_seed(7)
-    np.random.seed(7)  # noqa: NPY002  the global state is what is guarded
-    sionnas = config.torch_rng("cpu").get_state()
-    tr38901_gains(given("umi"), np.array([50.0]), BAND_HZ, 0)
-    torch.testing.assert_close(config.torch_rng("cpu").get_state(), sionnas)
-    drawn = torch.rand(3), np.random.rand(3)  # noqa: NPY002
+    np.random.seed(7)  # noqa: NPY002  the test guards the global state
+    sionna_state = config.torch_rng("cpu").get_state()
+    tr38901_gains(parameters_of("umi"), np.array([50.0]), BAND_HZ, 0)
+    torch.testing.assert_close(config.torch_rng("cpu").get_state(), sionna_state)
+    draws = torch.rand(3), np.random.rand(3)  # noqa: NPY002
     torch.manual_seed(7)
     np.random.seed(7)  # noqa: NPY002
-    torch.testing.assert_close(torch.rand(3), drawn[0], rtol=0, atol=0)
-    np.testing.assert_array_equal(np.random.rand(3), drawn[1])  # noqa: NPY002
+    torch.testing.assert_close(torch.rand(3), draws[0], rtol=0, atol=0)
+    np.testing.assert_array_equal(np.random.rand(3), draws[1])  # noqa: NPY002
 
 
 FIRST_USE = """
 import sys
 import cutlayer.sim.radio.catalogue
-from cutlayer.scenarios.registry import find
+from cutlayer.scenarios.registry import lookup
 import numpy as np
-spec = find("path_loss", "tr38901")
+spec = lookup("path_loss", "tr38901")
 print("torch" in sys.modules or "sionna" in sys.modules)
 gains = spec.load()
 import torch
@@ -258,10 +258,10 @@ def test_sionna_is_imported_at_the_first_use(tmp_path: Path) -> None:
 
 
 def test_without_sionna_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sionna is an extra of the package."""
+    """The message names the extra of the package that installs Sionna."""
     monkeypatch.setitem(sys.modules, "sionna.phy", None)
     with pytest.raises(ValueError, match=r"needs Sionna: pip install 'cutlayer\[sionna\]'"):
-        tr38901_gains(given("umi"), np.array([50.0]), BAND_HZ, 0)
+        tr38901_gains(parameters_of("umi"), np.array([50.0]), BAND_HZ, 0)
 
 
 @pytest.mark.parametrize(
@@ -278,11 +278,11 @@ def test_without_sionna_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyP
         ),
     ],
 )
-def test_nothing_is_computed_beyond_the_standard(
+def test_values_beyond_the_standard_are_refused(
     keys: dict[str, object], distance_m: float, carrier_hz: float, message: str
 ) -> None:
-    """Frequencies and distances outside the range of Table 7.4.1-1 are refused with the range."""
-    parameters = given(**{"scenario": "umi", **keys})  # type: ignore[arg-type]
+    """Frequencies and distances outside Table 7.4.1-1 are refused; the message has the range."""
+    parameters = parameters_of(**{"scenario": "umi", **keys})  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=message):
         tr38901_gains(parameters, np.array([distance_m]), np.array([carrier_hz]), 0)
 
@@ -295,7 +295,7 @@ def test_nothing_is_computed_beyond_the_standard(
         ({"shadowing": 1}, "valid boolean"),
     ],
 )
-def test_heights_are_the_standards(keys: dict[str, object], message: str) -> None:
-    """Heights outside Table 7.4.1-1 are refused when the scenario is read, and switches are true or false."""
+def test_heights_beyond_the_standard_are_refused(keys: dict[str, object], message: str) -> None:
+    """Heights outside Table 7.4.1-1 and switches that are no booleans are refused with the scenario."""
     with pytest.raises(ValidationError, match=message):
-        given("umi", **keys)
+        parameters_of("umi", **keys)

@@ -22,8 +22,8 @@ def test_dbm_counts_from_a_milliwatt(value_dbm: float, power_w: float) -> None:
 
 @settings(deadline=None)
 @given(st.floats(-300.0, 300.0))
-def test_there_and_back(value_db: float) -> None:
-    """Converting to linear and back gives the level again."""
+def test_linear_to_db_inverts_db_to_linear(value_db: float) -> None:
+    """Converting a level to linear and back gives the same level."""
     assert value_db == pytest.approx(linear_to_db(db_to_linear(value_db)), abs=1e-9)
 
 

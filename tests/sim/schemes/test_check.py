@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ import pytest
 from cutlayer.scenarios import registry
 from cutlayer.scenarios.registry import register, specs
 from cutlayer.scenarios.schema.registered import SchemeParameters
-from cutlayer.sim.schemes.base import Round, RoundOutcome, Scheme
+from cutlayer.sim.allocation.problem import Rates
+from cutlayer.sim.schemes.base import Round, RoundContext, RoundOutcome, Scheme
 from cutlayer.sim.schemes.centralised import Centralised
 from cutlayer.sim.schemes.check import SchemeContractError, check_scheme
+from cutlayer.sim.schemes.deployment import Deployment
+from cutlayer.sim.schemes.planning.plan import SchemePlan
+from cutlayer.sim.schemes.planning.radio_planner import RadioPlanner
 from cutlayer.sim.timeline.phases import SERVER_FORWARD, UPLINK
-from cutlayer.sim.world.world import World
 from tests.support.processes import python
-from tests.support.worlds import make_scheme  # noqa: F401 - registers the schemes
 
 BUILT_IN = [spec.name for spec in specs("scheme")]
 
@@ -43,18 +46,18 @@ def test_parameters_are_passed_on() -> None:
 class Unrecorded(Centralised):
     """Takes time that it does not record."""
 
-    def round(self, world: World, learner: Any, number: int) -> Round:
-        outcome = yield from super().round(world, learner, number)
-        yield world.env.timeout(1.0)
+    def round(self, context: RoundContext) -> Round:
+        outcome = yield from super().round(context)
+        yield context.world.env.timeout(1.0)
         return outcome
 
 
 class Moody(Centralised):
     """Draws from a global random state."""
 
-    def round(self, world: World, learner: Any, number: int) -> Round:
-        yield world.server.compute(SERVER_FORWARD, 1e6 * random.random())
-        return (yield from super().round(world, learner, number))
+    def round(self, context: RoundContext) -> Round:
+        yield context.world.server.compute(SERVER_FORWARD, 1e6 * random.random())
+        return (yield from super().round(context))
 
 
 class Remembering(Centralised):
@@ -62,39 +65,39 @@ class Remembering(Centralised):
 
     kept = 0
 
-    def round(self, world: World, learner: Any, number: int) -> Round:
+    def round(self, context: RoundContext) -> Round:
         self.kept += 1
-        yield world.server.compute(SERVER_FORWARD, 1e6 * self.kept)
-        return (yield from super().round(world, learner, number))
+        yield context.world.server.compute(SERVER_FORWARD, 1e6 * self.kept)
+        return (yield from super().round(context))
 
 
 class LearnerBound(Centralised):
     """Takes longer when it trains."""
 
-    def round(self, world: World, learner: Any, number: int) -> Round:
-        if learner:
-            yield world.server.compute(SERVER_FORWARD, 1e6)
-        return (yield from super().round(world, learner, number))
+    def round(self, context: RoundContext) -> Round:
+        if context.learner:
+            yield context.world.server.compute(SERVER_FORWARD, 1e6)
+        return (yield from super().round(context))
 
 
 class Idle(Centralised):
     """Never calls its learner."""
 
-    def round(self, world: World, learner: Any, number: int) -> Round:
-        return (yield from super().round(world, None, number))
+    def round(self, context: RoundContext) -> Round:
+        return (yield from super().round(replace(context, learner=None)))
 
 
 class Wishful(Centralised):
     """Plans with another time than it takes."""
 
-    def round_time_s(self, cut: int, speeds: Any, rates: Any) -> float:
-        return 0.5 * super().round_time_s(cut, speeds, rates)
+    def round_time_s(self, cut: int, deployment: Deployment, rates: Rates) -> float:
+        return 0.5 * super().round_time_s(cut, deployment, rates)
 
 
 class NoEvent(Centralised):
     """Yields something that is no event."""
 
-    def round(self, world: World, learner: Any, number: int) -> Round:
+    def round(self, context: RoundContext) -> Round:
         yield 3.0  # type: ignore[misc]
         return RoundOutcome((), 0, 0)
 
@@ -102,44 +105,47 @@ class NoEvent(Centralised):
 class Silent(Centralised):
     """Sends, though it says that it has no radio."""
 
-    def round(self, world: World, learner: Any, number: int) -> Round:
-        yield world.devices[0].uplink(UPLINK, 1e3)
-        return (yield from super().round(world, learner, number))
+    def round(self, context: RoundContext) -> Round:
+        yield context.world.devices[0].uplink(UPLINK, 1e3)
+        return (yield from super().round(context))
 
 
 class Crowded(Scheme):
     """Claims the whole band for each sender, and lets all send at once; waits for the late."""
 
-    band = "whole"
+    uses_subchannels = False
     learner = "nowhere:Nothing"
 
-    def round_time_s(self, cut: int, speeds: Any, rates: Any) -> float:
+    def plan(self, deployment: Deployment, planner: RadioPlanner) -> SchemePlan:
+        return self.plan_from_radio(planner.for_clients_in_turn(self, deployment), deployment)
+
+    def round_time_s(self, cut: int, deployment: Deployment, rates: Rates) -> float:
         return float((1e6 / rates.uplink_bps).max())
 
-    def round(self, world: World, learner: Any, number: int) -> Round:
+    def round(self, context: RoundContext) -> Round:
         def send(device: Any) -> Iterator[Any]:
             yield device.uplink(UPLINK, 1e6)
 
-        if learner:
-            learner.step()
-        yield world.start(send, world.clients).finished
-        return RoundOutcome(world.clients, 1, len(world.clients) * 4)
+        if context.learner:
+            context.learner.step()
+        yield context.world.start(send, context.world.clients).finished
+        return RoundOutcome(context.world.clients, 1, len(context.world.clients) * 4)
 
 
 class Hasty(Centralised):
     """Does not wait for its clients."""
 
-    def round(self, world: World, learner: Any, number: int) -> Round:
-        if len(world.clients) > 1:
-            world.start(((UPLINK, 1e9),), world.clients)
-        return (yield from super().round(world, learner, number))
+    def round(self, context: RoundContext) -> Round:
+        if len(context.world.clients) > 1:
+            context.world.start(((UPLINK, 1e9),), context.world.clients)
+        return (yield from super().round(context))
 
 
 class Forgetful(Centralised):
     """Returns nothing."""
 
-    def round(self, world: World, learner: Any, number: int) -> Round:
-        yield from super().round(world, learner, number)
+    def round(self, context: RoundContext) -> Round:
+        yield from super().round(context)
         return None  # type: ignore[return-value]
 
 
@@ -154,7 +160,7 @@ BROKEN = {
     "yet something is sent": Silent,
     "yet two send at once": Crowded,
     "clients that miss the deadline take part": Crowded,
-    "not an Outcome": Forgetful,
+    "not a RoundOutcome": Forgetful,
     r"Hasty.round has ended while clients \[0, 1, 2\] are in a batch": Hasty,
 }
 

@@ -18,7 +18,7 @@ from cutlayer.experiments.preparation import Experiment, prepare
 from cutlayer.experiments.scheme_run import run_scheme
 from cutlayer.experiments.world_setup import make_world, scheme_learner
 from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
-from cutlayer.models.compression.filter_removal import shrink
+from cutlayer.models.compression.filter_removal import remove_filters
 from cutlayer.models.compression.filters import filter_layers
 from cutlayer.models.compression.quantiser import Quantiser
 from cutlayer.models.profile import profile
@@ -30,10 +30,11 @@ from cutlayer.sim.costs.compressed_sizes import CompressedSizes
 from cutlayer.sim.nodes.capacity import PiecewiseCapacity
 from cutlayer.sim.planning_error import PlanningError
 from cutlayer.sim.schemes.base import TrainingTask
-from cutlayer.sim.schemes.round_loop import rounds
+from cutlayer.sim.schemes.round_loop import run_rounds
+from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
 from cutlayer.sim.world.round_policy import Deadline
 from cutlayer.sim.world.world import World
-from tests.support.worlds import Setting, experiment, faults, fleet, links, make_scheme, unit_table
+from tests.support.worlds import Setting, experiment, faults, fleet, links, make_scheme, plan_at, unit_table
 
 ALL_ON: dict[str, Any] = {
     "pruning": {"share": 0.5, "renew_every": 3},
@@ -165,11 +166,12 @@ def test_models_on_the_air_are_the_entries_that_masks_leave(
     }
     loaded = check_scenario(RawScenario(text, Path(), "small.yaml", {}, {}, []))
     prepared = prepare(loaded, allow_imports=True)
-    (scheme, plan), learner = prepared.schemes[0], scheme_learner(prepared, prepared.schemes[0][0])
-    world, _ = make_world(prepared, scheme, plan)
-    assert 2 == len(list(rounds(scheme, world, learner, Stop(rounds=2), 10)))
+    scheme, plan = prepared.schemes[0]
+    learner = scheme_learner(prepared, scheme, plan)
+    world, planner = make_world(prepared, scheme, plan)
+    assert 2 == len(list(run_rounds(scheme, world, learner, planner, Stop(rounds=2), 10)))
     part = learner.clients[0].module
-    kept = learner.compression._pruner.kept
+    kept = learner.compression._pruner.masks
     expected = 0
     for name, value in (*part.named_parameters(), *part.named_buffers()):
         entries = int(kept[name].sum()) if name in kept else value.numel()
@@ -193,16 +195,17 @@ def test_the_timeline_is_that_of_an_untrained_run(service: str) -> None:
 def test_clients_compute_what_the_smaller_model_takes() -> None:
     """A pruned round's FLOPs are the profile of the model without the filters that the learner left out."""
     prepared = ready(schemes=["psl"])
-    (scheme, plan), learner = prepared.schemes[0], scheme_learner(prepared, prepared.schemes[0][0])
-    world, _ = make_world(prepared, scheme, plan)
-    assert ROUNDS == len(list(rounds(scheme, world, learner, Stop(rounds=ROUNDS), 10)))
+    scheme, plan = prepared.schemes[0]
+    learner = scheme_learner(prepared, scheme, plan)
+    world, planner = make_world(prepared, scheme, plan)
+    assert ROUNDS == len(list(run_rounds(scheme, world, learner, planner, Stop(rounds=ROUNDS), 10)))
     part = learner.clients[0].module
     layers = filter_layers(part, ends_model=False)
     masks = {
         layer.path: part.get_parameter(f"{layer.path}.weight").detach().flatten(1).any(dim=1)
         for layer in layers
     }
-    units = profile(shrink(part, layers, masks)[:-1], SHAPE)  # type: ignore[index]  # without the gate
+    units = profile(remove_filters(part, layers, masks)[:-1], SHAPE)  # type: ignore[index]  # without the gate
     table = world.record.frame()
     flops = {
         phase: set(table[(table["phase"] == phase) & (table["round"] == ROUNDS)]["flops"])
@@ -364,17 +367,16 @@ def pruning_scheme(maskable: int, every: int = 3) -> Any:
         share = 0.5 if pruned else 1.0
         return PartSizes(share * 1e6, share * 1e6, share * 3200, share * 3200, share * 3200, 0, maskable)
 
-    job = TrainingTask(units, 4, 2, compression=CompressedSizes(section, sizes))
-    return make_scheme("psl", job, 1)
+    task = TrainingTask(units, 4, CompressedSizes(section, sizes))
+    return make_scheme("psl", task)
 
 
 @pytest.mark.parametrize(("cut", "where"), [(1, "at cut 1 units 1 to 1 have"), (0, "the model has")])
 def test_a_planned_cut_with_nothing_to_prune_is_refused(cut: int, where: str) -> None:
     """Pruning that was asked for and does nothing is a fault, with the reason."""
     scheme = pruning_scheme(maskable=0)
-    scheme.cut = cut
     with pytest.raises(PlanningError, match=f"nothing to prune: {where} no filters") as caught:
-        check_prunable(scheme)
+        check_prunable(scheme, plan_at(scheme, cut, 2))
     assert ("compression", "pruning") == caught.value.key
 
 
@@ -434,7 +436,7 @@ def test_a_renewal_takes_those_in_time(stuck_s: list[float], said: list[Any]) ->
     """Masks follow from the clients that took part; if none did, the next round is one of renewal."""
     scheme = pruning_scheme(maskable=10)
     setting = Setting(
-        scheme.job.units, 4, fleet([1e9] * 2, [0.01] * 2), Server(), links([1e6] * 2, [1e6] * 2, [1e6] * 2)
+        scheme.task.units, 4, fleet([1e9] * 2, [0.01] * 2), Server(), links([1e6] * 2, [1e6] * 2, [1e6] * 2)
     )
     world = World(
         setting.server,
@@ -444,7 +446,8 @@ def test_a_renewal_takes_those_in_time(stuck_s: list[float], said: list[Any]) ->
         round_policy=Deadline(1.0),
     )
     learner = Masks()
-    assert 5 == len(list(rounds(scheme, world, learner, Stop(rounds=5), 100)))
+    planner = FixedPlan(plan_at(scheme, 1, 2), range(2))
+    assert 5 == len(list(run_rounds(scheme, world, learner, planner, Stop(rounds=5), 100)))
     assert said == learner.said
     table = world.record.frame()
     uploads = table[table["phase"] == "importance_upload"].groupby("round")["bits"].sum()
@@ -458,5 +461,5 @@ def test_a_renewal_takes_those_in_time(stuck_s: list[float], said: list[Any]) ->
 
 def test_kept_counts_are_whole() -> None:
     """⌈(1 − share)·n⌉ filters, round((1 − δ)n) values, never none; rounding of products does no harm."""
-    assert [3, 1, 8] == [Pruning(share=s).kept(10) for s in (0.7, 0.99, 0.25)]
-    assert [8, 1, 3] == [Dropout(share=s).kept(n) for s, n in ((0.2, 10), (0.999, 10), (0.7, 10))]
+    assert [3, 1, 8] == [Pruning(share=s).num_kept(10) for s in (0.7, 0.99, 0.25)]
+    assert [8, 1, 3] == [Dropout(share=s).num_kept(n) for s, n in ((0.2, 10), (0.999, 10), (0.7, 10))]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from cutlayer.models.unit_tables import named_unit_table
 from cutlayer.scenarios.errors import ScenarioError
+from cutlayer.sim.schemes.planning.medium_access import BandShares
 from tests.support.networks import MIB, Ran, own_links, run_all, run_one, write_profile
 from tests.support.worlds import experiment, positive
 
@@ -97,10 +98,10 @@ def test_shares_sum_to_one_and_scale_the_whole_band(
     radio = {"uplink_total_power_max_dbm": 31.0}
     sections = {**sections, "devices": {**sections["devices"], **limits}, "radio": radio}
     ready = experiment(**{"allocation": {}, **sections, "schemes": [scheme, "sl"]})
-    (split, plan), (_, whole) = ready.schemes
-    shares = plan.shares
-    assert shares is not None
-    servers = np.array(split.server_shares)
+    (_, plan), (_, whole) = ready.schemes
+    assert isinstance(plan.access, BandShares)
+    shares = plan.access.shares
+    servers = np.array(plan.server_shares)
     assert pytest.approx(1.0, rel=1e-12) == shares.sum()
     assert pytest.approx(1.0, rel=1e-12) == servers.sum()
     even = np.full(count, 1.0 / count)
@@ -125,10 +126,9 @@ def test_flops_and_bits_are_those_of_each_devices_cut(
     name, choice, steps, cuts = variant
     count = sections["devices"]["count"]
     ran = run_one(parameters(name, choice, steps, count, cuts), **sections)
-    assert isinstance(ran.scheme.cut, tuple)
     sums = ran.table.groupby(["node", "phase"], observed=True)[["flops", "bits"]].sum()
     all_flops = 0.0
-    for i, cut in enumerate(ran.scheme.cut):
+    for i, cut in enumerate(ran.plan.cuts.of_clients):
         rows = steps * BATCH
         mine = {
             ("client_forward", "flops"): rows * UNITS.forward_flops[:cut].sum(),
@@ -178,9 +178,9 @@ def test_one_device_gets_the_best_cut_of_all(sections: dict[str, Any], name: str
     free = {"name": name, "local_steps": steps, "label": "free"}
     ran = run_all(schemes=[*each, free], **sections)
     assert pytest.approx(min(ran[str(cut)].end_s for cut in range(1, 12)), rel=1e-12) == ran["free"].end_s
-    assert (1.0,) == tuple(ran["free"].scheme.server_shares)
-    assert ran["free"].plan.shares is not None
-    assert [1.0] == ran["free"].plan.shares.tolist()
+    assert (1.0,) == tuple(ran["free"].plan.server_shares)
+    assert isinstance(ran["free"].plan.access, BandShares)
+    assert [1.0] == ran["free"].plan.access.shares.tolist()
 
 
 def needed_mib(cut: int) -> float:
@@ -200,10 +200,9 @@ def test_no_part_exceeds_its_devices_memory(
     memory = [needed_mib(cut) for cut in most[:count]]
     devices = {**sections["devices"], "memory_mib": memory}
     ran = run_one(scheme, **{**sections, "devices": devices})
-    assert isinstance(ran.scheme.cut, tuple)
-    assert all(cut <= limit for cut, limit in zip(ran.scheme.cut, most[:count], strict=True))
-    planned_mib = ran.scheme.memory().devices_bits / MIB
-    assert [needed_mib(cut) for cut in ran.scheme.cut] == pytest.approx(planned_mib.tolist())
+    assert all(cut <= limit for cut, limit in zip(ran.plan.cuts.of_clients, most[:count], strict=True))
+    planned_mib = ran.plan.memory.devices_bits / MIB
+    assert [needed_mib(cut) for cut in ran.plan.cuts.of_clients] == pytest.approx(planned_mib.tolist())
 
 
 def refused(name: str, devices: dict[str, Any], **more: Any) -> str:
@@ -291,7 +290,7 @@ def test_measured_times_equal_the_same_times_from_flops(name: str, tmp_path: Pat
             devices={"count": 3, "profile": ["slow", "middle", "fast"], "clock_hz": 1e9},
             server={"profile": "server"},
         )
-        assert reckoned.scheme.cut == measured.scheme.cut
+        assert reckoned.plan.cuts == measured.plan.cuts
         assert pytest.approx(reckoned.plan.predicted_s, rel=RELATIVE) == measured.plan.predicted_s
         assert pytest.approx(reckoned.end_s, rel=RELATIVE) == measured.end_s
 

@@ -8,9 +8,10 @@ import pytest
 
 from cutlayer.scenarios.schema.scenario import Server, Stop
 from cutlayer.sim.schemes.base import TrainingTask
-from cutlayer.sim.schemes.round_loop import RoundResult, rounds
+from cutlayer.sim.schemes.round_loop import RoundResult, run_rounds
+from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
 from cutlayer.sim.world.world import World
-from tests.support.worlds import Setting, fleet, links, make_scheme, policy, unit_table
+from tests.support.worlds import Setting, fleet, links, make_scheme, plan_at, policy, unit_table
 
 B = 4
 
@@ -45,8 +46,9 @@ def run(
     s = setting(service)
     recorder = Recorder()
     world = World(s.server, s.fleet, s.links, round_policy=policy(deadline_s))
-    scheme = make_scheme(name, TrainingTask(s.units, B, 3), 1, **parameters)
-    results = list(rounds(scheme, world, recorder, Stop(rounds=count), count))
+    scheme = make_scheme(name, TrainingTask(s.units, B), **parameters)
+    planner = FixedPlan(plan_at(scheme, 1, 3), range(3))
+    results = list(run_rounds(scheme, world, recorder, planner, Stop(rounds=count), count))
     return recorder, results, world
 
 
@@ -133,10 +135,14 @@ def test_centralised_takes_all_data_whatever_the_deadline() -> None:
 
 def test_learners_are_made_with_the_schemes_options() -> None:
     """What changes the tensors' work reaches the learner."""
-    job = TrainingTask(setting("barrier").units, B, 3)
-    assert {"exact": True} == make_scheme("epsl", job, 1, aggregation="exact").learner_options
-    assert {"exact": False} == make_scheme("epsl", job, 1).learner_options
-    assert {"local_steps": 3} == make_scheme("fl", job, 1, local_steps=3).learner_options
+    task = TrainingTask(setting("barrier").units, B)
+    expected = [
+        ({"exact": True}, make_scheme("epsl", task, aggregation="exact")),
+        ({"exact": False}, make_scheme("epsl", task)),
+        ({"local_steps": 3}, make_scheme("fl", task, local_steps=3)),
+    ]
+    for options, scheme in expected:
+        assert options == scheme.learner_options(plan_at(scheme, 1, 3))
 
 
 @pytest.mark.parametrize("service", ["barrier", "arrival"])

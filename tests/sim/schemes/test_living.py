@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import cutlayer
 from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.links.schedulers import Tdma
-from cutlayer.sim.schemes.planning.plan_links import PlannedLinks
+from cutlayer.sim.schemes.planning.medium_access import DedicatedSubchannels
+from cutlayer.sim.schemes.planning.plan import PlannedLinks
 from tests.support.closed_forms import Forms
 from tests.support.worlds import Setting, Trial, experiment, fleet, links, run_timeline, trials, unit_table
 
@@ -78,18 +79,19 @@ def test_a_transfer_carries_the_integral_of_the_planned_rate(fading: dict[str, A
     """Σ B log2(1 + pGγ/σ²) of the instant, summed in a thousand steps, gives each uplink's bits."""
     ready = experiment(schemes=["psl"], radio={"fading": fading})
     ((_, plan),) = ready.schemes
-    channel, band = ready.channel, ready.problem.band
+    assert isinstance(plan.access, DedicatedSubchannels)
+    channel, band = ready.context.channel, ready.deployment.resources.band
     (trial,) = trials(ready).values()
     uplinks = trial.world.record.frame().query("phase == 'uplink'")
     assert len(uplinks) == 9
     for row in uplinks.to_dict("records"):
         client, steps = int(row["node"].removeprefix("device-")), 1000
         width_s = (row["end_s"] - row["start_s"]) / steps
-        own = plan.owner == client
+        own = plan.access.client_of == client
         sent = 0.0
         for step in range(steps):
             gains, _ = channel.at(row["start_s"] + (step + 0.5) * width_s)
-            snr = plan.psd_w_per_hz[own] * band.antenna_gain * gains[client, own] / band.noise_w_per_hz
+            snr = plan.access.psd_w_per_hz[own] * band.antenna_gain * gains[client, own] / band.noise_w_per_hz
             sent += width_s * float((band.subchannel_hz * np.log2(1 + snr)).sum())
         assert row["bits"] == pytest.approx(sent, rel=0.02)
 
@@ -105,7 +107,7 @@ def test_within_one_block_the_closed_forms_hold(seed: int) -> None:
     )
     found = trials(ready)
     for scheme, plan in ready.schemes:
-        block, _ = PlannedLinks(plan, ready.channel).at(0.0)
+        block, _ = PlannedLinks(plan, ready.context.channel).at(0.0)
         forms = Forms(Setting(ready.units, 16, ready.fleet, ready.loaded.scenario.server, block), 2)
         expected_s = {
             "sl": forms.sl,

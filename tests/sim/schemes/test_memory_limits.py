@@ -43,11 +43,11 @@ def test_the_chosen_cut_fits_into_the_smallest_device(most: int) -> None:
     limited = run_all(schemes=SPLIT, **SECTIONS, devices=devices, server=SLOW_SERVER)
     unlimited = run_all(schemes=SPLIT, **SECTIONS, devices=free, server=SLOW_SERVER)
     for label, ran in limited.items():
-        free_cut = unlimited[label].scheme.cut
+        free_cut = unlimited[label].plan.cuts.common
         assert isinstance(free_cut, int)
         assert free_cut > most
-        assert most == ran.scheme.cut
-        assert pytest.approx([needed_mib(0, most)] * 3) == (ran.scheme.memory().devices_bits / MIB).tolist()
+        assert most == ran.plan.cuts.common
+        assert pytest.approx([needed_mib(0, most)] * 3) == (ran.plan.memory.devices_bits / MIB).tolist()
 
 
 @pytest.mark.parametrize("cut", ["random", "optimal"])
@@ -60,8 +60,7 @@ def test_all_methods_keep_to_the_memory(cut: str, method: str | None) -> None:
         ran = run_one(
             "psl", **SECTIONS, devices=devices, server=SLOW_SERVER, allocation=allocation, seed=seed
         )
-        assert isinstance(ran.scheme.cut, int)
-        assert 1 <= ran.scheme.cut <= 3
+        assert 1 <= ran.plan.cuts.common <= 3
 
 
 def test_an_explicit_cut_that_does_not_fit_is_refused() -> None:
@@ -70,7 +69,7 @@ def test_an_explicit_cut_that_does_not_fit_is_refused() -> None:
     told = refused(["psl"], devices=devices, allocation={"cut": 5})
     assert f"allocation.cut: cut 5 needs {needed_mib(0, 5):.4g} MiB on every device with psl" in told
     assert f"the smallest has {needed_mib(0, 4):.4g} MiB" in told
-    assert 4 == run_one("psl", **SECTIONS, devices=devices, allocation={"cut": 4}).scheme.cut
+    assert 4 == run_one("psl", **SECTIONS, devices=devices, allocation={"cut": 4}).plan.cuts.common
 
 
 @pytest.mark.parametrize("scheme", SPLIT, ids=str)
@@ -89,13 +88,13 @@ def test_fl_needs_the_whole_model_on_every_device() -> None:
     told = refused(["fl"], devices={"count": 3, "memory_mib": [1e6, 1e6, 0.99 * whole]})
     assert f"devices.memory_mib: fl needs {whole:.4g} MiB on every device at the least" in told
     ran = run_one("fl", **SECTIONS, devices={"count": 3, "memory_mib": whole * (1 + 1e-9)})
-    assert pytest.approx([whole] * 3) == (ran.scheme.memory().devices_bits / MIB).tolist()
+    assert pytest.approx([whole] * 3) == (ran.plan.memory.devices_bits / MIB).tolist()
 
 
 def test_centralised_needs_nothing_of_devices() -> None:
     """The data's union is on the server, whatever the devices hold."""
     ran = run_one("centralised", **SECTIONS, devices={"count": 3, "memory_mib": 1e-3})
-    assert [0.0] * 3 == ran.scheme.memory().devices_bits.tolist()
+    assert [0.0] * 3 == ran.plan.memory.devices_bits.tolist()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +110,7 @@ def test_copies_of_the_server_part_count(scheme: str, copies: int) -> None:
         named = {"name": scheme, "cuts": [2, 2, 2]}
         given = {}
     sections = {**SECTIONS, "devices": {"count": 3}, **given}
-    assert pytest.approx(copies * part) == run_one(named, **sections).scheme.memory().server_bits / MIB
+    assert pytest.approx(copies * part) == run_one(named, **sections).plan.memory.server_bits / MIB
     told = refused([named], **{**sections, "server": {"memory_mib": 0.999 * copies * part}})
     assert re.search(rf"server\.memory_mib: {scheme} needs [\d,.]+ MiB on the server, which has", told)
     assert f"{copies * part:.4g} MiB on the server" in told
@@ -129,7 +128,7 @@ def test_owners_need_memory_for_both_of_their_parts(scheme: str) -> None:
         f"devices.memory_mib: {scheme}: first and last part need {both:.4g} MiB on a device; device 2" in told
     )
     ran = run_one(named, **SECTIONS, network=network, devices={"count": 3, "memory_mib": both * (1 + 1e-9)})
-    assert pytest.approx([both] * 3) == (ran.scheme.memory().devices_bits / MIB).tolist()
+    assert pytest.approx([both] * 3) == (ran.plan.memory.devices_bits / MIB).tolist()
 
 
 def test_all_that_does_not_fit_is_told_at_once() -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from cutlayer.scenarios.schema.scenario import Server, Stop
 from cutlayer.sim.schemes.base import TrainingTask
-from cutlayer.sim.schemes.round_loop import RoundResult, rounds
+from cutlayer.sim.schemes.round_loop import RoundResult, run_rounds
+from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
 from cutlayer.sim.world.world import World
-from tests.support.worlds import Setting, fleet, links, make_scheme, unit_table
+from tests.support.worlds import Setting, fleet, links, make_scheme, plan_at, unit_table
 
 
 class Improving:
@@ -39,9 +40,10 @@ def run(stop: dict[str, Any], every: int = 1, learner: Any = None) -> list[Round
         Server(clock_hz=1.0, cycles_per_flop=1.0),
         links([1.0], [1.0], [1.0]),
     )
-    scheme = make_scheme("centralised", TrainingTask(setting.units, 1, 1), 0)
+    scheme = make_scheme("centralised", TrainingTask(setting.units, 1))
     world = World(setting.server, setting.fleet, setting.links)
-    return list(rounds(scheme, world, learner, Stop.model_validate(stop), every))
+    planner = FixedPlan(plan_at(scheme, 0, 1), range(1))
+    return list(run_rounds(scheme, world, learner, planner, Stop.model_validate(stop), every))
 
 
 def test_stop_after_rounds() -> None:

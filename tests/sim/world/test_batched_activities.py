@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutlayer.scenarios.random_streams import stream
-from cutlayer.scenarios.schema.scenario import Server, Stop
+from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.faults.slowdown import SlowdownTrace
 from cutlayer.sim.links.link_rates import LinkRates
 from cutlayer.sim.nodes.node import Device
 from cutlayer.sim.schemes.base import TrainingTask
-from cutlayer.sim.schemes.round_loop import RoundResult, rounds
+from cutlayer.sim.schemes.round_loop import RoundResult
 from cutlayer.sim.timeline.phases import (
     CLIENT_BACKWARD,
     CLIENT_FORWARD,
@@ -38,6 +38,7 @@ from tests.support.worlds import (
     make_scheme,
     policy,
     positive,
+    run_scheme_rounds,
     settings_of,
 )
 
@@ -76,9 +77,9 @@ def run(
         round_policy=policy(deadline_s),
         batch=batch,
     )
-    job = TrainingTask(case.units, case.batch_size, case.clients)
-    scheme = make_scheme(name, job, cut, **parameters)
-    return world, list(rounds(scheme, world, None, Stop(rounds=3), 1))
+    task = TrainingTask(case.units, case.batch_size)
+    scheme = make_scheme(name, task, **parameters)
+    return world, run_scheme_rounds(scheme, world, cut, 3)
 
 
 def changing(case: Setting, length_s: float, factors: Sequence[float]) -> Steps:

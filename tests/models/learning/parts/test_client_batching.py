@@ -1,4 +1,4 @@
-"""Batched passes and joint updates do what one part after the other does."""
+"""Batched passes and joint updates give the results of one part after another."""
 
 from __future__ import annotations
 
@@ -17,9 +17,15 @@ import cutlayer
 from cutlayer.models.learning.epsl import EpslLearner
 from cutlayer.models.learning.fl import FedAvgLearner
 from cutlayer.models.learning.parts import client_batching as passes_module
-from cutlayer.models.learning.parts.client_batching import BatchedPass, LoopedPass, Pass, PassError, faster
+from cutlayer.models.learning.parts.client_batching import (
+    BatchedPass,
+    LoopedPass,
+    Pass,
+    PassError,
+    fastest_pass,
+)
 from cutlayer.models.learning.parts.part import Part, Updates
-from cutlayer.models.learning.splitfed import PrivateServerLearner, SharedServerLearner
+from cutlayer.models.learning.sfl import PrivateServerLearner, SharedServerLearner
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.schema.compression import Compression, Dropout, Pruning
 from cutlayer.scenarios.schema.scenario import Optimizer
@@ -28,6 +34,7 @@ from tests.support.learners import (
     SHAPE,
     adam,
     client_data,
+    composites,
     counting,
     gap,
     make,
@@ -45,13 +52,13 @@ RULES = [sgd(), Optimizer(name="sgd", client_lr=0.2, server_lr=0.1, momentum=0.7
 
 
 def parts_of(build: Callable[[], nn.Module], count: int, dtype: torch.dtype = torch.float64) -> list[Part]:
-    """Return parts of one architecture with weights of their own."""
+    """Return parts of one architecture with different weights."""
     torch.manual_seed(count)
     return [Part(build().to(dtype).train(), adam(), 0.01) for _ in range(count)]
 
 
 def random_inputs(count: int, dtype: torch.dtype = torch.float64) -> list[Tensor]:
-    """Return inputs, leaves that want a gradient."""
+    """Return random inputs that require a gradient."""
     generator = torch.Generator().manual_seed(count)
     return [
         torch.randn(ROWS, *SHAPE, generator=generator, dtype=dtype).requires_grad_() for _ in range(count)
@@ -95,7 +102,7 @@ def test_batched_losses_equal_looped_ones(build: Callable[[], nn.Sequential]) ->
 
 
 def test_what_has_no_gradient_gets_none() -> None:
-    """Inputs that want no gradient have none; parts without parameters, and unused parameters, are left."""
+    """Inputs that require no gradient receive none. Unused parameters, and parts without any, are allowed."""
     labels = torch.zeros(2, ROWS, dtype=torch.int64)
     for one in (LoopedPass(), BatchedPass()):
         inputs = [own.detach() for own in random_inputs(2)]
@@ -121,7 +128,7 @@ def rounds(kind: Callable[..., Any], clients_pass: str, build: Any, rule: Optimi
         if kind is not EpslLearner:
             learner.average(members)
         losses.append(learner.train_loss)
-    return [*state(*(module for composite in learner.composites() for module in composite)), *losses]
+    return [*state(*(module for composite in composites(learner) for module in composite)), *losses]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=["sgd", "momentum", "adam"])
@@ -134,17 +141,17 @@ def test_learners_learn_the_same_batched(kind: Any, build: Any, rule: Optimizer)
 
 
 def test_a_measurement_changes_nothing() -> None:
-    """Timing runs on copies: weights, statistics, gradients stay; what was chosen stays chosen."""
+    """The measurement runs on copies and changes no weight, statistic or gradient. A choice is final."""
     parts, inputs = parts_of(normed, 3), [own.detach() for own in random_inputs(3)]
     before = copy.deepcopy(state(*(part.module for part in parts)))
-    assert faster(parts, inputs).name in {"looped", "batched"}
+    assert fastest_pass(parts, inputs).name in {"looped", "batched"}
     assert gap(before, state(*(part.module for part in parts))) == 0
     assert all(p.grad is None for part in parts for p in part.parameters)
 
 
 @pytest.mark.parametrize("slow", [LoopedPass, BatchedPass])
 def test_the_faster_pass_is_chosen(slow: type[Pass], monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a clock that runs a second for each call of one pass, the other is chosen, once."""
+    """With a clock that adds a second to each call of one pass, the other is chosen, once."""
     clock = [0.0]
     calls = []
     original = slow.forward
@@ -155,17 +162,19 @@ def test_the_faster_pass_is_chosen(slow: type[Pass], monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(slow, "forward", forward)
     monkeypatch.setattr(passes_module, "_now_s", lambda tensor: clock[0])
-    monkeypatch.setattr(passes_module, "faster", lambda *found: (calls.append(1), faster(*found))[1])
+    monkeypatch.setattr(
+        passes_module, "fastest_pass", lambda *found: (calls.append(1), fastest_pass(*found))[1]
+    )
     chooser = passes_module.PassChoice("measured")
     parts, inputs = parts_of(smooth, 3), random_inputs(3)
-    assert "looped" == chooser.through(parts[:1], inputs[:1]).name
+    assert "looped" == chooser.choose(parts[:1], inputs[:1]).name
     assert chooser.chosen is None
-    names = {chooser.through(parts, inputs).name for _ in range(3)}
+    names = {chooser.choose(parts, inputs).name for _ in range(3)}
     assert ({"batched", "looped"} - {slow.name}, 1) == (names, len(calls))
 
 
 class Branching(nn.Module):
-    """A unit that looks at its values, which can't be batched."""
+    """A unit whose control flow depends on values, so that it cannot be batched."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the inputs, or their opposite."""
@@ -179,11 +188,11 @@ def test_what_cannot_be_batched_is_told() -> None:
     with pytest.raises(PassError, match=r"^torch.func can't batch this model: ") as told:
         BatchedPass().forward(parts, inputs)
     assert "\n" not in str(told.value)
-    assert "looped" == faster(parts, inputs).name
+    assert "looped" == fastest_pass(parts, inputs).name
 
 
 def dropping() -> nn.Sequential:
-    """Return a model that draws on both sides of its cut."""
+    """Return a model with dropout on both sides of the cut."""
     return nn.Sequential(
         nn.Sequential(nn.Flatten(), nn.Linear(16, 9), nn.Dropout(0.5)),
         nn.Linear(9, 7),
@@ -193,7 +202,7 @@ def dropping() -> nn.Sequential:
 
 @pytest.mark.parametrize("kind", [PrivateServerLearner, FedAvgLearner])
 def test_what_a_client_draws_is_its_own(kind: Any) -> None:
-    """Client 2 learns the same to the bit, alone in the round or behind others."""
+    """Client 2 learns bit-identically whether it is alone in the round or not."""
     ends = []
     for members in ((2,), (0, 2), (0, 1, 2)):
         learner = make(kind, dropping, client_data((12, 9, 6), 3))
@@ -209,7 +218,7 @@ def test_what_a_client_draws_is_its_own(kind: Any) -> None:
 
 
 def test_what_draws_is_looped() -> None:
-    """Dropout draws from a stream of each client's own, batched or not."""
+    """Each client's dropout has a stream of its own, whatever pass the scenario asks for."""
     looped, batched = (rounds(EpslLearner, one, dropping, adam()) for one in ("looped", "batched"))
     assert gap(looped, batched) == 0
 
@@ -220,7 +229,7 @@ companies = st.lists(st.tuples(st.sets(st.integers(0, 3)).map(sorted), st.boolea
 @settings(max_examples=30)
 @given(companies, st.sampled_from(RULES))
 def test_joint_updates_are_each_parts_own(steps: list[tuple[list[int], bool]], rule: Optimizer) -> None:
-    """In whatever company parts are updated, or alone, their weights are the same to the bit."""
+    """Joint updates of any groups of parts are bit-identical to separate updates."""
     torch.manual_seed(5)
     start = [nn.Linear(6, 3) for _ in range(4)]
     together, apart = (
@@ -244,7 +253,7 @@ def test_joint_updates_are_each_parts_own(steps: list[tuple[list[int], bool]], r
 
 
 def test_a_learner_goes_on_with_joint_updates() -> None:
-    """Saved and taken over between two rounds, a learner ends with the same weights to the bit."""
+    """A learner that is saved and restored between two rounds ends with bit-identical weights."""
     ends = []
     for saved in (False, True):
         data = client_data((12, 9, 6), 3)
@@ -256,12 +265,12 @@ def test_a_learner_goes_on_with_joint_updates() -> None:
             if saved:
                 kept, learner = learner.state(), make(PrivateServerLearner, smooth, data, optimizer=adam())
                 learner.restore(kept)
-        ends.append(state(*(module for composite in learner.composites() for module in composite)))
+        ends.append(state(*(module for composite in composites(learner) for module in composite)))
     assert gap(*ends) == 0
 
 
 def test_a_run_tells_its_passes(tmp_path: Path) -> None:
-    """Batched or looped, a run has the same timeline, and says which it was."""
+    """Batched and looped runs have the same timeline, and the summary states the pass."""
     overrides = ["stop.rounds=2", "schemes=[sl, sfl, psl]", "learning.evaluate_every=2"]
     found = {
         one: cutlayer.run("quickstart", overrides=[*overrides, f"learning.clients_pass={one}"]).summary
@@ -280,7 +289,7 @@ def test_a_run_tells_its_passes(tmp_path: Path) -> None:
 def test_a_model_that_cannot_be_batched_is_refused_before_it_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line names the key, and says what can be had; looped runs."""
+    """The one-line error names the key and the alternative. A looped run succeeds."""
     (tmp_path / "branching.py").write_text(
         "from torch import nn\n"
         "class Branching(nn.Module):\n"
@@ -303,7 +312,7 @@ def test_a_model_that_cannot_be_batched_is_refused_before_it_runs(
 
 @pytest.mark.parametrize("rule", RULES, ids=["sgd", "momentum", "adam"])
 def test_another_company_of_the_same_size_is_updated(rule: Optimizer) -> None:
-    """A part that has a gradient moves, and one that was updated last time does not, though as many are."""
+    """Only parts of the present call are updated, even if the call before had as many parts."""
     parts = parts_of(smooth, 3)
     updates = Updates(rule)
     for members in ((0, 1), (1, 2), (0, 2)):
@@ -318,7 +327,7 @@ def test_another_company_of_the_same_size_is_updated(rule: Optimizer) -> None:
 
 
 def test_unused_parameters_and_assigned_buffers_are_batched() -> None:
-    """Each part has its own running mean; counters stay whole numbers; unused parameters get no gradient."""
+    """Each part has its running mean, counters stay integers, and unused parameters get no gradient."""
     labels = torch.arange(3 * ROWS).view(3, ROWS) % CLASSES
     found = {}
     for one in (LoopedPass(), BatchedPass()):
@@ -335,7 +344,7 @@ def test_unused_parameters_and_assigned_buffers_are_batched() -> None:
 
 
 def test_what_is_compressed_is_looped() -> None:
-    """What a compression counts and draws is each client's own, whatever pass is asked for."""
+    """With compression all passes are looped, and all settings give the same weights."""
     compression = Compression(pruning=Pruning(share=0.3), dropout=Dropout(share=0.4))
     ends = []
     for one in ("looped", "batched", "measured"):
@@ -351,14 +360,14 @@ def test_what_is_compressed_is_looped() -> None:
             learner.server_step(0, number)
             learner.client_step()
         assert {"looped"} == set(learner.chosen_passes.values())
-        ends.append(state(*(module for composite in learner.composites() for module in composite)))
+        ends.append(state(*(module for composite in composites(learner) for module in composite)))
     assert gap(ends[0], ends[1]) == gap(ends[0], ends[2]) == 0
 
 
 def test_a_choice_is_made_once_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who goes on from a checkpoint takes over what was measured, and does not measure again."""
+    """A restored learner uses the measured choice, and does not measure again."""
     measured = []
-    monkeypatch.setattr(passes_module, "faster", lambda *found: (measured.append(1), BatchedPass())[1])
+    monkeypatch.setattr(passes_module, "fastest_pass", lambda *found: (measured.append(1), BatchedPass())[1])
     data = client_data((12, 9, 6), 3)
     learner = make(PrivateServerLearner, smooth, data, clients_pass="measured")
     for number in (1, 2):
@@ -375,19 +384,19 @@ def test_a_choice_is_made_once_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_measured_round_is_that_of_the_chosen_pass(
     chosen: type[Pass], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the timing did before it leaves nothing in the gradients that go back to the clients."""
+    """The measurement adds nothing to the gradients that the clients receive."""
 
     def chosen_after_timing(*found: Any) -> Pass:
-        faster(*found)
+        fastest_pass(*found)
         return chosen()
 
-    monkeypatch.setattr(passes_module, "faster", chosen_after_timing)
+    monkeypatch.setattr(passes_module, "fastest_pass", chosen_after_timing)
     asked, measured = (rounds(PrivateServerLearner, one, smooth, sgd()) for one in (chosen.name, "measured"))
     assert gap(asked, measured) == 0
 
 
 def half_frozen() -> nn.Sequential:
-    """Return a model of which some parameters are not trained."""
+    """Return a model in which some parameters are not trained."""
     model = smooth()
     for frozen in (model[0][0].weight, model[1][1].bias, *model[2].parameters()):
         frozen.requires_grad_(False)
@@ -396,7 +405,7 @@ def half_frozen() -> nn.Sequential:
 
 @pytest.mark.parametrize("kind", [EpslLearner, PrivateServerLearner, SharedServerLearner, FedAvgLearner])
 def test_frozen_parameters_stay_in_a_batch(kind: Any) -> None:
-    """Parameters that want no gradient are left as they are, and the others learn the same."""
+    """Parameters that require no gradient do not change, and the others learn the same."""
     ends = [rounds(kind, one, half_frozen, adam()) for one in ("looped", "batched", "measured")]
     assert all(gap(ends[0], end) <= 1e-9 for end in ends[1:])
     initial = make(kind, half_frozen, client_data((12, 9, 6), 3)).new_model()
@@ -404,7 +413,7 @@ def test_frozen_parameters_stay_in_a_batch(kind: Any) -> None:
 
 
 def test_batched_is_no_reason_to_refuse_dropout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model that draws is looped all the same; one made in evaluation mode is checked as it trains."""
+    """A model with dropout is looped, and the check runs the model in training mode."""
     (tmp_path / "made.py").write_text(
         "from torch import nn\n"
         "def dropping():\n"
@@ -423,7 +432,7 @@ def test_batched_is_no_reason_to_refuse_dropout(tmp_path: Path, monkeypatch: pyt
 
 
 class FunctionalDropout(nn.Module):
-    """A unit that draws without a dropout module."""
+    """A unit that draws random values without a dropout module."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the inputs, half of them dropped."""
@@ -431,7 +440,7 @@ class FunctionalDropout(nn.Module):
 
 
 def test_dropout_by_a_function_draws_from_streams_too() -> None:
-    """What else was drawn in the process changes nothing, and nothing else is changed by it."""
+    """Draws elsewhere in the process do not change these, nor the other way round."""
 
     def dropping() -> nn.Sequential:
         return nn.Sequential(

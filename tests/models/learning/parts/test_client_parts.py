@@ -1,4 +1,4 @@
-"""Clients' parts that are made when needed are what they would be if all were there from the start."""
+"""Parts that are created when needed equal parts that exist from the start."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from cutlayer.models.learning.chain import ChainLearner
 from cutlayer.models.learning.fl import FedAvgLearner
-from cutlayer.models.learning.parts.averaging import average_into
-from cutlayer.models.learning.parts.client_parts import ClientParts
-from cutlayer.models.learning.splitfed import PrivateServerLearner
+from cutlayer.models.learning.parts.client_parts import ClientParts, average_into
+from cutlayer.models.learning.sfl import PrivateServerLearner
 from tests.support.learners import adam, client_data, gap, make, normed, smooth, state
 
 CLIENTS = 6
@@ -32,7 +31,7 @@ subsets = st.sets(st.integers(0, CLIENTS - 1), min_size=1).map(sorted)
 def test_parts_are_what_they_would_be_if_every_average_were_written_to_all(
     rounds: list[tuple[list[int], list[int], bool]],
 ) -> None:
-    """Steps of some and averages over others, in any order, leave each client with the same numbers."""
+    """Any order of steps and averages gives each client the same numbers."""
     template = torch.tensor([1.0, -2.0], dtype=torch.float64)
     lazy = ClientParts(CLIENTS, lambda: Vector(template), [template])
     eager = [Vector(template) for _ in range(CLIENTS)]
@@ -51,7 +50,7 @@ def test_parts_are_what_they_would_be_if_every_average_were_written_to_all(
 
 
 def test_only_clients_that_train_cost_a_part() -> None:
-    """Whatever the number of clients, there are as many parts as clients that trained."""
+    """Only clients that trained have parts, whatever the number of clients."""
     for learner in (FedAvgLearner, PrivateServerLearner):
         trainer = make(learner, smooth, client_data([2] * 50, batch_size=2))
         for number, clients in enumerate([(3, 40), (3, 7)], start=1):
@@ -66,7 +65,7 @@ def test_only_clients_that_train_cost_a_part() -> None:
 
 
 def test_a_client_that_comes_later_starts_from_the_average() -> None:
-    """A client's first part has the weights that the average left, whenever it is made."""
+    """A part that is created later starts with the last average."""
     trainer = make(FedAvgLearner, normed, client_data([3] * 4, batch_size=3), optimizer=adam())
     trainer.local_steps((0, 1), 1)
     trainer.average((0, 1))
@@ -74,7 +73,7 @@ def test_a_client_that_comes_later_starts_from_the_average() -> None:
 
 
 def test_accuracy_and_fingerprint_are_of_the_clients_that_are_named() -> None:
-    """Evaluating some clients gives one accuracy each, and makes no part for others."""
+    """Evaluating some clients gives one accuracy each, and creates no part for others."""
     trainer = make(PrivateServerLearner, smooth, client_data([2] * 30, batch_size=2))
     trainer.client_forward((4, 9), 1)
     trainer.server_step(0, 1)
@@ -85,7 +84,7 @@ def test_accuracy_and_fingerprint_are_of_the_clients_that_are_named() -> None:
 
 
 def test_a_model_that_is_cut_elsewhere_keeps_its_weights_and_its_optimisers() -> None:
-    """Bounds may change from step to step: weights stay; back at the old bounds the old moments go on."""
+    """New bounds keep the weights, and a return to old bounds continues the old optimiser moments."""
     data = client_data([4], batch_size=2)
     bounds = {0: (0, 2, 4)}
     moved = make(ChainLearner, smooth, data, optimizer=adam(), bounds=bounds, at_client=(True, False))

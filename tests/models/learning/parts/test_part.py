@@ -1,4 +1,4 @@
-"""Mixed precision: what is handed on stays float32, and what is learnt stays near."""
+"""Mixed precision: tensors between units are float32, and weights stay near those of float32."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from cutlayer.models.learning.chain import ChainLearner
 from cutlayer.models.learning.epsl import EpslLearner
 from cutlayer.models.learning.fl import FedAvgLearner
 from cutlayer.models.learning.parts.part import MixedSequential
-from cutlayer.models.learning.splitfed import PrivateServerLearner
-from tests.support.learners import SHAPE, adam, client_data, make, smooth, state
+from cutlayer.models.learning.sfl import PrivateServerLearner
+from tests.support.learners import SHAPE, adam, client_data, composites, make, smooth, state
 
 BFLOAT16 = 2.0**-8
 """Relative rounding of a product."""
@@ -27,7 +27,7 @@ def mixed() -> nn.Sequential:
 
 
 def test_products_are_rounded_and_nothing_else() -> None:
-    """Outputs are float32 and off by bfloat16's rounding; weights and their gradients are float32."""
+    """Outputs are float32 with the rounding error of bfloat16; weights and gradients are float32."""
     torch.manual_seed(0)
     plain = smooth()
     rounded = MixedSequential(*plain)
@@ -40,7 +40,7 @@ def test_products_are_rounded_and_nothing_else() -> None:
 
 
 def test_slices_are_in_mixed_precision_too() -> None:
-    """A model cut anywhere computes what the whole one does."""
+    """At every cut, the two parts compute the outputs of the whole model."""
     model, inputs = mixed(), torch.randn(3, *SHAPE)
     for cut in range(5):
         assert torch.allclose(model(inputs), model[cut:](model[:cut](inputs)), atol=4 * BFLOAT16)
@@ -50,7 +50,7 @@ def test_slices_are_in_mixed_precision_too() -> None:
 @pytest.mark.parametrize("clients_pass", ["looped", "batched"])
 @pytest.mark.parametrize("kind", [EpslLearner, PrivateServerLearner, FedAvgLearner, ChainLearner])
 def test_learners_stay_near_float32(kind: Any, clients_pass: Any) -> None:
-    """Five rounds of SGD in mixed precision end near those in float32, and not on them."""
+    """Five rounds of SGD in mixed precision end near those in float32, but not exactly there."""
     ends = []
     for build in (smooth, mixed):
         options = {"bounds": [(0, 2, 4)] * 3, "at_client": (True, False)} if kind is ChainLearner else {}
@@ -65,13 +65,13 @@ def test_learners_stay_near_float32(kind: Any, clients_pass: Any) -> None:
                 assert {torch.float32} == {own.dtype for own in learner.smashed}
                 learner.server_step(0, number)
                 learner.client_step()
-        ends.append(torch.cat([value.flatten() for value in state(*learner.composites()[0])]))
+        ends.append(torch.cat([value.flatten() for value in state(*composites(learner)[0])]))
     moved = float((ends[0] - torch.cat([value.flatten() for value in start])).norm())
     assert 0 < float((ends[0] - ends[1]).norm()) <= 0.05 * moved
 
 
 def test_a_run_sends_the_same_bits_at_the_same_times(tmp_path: Path) -> None:
-    """The timeline does not know in what precision is computed; compressed training runs too."""
+    """The timeline does not depend on the precision, and compressed training runs too."""
     overrides = ["stop.rounds=3", "learning.evaluate_every=3"]
     runs = [
         cutlayer.run("fedsl", overrides=[*overrides, f"learning.precision={precision}"]).summary["schemes"]
@@ -87,4 +87,4 @@ def test_evaluation_is_of_the_model_as_it_trains() -> None:
     """A mixed learner's composites compute in mixed precision."""
     data = client_data((6, 6), 3, torch.float32)
     learner = make(EpslLearner, mixed, data, optimizer=adam())
-    assert {MixedSequential} == {type(module) for module in learner.composites()[0]}
+    assert {MixedSequential} == {type(module) for module in composites(learner)[0]}

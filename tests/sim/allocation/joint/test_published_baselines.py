@@ -1,4 +1,4 @@
-"""Laws of the baselines: what each of them leaves out, and what they have in common."""
+"""Laws of the baselines: their parts, their common random cut, and the check of every plan."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutlayer.scenarios.registry import find, specs
+from cutlayer.scenarios.registry import lookup, specs
 from cutlayer.sim.allocation.joint import published_baselines as baselines
 from cutlayer.sim.allocation.planner import Plan, checked_plan, plan
 from cutlayer.sim.allocation.power.methods import optimal, uniform
@@ -22,11 +22,11 @@ from cutlayer.sim.radio.resources import RadioResources, uniform_power_w
 
 RNG = np.random.default_rng(0)
 SEEDS = st.integers(0, 2**32 - 1)
-DRAWN = [
+RANDOM_CUT = [
     (baselines.baseline_a, strongest_signal, uniform),
     (baselines.baseline_b, greedy, optimal),
 ]
-CHOSEN = [
+OPTIMAL_CUT = [
     (baselines.baseline_c, strongest_signal, optimal),
     (baselines.baseline_d, greedy, uniform),
     (baselines.round_robin, round_robin, uniform),
@@ -36,43 +36,43 @@ IDLE = RoundWork(np.zeros(3), 0.0, 0.0, 0.0, 0.0, np.zeros(3))
 
 @settings(max_examples=20, deadline=None)
 @given(seed=SEEDS)
-@pytest.mark.parametrize(("baseline", "subchannels", "power"), CHOSEN)
+@pytest.mark.parametrize(("baseline", "subchannels", "power"), OPTIMAL_CUT)
 def test_baselines_with_an_optimal_cut(
     instance: Callable[..., Any], baseline: Any, subchannels: Any, power: Any, seed: int
 ) -> None:
-    """They are no worse than their subchannels and powers at any cut, and as good as at their own."""
-    problem, works = instance(seed, 4, 9, fading=bool(seed % 2))
-    found = baseline(problem, works, np.random.default_rng(seed))
-    for cut in works:
-        fixed = plan(problem, works, subchannels, power, cut=cut, rng=RNG)
-        assert found.predicted_s <= fixed.predicted_s
+    """Such a baseline is no worse than its subchannels and powers at any fixed cut."""
+    problem, work_by_cut = instance(seed, 4, 9, fading=bool(seed % 2))
+    result = baseline(problem, work_by_cut, np.random.default_rng(seed))
+    for cut in work_by_cut:
+        fixed = plan(problem, work_by_cut, subchannels, power, cut=cut, rng=RNG)
+        assert result.predicted_s <= fixed.predicted_s
 
 
 @settings(max_examples=20, deadline=None)
 @given(seed=SEEDS)
-@pytest.mark.parametrize(("baseline", "subchannels", "power"), DRAWN)
+@pytest.mark.parametrize(("baseline", "subchannels", "power"), RANDOM_CUT)
 def test_baselines_with_a_random_cut(
     instance: Callable[..., Any], baseline: Any, subchannels: Any, power: Any, seed: int
 ) -> None:
-    """They are their subchannels and powers at the cut that they drew."""
-    problem, works = instance(seed, 4, 9, fading=bool(seed % 2))
-    found = baseline(problem, works, np.random.default_rng(seed))
-    fixed = plan(problem, works, subchannels, power, cut=found.cut, rng=RNG)
-    assert fixed.predicted_s == found.predicted_s
-    np.testing.assert_array_equal(fixed.owner, found.owner)
+    """Such a baseline equals its subchannels and powers at the random cut."""
+    problem, work_by_cut = instance(seed, 4, 9, fading=bool(seed % 2))
+    result = baseline(problem, work_by_cut, np.random.default_rng(seed))
+    fixed = plan(problem, work_by_cut, subchannels, power, cut=result.cut, rng=RNG)
+    assert fixed.predicted_s == result.predicted_s
+    np.testing.assert_array_equal(fixed.client_of, result.client_of)
 
 
-def test_random_cuts_are_drawn_alike(instance: Callable[..., Any]) -> None:
-    """Baselines a and b have the same cut for the same generator, which is left as it is; all cuts occur."""
-    problem, works = instance(0, 3, 6)
-    seen = set()
+def test_equal_generators_give_equal_random_cuts(instance: Callable[..., Any]) -> None:
+    """Baselines a and b draw the same cut from equal generators, which keep their state; all cuts occur."""
+    problem, work_by_cut = instance(0, 3, 6)
+    cuts_of_all_seeds = set()
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        cuts = {baseline(problem, works, rng).cut for baseline, _, _ in DRAWN}
+        cuts = {baseline(problem, work_by_cut, rng).cut for baseline, _, _ in RANDOM_CUT}
         assert 1 == len(cuts)
         assert np.random.default_rng(seed).random() == rng.random()
-        seen |= cuts
-    assert set(works) == seen
+        cuts_of_all_seeds |= cuts
+    assert set(work_by_cut) == cuts_of_all_seeds
 
 
 def test_strongest_signal_by_hand() -> None:
@@ -93,44 +93,49 @@ def test_strongest_signal_by_hand() -> None:
 def test_all_but_the_first_of_each_goes_to_the_strongest(
     instance: Callable[..., Any], seed: int, clients: int, more: int
 ) -> None:
-    """Every client has one, every subchannel is used, and at most C are not with their strongest client."""
-    problem, works = instance(seed, clients, clients + more, fading=True)
-    owner = strongest_signal(problem, works[1], RNG)
-    np.testing.assert_array_equal(np.arange(clients), np.unique(owner))
+    """Every client has a subchannel, and at most C subchannels are not with their strongest client."""
+    problem, work_by_cut = instance(seed, clients, clients + more, fading=True)
+    client_of = strongest_signal(problem, work_by_cut[1], RNG)
+    np.testing.assert_array_equal(np.arange(clients), np.unique(client_of))
     signal_w = problem.gains * uniform_power_w(problem)[:, np.newaxis]
-    assert (owner != signal_w.argmax(axis=0)).sum() <= clients
+    assert (client_of != signal_w.argmax(axis=0)).sum() <= clients
 
 
 def test_every_plan_method_refuses_more_clients_than_subchannels(instance: Callable[..., Any]) -> None:
     """The error names both numbers, whatever the method."""
-    problem, works = instance(0, 4, 3)
+    problem, work_by_cut = instance(0, 4, 3)
     for spec in specs("plan"):
         with pytest.raises(PlanningError, match="4 clients need at least one subchannel each; there are 3"):
-            spec.load()(problem, works, RNG)
+            spec.load()(problem, work_by_cut, RNG)
 
 
 @pytest.mark.parametrize(
     ("spoil", "rule"),
     [
-        (lambda found: None, "must return a Plan; it returned NoneType"),
-        (lambda found: replace(found, cut=99), "planned for cut 99"),
-        (lambda found: replace(found, owner=np.where(found.owner == 0, 1, found.owner)), "leaves client 0"),
-        (lambda found: replace(found, psd_w_per_hz=100 * found.psd_w_per_hz), "its limit is"),
+        (lambda result: None, "must return a Plan; it returned NoneType"),
+        (lambda result: replace(result, cut=99), "planned for cut 99"),
+        (
+            lambda result: replace(result, client_of=np.where(result.client_of == 0, 1, result.client_of)),
+            "leaves client 0",
+        ),
+        (lambda result: replace(result, psd_w_per_hz=100 * result.psd_w_per_hz), "its limit is"),
     ],
 )
 def test_a_plan_that_breaks_a_rule_is_refused(
     instance: Callable[..., Any], spoil: Callable[[Plan], Any], rule: str
 ) -> None:
-    """What a method returns is held to the limits that it was given, whoever wrote it."""
-    problem, works = instance(0, 3, 8)
-    found = find("plan", "baseline_d").load()(problem, works, np.random.default_rng(0))
+    """The result of any method must obey the limits of the resources."""
+    problem, work_by_cut = instance(0, 3, 8)
+    result = lookup("plan", "baseline_d").load()(problem, work_by_cut, np.random.default_rng(0))
     with pytest.raises(PlanningError, match=rule):
-        checked_plan("mine", spoil(found), problem, works)
+        checked_plan("mine", spoil(result), problem, work_by_cut)
 
 
-def test_a_plans_own_prediction_is_not_believed(instance: Callable[..., Any]) -> None:
-    """The round time is that of the rates that the plan gives."""
-    problem, works = instance(0, 3, 8)
-    found = find("plan", "baseline_d").load()(problem, works, np.random.default_rng(0))
-    boasting = replace(found, predicted_s=0.001)
-    assert found.predicted_s == pytest.approx(checked_plan("mine", boasting, problem, works).predicted_s)
+def test_the_prediction_of_a_plan_is_computed_anew(instance: Callable[..., Any]) -> None:
+    """The round time follows from the rates, whatever the method predicted."""
+    problem, work_by_cut = instance(0, 3, 8)
+    result = lookup("plan", "baseline_d").load()(problem, work_by_cut, np.random.default_rng(0))
+    optimistic = replace(result, predicted_s=0.001)
+    assert result.predicted_s == pytest.approx(
+        checked_plan("mine", optimistic, problem, work_by_cut).predicted_s
+    )

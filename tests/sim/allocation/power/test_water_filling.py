@@ -1,4 +1,4 @@
-"""Laws of water-filling: the optimality conditions, and that level, rate and power belong together."""
+"""Laws of water-filling: the optimality conditions, and the relations of level, rate and power."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,41 +26,41 @@ CASES = {
 def test_least_power_meets_the_optimality_conditions(
     instance: Callable[..., Any], seed: int, clients: int, cap: float, share: float
 ) -> None:
-    """The rate is met, and dθ/dp is the same on every subchannel in use, no greater where none is sent.
+    """The rate is met, and dθ/dp is equal on all subchannels in use, and no greater on the others.
 
-    These conditions of Karush, Kuhn and Tucker suffice, for the rate is concave in the power. Where the cap
-    binds, dθ/dp may be greater.
+    These conditions of Karush, Kuhn and Tucker are sufficient, since the rate is concave in the power. Where
+    the cap binds, dθ/dp may be greater.
     """
-    problem, works = instance(seed, clients, 9, cap_bps_per_hz=cap, fading=True)
-    owner = random(problem, works[1], np.random.default_rng(seed))
-    filling = WaterFilling(problem, owner)
-    wanted_bps = share * filling.rate_max_bps
-    psd_w_per_hz = filling.densities(filling.levels(wanted_bps))
+    problem, work_by_cut = instance(seed, clients, 9, cap_bps_per_hz=cap, fading=True)
+    client_of = random(problem, work_by_cut[1], np.random.default_rng(seed))
+    filling = WaterFilling(problem, client_of)
+    rate_bps = share * filling.rate_max_bps
+    psd_w_per_hz = filling.densities(filling.levels(rate_bps))
     assert (psd_w_per_hz >= 0).all()
-    np.testing.assert_allclose(wanted_bps, uplink_rates(problem.band, problem.gains, owner, psd_w_per_hz))
-    snr_per_w_per_hz = problem.band.snr_per_w_per_hz(problem.gains[owner, np.arange(9)])
+    np.testing.assert_allclose(rate_bps, uplink_rates(problem.band, problem.gains, client_of, psd_w_per_hz))
+    snr_per_w_per_hz = problem.band.snr_per_w_per_hz(problem.gains[client_of, np.arange(9)])
     slope = snr_per_w_per_hz / (1 + psd_w_per_hz * snr_per_w_per_hz)
     full = np.log2(1 + psd_w_per_hz * snr_per_w_per_hz) > cap * (1 - 1e-9)
     for client in range(clients):
-        own = owner == client
-        used = own & (psd_w_per_hz > 0) & ~full
+        assigned = client_of == client
+        used = assigned & (psd_w_per_hz > 0) & ~full
         if used.any():
             np.testing.assert_allclose(slope[used], slope[used][0], rtol=1e-9)
-            assert (slope[own & (psd_w_per_hz == 0)] <= slope[used][0] * (1 + 1e-9)).all()
-            assert (slope[own & full] >= slope[used][0] * (1 - 1e-9)).all()
+            assert (slope[assigned & (psd_w_per_hz == 0)] <= slope[used][0] * (1 + 1e-9)).all()
+            assert (slope[assigned & full] >= slope[used][0] * (1 - 1e-9)).all()
 
 
 @settings(deadline=None)
 @given(**CASES)
-def test_power_and_its_slope_belong_to_the_level(
+def test_power_and_its_slope_follow_from_the_level(
     instance: Callable[..., Any], seed: int, clients: int, cap: float, share: float
 ) -> None:
-    """Powers sum the densities, all power gives the greatest rate, the slope is a difference quotient."""
-    problem, works = instance(seed, clients, 9, cap_bps_per_hz=cap, fading=True)
-    owner = random(problem, works[1], np.random.default_rng(seed))
-    filling = WaterFilling(problem, owner)
+    """Powers are sums of densities, full power gives the greatest rate, slopes are difference quotients."""
+    problem, work_by_cut = instance(seed, clients, 9, cap_bps_per_hz=cap, fading=True)
+    client_of = random(problem, work_by_cut[1], np.random.default_rng(seed))
+    filling = WaterFilling(problem, client_of)
     levels = filling.levels(share * filling.rate_max_bps)
-    density_sums = np.bincount(owner, weights=filling.densities(levels)) * problem.band.subchannel_hz
+    density_sums = np.bincount(client_of, weights=filling.densities(levels)) * problem.band.subchannel_hz
     np.testing.assert_allclose(density_sums, filling.powers_w(levels))
     same_levels, same_w = filling.levels_and_powers_w(share * filling.rate_max_bps)
     np.testing.assert_array_equal(levels, same_levels)
@@ -80,14 +80,14 @@ def test_power_and_its_slope_belong_to_the_level(
 
 
 def test_rate_zero_takes_no_power(instance: Callable[..., Any]) -> None:
-    """Without a rate to meet nothing is sent."""
-    problem, works = instance(0, 3, 9)
-    filling = WaterFilling(problem, random(problem, works[1], np.random.default_rng(0)))
+    """The least power for rate zero is zero."""
+    problem, work_by_cut = instance(0, 3, 9)
+    filling = WaterFilling(problem, random(problem, work_by_cut[1], np.random.default_rng(0)))
     np.testing.assert_array_equal(np.zeros(9), filling.densities(filling.levels(np.zeros(3))))
 
 
 def test_a_client_without_subchannels_is_refused(instance: Callable[..., Any]) -> None:
-    """No power gives it a rate; the error names it."""
+    """The error states the client, for which no power gives a rate."""
     problem, _ = instance(0, 3, 4)
     with pytest.raises(PlanningError, match="client 1 has no subchannel"):
         WaterFilling(problem, np.array([0, 2, -1, 2]))

@@ -1,4 +1,4 @@
-"""Laws of the assignments: what each rule gives, by hand, and what holds for all of them."""
+"""Laws of the simple subchannel methods: examples by hand, and properties of all methods."""
 
 from collections.abc import Callable
 from itertools import product
@@ -13,7 +13,7 @@ from scipy import stats
 from cutlayer.sim.allocation.power.methods import uniform
 from cutlayer.sim.allocation.problem import RoundWork, link_rates, round_time_s
 from cutlayer.sim.allocation.subchannels import baselines as subchannels
-from cutlayer.sim.allocation.subchannels.baselines import explicit_owner, round_robin
+from cutlayer.sim.allocation.subchannels.baselines import explicit_assignment, round_robin
 from cutlayer.sim.allocation.subchannels.greedy import greedy, marginal_greedy
 from cutlayer.sim.planning_error import PlanningError
 from cutlayer.sim.radio.rates import Band
@@ -33,16 +33,18 @@ HAND = RadioResources(
 HAND_WORK = RoundWork(np.array([1.0, 3.0, 2.0]), 12.0, 0.0, 0.0, 12.0, np.array([0.0, 1.0, 2.0]))
 
 
-def round_s(problem: RadioResources, work: RoundWork, owner: np.ndarray) -> float:
-    """The round time of an assignment with uniform power, by the formulas that planning uses."""
-    return round_time_s(work, link_rates(problem, owner, uniform(problem, work, owner)))
+def round_s(problem: RadioResources, work: RoundWork, client_of: np.ndarray) -> float:
+    """Return the round time of an assignment with uniform power, by the formulas of the planner, [s]."""
+    return round_time_s(work, link_rates(problem, client_of, uniform(problem, work, client_of)))
 
 
 def shortest_by_brute_force(problem: RadioResources, work: RoundWork) -> float:
-    """The shortest round over every assignment that serves all clients."""
+    """Return the shortest round over every assignment that serves all clients, [s]."""
     clients, count = problem.gains.shape
-    owners = (np.array(owner) for owner in product(range(clients), repeat=count))
-    return min(round_s(problem, work, owner) for owner in owners if np.unique(owner).size == clients)
+    assignments = (np.array(client_of) for client_of in product(range(clients), repeat=count))
+    return min(
+        round_s(problem, work, client_of) for client_of in assignments if np.unique(client_of).size == clients
+    )
 
 
 def test_greedy_by_hand() -> None:
@@ -73,14 +75,14 @@ def test_marginal_greedy_by_hand() -> None:
 
 
 def test_marginal_greedy_passes_a_plateau() -> None:
-    """Of four equal clients that all wait, no one's subchannel shortens the round, yet each gets its two."""
+    """For four equal clients no single subchannel shortens the round, yet each client gets two."""
     problem = RadioResources(Band(1.0, np.arange(8.0), 1.0, 1.0, 1.0), np.ones((4, 8)), np.ones(4), 4.0)
     work = RoundWork(np.ones(4), 5.0, 0.0, 0.0, 5.0, np.ones(4))
     np.testing.assert_array_equal([2, 2, 2, 2], np.bincount(marginal_greedy(problem, work, RNG)))
 
 
-def test_marginal_greedy_helps_those_who_are_waited_for() -> None:
-    """On a plateau a client that nobody waits for gets nothing, however much it would gain.
+def test_marginal_greedy_serves_the_latest_clients_first() -> None:
+    """If no subchannel shortens the round, a client that is not the latest gets none, whatever its gain.
 
     Downlinks at 1 bit/s end the second stage of clients 0 and 1 after 1 + 10 s. Client 2's, at
     log2(1.08) = 0.11 bit/s, takes 9 s, and would take half of that with another subchannel. The first stage
@@ -94,8 +96,8 @@ def test_marginal_greedy_helps_those_who_are_waited_for() -> None:
     np.testing.assert_array_equal([1, 1, 1, 3], np.bincount(greedy(problem, work, RNG)))
 
 
-def test_marginal_greedy_leaves_what_would_harm() -> None:
-    """Flat power on a further, far worse subchannel lowers the rate: only the paper's rule takes it."""
+def test_marginal_greedy_leaves_harmful_subchannels_unused() -> None:
+    """Flat power on a second, far worse subchannel lowers the rate; only the paper's rule takes it."""
     band = Band(1.0, np.arange(2.0), 1.0, 1.0, 1.0)
     problem = RadioResources(band, np.array([[1e3, 1e-6]]), np.ones(1), 1.0)
     work = RoundWork(np.ones(1), 5.0, 0.0, 0.0, 0.0, np.ones(1))
@@ -106,15 +108,15 @@ def test_marginal_greedy_leaves_what_would_harm() -> None:
 @settings(deadline=None)
 @given(seed=SEEDS, clients=st.integers(1, 6), more=st.integers(0, 8), averaging=st.sampled_from([0, 0.5, 1]))
 @pytest.mark.parametrize("method", METHODS)
-def test_every_client_is_served_and_every_subchannel_given_once(
+def test_every_client_is_served_and_every_subchannel_used_once(
     instance: Callable[..., Any], method: Any, seed: int, clients: int, more: int, averaging: float
 ) -> None:
     """Every method gives each client a subchannel, and none but marginal greedy leaves one unused."""
-    problem, works = instance(seed, clients, clients + more, averaging_share=averaging, fading=True)
-    owner = method(problem, works[2], np.random.default_rng(seed))
-    assert (clients + more,) == owner.shape
-    np.testing.assert_array_equal(np.arange(clients), np.unique(owner[owner >= 0]))
-    assert method is marginal_greedy or (owner >= 0).all()
+    problem, work_by_cut = instance(seed, clients, clients + more, averaging_share=averaging, fading=True)
+    client_of = method(problem, work_by_cut[2], np.random.default_rng(seed))
+    assert (clients + more,) == client_of.shape
+    np.testing.assert_array_equal(np.arange(clients), np.unique(client_of[client_of >= 0]))
+    assert method is marginal_greedy or (client_of >= 0).all()
 
 
 @settings(deadline=None)
@@ -122,9 +124,9 @@ def test_every_client_is_served_and_every_subchannel_given_once(
 def test_marginal_greedy_is_never_worse_than_the_papers_rule(
     instance: Callable[..., Any], seed: int, clients: int, averaging: float
 ) -> None:
-    """With uniform power, which both reckon with, its round is no longer, to rounding."""
-    problem, works = instance(seed, clients, 12, averaging_share=averaging, fading=bool(seed % 2))
-    for work in works.values():
+    """With uniform power, which both rules assume, its round is no longer, up to rounding."""
+    problem, work_by_cut = instance(seed, clients, 12, averaging_share=averaging, fading=bool(seed % 2))
+    for work in work_by_cut.values():
         papers_s = round_s(problem, work, greedy(problem, work, RNG))
         assert round_s(problem, work, marginal_greedy(problem, work, RNG)) <= papers_s * (1 + 1e-12)
 
@@ -132,12 +134,12 @@ def test_marginal_greedy_is_never_worse_than_the_papers_rule(
 @pytest.mark.parametrize("seed", range(12))
 def test_brute_force_bounds_every_method(instance: Callable[..., Any], seed: int) -> None:
     """No method beats every assignment tried; on mean gains marginal greedy is within 0.5 % of the best."""
-    problem, works = instance(seed, 2 + seed % 2, 6)
-    work = works[1 + seed % 5]
+    problem, work_by_cut = instance(seed, 2 + seed % 2, 6)
+    work = work_by_cut[1 + seed % 5]
     best_s = shortest_by_brute_force(problem, work)
     for method in METHODS:
-        found_s = round_s(problem, work, method(problem, work, np.random.default_rng(seed)))
-        assert best_s <= found_s * (1 + 1e-12)
+        method_s = round_s(problem, work, method(problem, work, np.random.default_rng(seed)))
+        assert best_s <= method_s * (1 + 1e-12)
     assert round_s(problem, work, marginal_greedy(problem, work, RNG)) <= 1.005 * best_s
 
 
@@ -157,8 +159,8 @@ def test_round_robin_deals_in_turn() -> None:
     np.testing.assert_array_equal([0, 1, 2, 0, 1], round_robin(HAND, HAND_WORK, RNG))
 
 
-def test_random_shares_are_even_and_belong_to_the_generator() -> None:
-    """Each subchannel is as likely any client's, and equal generators give equal assignments."""
+def test_random_assignments_are_even_and_follow_the_generator() -> None:
+    """Each client gets a subchannel with equal probability; equal generators give equal assignments."""
     draws = np.stack([subchannels.random(HAND, HAND_WORK, np.random.default_rng(s)) for s in range(600)])
     assert stats.chisquare(np.bincount(draws[:, 0])).pvalue > 0.01
     assert stats.chisquare(np.bincount(draws[:, 4])).pvalue > 0.01
@@ -169,14 +171,14 @@ def test_random_shares_are_even_and_belong_to_the_generator() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_more_clients_than_subchannels_are_refused(instance: Callable[..., Any], method: Any) -> None:
     """The error names both numbers."""
-    problem, works = instance(0, 5, 4)
+    problem, work_by_cut = instance(0, 5, 4)
     with pytest.raises(PlanningError, match=r"5 clients .* there are 4"):
-        method(problem, works[1], np.random.default_rng(0))
+        method(problem, work_by_cut[1], np.random.default_rng(0))
 
 
 def test_an_explicit_assignment_is_taken_as_it_is() -> None:
-    """What no list names stays unused."""
-    np.testing.assert_array_equal([1, 0, -1, 1], explicit_owner([[1], [3, 0]], 2, 4))
+    """A subchannel that is in no list stays unused."""
+    np.testing.assert_array_equal([1, 0, -1, 1], explicit_assignment([[1], [3, 0]], 2, 4))
 
 
 @pytest.mark.parametrize(
@@ -193,4 +195,4 @@ def test_an_explicit_assignment_is_taken_as_it_is() -> None:
 def test_faulty_explicit_assignments_are_refused(lists: list[list[int]], message: str) -> None:
     """The error names the device, the subchannel and the rule."""
     with pytest.raises(PlanningError, match=message):
-        explicit_owner(lists, 2, 4)
+        explicit_assignment(lists, 2, 4)

@@ -1,4 +1,4 @@
-"""Laws of the best workflow and its bounds: nothing is shorter, and no bound is above it."""
+"""Laws of the optimal workflow and its bounds: no workflow is shorter, and no bound is higher."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from cutlayer.sim.allocation.workflow import optimum as workflow_optimum
 from cutlayer.sim.allocation.workflow.assignment import balanced_greedy
-from cutlayer.sim.allocation.workflow.bounds import lower_bound_s, shared_end_s
-from cutlayer.sim.allocation.workflow.local_search import improved
+from cutlayer.sim.allocation.workflow.bounds import lower_bound_s, preemptive_end_s
+from cutlayer.sim.allocation.workflow.local_search import search
 from cutlayer.sim.allocation.workflow.optimum import optimal
-from cutlayer.sim.allocation.workflow.schedule import WorkflowProblem, first_come_first_served
+from cutlayer.sim.allocation.workflow.problem import WorkflowProblem
+from cutlayer.sim.allocation.workflow.schedule import first_come_first_served
 from cutlayer.sim.planning_error import PlanningError
 from tests.support.workflows import (
     assert_possible,
@@ -26,11 +27,11 @@ from tests.support.workflows import (
 )
 
 SEEDS = st.integers(0, 2**32 - 1)
-LONG_S = 60.0  # no search here comes near it
+LONG_S = 60.0  # far longer than any search here
 
 
 def solvable(seed: int, owners: int, helpers: int, *, whole: bool = True) -> WorkflowProblem:
-    """Return a random problem that some assignment fits."""
+    """Return a random problem for which some assignment fits into the memory."""
     problem = random_problem(seed, owners, helpers, whole=whole)
     assume(every_assignment(problem))
     return problem
@@ -38,35 +39,35 @@ def solvable(seed: int, owners: int, helpers: int, *, whole: bool = True) -> Wor
 
 @settings(max_examples=60)
 @given(seed=SEEDS, owners=st.integers(1, 4), helpers=st.integers(1, 3), whole=st.booleans())
-def test_the_optimum_is_that_of_all_assignments_and_orders(
+def test_no_assignment_and_order_is_shorter_than_the_optimum(
     seed: int, owners: int, helpers: int, whole: bool
 ) -> None:
-    """One by one, none is shorter and one is as short, and the search knows that it is done."""
+    """The makespan is the least of all assignments and orders, and the bound equals it."""
     problem = solvable(seed, owners, helpers, whole=whole)
-    found, bound_s = optimal(problem, time_limit_s=LONG_S)
-    assert pytest.approx(shortest_s(problem), rel=1e-12) == found.makespan_s
-    assert pytest.approx(found.makespan_s, rel=1e-12) == bound_s
-    assert_possible(problem, found)
+    workflow, bound_s = optimal(problem, time_limit_s=LONG_S)
+    assert pytest.approx(shortest_s(problem), rel=1e-12) == workflow.makespan_s
+    assert pytest.approx(workflow.makespan_s, rel=1e-12) == bound_s
+    assert_possible(problem, workflow)
 
 
 @settings(max_examples=60)
 @given(seed=SEEDS, owners=st.integers(1, 4), helpers=st.integers(1, 3), whole=st.booleans())
-def test_the_search_needs_no_good_start(seed: int, owners: int, helpers: int, whole: bool) -> None:
-    """From first come first served alone, without the local search, the optimum is the same."""
+def test_the_optimum_does_not_depend_on_the_start(seed: int, owners: int, helpers: int, whole: bool) -> None:
+    """Starting from first come first served, without the local search, gives the same optimum."""
     problem = solvable(seed, owners, helpers, whole=whole)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workflow_optimum, "improved", lambda problem, start: start)
-        found, bound_s = optimal(problem, time_limit_s=LONG_S)
-    assert pytest.approx(shortest_s(problem), rel=1e-12) == found.makespan_s == bound_s
+        patch.setattr(workflow_optimum, "search", lambda problem, start: start)
+        workflow, bound_s = optimal(problem, time_limit_s=LONG_S)
+    assert pytest.approx(shortest_s(problem), rel=1e-12) == workflow.makespan_s == bound_s
 
 
 @settings(max_examples=25)
 @given(seed=SEEDS, owners=st.integers(1, 7), helpers=st.integers(1, 3))
-def test_bounds_and_methods_are_in_line(seed: int, owners: int, helpers: int) -> None:
-    """Lower bound, optimum, local search, first come first served of balanced greedy: none above the next."""
+def test_bound_and_methods_are_ordered(seed: int, owners: int, helpers: int) -> None:
+    """Lower bound ≤ optimum ≤ local search ≤ first come first served of balanced greedy."""
     problem = solvable(seed, owners, helpers)
     served = first_come_first_served(problem, balanced_greedy(problem))
-    better = improved(problem, served)
+    better = search(problem, served)
     best, bound_s = optimal(problem, time_limit_s=LONG_S)
     assert bound_s <= best.makespan_s <= better.makespan_s <= served.makespan_s
     assert lower_bound_s(problem) <= best.makespan_s * (1 + 1e-12)
@@ -74,8 +75,8 @@ def test_bounds_and_methods_are_in_line(seed: int, owners: int, helpers: int) ->
 
 @settings(max_examples=25)
 @given(seed=SEEDS, owners=st.integers(1, 5), helpers=st.integers(1, 3))
-def test_numbers_of_owners_and_helpers_do_not_matter(seed: int, owners: int, helpers: int) -> None:
-    """In any other order of owners and helpers the shortest makespan is the same."""
+def test_the_numbering_of_owners_and_helpers_does_not_matter(seed: int, owners: int, helpers: int) -> None:
+    """Permuting owners and helpers leaves the shortest makespan unchanged."""
     problem = solvable(seed, owners, helpers)
     rng = np.random.default_rng(seed)
     i, h = rng.permutation(owners), rng.permutation(helpers)
@@ -92,8 +93,10 @@ def test_numbers_of_owners_and_helpers_do_not_matter(seed: int, owners: int, hel
 @pytest.mark.parametrize(
     "field", ["ready_s", "forward_s", "between_s", "backward_s", "update_s", "after_s", "capacity_bits"]
 )
-def test_more_of_anything_is_never_worse(seed: int, owners: int, helpers: int, field: str) -> None:
-    """With a shorter task or more memory somewhere the shortest makespan does not grow."""
+def test_shorter_tasks_or_more_memory_are_never_worse(
+    seed: int, owners: int, helpers: int, field: str
+) -> None:
+    """Shortening any task or adding memory does not make the shortest makespan longer."""
     problem = solvable(seed, owners, helpers)
     scale = np.random.default_rng(seed).uniform(size=getattr(problem, field).shape)
     if field == "capacity_bits":
@@ -104,37 +107,37 @@ def test_more_of_anything_is_never_worse(seed: int, owners: int, helpers: int, f
 
 
 def test_equal_helpers_share_equal_owners() -> None:
-    """Nine alike owners on three equal helpers: three each, six tasks of 1 s one after the other."""
+    """Nine equal owners on three equal helpers are three each: six tasks of 1 s one after another."""
     best, bound_s = optimal(plain_problem([0.0] * 9, helpers=3), time_limit_s=LONG_S)
     assert 6.0 == best.makespan_s == bound_s
     assert 6.0 == pytest.approx(lower_bound_s(plain_problem([0.0] * 9, helpers=3)), rel=2e-6)
 
 
-def test_with_no_time_there_is_still_a_workflow_and_a_bound() -> None:
-    """Cut short at once, the workflow is the local search's and the bound the linear program's or better."""
+def test_without_time_there_are_still_a_workflow_and_a_bound() -> None:
+    """A search without time returns the workflow of the local search and a bound at least lower_bound_s."""
     problem = random_problem(5, 9, 3, whole=False, capacity=(15, 20))
-    found, bound_s = optimal(problem, time_limit_s=0.0)
+    workflow, bound_s = optimal(problem, time_limit_s=0.0)
     best, _ = optimal(problem, time_limit_s=LONG_S)
-    start = improved(problem, first_come_first_served(problem, balanced_greedy(problem)))
-    assert start.makespan_s == found.makespan_s
-    assert lower_bound_s(problem) <= bound_s <= best.makespan_s <= found.makespan_s
-    assert bound_s < found.makespan_s
+    start = search(problem, first_come_first_served(problem, balanced_greedy(problem)))
+    assert start.makespan_s == workflow.makespan_s
+    assert lower_bound_s(problem) <= bound_s <= best.makespan_s <= workflow.makespan_s
+    assert bound_s < workflow.makespan_s
 
 
 @given(
-    jobs=st.lists(
+    tasks=st.lists(
         st.tuples(st.integers(0, 20), st.integers(0, 9), st.integers(-5, 20)), min_size=1, max_size=7
     )
 )
-def test_the_shared_end_is_that_of_the_worst_set_of_tasks(jobs: list[tuple[int, int, int]]) -> None:
-    """It is ``max over sets (earliest + total + least that follows)`` (Carlier 1982), and at least 0."""
-    sets = (chosen for size in range(1, len(jobs) + 1) for chosen in combinations(jobs, size))
+def test_the_preemptive_end_is_the_maximum_over_all_sets_of_tasks(tasks: list[tuple[int, int, int]]) -> None:
+    """It is the maximum of earliest arrival + total time + least tail over all sets (Carlier 1982), or 0."""
+    sets = (subset for size in range(1, len(tasks) + 1) for subset in combinations(tasks, size))
     worst = max(min(r for r, _, _ in s) + sum(p for _, p, _ in s) + min(q for _, _, q in s) for s in sets)
-    assert max(worst, 0) == shared_end_s(jobs)
+    assert max(worst, 0) == preemptive_end_s(tasks)
 
 
-def test_the_bound_knows_memory() -> None:
-    """Where only the slow helper holds an owner it counts what that takes; where none does it is an error."""
+def test_the_lower_bound_respects_memory() -> None:
+    """The bound counts the time on the only helper with enough memory; without one there is an error."""
     problem = plain_problem([0.0], helpers=2)
     ten_s = np.array([[10.0, 1.0]])
     problem = replace(problem, forward_s=ten_s, backward_s=ten_s, capacity_bits=np.array([1.0, 0.5]))

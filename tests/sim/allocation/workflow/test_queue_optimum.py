@@ -1,4 +1,4 @@
-"""Laws of the search of one queue: no order ends earlier than the one it finds."""
+"""Laws of the optimal order of one helper: no order ends earlier."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SEEDS = st.integers(0, 2**32 - 1)
 @given(
     seed=SEEDS, owners=st.integers(0, 4), whole=st.booleans(), slack=st.sampled_from([0.9, 1.01, math.inf])
 )
-def test_the_best_order_is_that_of_all_orders(seed: int, owners: int, whole: bool, slack: float) -> None:
-    """One by one, none ends earlier; where only earlier ones are asked for, none is found."""
+def test_no_order_ends_before_the_best_one(seed: int, owners: int, whole: bool, slack: float) -> None:
+    """The best order has the least end of all orders; None is returned if no order ends before below_s."""
     times = HelperTimes(random_problem(seed, max(owners, 1), 1, whole=whole), 0)
     least_s = min(times.end_s(order) for order in every_order(range(owners)))
     below_s = math.inf if math.isinf(slack) else least_s * slack
@@ -37,24 +37,24 @@ def test_the_best_order_is_that_of_all_orders(seed: int, owners: int, whole: boo
         assert bound_s <= least_s * (1 + 1e-12)
 
 
-def test_a_search_that_is_cut_short_has_a_bound_that_holds() -> None:
-    """Without any time there is no order, and the bound is the one of the queue."""
+def test_a_search_without_time_returns_the_bound_of_the_queue() -> None:
+    """After the deadline the search returns no order and the lower bound of the queue."""
     times = HelperTimes(random_problem(1, 4, 1, whole=False), 0)
     assert (None, queue_bound_s(times, range(4))) == best_order(times, range(4), math.inf, 0.0)
 
 
-def test_the_longest_to_follow_goes_first_of_those_that_are_there() -> None:
-    """Whenever a task begins, none of those that have arrived has more to follow."""
+def test_the_waiting_task_with_the_longest_tail_goes_first() -> None:
+    """Whenever a task begins, no other waiting task has a longer tail."""
     times = HelperTimes(random_problem(3, 5, 1, whole=False), 0)
-    order = times.longest_first(range(5))
+    order = times.longest_tail_first(range(5))
     starts_s = times.starts_s(order)
     arrival_s = dict(enumerate(times.ready_s))
-    for place, ((owner, is_backward), start_s) in enumerate(zip(order, starts_s, strict=True)):
+    for position, ((owner, is_backward), start_s) in enumerate(zip(order, starts_s, strict=True)):
         waiting = [
             (i, back)
-            for i, back in order[place:]
-            if back == ((i, False) not in order[place:]) and arrival_s[i] <= start_s
+            for i, back in order[position:]
+            if back == ((i, False) not in order[position:]) and arrival_s[i] <= start_s
         ]
-        assert (owner, is_backward) == max(waiting, key=lambda task: times.follows_s(*task))
+        assert (owner, is_backward) == max(waiting, key=lambda task: times.tail_s(*task))
         if not is_backward:
             arrival_s[owner] = start_s + times.forward_s[owner] + times.between_s[owner]

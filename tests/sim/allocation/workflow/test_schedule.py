@@ -1,4 +1,4 @@
-"""Laws of schedules: a helper does one task at a time, in the order of arrival or in the one it is given."""
+"""Laws of schedules: a helper does one task at a time, in order of arrival or in a fixed order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutlayer.sim.allocation.workflow.schedule import WorkflowProblem, first_come_first_served, in_order
+from cutlayer.sim.allocation.workflow.problem import WorkflowProblem
+from cutlayer.sim.allocation.workflow.schedule import first_come_first_served, fixed_order
 from cutlayer.sim.planning_error import PlanningError
 from tests.support.workflows import (
     assert_possible,
@@ -32,35 +33,37 @@ def on_first(problem: WorkflowProblem) -> np.ndarray[Any, np.dtype[np.intp]]:
     return np.zeros(problem.num_owners, dtype=np.intp)
 
 
-def test_one_owner_alone_takes_the_sum_of_its_parts() -> None:
-    """Alone on a helper the makespan is all but the update, which the owner does not wait for."""
+def test_one_owner_alone_takes_the_sum_of_its_times() -> None:
+    """The makespan of one owner is the sum of all times but the update, for which it does not wait."""
     problem = plain_problem([1.0], 2.0, 4.0, 8.0, 16.0, 32.0)
-    found = first_come_first_served(problem, ALONE)
-    assert 1.0 + 2.0 + 4.0 + 8.0 + 32.0 == found.makespan_s
-    assert (1.0, 7.0) == (found.forward_start_s[0], found.backward_start_s[0])
+    workflow = first_come_first_served(problem, ALONE)
+    assert 1.0 + 2.0 + 4.0 + 8.0 + 32.0 == workflow.makespan_s
+    assert (1.0, 7.0) == (workflow.forward_start_s[0], workflow.backward_start_s[0])
 
 
 def test_the_next_task_waits_for_the_update() -> None:
-    """Owner 1 arrives during the backward task of owner 0 and begins when the update has ended.
+    """Owner 1 arrives during the backward task of owner 0 and begins after the update.
 
     Owner 0: forward 0-1, backward 1-2, update 2-7. Owner 1: forward 7-8, backward 8-9.
     """
-    found = first_come_first_served(plain_problem([0.0, 1.5], update_s=5.0), np.zeros(2, dtype=np.intp))
-    np.testing.assert_array_equal([0.0, 7.0], found.forward_start_s)
-    np.testing.assert_array_equal([1.0, 8.0], found.backward_start_s)
-    assert 9.0 == found.makespan_s
+    workflow = first_come_first_served(plain_problem([0.0, 1.5], update_s=5.0), np.zeros(2, dtype=np.intp))
+    np.testing.assert_array_equal([0.0, 7.0], workflow.forward_start_s)
+    np.testing.assert_array_equal([1.0, 8.0], workflow.backward_start_s)
+    assert 9.0 == workflow.makespan_s
 
 
 def test_ties_go_to_forward_tasks_and_then_to_the_lower_owner() -> None:
-    """All of owner 2's and 1's tasks and the backward task of owner 0 arrive at 1: 1 f, 2 f, 0 b."""
-    found = first_come_first_served(plain_problem([0.0, 1.0, 1.0]), np.zeros(3, dtype=np.intp))
-    np.testing.assert_array_equal([0.0, 1.0, 2.0], found.forward_start_s)
-    np.testing.assert_array_equal([3.0, 4.0, 5.0], found.backward_start_s)
+    """Tasks that arrive at 1 s run as forward of owner 1, forward of owner 2, backward of owner 0."""
+    workflow = first_come_first_served(plain_problem([0.0, 1.0, 1.0]), np.zeros(3, dtype=np.intp))
+    np.testing.assert_array_equal([0.0, 1.0, 2.0], workflow.forward_start_s)
+    np.testing.assert_array_equal([3.0, 4.0, 5.0], workflow.backward_start_s)
 
 
 @given(seed=SEEDS, owners=st.integers(1, 8), helpers=st.integers(1, 3))
-def test_first_come_first_served_is_that_of_an_event_simulation(seed: int, owners: int, helpers: int) -> None:
-    """A queue of SimPy begins every task at the same instant."""
+def test_first_come_first_served_agrees_with_an_event_simulation(
+    seed: int, owners: int, helpers: int
+) -> None:
+    """A SimPy resource begins every task at the same time."""
     problem = random_problem(seed, owners, helpers, whole=False, capacity=(100, 101))
     helper = np.random.default_rng(seed).integers(helpers, size=owners)
     env = simpy.Environment()
@@ -83,48 +86,48 @@ def test_first_come_first_served_is_that_of_an_event_simulation(seed: int, owner
     for i in range(owners):
         env.process(owner(i))
     env.run()
-    found = first_come_first_served(problem, helper)
-    np.testing.assert_allclose(found.forward_start_s, starts_s[0], rtol=1e-12)
-    np.testing.assert_allclose(found.backward_start_s, starts_s[1], rtol=1e-12)
+    workflow = first_come_first_served(problem, helper)
+    np.testing.assert_allclose(workflow.forward_start_s, starts_s[0], rtol=1e-12)
+    np.testing.assert_allclose(workflow.backward_start_s, starts_s[1], rtol=1e-12)
 
 
 @given(seed=SEEDS, owners=st.integers(1, 6), helpers=st.integers(1, 3))
-def test_schedules_are_possible(seed: int, owners: int, helpers: int) -> None:
-    """No task begins before it has arrived or while another is done; the last owner's end is the makespan."""
+def test_schedules_are_feasible(seed: int, owners: int, helpers: int) -> None:
+    """No task begins before it arrives or during another; the makespan is the last owner's end."""
     problem = random_problem(seed, owners, helpers, capacity=(100, 101))
     for helper in every_assignment(problem)[:: max(1, helpers**owners // 10)]:
-        found = first_come_first_served(problem, helper)
-        assert_possible(problem, found)
-        assert found.order is None
+        workflow = first_come_first_served(problem, helper)
+        assert_possible(problem, workflow)
+        assert workflow.order is None
         backwards = tuple(
             (*((i, False) for i in owners_of[::-1]), *((i, True) for i in owners_of))
             for owners_of in (np.flatnonzero(helper == h).tolist() for h in range(helpers))
         )
-        assert_possible(problem, in_order(problem, helper, backwards))
+        assert_possible(problem, fixed_order(problem, helper, backwards))
 
 
 @given(seed=SEEDS, owners=st.integers(1, 6), helpers=st.integers(1, 3))
 def test_the_order_of_arrival_gives_first_come_first_served(seed: int, owners: int, helpers: int) -> None:
-    """A helper that keeps to the order of arrival begins every task at the very same instant."""
+    """A helper that keeps to the order of arrival begins every task at exactly the same time."""
     problem = random_problem(seed, owners, helpers, capacity=(100, 101))
     helper = np.random.default_rng(seed).integers(helpers, size=owners)
     served = first_come_first_served(problem, helper)
     order = served_order(problem, helper)
-    found = in_order(problem, helper, order)
-    assert served.makespan_s == found.makespan_s
-    np.testing.assert_array_equal(served.forward_start_s, found.forward_start_s)
-    np.testing.assert_array_equal(served.backward_start_s, found.backward_start_s)
-    assert order == found.order
+    workflow = fixed_order(problem, helper, order)
+    assert served.makespan_s == workflow.makespan_s
+    np.testing.assert_array_equal(served.forward_start_s, workflow.forward_start_s)
+    np.testing.assert_array_equal(served.backward_start_s, workflow.backward_start_s)
+    assert order == workflow.order
 
 
-def test_an_order_is_kept_even_if_the_helper_has_to_wait() -> None:
-    """With owner 1 first, who is ready at 10, owner 0 waits from 0 to 11."""
+def test_a_fixed_order_is_kept_even_if_the_helper_must_wait() -> None:
+    """With owner 1 first, which is ready at 10 s, owner 0 waits until 11 s."""
     problem = plain_problem([0.0, 10.0])
     order = (((1, False), (0, False), (0, True), (1, True)),)
-    found = in_order(problem, np.zeros(2, dtype=np.intp), order)
-    np.testing.assert_array_equal([11.0, 10.0], found.forward_start_s)
-    np.testing.assert_array_equal([12.0, 13.0], found.backward_start_s)
-    assert 14.0 == found.makespan_s
+    workflow = fixed_order(problem, np.zeros(2, dtype=np.intp), order)
+    np.testing.assert_array_equal([11.0, 10.0], workflow.forward_start_s)
+    np.testing.assert_array_equal([12.0, 13.0], workflow.backward_start_s)
+    assert 14.0 == workflow.makespan_s
 
 
 @pytest.mark.parametrize(
@@ -137,17 +140,17 @@ def test_an_order_is_kept_even_if_the_helper_has_to_wait() -> None:
         ((0, False), (0, True), (2, False), (2, True)),
     ],
 )
-def test_orders_have_every_task_once(order: tuple[tuple[int, bool], ...]) -> None:
-    """A missing, doubled, foreign or too early task is an error that names the helper."""
+def test_an_order_must_have_every_task_once(order: tuple[tuple[int, bool], ...]) -> None:
+    """A missing, repeated, foreign or too early task is refused; the error names the helper."""
     problem = plain_problem([0.0, 0.0])
     with pytest.raises(PlanningError, match=r"order of helper 0 .* owners \[0, 1\] once"):
-        in_order(problem, on_first(problem), (order,))
+        fixed_order(problem, on_first(problem), (order,))
     with pytest.raises(PlanningError, match="1 helpers need an order each, not 2 orders"):
-        in_order(problem, on_first(problem), (order, ()))
+        fixed_order(problem, on_first(problem), (order, ()))
 
 
-def test_memory_and_helpers_that_do_not_exist_are_refused() -> None:
-    """Owners beyond a helper's memory are an error with the numbers in MiB; so is a helper that is none."""
+def test_too_little_memory_and_unknown_helpers_are_refused() -> None:
+    """The error has the needed memory and the capacity in MiB, or the range of the helpers' numbers."""
     problem = replace(
         plain_problem([0.0] * 3, helpers=2),
         memory_bits=np.full(3, 742.5 * MIB),
@@ -161,8 +164,8 @@ def test_memory_and_helpers_that_do_not_exist_are_refused() -> None:
             first_come_first_served(problem, np.array(wrong))
 
 
-def test_memory_that_is_just_enough_suffices() -> None:
-    """Sums are not held against the last digit of a number."""
+def test_memory_that_is_just_enough_is_accepted() -> None:
+    """The rounding of a sum does not exceed the capacity."""
     problem = replace(plain_problem([0.0] * 3), memory_bits=np.full(3, 0.1), capacity_bits=np.array([0.3]))
     assert problem.memory_bits.sum() > 0.3
     assert 6.0 == first_come_first_served(problem, on_first(problem)).makespan_s
@@ -184,6 +187,6 @@ def test_memory_that_is_just_enough_suffices() -> None:
     ],
 )
 def test_problems_are_checked(field: str, value: Any, message: str) -> None:
-    """A wrong shape, a negative time and a number that is none are errors with their place."""
+    """A wrong shape, a negative time and a value that is not finite are refused with their index."""
     with pytest.raises(PlanningError, match=message):
         replace(plain_problem([0.0, 0.0], helpers=2), **{field: value})

@@ -19,7 +19,7 @@ from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
 from cutlayer.models.unit_tables import named_unit_table
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.loading.loader import RawScenario, check_scenario
-from cutlayer.sim.schemes.round_loop import rounds
+from cutlayer.sim.schemes.round_loop import run_rounds
 from tests.support.networks import own_links, run_one, table_model, write_profile
 from tests.support.worlds import experiment, unit_table
 
@@ -71,10 +71,11 @@ def test_what_is_evaluated_is_what_was_trained(activation: str, chain: dict[str,
     )  # fmt: skip
     logits = []
     for scheme, plan in ready.schemes:
-        world, _ = make_world(ready, scheme, plan)
-        learner = scheme_learner(ready, scheme)
-        assert 3 == len(list(rounds(scheme, world, learner, ready.loaded.scenario.stop, 3)))
-        first, rest = learner.composites()[0]
+        world, planner = make_world(ready, scheme, plan)
+        learner = scheme_learner(ready, scheme, plan)
+        stop = ready.loaded.scenario.stop
+        assert 3 == len(list(run_rounds(scheme, world, learner, planner, stop, 3)))
+        first, rest = learner.composites_of(learner.everyone)[0]
         with torch.no_grad():
             logits.append(rest.eval()(first.eval()(learner.data.test[0])))
     assert float((logits[0] - logits[1]).abs().max()) <= 1e-12

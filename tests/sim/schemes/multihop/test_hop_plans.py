@@ -18,8 +18,8 @@ from cutlayer.experiments.world_setup import make_world
 from cutlayer.models.unit_tables import named_unit_table
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.loading.loader import RawScenario, check_scenario
-from cutlayer.sim.schemes.base import ComputeTimes
-from cutlayer.sim.schemes.round_loop import rounds
+from cutlayer.sim.schemes.planning.medium_access import BandShares
+from cutlayer.sim.schemes.round_loop import run_rounds
 from tests.support.networks import own_links, run_one, table_model
 from tests.support.worlds import experiment, trials, unit_table
 
@@ -40,8 +40,8 @@ def test_the_radio_is_planned_for_the_bits_and_work_of_an_epoch(
         devices={"count": 3, "clock_hz": clocks},
         network=NODES,
     )
-    speeds = ComputeTimes(ran.ready.fleet.seconds_per_flop, 1.0)
-    work = ran.scheme.work(1, speeds)
+    deployment = ran.ready.deployment
+    work = ran.scheme.work(1, deployment)
     for i in range(3):
         mine = ran.table[ran.table["node"] == f"device-{i}"]
         bits = mine.groupby("lane", observed=True)["bits"].sum()
@@ -49,8 +49,8 @@ def test_the_radio_is_planned_for_the_bits_and_work_of_an_epoch(
         assert pytest.approx(bits["downlink"]) == work.downlink_bits
         before = mine.loc[mine["phase"] == "client_forward", "flops"].sum()
         all_flops = mine["flops"].sum()
-        assert pytest.approx(before * speeds.device_s_per_flop[i]) == work.before_uplink_s[i]
-        after_s = (all_flops - before) * speeds.device_s_per_flop[i]
+        assert pytest.approx(before * deployment.device_s_per_flop[i]) == work.before_uplink_s[i]
+        after_s = (all_flops - before) * deployment.device_s_per_flop[i]
         assert pytest.approx(after_s) == work.after_downlink_s[i]
     download = ran.table.query("phase == 'model_download'")["bits"].sum()
     assert pytest.approx(download) == work.model_broadcast_bits
@@ -87,15 +87,15 @@ def test_the_server_holds_the_average_of_both_end_parts(name: str) -> None:
     """It averages what travels, the first and the last part: their weights, once."""
     ran = run_one({"name": name, "first_units": 2, "last_units": 2}, model=LENET, network=NODES)
     expected = UNITS.parameter_bits[:2].sum() + UNITS.parameter_bits[-2:].sum()
-    assert pytest.approx(expected) == ran.scheme.memory().server_bits
+    assert pytest.approx(expected) == ran.plan.memory.server_bits
 
 
 @pytest.mark.parametrize("name", ["edgesplit", "esfl"])
 def test_the_access_points_power_is_shared_out_with_the_band(name: str) -> None:
     """All downlinks together send with the power of the whole band; energy is that of each one's share."""
     ran = run_one(name, devices={"count": 3, "distance_m": [20, 100, 190]})
-    shares = ran.plan.shares
-    assert shares is not None
+    assert isinstance(ran.plan.access, BandShares)
+    shares = ran.plan.access.shares
     band_w = ran.plan.links.broadcast_w
     assert pytest.approx(shares * band_w) == ran.plan.links.downlink_w
     rows = ran.table[(ran.table["lane"] == "downlink")].copy()
@@ -203,7 +203,7 @@ def test_random_helpers_are_drawn_by_the_seed() -> None:
             schemes=[*others, {"name": "one_hop", "workflow": "random"}], seed=seed, network=NODES,
             devices={"count": 6},
         )  # fmt: skip
-        return str(ready.schemes[-1][0].details["workflow"])
+        return str(ready.schemes[-1][1].notes["workflow"])
 
     assert drawn(1) == drawn(1, "psl", "mpsl")
     assert 1 < len({drawn(seed) for seed in range(10)})
@@ -243,7 +243,7 @@ def test_what_the_server_holds(scheme: Any, expected: float) -> None:
     Of EPSL-PT's phases the one with the most rows counts; FL's server has the average alone.
     """
     ran = run_one(scheme, model=LENET, batch_size=BATCH, allocation={"cut": 2})
-    assert pytest.approx(expected, rel=1e-12) == ran.scheme.memory().server_bits
+    assert pytest.approx(expected, rel=1e-12) == ran.plan.memory.server_bits
 
 
 class Notes:
@@ -262,6 +262,9 @@ class Notes:
         """Note whose models are averaged."""
         self.said.append(("average", clients))
 
+    def set_bounds(self, bounds: Any) -> None:
+        """Accept where models are cut."""
+
     def evaluate(self) -> Any:
         """Return no accuracy."""
         return None
@@ -277,9 +280,10 @@ def test_only_models_that_arrived_are_averaged(scheme: Any) -> None:
         round_policy={"deadline_s": 1.0}, stop={"rounds": 2},
     )  # fmt: skip
     ((split, plan),) = ready.schemes
-    world, _ = make_world(ready, split, plan)
+    world, planner = make_world(ready, split, plan)
     learner = Notes()
-    assert 2 == len(list(rounds(split, world, learner, ready.loaded.scenario.stop, 10)))
+    stop = ready.loaded.scenario.stop
+    assert 2 == len(list(run_rounds(split, world, learner, planner, stop, 10)))
     expected = [(f"steps {n}" if kind else "average", (0, 2)) for n in (1, 2) for kind in (True, False)]
     assert expected == learner.said
 
@@ -356,7 +360,7 @@ def test_the_server_holds_each_devices_own_rest(name: str) -> None:
     """With cuts of their own the server's copies differ: their sum is what it needs."""
     ran = run_one({"name": name, "cuts": [1, 3, 5]}, model=LENET, batch_size=BATCH)
     expected = sum(rows_bits(cut, ALL, BATCH) for cut in (1, 3, 5))
-    assert pytest.approx(expected, rel=1e-12) == ran.scheme.memory().server_bits
+    assert pytest.approx(expected, rel=1e-12) == ran.plan.memory.server_bits
 
 
 def test_statistics_of_batch_norms_are_sent_as_they_are() -> None:

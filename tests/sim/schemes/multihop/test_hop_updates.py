@@ -71,7 +71,7 @@ def test_a_planned_workflow_knows_the_helpers_updates(
         network={"nodes": [{"name": "h", "count": 2, "profile": "helper"}], "wire": FAST},
     )
     uploaded_s = float(ran.table.query("phase == 'model_upload'")["end_s"].max())
-    assert pytest.approx(ran.scheme.details["makespan_s"], rel=1e-9) == uploaded_s
+    assert pytest.approx(ran.plan.notes["makespan_s"], rel=1e-9) == uploaded_s
 
 
 @pytest.mark.parametrize("scheme", ["mpsl", "one_hop", "fl"])

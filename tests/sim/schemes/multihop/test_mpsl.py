@@ -80,7 +80,7 @@ def run_chain(sections: dict[str, Any], rounds: int = 1, **more: Any) -> tuple[R
 
 def bounds_of(ran: Ran) -> list[int]:
     """Return the placement: the owner's first units, and the end of each node's part."""
-    return [int(end) for end in ran.scheme.details["placement"].split("|")]
+    return [int(end) for end in ran.plan.notes["placement"].split("|")]
 
 
 def node_s(ran: Ran, units: UnitTable) -> list[tuple[float, float]]:
@@ -248,7 +248,7 @@ def test_a_full_pipe_moves_at_the_pace_of_its_slowest_node(placement: Any) -> No
     ran, _, steps = run_chain(crowd(placement=placement))
     full_s = steps * 40 * max(tf + tb for tf, tb in node_s(ran, UNITS))
     assert full_s <= ran.end_s <= 1.01 * full_s
-    assert pytest.approx(full_s) == ran.scheme.details["pipe_full_s"]
+    assert pytest.approx(full_s) == ran.plan.notes["pipe_full_s"]
 
 
 @pytest.mark.parametrize("owners", [1, 3, 40])
@@ -270,7 +270,7 @@ def test_the_formula_is_the_papers(owners: int) -> None:
     own_s = np.mean([BATCH * (own_flops / hz + link_bits / 1e9) for hz in sections["devices"]["clock_hz"]])
     longest_s = max(tf for tf, _ in times_s) + max(tb for _, tb in times_s)
     expected_s = own_s + sum(tf + tb for tf, tb in times_s) + (steps * owners - 1) * longest_s
-    assert pytest.approx(expected_s, rel=RELATIVE) == ran.scheme.details["formula_s"]
+    assert pytest.approx(expected_s, rel=RELATIVE) == ran.plan.notes["formula_s"]
     if owners == 1:
         assert ran.end_s > 2 * expected_s
 
@@ -287,7 +287,7 @@ def assert_memory_is_kept(ran: Ran, owners: int) -> None:
     for (name, changes), (first, end) in zip(node_memory(ran).items(), pairwise(ends), strict=True):
         weights = owners * units.parameter_bits[first:end].sum()
         batches = owners * BATCH * units.activation_bits[first:end].sum()
-        planned = ran.scheme.memory().nodes_bits[name]
+        planned = ran.plan.memory.nodes_bits[name]
         assert pytest.approx(weights + batches, rel=1e-12) == planned
         assert max(bits for _, bits in changes) <= planned * (1 + 1e-12)
         assert pytest.approx(max(bits for _, bits in changes)) == (
@@ -536,14 +536,14 @@ def test_the_published_epochs(
 ) -> None:
     """Placements, L_fwd + L_back, max(tf + tb) and the formula's minutes are those published, at K = 100."""
     ready = experiment(allocation={}, **published_bed(ends.count("|"), placement=placement))
-    ((scheme, _),) = ready.schemes
-    assert ends == scheme.details["placement"]
+    ((_, plan),) = ready.schemes
+    assert ends == plan.notes["placement"]
     batches = 2 * 16 * 100
-    assert slowest_ms == round(scheme.details["pipe_full_s"] / batches * 1e3, 2 if sum_ms else 1)
+    assert slowest_ms == round(plan.notes["pipe_full_s"] / batches * 1e3, 2 if sum_ms else 1)
     if sum_ms is not None:
-        assert minutes == round(scheme.details["formula_s"] / 60, 2)
-        leg_s = [(leg.forward_s, leg.backward_s) for leg in scheme.paths[0]]  # type: ignore[attr-defined]
-        assert sum_ms == round(1e3 * (max(tf for tf, _ in leg_s) + max(tb for _, tb in leg_s)), 2)
+        assert minutes == round(plan.notes["formula_s"] / 60, 2)
+        hop_s = [(hop.forward_s, hop.backward_s) for hop in plan.structure.paths[0]]
+        assert sum_ms == round(1e3 * (max(tf for tf, _ in hop_s) + max(tb for _, tb in hop_s)), 2)
 
 
 @needs_published
@@ -560,8 +560,8 @@ def test_the_published_memory_of_vgg19() -> None:
     """Owner and nodes together hold 742.43 MiB for each of 100 owners, 77.8 GB in all."""
     for owners in (1, 100):
         sections = published_bed(3, owners, "vgg19_cifar10")
-        ((scheme, _),) = experiment(allocation={}, **sections).schemes
-        memory = scheme.memory()
+        ((_, plan),) = experiment(allocation={}, **sections).schemes
+        memory = plan.memory
         total_bits = memory.devices_bits.sum() + sum(memory.nodes_bits.values())
         assert pytest.approx(742.43, abs=0.005) == total_bits / MIB / owners
     assert pytest.approx(77.8, abs=0.06) == total_bits / 8 / 1e9

@@ -67,9 +67,9 @@ def test_a_batch_takes_the_planned_makespan(sections: dict[str, Any], data: st.D
         schemes=[one_hop(name) for name in ("balanced_greedy", "random", "improved", given)], **sections
     )
     for label, one in ran.items():
-        assert pytest.approx(one.scheme.details["makespan_s"], rel=RELATIVE) == uploaded_s(one), label
+        assert pytest.approx(one.plan.notes["makespan_s"], rel=RELATIVE) == uploaded_s(one), label
         assert one.plan.predicted_s <= one.end_s * (1 + RELATIVE)
-    assert "|".join(str(helper) for helper in given) == ran[str(given)].scheme.details["workflow"]
+    assert "|".join(str(helper) for helper in given) == ran[str(given)].plan.notes["workflow"]
 
 
 @settings(max_examples=12)
@@ -79,7 +79,7 @@ def test_the_optimum_is_simulated_and_no_worse(sections: dict[str, Any]) -> None
     names = ("balanced_greedy", "random", "improved", "optimal")
     ran = run_all(schemes=[one_hop(name) for name in names], **sections)
     times_s = {name: uploaded_s(ran[name]) for name in names}
-    assert pytest.approx(ran["optimal"].scheme.details["makespan_s"], rel=RELATIVE) == times_s["optimal"]
+    assert pytest.approx(ran["optimal"].plan.notes["makespan_s"], rel=RELATIVE) == times_s["optimal"]
     assert times_s["optimal"] <= times_s["improved"] * (1 + RELATIVE)
     assert times_s["improved"] <= times_s["balanced_greedy"] * (1 + RELATIVE)
     assert times_s["optimal"] <= times_s["random"] * (1 + RELATIVE)
@@ -114,7 +114,7 @@ def test_each_owner_has_one_helper(sections: dict[str, Any], batches: int, repea
     """All of an owner's mini-batches go to the one helper that the workflow says."""
     steps = batches * repeats
     ran = run_one(one_hop("random", batches=batches, repeats=repeats), **sections)
-    helpers = [int(h) for h in ran.scheme.details["workflow"].split("|")]
+    helpers = [int(h) for h in ran.plan.notes["workflow"].split("|")]
     found = ran.table.query("phase == 'node_forward'").groupby(["client", "node"], observed=True).size()
     assert {(i, f"n{h}"): steps for i, h in enumerate(helpers)} == found.to_dict()
 
@@ -173,7 +173,7 @@ def test_memory_counts_the_owners_of_each_helper(given: list[int]) -> None:
         "network": {"nodes": [{"name": "n", "count": 2}]},
     }
     ran = run_one(one_hop(given), **sections)
-    nodes_bits = ran.scheme.memory().nodes_bits
+    nodes_bits = ran.plan.memory.nodes_bits
     counts = [given.count(h) for h in range(2)]
     for h, count in enumerate(counts):
         assert pytest.approx(count * middle_mib) == nodes_bits.get(f"n-{h + 1}", 0.0) / MIB

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cutlayer.experiments.preparation import Experiment
 from cutlayer.experiments.world_setup import make_world, scheme_learner
-from cutlayer.sim.schemes.round_loop import RoundResult, rounds
+from cutlayer.sim.schemes.round_loop import RoundResult, run_rounds
 from tests.support.learners import gap, state
 from tests.support.networks import own_links
 from tests.support.worlds import experiment
@@ -45,11 +45,11 @@ def trained(ready: Experiment) -> dict[str, tuple[list[Tensor], list[RoundResult
     """Run every scheme; return its final model, its rounds and its timeline under its label."""
     found = {}
     for scheme, plan in ready.schemes:
-        world, replanner = make_world(ready, scheme, plan)
-        learner = scheme_learner(ready, scheme)
+        world, planner = make_world(ready, scheme, plan)
+        learner = scheme_learner(ready, scheme, plan)
         stop = ready.loaded.scenario.stop
-        results = list(rounds(scheme, world, learner, stop, 1, replanner.before_round))
-        model = state(*learner.composites()[0]) if learner else []
+        results = list(run_rounds(scheme, world, learner, planner, stop, 1))
+        model = state(*learner.composites_of(learner.everyone)[0]) if learner else []
         found[str(scheme.parameters.label)] = model, results, world.record.frame()
     return found
 

@@ -10,15 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutlayer.scenarios.schema.scenario import Allocation, Stop
+from cutlayer.scenarios.schema.scenario import Stop
 from cutlayer.sim.radio.rates import Band
 from cutlayer.sim.radio.resources import RadioResources
-from cutlayer.sim.schemes.base import ComputeTimes, TrainingTask
-from cutlayer.sim.schemes.planning.plan import plan_scheme
-from cutlayer.sim.schemes.round_loop import rounds
+from cutlayer.sim.schemes.base import TrainingTask
+from cutlayer.sim.schemes.round_loop import run_rounds
+from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
 from cutlayer.sim.world.world import World
 from tests.support.closed_forms import Forms
-from tests.support.worlds import Setting, links, make_scheme, positive, settings_of
+from tests.support.worlds import (
+    Setting,
+    deployment_of,
+    links,
+    make_scheme,
+    positive,
+    radio_planner,
+    settings_of,
+)
 
 
 @dataclass(frozen=True)
@@ -66,15 +74,13 @@ def test_latency_from_gains_and_allocations(case: tuple[Setting, int, Radio], na
     band = Band(radio.B, np.arange(float(M)), radio.sigma2, radio.G, radio.downlink_w_per_hz)
     limit_w = 1e6
     problem = RadioResources(band, np.array(radio.gains), np.full(C, limit_w), limit_w * C)
-    scheme = make_scheme(name, TrainingTask(setting.units, setting.batch_size, C), 0)
-    speeds = ComputeTimes(
-        setting.fleet.seconds_per_flop, setting.server.cycles_per_flop / setting.server.clock_hz
-    )
+    scheme = make_scheme(name, TrainingTask(setting.units, setting.batch_size))
+    server_s_per_flop = setting.server.cycles_per_flop / setting.server.clock_hz
+    deployment = deployment_of(problem, setting.fleet.seconds_per_flop, server_s_per_flop, setting.units)
     allocation = {"subchannels": radio.owned, "power": {"dbm_per_hz": radio.dbm_per_hz}, "cut": cut}
-    plan = plan_scheme(scheme, problem, speeds, Allocation.model_validate(allocation), 0)
-    scheme.cut = plan.cut
+    plan = scheme.plan(deployment, radio_planner(**allocation))
     world = World(setting.server, setting.fleet, plan.links)
-    (result,) = rounds(scheme, world, None, Stop(rounds=1), 1)
+    (result,) = run_rounds(scheme, world, None, FixedPlan(plan, range(C)), Stop(rounds=1), 1)
 
     density = [10 ** (dbm / 10) / 1e3 for dbm in radio.dbm_per_hz]
     everything = list(range(M))

@@ -69,7 +69,7 @@ def test_the_plan_is_what_is_simulated(devices: dict[str, Any]) -> None:
     """Each scheme's predicted round is the simulated one; of schemes with queues, a lower bound."""
     ran = run_all(schemes=SCHEMES, devices=devices, network=NETWORK)
     for label, one in ran.items():
-        if one.scheme.predicts == "bound":
+        if one.plan.prediction_is_bound:
             assert one.plan.predicted_s <= one.end_s * (1 + 1e-9), label
         else:
             assert pytest.approx(one.plan.predicted_s, rel=1e-9) == one.end_s, label

@@ -8,15 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutlayer.models.unit_tables import named_unit_table
-from cutlayer.scenarios.schema.scenario import Allocation, Devices, Radio, Server, Stop
+from cutlayer.scenarios.schema.scenario import Devices, Radio, Server, Stop
 from cutlayer.sim.links.channel import draw_channel
 from cutlayer.sim.nodes.fleet import draw_fleet
 from cutlayer.sim.planning_error import PlanningError
-from cutlayer.sim.schemes.base import ComputeTimes, TrainingTask
-from cutlayer.sim.schemes.planning.plan import SchemePlan, plan_scheme
-from cutlayer.sim.schemes.round_loop import rounds
+from cutlayer.sim.schemes.base import Scheme, TrainingTask
+from cutlayer.sim.schemes.planning.medium_access import DedicatedSubchannels, WholeBand
+from cutlayer.sim.schemes.planning.plan import SchemePlan
+from cutlayer.sim.schemes.round_loop import run_rounds
+from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
 from cutlayer.sim.world.world import World
-from tests.support.worlds import make_scheme
+from tests.support.worlds import deployment_of, make_scheme, radio_planner
 
 UNITS = named_unit_table("resnet18")
 SCHEMES = ["sl", "sfl", "psl", "epsl", "fl", "centralised"]
@@ -29,15 +31,15 @@ def planned(name: str, seed: int, clients: int = 4, band: int = 9, **allocation:
 
 def case(
     name: str, seed: int, clients: int, band: int, **allocation: object
-) -> tuple[SchemePlan, World, object]:
+) -> tuple[SchemePlan, World, Scheme]:
     """Return a plan, a world with its links, and the scheme."""
     fleet = draw_fleet(Devices(count=clients), seed)
     problem = draw_channel(Radio.model_validate({"subchannels": band}), fleet, seed).problem
     server = Server()
-    speeds = ComputeTimes(fleet.seconds_per_flop, server.cycles_per_flop / server.clock_hz)
-    scheme = make_scheme(name, TrainingTask(UNITS, 64, clients), 0)
-    plan = plan_scheme(scheme, problem, speeds, Allocation.model_validate(allocation), seed)
-    scheme.cut = plan.cut
+    server_s_per_flop = server.cycles_per_flop / server.clock_hz
+    scheme = make_scheme(name, TrainingTask(UNITS, 64))
+    deployment = deployment_of(problem, fleet.seconds_per_flop, server_s_per_flop, UNITS)
+    plan = scheme.plan(deployment, radio_planner(seed, **allocation))
     return plan, World(server, fleet, plan.links), scheme
 
 
@@ -45,7 +47,7 @@ def case(
 def test_the_prediction_is_what_is_simulated(name: str, seed: int) -> None:
     """A plan's time is the simulated round's, for every scheme."""
     plan, world, scheme = case(name, seed, 4, 9)
-    (result,) = rounds(scheme, world, None, Stop(rounds=1), 1)
+    (result,) = run_rounds(scheme, world, None, FixedPlan(plan, range(4)), Stop(rounds=1), 1)
     assert plan.predicted_s == pytest.approx(result.end_s, rel=1e-9)
 
 
@@ -71,16 +73,17 @@ def test_optimal_power_is_no_worse_than_uniform(name: str, seed: int) -> None:
 def test_no_subchannel_carries_two_clients(method: str) -> None:
     """An assignment names one client a subchannel, and leaves no client without."""
     for seed in range(20):
-        owner = planned("psl", seed, subchannels=method).owner
-        assert owner is not None
+        access = planned("psl", seed, subchannels=method).access
+        assert isinstance(access, DedicatedSubchannels)
+        owner = access.client_of
         assert (9,) == owner.shape
         assert set(range(4)) == set(owner[owner >= 0].tolist())
 
 
 def test_random_cuts_are_the_same_for_every_scheme() -> None:
     """A random cut is drawn from a stream of its own, over all the cuts."""
-    assert 1 == len({planned(name, 3, cut="random").cut for name in ("sl", "sfl", "psl", "epsl")})
-    assert set(range(1, 12)) == {planned("psl", seed, cut="random").cut for seed in range(150)}
+    assert 1 == len({planned(name, 3, cut="random").cuts.common for name in ("sl", "sfl", "psl", "epsl")})
+    assert set(range(1, 12)) == {planned("psl", seed, cut="random").cuts.common for seed in range(150)}
 
 
 def test_more_clients_than_subchannels() -> None:
@@ -93,6 +96,6 @@ def test_more_clients_than_subchannels() -> None:
 def test_sl_has_the_whole_band_at_its_own_power() -> None:
     """Its links are whole-band rates with power min(p_i^max, p_th)."""
     plan = planned("sl", 1)
-    assert plan.owner is None
+    assert isinstance(plan.access, WholeBand)
     assert np.full(4, 10 ** (31.76 / 10) / 1e3) == pytest.approx(plan.links.uplink_w)
     assert plan.links.whole_band_bps.tolist() == plan.links.downlink_bps.tolist()

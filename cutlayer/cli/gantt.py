@@ -1,0 +1,59 @@
+"""The command ``gantt``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .options import InputError, exit_on_wrong_input
+
+__all__ = ["gantt"]
+
+
+def gantt(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
+    rounds: Annotated[str | None, typer.Option(help="Rounds to show, for example 1-3.")] = None,
+    scheme: Annotated[list[str], typer.Option(help="Labels to show; all by default.")] = [],  # noqa: B006
+    output: Annotated[
+        Path | None, typer.Option(help="A .png, .svg, .pdf or .html; DIR/gantt.png by default.")
+    ] = None,
+) -> None:
+    """Draw the latency Gantt charts of a run, schemes stacked on one time axis."""
+    from cutlayer.analysis.figures.gantt import gantt_figure
+    from cutlayer.analysis.figures.gantt_rows import plotted_intervals
+    from cutlayer.analysis.figures.style import save_figure
+    from cutlayer.analysis.results.run_folder import load_run
+
+    with exit_on_wrong_input():
+        result = load_run(folder)
+        span = None if rounds is None else _round_span(rounds)
+        path = output or folder / "gantt.png"
+        try:
+            labels = _matching_labels(result.summary["schemes"], scheme) if scheme else None
+            figure = gantt_figure(plotted_intervals(result, span), rounds=span, labels=labels)
+            save_figure(figure, path)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        except OSError as error:
+            raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+    typer.echo(f"written to {path}")
+
+
+def _round_span(text: str) -> tuple[int, int]:
+    """Return the first and the last round of a text such as ``2`` or ``1-3``."""
+    first, _, last = text.partition("-")
+    if not first.isdigit() or not (last or first).isdigit() or not 1 <= int(first) <= int(last or first):
+        raise InputError(f"--rounds: {text!r} is no span of rounds such as 2 or 1-3")
+    return int(first), int(last or first)
+
+
+def _matching_labels(schemes: dict[str, Any], wanted: list[str]) -> list[str]:
+    """Return the labels of the schemes that are wanted, each by its label or its scheme's name."""
+    unknown = [
+        name for name in wanted if not any(name in (label, s["scheme"]) for label, s in schemes.items())
+    ]
+    if unknown:
+        raise InputError(f"--scheme: the run has no {', '.join(unknown)}; it has: {', '.join(schemes)}")
+    return [label for label, s in schemes.items() if label in wanted or s["scheme"] in wanted]

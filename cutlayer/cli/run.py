@@ -1,0 +1,104 @@
+"""The command ``run``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import (
+    AllowImports,
+    Overrides,
+    Plugins,
+    ScenarioArgument,
+    Seed,
+    exit_on_wrong_input,
+    import_plugins,
+    names,
+    print_table,
+    search_working_folder,
+)
+
+if TYPE_CHECKING:
+    from cutlayer.experiments.scheme_run import OnRound
+
+__all__ = ["run"]
+
+
+def run(
+    scenario: ScenarioArgument,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/NAME by default.")] = None,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    seed: Seed = None,
+    schemes: Annotated[str | None, typer.Option(help="Names or labels to run, comma-separated.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
+    plugins: Plugins = [],  # noqa: B006
+    allow_imports: AllowImports = False,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Save the run every N rounds; the same command goes on."),
+    ] = None,
+) -> None:
+    """Run every scheme of a scenario on the same devices, channel, data order and initial weights."""
+    from rich.console import Console
+
+    from cutlayer.analysis.comparison.report import notes, rich_table
+    from cutlayer.analysis.comparison.table import comparison
+    from cutlayer.analysis.results.interval_store import SpillError
+    from cutlayer.experiments.checkpoints import CheckpointError
+    from cutlayer.experiments.runner import UnsavedRunError, run_scenario
+    from cutlayer.scenarios.loading.loader import load_scenario
+
+    from .progress import RunProgress
+
+    console = Console()
+
+    @contextmanager
+    def progress_bars() -> Iterator[OnRound]:
+        with RunProgress(loaded.scenario, console) as progress:
+            yield progress.on_round
+
+    with exit_on_wrong_input():
+        import_plugins(plugins)
+        loaded = load_scenario(scenario, overrides, seed=seed, schemes=names(schemes))
+        if loaded.scenario.sweep is not None:
+            typer.echo("note: run takes the scenario as it stands; cutlayer sweep runs its sweep", err=True)
+        folder = out or _free_folder(Path("runs"), loaded.scenario.name)
+        if allow_imports:
+            search_working_folder()
+        try:
+            result = run_scenario(
+                loaded,
+                folder,
+                allow_imports=allow_imports,
+                checkpoint_every=checkpoint_every,
+                overwrite=overwrite,
+                watch_rounds=progress_bars,
+            )
+        except (CheckpointError, SpillError, UnsavedRunError) as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
+    table = comparison([result])
+    print_table(rich_table(table, title=loaded.scenario.name), *notes(table, [result]))
+    figures = ", ".join(path.name for path in sorted(folder.glob("*.png")))
+    console.print(f"written to {folder}: figures {figures}", soft_wrap=True, highlight=False, markup=False)
+    if result.interrupted:
+        advice = "" if checkpoint_every is None else "; the same command goes on"
+        typer.echo(f"interrupted: the finished rounds are kept{advice}", err=True)
+        raise typer.Exit(130)
+
+
+def _free_folder(parent: Path, name: str) -> Path:
+    """Return ``parent/name``, with a number if it exists; a folder with checkpoints is free to go on."""
+    from cutlayer.experiments.checkpoints import checkpoint_place
+    from cutlayer.experiments.folder_locks import run_in_use
+
+    stem = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+    folder, number = parent / stem, 1
+    while run_in_use(folder) or (folder.exists() and not checkpoint_place(folder).exists()):
+        number += 1
+        folder = parent / f"{stem}-{number}"
+    return folder

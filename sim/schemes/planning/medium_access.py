@@ -1,0 +1,303 @@
+"""Medium access: how the clients of a planned scheme use the radio, and the links that follow.
+
+Each class holds what was planned for one way of sending, and answers every question that depends on it: the
+links on given gains, the schedulers of a shared band, and the columns of ``devices.csv``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...allocation.problem import link_rates
+from ...links.channel import Channel
+from ...links.link_rates import LinkRates, LinkRatesOverTime
+from ...links.schedulers import Scheduler, Tdma, WorkConservingOfdma
+from ...radio.rates import whole_band_rates
+from ...radio.resources import RadioResources
+from ...radio.units import linear_to_db
+
+__all__ = [
+    "BandShares",
+    "DedicatedSubchannels",
+    "FixedLinks",
+    "MediumAccess",
+    "NoRadio",
+    "Schedulers",
+    "TimeSlots",
+    "WholeBand",
+    "WorkConservingSubchannels",
+    "fixed_link_rates",
+    "whole_band_links",
+]
+
+Array: TypeAlias = NDArray[np.float64]
+Schedulers: TypeAlias = tuple[Scheduler, Scheduler] | None
+"""The schedulers of the uplink and of the downlink; None where each client has links of its own."""
+
+
+class MediumAccess(ABC):
+    """How clients send and receive.
+
+    Attributes
+    ----------
+    one_at_a_time : bool
+        Whether clients send one after the other, each on the whole band.
+    """
+
+    one_at_a_time: ClassVar[bool] = False
+
+    @abstractmethod
+    def links(self, resources: RadioResources) -> LinkRates:
+        """Return the rates and powers of all clients on the gains of these resources."""
+
+    def schedulers(self, resources: RadioResources, channel: Channel, links: LinkRatesOverTime) -> Schedulers:
+        """Return the schedulers of the shared band, if clients share it while they send."""
+        return None
+
+    def device_columns(self, resources: RadioResources) -> dict[str, Any]:
+        """Return the radio's columns of ``devices.csv``: one value for each client, or one for all."""
+        links = self.links(resources)
+        return {
+            "subchannels": self._subchannel_texts(resources),
+            "band_share": np.nan,
+            "power_w": links.uplink_w,
+            "snr_db": linear_to_db(self.uplink_snr(resources)),
+            "uplink_bps": links.uplink_bps,
+            "downlink_bps": links.downlink_bps,
+        }
+
+    def uplink_snr(self, resources: RadioResources) -> Array:
+        """Return each uplink's signal-to-noise ratio, mean over its subchannels: [num_clients], linear."""
+        band = resources.band
+        flat_w_per_hz = whole_band_links(resources).uplink_w / (
+            band.subchannel_hz * resources.num_subchannels
+        )
+        mean: Array = flat_w_per_hz * band.snr_per_w_per_hz(resources.gains).mean(axis=1)
+        return mean
+
+    def describe(self) -> list[str]:
+        """Return phrases on decisions that a plan's table has no column for."""
+        return []
+
+    def _subchannel_texts(self, resources: RadioResources) -> list[str]:
+        return ["all"] * resources.num_clients
+
+
+class WholeBand(MediumAccess):
+    """The active client has the whole band alone, as in sequential split learning."""
+
+    one_at_a_time = True
+
+    def links(self, resources: RadioResources) -> LinkRates:
+        """Return each client's links on the whole band."""
+        return whole_band_links(resources)
+
+
+@dataclass(frozen=True)
+class TimeSlots(MediumAccess):
+    """TDMA: clients that have something to send take turns on the whole band.
+
+    Attributes
+    ----------
+    slot_s : float
+        Longest turn, [s].
+    """
+
+    slot_s: float
+
+    def links(self, resources: RadioResources) -> LinkRates:
+        """Return each client's links during its turn."""
+        return whole_band_links(resources)
+
+    def schedulers(self, resources: RadioResources, channel: Channel, links: LinkRatesOverTime) -> Schedulers:
+        """Return the two TDMA schedulers."""
+        return (
+            Tdma(links, uplink=True, slot_s=self.slot_s),
+            Tdma(links, uplink=False, slot_s=self.slot_s),
+        )
+
+
+@dataclass(frozen=True)
+class BandShares(MediumAccess):
+    """Each client has a fixed share of the whole band's bandwidth, as in EdgeSplit.
+
+    Attributes
+    ----------
+    shares : ndarray, [num_clients]
+        Shares of the band, their sum at most 1.
+    """
+
+    shares: Array
+
+    def links(self, resources: RadioResources) -> LinkRates:
+        """Return the links on the shares, at the power density that each client has on the whole band."""
+        whole, shares = whole_band_links(resources), self.shares
+        return replace(
+            whole,
+            uplink_bps=shares * whole.uplink_bps,
+            downlink_bps=shares * whole.downlink_bps,
+            uplink_w=shares * whole.uplink_w,
+            downlink_w=shares * whole.downlink_w,
+        )
+
+    def device_columns(self, resources: RadioResources) -> dict[str, Any]:
+        """Return the radio's columns of ``devices.csv``, the shares among them."""
+        return super().device_columns(resources) | {"band_share": self.shares}
+
+    def describe(self) -> list[str]:
+        """Return the shares."""
+        return ["shares of the band " + "|".join(f"{share:.3g}" for share in self.shares)]
+
+
+@dataclass(frozen=True)
+class DedicatedSubchannels(MediumAccess):
+    """Each client keeps its subchannels for the whole round.
+
+    Attributes
+    ----------
+    client_of : ndarray, [num_subchannels], int
+        The client of each subchannel, -1 for none.
+    psd_w_per_hz : ndarray, [num_subchannels]
+        Uplink power spectral density on each subchannel, [W/Hz].
+    """
+
+    client_of: NDArray[np.intp]
+    psd_w_per_hz: Array
+
+    def links(self, resources: RadioResources) -> LinkRates:
+        """Return each client's links on its subchannels."""
+        band, whole = resources.band, whole_band_links(resources)
+        rates = link_rates(resources, self.client_of, self.psd_w_per_hz)
+        watts = self.psd_w_per_hz * band.subchannel_hz
+        downlink_watts = np.full_like(watts, band.subchannel_hz * band.downlink_w_per_hz)
+        return LinkRates(
+            uplink_bps=rates.uplink_bps,
+            downlink_bps=rates.downlink_bps,
+            whole_band_bps=whole.whole_band_bps,
+            uplink_w=self._sum_by_client(watts, resources.num_clients),
+            downlink_w=self._sum_by_client(downlink_watts, resources.num_clients),
+            broadcast_w=whole.broadcast_w,
+        )
+
+    def uplink_snr(self, resources: RadioResources) -> Array:
+        """Return each uplink's signal-to-noise ratio, mean over its subchannels: [num_clients], linear."""
+        band, clients = resources.band, resources.num_clients
+        subchannels = np.arange(len(self.client_of))
+        snr = self.psd_w_per_hz * band.snr_per_w_per_hz(resources.gains)[self.client_of, subchannels]
+        return self._sum_by_client(snr, clients) / self._sum_by_client(np.ones_like(snr), clients)
+
+    def _sum_by_client(self, values: Array, clients: int) -> Array:
+        """Return the sums of values [num_subchannels] over each client's subchannels, [num_clients]."""
+        used = self.client_of >= 0
+        sums = np.bincount(self.client_of[used], weights=values[used], minlength=clients)
+        return np.asarray(sums, dtype=np.float64)
+
+    def _subchannel_texts(self, resources: RadioResources) -> list[str]:
+        return [
+            "|".join(str(k) for k in np.flatnonzero(self.client_of == client))
+            for client in range(resources.num_clients)
+        ]
+
+
+class WorkConservingSubchannels(DedicatedSubchannels):
+    """Subchannels of clients that have nothing to send go to the clients that still send."""
+
+    def schedulers(self, resources: RadioResources, channel: Channel, links: LinkRatesOverTime) -> Schedulers:
+        """Return the two work-conserving schedulers."""
+        band = resources.band
+        downlink_psd_w_per_hz = np.full(resources.num_subchannels, band.downlink_w_per_hz)
+        no_limit_w = np.full(resources.num_clients, np.inf)
+        return (
+            WorkConservingOfdma(band, channel, self.client_of, self.psd_w_per_hz, resources.power_max_w),
+            WorkConservingOfdma(band, channel, self.client_of, downlink_psd_w_per_hz, no_limit_w),
+        )
+
+
+@dataclass(frozen=True)
+class FixedLinks(MediumAccess):
+    """The devices have links of fixed rates instead of the radio.
+
+    Attributes
+    ----------
+    rates : LinkRates
+        The fixed rates, the same on every channel.
+    sequential : bool
+        Whether the scheme's clients send one after the other.
+    """
+
+    rates: LinkRates
+    sequential: bool = False
+
+    @property
+    def one_at_a_time(self) -> bool:  # type: ignore[override]  # here it depends on the scheme
+        """Return whether the scheme's clients send one after the other."""
+        return self.sequential
+
+    def links(self, resources: RadioResources) -> LinkRates:
+        """Return the fixed rates."""
+        return self.rates
+
+    def device_columns(self, resources: RadioResources) -> dict[str, Any]:
+        """Return the columns of ``devices.csv``: there are rates, and no radio."""
+        return {
+            "subchannels": [""] * resources.num_clients,
+            "band_share": np.nan,
+            "power_w": np.nan,
+            "snr_db": np.nan,
+            "uplink_bps": self.rates.uplink_bps,
+            "downlink_bps": self.rates.downlink_bps,
+        }
+
+
+@dataclass(frozen=True)
+class NoRadio(MediumAccess):
+    """Clients neither send nor receive, as in centralised training.
+
+    Attributes
+    ----------
+    rates : LinkRates or None
+        Fixed rates of links that nobody uses; None where the devices have the radio.
+    """
+
+    rates: LinkRates | None = None
+
+    def links(self, resources: RadioResources) -> LinkRates:
+        """Return the links that the devices would have."""
+        return self.rates or whole_band_links(resources)
+
+    def device_columns(self, resources: RadioResources) -> dict[str, Any]:
+        """Return the columns of ``devices.csv``, all empty."""
+        columns = ("band_share", "power_w", "snr_db", "uplink_bps", "downlink_bps")
+        return {"subchannels": [""] * resources.num_clients, **dict.fromkeys(columns, np.nan)}
+
+
+def whole_band_links(resources: RadioResources) -> LinkRates:
+    """Return each client's links when it has the band alone, with power min(p_i^max, p_th) spread flat."""
+    power_w = np.minimum(resources.power_max_w, resources.total_power_max_w)
+    uplink_bps, downlink_bps = whole_band_rates(resources.band, resources.gains, power_w)
+    band_w = resources.band.downlink_w_per_hz * resources.band.subchannel_hz * resources.num_subchannels
+    return LinkRates(
+        uplink_bps=uplink_bps,
+        downlink_bps=downlink_bps,
+        whole_band_bps=downlink_bps,
+        uplink_w=power_w,
+        downlink_w=np.full(resources.num_clients, band_w),
+        broadcast_w=band_w,
+    )
+
+
+def fixed_link_rates(uplink_bps: Array, downlink_bps: Array) -> LinkRates:
+    """Return links of fixed rates, which cost no radio energy; a broadcast reaches all of them at once.
+
+    Parameters
+    ----------
+    uplink_bps, downlink_bps : ndarray, [num_devices]
+        Rates, [bit/s].
+    """
+    zero_w = np.zeros(len(uplink_bps))
+    return LinkRates(uplink_bps, downlink_bps, downlink_bps, zero_w, zero_w, 0.0)

@@ -1,0 +1,277 @@
+"""The planner of the radio's resources: a common cut, subchannels and powers for one scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from ....scenarios.errors import ScenarioIssue
+from ....scenarios.random_streams import stream
+from ....scenarios.registry import lookup
+from ....scenarios.schema.registered import SchemeParameters
+from ....scenarios.schema.scenario import Allocation, ExplicitPower, Radio
+from ...allocation.planner import PlanMethod, PowerMethod, SubchannelMethod, checked_plan
+from ...allocation.planner import plan as plan_by_methods
+from ...allocation.power.methods import explicit_power
+from ...allocation.problem import Rates, RoundWork
+from ...allocation.subchannels.baselines import explicit_assignment
+from ...links.link_rates import LinkRates
+from ...planning_error import PlanningError
+from ...radio.units import mib_text
+from ..deployment import Deployment
+from .medium_access import (
+    DedicatedSubchannels,
+    FixedLinks,
+    MediumAccess,
+    NoRadio,
+    TimeSlots,
+    WholeBand,
+    WorkConservingSubchannels,
+)
+from .plan import RadioPlan
+
+__all__ = ["BandSharing", "PlannableScheme", "RadioPlanner", "band_sharing", "cut_issues"]
+
+
+class PlannableScheme(Protocol):
+    """The part of a scheme that the planner asks."""
+
+    has_cut: ClassVar[bool]
+    chooses_cut: ClassVar[bool]
+    parameters: SchemeParameters
+
+    def cuts(self, least_memory_bits: float) -> Sequence[int]:
+        """Return the cuts to choose from."""
+
+    def work(self, cut: int, deployment: Deployment) -> RoundWork:
+        """Return a round's work at a cut."""
+
+    def round_time_s(self, cut: int, deployment: Deployment, rates: Rates) -> float:
+        """Return the closed form of a round's time, [s]."""
+
+    def device_bits(self, cut: int) -> float:
+        """Return the memory that a device needs at a cut, [bit]."""
+
+
+@dataclass(frozen=True)
+class RadioPlanner:
+    """Plans the radio's resources so that the scheme's own round time is as short as the methods allow.
+
+    Attributes
+    ----------
+    allocation : Allocation
+        The methods, or the explicit values, of the scenario.
+    sharing : BandSharing
+        How parallel clients share the band.
+    seed : int
+        The scenario's seed.
+    round_number : int
+        The round that is planned for, 0 for the first plan; random methods have a stream for each.
+    """
+
+    allocation: Allocation
+    sharing: BandSharing
+    seed: int
+    round_number: int = 0
+
+    def for_parallel_clients(self, scheme: PlannableScheme, deployment: Deployment) -> RadioPlan:
+        """Return the plan of a scheme whose clients send at the same time.
+
+        Raises
+        ------
+        PlanningError
+            If the resources can't be allocated as asked.
+        """
+        cut = self.fixed_cut(scheme, deployment)
+        if deployment.has_fixed_links:
+            access = FixedLinks(deployment.links)
+            return self._best_cut(scheme, deployment, cut, access, deployment.links, senders=1)
+        return self.sharing.plan(self, scheme, deployment, cut)
+
+    def for_clients_in_turn(self, scheme: PlannableScheme, deployment: Deployment) -> RadioPlan:
+        """Return the plan of a scheme whose clients send one after the other on the whole band."""
+        fixed, links = deployment.has_fixed_links, deployment.links
+        access = FixedLinks(links, sequential=True) if fixed else WholeBand()
+        return self._whole_band(scheme, deployment, access)
+
+    def without_radio(self, scheme: PlannableScheme, deployment: Deployment) -> RadioPlan:
+        """Return the plan of a scheme whose clients send nothing."""
+        access = NoRadio(deployment.links if deployment.has_fixed_links else None)
+        return self._whole_band(scheme, deployment, access)
+
+    def _whole_band(self, scheme: PlannableScheme, deployment: Deployment, access: MediumAccess) -> RadioPlan:
+        cut = self.fixed_cut(scheme, deployment)
+        links = access.links(deployment.resources)
+        return self._best_cut(scheme, deployment, cut, access, links, senders=1)
+
+    def fixed_cut(self, scheme: PlannableScheme, deployment: Deployment) -> int | None:
+        """Return the cut that is given or drawn, None where the planner is to choose it.
+
+        Raises
+        ------
+        PlanningError
+            If the cut does not fit into every device.
+        """
+        least_bits, allocation = deployment.least_memory_bits, self.allocation
+        if not scheme.has_cut:
+            scheme.cuts(least_bits)  # which refuses a model that does not fit
+            return 0
+        if scheme.chooses_cut:
+            return scheme.cuts(least_bits)[0]
+        if not isinstance(allocation.cut, str):
+            if allocation.cut not in scheme.cuts(least_bits):
+                raise PlanningError(
+                    f"cut {allocation.cut} needs {mib_text(scheme.device_bits(allocation.cut))} on every"
+                    f" device with {scheme.parameters.name}; the smallest has {mib_text(least_bits)}",
+                    ("allocation", "cut"),
+                )
+            return allocation.cut
+        method = lookup("cut", allocation.cut).load()
+        chosen: int | None = method(scheme.cuts(least_bits), stream(self.seed, "cut"))
+        return chosen
+
+    def cuts_to_plan(self, scheme: PlannableScheme, deployment: Deployment) -> Sequence[int]:
+        """Return the cuts that the planner chooses from: the fixed one, or all that fit."""
+        cut = self.fixed_cut(scheme, deployment)
+        return scheme.cuts(deployment.least_memory_bits) if cut is None else (cut,)
+
+    def dedicated_subchannels(
+        self, scheme: PlannableScheme, deployment: Deployment, cut: int | None
+    ) -> tuple[int, DedicatedSubchannels, float]:
+        """Return the cut, the subchannels with their powers, and the predicted time of a round, [s]."""
+        allocation, resources = self.allocation, deployment.resources
+        rng = stream(self.seed, "subchannels", *([self.round_number] if self.round_number else []))
+        cuts = scheme.cuts(deployment.least_memory_bits) if cut is None else (cut,)
+        work_by_cut = {j: scheme.work(j, deployment) for j in cuts}
+        if allocation.method is not None:
+            method: PlanMethod = lookup("plan", allocation.method).load()
+            plan = checked_plan(
+                allocation.method, method(resources, work_by_cut, rng), resources, work_by_cut
+            )
+        else:
+            subchannels, power = _subchannel_method(allocation), _power_method(allocation)
+            plan = plan_by_methods(resources, work_by_cut, subchannels, power, cut=cut, rng=rng)
+        return plan.cut, DedicatedSubchannels(plan.client_of, plan.psd_w_per_hz), plan.predicted_s
+
+    def _best_cut(
+        self,
+        scheme: PlannableScheme,
+        deployment: Deployment,
+        cut: int | None,
+        access: MediumAccess,
+        links: LinkRates,
+        *,
+        senders: int,
+    ) -> RadioPlan:
+        """Return the cut of the shortest round, where each link has an equal part of its rate."""
+        broadcast_bps = float(links.whole_band_bps.min())
+        rates = Rates(links.uplink_bps / senders, links.downlink_bps / senders, broadcast_bps)
+        cuts = scheme.cuts(deployment.least_memory_bits) if cut is None else (cut,)
+        times_s = {j: scheme.round_time_s(j, deployment, rates) for j in cuts}
+        best = min(times_s, key=lambda j: times_s[j])
+        return RadioPlan(best, access, times_s[best])
+
+    def time_slots(
+        self, scheme: PlannableScheme, deployment: Deployment, cut: int | None, slot_s: float
+    ) -> RadioPlan:
+        """Return the plan under TDMA: only a cut, on the rates that remain if all clients always send.
+
+        The predicted time is an upper bound.
+        """
+        access = TimeSlots(slot_s)
+        links = access.links(deployment.resources)
+        return self._best_cut(scheme, deployment, cut, access, links, senders=deployment.num_clients)
+
+
+class BandSharing(Protocol):
+    """How clients that send at the same time share the band: the scenario's ``radio.sharing``."""
+
+    allocates_subchannels: ClassVar[bool]
+
+    def plan(
+        self, planner: RadioPlanner, scheme: PlannableScheme, deployment: Deployment, cut: int | None
+    ) -> RadioPlan:
+        """Return the plan of a scheme, with this cut if it is fixed."""
+
+
+class _Dedicated:
+    """Each client keeps its subchannels for the whole round."""
+
+    allocates_subchannels: ClassVar[bool] = True
+
+    def plan(
+        self, planner: RadioPlanner, scheme: PlannableScheme, deployment: Deployment, cut: int | None
+    ) -> RadioPlan:
+        """Return the plan with dedicated subchannels."""
+        return RadioPlan(*planner.dedicated_subchannels(scheme, deployment, cut))
+
+
+class _WorkConserving:
+    """Clients lend their subchannels while they send nothing.
+
+    The plan is that of dedicated subchannels, whose predicted time is an upper bound.
+    """
+
+    allocates_subchannels: ClassVar[bool] = True
+
+    def plan(
+        self, planner: RadioPlanner, scheme: PlannableScheme, deployment: Deployment, cut: int | None
+    ) -> RadioPlan:
+        """Return the plan with subchannels that are lent."""
+        chosen, access, predicted_s = planner.dedicated_subchannels(scheme, deployment, cut)
+        shared = WorkConservingSubchannels(access.client_of, access.psd_w_per_hz)
+        return RadioPlan(chosen, shared, predicted_s)
+
+
+@dataclass(frozen=True)
+class _Tdma:
+    """Clients take turns on the whole band, for at most ``slot_s`` seconds each."""
+
+    slot_s: float
+    allocates_subchannels: ClassVar[bool] = False
+
+    def plan(
+        self, planner: RadioPlanner, scheme: PlannableScheme, deployment: Deployment, cut: int | None
+    ) -> RadioPlan:
+        """Return the plan with time slots."""
+        return planner.time_slots(scheme, deployment, cut, self.slot_s)
+
+
+def band_sharing(radio: Radio) -> BandSharing:
+    """Return the scenario's way of sharing the band."""
+    sharings: dict[str, BandSharing] = {
+        "dedicated": _Dedicated(),
+        "work_conserving": _WorkConserving(),
+        "tdma": _Tdma(radio.tdma_slot_s),
+    }
+    return sharings[radio.sharing]
+
+
+def _subchannel_method(allocation: Allocation) -> SubchannelMethod:
+    """Return the named method, or a method that returns the user's own assignment."""
+    subchannels: Any = allocation.subchannels
+    if isinstance(subchannels, str):
+        method: SubchannelMethod = lookup("subchannels", subchannels).load()
+        return method
+    return lambda resources, work, rng: explicit_assignment(
+        subchannels, resources.num_clients, resources.num_subchannels
+    )
+
+
+def _power_method(allocation: Allocation) -> PowerMethod:
+    """Return the named method, or a method that returns the user's own densities."""
+    power = allocation.power
+    if isinstance(power, ExplicitPower):
+        return lambda resources, work, client_of: explicit_power(power.dbm_per_hz, resources, client_of)
+    method: PowerMethod = lookup("power", power).load()
+    return method
+
+
+def cut_issues(allocation: Allocation, units: int, model: str) -> list[ScenarioIssue]:
+    """Return the issue of an explicit cut that lies outside the model, before anything is planned."""
+    cut = allocation.cut
+    if isinstance(cut, str) or 1 <= cut < units:
+        return []
+    text = f"cut {cut} is outside the model: {model} has {units} units, so it is from 1 to {units - 1}"
+    return [ScenarioIssue(("allocation", "cut"), text)]

@@ -1,0 +1,170 @@
+"""The round planner that samples each round's clients from a population, and plans for them alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....scenarios.schema.participation import Participation
+from ...allocation.problem import Rates, transfer_s
+from ...planning_error import PlanningError
+from ...radio.rates import spectral_efficiency
+from ...world.world import World
+from ..base import Scheme
+from ..deployment import Deployment
+from ..planning.plan import SchemePlan
+from .client_sampler import ClientSampler
+from .fixed_plan import DevicePlan, FixedPlan, PlannerSnapshot, PlanningContext, connections, with_gains
+
+__all__ = ["SampledClients", "client_sampler", "devices_on_time"]
+
+
+class SampledClients(FixedPlan):
+    """Samples each round's clients, and plans for them as if there were no other devices.
+
+    The common cut stays. A round with the clients of the last round keeps its plan. A new plan uses the gains
+    that the first plan would use; with ``allocation.replan: {every_rounds: 1}`` it uses the gains that are
+    known when the round begins, and every round has a plan of its own. If no device is available, the round
+    begins when the first device is.
+    """
+
+    def __init__(
+        self,
+        scheme: Scheme,
+        plan: SchemePlan,
+        sampler: ClientSampler,
+        context: PlanningContext,
+        snapshot: PlannerSnapshot | None = None,
+    ) -> None:
+        super().__init__(plan, sampler.foremost(), snapshot)
+        self._scheme = scheme
+        self._sampler = sampler
+        self._context = context
+        self._common_cut = plan.cuts.common if scheme.has_cut and not plan.cuts.per_device else None
+        self._device_plans: dict[int, DevicePlan] = {}
+        self._increment: dict[int, DevicePlan] = {}
+
+    def increment(self) -> Mapping[int, DevicePlan]:
+        """Return the device plans made since the last call."""
+        increment, self._increment = self._increment, {}
+        return increment
+
+    def apply(self, increment: Mapping[int, DevicePlan]) -> None:
+        """Take over the device plans of an earlier part of the run."""
+        self._device_plans.update(increment)
+
+    def device_plans(self) -> Mapping[int, DevicePlan]:
+        """Return the last plan of each device that was sampled."""
+        return self._device_plans
+
+    def participants(self) -> list[int]:
+        """Return the devices that a round has sampled so far."""
+        return sorted(self._device_plans)
+
+    def before_round(self, world: World, number: int) -> None:
+        """Sample the round's clients, and connect them by a plan of their own."""
+        world.num_eligible = self._sampler.candidates
+        members = self._sampler.members(number, float(world.env.now), world.departed_at_s)
+        if not members and not world.all_clients_left:
+            world.env.run(until=self._sampler.next_available_s(float(world.env.now), world.departed_at_s))
+            members = self._sampler.members(number, float(world.env.now), world.departed_at_s)
+        replan = self._context.allocation.replan is not None
+        if replan or members != self.members:
+            self._plan_for(world, members, number, replan=replan)
+        world.sampled_clients = members
+        for row, client in enumerate(members):
+            self._device_plans[client] = self._increment[client] = DevicePlan(self.plan, row)
+
+    def _plan_for(self, world: World, members: tuple[int, ...], number: int, *, replan: bool) -> None:
+        context = self._context
+        channel, deployment = context.channel.of(members), context.deployment.select(members)
+        if replan:
+            known = context.known_gains(channel, float(world.env.now), number)
+            deployment = with_gains(deployment, known)
+        planner = context.planner(number, cut=self._common_cut)
+        self.plan = self._scheme.plan(deployment, planner)
+        self.members = members
+        self.num_replans += 1
+        world.set_round_clients(members, *connections(self.plan, channel), self.plan.server_shares)
+
+
+def client_sampler(
+    section: Participation, scheme: Scheme, plan: SchemePlan, deployment: Deployment
+) -> ClientSampler:
+    """Return the sampler of a scheme's clients.
+
+    Parameters
+    ----------
+    section : Participation
+        The scenario's ``participation``.
+    scheme, plan : Scheme, SchemePlan
+        The scheme and its first plan, whose common cut the prediction of a deadline uses.
+    deployment : Deployment
+        Of all devices.
+
+    Raises
+    ------
+    PlanningError
+        If no device can ever take part.
+    """
+    on_time = None
+    if section.deadline_s is not None:
+        on_time = devices_on_time(section.deadline_s, scheme, plan, deployment)
+    return ClientSampler(section, deployment.num_clients, deployment.seed, on_time)
+
+
+def devices_on_time(
+    deadline_s: float, scheme: Scheme, plan: SchemePlan, deployment: Deployment
+) -> NDArray[np.bool_]:
+    """Return whether each device is predicted to finish its part of a round by a deadline, [num_devices].
+
+    The prediction adds a device's own computations and transfers, on its mean gain and an equal share of band
+    and power, or on its fixed link. It foresees neither queues nor slow-downs. After Nishio and Yonetani,
+    "Client Selection for Federated Learning with Heterogeneous Resources in Mobile Edge", 2019 (FedCS).
+
+    Raises
+    ------
+    PlanningError
+        If the scheme's clients don't send in parallel on subchannels, or no device is on time.
+    """
+    name = scheme.parameters.name
+    if not scheme.uses_subchannels:
+        raise PlanningError(
+            f"selection deadline predicts clients that send side by side on subchannels; {name} has none",
+            ("participation", "selection"),
+        )
+    work = scheme.work(plan.cuts.common, deployment)
+    rates = _equal_share_rates(len(plan.cuts.of_clients), deployment)
+    up_bits = work.uplink_bits + work.averaging_share * work.model_upload_bits
+    times_s = (
+        work.before_uplink_s
+        + transfer_s(up_bits, rates.uplink_bps)
+        + transfer_s(work.downlink_bits, rates.downlink_bps)
+        + work.after_downlink_s
+    )
+    on_time: NDArray[np.bool_] = times_s <= deadline_s
+    if not on_time.any():
+        raise PlanningError(
+            f"no device is predicted to do its part of a round of {name} within {deadline_s:g} s; the fastest"
+            f" takes {times_s.min():.4g} s",
+            ("participation", "deadline_s"),
+        )
+    return on_time
+
+
+def _equal_share_rates(clients: int, deployment: Deployment) -> Rates:
+    """Return each device's rates on one of so many equal shares of band and power."""
+    if deployment.has_fixed_links:
+        return Rates(deployment.links.uplink_bps, deployment.links.downlink_bps, float("nan"))
+    resources = deployment.resources
+    band = resources.band
+    share_hz = band.subchannel_hz * resources.num_subchannels / clients
+    snr_per_psd = band.snr_per_w_per_hz(resources.gains.mean(axis=1))
+    up_w = np.minimum(resources.power_max_w, resources.total_power_max_w / clients)
+
+    def rate(psd: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        return share_hz * spectral_efficiency(psd * snr_per_psd, band.efficiency_cap_bps_per_hz)
+
+    return Rates(rate(up_w / share_hz), rate(band.downlink_w_per_hz), float("nan"))
