@@ -1,8 +1,9 @@
-"""Make the figures and tables of the README and of docs/experiments anew.
+"""Make the figures and tables of the README, of docs/experiments and of docs/design.md anew.
 
 ``python docs/refresh.py`` does all of them, ``python docs/refresh.py quickstart epsl_clients`` some, from any
-folder. Sweeps are kept in ``sweeps/``, so that points that are finished are not run again. The table from
-measured layer times is made anew only where ``CUTLAYER_PROFILES`` in the environment names their folder.
+folder; ``python docs/refresh.py map`` draws the maps of the folders in docs/design.md. Sweeps are kept in
+``sweeps/``, so that points that are finished are not run again. The table from measured layer times is made
+anew only where ``CUTLAYER_PROFILES`` in the environment names their folder.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
+from import_map import PAGE, with_maps
 
 import cutlayer
 from cutlayer.analysis.figures.axis_text import axis_label
@@ -191,11 +193,17 @@ def chosen_key(numbers: pd.DataFrame, keys: list[str]) -> str | None:
     return None
 
 
-def main(wanted: list[str]) -> None:
-    """Do what is asked for."""
+def import_maps() -> None:
+    """Draw the maps of the folders in docs/design.md."""
+    PAGE.write_text(with_maps(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def main(targets: list[str]) -> None:
+    """Make these targets anew; by default all."""
     pages = sorted(page.stem for page in PAGES.glob("*.md") if page.stem != "README")
-    for name in wanted or ["quickstart", *pages]:
-        quickstart() if name == "quickstart" else experiment(name)
+    others = {"quickstart": quickstart, "map": import_maps}
+    for name in targets or [*others, *pages]:
+        others[name]() if name in others else experiment(name)
 
 
 if __name__ == "__main__":

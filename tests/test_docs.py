@@ -49,3 +49,15 @@ def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_named_files_and_functions_exist() -> None:
+    """What a page calls ``folder/file.py: name`` is a function, class or constant of that file."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for path, name in re.findall(r"`((?!a/b\.py)[\w/]+/\w+\.py)(?:: ([\w.]+))?`", text):
+            assert (ROOT / path).is_file(), f"{page.name}: {path}"
+            last = name.split(".")[-1]
+            defined = rf"^\s*(?:(?:def|class) {last}\b|{last}\s*[:=])"
+            code = (ROOT / path).read_text(encoding="utf-8")
+            assert not name or re.search(defined, code, re.M), f"{page.name}: {path}: {name}"
