@@ -49,7 +49,7 @@ def with_maps(page: str) -> str:
 def _mermaid(folders: dict[str, str]) -> str:
     """Return a flow chart of the folders; an arrow that follows from two others is left out."""
     graph = nx.DiGraph(sorted(_arrows(folders)))
-    lines = [f'    {_name(folder)}["<b>{folder}</b><br>{text}"]' for folder, text in folders.items()]
+    lines = [f'    {_name(folder)}["{folder}<br>{text}"]' for folder, text in folders.items()]
     lines += [f"    {_name(a)} --> {_name(b)}" for a, b in sorted(nx.transitive_reduction(graph).edges)]
     return "\n".join(["```mermaid", "flowchart TD", *lines, "```"]) + "\n"
 
