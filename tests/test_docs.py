@@ -16,11 +16,11 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 def blocks(language: str) -> list[tuple[str, str]]:
     """Return the page's name and the text of every fenced block in a language."""
-    found = []
+    texts = []
     for page in PAGES:
         for text in re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
-            found.append((page.name, text))
-    return found
+            texts.append((page.name, text))
+    return texts
 
 
 @pytest.mark.parametrize(("page", "text"), blocks("python"))
