@@ -55,8 +55,8 @@ OVERRIDES = (
 def learner_of(name: str) -> Any:
     """Return the scheme's learner, its clients' forward pass done."""
     experiment = prepare(load_scenario("quickstart", OVERRIDES, schemes=[name]))
-    ((scheme, _),) = experiment.schemes
-    learner = scheme_learner(experiment, scheme)
+    ((scheme, plan),) = experiment.schemes
+    learner = scheme_learner(experiment, scheme, plan)
     learner.client_forward(tuple(range(CLIENTS)), 1)
     return learner
 

@@ -19,7 +19,7 @@ from cutlayer.experiments.process_guards import frozen_gc
 from cutlayer.experiments.world_setup import make_world
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.scenarios.schema.scenario import Stop
-from cutlayer.sim.schemes.round_loop import rounds
+from cutlayer.sim.schemes.round_loop import run_rounds
 
 __all__ = ["figures"]
 
@@ -40,10 +40,10 @@ OVERRIDES = (
 def timeline_rate(experiment: Experiment, count: int) -> float:
     """Return the recorded intervals a second of processor time, of the event loop alone."""
     ((scheme, plan),) = experiment.schemes
-    world, _ = make_world(experiment, scheme, plan)
+    world, planner = make_world(experiment, scheme, plan)
     with frozen_gc():
         start_s = time.process_time()
-        for _ in rounds(scheme, world, None, Stop(rounds=count), 1):
+        for _ in run_rounds(scheme, world, None, planner, Stop(rounds=count), 1):
             pass
         return len(world.record) / (time.process_time() - start_s)
 

@@ -15,7 +15,7 @@ from cutlayer.experiments.preparation import Experiment, prepare
 from cutlayer.experiments.world_setup import make_world
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.scenarios.schema.scenario import Stop
-from cutlayer.sim.schemes.round_loop import rounds
+from cutlayer.sim.schemes.round_loop import run_rounds
 
 __all__ = ["figures"]
 
@@ -47,9 +47,9 @@ def set_up(population: int) -> None:
 def round_s(ready: Experiment) -> float:
     """Return the processor time of a round, drawing and planning with it, in a new world."""
     ((scheme, plan),) = ready.schemes
-    world, drawing = make_world(ready, scheme, plan)
+    world, planner = make_world(ready, scheme, plan)
     start_s = time.process_time()
-    for _ in rounds(scheme, world, None, Stop(rounds=ROUNDS), 1, drawing.before_round):
+    for _ in run_rounds(scheme, world, None, planner, Stop(rounds=ROUNDS), 1):
         pass
     return (time.process_time() - start_s) / ROUNDS
 

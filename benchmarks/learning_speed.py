@@ -58,8 +58,8 @@ def round_of(model: str, clients: int, clients_pass: str, device: str) -> Callab
         "batch_size=16",
     ]
     experiment = prepare(load_scenario("quickstart", overrides, schemes=["psl"]))
-    ((scheme, _),) = experiment.schemes
-    learner = scheme_learner(experiment, scheme)
+    ((scheme, plan),) = experiment.schemes
+    learner = scheme_learner(experiment, scheme, plan)
     everyone = tuple(range(clients))
 
     def work() -> None:

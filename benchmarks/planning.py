@@ -42,12 +42,12 @@ def instances(
         "allocation={subchannels: round_robin, power: uniform}",
     ]
     experiment = prepare(load_scenario("timeline_only", overrides, seed=seed, schemes=schemes))
-    problem = experiment.problem
+    problem = experiment.deployment.resources
     if rayleigh:
         fading = np.random.default_rng(seed).exponential(size=problem.gains.shape)
         problem = replace(problem, gains=problem.gains * fading)
     return [
-        (problem, {cut: scheme.work(cut, experiment.speeds) for cut in scheme.cuts()})
+        (problem, {cut: scheme.work(cut, experiment.deployment) for cut in scheme.cuts()})
         for scheme, _ in experiment.schemes
     ]
 

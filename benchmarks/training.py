@@ -29,7 +29,8 @@ from cutlayer.scenarios.random_streams import stream
 from cutlayer.scenarios.schema.scenario import Stop
 from cutlayer.sim.schemes.base import Scheme
 from cutlayer.sim.schemes.planning.plan import SchemePlan
-from cutlayer.sim.schemes.round_loop import rounds
+from cutlayer.sim.schemes.round_loop import run_rounds
+from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
 from cutlayer.sim.world.world import World
 
 __all__ = ["figures"]
@@ -61,9 +62,9 @@ def task_of(experiment: Experiment, learner: Learner) -> Task:
     )
 
 
-def simulated(world: World, scheme: Scheme, learner: Learner) -> None:
+def train_in_simulator(world: World, planner: FixedPlan, scheme: Scheme, learner: Learner) -> None:
     """Train inside the simulator; the run is left before its last round, which would be evaluated."""
-    endless = rounds(scheme, world, learner, Stop(rounds=ROUNDS + 1), ROUNDS + 1)
+    endless = run_rounds(scheme, world, learner, planner, Stop(rounds=ROUNDS + 1), ROUNDS + 1)
     for _ in islice(endless, ROUNDS):
         pass
 
@@ -88,15 +89,15 @@ def check_same(learner: Learner, plain: PlainLoop, label: str) -> None:
 
 def overhead(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> Figure:
     """Return the time in the simulator over the time of the plain loop, for one scheme."""
-    task = task_of(experiment, scheme_learner(experiment, scheme))
+    task = task_of(experiment, scheme_learner(experiment, scheme, plan))
     label = str(scheme.parameters.label)
     last: dict[str, Any] = {}
 
     def inside() -> float:
-        learner = last["learner"] = scheme_learner(experiment, scheme)
-        world, _ = make_world(experiment, scheme, plan)
+        learner = last["learner"] = scheme_learner(experiment, scheme, plan)
+        world, planner = make_world(experiment, scheme, plan)
         with frozen_gc():
-            return timed(lambda: simulated(world, scheme, learner))
+            return timed(lambda: train_in_simulator(world, planner, scheme, learner))
 
     def plain() -> float:
         loop = last["plain"] = LOOPS[scheme.parameters.name](task)
