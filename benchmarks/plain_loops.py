@@ -139,7 +139,7 @@ def split_pass(client: nn.Module, server: nn.Module, images: Tensor, labels: Ten
 
 
 class SFL(PlainLoop):
-    """SplitFed V1: each client trains with its own copy of the server's part; both are averaged every round."""
+    """SplitFed V1: each client trains with its own copy of the server part; both are averaged every round."""
 
     def _make_optimizers(self) -> None:
         self.servers = [copy.deepcopy(self.servers[0]) for _ in self.clients]
