@@ -234,9 +234,8 @@ def schemes() -> list[Line]:
 
     sizes = (2, 4, 8, 16)
     experiments = {n: prepare(epsl_scenario(n, CHEAP)) for n in sizes}
-    lines = [
-        line("schemes", "epsl", {n: partial(run_s, experiment) for n, experiment in experiments.items()})
-    ]
+    measures = {n: partial(run_s, experiment) for n, experiment in experiments.items()}
+    lines = [line("schemes", "epsl", measures)]
     for name, allocation in PLANS.items():
         plans = {n: partial(plan_s, epsl_scenario(n, allocation)) for n in sizes}
         lines.append(line("schemes", name, plans))
