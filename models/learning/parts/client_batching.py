@@ -117,7 +117,7 @@ class _LoopedGraph(Graph):
         for part, output, gradient in zip(self._parts, self.outputs, gradients, strict=True):
             part.zero_grad()
             if output.requires_grad:
-                output.backward(gradient)  # type: ignore[no-untyped-call]
+                output.backward(gradient)
 
 
 class LoopedPass(Pass):
@@ -147,7 +147,7 @@ class LoopedPass(Pass):
             with streams(index):
                 logits = part(part_input)
             loss = mean_loss(logits, part_labels)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             losses.append(loss.detach())
         return torch.stack(losses)
 

@@ -26,10 +26,11 @@ def constant() -> nn.Sequential:
 @torch.no_grad()
 def name_class(client: nn.Module, server: nn.Module, bias: list[float]) -> None:
     """Make the composite's logits equal to the bias for every sample."""
-    client[0][1].weight.zero_()
-    client[0][1].bias.copy_(torch.tensor(bias))
-    server[0].weight.copy_(torch.eye(CLASSES))
-    server[0].bias.zero_()
+    (first,), (last,) = ([m for m in part.modules() if isinstance(m, nn.Linear)] for part in (client, server))
+    first.weight.zero_()
+    first.bias.copy_(torch.tensor(bias))
+    last.weight.copy_(torch.eye(CLASSES))
+    last.bias.zero_()
 
 
 def round_of(learner: PrivateServerLearner | SharedServerLearner, number: int) -> None:

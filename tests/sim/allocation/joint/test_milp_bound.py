@@ -114,7 +114,7 @@ def test_output_of_other_threads_is_not_lost(
     instance: Callable[..., Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """All lines that another thread writes during a solve reach standard output; some come late."""
-    stop, lines = Event(), []
+    stop, lines = Event(), list[str]()
 
     def write() -> None:
         while not stop.wait(0.001):
