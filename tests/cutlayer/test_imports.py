@@ -7,6 +7,8 @@ from importlib import resources
 from pathlib import Path
 from typing import get_args
 
+import pytest
+
 from cutlayer.scenarios.registry import Kind, specs
 from tests.support.processes import python
 
@@ -66,6 +68,7 @@ def modules() -> list[str]:
     return names
 
 
+@pytest.mark.slow
 def test_every_module_imports_alone(tmp_path: Path) -> None:
     """Each module is the first of the package that its process imports, and none fails."""
     names = modules()
