@@ -82,7 +82,7 @@ def plain_rounds(
                     images, labels = data.batch(i, number * batches + batch)
                     loss = mean_loss(model(images), labels)
                     steps.zero_grad()
-                    loss.backward()  # type: ignore[no-untyped-call]
+                    loss.backward()
                     steps.step()
                     mean += WEIGHTS[i] * float(loss.detach()) / (batches * repeats)
         with torch.no_grad():
@@ -212,7 +212,7 @@ def test_each_side_trains_at_its_own_rate(layout: dict[str, Any]) -> None:
         before = learner.new_model()
         chain_rounds(learner, rounds=1)
         first, rest = composites(learner)[0]
-        after = [*first, *(unit for part in rest for unit in part)]
+        after = [*first.children(), *(unit for part in rest.children() for unit in part.children())]
         moved = {n for n in range(4) if gap(state(before[n]), state(after[n])) > 1e-9}
         assert moving == moved
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,7 @@ class Crowded(Scheme):
         return float((1e6 / rates.uplink_bps).max())
 
     def round(self, context: RoundContext) -> Round:
-        def send(device: Any) -> Iterator[Any]:
+        def send(device: Any) -> Generator[Any, Any, None]:
             yield device.uplink(UPLINK, 1e6)
 
         if context.learner:

@@ -42,7 +42,7 @@ from tests.support.worlds import (
     settings_of,
 )
 
-SCHEMES = {
+SCHEMES: dict[str, dict[str, Any]] = {
     "psl": {},
     "epsl": {"phi": 1.0},
     "epsl_pt": {"phases": [{"rounds": 1, "phi": 1.0}, {"phi": 0.5}]},
@@ -187,7 +187,7 @@ def test_a_deadline_comes_last_at_its_instant(deadline_s: float | None, ends_s: 
     step = w.start(ACTIVITIES, (0, 1))
     w.env.run(until=3.0)
     other = w.env.timeout(ends_s - 3.0)
-    other.callbacks.append(lambda _: found.append(step.on_time.triggered))  # type: ignore[union-attr]
+    other.callbacks.append(lambda _: found.append(step.on_time.triggered))
     w.env.run(until=step.finished)
     assert ends_s == w.env.now
     w.env.run(until=other)
@@ -227,7 +227,7 @@ def test_each_direction_has_its_own_power_and_row() -> None:
         w.env.run(until=w.env.timeout(0.0))
         w.env.run(until=w.start(((UPLINK, 8.0), (DOWNLINK, 8.0)), (1, 3)).finished)
         tables.append(w.record.frame())
-    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    pd.testing.assert_frame_equal(tables[0], tables[1], check_exact=True)
     assert [24.0, 12.0, 7.0, 14.0] == tables[0]["energy_j"].tolist()
     with pytest.raises(ValueError, match=r"clients \[0\] are not in the round"):
         w.start(ACTIVITIES, (0, 1))
@@ -411,7 +411,8 @@ def test_any_sequence_of_pairs_is_a_program() -> None:
     """Lists will do, for several clients and for one."""
     for members in ((0, 1), (0,)):
         w = world()
-        w.env.run(until=w.start([[phase, amount] for phase, amount in ACTIVITIES], members).finished)
+        pairs: Any = [[phase, amount] for phase, amount in ACTIVITIES]
+        w.env.run(until=w.start(pairs, members).finished)
         assert 12.0 == w.env.now
 
 
