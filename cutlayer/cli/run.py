@@ -93,12 +93,12 @@ def run(
 
 def _free_folder(parent: Path, name: str) -> Path:
     """Return ``parent/name``, with a number if it exists; a folder with checkpoints is free to go on."""
-    from cutlayer.experiments.checkpoints import checkpoint_place
+    from cutlayer.experiments.checkpoints import checkpoint_folder
     from cutlayer.experiments.folder_locks import run_in_use
 
     stem = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
     folder, number = parent / stem, 1
-    while run_in_use(folder) or (folder.exists() and not checkpoint_place(folder).exists()):
+    while run_in_use(folder) or (folder.exists() and not checkpoint_folder(folder).exists()):
         number += 1
         folder = parent / f"{stem}-{number}"
     return folder

@@ -17,10 +17,10 @@ from tests.support.stopped_runs import contents, scenario, stopped
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"seed": 4}, "seed is 4, and was 3; run it"),
-        ({"overrides": ["batch_size=9"]}, "batch_size is 9, and was 8; run it"),
-        ({"schemes": ["psl"]}, "schemes.1: sfl was there; run it"),
-        ({"overrides": ["schemes=[sl]"]}, "schemes.0 is sl, and was psl; schemes.1: sfl was there; run it"),
+        ({"seed": 4}, "seed is 4, and was 3; repeat"),
+        ({"overrides": ["batch_size=9"]}, "batch_size is 9, and was 8; repeat"),
+        ({"schemes": ["psl"]}, "schemes.1: sfl was there; repeat"),
+        ({"overrides": ["schemes=[sl]"]}, "schemes.0 is sl, and was psl; schemes.1: sfl was there; repeat"),
         ({"overrides": ["stop.accuracy=0.5", "learning.dataset=digits"]}, "learning: .* was not there"),
         (
             {"overrides": ["devices.count=4", "batch_size=9", "stop.rounds=6"], "seed": 4},
@@ -53,7 +53,9 @@ def test_checkpoints_are_not_passed_over(tmp_path: Path, monkeypatch: pytest.Mon
     """Without the option a run beside checkpoints is refused: it would be begun anew unasked."""
     path = scenario(tmp_path, schemes=["psl"])
     stopped(path, monkeypatch)
-    with pytest.raises(cutlayer.RunFolderError, match="is of an unfinished run: go on with it by"):
+    with pytest.raises(
+        cutlayer.RunFolderError, match="has checkpoints of an unfinished run: continue it with"
+    ):
         cutlayer.run(path, out=tmp_path / "out")
 
 
@@ -88,7 +90,9 @@ def test_a_changed_file_does_not_go_on(tmp_path: Path, monkeypatch: pytest.Monke
     cutlayer.run(path, out=tmp_path / "at once")
     stopped(path, monkeypatch)
     places.write_text(before.replace("30", "31"))
-    with pytest.raises(cutlayer.RunFolderError, match=rf"is of another run: {places} has changed"):
+    with pytest.raises(
+        cutlayer.RunFolderError, match=rf"has checkpoints of another run: {places} has changed"
+    ):
         cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1)
     places.write_text(before)
     cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1)

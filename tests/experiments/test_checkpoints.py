@@ -16,7 +16,7 @@ from cutlayer.analysis.figures import run as run_figures
 from cutlayer.experiments import checkpoints
 from cutlayer.experiments.checkpoints import Checkpoints
 from cutlayer.experiments.preparation import prepare
-from cutlayer.experiments.runner import run_loaded
+from cutlayer.experiments.runner import run_experiment
 from cutlayer.experiments.scheme_run import OnRound
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.sim.schemes.round_loop import RoundResult
@@ -296,9 +296,9 @@ def test_what_has_ended_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             raise Killed
 
     def run(on_round: OnRound) -> None:
-        run_loaded(prepare(loaded), on_round, checkpoints=Checkpoints(tmp_path / "out", 2, loaded))
+        run_experiment(prepare(loaded), on_round, checkpoints=Checkpoints(tmp_path / "out", 2, loaded))
 
-    run_loaded(prepare(loaded), tell)
+    run_experiment(prepare(loaded), tell)
     at_once, told = told, []
     with pytest.raises(Killed):
         run(tell_and_be_killed)

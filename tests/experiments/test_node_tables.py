@@ -12,7 +12,7 @@ import pytest
 import cutlayer
 from cutlayer.analysis.results.run_folder import Run, load_run, save_run
 from cutlayer.experiments.preparation import Experiment
-from cutlayer.experiments.runner import run_loaded
+from cutlayer.experiments.runner import run_experiment
 from cutlayer.models.unit_tables import named_unit_table
 from tests.support.networks import FAST, MIB, own_links, write_profile
 from tests.support.worlds import experiment
@@ -50,7 +50,7 @@ def ready() -> Experiment:
 @pytest.fixture(scope="module")
 def run(ready: Experiment) -> Run:
     """Return their run."""
-    return run_loaded(ready)
+    return run_experiment(ready)
 
 
 def weights_bits(first: int, end: int) -> float:
@@ -188,7 +188,7 @@ def test_a_folder_gives_the_same_tables_back(run: Run, tmp_path: Path) -> None:
 
 def test_without_compute_nodes_there_is_no_memory_over_time(tmp_path: Path) -> None:
     """A folder without that file loads with the table's columns and no rows."""
-    run = run_loaded(experiment(schemes=["psl"]))
+    run = run_experiment(experiment(schemes=["psl"]))
     save_run(run, tmp_path / "run")
     assert not (tmp_path / "run" / "memory.parquet").exists()
     loaded = load_run(tmp_path / "run")
@@ -204,7 +204,7 @@ def test_rounds_end_when_they_end_and_not_with_a_nodes_last_update(tmp_path: Pat
     """
     rows = [[1.0, 1.0, 0.0], [2.0, 4.0, 100.0], [3.0, 5.0, 0.0], [1.0, 1.0, 0.0]]
     profile = write_profile(tmp_path / "four", {"it": rows}, [1.0] * 4, [1.0] * 4)
-    run = run_loaded(
+    run = run_experiment(
         experiment(
             schemes=[{"name": "mpsl", "placement": [2]}],
             stop={"rounds": 2},
@@ -231,7 +231,7 @@ def test_rounds_that_a_deadline_ends_do_not_wait_for_nodes() -> None:
         "devices": own_links(1e12, count=2, clock_hz=1e12, cycles_per_flop=1.0),
         "network": {"nodes": [{"name": "n", "clock_hz": 1e6, "cycles_per_flop": 1.0}], "wire": FAST},
     }
-    run = run_loaded(experiment(**sections, round_policy={"deadline_s": 1.0}))
+    run = run_experiment(experiment(**sections, round_policy={"deadline_s": 1.0}))
     assert [1.0, 2.0] == run.rounds["end_s"].tolist()
     assert [0, 0] == run.rounds["participants"].tolist()
 

@@ -25,7 +25,7 @@ from cutlayer.analysis.results.atomic_files import RunFolderError
 from cutlayer.cli.main import app
 from cutlayer.experiments import folder_locks as locks
 from cutlayer.experiments.sweep import point_tasks as sweep_tasks
-from cutlayer.experiments.sweep.point_tasks import Task
+from cutlayer.experiments.sweep.point_tasks import PointTask
 from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
 
 PLAIN = SWEEP[: SWEEP.index("sweep:")] + "devices: {count: 2}\n"
@@ -76,7 +76,7 @@ def test_a_folder_in_use_is_refused(command: str, lock: str, more: list[object],
     with holder(lock, tmp_path / "out") as first:
         before = folder_bytes(tmp_path)
         told = f"{tmp_path / 'out'} is in use by process {first.pid} on {socket.gethostname()};"
-        told += " wait until that has ended, or choose another place\n"
+        told += " wait until that has ended, or choose another folder\n"
         assert (2, told) == answer(command, scenario, "--out", tmp_path / "out", *more)
         assert before == folder_bytes(tmp_path)
         first.send_signal(signal.SIGKILL)
@@ -144,7 +144,7 @@ def test_without_locks_there_is_none_to_take(tmp_path: Path, monkeypatch: pytest
         in_threads(tmp_path / "small.yaml", tmp_path / "full").run()
 
 
-def first_task(folder: Path) -> Task:
+def first_task(folder: Path) -> PointTask:
     """Return the first point of a sweep whose folder is open."""
     sweeping = in_threads(written(folder), folder / "out")
     sweeping.folder.open()
@@ -163,12 +163,12 @@ def test_the_second_writer_of_a_point_changes_nothing(
         write(run, folder)
         monkeypatch.setattr(analysis_run, "_write_tables", write)
         with ThreadPoolExecutor(1) as other:
-            assert other.submit(sweep_tasks.run, task).result().error is None
+            assert other.submit(sweep_tasks.run_point, task).result().error is None
         inodes.append(task.folder.stat().st_ino)
 
     inodes: list[int] = []
     monkeypatch.setattr(analysis_run, "_write_tables", overtaken)
-    outcome = sweep_tasks.run(task)
+    outcome = sweep_tasks.run_point(task)
     assert (None, None) == (outcome.error, outcome.unwritable)
     assert [task.folder.stat().st_ino] == inodes
     assert [task.folder] == [path for path in task.folder.parent.iterdir() if path.is_dir()]
@@ -200,13 +200,13 @@ def test_a_draft_that_is_removed_does_not_become_a_point(
         move(draft, place, **options)
 
     monkeypatch.setattr(folders, "_move_into_place", removed_before)
-    outcome = sweep_tasks.run(task)
+    outcome = sweep_tasks.run_point(task)
     assert outcome.unwritable is not None
     assert outcome.unwritable.endswith("No such file or directory")
     assert (when == "in the middle") == bool(failed)
     assert not [path for path in task.folder.parent.iterdir() if path.is_dir()]
     monkeypatch.undo()
-    assert sweep_tasks.run(task).unwritable is None
+    assert sweep_tasks.run_point(task).unwritable is None
     assert task.finished
 
 
@@ -215,7 +215,7 @@ def test_what_is_too_much_for_the_memory_stays_with_the_sweep(
 ) -> None:
     """A worker's file of intervals is a draft beside its point, which the next sweep removes if need be."""
     task = first_task(tmp_path)
-    assert sweep_tasks.run(task).error is None
+    assert sweep_tasks.run_point(task).error is None
     expected = folder_bytes(task.folder)
     shutil.rmtree(task.folder)
     monkeypatch.setattr(intervals, "KEPT_ROWS", 0)
@@ -228,7 +228,7 @@ def test_what_is_too_much_for_the_memory_stays_with_the_sweep(
     found: list[str] = []
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(intervals.IntervalWriter, "finish", killed)
-        sweep_tasks.run(task)
+        sweep_tasks.run_point(task)
     assert [f".{task.folder.name}-"] == [name[:18] for name in found]
 
     def full(writer: intervals.IntervalWriter) -> intervals.Intervals:
@@ -238,6 +238,6 @@ def test_what_is_too_much_for_the_memory_stays_with_the_sweep(
     with monkeypatch.context() as patch:
         patch.setattr(intervals.IntervalWriter, "finish", full)
         told = f"cannot write {task.folder}: No space left on device"
-        assert told == sweep_tasks.run(task).unwritable
-    assert sweep_tasks.run(task).error is None
+        assert told == sweep_tasks.run_point(task).unwritable
+    assert sweep_tasks.run_point(task).error is None
     assert expected == folder_bytes(task.folder)

@@ -16,8 +16,8 @@ import cutlayer
 from cutlayer.analysis.results.sweep_folder import load_sweep
 from cutlayer.cli.main import app
 from cutlayer.experiments.sweep import dask_workers as cluster_module
-from cutlayer.experiments.sweep.dask_workers import Cluster
-from cutlayer.experiments.sweep.worker_pool import Workers, WorkersError
+from cutlayer.experiments.sweep.dask_workers import DaskWorkers
+from cutlayer.experiments.sweep.worker_pool import WorkerPool, WorkersError
 from tests.support.clusters import LocalCluster, running
 from tests.support.held_sweeps import HOLD, held, wait_for, when_idle
 from tests.support.processes import python
@@ -28,10 +28,10 @@ DIE_AT_SEED_1 = """\
 import os, signal
 from pathlib import Path
 from cutlayer.experiments.sweep import point_tasks as sweep_tasks
-from cutlayer.experiments.runner import run_loaded
+from cutlayer.experiments.runner import run_experiment
 
 def die_at_seed_1(experiment, *more, **named):
-    result = run_loaded(experiment, *more, **named)
+    result = run_experiment(experiment, *more, **named)
     if experiment.loaded.scenario.seed == 1:
         try:
             Path("died").touch(exist_ok={always})
@@ -39,7 +39,7 @@ def die_at_seed_1(experiment, *more, **named):
             return result
         os.kill(os.getpid(), signal.SIGKILL)
     return result
-sweep_tasks.run_loaded = die_at_seed_1
+sweep_tasks.run_experiment = die_at_seed_1
 """
 
 
@@ -210,13 +210,13 @@ def test_more_points_run_when_workers_join(
 ) -> None:
     """There is one job a worker; a worker that comes later and is not fit is told, and runs nothing."""
     monkeypatch.setattr(cluster_module, "_COUNT_EVERY_S", 0.0)
-    with Cluster(cluster.address, trained=False) as joined:
-        assert 2 == joined.jobs()
+    with DaskWorkers(cluster.address, trained=False) as joined:
+        assert 2 == joined.num_workers()
         cluster.add(threads=2)
-        assert 3 == joined.jobs()
+        assert 3 == joined.num_workers()
         told = rf"worker {cluster.address[:15]}\S+ has 2 threads.* start it with: dask worker --nthreads 1"
-        with Workers(8, joined.executor) as workers, pytest.raises(WorkersError, match=told):
-            list(workers.each(time.sleep, [0.2] * 100))
+        with WorkerPool(8, joined.executor) as workers, pytest.raises(WorkersError, match=told):
+            list(workers.map_unordered(time.sleep, [0.2] * 100))
     written(tmp_path)
     status, errors = answer(tmp_path, cluster.address)
     assert 2 == status
@@ -264,23 +264,23 @@ def test_a_scheduler_lost_while_counting_workers_is_told_alike(
 ) -> None:
     """Whether a point or the count of workers notices first, the message is one."""
     monkeypatch.setattr(cluster_module, "_COUNT_EVERY_S", 0.0)
-    with running(tmp_path, workers=1) as own, Cluster(own.address, trained=False) as joined:
+    with running(tmp_path, workers=1) as own, DaskWorkers(own.address, trained=False) as joined:
         own.scheduler.kill()
         own.scheduler.wait()
         with pytest.raises(WorkersError, match=rf"^the scheduler at {own.address} is gone$"):
             for _ in range(1000):
-                joined.jobs()
+                joined.num_workers()
 
 
 def test_a_scheduler_without_workers_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a while the message says how to start some; where no scheduler is, that none answers."""
     scenario = written(tmp_path)
     (tmp_path / "files").mkdir()
-    monkeypatch.setattr(cluster_module, "_FIRST_WORKER_S", 0.3)
+    monkeypatch.setattr(cluster_module, "_FIRST_WORKER_TIMEOUT_S", 0.3)
     with running(tmp_path / "files") as own:
         told = f"the scheduler at {own.address} has no workers; start some with: dask worker {own.address}"
         assert (2, f"{told} --nthreads 1\n") == answer(tmp_path, own.address)
-    monkeypatch.setattr(cluster_module, "_CONNECT_S", 0.3)
+    monkeypatch.setattr(cluster_module, "_CONNECT_TIMEOUT_S", 0.3)
     for address in (own.address, "nowhere"):
         status, errors = answer(tmp_path, address)
         assert 2 == status
@@ -295,7 +295,7 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.delitem(sys.modules, "cutlayer.experiments.sweep.dask_workers")
     monkeypatch.delattr(cutlayer, "cluster")
     monkeypatch.setitem(sys.modules, "distributed", None)
-    told = "workers of a scheduler take the package distributed: pip install 'cutlayer[cluster]'\n"
+    told = "workers of a scheduler need the package distributed: pip install 'cutlayer[cluster]'\n"
     assert (2, told) == answer(tmp_path, "tcp://127.0.0.1:1")
 
 

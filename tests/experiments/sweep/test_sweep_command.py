@@ -97,14 +97,14 @@ def test_finished_points_are_skipped(finished: SweepResult, tmp_path: Path) -> N
 
 
 def fail_at(seed: int) -> Callable[..., Any]:
-    """Return ``run_loaded`` that breaks at one seed."""
+    """Return ``run_experiment`` that breaks at one seed."""
 
-    def run_loaded(experiment: Any, *more: Any, **named: Any) -> Any:
+    def run_experiment(experiment: Any, *more: Any, **named: Any) -> Any:
         if experiment.loaded.scenario.seed == seed:
             raise RuntimeError("the bearer was lost")
-        return cutlayer.experiments.runner.run_loaded(experiment, *more, **named)
+        return cutlayer.experiments.runner.run_experiment(experiment, *more, **named)
 
-    return run_loaded
+    return run_experiment
 
 
 def test_a_failed_point_is_recorded_and_the_others_go_on(
@@ -112,7 +112,7 @@ def test_a_failed_point_is_recorded_and_the_others_go_on(
 ) -> None:
     """A point that breaks is listed with its error, and tried again on request only; then all is whole."""
     scenario = written(tmp_path)
-    monkeypatch.setattr(sweep_tasks, "run_loaded", fail_at(1))
+    monkeypatch.setattr(sweep_tasks, "run_experiment", fail_at(1))
     points = in_threads(scenario, tmp_path / "out").run().points
     assert ["finished", "failed", "finished"] * 2 == points["status"].tolist()
     assert ["", "RuntimeError: the bearer was lost", ""] * 2 == points["error"].tolist()
@@ -127,7 +127,7 @@ def test_a_failed_point_is_recorded_and_the_others_go_on(
 
 def test_the_command_tells_of_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command ends with status 1, names each failed point, and says how to try again."""
-    monkeypatch.setattr(sweep_tasks, "run_loaded", fail_at(1))
+    monkeypatch.setattr(sweep_tasks, "run_experiment", fail_at(1))
     monkeypatch.setattr(sweeping, "SweepRun", lambda where, out, **options: in_threads(where, out))
     result = answer(1, "sweep", written(tmp_path), "--out", tmp_path / "out")
     assert "4 finished, 2 failed of 6 points" in result.stdout
@@ -156,12 +156,12 @@ import os
 import cutlayer
 from cutlayer.experiments.sweep import point_tasks as sweep_tasks
 
-run_loaded = sweep_tasks.run_loaded
+run_experiment = sweep_tasks.run_experiment
 def die_at_seed_1(experiment, *more, **named):
     if experiment.loaded.scenario.seed == 1:
         os._exit(9)
-    return run_loaded(experiment, *more, **named)
-sweep_tasks.run_loaded = die_at_seed_1
+    return run_experiment(experiment, *more, **named)
+sweep_tasks.run_experiment = die_at_seed_1
 
 if __name__ == "__main__":
     overrides = ["sweep.grid={}", "devices.count=2"]
@@ -381,7 +381,7 @@ def test_a_changed_file_makes_new_points(tmp_path: Path) -> None:
 def test_a_figure_that_would_mix_points_is_refused(tmp_path: Path) -> None:
     """Points that differ in a key which the figure does not show are never averaged."""
     scenario = written(tmp_path, SWEEP + "  figure: [{file: a, x: label, y: energy_j}]\n")
-    with pytest.raises(cutlayer.ScenarioError, match=r"differ in devices\.count fall on one place"):
+    with pytest.raises(cutlayer.ScenarioError, match=r"differ in devices\.count would be drawn at the same"):
         in_threads(scenario, tmp_path / "out").run()
 
 

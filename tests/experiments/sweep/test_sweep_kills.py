@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from cutlayer.analysis.results.sweep_folder import load_sweep
 from cutlayer.cli.main import app
-from cutlayer.experiments.sweep.worker_pool import Workers
+from cutlayer.experiments.sweep.worker_pool import WorkerPool
 from tests.support.processes import COMMAND
 from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
 
@@ -113,8 +113,8 @@ def test_a_kill_at_any_instant_costs_nothing(
 
 def test_an_idle_worker_that_hears_nothing_does_not_hold_up_the_end() -> None:
     """One that was stopped, or waits for a lock that a killed one has, is ended with the others."""
-    with Workers(2) as workers:
-        assert {1, 2} == {future.result() for _, future in workers.each(abs, [-1, -2])}
+    with WorkerPool(2) as workers:
+        assert {1, 2} == {future.result() for _, future in workers.map_unordered(abs, [-1, -2])}
         pids = [process.pid for process in multiprocessing.active_children() if process.pid is not None]
         os.kill(pids[0], signal.SIGSTOP)
     assert not any(psutil.pid_exists(pid) for pid in pids)
@@ -122,8 +122,8 @@ def test_an_idle_worker_that_hears_nothing_does_not_hold_up_the_end() -> None:
 
 def test_an_item_alone_has_a_worker_alone() -> None:
     """However many there may be: the death of another could be held against it."""
-    with Workers(4) as workers:
-        for _, future in workers.each(abs, [-1]):
+    with WorkerPool(4) as workers:
+        for _, future in workers.map_unordered(abs, [-1]):
             assert 1 == future.result()
             assert 1 == len(multiprocessing.active_children())
 
@@ -136,7 +136,7 @@ def test_a_script_whose_workers_start_it_again_is_told(tmp_path: Path) -> None:
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert 1 == done.returncode
-    assert 'elsewhere than below\n    if __name__ == "__main__":\n' in done.stderr[-400:]
+    assert 'outside of the guard\n    if __name__ == "__main__":\n' in done.stderr[-400:]
     assert 1 == done.stderr.count("Traceback"), "the workers say nothing"
     assert not (tmp_path / "out" / "points.csv").exists()
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from cutlayer.cli.progress import SweepProgress
 from cutlayer.experiments.sweep import point_tasks as sweep_tasks
-from cutlayer.experiments.sweep.point_tasks import Task, estimated_s
+from cutlayer.experiments.sweep.point_tasks import PointTask, estimate_wall_s
 from cutlayer.experiments.sweep.sweep import time_left_s
 from cutlayer.scenarios.loading.sweep_points import load_points
 from tests.support.sweeps import SWEEP, in_threads, written
@@ -35,9 +35,9 @@ class Clock:
 
 
 def run_on(clock: Clock, start_s: float, round_s: float, evaluation_s: float) -> Any:
-    """Return ``run_loaded`` of runs that take these times by the clock, and train nothing."""
+    """Return ``run_experiment`` of runs that take these times by the clock, and train nothing."""
 
-    def run_loaded(experiment: Any, on_round: Any = lambda label, result: None) -> None:
+    def run_experiment(experiment: Any, on_round: Any = lambda label, result: None) -> None:
         scenario = experiment.loaded.scenario
         for scheme in scenario.schemes:
             clock.now_s += start_s
@@ -46,7 +46,7 @@ def run_on(clock: Clock, start_s: float, round_s: float, evaluation_s: float) ->
                 clock.now_s += round_s + due * evaluation_s
                 on_round(scheme.label, None)
 
-    return run_loaded
+    return run_experiment
 
 
 @given(st.integers(1, 500), st.integers(1, 50), durations_s, durations_s, durations_s)
@@ -59,13 +59,13 @@ def test_an_estimate_is_right_where_rounds_are_alike(
         _, points = load_points(
             "epsl_phi", [f"stop.rounds={total}", f"learning.evaluate_every={every}", "sweep.seeds=1"]
         )
-        run_loaded = run_on(clock, start_s, round_s, evaluation_s)
-        run_loaded(SimpleNamespace(loaded=points[0].loaded))
+        run_experiment = run_on(clock, start_s, round_s, evaluation_s)
+        run_experiment(SimpleNamespace(loaded=points[0].loaded))
         expected, clock.now_s = clock.now_s, 0.0
         patch.setattr(sweep_tasks, "time", SimpleNamespace(perf_counter=clock))
         patch.setattr(sweep_tasks, "prepare", lambda loaded, **options: SimpleNamespace(loaded=loaded))
-        patch.setattr(sweep_tasks, "run_loaded", run_loaded)
-        estimate = estimated_s(Task(points[0], Path("out"), False))
+        patch.setattr(sweep_tasks, "run_experiment", run_experiment)
+        estimate = estimate_wall_s(PointTask(points[0], Path("out"), False))
         assert expected == pytest.approx(estimate, rel=1e-6)
         rounds = len(points[0].loaded.scenario.schemes) * min(total, sweep_tasks.ROUNDS_TIMED)
         assert clock.now_s <= rounds * (start_s + round_s + evaluation_s) * (1 + 1e-9)
