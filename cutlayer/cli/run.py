@@ -39,7 +39,7 @@ def run(
     allow_imports: AllowImports = False,
     checkpoint_every: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Save the run every N rounds; the same command goes on."),
+        typer.Option(min=1, metavar="N", help="Save the run every N rounds; the same command continues it."),
     ] = None,
 ) -> None:
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights."""
@@ -86,7 +86,7 @@ def run(
     figures = ", ".join(path.name for path in sorted(folder.glob("*.png")))
     console.print(f"written to {folder}: figures {figures}", soft_wrap=True, highlight=False, markup=False)
     if result.interrupted:
-        advice = "" if checkpoint_every is None else "; the same command goes on"
+        advice = "" if checkpoint_every is None else "; the same command continues"
         typer.echo(f"interrupted: the finished rounds are kept{advice}", err=True)
         raise typer.Exit(130)
 

@@ -68,7 +68,7 @@ class _Requirements:
         ]
         if differing:
             return (
-                f"has other versions ({', '.join(differing)}); start it anew with this code,"
+                f"has other versions ({', '.join(differing)}); restart it with this code,"
                 " or allow it with --mix-versions"
             )
         if self.token is not None and not self.token.is_file():
@@ -85,7 +85,9 @@ def _problem_of(requirements: _Requirements, dask_worker: Worker) -> str:
 
 
 def _call_on_worker(requirements: _Requirements, packed_call: bytes) -> Any:
-    """Call a function on this worker, if it meets the requirements; it may have joined after their check.
+    """Call a function on this worker, if it meets the requirements.
+
+    They are checked again for each call, because the worker may have joined after the first check.
 
     The call is packed, because a plug-in that this worker has yet to import may define the item's classes.
     """

@@ -109,7 +109,7 @@ def run_point(task: PointTask) -> PointOutcome:
         # intervals that do not fit into the memory go beside the run folder, not to a disk of the worker
         save_run(run_experiment(task.prepare(), folder=task.folder), task.folder)
     except (RunFolderError, SpillError) as reason:
-        if not task.finished:  # another worker, which was believed dead, may have written the folder first
+        if not task.finished:  # another worker, which the scheduler believed dead, may have been faster
             unwritable = str(reason)
     except Exception as failure:  # of any kind: the other points of the sweep continue
         error = traceback.format_exc()

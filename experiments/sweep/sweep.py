@@ -38,7 +38,7 @@ failed, and of all, and the remaining wall time, [s], or None if it is unknown."
 
 _WRITE_EVERY_S = 2.0
 _WORKER_DIED = "the worker process died: it crashed, was killed, or was out of memory"
-_RESUME_ADVICE = "the finished points are kept; the same command goes on"
+_RESUME_ADVICE = "the finished points are kept; the same command continues"
 
 
 class SweepStoppedError(Exception):
@@ -204,7 +204,7 @@ class SweepRun:
                 self.folder.open()
                 require_shared_folder(self.folder.path.absolute())
                 opened = True
-                self._run(tasks, workers, on_progress)
+                self._run_tasks(tasks, workers, on_progress)
             self.folder.remove_drafts()  # of workers that died meanwhile
         except WorkersError as error:
             if not opened:
@@ -280,7 +280,7 @@ class SweepRun:
             for point in self.pending(retry_failed=retry_failed)
         ]
 
-    def _run(self, tasks: Sequence[PointTask], workers: WorkerPool, on_progress: OnProgress) -> None:
+    def _run_tasks(self, tasks: Sequence[PointTask], workers: WorkerPool, on_progress: OnProgress) -> None:
         done, failed, written_s = len(self.points) - len(tasks), 0, time.monotonic()
         earlier_s, wall_s = list(self.folder.wall_s.values()), list[float]()
         unwritable = ""
@@ -304,10 +304,8 @@ class SweepRun:
                 if outcome.error is not None or time.monotonic() > written_s + _WRITE_EVERY_S:
                     self.folder.write_points()
                     written_s = time.monotonic()
-            except (
-                OSError,
-                RunFolderError,
-            ) as error:  # other points would fail too; running ones may still fit
+            except (OSError, RunFolderError) as error:
+                # no other point starts, because it could not be written either; running points may still fit
                 unwritable = unwritable or str(error)
                 workers.stop()
         if unwritable:

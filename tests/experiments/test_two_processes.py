@@ -1,4 +1,4 @@
-"""Two processes with one folder: one has it for itself, and what workers left behind does no harm."""
+"""Two processes and one folder: only one may write, and leftovers of killed workers do no harm."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ with getattr(locks, sys.argv[1])(Path(sys.argv[2])):
 
 @contextmanager
 def holder(lock: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Have another process that has a folder for itself, until it is killed."""
+    """Open another process that holds a lock on a folder until it is killed."""
     command = [sys.executable, "-c", HOLDER, lock, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -67,9 +67,9 @@ def answer(*arguments: object) -> tuple[int, str]:
     ],
 )
 def test_a_folder_in_use_is_refused(command: str, lock: str, more: list[object], tmp_path: Path) -> None:
-    """Who comes second is told whose it is and writes nothing; when the first is killed, it goes on.
+    """The second process is refused with the name of the first, and writes nothing.
 
-    What it then writes is what it would have written alone: of the lock nothing is left.
+    After the first is killed, the second writes the same files as alone, and no lock file remains.
     """
     scenario = written(tmp_path, SWEEP if command == "sweep" else PLAIN)
     assert (0, "") == answer(command, scenario, "--out", tmp_path / "alone", *more)
@@ -86,8 +86,10 @@ def test_a_folder_in_use_is_refused(command: str, lock: str, more: list[object],
     assert {scenario.name, "alone", "out"} == {path.name for path in tmp_path.iterdir()}
 
 
-def test_a_run_of_the_same_name_takes_the_next_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a place of its own, a run beside an unfinished one is numbered, as beside a finished one."""
+def test_a_run_of_the_same_name_takes_the_next_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an explicit folder, a run beside an unfinished or a finished one gets a number."""
     monkeypatch.chdir(tmp_path)
     scenario = written(tmp_path, PLAIN)
     with holder("run_lock", tmp_path / "runs" / "small"):
@@ -98,17 +100,15 @@ def test_a_run_of_the_same_name_takes_the_next_place(tmp_path: Path, monkeypatch
 
 
 def test_a_lock_leaves_no_folder(tmp_path: Path) -> None:
-    """The folders that were made for a lock end with it where nothing was written, and others stay."""
+    """Empty folders that were created for a lock are removed with it; others stay."""
     (tmp_path / "empty").mkdir()
     with locks.sweep_lock(tmp_path / "empty" / "new" / "out"), locks.run_lock(tmp_path / "run"):
         pass
     assert [tmp_path / "empty"] == list(tmp_path.rglob("*"))
 
 
-def test_a_lock_whose_file_is_removed_meanwhile_is_taken_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who opens the file just before its owner removes it has no lock on what others will find."""
+def test_a_lock_on_a_removed_file_is_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that opens the lock file just before its removal holds no lock that others can see."""
     flock, tries = locks.fcntl.flock, []
 
     def removed_before(file: int, operation: int) -> None:
@@ -127,8 +127,8 @@ def test_a_lock_whose_file_is_removed_meanwhile_is_taken_anew(
     assert 3 == len(tries)
 
 
-def test_without_locks_there_is_none_to_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a file system that knows no locks a sweep runs all the same, and a full disk is told."""
+def test_a_file_system_without_locks_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system without locks a sweep runs without one, and a full disk is reported."""
 
     def unknown(file: int, operation: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
@@ -145,7 +145,7 @@ def test_without_locks_there_is_none_to_take(tmp_path: Path, monkeypatch: pytest
 
 
 def first_task(folder: Path) -> PointTask:
-    """Return the first point of a sweep whose folder is open."""
+    """Return the task of the first point of a sweep whose folder is open."""
     sweeping = in_threads(written(folder), folder / "out")
     sweeping.folder.open()
     (task, *_) = sweeping._tasks(retry_failed=False)
@@ -155,7 +155,7 @@ def first_task(folder: Path) -> PointTask:
 def test_the_second_writer_of_a_point_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that was given up for lost and the one that has its point: the quicker one's folder stays."""
+    """If two workers run one point, since one was believed dead, the folder of the faster one stays."""
     task = first_task(tmp_path)
     write = analysis_run._write_tables
 
@@ -178,7 +178,7 @@ def test_the_second_writer_of_a_point_changes_nothing(
 def test_a_draft_that_is_removed_does_not_become_a_point(
     when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker whose draft the next sweep removes while it writes fails, and leaves no part of a point."""
+    """A worker whose draft the next sweep removes fails, and leaves no part of a point."""
     task = first_task(tmp_path)
     folder = in_threads(tmp_path / "small.yaml", tmp_path / "out").folder
     move, rmtree = folders._move_into_place, shutil.rmtree
@@ -210,7 +210,7 @@ def test_a_draft_that_is_removed_does_not_become_a_point(
     assert task.finished
 
 
-def test_what_is_too_much_for_the_memory_stays_with_the_sweep(
+def test_intervals_beyond_the_memory_stay_in_the_folder_of_the_sweep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker's file of intervals is a draft beside its point, which the next sweep removes if need be."""

@@ -1,4 +1,4 @@
-"""What a sweep tells of time: the estimate before it runs, and the time that is left while it does."""
+"""The wall time of a sweep: its estimate before the sweep, and the remaining time during the sweep."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ durations_s = st.floats(1e-3, 1e3)
 
 
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -35,7 +35,7 @@ class Clock:
 
 
 def run_on(clock: Clock, start_s: float, round_s: float, evaluation_s: float) -> Any:
-    """Return ``run_experiment`` of runs that take these times by the clock, and train nothing."""
+    """Return a ``run_experiment`` that trains nothing and moves the clock by these times."""
 
     def run_experiment(experiment: Any, on_round: Any = lambda label, result: None) -> None:
         scenario = experiment.loaded.scenario
@@ -50,10 +50,10 @@ def run_on(clock: Clock, start_s: float, round_s: float, evaluation_s: float) ->
 
 
 @given(st.integers(1, 500), st.integers(1, 50), durations_s, durations_s, durations_s)
-def test_an_estimate_is_right_where_rounds_are_alike(
+def test_the_estimate_is_exact_for_equal_rounds(
     total: int, every: int, start_s: float, round_s: float, evaluation_s: float
 ) -> None:
-    """What is reckoned from three rounds is the time of all rounds and of the evaluations that are due."""
+    """The extrapolation of three rounds equals the time of all rounds and of the evaluations that are due."""
     with pytest.MonkeyPatch.context() as patch:
         clock = Clock()
         _, points = load_points(
@@ -72,16 +72,16 @@ def test_an_estimate_is_right_where_rounds_are_alike(
 
 
 @given(durations_s, st.integers(1, 50), st.integers(1, 16), st.integers(1, 20))
-def test_equal_points_side_by_side_take_a_turn_each(wall_s: float, turns: int, jobs: int, known: int) -> None:
-    """What is left is the number of turns times a point's time, be the last turn full or not."""
+def test_the_remaining_time_of_equal_points(wall_s: float, turns: int, jobs: int, known: int) -> None:
+    """It is the number of points for each job times the time of one point, but at least the time of one."""
     assert wall_s * turns == pytest.approx(time_left_s([wall_s] * known, turns * jobs, jobs))
     assert wall_s == pytest.approx(time_left_s([wall_s] * known, 1, jobs))
     assert time_left_s([], turns, jobs) is None
     assert time_left_s([], 0, jobs) == 0
 
 
-def test_finished_points_tell_how_long_the_others_take(tmp_path: Path) -> None:
-    """After a skip the time left follows from the finished points' times, then from this run's own."""
+def test_the_remaining_time_follows_from_finished_points(tmp_path: Path) -> None:
+    """The estimate uses the times of skipped points, and then those of this sweep's own points."""
     scenario = written(tmp_path, SWEEP.replace("[1, 3]", "[2]"))
     in_threads(scenario, tmp_path / "out").run()
     times = pd.read_csv(tmp_path / "out" / "wall_times.csv")
@@ -95,8 +95,8 @@ def test_finished_points_tell_how_long_the_others_take(tmp_path: Path) -> None:
     assert [("running", 4, 0, 5, own_s), ("running", 5, 0, 5, 0.0)] == running[1:]
 
 
-def test_the_time_left_counts_down() -> None:
-    """The terminal shows what was last told, less the time since."""
+def test_the_remaining_time_counts_down() -> None:
+    """The terminal shows the last reported time, less the time that has passed since."""
     clock, shown = Clock(), io.StringIO()
     with SweepProgress(Console(file=shown, width=120), clock) as progress:
         progress.on_progress("running", 5, 1, 10, 3630.0)
