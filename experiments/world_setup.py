@@ -7,8 +7,10 @@ from typing import Any
 from ..sim.faults.effects import faults_of
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
-from ..sim.schemes.round_planners.fixed_plan import FixedPlan, PlannerSnapshot, connections
+from ..sim.schemes.round_planners.fixed_plan import FixedPlan
+from ..sim.schemes.round_planners.planning_context import links_and_schedulers
 from ..sim.schemes.round_planners.replanning import Replanner
+from ..sim.schemes.round_planners.round_planner import PlannerSnapshot, RoundPlanner
 from ..sim.schemes.round_planners.sampled_clients import SampledClients, client_sampler
 from ..sim.world.round_policy import round_policy_of
 from ..sim.world.snapshots import restore
@@ -21,7 +23,7 @@ __all__ = ["make_world", "round_planner", "scheme_learner"]
 
 def make_world(
     experiment: Experiment, scheme: Scheme, plan: SchemePlan, checkpoint: SchemeCheckpoint | None = None
-) -> tuple[World, FixedPlan]:
+) -> tuple[World, RoundPlanner]:
     """Return a new world of the scheme, connected by its plan, and the planner of its rounds.
 
     Parameters
@@ -35,7 +37,7 @@ def make_world(
     planner = round_planner(experiment, scheme, plan, checkpoint.planner if checkpoint else None)
     sampled = scenario.participation is not None
     channel = context.channel.of(planner.members) if sampled else context.channel
-    links, schedulers = connections(planner.plan, channel)
+    links, schedulers = links_and_schedulers(planner.plan, channel)
     world = World(
         scenario.server,
         experiment.fleet,
@@ -55,7 +57,7 @@ def make_world(
 
 def round_planner(
     experiment: Experiment, scheme: Scheme, plan: SchemePlan, snapshot: PlannerSnapshot | None = None
-) -> FixedPlan:
+) -> RoundPlanner:
     """Return the round planner that the scenario asks for, with the scheme's first plan."""
     scenario, context = experiment.loaded.scenario, experiment.context
     if scenario.participation is not None:

@@ -34,7 +34,7 @@ from ..timeline.phases import (
 )
 from .base import Round, RoundContext, RoundOutcome, Scheme, TrainingTask
 from .deployment import Deployment, MemoryDemand
-from .edgesplit_cuts import SharesParameters, check_device_memory, chosen_plan
+from .edgesplit_cuts import SharesParameters, check_device_memory, plan_by_parameters
 from .fl import FedAvgLearner
 from .planning.medium_access import BandShares, FixedLinks, MediumAccess
 from .planning.plan import Cuts, SchemePlan
@@ -89,15 +89,15 @@ class _SharedSplit(Scheme):
         PlanningError
             If a device has no cut that fits into its memory, or the explicit cuts don't.
         """
-        if deployment.server is None:
+        if deployment.server_work is None:
             raise PlanningError(
                 f"{self._shares.name} trains with the server: name the profile whose times it has",
                 ("server", "profile"),
             )
         needed_bits = np.array([self.device_bits(cut) for cut in range(1, len(self.task.units))])
         check_device_memory(self._shares.name, needed_bits, deployment.memory_bits)
-        problem = self._problem(deployment, deployment.server, needed_bits)
-        best = chosen_plan(self._shares, problem, needed_bits, deployment.memory_bits)
+        problem = self._problem(deployment, deployment.server_work, needed_bits)
+        best = plan_by_parameters(self._shares, problem, needed_bits, deployment.memory_bits)
         cuts = tuple(int(column) + 1 for column in best.cut_columns)
         self._check_pruning(cuts)
         access, server_shares = self._shared(deployment, best)
@@ -110,7 +110,9 @@ class _SharedSplit(Scheme):
             memory=self._memory(cuts),
             server_shares=server_shares,
             structure=tuple(
-                _DeviceWork(deployment.devices.part(i, 0, cut), deployment.server.part(0, cut, count))
+                _DeviceWork(
+                    deployment.device_work.part(i, 0, cut), deployment.server_work.part(0, cut, count)
+                )
                 for i, cut in enumerate(cuts)
             ),
             learner_bounds={
@@ -138,7 +140,7 @@ class _SharedSplit(Scheme):
 
     def _problem(self, deployment: Deployment, server: LayerWork, needed_bits: Array) -> ShareProblem:
         """Return each device's round by cut, 1 to L−1: [num_devices, num_cuts]."""
-        steps, cuts, devices = self._steps, range(1, len(self.task.units)), deployment.devices
+        steps, cuts, devices = self._steps, range(1, len(self.task.units)), deployment.device_work
         stages: list[Stages] = [self._stages(cut, True) for cut in cuts]  # an ordinary round is planned for
         kept = np.array(
             [self._flops_kept(cut, True) for cut in cuts]

@@ -16,7 +16,7 @@ from ..allocation.shares.solvers import alternating, best_shares, brute_force, c
 from ..planning_error import PlanningError
 from ..radio.units import mib_text
 
-__all__ = ["SharesParameters", "check_device_memory", "chosen_plan"]
+__all__ = ["SharesParameters", "check_device_memory", "plan_by_parameters"]
 
 Array = NDArray[np.float64]
 
@@ -82,7 +82,7 @@ def check_device_memory(name: str, needed_bits: Array, memory_bits: Array) -> No
         )
 
 
-def chosen_plan(
+def plan_by_parameters(
     given: SharesParameters, problem: ShareProblem, needed_bits: Array, memory_bits: Array
 ) -> SharePlan:
     """Return the cuts and shares that the parameters ask for.

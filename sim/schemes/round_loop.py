@@ -11,7 +11,7 @@ from ...scenarios.schema.scenario import Stop
 from ..world.world import World
 from .base import RoundContext, RoundOutcome, Scheme
 from .mask_renewal import MaskRenewal
-from .round_planners.fixed_plan import FixedPlan
+from .round_planners.round_planner import RoundPlanner
 
 __all__ = ["Accuracy", "RoundCursor", "RoundResult", "run_rounds"]
 
@@ -82,7 +82,7 @@ def run_rounds(
     scheme: Scheme,
     world: World,
     learner: Any,
-    planner: FixedPlan,
+    planner: RoundPlanner,
     stop: Stop,
     evaluate_every: int,
     cursor: RoundCursor | None = None,
@@ -95,7 +95,7 @@ def run_rounds(
     ----------
     learner : Any
         The scheme's learner, or None for the timeline alone.
-    planner : FixedPlan
+    planner : RoundPlanner
         Decides each round's clients and plan.
     stop : Stop
         The first of its limits that is reached ends the run.

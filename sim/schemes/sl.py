@@ -52,7 +52,7 @@ class SL(Scheme):
 
     def plan(self, deployment: Deployment, planner: RadioPlanner) -> SchemePlan:
         """Return the plan: the best cut on the rates of the whole band."""
-        return self.plan_from_radio(planner.for_clients_in_turn(self, deployment), deployment)
+        return self.plan_from_radio(planner.for_sequential_clients(self, deployment), deployment)
 
     def round_time_s(self, cut: int, deployment: Deployment, rates: Rates) -> float:
         """Return the sum over the turns, [s]; the rates are those of the whole band."""

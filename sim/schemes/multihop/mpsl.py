@@ -25,12 +25,12 @@ from ..base import TrainingTask
 from ..deployment import Deployment
 from .costs import HopWork
 from .epoch import MultiHopScheme
-from .structure import HopParameters, MultiHopPlan, MultiHopStructure
+from .structure import MultiHopParameters, MultiHopPlan, MultiHopStructure
 
 __all__ = ["MPSL", "MpslParameters", "capacity_bits", "layer_memory_bits"]
 
 
-class MpslParameters(HopParameters):
+class MpslParameters(MultiHopParameters):
     """MP-SL: which units each node of the chain holds."""
 
     placement: Annotated[

@@ -31,7 +31,7 @@ from ..deployment import Deployment
 from .costs import HopWork
 from .epoch import MultiHopScheme
 from .mpsl import capacity_bits, layer_memory_bits
-from .structure import HopParameters, MultiHopPlan
+from .structure import MultiHopParameters, MultiHopPlan
 
 __all__ = ["OneHop", "OneHopParameters"]
 
@@ -40,7 +40,7 @@ Array = NDArray[np.float64]
 OPTIMUM_S = 60.0  # wall clock; beyond it nothing is taken, so that no result depends on the machine's speed
 
 
-class OneHopParameters(HopParameters):
+class OneHopParameters(MultiHopParameters):
     """Which helper each owner has, and in which order helpers take their tasks."""
 
     workflow: Annotated[

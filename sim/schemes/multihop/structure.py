@@ -26,10 +26,10 @@ from ..planning.plan import Cuts, SchemePlan
 from ..planning.radio_planner import RadioPlanner
 from .costs import HopWork, OwnerWork, route_latency_s
 
-__all__ = ["HopParameters", "MultiHopPlan", "MultiHopStructure"]
+__all__ = ["MultiHopParameters", "MultiHopPlan", "MultiHopStructure"]
 
 
-class HopParameters(SchemeParameters):
+class MultiHopParameters(SchemeParameters):
     """The owners' first and last units, and the mini-batches of an epoch, which is one round."""
 
     first_units: PositiveInt = Field(default=1, description="units of the owner's first part")
@@ -88,7 +88,7 @@ class MultiHopStructure(Scheme):
     prediction_is_bound = True
     compresses = frozenset({"pruning", "dropout", "activations", "gradients", "models"})
 
-    def __init__(self, parameters: HopParameters, task: TrainingTask) -> None:
+    def __init__(self, parameters: MultiHopParameters, task: TrainingTask) -> None:
         super().__init__(parameters, task)
         self._first, self._head = parameters.first_units, len(task.units) - parameters.last_units
         self._batches, self._repeats = parameters.batches, parameters.repeats
@@ -115,7 +115,7 @@ class MultiHopStructure(Scheme):
             If there are no nodes, too few units, or too little memory.
         """
         name, count = self.parameters.name, len(self.task.units)
-        if deployment.network is None or deployment.nodes is None:
+        if deployment.network is None or deployment.node_work is None:
             raise PlanningError(f"{name} trains on compute nodes: give network.nodes", ("network",))
         if self._head <= self._first:
             raise PlanningError(
@@ -124,7 +124,7 @@ class MultiHopStructure(Scheme):
                 ("schemes",),
             )
         self._check_device_memory(deployment)
-        hops = self.place(deployment, deployment.network, deployment.nodes)
+        hops = self.place(deployment, deployment.network, deployment.node_work)
         radio = planner.for_parallel_clients(self, deployment)
         links = radio.access.links(deployment.resources)
         structure = self.route(hops, links, deployment)
@@ -215,8 +215,8 @@ class MultiHopStructure(Scheme):
         backward_kept = stages.client_backward_flops / backward if backward else 1.0
         owners = []
         for i in range(deployment.num_clients):
-            first = deployment.devices.part(i, 0, self._first)
-            head = deployment.devices.part(i, self._head, len(units))
+            first = deployment.device_work.part(i, 0, self._first)
+            head = deployment.device_work.part(i, self._head, len(units))
             owners.append(
                 OwnerWork(
                     forward_flops=forward_kept * first.forward_flops,
@@ -261,7 +261,7 @@ class MultiHopStructure(Scheme):
     def owners_s(self, links: LinkRates, deployment: Deployment) -> list[tuple[float, float, float]]:
         """Return the times of each owner and its link before the nodes, for the head, and after, [s]."""
         rates = zip(
-            deployment.devices.s_per_flop.tolist(),
+            deployment.device_work.s_per_flop.tolist(),
             links.uplink_bps.tolist(),
             links.downlink_bps.tolist(),
             strict=True,

@@ -89,7 +89,7 @@ class RadioPlanner:
             return self._best_cut(scheme, deployment, cut, access, deployment.links, senders=1)
         return self.sharing.plan(self, scheme, deployment, cut)
 
-    def for_clients_in_turn(self, scheme: PlannableScheme, deployment: Deployment) -> RadioPlan:
+    def for_sequential_clients(self, scheme: PlannableScheme, deployment: Deployment) -> RadioPlan:
         """Return the plan of a scheme whose clients send one after the other on the whole band."""
         fixed, links = deployment.has_fixed_links, deployment.links
         access = FixedLinks(links, sequential=True) if fixed else WholeBand()

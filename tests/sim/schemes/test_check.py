@@ -117,7 +117,7 @@ class Crowded(Scheme):
     learner = "nowhere:Nothing"
 
     def plan(self, deployment: Deployment, planner: RadioPlanner) -> SchemePlan:
-        return self.plan_from_radio(planner.for_clients_in_turn(self, deployment), deployment)
+        return self.plan_from_radio(planner.for_sequential_clients(self, deployment), deployment)
 
     def round_time_s(self, cut: int, deployment: Deployment, rates: Rates) -> float:
         return float((1e6 / rates.uplink_bps).max())
