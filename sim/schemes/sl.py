@@ -97,5 +97,5 @@ class SL(Scheme):
             if not world.clients:
                 break
             following = world.clients[bisect_right(world.clients, client) % len(world.clients)]
-            yield world.devices[following].downlink(MODEL_DOWNLOAD, stages.model_download_bits)
+            yield world.device(following).downlink(MODEL_DOWNLOAD, stages.model_download_bits)
         return RoundOutcome(tuple(trained), len(trained), len(trained) * self.task.batch_size)

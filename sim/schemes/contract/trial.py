@@ -30,12 +30,12 @@ from ...world.round_policy import WAIT_FOR_ALL, Deadline
 from ...world.snapshots import NotAtRoundEndError, restore, take_snapshot
 from ...world.world import World
 from ...world.world_state import WorldSnapshot
-from ..base import RoundContext, Scheme, TrainingTask
+from ..base import RoundContext, RoundOutcome, Scheme, TrainingTask
 from ..deployment import Deployment
 from ..planning.medium_access import whole_band_links
 from ..planning.plan import SchemePlan
 from ..planning.radio_planner import band_sharing
-from ..round_loop import RoundCursor, RoundOutcome, run_rounds
+from ..round_loop import RoundCursor, run_rounds
 from ..round_planners.client_sampler import ClientSampler
 from ..round_planners.fixed_plan import FixedPlan
 from ..round_planners.planning_context import PlanningContext, links_and_schedulers

@@ -113,7 +113,7 @@ class Silent(Centralised):
     """Sends, though it says that it has no radio."""
 
     def round(self, context: RoundContext) -> Round:
-        yield context.world.devices[0].uplink(UPLINK, 1e3)
+        yield context.world.device(0).uplink(UPLINK, 1e3)
         return (yield from super().round(context))
 
 
@@ -189,7 +189,17 @@ class EveryDevice(Relay):
     """Lets all devices of the run send, instead of the clients of the round."""
 
     def clients(self, world: World) -> Sequence[int]:
-        return [node.client for node in world.nodes if isinstance(node, Device)]
+        return [device.client for device in world.created_devices]
+
+
+class EveryNode(Relay):
+    """Lets devices of earlier rounds send first."""
+
+    def round(self, context: RoundContext) -> Round:
+        for device in context.world.created_devices:
+            if device.client not in context.world.clients:
+                yield device.uplink(UPLINK, 1e6)
+        return (yield from super().round(context))
 
 
 class Trusting(FL):
@@ -254,7 +264,8 @@ BROKEN = {
     "clients that miss the deadline take part": Crowded,
     "not a RoundOutcome": Forgetful,
     r"Hasty.round has ended while clients \[0, 1, 2\] are in a batch": Hasty,
-    r"device-\d is active in round 2, whose clients are .* devices sampled": EveryDevice,
+    r"device \d is not a client of this round.*devices sampled": EveryDevice,
+    r"device-\d is active in round 2, whose clients are .* devices sampled": EveryNode,
     r"a round fails: RuntimeError: .*fault battery": Trusting,
     r"steps get clients \[0.*\], which do not take part in round 1 .*deadline": Generous,
     r"a round fails: AttributeError: .*radio.sharing tdma": Subchannels,

@@ -115,9 +115,8 @@ def test_a_round_makes_what_its_clients_need(monkeypatch: pytest.MonkeyPatch) ->
         ready = experiment(schemes=["psl"], devices={"count": count}, participation={"per_round": 6})
         (trial,) = trials(ready).values()
         assert isinstance(trial.planner, SampledClients)
-        assert set(trial.planner.device_plans()) | set(trial.planner._sampler.first_in_order()) == set(
-            trial.world.devices
-        )
+        created = {device.client for device in trial.world.created_devices}
+        assert set(trial.planner.device_plans()) | set(trial.planner._sampler.first_in_order()) == created
         found[count] = (len(processes), len(trial.world.record), len(trial.world.record.nodes) <= 1 + 18)
     assert (6 + 3, 3 * (6 * 4 + 2), True) == found[50] == found[5_000]
 
