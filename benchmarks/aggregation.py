@@ -1,17 +1,17 @@
-"""What last-layer gradient aggregation saves on the server: EPSL(φ = 1) against PSL, with ten clients.
+"""Savings of last-layer gradient aggregation on the server: EPSL (φ = 1) against PSL, with ten clients.
 
-Two things are measured, each in time and in peak memory, as a ratio EPSL / PSL.
+Two computations are measured, each in time and in peak memory, as a ratio EPSL / PSL.
 
-* The back-propagating pass: forwards with gradients and backwards through the server's part, b rows
-  against C·b. A tenth of the time is the best that there is.
-* The whole server step, which in EPSL begins with a pass without gradients over all C·b rows
-  (docs/model.md section 3.3) and in both ends with the update.
+* The back-propagating pass: the forward pass with gradients and the backward pass through the server's part,
+  with b rows against C·b rows. A tenth of the time is the lowest possible ratio.
+* The whole server step. In EPSL it begins with a forward pass without gradients over all C·b rows
+  (docs/model.md section 3.3). In both schemes it ends with the update.
 
-A peak is the greatest sum of the tensors that PyTorch holds at one time, above what it held before: every
-allocation as its profiler reports it, to the byte, the same in every run. The kernel's resident set would
-also count what the allocator keeps from earlier work. Scratch memory inside oneDNN's kernels is not in it.
-Plain SGD, since Adam's moments, alike in both, would blur the ratio; the gradients of the parameters,
-43 MiB in both, are in it.
+A peak is the greatest total size of PyTorch's tensors during the step, minus the total before it. It comes
+from the allocations in PyTorch's profiler, so it is exact and the same in every run. The resident set of the
+process would also count memory that the allocator keeps from earlier work. Scratch memory inside oneDNN's
+kernels is not counted. The optimiser is plain SGD, because Adam's moments, which are equal in both schemes,
+would blur the ratio. The gradients of the parameters, 43 MiB in both, are counted.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ __all__ = ["figures"]
 
 CLIENTS = 10
 BATCH = 16
-CUT = 2  # behind the stem and the max-pool
+CUT = 2  # after the stem and the max-pool
 REPEATS = 7
 MEBIBYTE = 2**20
 SCHEMES = {"psl": 0, "epsl": BATCH}
-"""The schemes, with their aggregated slots n_a."""
+"""The number of aggregated slots n_a of each scheme."""
 
 OVERRIDES = (
     "schemes=[psl, {name: epsl, phi: 1.0}]",
@@ -53,10 +53,10 @@ OVERRIDES = (
 
 
 def learner_of(name: str) -> Any:
-    """Return the scheme's learner, its clients' forward pass done."""
+    """Return the scheme's learner after the forward pass of its clients."""
     experiment = prepare(load_scenario("quickstart", OVERRIDES, schemes=[name]))
-    ((scheme, _),) = experiment.schemes
-    learner = scheme_learner(experiment, scheme)
+    ((scheme, plan),) = experiment.schemes
+    learner = scheme_learner(experiment, scheme, plan)
     learner.client_forward(tuple(range(CLIENTS)), 1)
     return learner
 
@@ -68,25 +68,25 @@ def step_of(name: str) -> Callable[[], None]:
 
 
 def pass_of(name: str) -> Callable[[], None]:
-    """Return the pass with gradients alone, over as many rows as the scheme back-propagates."""
+    """Return the back-propagating pass, over as many rows as the scheme back-propagates."""
     server = learner_of(name).server
     rows = BATCH if SCHEMES[name] else CLIENTS * BATCH
     generator = torch.Generator().manual_seed(0)
-    states = torch.randn(rows, 64, 16, 16, generator=generator, requires_grad=True)
+    smashed = torch.randn(rows, 64, 16, 16, generator=generator, requires_grad=True)
 
     def back_propagate() -> None:
         server.zero_grad()
-        logits = server(states)
+        logits = server(smashed)
         logits.backward(torch.full_like(logits, 1.0 / rows))
 
     return back_propagate
 
 
-WORKS = {"back-propagating pass": pass_of, "whole server step": step_of}
+COMPUTATIONS = {"back-propagating pass": pass_of, "whole server step": step_of}
 
 
 def peak_mib(step: Callable[[], None]) -> float:
-    """Return by how much the memory of all tensors grows at most during the step, [MiB]."""
+    """Return the greatest growth of the memory of all tensors during the step, [MiB]."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         step()
     with tempfile.TemporaryDirectory() as folder:
@@ -101,18 +101,18 @@ def peak_mib(step: Callable[[], None]) -> float:
 
 def figures() -> list[Figure]:
     """Return the ratios of time and of peak memory."""
-    found = []
-    for what, work in WORKS.items():
-        epsl, psl = work("epsl"), work("psl")
+    rows = []
+    for name, computation in COMPUTATIONS.items():
+        epsl, psl = computation("epsl"), computation("psl")
         epsl_mib, psl_mib = (peak_mib(epsl),), (peak_mib(psl),)
         epsl_s, psl_s = interleaved(REPEATS, lambda: timed(epsl), lambda: timed(psl))  # noqa: B023
-        found += [
-            Figure(f"aggregation: {what}, time EPSL / PSL", ratios(epsl_s, psl_s)),
-            Figure(f"aggregation: {what}, peak memory EPSL / PSL", ratios(epsl_mib, psl_mib)),
-            Figure(f"aggregation: {what}, peak memory of EPSL", epsl_mib, "MiB"),
-            Figure(f"aggregation: {what}, peak memory of PSL", psl_mib, "MiB"),
+        rows += [
+            Figure(f"aggregation: {name}, time EPSL / PSL", ratios(epsl_s, psl_s)),
+            Figure(f"aggregation: {name}, peak memory EPSL / PSL", ratios(epsl_mib, psl_mib)),
+            Figure(f"aggregation: {name}, peak memory of EPSL", epsl_mib, "MiB"),
+            Figure(f"aggregation: {name}, peak memory of PSL", psl_mib, "MiB"),
         ]
-    return found
+    return rows
 
 
 if __name__ == "__main__":

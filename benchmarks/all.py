@@ -1,6 +1,6 @@
-"""Run all benchmarks or those that are named, each in a process of its own, and print one table.
+"""Run all benchmarks, or the named ones, each in its own process, and print one table.
 
-``--docs`` writes the table, the machine and the figure of ``scaling.py`` into docs/benchmarks.md.
+``--docs`` writes the table, the machine and the chart of ``scaling.py`` into docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -31,48 +31,50 @@ BENCHMARKS = (
     "aggregation",
     "sweeps",
 )
-"""By name: a process imports its own alone, so that none has another's libraries in its memory."""
+"""Names of modules. A process imports its own benchmark alone, and so no libraries of the others."""
 
 
 def figures_of(name: str, *options: object) -> list[Figure]:
     """Return the figures of a benchmark."""
-    found: list[Figure] = import_module(name).figures(*options)
-    return found
+    figures: list[Figure] = import_module(name).figures(*options)
+    return figures
 
 
-def measured(wanted: Sequence[str], *, draw: bool) -> list[Figure]:
-    """Run benchmarks one after the other, since they would disturb each other, and print each one's figures.
+def run_benchmarks(names: Sequence[str], *, plot: bool) -> list[Figure]:
+    """Run benchmarks one after another, since they would disturb each other, and print their figures.
 
     Parameters
     ----------
-    wanted : names of benchmarks
-    draw : whether the figure of the documentation is drawn
+    names : sequence of str
+        Names of benchmarks.
+    plot : bool
+        Whether the chart of the documentation is drawn.
     """
-    found = []
+    all_figures = []
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        for name in wanted:
-            options = (page.SCALING,) if draw and name == "scaling" else ()
+        for name in names:
+            options = (page.SCALING,) if plot and name == "scaling" else ()
             began_s = time.perf_counter()
             figures = pool.submit(figures_of, name, *options).result()
-            show(figures)  # the table of all comes minutes later
+            show(figures)  # at once, because the table of all benchmarks comes minutes later
             print(f"({name}: {time.perf_counter() - began_s:.0f} s)\n", flush=True)
-            found += figures
-    return found
+            all_figures += figures
+    return all_figures
 
 
 def main() -> None:
-    """Do what is asked for on the command line."""
+    """Run the benchmarks that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--docs", action="store_true", help="write docs/benchmarks.md")
-    given = parser.parse_args()
-    if unknown := [name for name in given.names if name not in BENCHMARKS]:
-        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-    if given.docs and given.names:
-        parser.error("--docs writes the table of all benchmarks: name none")
-    figures = measured(given.names or BENCHMARKS, draw=given.docs)
+    arguments = parser.parse_args()
+    if unknown := [name for name in arguments.names if name not in BENCHMARKS]:
+        parser.error(f"unknown benchmark {', '.join(unknown)}; choose from {', '.join(BENCHMARKS)}")
+    if arguments.docs and arguments.names:
+        parser.error("--docs writes the table of all benchmarks, so it takes no names")
+    figures = run_benchmarks(arguments.names or BENCHMARKS, plot=arguments.docs)
     show(figures)
-    if given.docs:
+    if arguments.docs:
         page.write(figures)
 
 

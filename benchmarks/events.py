@@ -1,9 +1,10 @@
-"""The rate of the timeline: recorded intervals a second against SimPy's own rate of time-outs.
+"""The speed of the timeline: recorded intervals per second, against SimPy's time-outs per second.
 
-Parallel split learning with 200 devices on dedicated subchannels, no learner; behind the barrier, where
-what clients do is foreseen, and in a queue, where each takes an event for each thing that it does. The
-reference is the least that an event loop can do: 200 SimPy processes that wait for one time-out after the
-other. All leave what was there before out of the search for garbage, as a run does.
+The scheme is parallel split learning with 200 devices on dedicated subchannels, without a learner. It is
+measured with two services of the server. With ``barrier`` the clients' activities are batched. With
+``arrival`` each client waits in the server's queue, so each of its activities takes an event. The reference
+is the least work of an event loop: 200 SimPy processes that wait for one time-out after another. As in a run,
+older objects are excluded from Python's garbage collection.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from cutlayer.experiments.process_guards import frozen_gc
 from cutlayer.experiments.world_setup import make_world
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.scenarios.schema.scenario import Stop
-from cutlayer.sim.schemes.round_loop import rounds
+from cutlayer.sim.schemes.round_loop import run_rounds
 
 __all__ = ["figures"]
 
 DEVICES = 200
-ROUNDS = 200  # four intervals a device and round, two of the server: 160,400 intervals
-QUEUED_ROUNDS = 15  # six a device
-TIMEOUTS_EACH = 100
-REPEATS = 41  # many short bursts, so that both of a pair meet the machine in the same state
+ROUNDS = 200  # 160,400 intervals: each round has four of every device and two of the server
+QUEUED_ROUNDS = 15  # with six intervals of every device
+TIMEOUTS_PER_PROCESS = 100
+REPEATS = 41  # many short repeats, so that the machine is in the same state for both values of a ratio
 
-# The plan is no part of the figure, so that the cheapest one will do.
+# Planning is not measured, so the cheapest plan is enough.
 OVERRIDES = (
     f"devices.count={DEVICES}",
     f"radio.subchannels={DEVICES}",
@@ -38,22 +39,22 @@ OVERRIDES = (
 
 
 def timeline_rate(experiment: Experiment, count: int) -> float:
-    """Return the recorded intervals a second of processor time, of the event loop alone."""
+    """Return the recorded intervals per second of processor time in the event loop."""
     ((scheme, plan),) = experiment.schemes
-    world, _ = make_world(experiment, scheme, plan)
+    world, planner = make_world(experiment, scheme, plan)
     with frozen_gc():
         start_s = time.process_time()
-        for _ in rounds(scheme, world, None, Stop(rounds=count), 1):
+        for _ in run_rounds(scheme, world, None, planner, Stop(rounds=count), 1):
             pass
         return len(world.record) / (time.process_time() - start_s)
 
 
 def timeout_rate() -> float:
-    """Return SimPy's time-outs a second of processor time, of as many processes as there are devices."""
+    """Return SimPy's time-outs per second of processor time, with one process for each device."""
     env = simpy.Environment()
 
     def wait(delay_s: float) -> Generator[simpy.Event, None, None]:
-        for _ in range(TIMEOUTS_EACH):
+        for _ in range(TIMEOUTS_PER_PROCESS):
             yield env.timeout(delay_s)
 
     for device in range(DEVICES):
@@ -61,11 +62,11 @@ def timeout_rate() -> float:
     with frozen_gc():
         start_s = time.process_time()
         env.run()
-        return DEVICES * TIMEOUTS_EACH / (time.process_time() - start_s)
+        return DEVICES * TIMEOUTS_PER_PROCESS / (time.process_time() - start_s)
 
 
 def figures() -> list[Figure]:
-    """Return the rates and their ratios."""
+    """Return the rates of intervals and time-outs, and their ratios."""
     barrier, queue = (
         prepare(load_scenario("timeline_only", (*OVERRIDES, f"server.service={service}"), schemes=["psl"]))
         for service in ("barrier", "arrival")
@@ -76,10 +77,10 @@ def figures() -> list[Figure]:
         timeout_rate,
         lambda: timeline_rate(queue, QUEUED_ROUNDS),
     )
-    what = "intervals a second / SimPy time-outs a second"
+    name = "events: intervals a second / SimPy time-outs a second"
     return [
-        Figure(f"events: {what}", ratios(intervals, timeouts), "×", "≥ 0.4"),
-        Figure(f"events: {what}, in a queue", ratios(queued, timeouts)),
+        Figure(name, ratios(intervals, timeouts), "×", "≥ 0.4"),
+        Figure(f"{name}, in a queue", ratios(queued, timeouts)),
         Figure("events: recorded intervals", tuple(rate / 1e3 for rate in intervals), "thousand/s"),
         Figure("events: SimPy time-outs", tuple(rate / 1e3 for rate in timeouts), "thousand/s"),
     ]

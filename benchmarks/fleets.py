@@ -1,7 +1,8 @@
-"""What a population costs: its set-up, and a round that draws 100 of 100,000 devices instead of 1,000.
+"""The cost of a large population: its set-up, and a round that samples 100 clients from it.
 
-Parallel split learning without a learner, with the cheapest plan: whatever else a round did would be the same
-for both populations, and hide what the larger one costs.
+A round that samples 100 of 100,000 devices is compared with a round that samples 100 of 1,000. The scheme is
+parallel split learning without a learner, with the cheapest plan. Further work of a round would be the same
+for both populations, and would hide the difference.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from cutlayer.experiments.preparation import Experiment, prepare
 from cutlayer.experiments.world_setup import make_world
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.scenarios.schema.scenario import Stop
-from cutlayer.sim.schemes.round_loop import rounds
+from cutlayer.sim.schemes.round_loop import run_rounds
 
 __all__ = ["figures"]
 
@@ -26,8 +27,8 @@ REPEATS = 21
 SET_UPS = 5
 
 
-def experiment(population: int) -> Experiment:
-    """Return a scenario whose rounds draw their clients, made ready."""
+def sampling_experiment(population: int) -> Experiment:
+    """Return a prepared scenario whose rounds sample their clients from this many devices."""
     overrides = (
         f"devices.count={population}",
         f"participation.per_round={PER_ROUND}",
@@ -38,31 +39,31 @@ def experiment(population: int) -> Experiment:
 
 
 def set_up(population: int) -> None:
-    """Do all that comes before the first round."""
-    ready = experiment(population)
-    ((scheme, plan),) = ready.schemes
-    make_world(ready, scheme, plan)
+    """Run everything that precedes the first round."""
+    experiment = sampling_experiment(population)
+    ((scheme, plan),) = experiment.schemes
+    make_world(experiment, scheme, plan)
 
 
-def round_s(ready: Experiment) -> float:
-    """Return the processor time of a round, drawing and planning with it, in a new world."""
-    ((scheme, plan),) = ready.schemes
-    world, drawing = make_world(ready, scheme, plan)
+def round_s(experiment: Experiment) -> float:
+    """Return the processor time of a round in a new world, with sampling and planning, [s]."""
+    ((scheme, plan),) = experiment.schemes
+    world, planner = make_world(experiment, scheme, plan)
     start_s = time.process_time()
-    for _ in rounds(scheme, world, None, Stop(rounds=ROUNDS), 1, drawing.before_round):
+    for _ in run_rounds(scheme, world, None, planner, Stop(rounds=ROUNDS), 1):
         pass
     return (time.process_time() - start_s) / ROUNDS
 
 
 def figures() -> list[Figure]:
-    """Return the ratio of the rounds, the rounds themselves, and the set-up of the larger population."""
-    small, large = (experiment(population) for population in POPULATIONS)
-    of_small, of_large = interleaved(REPEATS, partial(round_s, small), partial(round_s, large))
-    set_ups = tuple(timed(partial(set_up, POPULATIONS[-1])) for _ in range(SET_UPS))
+    """Return the ratio of both rounds, the round of the larger population, and its set-up."""
+    small, large = (sampling_experiment(population) for population in POPULATIONS)
+    small_s, large_s = interleaved(REPEATS, partial(round_s, small), partial(round_s, large))
+    set_up_s = tuple(timed(partial(set_up, POPULATIONS[-1])) for _ in range(SET_UPS))
     return [
-        Figure("fleets: a round of 100 from 100,000 / from 1,000", ratios(of_large, of_small), "×", "≤ 1.2"),
-        Figure("fleets: a round of 100 from 100,000", tuple(1e3 * s for s in of_large), "ms"),
-        Figure("fleets: set-up of 100,000 devices", set_ups, "s", "≤ 2 s"),
+        Figure("fleets: a round of 100 from 100,000 / from 1,000", ratios(large_s, small_s), "×", "≤ 1.2"),
+        Figure("fleets: a round of 100 from 100,000", tuple(1e3 * s for s in large_s), "ms"),
+        Figure("fleets: set-up of 100,000 devices", set_up_s, "s", "≤ 2 s"),
     ]
 
 

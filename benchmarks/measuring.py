@@ -1,4 +1,4 @@
-"""What all benchmarks share: interleaved repeats, figures with their spread and target, one table."""
+"""Tools of all benchmarks: interleaved repeats, figures with spread and target, and their table."""
 
 from __future__ import annotations
 
@@ -27,50 +27,54 @@ _HOLDS: dict[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured figure: its repeats, and what it should be.
+    """One measured figure: its values, and its target.
 
     Attributes
     ----------
-    what : what was measured
-    values : one value a repeat
-    unit : of the values; ``×`` is a ratio against a reference measured in the same run
-    target : what the project wants the median to be, ``≤``, ``<`` or ``≥`` a number, or a number that it is
-        to be, and words behind it; empty where the figure is for information
+    name : str
+        The measured quantity.
+    values : tuple of float
+        One value for each repeat.
+    unit : str
+        Unit of the values. ``×`` marks a ratio against a reference that was measured in the same run.
+    target : str
+        The condition on the median: ``≤``, ``<`` or ``≥`` and a number, or the exact number. Any text may
+        follow. It is empty where the figure has no target.
     """
 
-    what: str
+    name: str
     values: tuple[float, ...]
     unit: str = "×"
     target: str = ""
 
     def row(self) -> tuple[str, ...]:
-        """Return the figure as cells, as in ``COLUMNS``."""
+        """Return the cells of the figure's row, in the order of ``COLUMNS``."""
         spread = f"{min(self.values):.3g} to {max(self.values):.3g}" if len(self.values) > 1 else ""
         middle = f"{median(self.values):.3g} {self.unit}".strip()
-        return self.what, middle, spread, str(len(self.values)), self.target, self.verdict
+        return self.name, middle, spread, str(len(self.values)), self.target, self.verdict
 
     @property
     def verdict(self) -> str:
-        """Return ``met`` or ``missed``; nothing where there is no target.
+        """Return ``met`` or ``missed``, or an empty text without a target.
 
         Raises
         ------
         ValueError
-            If the target names no number.
+            If the target has no number at its start.
         """
         if not self.target:
             return ""
-        found = re.match(r"([≤<≥]?) *([\d.]+(?:e-?\d+)?)", self.target)
-        if found is None:
-            raise ValueError(f"{self.what}: the target must begin with a number; it is {self.target!r}")
-        return "met" if _HOLDS[found[1]](median(self.values), float(found[2])) else "missed"
+        condition = re.match(r"([≤<≥]?) *([\d.]+(?:e-?\d+)?)", self.target)
+        if condition is None:
+            raise ValueError(f"{self.name}: the target must begin with a number; it is {self.target!r}")
+        return "met" if _HOLDS[condition[1]](median(self.values), float(condition[2])) else "missed"
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Return the processor time of one call, [s]; garbage of earlier work is collected before it.
+    """Return the processor time of one call, [s]. Garbage of earlier calls is collected first.
 
-    All that is measured so has one thread, whose processor time is its wall time on an idle machine, and
-    is moved less than that by what else runs.
+    Use it for work in a single thread. Its processor time equals its wall time on an idle machine, and
+    depends less on other processes.
     """
     gc.collect()
     start_s = time.process_time()
@@ -79,17 +83,17 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def command() -> str:
-    """Return the path of the console command ``cutlayer`` of this Python."""
+    """Return the path of the command ``cutlayer`` that belongs to this Python."""
     return str(Path(sys.executable).with_name("cutlayer"))
 
 
 def run_time_s(arguments: Sequence[str]) -> float:
-    """Return the wall time of a command, [s]; its output is dropped.
+    """Return the wall time of a command, [s]. Its output is discarded.
 
     Raises
     ------
     subprocess.CalledProcessError
-        If it fails.
+        If the command fails.
     """
     start_s = time.perf_counter()
     subprocess.run(arguments, check=True, capture_output=True)
@@ -97,22 +101,22 @@ def run_time_s(arguments: Sequence[str]) -> float:
 
 
 def interleaved(repeats: int, *measures: Callable[[], float]) -> list[tuple[float, ...]]:
-    """Return each measure's values over the repeats.
+    """Return the values of each measurement over the repeats.
 
-    Each repeat takes every measure once, in turns forwards and backwards, so that a machine that slows
-    down or is shared meets all of them alike.
+    Each repeat runs every measurement once. The order alternates between forwards and backwards, so that a
+    machine whose speed changes affects all measurements alike.
     """
     values: list[list[float]] = [[] for _ in measures]
     for repeat in range(repeats):
         order = range(len(measures))
         for index in reversed(order) if repeat % 2 else order:
             values[index].append(measures[index]())
-    return [tuple(each) for each in values]
+    return [tuple(of_measure) for of_measure in values]
 
 
 def ratios(values: Sequence[float], reference: Sequence[float]) -> tuple[float, ...]:
-    """Return the ratio of each repeat against the reference of the same repeat."""
-    return tuple(value / other for value, other in zip(values, reference, strict=True))
+    """Return the ratio of each value to the reference value of the same repeat."""
+    return tuple(value / base for value, base in zip(values, reference, strict=True))
 
 
 def show(figures: Sequence[Figure]) -> None:

@@ -1,4 +1,4 @@
-"""The page of the documentation that shows what the benchmarks have measured, and on what machine."""
+"""Writes docs/benchmarks.md: the table of all figures, and the machine that they were measured on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tabulate import tabulate
 
 from cutlayer.experiments.sweep.worker_pool import cores
 
-__all__ = ["SCALING", "filled", "write"]
+__all__ = ["SCALING", "fill", "write"]
 
 _DOCS = Path(__file__).parent.parent / "docs"
 SCALING = _DOCS / "figures" / "benchmarks_scaling.png"
@@ -23,14 +23,14 @@ _PACKAGES = ("torch", "simpy", "numpy")
 
 
 def write(figures: Sequence[Figure]) -> None:
-    """Put the figures, and the machine that they were measured on, into the page."""
-    drawing = f"![Cost over size, log-log, with fitted slopes](figures/{SCALING.name})"
-    parts = {"machine": machine(), "figures": table(figures), "scaling": drawing}
-    _PAGE.write_text(filled(_PAGE.read_text(encoding="utf-8"), parts), encoding="utf-8")
+    """Write the figures and the machine into the page."""
+    chart = f"![Cost over size, log-log, with fitted slopes](figures/{SCALING.name})"
+    parts = {"machine": machine(), "figures": table(figures), "scaling": chart}
+    _PAGE.write_text(fill(_PAGE.read_text(encoding="utf-8"), parts), encoding="utf-8")
 
 
-def filled(text: str, parts: dict[str, str]) -> str:
-    """Return a page with its parts replaced, each between its own marker and ``<!-- end -->``.
+def fill(text: str, parts: dict[str, str]) -> str:
+    """Return the page with its parts replaced, each between its marker and ``<!-- end -->``.
 
     Raises
     ------
@@ -41,19 +41,19 @@ def filled(text: str, parts: dict[str, str]) -> str:
         between = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not between.search(text):
             raise ValueError(f"the page has no <!-- {name} --> with an <!-- end --> behind it")
-        text = between.sub(lambda found, part=part: f"{found[1]}{part}\n{found[2]}", text)  # type: ignore[misc]
+        text = between.sub(lambda match, part=part: f"{match[1]}{part}\n{match[2]}", text)  # type: ignore[misc]
     return text
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """Return the figures as a table in Markdown, numbers as they are printed."""
+    """Return the figures as a table in Markdown, with the numbers that ``show`` prints."""
     rows = [figure.row() for figure in figures]
     return tabulate(rows, COLUMNS, tablefmt="github", disable_numparse=True)
 
 
 def machine() -> str:
-    """Return the machine and the versions of what was measured, as a list in Markdown."""
-    import torch  # not for the processes of the benchmarks, which import this too
+    """Return the machine, and the versions of Python and the main packages, as a list in Markdown."""
+    import torch  # here, because the benchmarks' processes import this module too
 
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     versions = [f"{name} {version(name)}" for name in _PACKAGES]
@@ -70,7 +70,7 @@ def machine() -> str:
 
 def processor() -> str:
     """Return the processor's name."""
-    known = Path("/proc/cpuinfo")
-    text = known.read_text(encoding="utf-8") if known.is_file() else ""
-    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return found[1] if found else platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    text = cpuinfo.read_text(encoding="utf-8") if cpuinfo.is_file() else ""
+    match = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return match[1] if match else platform.processor() or platform.machine()

@@ -1,7 +1,7 @@
-"""Split learning in plain PyTorch, as one would write it without a simulator: the reference for speed.
+"""Split learning in plain PyTorch, as one writes it without a simulator. It is the reference for speed.
 
-Each loop does the tensor work of a scheme's learner and no more: the batches' indices are drawn
-beforehand, there is no clock, no participation, no evaluation. Sections are those of docs/model.md.
+Each loop does only the tensor operations of a scheme's learner. The indices of all mini-batches are drawn in
+advance, and there is no clock, no client sampling and no evaluation. Sections are those of docs/model.md.
 """
 
 from __future__ import annotations
@@ -20,20 +20,24 @@ __all__ = ["LOOPS", "PlainLoop", "Task"]
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained.
+    """The training that a loop does: model, data, mini-batches and learning rates.
 
     Attributes
     ----------
-    new_model : makes the model with its initial weights
+    new_model : callable
+        Builds the model with its initial weights.
     cut : int
-        Units on the client.
-    images, labels : [num_samples, channels, height, width], float; [num_samples], int64
-    rows : [num_rounds][num_clients] of [b], int64
-        The samples of each mini-batch.
-    shares : [num_clients], float
-        λ_i.
+        Number of units on the client.
+    images : Tensor, [num_samples, channels, height, width]
+        All training samples.
+    labels : Tensor, [num_samples]
+        Their classes, int64.
+    rows : sequence of sequences of Tensor, [num_rounds][num_clients] of [b]
+        Indices of the samples in each mini-batch, int64.
+    shares : Tensor, [num_clients]
+        The weights λ_i.
     client_lr, server_lr : float
-        Adam's rates.
+        Adam's learning rates.
     """
 
     new_model: Callable[[], nn.Sequential]
@@ -47,7 +51,7 @@ class Task:
 
 
 class PlainLoop(ABC):
-    """A training loop: everything is made before :meth:`train`, so that its time is the training's alone."""
+    """A training loop. The constructor builds everything, so that :meth:`train` does nothing but train."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -74,7 +78,7 @@ class PlainLoop(ABC):
 
 
 class PSL(PlainLoop):
-    """Parallel split learning: one server step on all rows, each client's own step."""
+    """Parallel split learning (PSL): one step of the server on all rows, and one step of each client."""
 
     def round(self, rows: Sequence[Tensor]) -> Tensor:
         """Train on one mini-batch a client, and return the loss before the update."""
@@ -96,7 +100,7 @@ class PSL(PlainLoop):
         return (losses * (self.task.shares / size).repeat_interleave(size)).sum()
 
     def _server_pass(self, states: Tensor, labels: Tensor, size: int) -> tuple[Tensor, Sequence[Tensor]]:
-        """Return the loss and each client's cut-layer gradients, ``[b, ...]``."""
+        """Return the loss, and each client's activation gradients, ``[b, ...]``."""
         self.server_steps[0].zero_grad()
         loss = self._loss(self.servers[0](states), labels, size)
         loss.backward()
@@ -106,10 +110,10 @@ class PSL(PlainLoop):
 
 
 class EPSL(PSL):
-    """EPSL with φ = 1, ``virtual``: all slots are merged, b rows are back-propagated (section 3.3)."""
+    """EPSL with φ = 1, ``virtual``: all slots are merged, and b rows are back-propagated (section 3.3)."""
 
     def _server_pass(self, states: Tensor, labels: Tensor, size: int) -> tuple[Tensor, Sequence[Tensor]]:
-        """Return the loss and each client's cut-layer gradients, ``[b, ...]``: the same for all."""
+        """Return the loss, and the activation gradients, ``[b, ...]``, which are the same for all clients."""
         server, shares = self.servers[0], self.task.shares
         count = len(shares)
         with torch.no_grad():
@@ -125,7 +129,7 @@ class EPSL(PSL):
 
 
 def split_pass(client: nn.Module, server: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Go forwards and backwards through both parts, with tensors handed over at the cut; return the loss."""
+    """Run a forward and a backward pass through both parts, detached at the cut, and return the loss."""
     smashed = client(images)
     states = smashed.detach().requires_grad_()
     loss = functional.cross_entropy(server(states), labels)
@@ -135,7 +139,7 @@ def split_pass(client: nn.Module, server: nn.Module, images: Tensor, labels: Ten
 
 
 class SFL(PlainLoop):
-    """SplitFed V1: each client trains with a server copy of its own; both are averaged every round."""
+    """SplitFed V1: each client trains with its own copy of the server part; both are averaged every round."""
 
     def _make_optimizers(self) -> None:
         self.servers = [copy.deepcopy(self.servers[0]) for _ in self.clients]
@@ -157,14 +161,14 @@ class SFL(PlainLoop):
 
     @torch.no_grad()
     def _average(self, modules: Sequence[nn.Module]) -> None:
-        for same in zip(*(module.parameters() for module in modules), strict=True):
-            mean = torch.tensordot(self.task.shares, torch.stack(same), dims=1)
-            for parameter in same:
+        for copies in zip(*(module.parameters() for module in modules), strict=True):
+            mean = torch.tensordot(self.task.shares, torch.stack(copies), dims=1)
+            for parameter in copies:
                 parameter.copy_(mean)
 
 
 class SL(PlainLoop):
-    """Vanilla split learning: one client part goes round; each client has an optimiser state of its own."""
+    """Sequential split learning: clients hand on one client part, and keep their own optimiser states."""
 
     def _make_optimizers(self) -> None:
         self.clients = [self.clients[0]] * len(self.clients)
@@ -185,4 +189,4 @@ class SL(PlainLoop):
 
 
 LOOPS: dict[str, type[PlainLoop]] = {"psl": PSL, "epsl": EPSL, "sfl": SFL, "sl": SL}
-"""The loops by the name of the scheme that does the same."""
+"""The loop of each scheme, by the scheme's name."""

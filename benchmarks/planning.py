@@ -1,7 +1,8 @@
-"""How long planning takes, and how near the plans are to the optimum.
+"""The time of planning, and the gap between the plans and the optimum.
 
-ResNet-18's eleven cuts. ``bcd`` drafts the cuts that a bound does not rule out, and exchanges on the best.
-HiGHS solves the mixed-integer program behind the lower bound, on an instance that is small enough to end.
+The model is ResNet-18 with eleven cuts. The method ``bcd`` starts from a greedy assignment at each cut that a
+lower bound does not exclude, and improves the best cuts by local search. The reference for its time is
+HiGHS, which solves the mixed-integer program of the lower bound on a small instance.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from cutlayer.sim.radio.resources import RadioResources
 __all__ = ["figures"]
 
 REPEATS = 5
-LARGE = {(50, 200): "≤ 100 ms", (200, 1000): "≤ 1000 ms"}  # half of it for the exchanges
+LARGE = {(50, 200): "≤ 100 ms", (200, 1000): "≤ 1000 ms"}  # targets by clients and subchannels
 SCHEMES = ("psl", "epsl φ=1", "sfl")
 SMALL = (3, 7)
 INSTANCES = 40
@@ -35,69 +36,70 @@ Instance = tuple[RadioResources, Mapping[int, RoundWork]]
 def instances(
     clients: int, subchannels: int, schemes: Sequence[str], seed: int = 0, *, rayleigh: bool = False
 ) -> list[Instance]:
-    """Return a placement after Lin et al. for each scheme, with Rayleigh fading or none."""
+    """Return one instance for each scheme, with positions after Lin et al. and optional Rayleigh fading."""
     overrides = [
         f"devices.count={clients}",
         f"radio.subchannels={subchannels}",
         "allocation={subchannels: round_robin, power: uniform}",
     ]
     experiment = prepare(load_scenario("timeline_only", overrides, seed=seed, schemes=schemes))
-    problem = experiment.problem
+    problem = experiment.deployment.resources
     if rayleigh:
         fading = np.random.default_rng(seed).exponential(size=problem.gains.shape)
         problem = replace(problem, gains=problem.gains * fading)
     return [
-        (problem, {cut: scheme.work(cut, experiment.speeds) for cut in scheme.cuts()})
+        (problem, {cut: scheme.work(cut, experiment.deployment) for cut in scheme.cuts()})
         for scheme, _ in experiment.schemes
     ]
 
 
 def large() -> list[Figure]:
-    """Return the times of whole plans."""
-    found = []
+    """Return the times of plans for many clients."""
+    rows = []
     for (clients, subchannels), target in LARGE.items():
         for rayleigh in (False, True):
             gains = "Rayleigh" if rayleigh else "mean gains"
             for scheme in SCHEMES:
-                ((problem, works),) = instances(clients, subchannels, [scheme], rayleigh=rayleigh)
-                (plan_s,) = interleaved(REPEATS, partial(plan_time_s, problem, works))
-                what = f"planning: bcd, {clients} × {subchannels}, {gains}, {scheme}"
-                found.append(Figure(what, milli(plan_s), "ms", target))
-    return found
+                ((problem, work_by_cut),) = instances(clients, subchannels, [scheme], rayleigh=rayleigh)
+                (plan_s,) = interleaved(REPEATS, partial(plan_time_s, problem, work_by_cut))
+                name = f"planning: bcd, {clients} × {subchannels}, {gains}, {scheme}"
+                rows.append(Figure(name, milliseconds(plan_s), "ms", target))
+    return rows
 
 
-def plan_time_s(problem: RadioResources, works: Mapping[int, RoundWork]) -> float:
-    """Return the time of one plan."""
-    return timed(lambda: bcd(problem, works, np.random.default_rng(0)))
+def plan_time_s(problem: RadioResources, work_by_cut: Mapping[int, RoundWork]) -> float:
+    """Return the time of one plan, [s]."""
+    return timed(lambda: bcd(problem, work_by_cut, np.random.default_rng(0)))
 
 
-def milli(values: tuple[float, ...]) -> tuple[float, ...]:
-    """Return seconds in ms."""
-    return tuple(value * 1e3 for value in values)
+def milliseconds(values_s: tuple[float, ...]) -> tuple[float, ...]:
+    """Return times in seconds as milliseconds."""
+    return tuple(value_s * 1e3 for value_s in values_s)
 
 
 def small() -> list[Figure]:
-    """Return the gaps to brute force, and the time of HiGHS over that of bcd."""
-    found = []
+    """Return the gaps to brute force, and the time of HiGHS divided by the time of bcd."""
+    rows = []
     for rayleigh, target in ((False, "≤ 0.1 %"), (True, "≤ 1 %")):
         gaps = []
         for seed in range(INSTANCES):
-            ((problem, works),) = instances(*SMALL, ["psl"], seed, rayleigh=rayleigh)
+            ((problem, work_by_cut),) = instances(*SMALL, ["psl"], seed, rayleigh=rayleigh)
             rng = np.random.default_rng(seed)
-            gaps.append(bcd(problem, works, rng).predicted_s / optimal(problem, works, rng).predicted_s - 1.0)
+            plan, best = bcd(problem, work_by_cut, rng), optimal(problem, work_by_cut, rng)
+            gaps.append(plan.predicted_s / best.predicted_s - 1.0)
         name = f"planning: gap of bcd to the optimum, {'Rayleigh' if rayleigh else 'mean gains'}"
-        found.append(Figure(f"{name}, mean", (100 * float(np.mean(gaps)),), "%", target))
-        found.append(Figure(f"{name}, worst of {INSTANCES}", (100 * max(gaps),), "%"))
-    ((problem, works),) = instances(*SMALL, ["psl"])
+        rows.append(Figure(f"{name}, mean", (100 * float(np.mean(gaps)),), "%", target))
+        rows.append(Figure(f"{name}, worst of {INSTANCES}", (100 * max(gaps),), "%"))
+    ((problem, work_by_cut),) = instances(*SMALL, ["psl"])
     highs_s, plan_s = interleaved(
         REPEATS,
-        lambda: timed(lambda: lower_bound_s(problem, works, time_limit_s=60.0)),
-        partial(plan_time_s, problem, works),
+        lambda: timed(lambda: lower_bound_s(problem, work_by_cut, time_limit_s=60.0)),
+        partial(plan_time_s, problem, work_by_cut),
     )
-    found.append(
+    rows.append(
         Figure("planning: HiGHS / bcd, 3 clients, 7 subchannels", ratios(highs_s, plan_s), "×", "≥ 100")
     )
-    return found
+    return rows
 
 
 def figures() -> list[Figure]:

@@ -1,4 +1,4 @@
-"""The first thing that anybody runs: ``cutlayer run quickstart``, from the command to the charts."""
+"""The time and the accuracies of ``cutlayer run quickstart``, with its files and charts."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What the record of intervals costs: time for one interval, and the memory and time of ten million.
+"""The cost of the record: time to add one interval, and memory and time of a run with ten million intervals.
 
-The reference of the time is the least that an event loop can do, one time-out of a bare SimPy process. The
-long run is PSL with 200 devices, a timeline alone, with its folder and chart; it has a process of its own,
-whose peak is that of the whole process: Python, pandas, matplotlib and all.
+The reference of the time is the least work of an event loop, one time-out of a bare SimPy process. The long
+run is the timeline of PSL with 200 devices, with run folder and chart. It has its own process. The peak
+memory is that of the whole process, which includes Python, pandas and matplotlib.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LONG_ROUNDS = 10_000_000 // PER_ROUND + 1
 
 
 def append_rate() -> float:
-    """Return the rows a second of processor time that a record takes."""
+    """Return the number of rows that are added to a record per second of processor time."""
     append = IntervalRecord(["server", "device-0"]).append
     start_s = time.process_time()
     for _ in range(APPENDED):
@@ -40,10 +40,10 @@ def append_rate() -> float:
 
 
 def long_run() -> tuple[int, float, float]:
-    """Return the intervals of a long run, its peak of resident memory, [MiB], and its processor time, [s]."""
+    """Return the number of intervals of a long run, its peak memory, [MiB], and its processor time, [s]."""
     overrides = [*OVERRIDES, f"stop.rounds={LONG_ROUNDS}"]
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "long"
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "long"
         start_s = time.process_time()
         cutlayer.run("timeline_only", out=folder, overrides=overrides, schemes=["psl"])
         spent_s = time.process_time() - start_s
@@ -52,7 +52,7 @@ def long_run() -> tuple[int, float, float]:
 
 
 def figures() -> list[Figure]:
-    """Return the cost of a row in time-outs, and the memory and the time of a long run."""
+    """Return the cost of a row in time-outs, and the memory and time of a long run."""
     timeouts, rows = interleaved(REPEATS, timeout_rate, append_rate)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         count, peak_mib, spent_s = pool.submit(long_run).result()

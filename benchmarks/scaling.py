@@ -1,13 +1,18 @@
-"""How the cost of a timeline grows with devices, subchannels, rounds and schemes, one at a time.
+"""The growth of the cost of timelines and plans with devices, subchannels, rounds and schemes.
 
-Processor time: of the run itself, from the first event to the tables, for a world that is made ready; and of
-making it ready, which is the planning and what the plan needs. The slope of a line is that of log cost over
-log size by least squares: 1 is cost in proportion to size. Each repeat measures all sizes and gives a slope.
-Bare SimPy time-outs before and after each measurement tell how fast the machine is at that time; costs are
-given as at its usual speed, for a machine that is shared runs half as fast now and then.
-Sizes are large enough for what does not grow with them to be little of the cost, and nothing is subtracted.
-Devices are measured by the round, in runs of as many intervals whatever their number; how cost grows with the
-length of a run is a line of its own. For them the calls of functions are counted too, which no cache changes.
+One variable is changed at a time. Costs are processor times of two kinds. The time of a run extends from the
+first event to the tables, for a prepared scenario. The time of a plan is that of preparing the scenario.
+
+The slope of a line is that of log cost over log size, by least squares. A slope of 1 means that the cost is
+proportional to the size. Each repeat measures all sizes, and gives one slope. Sizes are so large that the
+constant part of the cost is small; nothing is subtracted.
+
+A shared machine may run at half its speed for some time. So bare SimPy time-outs are measured before and
+after each measurement, and costs are scaled to the machine's median speed.
+
+With devices, the cost is that of a round, in runs that have equal numbers of intervals. The growth with the
+length of a run is a separate line. For devices, function calls are counted too, which do not depend on the
+speed of the machine.
 
 ``--figure PATH`` draws the medians.
 """
@@ -40,7 +45,7 @@ from cutlayer.scenarios.loading.loader import LoadedScenario, load_scenario
 __all__ = ["figures"]
 
 Measures: TypeAlias = dict[int, Callable[[], float]]
-"""What measures a cost, [s], by size."""
+"""By size, the function that measures the cost, [s]."""
 
 REPEATS = 5
 DEVICE_ROUNDS = 50_000  # devices times rounds
@@ -50,41 +55,45 @@ PLANS = {
     "plan: greedy": "allocation={subchannels: greedy, power: optimal, cut: 2}",
     "plan: bcd": "allocation.method=bcd",
 }
-NARROW = "radio.subchannel_hz=1.0e6"  # so that thousands of them fit below the carrier
+NARROW = "radio.subchannel_hz=1.0e6"  # thousands of such subchannels fit below the carrier frequency
 FROM_100, FROM_300 = (tuple(round(first * 10 ** (i / 4)) for i in range(5)) for first in (100, 300))
 
 
 @dataclass(frozen=True)
 class Line:
-    """How one cost grows with one variable.
+    """The measured costs of one computation at several sizes.
 
     Attributes
     ----------
-    variable : what grows
-    what : whose cost it is
-    sizes : [num_sizes], int
-    costs_s : [num_repeats][num_sizes], float
-        Processor time at the machine's usual speed, [s].
-    look : the scheme whose colour it has, or a text of its own
-    target : of the slope; empty where it is for information
+    variable : str
+        The variable that the sizes are numbers of, such as ``devices``.
+    name : str
+        The scheme or the plan that is measured.
+    sizes : tuple of int
+    costs_s : tuple of tuples of float, [num_repeats][num_sizes]
+        Processor time at the machine's median speed, [s].
+    style : str
+        The scheme whose curve style the line has, or any other text.
+    target : str
+        Target of the slope; empty where it has none.
     """
 
     variable: str
-    what: str
+    name: str
     sizes: tuple[int, ...]
     costs_s: tuple[tuple[float, ...], ...]
-    look: str
+    style: str
     target: str = ""
 
     @property
     def slopes(self) -> tuple[float, ...]:
         """Return the slope of each repeat."""
-        return tuple(float(np.polyfit(np.log(self.sizes), np.log(each), 1)[0]) for each in self.costs_s)
+        return tuple(float(np.polyfit(np.log(self.sizes), np.log(costs_s), 1)[0]) for costs_s in self.costs_s)
 
     def figure(self) -> Figure:
         """Return the slope as a figure."""
         span = f"{self.sizes[0]:,} to {self.sizes[-1]:,} {self.variable}"
-        return Figure(f"scaling: {span}, {self.what}: slope", self.slopes, "", self.target)
+        return Figure(f"scaling: {span}, {self.name}: slope", self.slopes, "", self.target)
 
 
 def loaded(*overrides: str, schemes: Sequence[str] | None = ("psl",)) -> LoadedScenario:
@@ -93,147 +102,147 @@ def loaded(*overrides: str, schemes: Sequence[str] | None = ("psl",)) -> LoadedS
 
 
 def run_s(experiment: Experiment) -> float:
-    """Return the time of a run that is made ready."""
+    """Return the time of the run of a prepared scenario, [s]."""
     return timed(lambda: run_loaded(experiment))
 
 
 def plan_s(scenario: LoadedScenario) -> float:
-    """Return the time in which a run is made ready."""
+    """Return the time to prepare a scenario, [s]."""
     return timed(lambda: prepare(scenario))
 
 
 def line(
     variable: str,
-    what: str,
+    name: str,
     measures: Measures,
-    look: str = "",
+    style: str = "",
     target: str = "",
 ) -> Line:
-    """Return the costs by size, each measured in its turn in every repeat."""
+    """Return the costs by size. Every repeat measures each size once."""
     next(iter(measures.values()))()  # the first time costs more
     rates = []
 
-    def time_outs(measure: Callable[[], float]) -> float:
+    def in_time_outs(measure: Callable[[], float]) -> float:
         before = timeout_rate()
         cost_s = measure()
         rates.append((before + timeout_rate()) / 2)
         return cost_s * rates[-1]
 
-    by_size = interleaved(REPEATS, *(partial(time_outs, measure) for measure in measures.values()))
-    usual = median(rates)
-    costs_s = tuple(tuple(cost / usual for cost in each) for each in zip(*by_size, strict=True))
-    return Line(variable, what, tuple(measures), costs_s, look or what, target=target)
+    by_size = interleaved(REPEATS, *(partial(in_time_outs, measure) for measure in measures.values()))
+    median_rate = median(rates)
+    costs_s = tuple(tuple(cost / median_rate for cost in repeat) for repeat in zip(*by_size, strict=True))
+    return Line(variable, name, tuple(measures), costs_s, style or name, target=target)
 
 
 def runs(overrides: Callable[[int], tuple[str, ...]], sizes: Sequence[int], scheme: str = "psl") -> Measures:
-    """Return what measures the run of one scheme at each size."""
-    ready = {size: prepare(loaded(*overrides(size), schemes=[scheme])) for size in sizes}
-    return {size: partial(run_s, each) for size, each in ready.items()}
+    """Return the measurements of one scheme's run at each size."""
+    experiments = {size: prepare(loaded(*overrides(size), schemes=[scheme])) for size in sizes}
+    return {size: partial(run_s, experiment) for size, experiment in experiments.items()}
 
 
-def _held(count: int, allocation: str = CHEAP, rounds: int = 100) -> tuple[str, ...]:
-    """Return what is the same for all numbers of devices."""
+def fixed_overrides(count: int, allocation: str = CHEAP, rounds: int = 100) -> tuple[str, ...]:
+    """Return the overrides for a number of devices; all others are the same for each number."""
     return f"devices.count={count}", "radio.subchannels=1000", f"stop.rounds={rounds}", allocation
 
 
-def round_s(ready: tuple[Experiment, int]) -> float:
-    """Return the time of a round, [s], in a run of so many."""
-    experiment, rounds = ready
+def round_s(experiment: Experiment, rounds: int) -> float:
+    """Return the mean time of a round in a run with this number of rounds, [s]."""
     return run_s(experiment) / rounds
 
 
 def rounds_of(scheme: str, *overrides: str) -> Measures:
-    """Return what measures a round of one scheme at each number of devices."""
+    """Return the measurements of one scheme's round at each number of devices."""
     measures: Measures = {}
     for count in FROM_100:
         rounds = round(DEVICE_ROUNDS / count)
-        experiment = prepare(loaded(*_held(count, rounds=rounds), *overrides, schemes=[scheme]))
-        measures[count] = partial(round_s, (experiment, rounds))
+        experiment = prepare(loaded(*fixed_overrides(count, rounds=rounds), *overrides, schemes=[scheme]))
+        measures[count] = partial(round_s, experiment, rounds)
     return measures
 
 
 def devices() -> list[Line]:
-    """Return how rounds, and plans by several methods, grow with devices on 1,000 subchannels."""
+    """Return the costs of rounds, and of plans by several methods, with devices on 1,000 subchannels."""
     lines = [line("devices", f"{s}, a round", rounds_of(s), s.split()[0], "≤ 1.1") for s in SCHEMES]
-    late = rounds_of("sl", "round_policy={deadline_s: 1.0e6}")
-    lines.append(line("devices", "sl, a deadline, a round", late, target="≤ 1.1"))
+    with_deadline = rounds_of("sl", "round_policy={deadline_s: 1.0e6}")
+    lines.append(line("devices", "sl, a deadline, a round", with_deadline, target="≤ 1.1"))
     for sharing, sizes in (("tdma", FROM_100), ("work_conserving", FROM_100[::2])):
-        shared = runs(lambda n: (*_held(n, rounds=1), f"radio.sharing={sharing}"), sizes)  # noqa: B023
+        shared = runs(lambda n: (*fixed_overrides(n, rounds=1), f"radio.sharing={sharing}"), sizes)  # noqa: B023
         lines.append(line("devices", f"psl, {sharing}, a round", shared, target="≤ 1.1"))
-    for what, allocation in PLANS.items():
-        plans = {n: partial(plan_s, loaded(*_held(n, allocation))) for n in FROM_100}
-        lines.append(line("devices", what, plans, target="≤ 1.1"))
+    for name, allocation in PLANS.items():
+        plans = {n: partial(plan_s, loaded(*fixed_overrides(n, allocation))) for n in FROM_100}
+        lines.append(line("devices", name, plans, target="≤ 1.1"))
     return lines
 
 
 def calls(experiment: Experiment) -> int:
-    """Return how many functions a run calls, Python's and others', and how often it resumes a generator."""
-    counted = 0
+    """Return the number of function calls in a run, with C functions and resumed generators."""
+    count = 0
 
-    def note(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal counted
-        counted += event in ("call", "c_call")
+    def add(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
 
-    sys.setprofile(note)
+    sys.setprofile(add)
     try:
         run_loaded(experiment)
     finally:
         sys.setprofile(None)
-    return counted
+    return count
 
 
 def slopes_of_calls() -> list[Figure]:
-    """Return how the calls of a run grow with devices."""
-    found = []
+    """Return the growth of a run's function calls with devices."""
+    rows = []
     for scheme in SCHEMES:
-        ready = [prepare(loaded(*_held(n, rounds=30), schemes=[scheme])) for n in FROM_100]
-        counts = [calls(each) for each in ready]
+        experiments = [prepare(loaded(*fixed_overrides(n, rounds=30), schemes=[scheme])) for n in FROM_100]
+        counts = [calls(experiment) for experiment in experiments]
         slope = float(np.polyfit(np.log(FROM_100), np.log(counts), 1)[0])
         span = f"{FROM_100[0]:,} to {FROM_100[-1]:,} devices"
-        found.append(Figure(f"scaling: {span}, {scheme}: slope of calls", (slope,), "", "≤ 1.1"))
-    return found
+        rows.append(Figure(f"scaling: {span}, {scheme}: slope of calls", (slope,), "", "≤ 1.1"))
+    return rows
 
 
 def subchannels() -> list[Line]:
-    """Return how runs and plans of 30 devices grow with subchannels."""
+    """Return the costs of runs and plans of 30 devices, with subchannels."""
 
-    def held(count: int, allocation: str = CHEAP) -> tuple[str, ...]:
+    def overrides(count: int, allocation: str = CHEAP) -> tuple[str, ...]:
         return "devices.count=30", f"radio.subchannels={count}", "stop.rounds=100", allocation
 
-    lines = [line("subchannels", "psl", runs(held, FROM_300))]
-    for what, allocation in PLANS.items():
-        plans = {m: partial(plan_s, loaded(*held(m, allocation))) for m in FROM_300}
-        lines.append(line("subchannels", what, plans))
+    lines = [line("subchannels", "psl", runs(overrides, FROM_300))]
+    for name, allocation in PLANS.items():
+        plans = {m: partial(plan_s, loaded(*overrides(m, allocation))) for m in FROM_300}
+        lines.append(line("subchannels", name, plans))
     return lines
 
 
 def rounds() -> list[Line]:
-    """Return how runs of 30 devices grow with rounds."""
+    """Return the costs of runs of 30 devices, with rounds."""
 
-    def held(count: int) -> tuple[str, ...]:
+    def overrides(count: int) -> tuple[str, ...]:
         return "devices.count=30", "radio.subchannels=30", f"stop.rounds={count}", CHEAP
 
-    return [line("rounds", scheme, runs(held, FROM_300, scheme)) for scheme in ("sl", "psl")]
+    return [line("rounds", scheme, runs(overrides, FROM_300, scheme)) for scheme in ("sl", "psl")]
 
 
 def schemes() -> list[Line]:
-    """Return how runs and plans grow with schemes that differ in φ alone."""
+    """Return the costs of runs and plans, with schemes that differ only in φ."""
 
-    def given(count: int, allocation: str) -> LoadedScenario:
+    def epsl_scenario(count: int, allocation: str) -> LoadedScenario:
         epsl = ", ".join(f"{{name: epsl, phi: {(i + 1) / count:g}}}" for i in range(count))
-        held = ("devices.count=30", "radio.subchannels=300", "stop.rounds=100")
-        return loaded(*held, f"schemes=[{epsl}]", allocation, schemes=None)
+        fixed = ("devices.count=30", "radio.subchannels=300", "stop.rounds=100")
+        return loaded(*fixed, f"schemes=[{epsl}]", allocation, schemes=None)
 
     sizes = (2, 4, 8, 16)
-    ready = {n: prepare(given(n, CHEAP)) for n in sizes}
-    lines = [line("schemes", "epsl", {n: partial(run_s, each) for n, each in ready.items()})]
-    for what, allocation in PLANS.items():
-        plans = {n: partial(plan_s, given(n, allocation)) for n in sizes}
-        lines.append(line("schemes", what, plans))
+    experiments = {n: prepare(epsl_scenario(n, CHEAP)) for n in sizes}
+    measures = {n: partial(run_s, experiment) for n, experiment in experiments.items()}
+    lines = [line("schemes", "epsl", measures)]
+    for name, allocation in PLANS.items():
+        plans = {n: partial(plan_s, epsl_scenario(n, allocation)) for n in sizes}
+        lines.append(line("schemes", name, plans))
     return lines
 
 
-HELD = {
+FIXED = {
     "devices": "1,000 subchannels",
     "subchannels": "30 devices, 100 rounds",
     "rounds": "30 devices, 30 subchannels",
@@ -241,27 +250,26 @@ HELD = {
 }
 
 
-def drawn(lines: Sequence[Line]) -> Chart:
-    """Return the figure: cost over size, log-log, a panel for each variable."""
-    figure = Chart(figsize=(WIDTH_IN, 7.0), layout="constrained")
-    looks = list(dict.fromkeys(each.look for each in lines))
-    style = dict(zip(looks, curve_indices(looks), strict=True))
-    for axes, (variable, held) in zip(figure.subplots(2, 2).flat, HELD.items(), strict=True):
-        own = [each for each in lines if each.variable == variable]
-        for each in own:
-            label = f"{each.what.replace('_', '-')} ({np.median(each.slopes):.2f})"
+def draw(lines: Sequence[Line]) -> Chart:
+    """Return the chart of cost over size, log-log, with one panel for each variable."""
+    chart = Chart(figsize=(WIDTH_IN, 7.0), layout="constrained")
+    styles = list(dict.fromkeys(line.style for line in lines))
+    index_of = dict(zip(styles, curve_indices(styles), strict=True))
+    for axes, (variable, fixed) in zip(chart.subplots(2, 2).flat, FIXED.items(), strict=True):
+        for line in (one for one in lines if one.variable == variable):
+            label = f"{line.name.replace('_', '-')} ({np.median(line.slopes):.2f})"
             axes.loglog(
-                each.sizes, np.median(each.costs_s, axis=0), **curve_style(style[each.look]), label=label
+                line.sizes, np.median(line.costs_s, axis=0), **curve_style(index_of[line.style]), label=label
             )
-        finish(axes, variable, held)
-    return figure
+        finish_axes(axes, variable, fixed)
+    return chart
 
 
-def finish(axes: Axes, variable: str, held: str) -> None:
-    """Give a panel its words, its ticks and its legend."""
+def finish_axes(axes: Axes, variable: str, fixed: str) -> None:
+    """Set the labels, the ticks and the legend of a panel."""
     plain_axes(axes)
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.4)
-    axes.set_title(held, fontsize=LABEL_PT)
+    axes.set_title(fixed, fontsize=LABEL_PT)
     axes.set_xlabel(f"Number of {variable}", fontsize=LABEL_PT)
     axes.set_ylabel("Processor time (s)", fontsize=LABEL_PT)
     for axis in (axes.xaxis, axes.yaxis):
@@ -286,15 +294,16 @@ def figures(figure: Path | None = None) -> list[Figure]:
 
     Parameters
     ----------
-    figure : where the lines are drawn to, if they are
+    figure : Path, optional
+        The file to draw the lines to; by default they are not drawn.
     """
     lines = [*devices(), *subchannels(), *rounds(), *schemes()]
     if figure is not None:
-        save_figure(drawn(lines), figure)
-    return [*(each.figure() for each in lines), *slopes_of_calls()]
+        save_figure(draw(lines), figure)
+    return [*(line.figure() for line in lines), *slopes_of_calls()]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--figure", type=Path, help="where the lines are drawn to")
+    parser.add_argument("--figure", type=Path, help="file to draw the lines to")
     show(figures(parser.parse_args().figure))

@@ -1,4 +1,4 @@
-"""How long the command line takes to answer, and a run without learning from start to end."""
+"""The time of ``cutlayer --help``, and of a whole run without learning."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ def help_s() -> float:
 
 
 def python_s() -> float:
-    """Return the wall time of a Python that does nothing: what no command can be below."""
+    """Return the wall time of a Python that does nothing, which is the least of any command."""
     return run_time_s([sys.executable, "-c", "pass"])
 
 
 def timeline_s() -> float:
-    """Return the wall time of a timeline-only run, its files and its charts written."""
+    """Return the wall time of a timeline-only run with its files and charts."""
     with tempfile.TemporaryDirectory() as folder:
         return run_time_s([command(), "run", "timeline_only", "--out", str(Path(folder) / "run")])
 
 
 def torch_imported() -> bool:
     """Return whether a timeline-only run imports torch."""
-    answer = subprocess.run([sys.executable, "-c", IMPORTS], check=True, capture_output=True, text=True)
-    return answer.stdout.strip() == "True"
+    process = subprocess.run([sys.executable, "-c", IMPORTS], check=True, capture_output=True, text=True)
+    return process.stdout.strip() == "True"
 
 
 def figures() -> list[Figure]:
-    """Return the wall times, and whether torch was imported."""
-    python, asked, timeline = interleaved(REPEATS, python_s, help_s, timeline_s)
+    """Return the wall times, and whether the timeline-only run imports torch."""
+    empty_s, answer_s, run_s = interleaved(REPEATS, python_s, help_s, timeline_s)
     return [
-        Figure("startup: cutlayer --help", asked, "s", "< 0.5 s"),
-        Figure("startup: an empty Python, for comparison", python, "s"),
-        Figure("startup: cutlayer run timeline_only", timeline, "s"),
+        Figure("startup: cutlayer --help", answer_s, "s", "< 0.5 s"),
+        Figure("startup: an empty Python, for comparison", empty_s, "s"),
+        Figure("startup: cutlayer run timeline_only", run_s, "s"),
         Figure("startup: imports of torch in a timeline-only run", (float(torch_imported()),), "", "0"),
     ]
 

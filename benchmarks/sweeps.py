@@ -1,9 +1,9 @@
-"""What a sweep costs besides its points, and what a second worker saves.
+"""The overhead of a sweep, and the speed-up by a second worker.
 
-The points are timelines of one simulated model, so that no library's threads get in the way. All is wall
-time from the start of the sweep, checks, start of the workers and tables included. What two processes that
-share nothing gain over one, each with half of the points, tells how much of the second core this machine has
-to give to such work.
+The points are timelines without a learner, so that no library's threads interfere. All times are wall times
+of the whole sweep, with its checks, the start of its workers and its tables. For comparison, the same points
+run in one or two separate processes without a sweep. Their speed-up shows how much of the second core this
+machine can offer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ model: {name: lenet, input_shape: [1, 8, 8], classes: 10}
 devices: {count: 20}
 sweep: {seeds: 1}
 """
-LONG = "stop.rounds=16000"  # seconds a point, against which the start of the workers is little
+LONG = "stop.rounds=16000"  # some seconds for each point, much longer than the start of the workers
 BARE = """\
 import sys
 from cutlayer.api import run
@@ -41,40 +41,38 @@ for seed in range(int(sys.argv[2]), int(sys.argv[3])):
 
 
 def sweep_s(jobs: int, points: int, *overrides: str) -> float:
-    """Return the wall time of a sweep of so many equal points, [s]."""
+    """Return the wall time of a sweep of equal points, [s]."""
     with tempfile.TemporaryDirectory() as folder:
         scenario = Path(folder, "benchmark.yaml")
         scenario.write_text(SCENARIO)
         seeds = f"sweep.seeds={points}"
-        sweeping = SweepRun(scenario, out=Path(folder, "out"), jobs=jobs, overrides=[seeds, *overrides])
+        sweep = SweepRun(scenario, out=Path(folder, "out"), jobs=jobs, overrides=[seeds, *overrides])
         began_s = time.perf_counter()
-        result = sweeping.run()
-        taken_s = time.perf_counter() - began_s
+        result = sweep.run()
+        wall_s = time.perf_counter() - began_s
     if (result.points["status"] != "finished").any():
         raise RuntimeError("points of the benchmark failed")
-    return taken_s
+    return wall_s
 
 
 def bare_s(processes: int) -> float:
-    """Return the wall time of the long points in so many processes without a sweep, nothing written, [s]."""
+    """Return the wall time of the long points in separate processes, without sweep and files, [s]."""
     with tempfile.TemporaryDirectory() as folder:
         scenario = Path(folder, "benchmark.yaml")
         scenario.write_text(SCENARIO.replace("sweep:", "# sweep:"))
-        share = POINTS // processes
+        per_process = POINTS // processes
         began_s = time.perf_counter()
-        started = [
-            subprocess.Popen(
-                [sys.executable, "-c", BARE, str(scenario), str(n * share), str((n + 1) * share), LONG]
-            )
-            for n in range(processes)
-        ]
-        if any(process.wait() for process in started):
+        running = []
+        for first in range(0, POINTS, per_process):
+            seeds = str(first), str(first + per_process)
+            running.append(subprocess.Popen([sys.executable, "-c", BARE, str(scenario), *seeds, LONG]))
+        if any(process.wait() for process in running):
             raise RuntimeError("a bare process of the benchmark failed")
         return time.perf_counter() - began_s
 
 
 def run_s(count: int) -> float:
-    """Return the wall time of a tiny point that is run without a sweep and not written, [s]."""
+    """Return the mean wall time of a tiny point, run without a sweep and without files, [s]."""
     with tempfile.TemporaryDirectory() as folder:
         scenario = Path(folder, "benchmark.yaml")
         scenario.write_text(SCENARIO.replace("sweep:", "# sweep:"))
@@ -87,7 +85,7 @@ def run_s(count: int) -> float:
 
 def figures() -> list[Figure]:
     """Return the speed-up by a second worker, and the overhead of a point."""
-    one, two, bare_one, bare_two = interleaved(
+    one_s, two_s, bare_one_s, bare_two_s = interleaved(
         REPEATS,
         lambda: sweep_s(1, POINTS, LONG),
         lambda: sweep_s(2, POINTS, LONG),
@@ -98,8 +96,10 @@ def figures() -> list[Figure]:
     whole_s, alone_s = (values[0] for values in tiny)
     overhead_ms = 1e3 * (whole_s / TINY_POINTS - alone_s)
     return [
-        Figure(f"sweep: {POINTS} equal points, two workers over one", ratios(one, two), "×", "≥ 1.8"),
-        Figure("sweep: the points without a sweep, two bare processes over one", ratios(bare_one, bare_two)),
+        Figure(f"sweep: {POINTS} equal points, two workers over one", ratios(one_s, two_s), "×", "≥ 1.8"),
+        Figure(
+            "sweep: the points without a sweep, two bare processes over one", ratios(bare_one_s, bare_two_s)
+        ),
         Figure(f"sweep: {TINY_POINTS} tiny points, one worker, in all", (whole_s,), "s"),
         Figure("sweep: a tiny point run alone, nothing written", (1e3 * alone_s,), "ms"),
         Figure("sweep: overhead a point", (overhead_ms,), "ms", "≤ 50"),

@@ -1,10 +1,11 @@
-"""The cost of the simulator around training: its time over that of a plain PyTorch loop.
+"""The overhead of the simulator in training: its time divided by the time of a plain PyTorch loop.
 
-The quickstart's model, data and optimisers; the event loop, the record and the learner on one side, the
-loops of ``plain_loops.py`` on the other, both with one thread. Neither evaluates nor writes anything, and
-both leave what was there before out of the search for garbage, as a run does. Many short repeats, since the
-speed of a shared machine changes within seconds.
-Both must end with the same weights, or the comparison is refused.
+Both train the quickstart's model on its data with its optimisers, in one thread. The simulator runs the event
+loop, the record and the learner; the plain loops are those of ``plain_loops.py``. Neither evaluates or writes
+anything. As in a run, older objects are excluded from Python's garbage collection. There are many short
+repeats, because the speed of a shared machine changes within seconds.
+
+Both must end with the same weights; otherwise the benchmark stops with an error.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from cutlayer.scenarios.random_streams import stream
 from cutlayer.scenarios.schema.scenario import Stop
 from cutlayer.sim.schemes.base import Scheme
 from cutlayer.sim.schemes.planning.plan import SchemePlan
-from cutlayer.sim.schemes.round_loop import rounds
+from cutlayer.sim.schemes.round_loop import run_rounds
+from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
 from cutlayer.sim.world.world import World
 
 __all__ = ["figures"]
@@ -41,7 +43,7 @@ TOLERANCE = 1e-5
 
 
 def task_of(experiment: Experiment, learner: Learner) -> Task:
-    """Return the same training for a plain loop: same weights, same batches, same rates."""
+    """Return the learner's training for a plain loop: the same weights, mini-batches and learning rates."""
     scenario = experiment.loaded.scenario
     learning = scenario.learning
     assert learning is not None
@@ -61,25 +63,25 @@ def task_of(experiment: Experiment, learner: Learner) -> Task:
     )
 
 
-def simulated(world: World, scheme: Scheme, learner: Learner) -> None:
-    """Train inside the simulator; the run is left before its last round, which would be evaluated."""
-    endless = rounds(scheme, world, learner, Stop(rounds=ROUNDS + 1), ROUNDS + 1)
-    for _ in islice(endless, ROUNDS):
+def train_in_simulator(world: World, planner: FixedPlan, scheme: Scheme, learner: Learner) -> None:
+    """Train in the simulator. The run is stopped before its last round, which would be evaluated."""
+    results = run_rounds(scheme, world, learner, planner, Stop(rounds=ROUNDS + 1), ROUNDS + 1)
+    for _ in islice(results, ROUNDS):
         pass
 
 
 def weights(learner: Any) -> list[Tensor]:
-    """Return all parameters of a learner in a plain loop's order: client parts, then server parts."""
-    everyone = range(learner.data.clients)
-    private = hasattr(learner, "server_for")
-    servers = [learner.server_for(i) for i in everyone] if private else [learner.server]
+    """Return all parameters of a learner in the order of a plain loop: client parts, then server parts."""
+    has_server_copies = hasattr(learner, "server_for")
+    clients = range(learner.data.clients)
+    servers = [learner.server_for(i) for i in clients] if has_server_copies else [learner.server]
     return [p.detach() for part in (*learner.clients, *servers) for p in part.module.parameters()]
 
 
 def check_same(learner: Learner, plain: PlainLoop, label: str) -> None:
-    """Raise a RuntimeError where the two have not learnt the same."""
+    """Raise a RuntimeError if the learner's weights differ from the plain loop's."""
     pairs = zip(weights(learner), plain.weights(), strict=True)
-    gap = max(float((one - other).abs().max()) for one, other in pairs)
+    gap = max(float((learnt - reference).abs().max()) for learnt, reference in pairs)
     if not gap <= TOLERANCE:
         raise RuntimeError(
             f"{label}: the weights differ by {gap:.2g} from the plain loop's; {TOLERANCE:g} is allowed"
@@ -87,31 +89,31 @@ def check_same(learner: Learner, plain: PlainLoop, label: str) -> None:
 
 
 def overhead(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> Figure:
-    """Return the time in the simulator over the time of the plain loop, for one scheme."""
-    task = task_of(experiment, scheme_learner(experiment, scheme))
+    """Return the simulator's time divided by the plain loop's time, for one scheme."""
+    task = task_of(experiment, scheme_learner(experiment, scheme, plan))
     label = str(scheme.parameters.label)
     last: dict[str, Any] = {}
 
-    def inside() -> float:
-        learner = last["learner"] = scheme_learner(experiment, scheme)
-        world, _ = make_world(experiment, scheme, plan)
+    def simulator_s() -> float:
+        learner = last["learner"] = scheme_learner(experiment, scheme, plan)
+        world, planner = make_world(experiment, scheme, plan)
         with frozen_gc():
-            return timed(lambda: simulated(world, scheme, learner))
+            return timed(lambda: train_in_simulator(world, planner, scheme, learner))
 
-    def plain() -> float:
+    def plain_s() -> float:
         loop = last["plain"] = LOOPS[scheme.parameters.name](task)
         with frozen_gc():
             return timed(loop.train)
 
-    simulator_s, plain_s = interleaved(REPEATS, inside, plain)
+    in_simulator_s, in_loop_s = interleaved(REPEATS, simulator_s, plain_s)
     check_same(last["learner"], last["plain"], label)
     return Figure(
-        f"training: {label}, simulator / plain PyTorch", ratios(simulator_s, plain_s), "×", "≤ 1.05"
+        f"training: {label}, simulator / plain PyTorch", ratios(in_simulator_s, in_loop_s), "×", "≤ 1.05"
     )
 
 
 def figures() -> list[Figure]:
-    """Return one ratio a scheme."""
+    """Return the overhead of each scheme."""
     experiment = prepare(load_scenario("quickstart", schemes=SCHEMES))
     return [overhead(experiment, scheme, plan) for scheme, plan in experiment.schemes]
 

@@ -1,8 +1,9 @@
-"""Make the figures and tables of the README and of docs/experiments anew.
+"""Make the figures and tables of the README, of docs/experiments and of docs/design.md anew.
 
 ``python docs/refresh.py`` does all of them, ``python docs/refresh.py quickstart epsl_clients`` some, from any
-folder. Sweeps are kept in ``sweeps/``, so that points that are finished are not run again. The table from
-measured layer times is made anew only where ``CUTLAYER_PROFILES`` in the environment names their folder.
+folder; ``python docs/refresh.py map`` draws the maps of the folders in docs/design.md. Sweeps are kept in
+``sweeps/``, so that points that are finished are not run again. The table from measured layer times is made
+anew only where ``CUTLAYER_PROFILES`` in the environment names their folder.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
+from import_map import PAGE, with_maps
 
 import cutlayer
 from cutlayer.analysis.figures.axis_text import axis_label
@@ -33,8 +35,8 @@ MEASURED = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
 
 def quickstart() -> None:
     """Run the quickstart, and put its figures and table into the README."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "quickstart"
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "quickstart"
         subprocess.run([CUTLAYER, "run", "quickstart", "--out", str(folder)], check=True)
         for name in ("gantt", "accuracy"):
             shutil.copy(folder / f"{name}.png", FIGURES / f"quickstart_{name}.png")
@@ -45,16 +47,16 @@ def quickstart() -> None:
 
 
 def comparison(folder: Path) -> str:
-    """Return the comparison table of a run, without the notes below it: the pages have words of their own."""
+    """Return the comparison table of a run without its notes, since the pages explain the tables."""
     command = [CUTLAYER, "compare", str(folder), "--format", "markdown"]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return "".join(line for line in told.splitlines(keepends=True) if line.startswith("|"))
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return "".join(line for line in output.splitlines(keepends=True) if line.startswith("|"))
 
 
 def rerun(name: str, options: str) -> str:
-    """Return the comparison table of a run with more options, as they are written after the command."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / name
+    """Return the comparison table of a run with these options of the command."""
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / name
         subprocess.run([CUTLAYER, "run", name, *options.split(), "--out", str(folder)], check=True)
         return comparison(folder)
 
@@ -62,8 +64,8 @@ def rerun(name: str, options: str) -> str:
 def experiment(name: str) -> None:
     """Run a sweep, or a scenario whose page shows a run, and put its figures and tables into its page."""
     if RUN.search((PAGES / f"{name}.md").read_text(encoding="utf-8")):
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place) / name
+        with tempfile.TemporaryDirectory() as parent:
+            folder = Path(parent) / name
             subprocess.run([CUTLAYER, "run", name, "--out", str(folder)], check=True)
             fill(name, folder)
         return
@@ -87,12 +89,12 @@ def fill(name: str, folder: Path) -> None:
 
 
 def table(path: Path) -> str:
-    """Return the numbers of a figure: a row a point of the x axis, a column a line."""
+    """Return the numbers of a figure: one row for each point of the x axis, one column for each line."""
     numbers = pd.read_csv(path, dtype={"label": str})
     columns = [str(column) for column in numbers]
     (y,) = (column.removesuffix("_low") for column in columns if column.endswith("_low"))
-    told = ["label", "scheme", y, f"{y}_low", f"{y}_high", "seeds"]
-    keys = [column for column in columns if column not in told]
+    described = ["label", "scheme", y, f"{y}_low", f"{y}_high", "seeds"]
+    keys = [column for column in columns if column not in described]
     numbers["text"] = [
         f"{centre:.4g}" + ("" if pd.isna(low) else f" ({low:.4g} to {high:.4g})")
         for centre, low, high in zip(numbers[y], numbers[f"{y}_low"], numbers[f"{y}_high"], strict=True)
@@ -113,15 +115,17 @@ def table(path: Path) -> str:
     return f"{heading}\n\n{wide.rename(columns=in_words(keys)).to_markdown(index=False)}\n"
 
 
-def columns(folder: Path, wanted: list[str]) -> str:
-    """Return columns of a table of a sweep or a run, side by side; what is measured is a mean over seeds.
+def columns(folder: Path, selection: list[str]) -> str:
+    """Return columns of a table of a sweep or a run; measured columns are means over the seeds.
 
     Parameters
     ----------
-    folder : of the sweep or the run
-    wanted : the table's file, and its columns
+    folder : Path
+        The folder of the sweep or the run.
+    selection : list of str
+        The file of the table, and the names of its columns.
     """
-    file, *names = wanted
+    file, *names = selection
     rows = pd.read_csv(folder / file, dtype={"label": str})
     keys = [name for name in names if "." in name or not pd.api.types.is_float_dtype(rows[name])]
     numbers = [name for name in names if name not in keys]
@@ -134,7 +138,7 @@ def columns(folder: Path, wanted: list[str]) -> str:
 
 
 def in_words(names: list[str]) -> dict[str, str]:
-    """Return what to call swept keys; columns of a file keep their names."""
+    """Return the axis labels of swept keys; columns of a file keep their names."""
     return {name: axis_label(name) for name in names if "." in name}
 
 
@@ -156,7 +160,7 @@ def measured(profiles: Path) -> str:
                 f"network.nodes.0.count={nodes}",
             ],
         )
-        for label, found in run.summary["schemes"].items():
+        for label, summary in run.summary["schemes"].items():
             stages = run.stages.query("label == @label")
             batch_s = (
                 (stages["busy_s"] / stages["intervals"]).groupby([stages["node"], stages["phase"]]).sum()
@@ -168,19 +172,19 @@ def measured(profiles: Path) -> str:
                 {
                     "nodes": nodes,
                     "scheme": label,
-                    "placement": found["placement"].replace("|", ", "),
+                    "placement": summary["placement"].replace("|", ", "),
                     "L_fwd + L_back [ms]": 1e3 * (forward_s.max() + (back_s + update_s).max()),
                     "slowest [ms]": 1e3 * (forward_s + back_s + update_s).max(),
-                    "busiest node [min]": found["pipe_full_s"] / 60,
-                    "formula [min]": found["formula_s"] / 60,
-                    "events [min]": found["mean_latency_s"] / 60,
+                    "busiest node [min]": summary["pipe_full_s"] / 60,
+                    "formula [min]": summary["formula_s"] / 60,
+                    "events [min]": summary["mean_latency_s"] / 60,
                 }
             )
     return pd.DataFrame(rows).to_markdown(index=False, floatfmt=".2f") + "\n"
 
 
 def chosen_key(numbers: pd.DataFrame, keys: list[str]) -> str | None:
-    """Return the swept key of which each line shows its best value alone; None where there is none."""
+    """Return the swept key of which each line shows only its best value; None if there is none."""
     for key in reversed(keys):
         others = [name for name in keys if name != key]
         by_line = numbers.groupby([*others, "label"], dropna=False)[key].nunique()
@@ -191,11 +195,17 @@ def chosen_key(numbers: pd.DataFrame, keys: list[str]) -> str | None:
     return None
 
 
-def main(wanted: list[str]) -> None:
-    """Do what is asked for."""
+def import_maps() -> None:
+    """Draw the maps of the folders in docs/design.md."""
+    PAGE.write_text(with_maps(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def main(targets: list[str]) -> None:
+    """Make these targets anew; by default all."""
     pages = sorted(page.stem for page in PAGES.glob("*.md") if page.stem != "README")
-    for name in wanted or ["quickstart", *pages]:
-        quickstart() if name == "quickstart" else experiment(name)
+    others = {"quickstart": quickstart, "map": import_maps}
+    for name in targets or [*others, *pages]:
+        others[name]() if name in others else experiment(name)
 
 
 if __name__ == "__main__":

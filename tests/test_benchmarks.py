@@ -1,4 +1,4 @@
-"""What the benchmarks say of their own figures: medians, targets, slopes, and the page that shows them."""
+"""The arithmetic of the benchmarks: medians, targets and slopes, and the page that shows them."""
 
 from __future__ import annotations
 
@@ -65,15 +65,15 @@ def test_the_slope_of_a_power_is_its_exponent(exponent: float, factor: float, co
 def test_the_page_is_filled_between_its_markers() -> None:
     """Parts are replaced whole, text around them stays, and filling twice changes nothing."""
     from measuring import Figure
-    from page import filled, table
+    from page import fill, table
 
     text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     rows = table([Figure("a figure", (1.0, 2.0, 3.0), "s", "≤ 1.5")])
     parts = {"figures": rows, "machine": "- a machine", "scaling": "a drawing"}
-    once = filled(text, parts)
+    once = fill(text, parts)
     assert all(f"<!-- {name} -->\n{part}\n<!-- end -->" in once for name, part in parts.items())
-    assert once == filled(once, parts)
+    assert once == fill(once, parts)
     assert text.split("<!--")[0] == once.split("<!--")[0]
     assert "missed" in rows and "2 s" in rows and "1 to 3" in rows
     with pytest.raises(ValueError, match="nowhere"):
-        filled(text, {"nowhere": ""})
+        fill(text, {"nowhere": ""})

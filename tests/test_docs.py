@@ -16,11 +16,11 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 def blocks(language: str) -> list[tuple[str, str]]:
     """Return the page's name and the text of every fenced block in a language."""
-    found = []
+    texts = []
     for page in PAGES:
         for text in re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
-            found.append((page.name, text))
-    return found
+            texts.append((page.name, text))
+    return texts
 
 
 @pytest.mark.parametrize(("page", "text"), blocks("python"))
@@ -49,3 +49,15 @@ def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_named_files_and_functions_exist() -> None:
+    """What a page calls ``folder/file.py: name`` is a function, class or constant of that file."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for path, name in re.findall(r"`((?!a/b\.py)[\w/]+/\w+\.py)(?:: ([\w.]+))?`", text):
+            assert (ROOT / path).is_file(), f"{page.name}: {path}"
+            last = name.split(".")[-1]
+            defined = rf"^\s*(?:(?:def|class) {last}\b|{last}\s*[:=])"
+            code = (ROOT / path).read_text(encoding="utf-8")
+            assert not name or re.search(defined, code, re.M), f"{page.name}: {path}: {name}"

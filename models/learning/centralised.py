@@ -29,7 +29,7 @@ class CentralisedLearner(Learner):
             logits = self.server(images.flatten(0, 1))
         row_weights = (self.weights(clients) / size).repeat_interleave(size)
         loss = weighted_loss(logits, labels.flatten(), row_weights)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.server.step()
         self._train_loss = loss.detach()
 

@@ -119,14 +119,14 @@ class ChainLearner(Learner):
                 inputs.append(outputs[-1].detach().requires_grad_())
         logits = outputs[-1]
         loss = mean_loss(logits, labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         parts[-1].step()
         for index in reversed(range(len(parts) - 1)):
             gradient = inputs[index + 1].grad
             if outputs[index].requires_grad and gradient is not None:
                 if index == 0:
                     gradient = self.send_gradient(gradient, client, number)
-                outputs[index].backward(gradient)  # type: ignore[no-untyped-call]
+                outputs[index].backward(gradient)
             parts[index].step()
         return loss.detach()
 

@@ -139,13 +139,13 @@ class EpslLearner(ParallelSplitLearner):
         loss = weighted_loss(logits, self.labels.flatten(), row_weights)
         self._train_loss = loss.detach()
         if merged == 0:
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
         else:
             (logit_gradients,) = torch.autograd.grad(loss, logits, retain_graph=True)
             rows = logit_gradients.view(members, size, -1)
             mean = rows[:, :merged].sum(dim=0)  # z̄_j/b, since the rows are weighted with λ_i/b already
             rows[:, :merged] = weights.view(-1, 1, 1) * mean
-            logits.backward(rows.view_as(logits))  # type: ignore[no-untyped-call]
+            logits.backward(rows.view_as(logits))
         assert received.grad is not None
         # [num_members, b, ...]; a client's gradient is that of its mean loss, without λ_i
         gradients = received.grad.view(members, size, *received.shape[1:])
@@ -176,7 +176,7 @@ class EpslLearner(ParallelSplitLearner):
         gradients = torch.cat([row_gradients[:, :merged].sum(dim=0), row_gradients[:, merged:].flatten(0, 1)])
         rows.requires_grad_()
         with frozen_statistics(self.server.module):
-            self.server(rows).backward(gradients)  # type: ignore[no-untyped-call]
+            self.server(rows).backward(gradients)
         assert rows.grad is not None
         if merged == size:
             return [rows.grad] * members

@@ -19,8 +19,6 @@ __all__ = ["Composite", "EvaluatedModels", "Evaluation", "accuracy", "weights_ha
 Composite: TypeAlias = tuple[nn.Module, nn.Module]
 """A whole model: a client's part and the server's part that completes it."""
 
-_ROWS = 1024  # samples in one pass: this bounds memory and changes no result
-
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -99,14 +97,20 @@ def _mean(accuracies: Sequence[float]) -> float:
 
 
 @torch.no_grad()
-def accuracy(composite: Composite, samples: Samples) -> float:
-    """Return the fraction of correctly classified samples. The model is in training mode afterwards."""
+def accuracy(composite: Composite, samples: Samples, *, batch_rows: int = 1024) -> float:
+    """Return the fraction of correctly classified samples. The model is in training mode afterwards.
+
+    Parameters
+    ----------
+    batch_rows : int
+        Samples in one forward pass. This bounds memory and does not change the result.
+    """
     images, labels = samples
     for module in composite:
         module.eval()
     correct = torch.zeros((), dtype=torch.int64, device=labels.device)
-    for first in range(0, len(labels), _ROWS):
-        rows = slice(first, first + _ROWS)
+    for first in range(0, len(labels), batch_rows):
+        rows = slice(first, first + batch_rows)
         logits = composite[1](composite[0](images[rows]))
         correct += (logits.argmax(dim=1) == labels[rows]).sum()
     for module in composite:

@@ -135,7 +135,7 @@ class SharedServerLearner(_SplitFedLearner):
             with self.dropout_stream("server dropout", client, number):
                 logits = self._server(received[index])
             loss = mean_loss(logits, self.labels[index])
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             self._server.step()
             losses[index] = loss.detach()
         return torch.stack([losses[index] for index in range(len(received))])

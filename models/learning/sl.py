@@ -50,11 +50,11 @@ class SequentialSplitLearner(Learner):
         with self.dropout_stream("server dropout", client, number):
             logits = self.server(received)
         loss = mean_loss(logits, labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if smashed.requires_grad:
             assert received.grad is not None
             gradient = self.send_gradient(received.grad, client, number)
-            smashed.backward(gradient)  # type: ignore[no-untyped-call]
+            smashed.backward(gradient)
         self._updates.setdefault(client, self.updates()).step((self.server, part))
         if self.compression is not None:
             self.compression.upload_in_place(client, part.module)

@@ -7,6 +7,8 @@ from importlib import resources
 from pathlib import Path
 from typing import get_args
 
+import pytest
+
 from cutlayer.scenarios.registry import Kind, specs
 from tests.support.processes import python
 
@@ -66,6 +68,7 @@ def modules() -> list[str]:
     return names
 
 
+@pytest.mark.slow
 def test_every_module_imports_alone(tmp_path: Path) -> None:
     """Each module is the first of the package that its process imports, and none fails."""
     names = modules()
@@ -90,5 +93,7 @@ def test_the_json_schema_of_a_fresh_process_has_all_names(tmp_path: Path) -> Non
         "print(json.dumps(Scenario.model_json_schema()))"
     )
     schema = python(script, tmp_path)
-    for kind in get_args(Kind):
-        assert all(f'"{spec.name}"' in schema for spec in specs(kind))
+    for kind in set(get_args(Kind)) - {
+        "fault"
+    }:  # a fault has a section of its own, and no name in a scenario
+        assert [] == [spec.name for spec in specs(kind) if f'"{spec.name}"' not in schema]

@@ -102,15 +102,15 @@ def test_changed_samples_do_not_go_on(tmp_path: Path, monkeypatch: pytest.Monkey
     arrays = {f"{part}_images": rng.integers(0, 256, (n, 8, 8), np.uint8) for part, n in sizes.items()}
     arrays |= {f"{part}_labels": (np.arange(n) % 10)[:, np.newaxis] for part, n in sizes.items()}
     file = tmp_path / "toy.npz"
-    np.savez(file, **arrays)
+    np.savez(file, allow_pickle=False, **arrays)
     learning = {"dataset": {"name": "medmnist", "path": str(file)}}
     path = scenario(tmp_path, schemes=["psl"], learning=learning, stop={"rounds": 2})
     stopped(path, monkeypatch)
     for name in ("train_images", "test_images", "train_labels"):
         changed = {key: array.copy() for key, array in arrays.items()}
         changed[name].flat[0] = (changed[name].flat[0] + 1) % 10
-        np.savez(file, **changed)
+        np.savez(file, allow_pickle=False, **changed)
         with pytest.raises(cutlayer.RunFolderError, match="the samples of the data set have changed"):
             cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1)
-    np.savez_compressed(file, **arrays)
+    np.savez_compressed(file, allow_pickle=False, **arrays)
     assert 2 == len(cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1).rounds)

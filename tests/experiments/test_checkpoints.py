@@ -201,6 +201,7 @@ def test_what_drawn_clients_learnt_goes_on(tmp_path: Path, monkeypatch: pytest.M
     assert_goes_on(path, monkeypatch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["psl", "mpsl", "drawn"])
 def test_a_checkpoint_costs_what_is_new(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Late in a run the state is as large as early, and as much goes to the log: nothing is kept twice."""
@@ -224,6 +225,7 @@ def test_a_checkpoint_costs_what_is_new(name: str, tmp_path: Path, monkeypatch: 
     assert log_bytes[-1] - log_bytes[-50] == pytest.approx(log_bytes[80] - log_bytes[31], rel=0.1)
 
 
+@pytest.mark.slow
 def test_killed_at_any_instant(tmp_path: Path) -> None:
     """A process that is killed again and again, wherever it is, ends with the folder of one that was not."""
     path = scenario(tmp_path, schemes=["psl", "mpsl"], stop={"rounds": 1500}, stragglers=SLOW)
@@ -265,6 +267,7 @@ cli.main()
 """
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
     """Ctrl-C leaves the finished rounds in the folder; the same command ends the run, and replaces them."""
     path = scenario(tmp_path, schemes=["psl"], stop={"rounds": 60})

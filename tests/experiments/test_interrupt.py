@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 import cutlayer
 
 SCENARIO = """\
@@ -58,6 +60,7 @@ def interrupted(folder: Path, change: str) -> tuple[int, str]:
     return process.returncode, errors
 
 
+@pytest.mark.slow
 def test_finished_rounds_are_kept(tmp_path: Path) -> None:
     """An interrupted run ends with status 130, and its folder holds every finished round and no other."""
     status, errors = interrupted(tmp_path, TELL_ROUND_5)
@@ -72,6 +75,7 @@ def test_finished_rounds_are_kept(tmp_path: Path) -> None:
     assert run.rounds["end_s"].max() == run.intervals["end_s"].max()
 
 
+@pytest.mark.slow
 def test_nothing_finished_nothing_written(tmp_path: Path) -> None:
     """Interrupted in the first round, the command ends with status 130 and leaves no file."""
     status, errors = interrupted(tmp_path, FIRST_ROUND_TAKES_LONG)

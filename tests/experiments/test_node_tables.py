@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -88,7 +87,7 @@ def test_memory_of_nodes(run: Run) -> None:
         assert peak <= planned * (1 + 1e-12)
     assert (0.0, 0.0) == tuple(one_hop.loc["cheap", ["memory_planned_bits", "memory_peak_bits"]])
     assert 64 * MIB == mpsl.loc["cheap", "memory_limit_bits"]
-    assert np.isnan(mpsl.loc["dear", "memory_limit_bits"])
+    assert mpsl["memory_limit_bits"].isna()["dear"]
     assert 4096 * MIB == mpsl.loc["server", "memory_limit_bits"]
     assert mpsl["memory_peak_bits"].isna()["server"]
 

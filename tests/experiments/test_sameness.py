@@ -76,6 +76,7 @@ def assert_same_schemes(reference: cutlayer.Run, run: cutlayer.Run) -> None:
             pd.testing.assert_frame_equal(first, second, check_exact=True)
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same_bytes(reference: cutlayer.Run, scenario: Path) -> None:
     """Two processes write the same tables, byte by byte, and the same fingerprints."""
     subprocess.run([*COMMAND, "run", scenario.name, "--out", "again"], cwd=scenario.parent, check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import signal
@@ -109,7 +110,7 @@ def test_a_lock_whose_file_is_removed_meanwhile_is_taken_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who opens the file just before its owner removes it has no lock on what others will find."""
-    flock, tries = locks.fcntl.flock, []
+    flock, tries = fcntl.flock, []
 
     def removed_before(file: int, operation: int) -> None:
         tries.append(file)
@@ -117,7 +118,7 @@ def test_a_lock_whose_file_is_removed_meanwhile_is_taken_anew(
             (tmp_path / "out" / ".lock").unlink()
         flock(file, operation)
 
-    monkeypatch.setattr(locks.fcntl, "flock", removed_before)
+    monkeypatch.setattr(fcntl, "flock", removed_before)
     with (
         locks.sweep_lock(tmp_path / "out"),
         pytest.raises(RunFolderError, match=f"in use by process {os.getpid()} "),
@@ -136,10 +137,10 @@ def test_without_locks_there_is_none_to_take(tmp_path: Path, monkeypatch: pytest
     def full(file: int, content: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(locks.fcntl, "flock", unknown)
+    monkeypatch.setattr(fcntl, "flock", unknown)
     in_threads(written(tmp_path), tmp_path / "out").run()
     assert not (tmp_path / "out" / ".lock").exists()
-    monkeypatch.setattr(locks.os, "write", full)
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(RunFolderError, match=f"^cannot write {tmp_path / 'full'}: No space left on device$"):
         in_threads(tmp_path / "small.yaml", tmp_path / "full").run()
 

@@ -30,7 +30,7 @@ class Crossings(TorchDispatchMode):
     """Records operations on tensors of two devices, except scalars, which a GPU receives as arguments."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch has no hints here
         self.seen: list[str] = []
 
     def __torch_dispatch__(
@@ -65,14 +65,15 @@ def crossings(scheme: str, *changes: str) -> list[str]:
             context = RoundContext(world, learner, planner.plan, number)
             outcome = world.env.run(until=world.env.process(made.round(context)))
             met.update(range(5) if world.sampled_clients is None else world.sampled_clients)
-            assert outcome.participants
+            assert outcome is not None and outcome.participants
             assert learner.train_loss.device.type == "meta"
 
     rounds(1, FIRST)
     assert met == set(range(5))
-    with Crossings() as seen:
+    crossings = Crossings()
+    with crossings:
         rounds(FIRST + 1, LATER)
-    return seen.seen
+    return crossings.seen
 
 
 @pytest.mark.parametrize("clients_pass", ["looped", "batched"])

@@ -18,12 +18,14 @@ class Forms:
             self.rho.append(self.rho[-1] + u.forward_flops[n])
             self.varpi.append(self.varpi[-1] + u.backward_flops[n])
             self.Lam.append(self.Lam[-1] + u.parameter_bits[n])
-        self.psi = [math.nan, *u.activation_bits]
-        self.chi = [math.nan, *u.gradient_bits]
-        self.f, self.kappa = setting.fleet.clock_hz, setting.fleet.cycles_per_flop
+        self.psi: list[float] = [math.nan, *u.activation_bits]
+        self.chi: list[float] = [math.nan, *u.gradient_bits]
+        self.f: list[float] = setting.fleet.clock_hz.tolist()
+        self.kappa: list[float] = setting.fleet.cycles_per_flop.tolist()
         self.fs, self.ks = setting.server.clock_hz, setting.server.cycles_per_flop
-        self.RU, self.RD = setting.links.uplink_bps, setting.links.downlink_bps
-        self.RB = min(setting.links.whole_band_bps)
+        self.RU: list[float] = setting.links.uplink_bps.tolist()
+        self.RD: list[float] = setting.links.downlink_bps.tolist()
+        self.RB: float = min(setting.links.whole_band_bps)
         self.j = cut
         self.i = range(self.C)
 

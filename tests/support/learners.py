@@ -71,6 +71,9 @@ def linear_server() -> nn.Sequential:
 class Counting(nn.Module):
     """A unit with a parameter that it does not use, whose buffers are assigned rather than written to."""
 
+    mean: Tensor
+    passes: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.unused = nn.Parameter(torch.ones(3))

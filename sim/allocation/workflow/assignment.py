@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..joint.milp_bound import LinearProgram
+from ..linear_program import LinearProgram
 from .problem import WorkflowProblem
 
 __all__ = ["balanced_greedy", "random_assignment", "try_random_assignment"]

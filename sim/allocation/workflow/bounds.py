@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..joint.milp_bound import LinearProgram
+from ..linear_program import LinearProgram
 from .problem import WorkflowProblem
 
 __all__ = ["TaskTimes", "lower_bound_s", "preemptive_end_s"]

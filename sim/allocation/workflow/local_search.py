@@ -24,10 +24,9 @@ __all__ = ["search"]
 
 ROUNDING = 1e-12  # relative; a smaller gain of a step is rounding
 RESTARTS = 4000  # divided by the square of the number of owners
-RESTARTS_MAX = 20
 
 
-def search(problem: WorkflowProblem, start: Workflow) -> Workflow:
+def search(problem: WorkflowProblem, start: Workflow, *, max_restarts: int = 20) -> Workflow:
     """Return a locally optimal workflow, with a makespan no longer than that of the start.
 
     Small instances, where the search stops at poor local optima more often, are also searched from random
@@ -39,6 +38,8 @@ def search(problem: WorkflowProblem, start: Workflow) -> Workflow:
         Times and memory of each owner on each helper.
     start : Workflow
         The workflow from which the search starts.
+    max_restarts : int
+        Upper limit of the number of additional searches from random assignments.
 
     Returns
     -------
@@ -48,7 +49,7 @@ def search(problem: WorkflowProblem, start: Workflow) -> Workflow:
     rng = np.random.default_rng(0)
     best = _descend(problem, start)
     if problem.num_helpers > 1:
-        for _ in range(min(RESTARTS // problem.num_owners**2, RESTARTS_MAX)):
+        for _ in range(min(RESTARTS // problem.num_owners**2, max_restarts)):
             helper = try_random_assignment(problem, rng)
             if helper is not None:
                 candidate = _descend(problem, first_come_first_served(problem, helper))

@@ -196,7 +196,7 @@ def test_a_phase_has_one_colour_everywhere() -> None:
         for collection in axes.collections:
             phase = str(collection.get_label())
             if not phase.startswith("_") and phase != WAITING:
-                colours = {to_hex(colour).upper() for colour in collection.get_facecolor()}
+                colours = {to_hex(colour).upper() for colour in np.atleast_2d(collection.get_facecolor())}
 
                 assert {phase_colours([phase])[phase]} == colours
 
@@ -235,7 +235,7 @@ def test_lines_stand_at_the_ends_of_rounds() -> None:
     axes = gantt_figure(table, rounds=(1, 3)).axes[0]
     lines = [c.get_paths() for c in axes.collections if str(c.get_label()).startswith("_")]
 
-    np.testing.assert_allclose(ends, [path.vertices[0, 0] for paths in lines for path in paths])
+    np.testing.assert_allclose(ends, [np.asarray(path.vertices)[0, 0] for paths in lines for path in paths])
     np.testing.assert_allclose(ends - np.diff(ends, prepend=0) / 2, [t.get_position()[0] for t in axes.texts])
     assert ["round 1", "round 2", "round 3"] == [text.get_text() for text in axes.texts]
 

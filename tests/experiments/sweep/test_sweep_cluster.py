@@ -23,6 +23,8 @@ from tests.support.held_sweeps import HOLD, held, wait_for, when_idle
 from tests.support.processes import python
 from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
 
+pytestmark = pytest.mark.slow
+
 KEPT = "the finished points are kept; the same command goes on"
 DIE_AT_SEED_1 = """\
 import os, signal

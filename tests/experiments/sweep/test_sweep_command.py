@@ -148,6 +148,7 @@ def test_what_cannot_be_planned_is_told_before_anything_runs(tmp_path: Path) -> 
     assert [scenario] == list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_its_own_points_alone(tmp_path: Path) -> None:
     """Points whose process dies are recorded; those that shared the pool with them are run all the same."""
     written(tmp_path)
@@ -197,6 +198,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("points", [0, 2])
 def test_a_killed_sweep_goes_on_where_it_was(
     points: int, undisturbed: dict[str, bytes], tmp_path: Path
@@ -211,6 +213,7 @@ def test_a_killed_sweep_goes_on_where_it_was(
     assert before.items() <= mtimes(tmp_path / "out").items()
 
 
+@pytest.mark.slow
 def test_an_interrupt_lets_running_points_finish(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     """Interrupted once, a sweep ends with status 130, its finished points whole and listed; it can go on."""
     process = started(tmp_path, 1)
@@ -385,6 +388,7 @@ def test_a_figure_that_would_mix_points_is_refused(tmp_path: Path) -> None:
         in_threads(scenario, tmp_path / "out").run()
 
 
+@pytest.mark.slow
 def test_a_second_interrupt_stops_at_once(tmp_path: Path) -> None:
     """Interrupted twice, a sweep drops what was running, and keeps and lists what was finished."""
     process = started(tmp_path, 1)

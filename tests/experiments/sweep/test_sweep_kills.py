@@ -26,7 +26,7 @@ from cutlayer.experiments.sweep.worker_pool import Workers
 from tests.support.processes import COMMAND
 from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
 
-KILLS = 10
+KILLS = 4
 KEPT = "the finished points are kept; the same command goes on"
 
 
@@ -71,6 +71,7 @@ def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
         return []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["sweep", "worker"])
 def test_a_kill_at_any_instant_costs_nothing(
     victim: str, undisturbed: tuple[dict[str, bytes], float, float], tmp_path: Path
@@ -128,6 +129,7 @@ def test_an_item_alone_has_a_worker_alone() -> None:
             assert 1 == len(multiprocessing.active_children())
 
 
+@pytest.mark.slow
 def test_a_script_whose_workers_start_it_again_is_told(tmp_path: Path) -> None:
     """Without a guard no worker ever begins: it ends with what to do, and no point is held at fault."""
     written(tmp_path)
@@ -146,6 +148,7 @@ def largest(files: dict[str, bytes]) -> int:
     return max(len(content) for content in files.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full", ["in the middle of a point", "in the middle of a table"])
 def test_a_full_disk_stops_the_sweep(full: str, tmp_path: Path) -> None:
     """Where files can't grow the sweep ends with status 1 and one message, its finished points whole.

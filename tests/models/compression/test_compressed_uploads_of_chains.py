@@ -18,7 +18,7 @@ SIZES = (30, 18, 12)
 B = 6
 SECTION = Compression(quantisation=Quantisation(bits=3, bucket=16, tensors=("models",)))
 ROUNDS = ((0, 1, 2), (0, 2), (1,), (0, 1, 2))
-BOUNDS = [(0, 2, 4)] * 3
+BOUNDS = dict.fromkeys(range(3), (0, 2, 4))
 
 
 def chain(section: Compression, **options: Any) -> Any:

@@ -53,7 +53,7 @@ def test_the_most_important_filters_stay(members: tuple[int, ...]) -> None:
         for client in members:
             fresh.zero_grad()
             images, labels = data.batch(client, 1)
-            mean_loss(fresh(images), labels).backward()  # type: ignore[no-untyped-call]
+            mean_loss(fresh(images), labels).backward()
             scores = (layer.weight.grad * layer.weight).square().flatten(1).sum(dim=1)
             total += SIZES[client] * scores.detach()
         best = total.argsort(descending=True)[: len(total) // 2]
@@ -140,7 +140,7 @@ def test_pruned_training_is_training_of_the_smaller_model(build: Callable[[], nn
     for number in (2, 3, 4):
         images, labels = data.batch(0, number)
         optimizer.zero_grad()
-        mean_loss(small(images), labels).backward()  # type: ignore[no-untyped-call]
+        mean_loss(small(images), labels).backward()
         optimizer.step()
         learner.local_steps((0,), number)
         learner.average((0,))

@@ -20,7 +20,7 @@ def test_digits_are_the_published_ones_in_a_stratified_split() -> None:
     restored = np.searchsorted(levels, pixels).reshape(-1, 64)
 
     def rows(images: object, of: object) -> list[tuple[int, ...]]:
-        return sorted(map(tuple, np.column_stack([images, of]).astype(int).tolist()))  # type: ignore[arg-type,list-item]
+        return sorted(map(tuple, np.column_stack([images, of]).astype(int).tolist()))  # type: ignore[arg-type]
 
     assert rows(original.data, original.target) == rows(restored, labels)
     for label in range(10):

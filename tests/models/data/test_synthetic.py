@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,8 +83,8 @@ def test_parts_do_not_depend_on_each_others_size() -> None:
 def test_training_and_test_samples_are_drawn_apart() -> None:
     """No test image is in the training set, and neither part is sorted by class."""
     dataset = synthetic(train_samples=400, test_samples=400)
-    flat = [images.reshape(400, -1) for images in (dataset.train_images, dataset.test_images)]
-    correlation = np.corrcoef(*flat)[:400, 400:]  # [training image, test image]
+    training, test = (images.reshape(400, -1) for images in (dataset.train_images, dataset.test_images))
+    correlation = np.corrcoef(training, test)[:400, 400:]  # [training image, test image]
     assert correlation.max() < 0.95
     for labels in (dataset.train_labels, dataset.test_labels):
         assert set(range(7)) == set(labels[:60].tolist())
@@ -112,7 +113,7 @@ def test_noise_is_difficulty() -> None:
         ({"sampels": 3}, "unknown key"),
     ],
 )
-def test_impossible_sets_are_refused(keys: dict[str, object], message: str) -> None:
+def test_impossible_sets_are_refused(keys: dict[str, Any], message: str) -> None:
     """Class weights must be positive, one per class, and there must be at least two classes."""
     with pytest.raises(ValidationError, match=message):
         synthetic(**keys)

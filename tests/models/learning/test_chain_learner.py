@@ -36,9 +36,12 @@ B = 5
 ROUNDS = 4
 EVERYONE = (0, 1, 2)
 
-OWN_CUTS: dict[str, Any] = {"bounds": [(0, 1, 4), (0, 2, 4), (0, 3, 4)], "at_client": (True, False)}
-ONE_HOP: dict[str, Any] = {"bounds": [(0, 1, 3, 4)] * 3, "at_client": (True, False, True)}
-TWO_NODES: dict[str, Any] = {"bounds": [(0, 1, 2, 3, 4)] * 3, "at_client": (True, False, False, True)}
+OWN_CUTS: dict[str, Any] = {"bounds": {0: (0, 1, 4), 1: (0, 2, 4), 2: (0, 3, 4)}, "at_client": (True, False)}
+ONE_HOP: dict[str, Any] = {"bounds": dict.fromkeys(range(3), (0, 1, 3, 4)), "at_client": (True, False, True)}
+TWO_NODES: dict[str, Any] = {
+    "bounds": dict.fromkeys(range(3), (0, 1, 2, 3, 4)),
+    "at_client": (True, False, False, True),
+}
 LAYOUTS = [OWN_CUTS, ONE_HOP, TWO_NODES]
 LAYOUT_NAMES = ["a cut of each device's own", "one hop", "two nodes"]
 
@@ -79,7 +82,7 @@ def plain_rounds(
                     images, labels = data.batch(i, number * batches + batch)
                     loss = mean_loss(model(images), labels)
                     steps.zero_grad()
-                    loss.backward()  # type: ignore[no-untyped-call]
+                    loss.backward()
                     steps.step()
                     mean += WEIGHTS[i] * float(loss.detach()) / (batches * repeats)
         with torch.no_grad():
@@ -196,11 +199,11 @@ def test_each_side_trains_at_its_own_rate(layout: dict[str, Any]) -> None:
     """With a tiny learning rate on the clients only other units change, and vice versa."""
     still = 1e-300
     mine: set[int] = set()
-    for ends in layout["bounds"]:
+    for ends in layout["bounds"].values():
         for place, at_client in enumerate(layout["at_client"]):
             mine |= set(range(ends[place], ends[place + 1])) if at_client else set()
     others: set[int] = set()
-    for ends in layout["bounds"]:
+    for ends in layout["bounds"].values():
         for place, at_client in enumerate(layout["at_client"]):
             others |= set() if at_client else set(range(ends[place], ends[place + 1]))
     for client_lr, server_lr, moving in ((0.1, still, mine), (still, 0.1, others)):
@@ -209,7 +212,7 @@ def test_each_side_trains_at_its_own_rate(layout: dict[str, Any]) -> None:
         before = learner.new_model()
         chain_rounds(learner, rounds=1)
         first, rest = composites(learner)[0]
-        after = [*first, *(unit for part in rest for unit in part)]
+        after = [*first.children(), *(unit for part in rest.children() for unit in part.children())]
         moved = {n for n in range(4) if gap(state(before[n]), state(after[n])) > 1e-9}
         assert moving == moved
 
@@ -287,7 +290,9 @@ def test_dropout_draws_from_streams_of_its_own() -> None:
 def test_buffers_that_a_unit_assigns_are_averaged() -> None:
     """With one learning rate a chain has the buffers of federated averaging, also reassigned ones."""
     data = client_data((12, 9, 6), 4)
-    chain = make(ChainLearner, counting, data, bounds=((0, 2, 5),) * 3, at_client=(True, False))
+    chain = make(
+        ChainLearner, counting, data, bounds=dict.fromkeys(range(3), (0, 2, 5)), at_client=(True, False)
+    )
     whole = make(FedAvgLearner, counting, data, cut=0)
     for learner in (chain, whole):
         for number in (1, 2):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from cutlayer.models.learning import evaluation
 from cutlayer.models.learning.epsl import EpslLearner
+from cutlayer.models.learning.evaluation import accuracy
 from cutlayer.models.learning.sfl import PrivateServerLearner, SharedServerLearner
 from tests.support.learners import CLASSES, client_data, composites, make, normed, smooth, state
 
@@ -26,10 +26,11 @@ def constant() -> nn.Sequential:
 @torch.no_grad()
 def name_class(client: nn.Module, server: nn.Module, bias: list[float]) -> None:
     """Make the composite's logits equal to the bias for every sample."""
-    client[0][1].weight.zero_()
-    client[0][1].bias.copy_(torch.tensor(bias))
-    server[0].weight.copy_(torch.eye(CLASSES))
-    server[0].bias.zero_()
+    (first,), (last,) = ([m for m in part.modules() if isinstance(m, nn.Linear)] for part in (client, server))
+    first.weight.zero_()
+    first.bias.copy_(torch.tensor(bias))
+    last.weight.copy_(torch.eye(CLASSES))
+    last.bias.zero_()
 
 
 def round_of(learner: PrivateServerLearner | SharedServerLearner, number: int) -> None:
@@ -133,7 +134,7 @@ def test_evaluation_turns_dropout_off() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 7, 20, 40, 41])
-def test_every_test_row_counts_once(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_test_row_counts_once(rows: int) -> None:
     """The number of rows per pass does not change the accuracy, with a short last pass too."""
     learner = make(EpslLearner, smooth, client_data((20,), B))
     client, server = composites(learner)[0]
@@ -143,7 +144,6 @@ def test_every_test_row_counts_once(rows: int, monkeypatch: pytest.MonkeyPatch) 
     expected = int((named == labels).sum()) / 40
     passes: list[int] = []
     client.register_forward_hook(lambda module, into, out: passes.append(len(out)))
-    monkeypatch.setattr(evaluation, "_ROWS", rows)
-    assert (expected,) == learner.evaluate().per_client
+    assert expected == accuracy((client, server), learner.data.test, batch_rows=rows)
     assert sum(passes) == 40
     assert max(passes) == min(rows, 40)

@@ -87,10 +87,10 @@ def plain_psl(data: ClientData, whole: Callable[[], nn.Sequential], cut: int, ra
                 total += data.shares[i] * g
         with torch.no_grad():
             for p, g in zip(server.parameters(), server_gradients, strict=True):
-                p -= rate * g
+                p.sub_(rate * g)
             for composite, gradients in zip(composites, client_gradients, strict=True):
                 for p, g in zip(composite[:cut].parameters(), gradients, strict=True):
-                    p -= rate * g
+                    p.sub_(rate * g)
     return state(*(composite[:cut] for composite in composites), server)
 
 
@@ -151,15 +151,15 @@ def plain_epsl_round(
         return out[0]
 
     for j in range(B):
-        mean_z = sum(shares[i] * z[i][j] for i in clients)
+        mean_z = torch.stack([shares[i] * z[i][j] for i in clients]).sum(0)
         if j < merged and not exact:
-            gradient = back(sum(shares[i] * smashed[i][j] for i in clients), mean_z)
+            gradient = back(torch.stack([shares[i] * smashed[i][j] for i in clients]).sum(0), mean_z)
             for i in clients:
                 cut[i][j] = gradient
         elif j < merged:
             gradients = [back(smashed[i][j], shares[i] * mean_z) / shares[i] for i in clients]
             for i in clients:
-                cut[i][j] = sum(shares[k] * gradients[k] for k in clients)
+                cut[i][j] = torch.stack([shares[k] * gradients[k] for k in clients]).sum(0)
         else:
             for i in clients:
                 cut[i][j] = back(smashed[i][j], shares[i] * z[i][j]) / shares[i]
@@ -348,7 +348,7 @@ def test_left_out_clients_do_not_move_and_weights_are_shared_anew() -> None:
 def test_all_schemes_start_from_the_same_weights() -> None:
     """Every learner's first model is the same, to the bit, whatever the global random state."""
     data = client_data(EQUAL, B)
-    states = []
+    states: list[list[Tensor]] = []
     for learner in (
         EpslLearner,
         PrivateServerLearner,

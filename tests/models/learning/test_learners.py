@@ -116,7 +116,7 @@ def plain_psl(data: ClientData, learner: Learner, members: Sequence[int] = EVERY
     server_rule = rule(server.parameters(), settings, settings.server_lr)
     shares = shares_of(data, members)
     for number in range(1, ROUNDS + 1):
-        total, own = 0.0, {}
+        total, own = torch.zeros(()), {}
         for share, i in zip(shares, members, strict=True):
             images, labels = data.batch(i, number)
             part = models[i][:CUT]
@@ -215,7 +215,7 @@ def plain_union(data: ClientData, learner: Learner, members: Sequence[int] = EVE
     model, settings, losses = learner.new_model(), learner.optimizer, []
     one_rule = rule(model.parameters(), settings, settings.server_lr)
     for number in range(1, ROUNDS + 1):
-        total = 0.0
+        total = torch.zeros(())
         for share, i in zip(shares_of(data, members), members, strict=True):
             images, labels = data.batch(i, number)
             total = total + share * mean_loss(model(images), labels)
@@ -289,7 +289,12 @@ def test_fl_goes_on_to_a_fresh_batch_each_step(settings: Optimizer, monkeypatch:
     expected, _ = plain_fl(data, learner, steps=2)
     drawn: list[tuple[tuple[int, ...], int]] = []
     original = data.batches
-    monkeypatch.setattr(data, "batches", lambda i, n: (drawn.append((i, n)), original(i, n))[1])
+
+    def noted(clients: Sequence[int], number: int) -> tuple[Tensor, Tensor]:
+        drawn.append((tuple(clients), number))
+        return original(clients, number)
+
+    monkeypatch.setattr(data, "batches", noted)
     for number in range(1, ROUNDS + 1):
         run_round(learner, number)
     assert gap(expected, everything(learner)) <= TOLERANCE
@@ -564,7 +569,7 @@ def activated(inplace: bool) -> Callable[[], nn.Sequential]:
     ],
 )
 def test_layers_in_place_behind_the_cut(
-    kind: type[Learner], options: dict[str, bool], merged: int, cut: int
+    kind: type[Learner], options: dict[str, Any], merged: int, cut: int
 ) -> None:
     """A first layer that works in place trains bit-identically to one that does not."""
     data = client_data(UNEQUAL, B)

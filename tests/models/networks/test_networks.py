@@ -91,13 +91,13 @@ def test_cut_changes_no_gradient(parameters: ImageModelParameters) -> None:
     """The split step's gradients equal the unsplit model's for every cut (float64, batch norm training)."""
     model = built(parameters).double().train()
     batch, labels = images(parameters, 4, torch.float64), torch.tensor([0, 1, 1, 0])
-    functional.cross_entropy(model(batch), labels).backward()  # type: ignore[no-untyped-call]
+    functional.cross_entropy(model(batch), labels).backward()
     expected = gradients(model)
     for cut in range(1, len(model)):
         smashed = model[:cut](batch)
         received = smashed.detach().requires_grad_()
         loss = functional.cross_entropy(model[cut:](received), labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if smashed.requires_grad:  # a first unit without parameters has nothing to train
             smashed.backward(received.grad)
         for whole, split in zip(expected, gradients(model), strict=True):
@@ -320,6 +320,6 @@ def test_lenet_learns_its_batch() -> None:
         loss = functional.cross_entropy(model(batch), labels)
         losses.append(loss.item())
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
     assert losses[-1] < 0.1 * losses[0]

@@ -38,7 +38,7 @@ def _instance(
     fading: bool = False,
 ) -> Instance:
     rng = np.random.default_rng(seed)
-    centre_hz = 28e9 + (np.arange(1, subchannels + 1) - (subchannels + 1) / 2) * 10e6
+    centre_hz = 28e9 + (np.arange(1.0, subchannels + 1) - (subchannels + 1) / 2) * 10e6
     band = Band(10e6, centre_hz, dbm_to_w(-174.0), 10.0, dbm_to_w(-50.0), cap_bps_per_hz)
     parameters = SamimiParameters(model="samimi_28ghz")
     gains = samimi_gains(parameters, 200 * np.sqrt(rng.uniform(size=clients)), centre_hz, seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -68,7 +70,7 @@ def planned(name: str) -> SchemePlan:
     gains = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     problem = RadioResources(Band(2.0, np.arange(3.0), 0.5, 1.0, 7.0), gains, np.array([4.0, 9.0]), 6.0)
     units = unit_table([(1, 1, 8, 8, 8), (1, 1, 8, 8, 8)])
-    allocation = {"subchannels": [[0, 2], [1]], "power": "uniform", "cut": 1}
+    allocation: dict[str, Any] = {"subchannels": [[0, 2], [1]], "power": "uniform", "cut": 1}
     deployment = deployment_of(problem, np.ones(2), 1.0, units)
     return make_scheme(name, TrainingTask(units, 1)).plan(deployment, radio_planner(**allocation))
 

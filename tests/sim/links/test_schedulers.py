@@ -41,7 +41,7 @@ class Watched(WorkConservingOfdma):
 
     borrowed: NDArray[np.bool_]
 
-    def _lend(
+    def _lend(  # type: ignore[override]  # a static method, which here has an object to write to
         self, left: Array, own_bps: Array, planned_bps: Array, senders: Whole, idle: Whole
     ) -> tuple[Whole, Whole]:
         borrower, subchannel = super()._lend(left, own_bps, planned_bps, senders, idle)
@@ -75,7 +75,7 @@ class Plan:
 
     def lending(self) -> Watched:
         """Return the rule."""
-        band = Band(self.subchannel_hz, np.arange(self.owner.size) + 1.0, 1.0, 1.0, 1.0, self.cap)
+        band = Band(self.subchannel_hz, np.arange(1.0, self.owner.size + 1), 1.0, 1.0, 1.0, self.cap)
         return Watched(band, Still(self.gains), self.owner, self.psd_w_per_hz, self.power_max_w)
 
     def rate_bps(self, client: int, densities: Array) -> float:
@@ -142,10 +142,8 @@ def test_lending_by_hand() -> None:
     rule = three_clients().lending()
     assert {0: 12.0} == pytest.approx(shared(rule, {0: 1.0}).rate_bps)
     share = shared(rule, {0: 30.0, 1: 10.0})
-    assert ({0: 8.0, 1: 2.0}, {0: 4.0, 1: 2.0}) == (
-        pytest.approx(share.rate_bps),
-        pytest.approx(share.power_w),
-    )
+    assert {0: 8.0, 1: 2.0} == pytest.approx(share.rate_bps)
+    assert {0: 4.0, 1: 2.0} == pytest.approx(share.power_w)
     assert {0: 2.0, 1: 10.0} == pytest.approx(shared(rule, {0: 10.0, 1: 30.0}).rate_bps)
     assert {0: 2.0, 1: 2.0, 2: 2.0} == pytest.approx(shared(rule, {0: 9.0, 1: 5.0, 2: 1.0}).rate_bps)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
+from typing import Any
 
 import networkx as nx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from simpy import Event
 
 from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.links.link_rates import LinkRates
@@ -59,7 +62,7 @@ def test_a_lane_is_a_first_come_first_served_queue(jobs: list[tuple[float, float
     w = world()
     arrivals = []
 
-    def arrive() -> object:
+    def arrive() -> Generator[Event, Any, None]:
         for gap_s, flops in jobs:
             yield w.env.timeout(gap_s)
             arrivals.append((w.env.now, flops))
@@ -128,7 +131,7 @@ def test_abandoned_compute_keeps_the_work_done() -> None:
     w.env.run(until=6.0)
     w.device(0).abort()
     (row,) = w.record.frame().to_dict("records")
-    assert (6.0, 6.0) == (row["end_s"], pytest.approx(row["flops"]))
+    assert (6.0, 6.0) == pytest.approx((row["end_s"], row["flops"]))
 
 
 def test_a_job_whose_first_stage_is_empty_waits_as_it_should() -> None:

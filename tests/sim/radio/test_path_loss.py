@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,11 +85,12 @@ def test_sampled_states_are_as_frequent_as_their_probability() -> None:
     in_sight = float(line_of_sight_probability(np.array([60.0]))[0])
     states = [(in_sight, 2.1, 3.6), (1 - in_sight, 3.4, 9.7)]
 
-    def mixture(loss_db: np.ndarray) -> np.ndarray:
-        return sum(  # type: ignore[return-value]
+    def mixture(loss_db: Any) -> Any:
+        of_states = [
             share * stats.norm(CONSTANT_DB + 10 * n * math.log10(60.0), deviation).cdf(loss_db)
             for share, n, deviation in states
-        )
+        ]
+        return np.sum(of_states, axis=0)
 
     assert stats.kstest(sampled_loss_db(60.0), mixture).pvalue > 0.01
 
@@ -114,7 +116,9 @@ def test_log_distance_law() -> None:
 def fixed(**keys: object) -> np.ndarray:
     """Return the fixed gains of two devices on three subchannels, [dB]."""
     parameters = FixedParameters.model_validate({"model": "fixed", **keys})
-    return linear_to_db(fixed_gains(parameters, np.zeros(2), np.full(3, 28e9), 0))
+    gains = fixed_gains(parameters, np.zeros(2), np.full(3, 28e9), 0)
+    assert isinstance(gains, np.ndarray)
+    return linear_to_db(gains)
 
 
 def test_fixed_gains_from_numbers_and_lists() -> None:

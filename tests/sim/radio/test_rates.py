@@ -19,7 +19,7 @@ from cutlayer.sim.radio.rates import (
 
 BAND = Band(
     subchannel_hz=10e6,
-    centre_hz=28e9 + np.arange(6) * 10e6,
+    centre_hz=28e9 + np.arange(6.0) * 10e6,
     noise_w_per_hz=4e-21,
     antenna_gain=10.0,
     downlink_w_per_hz=1e-8,

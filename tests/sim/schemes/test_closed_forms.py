@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ def settings_and_cuts(draw: st.DrawFn) -> tuple[Setting, int]:
     return setting, draw(st.integers(1, len(setting.units) - 1))
 
 
-def latency_s(setting: Setting, name: str, cut: int, **parameters: object) -> float:
+def latency_s(setting: Setting, name: str, cut: int, **parameters: Any) -> float:
     """Return the simulated time of the first round."""
     return run_timeline(setting, name, cut, **parameters)[1][0].end_s
 

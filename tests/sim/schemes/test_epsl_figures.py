@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from cutlayer.experiments.preparation import prepare
 from cutlayer.scenarios.loading.loader import load_scenario
 
+pytestmark = pytest.mark.slow
+
 PROTOTYPE_S = {
     5: {"epsl φ=1": 1.25, "epsl φ=0.5": 1.51, "psl": 1.67, "sfl": 2.26, "sl": 2.86},
     10: {"epsl φ=1": 1.58, "epsl φ=0.5": 1.69, "psl": 1.72, "sfl": 3.45, "sl": 5.90},

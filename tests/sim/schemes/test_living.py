@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +110,14 @@ def test_within_one_block_the_closed_forms_hold(seed: int) -> None:
     for scheme, plan in ready.schemes:
         block, _ = PlannedLinks(plan, ready.context.channel).at(0.0)
         forms = Forms(Setting(ready.units, 16, ready.fleet, ready.loaded.scenario.server, block), 2)
-        expected_s = {
+        closed_forms: dict[str, Callable[[], float]] = {
             "sl": forms.sl,
             "sfl": forms.sfl,
-            "psl": lambda forms=forms: forms.epsl(0),
-            "epsl": lambda forms=forms: forms.epsl(8),
-            "fl": lambda forms=forms: forms.fl(1),
-        }[scheme.parameters.name]()
+            "psl": partial(forms.epsl, 0),
+            "epsl": partial(forms.epsl, 8),
+            "fl": partial(forms.fl, 1),
+        }
+        expected_s = closed_forms[scheme.parameters.name]()
         assert expected_s == pytest.approx(found[str(scheme.parameters.label)].ends_s[0], rel=1e-9)
 
 
@@ -259,7 +261,7 @@ def late(sharing: str, deadline_s: float) -> tuple[pd.DataFrame, list[tuple[int,
     units = unit_table([(1.0, 2.0, 2.0, 2.0, 2.0), (1.0, 1.0, 1.0, 1.0, 1.0)])
     rates = links([1.0] * 2, [1.0] * 2, [1.0] * 2)
     case = Setting(units, 1, fleet([1.0, 0.5], [1.0] * 2), Server(clock_hz=1.0, cycles_per_flop=1.0), rates)
-    rules = tuple(Tdma(rates, uplink=up, slot_s=8.0) for up in (True, False))
+    rules = (Tdma(rates, uplink=True, slot_s=8.0), Tdma(rates, uplink=False, slot_s=8.0))
     world, results = run_timeline(
         case, "psl", 1, count=2, deadline_s=deadline_s, sharing=rules if sharing == "tdma" else None
     )

@@ -34,7 +34,7 @@ def test_an_instant_that_no_single_delay_reaches_is_reached_exactly() -> None:
     assert [then_s] == instants_s
 
 
-@given(st.permutations(EventOrder))
+@given(st.permutations(list(EventOrder)))
 def test_simultaneous_actions_happen_by_their_order(scheduled: list[EventOrder]) -> None:
     """Activities end before the medium grants its band anew, and deadlines are last."""
     env, happened = Environment(), list[EventOrder]()

@@ -1,4 +1,4 @@
-"""Stints that are foreseen: the rows, the instants and the lanes that a process for each client leaves."""
+"""Laws of batched activities: they leave the rows, instants and lanes that a process per client leaves."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from tests.support.worlds import (
     settings_of,
 )
 
-SCHEMES = {
+SCHEMES: dict[str, dict[str, Any]] = {
     "psl": {},
     "epsl": {"phi": 1.0},
     "epsl_pt": {"phases": [{"rounds": 1, "phi": 1.0}, {"phi": 0.5}]},
@@ -93,8 +93,8 @@ def changing(case: Setting, length_s: float, factors: Sequence[float]) -> Steps:
 
 @pytest.mark.parametrize("name", SCHEMES)
 @given(data=st.data())
-def test_what_is_foreseen_is_what_happens(name: str, data: st.DataObject) -> None:
-    """The same rounds, participants and rows to the last bit, on changing links, slowed, and cut off."""
+def test_a_batch_equals_a_process_for_each_client(name: str, data: st.DataObject) -> None:
+    """Rounds and rows are equal to the last bit, with changing links, slow-downs and deadlines."""
     case = data.draw(settings_of())
     cut = data.draw(st.integers(1, len(case.units) - 1))
     round_s = run(case, case.links, name, cut, batch=False, **SCHEMES[name])[1][0].end_s or 1.0
@@ -139,14 +139,14 @@ def rows(w: World) -> list[tuple[Any, ...]]:
     return list(table[columns].itertuples(index=False, name=None))
 
 
-STINT = ((CLIENT_FORWARD, 4.0), (UPLINK, 8.0))
+ACTIVITIES = ((CLIENT_FORWARD, 4.0), (UPLINK, 8.0))
 
 
-def test_a_stint_by_hand() -> None:
-    """4 FLOPs and then 8 bits: 12 s at 1 a second, 6 s at 2; the call ends with the slower one."""
+def test_a_batch_by_hand() -> None:
+    """4 FLOPs and then 8 bits: 12 s at 1 a second, 6 s at 2; the step ends with the slower one."""
     w = world()
-    call = w.start(STINT, (0, 1))
-    assert (0, 1) == w.env.run(until=call.finished)
+    step = w.start(ACTIVITIES, (0, 1))
+    assert (0, 1) == w.env.run(until=step.finished)
     assert 12.0 == w.env.now
     assert rows(w) == [
         ("device-0", "client_forward", 0.0, 4.0, 0.0, 0.0, 4.0),
@@ -158,56 +158,56 @@ def test_a_stint_by_hand() -> None:
     assert [12.0, 24.0] == energy_j[2:], "3 W for 4 and for 8 s"
 
 
-def test_a_deadline_cuts_a_stint_off() -> None:
+def test_a_deadline_stops_a_batch() -> None:
     """At 6 s client 0 has sent for 2 of 8 s: a quarter of its bits, for a quarter of the energy."""
     w = world(deadline_s=6.0)
-    call = w.start(STINT, (0, 1))
-    assert (1,) == w.env.run(until=call.on_time)
+    step = w.start(ACTIVITIES, (0, 1))
+    assert (1,) == w.env.run(until=step.on_time)
     assert ("device-0", "uplink", 4.0, 6.0, 0.0, 2.0, 0.0) == rows(w)[-1]
     assert 6.0 == w.record.frame()["energy_j"].iloc[-1]
     w.device(0).uplink(UPLINK, 1.0)
     assert (6.0, 7.0) == rows(w)[-1][2:4], "its lane is free at once"
 
 
-def test_who_is_in_time_is_told_by_number() -> None:
+def test_clients_on_time_are_sorted() -> None:
     """Of clients 1 and 2, done at 6 and at 4 s, client 2 is in time at 5 s; the order is that of numbers."""
     w = world(3, deadline_s=5.0)
-    assert (2,) == w.env.run(until=w.start(STINT, (1, 2)).on_time)
+    assert (2,) == w.env.run(until=w.start(ACTIVITIES, (1, 2)).on_time)
     w = world(3)
-    assert (0, 1) == w.env.run(until=w.start(STINT, (1, 0)).finished)
+    assert (0, 1) == w.env.run(until=w.start(ACTIVITIES, (1, 0)).finished)
 
 
 @pytest.mark.parametrize(
     ("deadline_s", "ends_s", "ended"), [(6.0, 6.0, False), (20.0, 12.0, True), (None, 12.0, True)]
 )
-def test_a_deadline_comes_behind_all_else(deadline_s: float | None, ends_s: float, ended: bool) -> None:
-    """What happens at the instant of a deadline, asked for long after it was set, finds no call ended.
+def test_a_deadline_comes_last_at_its_instant(deadline_s: float | None, ends_s: float, ended: bool) -> None:
+    """An event at the instant of a deadline, scheduled long after it, finds that no step has ended.
 
     Where nobody is late the last client's end comes in its turn.
     """
     w, found = world(deadline_s=deadline_s), list[bool]()
-    call = w.start(STINT, (0, 1))
+    step = w.start(ACTIVITIES, (0, 1))
     w.env.run(until=3.0)
     other = w.env.timeout(ends_s - 3.0)
-    other.callbacks.append(lambda _: found.append(call.on_time.triggered))  # type: ignore[union-attr]
-    w.env.run(until=call.finished)
+    other.callbacks.append(lambda _: found.append(step.on_time.triggered))
+    w.env.run(until=step.finished)
     assert ends_s == w.env.now
     w.env.run(until=other)
     assert [ended] == found
 
 
-def test_what_takes_no_time_at_the_deadline_is_in_time() -> None:
+def test_an_activity_without_duration_at_the_deadline_is_on_time() -> None:
     """So few bits that they are sent at once, begun at the very deadline, are no reason to be late."""
-    stint = ((CLIENT_FORWARD, 4.0), (UPLINK, 1e-300))
+    activities = ((CLIENT_FORWARD, 4.0), (UPLINK, 1e-300))
     for w in (world(deadline_s=4.0, batch=batch) for batch in BOTH):
         w.env.run(until=w.env.timeout(0.0))
-        assert (0, 1) == w.env.run(until=w.start(stint, (0, 1)).on_time)
+        assert (0, 1) == w.env.run(until=w.start(activities, (0, 1)).on_time)
 
 
-def test_lanes_are_taken_until_the_stint_is_over() -> None:
+def test_lanes_are_occupied_until_the_batch_ends() -> None:
     """At 1 s device 0's processor is free from 4 s on, and its uplink from 12 s on."""
     w = world()
-    w.start(STINT, (0, 1))
+    w.start(ACTIVITIES, (0, 1))
     w.env.run(until=1.0)
     assert (4.0, 12.0) == tuple(w.device(0).lanes[name].free_at_s for name in ("compute", "uplink"))
 
@@ -229,13 +229,13 @@ def test_each_direction_has_its_own_power_and_row() -> None:
         w.env.run(until=w.env.timeout(0.0))
         w.env.run(until=w.start(((UPLINK, 8.0), (DOWNLINK, 8.0)), (1, 3)).finished)
         tables.append(w.record.frame())
-    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    pd.testing.assert_frame_equal(tables[0], tables[1], check_exact=True)
     assert [24.0, 12.0, 7.0, 14.0] == tables[0]["energy_j"].tolist()
     with pytest.raises(ValueError, match=r"clients \[0\] are not in the round"):
-        w.start(STINT, (0, 1))
+        w.start(ACTIVITIES, (0, 1))
 
 
-def test_work_without_end_is_no_endless_work() -> None:
+def test_an_activity_behind_an_endless_one_is_not_computed() -> None:
     """Without a deadline too, what would begin after what never ends is not reckoned."""
     rates = links([0.0, 1.0], [1.0, 1.0], [1.0, 1.0])
     speeds = [SlowdownTrace(5.0, 1.0, 1.0, stream(0, "slowdown", i)) for i in range(2)]
@@ -248,17 +248,17 @@ def test_work_without_end_is_no_endless_work() -> None:
         assert expected == len(w.record.frame())
 
 
-def test_calls_that_are_over_are_forgotten() -> None:
-    """However many there were, and a call that is not over is remembered behind others."""
+def test_steps_that_have_ended_are_not_stored() -> None:
+    """However many there were; a step that has not ended stays behind later ones."""
     w = world(3)
     w.env.run(until=w.env.timeout(0.0))
     for _ in range(20):
-        w.env.run(until=w.start(walked, (0, 1)).finished)
+        w.env.run(until=w.start(event_by_event, (0, 1)).finished)
     assert len(w.pool._steps) <= 2
-    w.start(walked, (0, 1))
-    w.env.run(until=w.start(walked, (2,)).on_time)
+    w.start(event_by_event, (0, 1))
+    w.env.run(until=w.start(event_by_event, (2,)).on_time)
     with pytest.raises(RuntimeError, match="client 0 has not ended an earlier step"):
-        w.start(walked, (0,))
+        w.start(event_by_event, (0,))
 
 
 @pytest.mark.parametrize("batch", BOTH)
@@ -272,7 +272,7 @@ def test_a_deadline_stops_all_that_a_late_client_does(batch: bool) -> None:
 
 
 @pytest.mark.parametrize("batch", BOTH)
-def test_what_never_ends_is_stopped_at_the_deadline(batch: bool) -> None:
+def test_an_endless_transfer_is_stopped_at_the_deadline(batch: bool) -> None:
     """Links fall to 0 bit/s at 2 s for good: what begins later would take for ever, and is not reckoned."""
     dead = [links([r, r], [r, r], [1.0, 1.0]) for r in (1.0, 0.0)]
     speeds = [SlowdownTrace(5.0, 1.0, 1.0, stream(0, "slowdown", i)) for i in range(2)]
@@ -292,11 +292,11 @@ def test_what_never_ends_is_stopped_at_the_deadline(batch: bool) -> None:
 
 
 @pytest.mark.parametrize("deadline_s", [4.0, 3.9])
-def test_what_has_not_begun_leaves_nothing(deadline_s: float) -> None:
+def test_an_activity_that_has_not_begun_leaves_no_row(deadline_s: float) -> None:
     """At a deadline of 4 s or before, client 0 has sent nothing, and has no row of it."""
     w = world(deadline_s=deadline_s)
-    call = w.start(STINT, (0, 1))
-    assert () == w.env.run(until=call.on_time)
+    step = w.start(ACTIVITIES, (0, 1))
+    assert () == w.env.run(until=step.on_time)
     assert deadline_s == w.env.now
     assert [("device-0", "client_forward"), ("device-1", "client_forward"), ("device-1", "uplink")] == [
         row[:2] for row in rows(w)
@@ -305,18 +305,18 @@ def test_what_has_not_begun_leaves_nothing(deadline_s: float) -> None:
     assert 3 == len(w.record)
 
 
-def test_arriving_at_the_very_deadline_is_in_time() -> None:
+def test_a_client_that_ends_at_the_deadline_is_on_time() -> None:
     """Client 0 is done at 12 s."""
     w = world(deadline_s=12.0)
-    assert (0, 1) == w.env.run(until=w.start(STINT, (0, 1)).on_time)
+    assert (0, 1) == w.env.run(until=w.start(ACTIVITIES, (0, 1)).on_time)
     w = world(deadline_s=math.nextafter(12.0, 0.0))
-    assert (1,) == w.env.run(until=w.start(STINT, (0, 1)).on_time)
+    assert (1,) == w.env.run(until=w.start(ACTIVITIES, (0, 1)).on_time)
 
 
 @pytest.mark.parametrize("batch", BOTH)
-def test_a_stint_waits_for_what_is_queued(batch: bool) -> None:
+def test_a_batch_waits_for_earlier_activities(batch: bool) -> None:
     """A device that computes for 3 s yet begins then, and waits for its uplink, also with nothing to send."""
-    stint = (
+    activities = (
         (CLIENT_FORWARD, 1.0),
         (MODEL_UPLOAD, 0.0),
         (UPLINK, 1.0),
@@ -327,7 +327,7 @@ def test_a_stint_waits_for_what_is_queued(batch: bool) -> None:
     w.env.run(until=1.0)
     w.device(0).compute(CLIENT_FORWARD, 3.0)
     w.device(0).uplink(MODEL_UPLOAD, 9.0)
-    w.env.run(until=w.start(stint, (0, 1)).finished)
+    w.env.run(until=w.start(activities, (0, 1)).finished)
     assert 12.0 == w.env.now
     table = w.record.frame()
     mine = table[(table["node"] == "device-0") & (table["flops"] + table["bits"] == 1.0)]
@@ -336,7 +336,7 @@ def test_a_stint_waits_for_what_is_queued(batch: bool) -> None:
 
 
 @pytest.mark.parametrize("batch", BOTH)
-def test_nothing_to_send_waits_for_a_busy_uplink_too(batch: bool) -> None:
+def test_an_empty_transfer_waits_for_a_busy_uplink(batch: bool) -> None:
     """Also where all that there is to do is on another lane: after 9 bits at 1 a second."""
     w = world(batch=batch)
     w.env.run(until=1.0)
@@ -355,7 +355,7 @@ def test_one_lane_twice_is_one_after_the_other() -> None:
     assert not any(row[0] == "device-1" for row in rows(w))
 
 
-def test_an_empty_stint_is_over_at_once() -> None:
+def test_an_empty_batch_ends_at_once() -> None:
     """Nothing to do takes no time and leaves no row, for several as for one."""
     for members in ((0, 1), (1,)):
         w = world()
@@ -363,57 +363,58 @@ def test_an_empty_stint_is_over_at_once() -> None:
         assert (0.0, 0) == (w.env.now, len(w.record.frame()))
 
 
-def test_a_phase_is_known_from_its_first_row_on() -> None:
+def test_a_phase_is_numbered_with_its_first_row() -> None:
     """What nobody comes to before the deadline is in no table, and in no fingerprint."""
     w = world(deadline_s=1.0)
-    w.env.run(until=w.start(STINT, (0, 1)).on_time)
+    w.env.run(until=w.start(ACTIVITIES, (0, 1)).on_time)
     assert (("client_forward", "compute"),) == w.record.phases
 
 
-def test_clients_on_a_stint_are_busy() -> None:
-    """Till the stint is over they are on the way, and there is no state to save; others can be called."""
+def test_clients_of_a_batch_are_busy() -> None:
+    """Until the batch ends they are busy, so no snapshot can be taken; other clients can start a step."""
     w = world(3)
-    call = w.start(STINT, (0, 1))
+    step = w.start(ACTIVITIES, (0, 1))
     w.env.run(until=3.0)
     assert [0, 1] == w.pool.busy()
     with pytest.raises(NotAtRoundEndError, match="device-0, device-1"):
         take_snapshot(w)
-    other = w.start(STINT, (2,))
+    other = w.start(ACTIVITIES, (2,))
     assert (2,) == w.env.run(until=other.finished)
-    w.env.run(until=call.finished)
+    w.env.run(until=step.finished)
     assert [] == w.pool.busy()
     assert 12.0 == take_snapshot(w).now_s
 
 
-def walked(device: Device) -> Any:
-    """Go through the stint event by event."""
-    for phase, amount in STINT:
+def event_by_event(device: Device) -> Any:
+    """Go through the activities event by event."""
+    for phase, amount in ACTIVITIES:
         yield device.do(phase, amount)
 
 
-@pytest.mark.parametrize("first", [STINT, walked])
-@pytest.mark.parametrize("second", [STINT, walked])
+@pytest.mark.parametrize("first", [ACTIVITIES, event_by_event])
+@pytest.mark.parametrize("second", [ACTIVITIES, event_by_event])
 @pytest.mark.parametrize(
     ("members", "again"), [((0, 1), (1, 2)), ((0, 1), (1,)), ((1,), (0, 1)), ((1,), (1,))]
 )
-def test_nobody_is_called_twice(first: Any, second: Any, members: Any, again: Any) -> None:
-    """Who is on the way of a call, foreseen or not, alone or with others, can be called when it is back."""
+def test_no_client_starts_two_steps_at_once(first: Any, second: Any, members: Any, again: Any) -> None:
+    """A client in a batch or in a process, alone or with others, can start again when its step has ended."""
     w = world(3)
     w.env.run(until=w.env.timeout(0.0))
-    call = w.start(first, members)
+    step = w.start(first, members)
     w.env.run(until=3.0)
     with pytest.raises(RuntimeError, match="client 1 has not ended an earlier step"):
         w.start(second, again)
-    w.env.run(until=call.finished)
+    w.env.run(until=step.finished)
     w.env.run(until=w.start(second, again).finished)
-    assert 2 * len(STINT) == sum(row[0] == "device-1" for row in rows(w))
+    assert 2 * len(ACTIVITIES) == sum(row[0] == "device-1" for row in rows(w))
 
 
-def test_any_sequence_of_pairs_is_a_stint() -> None:
+def test_any_sequence_of_pairs_is_a_program() -> None:
     """Lists will do, for several clients and for one."""
     for members in ((0, 1), (0,)):
         w = world()
-        w.env.run(until=w.start([[phase, amount] for phase, amount in STINT], members).finished)
+        pairs: Any = [[phase, amount] for phase, amount in ACTIVITIES]
+        w.env.run(until=w.start(pairs, members).finished)
         assert 12.0 == w.env.now
 
 
@@ -428,20 +429,20 @@ def events_of(work: Callable[[World], ParallelStep], clients: int) -> int:
     return count
 
 
-def test_a_stint_costs_a_barrier_not_its_clients() -> None:
-    """As many events for fifty clients as for two; going through it step by step takes one for each job."""
-    assert events_of(lambda w: w.start(STINT, w.clients), 50) == events_of(
-        lambda w: w.start(STINT, w.clients), 2
+def test_the_events_of_a_batch_do_not_grow_with_its_clients() -> None:
+    """Fifty clients take as many events as two; event by event there is one for each activity."""
+    assert events_of(lambda w: w.start(ACTIVITIES, w.clients), 50) == events_of(
+        lambda w: w.start(ACTIVITIES, w.clients), 2
     )
-    assert 100 <= events_of(lambda w: w.start(walked, w.clients), 50)
+    assert 100 <= events_of(lambda w: w.start(event_by_event, w.clients), 50)
 
 
-def test_links_that_change_hands_are_asked_anew() -> None:
-    """After a new plan a stint takes what its links take then."""
+def test_a_batch_uses_the_links_of_the_last_plan() -> None:
+    """After a new plan a batch has the durations of the new links."""
     w = world()
-    w.env.run(until=w.start(STINT, (0, 1)).finished)
+    w.env.run(until=w.start(ACTIVITIES, (0, 1)).finished)
     w.connect(links([2.0, 2.0], [1.0, 1.0], [1.0, 1.0]))
-    w.env.run(until=w.start(STINT, (0, 1)).finished)
+    w.env.run(until=w.start(ACTIVITIES, (0, 1)).finished)
     assert 12.0 + 4.0 + 4.0 == w.env.now
 
 
@@ -450,4 +451,4 @@ def test_a_lane_that_no_device_has_is_refused(members: tuple[int, ...]) -> None:
     """A wire's phase is none of a device's, whoever is asked for it."""
     w = world()
     with pytest.raises(ValueError, match="hop takes the lane wire, which no device has"):
-        w.env.run(until=w.start((*STINT, (Phase("hop", "wire"), 1.0)), members).finished)
+        w.env.run(until=w.start((*ACTIVITIES, (Phase("hop", "wire"), 1.0)), members).finished)

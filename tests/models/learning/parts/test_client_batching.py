@@ -32,6 +32,7 @@ from cutlayer.scenarios.schema.scenario import Optimizer
 from tests.support.learners import (
     CLASSES,
     SHAPE,
+    Counting,
     adam,
     client_data,
     composites,
@@ -96,7 +97,9 @@ def test_batched_losses_equal_looped_ones(build: Callable[[], nn.Sequential]) ->
     for one in (LoopedPass(), BatchedPass()):
         parts, inputs = parts_of(build, 4), random_inputs(4)
         losses = one.losses(parts, inputs, labels)
-        found[one.name] = [losses, *gradients_of(parts), *(own.grad for own in inputs)]
+        of_inputs = [own.grad for own in inputs if own.grad is not None]
+        assert len(inputs) == len(of_inputs)
+        found[one.name] = [losses, *gradients_of(parts), *of_inputs]
     assert gap(found["looped"], found["batched"]) <= TOLERANCE[torch.float64]
     assert not found["batched"][0].requires_grad
 
@@ -114,7 +117,7 @@ def test_what_has_no_gradient_gets_none() -> None:
         graph.backward(list(graph.outputs))
 
 
-def rounds(kind: Callable[..., Any], clients_pass: str, build: Any, rule: Optimizer) -> list[Tensor]:
+def rounds(kind: Callable[..., Any], clients_pass: Any, build: Any, rule: Optimizer) -> list[Tensor]:
     """Return all weights after three rounds, the second without one of the clients."""
     learner = make(kind, build, client_data((12, 9, 6), 3), optimizer=rule, clients_pass=clients_pass)
     losses = []
@@ -160,11 +163,12 @@ def test_the_faster_pass_is_chosen(slow: type[Pass], monkeypatch: pytest.MonkeyP
         clock[0] += 1.0
         return original(self, *arguments)
 
+    def counted(*arguments: Any) -> Pass:
+        calls.append(1)
+        return fastest_pass(*arguments, clock_s=lambda tensor: clock[0])
+
     monkeypatch.setattr(slow, "forward", forward)
-    monkeypatch.setattr(passes_module, "_now_s", lambda tensor: clock[0])
-    monkeypatch.setattr(
-        passes_module, "fastest_pass", lambda *found: (calls.append(1), fastest_pass(*found))[1]
-    )
+    monkeypatch.setattr(passes_module, "fastest_pass", counted)
     chooser = passes_module.PassChoice("measured")
     parts, inputs = parts_of(smooth, 3), random_inputs(3)
     assert "looped" == chooser.choose(parts[:1], inputs[:1]).name
@@ -337,8 +341,9 @@ def test_unused_parameters_and_assigned_buffers_are_batched() -> None:
             graph.backward([torch.cos(own.detach()) for own in graph.outputs])
             one.losses(parts, inputs, labels)
         found[one.name] = [*gradients_of(parts), *state(*(part.module for part in parts))]
-        assert [4, 4, 4] == [int(part.module[0].passes) for part in parts]
-        assert all(part.module[0].unused.grad is None for part in parts)
+        units = [unit for part in parts for unit in part.module.modules() if isinstance(unit, Counting)]
+        assert [4, 4, 4] == [int(unit.passes) for unit in units]
+        assert all(unit.unused.grad is None for unit in units)
     assert gap(found["looped"], found["batched"]) <= TOLERANCE[torch.float64]
     assert float(found["batched"][-1].abs().max()) > 0
 
@@ -367,7 +372,12 @@ def test_what_is_compressed_is_looped() -> None:
 def test_a_choice_is_made_once_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """A restored learner uses the measured choice, and does not measure again."""
     measured = []
-    monkeypatch.setattr(passes_module, "fastest_pass", lambda *found: (measured.append(1), BatchedPass())[1])
+
+    def counted(*arguments: Any) -> Pass:
+        measured.append(1)
+        return BatchedPass()
+
+    monkeypatch.setattr(passes_module, "fastest_pass", counted)
     data = client_data((12, 9, 6), 3)
     learner = make(PrivateServerLearner, smooth, data, clients_pass="measured")
     for number in (1, 2):
@@ -398,8 +408,9 @@ def test_a_measured_round_is_that_of_the_chosen_pass(
 def half_frozen() -> nn.Sequential:
     """Return a model in which some parameters are not trained."""
     model = smooth()
-    for frozen in (model[0][0].weight, model[1][1].bias, *model[2].parameters()):
-        frozen.requires_grad_(False)
+    for name in ("0.0.weight", "1.1.bias"):
+        model.get_parameter(name).requires_grad_(False)
+    model[2].requires_grad_(False)
     return model
 
 

@@ -36,7 +36,8 @@ def test_products_are_rounded_and_nothing_else() -> None:
     assert torch.float32 == other.dtype
     assert 0 < float((one - other).detach().abs().max()) <= 4 * BFLOAT16
     other.sum().backward()
-    assert {torch.float32} == {p.grad.dtype for p in rounded.parameters()}
+    gradients = [p.grad for p in rounded.parameters()]
+    assert all(g is not None and g.dtype == torch.float32 for g in gradients)
 
 
 def test_slices_are_in_mixed_precision_too() -> None:
@@ -53,7 +54,9 @@ def test_learners_stay_near_float32(kind: Any, clients_pass: Any) -> None:
     """Five rounds of SGD in mixed precision end near those in float32, but not exactly there."""
     ends = []
     for build in (smooth, mixed):
-        options = {"bounds": [(0, 2, 4)] * 3, "at_client": (True, False)} if kind is ChainLearner else {}
+        options: dict[str, Any] = {}
+        if kind is ChainLearner:
+            options = {"bounds": [(0, 2, 4)] * 3, "at_client": (True, False)}
         data = client_data((12, 9, 6), 3, torch.float32)
         learner = make(kind, build, data, clients_pass=clients_pass, **options)
         start = state(learner.new_model())

@@ -40,6 +40,7 @@ def shortest_by_brute_force(problem: RadioResources, work_by_cut: dict[int, Roun
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(seed=SEEDS, clients=st.integers(1, 6), more=st.integers(0, 9), averaging=SHARES, cap=CAPS)
 def test_the_plan_is_never_worse_than_the_greedy_rules_at_any_cut(
@@ -82,6 +83,7 @@ def test_the_prediction_is_exact_and_limits_hold(
     assert (np.diff(best.history_s) < 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("averaging", [0.0, 0.5])
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(("clients", "subchannels"), [(1, 4), (2, 2), (2, 5)])

@@ -25,6 +25,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 ROUNDING = 1 + 1e-9  # the precision of brute force
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     seed=SEEDS,
@@ -51,6 +52,7 @@ def test_the_optimum_is_never_below_the_bound(
     assert bound_s <= optimal(problem, work_by_cut, RNG).predicted_s * ROUNDING
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("averaging", [0.0, 0.5])
 @pytest.mark.parametrize("fading", [False, True])
 @pytest.mark.parametrize("seed", range(2))
@@ -88,6 +90,7 @@ def test_the_bound_by_hand() -> None:
     assert pytest.approx(6 + 3 + 6, rel=1e-5) == lower_bound_s(problem, {1: work}, time_limit_s=60.0)
 
 
+@pytest.mark.slow
 def test_the_bound_of_a_larger_instance_is_near_the_greedy_plan(instance: Callable[..., Any]) -> None:
     """For 5 clients and 20 subchannels with mean gains, the gap to the greedy plan is below 2 %."""
     problem, work_by_cut = instance(0, 5, 20)
@@ -114,7 +117,7 @@ def test_output_of_other_threads_is_not_lost(
     instance: Callable[..., Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """All lines that another thread writes during a solve reach standard output; some come late."""
-    stop, lines = Event(), []
+    stop, lines = Event(), list[str]()
 
     def write() -> None:
         while not stop.wait(0.001):

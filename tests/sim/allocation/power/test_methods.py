@@ -56,7 +56,8 @@ def shortest_by_slsqp(problem: RadioResources, work: RoundWork, client_of: np.nd
         (start_s + transfer_s(bits, rates.uplink_bps)).max()
         for start_s, bits in zip(starts_s, (work.uplink_bits, upload_bits), strict=True)
     ]
-    solution = minimize(
+    solve: Any = minimize  # the hints of SciPy know no constraints as plain dictionaries
+    solution = solve(
         lambda x: x[count] + work.averaging_share * x[count + 1],
         np.concatenate((0.9 * np.minimum(flat_w, most_w), 1.2 * np.array(ends_s))),
         method="SLSQP",

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cutlayer.sim.allocation.workflow import local_search as workflow_search
 from cutlayer.sim.allocation.workflow.local_search import search
 from cutlayer.sim.allocation.workflow.optimum import optimal
 from cutlayer.sim.allocation.workflow.schedule import first_come_first_served, fixed_order
@@ -51,19 +49,12 @@ def test_the_search_is_never_worse_than_its_start(
     assert workflow.order == again.order
 
 
-@pytest.fixture
-def no_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Switch off the additional searches of small instances from random assignments."""
-    monkeypatch.setattr(workflow_search, "RESTARTS", 0)
-
-
-@pytest.mark.usefixtures("no_restarts")
 def test_owners_move_to_idle_helpers() -> None:
     """Six equal owners on one of three equal helpers end up two on each: forward 0-2 s, backward 2-4 s."""
     problem = plain_problem([0.0] * 6, helpers=3)
     start = first_come_first_served(problem, np.zeros(6, dtype=np.intp))
     assert 12.0 == start.makespan_s
-    workflow = search(problem, start)
+    workflow = search(problem, start, max_restarts=0)
     assert 4.0 == workflow.makespan_s
     np.testing.assert_array_equal([2, 2, 2], np.bincount(workflow.helper))
 
@@ -77,16 +68,14 @@ def test_the_owner_with_the_longest_tail_goes_first() -> None:
     assert 12.0 == search(problem, start).makespan_s
 
 
-@pytest.mark.usefixtures("no_restarts")
 def test_the_search_starts_from_the_order_of_its_start() -> None:
     """From an optimal workflow the search returns the same makespan."""
     for seed in range(30):
         problem = random_problem(seed, 5, 2, capacity=(20, 21))
         best, _ = optimal(problem, time_limit_s=60.0)
-        assert best.makespan_s == search(problem, best).makespan_s
+        assert best.makespan_s == search(problem, best, max_restarts=0).makespan_s
 
 
-@pytest.mark.usefixtures("no_restarts")
 def test_owners_swap_where_none_can_move() -> None:
     """Both helpers are full and each owner is fast on the other one: a swap gives 2 s instead of 20 s."""
     problem = plain_problem([0.0, 0.0], helpers=2)
@@ -94,4 +83,4 @@ def test_owners_swap_where_none_can_move() -> None:
     problem = replace(problem, forward_s=slow_s, backward_s=slow_s, capacity_bits=np.ones(2))
     start = first_come_first_served(problem, np.array([0, 1]))
     assert 20.0 == start.makespan_s
-    assert 2.0 == search(problem, start).makespan_s
+    assert 2.0 == search(problem, start, max_restarts=0).makespan_s

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ class Crowded(Scheme):
         return float((1e6 / rates.uplink_bps).max())
 
     def round(self, context: RoundContext) -> Round:
-        def send(device: Any) -> Iterator[Any]:
+        def send(device: Any) -> Generator[Any, Any, None]:
             yield device.uplink(UPLINK, 1e6)
 
         if context.learner:
@@ -173,7 +173,7 @@ class Relay(Scheme):
         return world.clients
 
     def round(self, context: RoundContext) -> Round:
-        def send(device: Device) -> Iterator[Any]:
+        def send(device: Device) -> Generator[Any, Any, None]:
             yield device.uplink(UPLINK, 1e6)
 
         trained = []
@@ -213,7 +213,7 @@ class Trusting(FL):
         world = context.world
         ended = {client: world.env.event() for client in world.clients}
 
-        def send(device: Device) -> Iterator[Any]:
+        def send(device: Device) -> Generator[Any, Any, None]:
             yield device.uplink(UPLINK, 1e3)
             world.mark_on_time(device.client)
             yield device.uplink(UPLINK, 1e6)
@@ -322,7 +322,10 @@ def test_trials_disturb_rounds(name: str) -> None:
     """Batteries run empty in mid-run, some clients are late while others are not, and samples differ."""
     spec = registry.lookup("scheme", name)
     parameters = spec.parameters.model_validate({"name": name})
-    departed, late, samples = [], [], set()
+    assert isinstance(parameters, SchemeParameters)
+    departed: list[set[float]] = []
+    late: list[set[int]] = []
+    samples: set[tuple[int, ...]] = set()
     for trial in _disturbed_trials(spec.load(), parameters, "barrier"):
         run = trial.run()
         if "battery" in trial.conditions.faults:

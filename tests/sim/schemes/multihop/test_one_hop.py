@@ -11,6 +11,10 @@ from hypothesis import strategies as st
 
 from cutlayer.models.unit_tables import named_unit_table
 from cutlayer.scenarios.errors import ScenarioError
+from cutlayer.sim.allocation.workflow.assignment import balanced_greedy
+from cutlayer.sim.allocation.workflow.local_search import search
+from cutlayer.sim.allocation.workflow.schedule import Workflow, first_come_first_served
+from cutlayer.sim.schemes.multihop.one_hop import OneHop
 from tests.support.networks import FAST, MIB, Ran, own_links, rows_of, run_all, run_one
 from tests.support.worlds import experiment, positive
 
@@ -92,11 +96,23 @@ def served(ran: Ran, node: str) -> list[tuple[int, bool]]:
     return [(int(row["client"]), row["phase"] == "node_backward") for row in rows_of(rows)]
 
 
+def planned_workflow(ran: Ran, workflow: str) -> Workflow:
+    """Return the workflow that the planner's methods find for the links of the run."""
+    deployment, scheme = ran.ready.deployment, ran.scheme
+    assert isinstance(scheme, OneHop)
+    assert deployment.network is not None
+    assert deployment.node_work is not None
+    hops = scheme.place_hops(deployment, deployment.network, deployment.node_work)
+    problem = scheme.problem(hops, ran.plan.links, deployment)
+    greedy = first_come_first_served(problem, balanced_greedy(problem))
+    return search(problem, greedy) if workflow == "improved" else greedy
+
+
 @given(fleets(), st.sampled_from(["improved", "balanced_greedy"]))
 def test_helpers_keep_to_the_planned_order(sections: dict[str, Any], workflow: str) -> None:
     """A helper does its tasks in the plan's order in every round, and in that of arrival without one."""
     ran = run_one(one_hop(workflow), stop={"rounds": 2}, **sections)
-    planned = ran.scheme._workflow  # type: ignore[attr-defined]
+    planned = planned_workflow(ran, workflow)
     for h, node in enumerate(ran.trial.world.compute_nodes):
         mine = np.flatnonzero(planned.helper == h)
         expected = sorted(

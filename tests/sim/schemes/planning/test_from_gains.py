@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,7 +78,11 @@ def test_latency_from_gains_and_allocations(case: tuple[Setting, int, Radio], na
     scheme = make_scheme(name, TrainingTask(setting.units, setting.batch_size))
     server_s_per_flop = setting.server.cycles_per_flop / setting.server.clock_hz
     deployment = deployment_of(problem, setting.fleet.seconds_per_flop, server_s_per_flop, setting.units)
-    allocation = {"subchannels": radio.owned, "power": {"dbm_per_hz": radio.dbm_per_hz}, "cut": cut}
+    allocation: dict[str, Any] = {
+        "subchannels": radio.owned,
+        "power": {"dbm_per_hz": radio.dbm_per_hz},
+        "cut": cut,
+    }
     plan = scheme.plan(deployment, radio_planner(**allocation))
     world = World(setting.server, setting.fleet, plan.links)
     (result,) = run_rounds(scheme, world, None, FixedPlan(plan, range(C)), Stop(rounds=1), 1)

@@ -74,7 +74,7 @@ def prints(found: dict[str, Trial]) -> dict[str, str]:
 def test_on_a_channel_that_stays_nothing_changes(subchannels: Any, power: str) -> None:
     """The same gains give the same plan at any cut that is given: the timelines agree to the bit."""
     for seed in range(3):
-        given = {"seed": seed, "allocation": {"subchannels": subchannels, "power": power}}
+        given: dict[str, Any] = {"seed": seed, "allocation": {"subchannels": subchannels, "power": power}}
         anew = run({"every_rounds": 1}, **given)
         assert prints(run(None, **given)) == prints(anew)
         assert [3] * len(PARALLEL) == [trial.planner.num_replans for trial in anew.values()]
@@ -169,7 +169,7 @@ def test_estimates_err_as_much_as_the_scenario_says(noted: list[Noted]) -> None:
 
 def test_wrong_estimates_do_not_change_the_channel(noted: list[Noted]) -> None:
     """Plans made on errors run on the true gains: with subchannels and power given, errors change nothing."""
-    given = {
+    given: dict[str, Any] = {
         "radio": {"fading": RAYLEIGH, "subchannels": 3},
         "allocation": {"subchannels": [[0], [1], [2]], "power": {"dbm_per_hz": [-40, -40, -40]}},
     }
@@ -264,7 +264,7 @@ def test_a_threshold_that_is_never_reached_is_no_planning(noted: list[Noted]) ->
 def test_random_subchannels_are_drawn_anew(noted: list[Noted]) -> None:
     """Every new plan draws by the round's number: another assignment, the same for every scheme."""
     run({"every_rounds": 1}, allocation={"subchannels": "random"}, stop={"rounds": 4})
-    owners = {n.number: set() for n in noted}
+    owners: dict[int, set[tuple[int, ...]]] = {n.number: set() for n in noted}
     for n in noted:
         assert isinstance(n.plan.access, DedicatedSubchannels)
         owners[n.number].add(tuple(n.plan.access.client_of.tolist()))
