@@ -9,6 +9,6 @@ from .experiments.planning import plan as plan
 from .scenarios.errors import ScenarioError as ScenarioError
 from .scenarios.plugins import PluginError as PluginError
 from .scenarios.registry import register as register
-from .sim.schemes.check import check_scheme as check_scheme
+from .sim.schemes.contract.check import check_scheme as check_scheme
 
 __version__: str

@@ -28,7 +28,7 @@ from ..scenarios.loading.differences import differences
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from ..scenarios.loading.referenced_files import content_digest, named_files
 from ..sim.schemes.round_loop import RoundCursor, RoundResult
-from ..sim.schemes.round_planners.fixed_plan import DevicePlan, PlannerSnapshot
+from ..sim.schemes.round_planners.round_planner import DevicePlan, PlannerSnapshot
 from ..sim.timeline.interval_record import IntervalRecord, Rows, read_rows
 from ..sim.world.world_state import WorldSnapshot
 from .provenance import versions

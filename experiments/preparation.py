@@ -22,7 +22,7 @@ from ..sim.schemes.deployment import Deployment
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.planning.radio_planner import band_sharing, cut_issues
 from ..sim.schemes.round_planners.client_sampler import ClientSampler
-from ..sim.schemes.round_planners.fixed_plan import PlanningContext
+from ..sim.schemes.round_planners.planning_context import PlanningContext
 from ..sim.schemes.round_planners.sampled_clients import client_sampler
 from .compression import CompressedSizesFactory, check_prunable
 from .deployment import make_deployment
@@ -170,7 +170,7 @@ def first_deployment(scenario: Scenario, context: PlanningContext) -> Deployment
     if scenario.participation is None:
         return context.deployment
     sampler = ClientSampler(scenario.participation, scenario.devices.count, scenario.seed)
-    return context.deployment.select(sampler.foremost())
+    return context.deployment.select(sampler.first_in_order())
 
 
 def _plan_schemes(

@@ -13,7 +13,7 @@ from ..sim.radio.units import BITS_PER_MIB, linear_to_db
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.round_loop import Accuracy
-from ..sim.schemes.round_planners.fixed_plan import DevicePlan
+from ..sim.schemes.round_planners.round_planner import DevicePlan
 from ..sim.world.world import World
 from .preparation import Experiment
 

@@ -16,8 +16,10 @@ from ..sim.faults.effects import faults_of
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.round_loop import RoundCursor, RoundResult, run_rounds
-from ..sim.schemes.round_planners.fixed_plan import FixedPlan, PlannerSnapshot, connections
+from ..sim.schemes.round_planners.fixed_plan import FixedPlan
+from ..sim.schemes.round_planners.planning_context import links_and_schedulers
 from ..sim.schemes.round_planners.replanning import Replanner
+from ..sim.schemes.round_planners.round_planner import PlannerSnapshot, RoundPlanner
 from ..sim.schemes.round_planners.sampled_clients import SampledClients, client_sampler
 from ..sim.timeline.interval_record import Rows
 from ..sim.world.round_policy import round_policy_of
@@ -114,7 +116,7 @@ def _identity(experiment: Experiment, scheme: Scheme) -> dict[str, Any]:
 
 def make_world(
     experiment: Experiment, scheme: Scheme, plan: SchemePlan, checkpoint: SchemeCheckpoint | None = None
-) -> tuple[World, FixedPlan]:
+) -> tuple[World, RoundPlanner]:
     """Return a new world that is connected by the scheme's plan, and the planner of its rounds.
 
     Parameters
@@ -128,7 +130,7 @@ def make_world(
     planner = round_planner(experiment, scheme, plan, checkpoint.planner if checkpoint else None)
     sampled = scenario.participation is not None
     channel = context.channel.of(planner.members) if sampled else context.channel
-    links, schedulers = connections(planner.plan, channel)
+    links, schedulers = links_and_schedulers(planner.plan, channel)
     world = World(
         scenario.server,
         experiment.fleet,
@@ -148,7 +150,7 @@ def make_world(
 
 def round_planner(
     experiment: Experiment, scheme: Scheme, plan: SchemePlan, snapshot: PlannerSnapshot | None = None
-) -> FixedPlan:
+) -> RoundPlanner:
     """Return the round planner that the scenario asks for, with the scheme's first plan.
 
     Parameters

@@ -1,1 +1,4 @@
-"""Training schemes, one file each, and what runs and checks them."""
+"""Training schemes, one module each, with the loop that runs their rounds.
+
+Read ``base`` first, which is the interface of a scheme, and then ``sl``, the shortest scheme.
+"""

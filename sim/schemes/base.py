@@ -28,7 +28,7 @@ __all__ = ["Round", "RoundContext", "RoundOutcome", "Scheme", "TrainingTask"]
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """The model that is trained, and with which mini-batches.
+    """The model that is trained, and the size of its mini-batches.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class TrainingTask:
     batch_size : int
         Samples of each client in a mini-batch, b.
     compression : CompressedSizes or None
-        The sizes that the clients' compression leaves; None without compression.
+        The sizes of parts and messages after compression; None without compression.
     """
 
     units: UnitTable
@@ -58,7 +58,7 @@ class TrainingTask:
         Parameters
         ----------
         masks_on : bool
-            Whether pruned client parts run with their masks: in every round but those that renew the masks.
+            Whether pruned client parts run with their masks: in all rounds except those that renew the masks.
         """
         batch = self.batch_size
         stages = split_stages(
@@ -71,16 +71,17 @@ class TrainingTask:
 
 @dataclass(frozen=True)
 class RoundContext:
-    """Everything that one round runs with.
+    """The objects and values that one round uses.
 
     Attributes
     ----------
     world : World
-        The nodes and links of this run. ``world.clients`` are the clients of this round.
+        The nodes and links of this run. ``world.clients`` are the clients of this round, and
+        ``world.device(client)`` is the device of one of them.
     learner : Any
-        An instance of the scheme's learner; None for the timeline alone.
+        An instance of the scheme's learner; None if the run computes only the timeline.
     plan : SchemePlan
-        The plan that this round runs by.
+        The plan of this round.
     number : int
         The round's number, from 1.
     masks_on : bool
@@ -118,11 +119,11 @@ Round: TypeAlias = Generator[Event, Any, RoundOutcome]
 
 
 class Scheme(ABC):
-    """A training scheme: how it is planned, and how one of its rounds runs.
+    """A training scheme: how its rounds are planned, and how one round runs.
 
     Subclasses override :meth:`round`, and :meth:`work` or :meth:`round_time_s`. Schemes that decide more than
-    one common cut override :meth:`plan` too. A scheme never changes after its construction: everything that
-    is decided for certain devices is in the :class:`SchemePlan`.
+    one common cut also override :meth:`plan`. A scheme object never changes after its construction. All
+    decisions for a set of devices are in a :class:`SchemePlan`.
 
     Attributes
     ----------
@@ -133,7 +134,7 @@ class Scheme(ABC):
     chooses_cut : bool
         Whether the scheme chooses the cut itself, instead of the scenario's ``allocation.cut``.
     prediction_is_bound : bool
-        Whether :meth:`round_time_s` gives a lower bound of a round's time, and not the time itself.
+        Whether the prediction is a lower bound of a round's time, instead of the time itself.
     measurable : bool
         Whether the scheme can use measured layer times, ``model.profile``.
     compresses : frozenset of str
@@ -141,7 +142,7 @@ class Scheme(ABC):
     learner : str
         ``"module:Class"`` of the learner whose steps :meth:`round` calls.
     first_planned_round : int
-        The first of the rounds whose time :meth:`round_time_s` gives.
+        The first round whose time :meth:`round_time_s` gives.
     """
 
     uses_subchannels: ClassVar[bool] = True
@@ -165,7 +166,7 @@ class Scheme(ABC):
         Raises
         ------
         PlanningError
-            If the resources or memories do not allow one.
+            If the resources or memories do not allow a plan.
         """
         return self.plan_from_radio(planner.for_parallel_clients(self, deployment), deployment)
 
@@ -181,7 +182,7 @@ class Scheme(ABC):
         )
 
     def cuts(self, least_memory_bits: float = np.inf) -> Sequence[int]:
-        """Return the cuts to choose from: those whose client part fits into every device.
+        """Return the cuts whose client part fits into the memory of every device.
 
         A scheme that does not split the model has the one cut 0.
 
@@ -208,7 +209,7 @@ class Scheme(ABC):
         return fitting
 
     def work(self, cut: int, deployment: Deployment) -> RoundWork:
-        """Return a round's work for the planner; for schemes with ``uses_subchannels``."""
+        """Return a round's work, which schemes with ``uses_subchannels`` give to the planner."""
         raise NotImplementedError(f"{type(self).__name__} sends in parallel on subchannels and needs work()")
 
     def round_time_s(self, cut: int, deployment: Deployment, rates: Rates) -> float:
@@ -228,23 +229,23 @@ class Scheme(ABC):
         return MemoryDemand(np.full(clients, self.device_bits(cut)), self.server_bits(cut, clients), {})
 
     def sampling_unsupported(self) -> str | None:
-        """Return why rounds cannot sample their clients from a population; None if they can."""
+        """Return the reason why rounds cannot sample their clients; None if they can."""
         return None
 
     # Learning
 
     def learner_options(self, plan: SchemePlan) -> Mapping[str, Any]:
-        """Return the keyword arguments that the scheme's learner is made with."""
+        """Return the keyword arguments of the learner's constructor."""
         return {}
 
     def update_learner(self, learner: Any, plan: SchemePlan) -> None:  # noqa: B027 - most learners need none
-        """Tell the learner what a new plan changes for it; called before every round."""
+        """Apply the plan of the next round to the learner, before every round."""
 
     # Running
 
     @abstractmethod
     def round(self, context: RoundContext) -> Round:
-        """Run one round: yield the events that take time, call the learner when its tensors exist.
+        """Run one round: yield events that take time, and call the learner's steps when their tensors exist.
 
         Returns
         -------

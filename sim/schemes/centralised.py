@@ -1,4 +1,4 @@
-"""Training on the server alone, on the union of the clients' mini-batches: the accuracy reference."""
+"""Centralised training on the union of the clients' mini-batches, as a reference for the accuracy."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class CentralisedLearner(Protocol):
 
 
 class Centralised(Scheme):
-    """All data are at the server; nothing is sent, so no client can be late."""
+    """Centralised training: all data are on the server, so that nothing is sent and no client is late."""
 
     uses_subchannels = False
     has_cut = False
     learner = "cutlayer.models.learning.centralised:CentralisedLearner"
 
     def plan(self, deployment: Deployment, planner: RadioPlanner) -> SchemePlan:
-        """Return the plan: nothing is cut, and nothing is sent."""
+        """Return the plan without a cut and without transfers."""
         return self.plan_from_radio(planner.without_radio(self, deployment), deployment)
 
     def server_bits(self, cut: int, clients: int) -> float:

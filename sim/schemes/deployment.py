@@ -1,4 +1,4 @@
-"""The deployment that a scheme is planned for: devices, server, compute nodes and what connects them."""
+"""The deployment that a scheme is planned for: devices, server, compute nodes and their links."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class Deployment:
         Compute time κ_i/f_i of each device, [s/FLOP].
     server_s_per_flop : float
         Compute time κ_s/f_s of the server, [s/FLOP].
-    devices : LayerWork
+    device_work : LayerWork
         Work of each layer on each device.
-    server : LayerWork or None
-        Work of each layer on the server; None where layer times are measured and the server has none.
+    server_work : LayerWork or None
+        Work of each layer on the server; None if layer times are measured and the server has no profile.
     memory_bits : ndarray, [num_devices]
         Memory of each device, infinite without a limit, [bit].
     least_memory_bits : float
         Memory of the smallest device of the whole population, [bit]. A common cut must fit into it.
     network : Network or None
-        The compute nodes and their wires; None where the scenario has none.
-    nodes : LayerWork or None
-        Work of each layer on each compute node.
+        The compute nodes and their wires; None without compute nodes.
+    node_work : LayerWork or None
+        Work of each layer on each compute node; None without compute nodes.
     seed : int
         The scenario's seed.
     clients : tuple of int
@@ -55,12 +55,12 @@ class Deployment:
     has_fixed_links: bool
     device_s_per_flop: NDArray[np.float64]
     server_s_per_flop: float
-    devices: LayerWork
-    server: LayerWork | None
+    device_work: LayerWork
+    server_work: LayerWork | None
     memory_bits: NDArray[np.float64]
     least_memory_bits: float
     network: Network | None
-    nodes: LayerWork | None
+    node_work: LayerWork | None
     seed: int
     clients: tuple[int, ...]
 
@@ -80,7 +80,7 @@ class Deployment:
             resources=self.resources.select(rows),
             links=self.links.of(rows),
             device_s_per_flop=self.device_s_per_flop[rows],
-            devices=self.devices.select(rows),
+            device_work=self.device_work.select(rows),
             memory_bits=self.memory_bits[rows],
             clients=tuple(clients),
         )
@@ -88,9 +88,9 @@ class Deployment:
 
 @dataclass(frozen=True)
 class MemoryDemand:
-    """Memory that the parts of the model need: weights, and the activations of the mini-batches in work.
+    """Memory that the parts of the model need: their weights, and the activations of their mini-batches.
 
-    Gradients and optimiser states are left out, as in MP-SL's memory model (docs/model.md).
+    It leaves out gradients and optimiser states, as MP-SL's memory model does (docs/model.md section 7.3).
 
     Attributes
     ----------

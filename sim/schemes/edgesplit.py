@@ -1,7 +1,8 @@
 """EdgeSplit and ESFL: a cut for each device, and shares of the bandwidth or of the server's compute.
 
 Zhang et al., "Resource-efficient Parallel Split Learning in Heterogeneous Edge Computing" (EdgeSplit,
-arXiv 2403.15815), and its twin ESFL (arXiv 2402.15903); docs/model.md has the times of a round.
+arXiv 2403.15815), and ESFL (arXiv 2402.15903), which differs in the shared resource; docs/model.md section 6
+has the formula of a round's time.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from ..timeline.phases import (
 )
 from .base import Round, RoundContext, RoundOutcome, Scheme, TrainingTask
 from .deployment import Deployment, MemoryDemand
-from .edgesplit_cuts import SharesParameters, check_device_memory, chosen_plan
+from .edgesplit_cuts import SharesParameters, check_device_memory, plan_by_parameters
 from .fl import FedAvgLearner
 from .planning.medium_access import BandShares, FixedLinks, MediumAccess
 from .planning.plan import Cuts, SchemePlan
@@ -47,17 +48,18 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _DeviceWork:
-    """The work of one client's model: on the device, and on the server."""
+    """The work of one client's model, on the device and on the server."""
 
     on_device: PartWork
     on_server: PartWork
 
 
-class _SharedSplit(Scheme):
-    """A round: every device gets its part, trains it with the server on its mini-batches, sends it back.
+class _SplitWithShares(Scheme):
+    """Split learning in which each client has its own cut, and fixed shares of the band and of the server.
 
-    Each client has fixed shares of the band and of the server, so none waits for another before the
-    round's end, and a round lasts as long as its slowest client.
+    In a round, each device downloads its part, trains it together with the server on its mini-batches, and
+    uploads it. No client waits for another client before the round's end, so that a round takes as long as
+    its slowest client (docs/model.md section 6).
     """
 
     uses_subchannels = False
@@ -73,7 +75,7 @@ class _SharedSplit(Scheme):
         self._stages = lru_cache(maxsize=None)(lambda cut, masks_on: task.stages(cut, masks_on=masks_on))
 
     def sampling_unsupported(self) -> str | None:
-        """Return that explicit cuts belong to the same devices in every round."""
+        """Return a reason if the cuts are explicit: they belong to the same devices in every round."""
         if isinstance(self._shares.cuts, str):
             return None
         return (
@@ -82,25 +84,25 @@ class _SharedSplit(Scheme):
         )
 
     def plan(self, deployment: Deployment, planner: RadioPlanner) -> SchemePlan:
-        """Return the cuts and shares of the shortest round, on the rates of the whole band.
+        """Return the plan with the cuts and shares of the shortest round, on the rates of the whole band.
 
         Raises
         ------
         PlanningError
-            If a device has no cut that fits into its memory, or the explicit cuts don't.
+            If a device has no cut that fits into its memory, or explicit cuts do not fit.
         """
-        if deployment.server is None:
+        if deployment.server_work is None:
             raise PlanningError(
                 f"{self._shares.name} trains with the server: name the profile whose times it has",
                 ("server", "profile"),
             )
         needed_bits = np.array([self.device_bits(cut) for cut in range(1, len(self.task.units))])
         check_device_memory(self._shares.name, needed_bits, deployment.memory_bits)
-        problem = self._problem(deployment, deployment.server, needed_bits)
-        best = chosen_plan(self._shares, problem, needed_bits, deployment.memory_bits)
+        problem = self._problem(deployment, deployment.server_work, needed_bits)
+        best = plan_by_parameters(self._shares, problem, needed_bits, deployment.memory_bits)
         cuts = tuple(int(column) + 1 for column in best.cut_columns)
         self._check_pruning(cuts)
-        access, server_shares = self._shared(deployment, best)
+        access, server_shares = self._access_and_server_shares(deployment, best)
         count = len(self.task.units)
         return SchemePlan(
             cuts=Cuts(cuts, per_device=True),
@@ -110,7 +112,9 @@ class _SharedSplit(Scheme):
             memory=self._memory(cuts),
             server_shares=server_shares,
             structure=tuple(
-                _DeviceWork(deployment.devices.part(i, 0, cut), deployment.server.part(0, cut, count))
+                _DeviceWork(
+                    deployment.device_work.part(i, 0, cut), deployment.server_work.part(0, cut, count)
+                )
                 for i, cut in enumerate(cuts)
             ),
             learner_bounds={
@@ -119,47 +123,48 @@ class _SharedSplit(Scheme):
         )
 
     def learner_options(self, plan: SchemePlan) -> Mapping[str, Any]:
-        """Return where each client's model is cut, and the number of its mini-batches in a round."""
+        """Return the cut of each client's model, and the number of its mini-batches in a round."""
         return {"bounds": plan.learner_bounds, "at_client": (True, False), "batches": self._steps}
 
     def update_learner(self, learner: Any, plan: SchemePlan) -> None:
-        """Cut the models of the round's clients where the plan says."""
+        """Cut the models of the round's clients by the plan."""
         learner.set_bounds(plan.learner_bounds)
 
     @abstractmethod
-    def _times(
+    def _fixed_and_shared_s(
         self, deployment: Deployment, compute_s: Array, server_s: Array, air_s: Array
     ) -> tuple[Array, Array]:
-        """Return the times that no share shortens, and those on the whole shared resource, by cut, [s]."""
+        """Return the times off and on the shared resource at share 1, each [num_devices, num_cuts], [s]."""
 
     @abstractmethod
-    def _shared(self, deployment: Deployment, best: SharePlan) -> tuple[MediumAccess, tuple[float, ...]]:
-        """Return the medium access and the clients' shares of the server that follow from the shares."""
+    def _access_and_server_shares(
+        self, deployment: Deployment, best: SharePlan
+    ) -> tuple[MediumAccess, tuple[float, ...]]:
+        """Return the medium access, and each client's share of the server, for the best shares."""
 
     def _problem(self, deployment: Deployment, server: LayerWork, needed_bits: Array) -> ShareProblem:
-        """Return each device's round by cut, 1 to L−1: [num_devices, num_cuts]."""
-        steps, cuts, devices = self._steps, range(1, len(self.task.units)), deployment.devices
-        stages: list[Stages] = [self._stages(cut, True) for cut in cuts]  # an ordinary round is planned for
-        kept = np.array(
-            [self._flops_kept(cut, True) for cut in cuts]
-        )  # [num_cuts, 2] of forward and backward FLOPs
+        """Return the times of each device's round for the cuts 1 to L−1."""
+        steps, cuts, devices = self._steps, range(1, len(self.task.units)), deployment.device_work
+        stages: list[Stages] = [self._stages(cut, True) for cut in cuts]  # plans are for rounds with masks
+        # [num_cuts, 2], the fractions of forward and of backward FLOPs that remain
+        kept = np.array([self._flops_kept(cut, True) for cut in cuts])
         forward_s = np.cumsum(devices.forward_s, axis=1)[:, :-1] * kept[:, 0]
         s_per_flop = devices.s_per_flop[:, None]
         back_s, update_s = devices.backward_flops * s_per_flop, devices.update_flops * s_per_flop
         backward_s = np.cumsum(back_s, axis=1)[:, :-1] * kept[:, 1] + np.cumsum(update_s, axis=1)[:, :-1]
         server_s = server.forward_s[0] + server.backward_s[0]
-        # summed from the end, where little is left: a difference of sums may fall below 0 by rounding
+        # Summed from the last layer on: a difference of two sums could fall below 0 by rounding.
         from_cut_s = np.broadcast_to(np.cumsum(server_s[::-1])[::-1][1:], forward_s.shape)
         up_bits = np.array([steps * stage.uplink_bits + stage.model_bits for stage in stages])
         down_bits = np.array([steps * stage.downlink_bits + stage.model_download_bits for stage in stages])
         links = deployment.links
         air_s = up_bits / links.uplink_bps[:, None] + down_bits / links.downlink_bps[:, None]
         compute_s = steps * (forward_s + backward_s)
-        fixed_s, shared_s = self._times(deployment, compute_s, steps * from_cut_s, air_s)
+        fixed_s, shared_s = self._fixed_and_shared_s(deployment, compute_s, steps * from_cut_s, air_s)
         return ShareProblem(fixed_s, shared_s, needed_bits <= deployment.memory_bits[:, None])
 
     def _flops_kept(self, cut: int, masks_on: bool) -> tuple[float, float]:
-        """Return the shares of a device's forward and backward FLOPs that pruning keeps."""
+        """Return the fractions of a device's forward and backward FLOPs that remain after pruning."""
         units, size, stages = self.task.units, self.task.batch_size, self._stages(cut, masks_on)
         forward, backward = size * units.forward_flops_to(cut), size * units.backward_flops_to(cut)
         return (
@@ -177,7 +182,7 @@ class _SharedSplit(Scheme):
             )
 
     def _memory(self, cuts: tuple[int, ...]) -> MemoryDemand:
-        """Return the memory of the parts: each device has its own, the server a copy for each client."""
+        """Return the memory of all parts; the server has one for each client."""
         units, size = self.task.units, self.task.batch_size
         devices = np.array([units.memory_bits(0, cut, size) for cut in cuts])
         server = ordered_sum(units.memory_bits(cut, len(units), size) for cut in cuts)
@@ -211,7 +216,7 @@ class _SharedSplit(Scheme):
                     )
                 yield device.uplink(MODEL_UPLOAD, stages.model_bits)
             finally:
-                share.abort()  # of a device that is cut off; otherwise its share is idle by now
+                share.abort()  # if the device was stopped; otherwise its share is idle now
 
         on_time: tuple[int, ...] = yield world.start(train, world.clients).on_time
         if on_time and learner:
@@ -221,10 +226,10 @@ class _SharedSplit(Scheme):
         return RoundOutcome(on_time, steps, len(on_time) * self._steps * self.task.batch_size)
 
 
-class EdgeSplit(_SharedSplit):
-    """Shares of the bandwidth; the server's compute is shared out equally."""
+class EdgeSplit(_SplitWithShares):
+    """EdgeSplit: optimised shares of the bandwidth, and equal shares of the server's processor."""
 
-    def _times(
+    def _fixed_and_shared_s(
         self, deployment: Deployment, compute_s: Array, server_s: Array, air_s: Array
     ) -> tuple[Array, Array]:
         if deployment.has_fixed_links:
@@ -234,19 +239,23 @@ class EdgeSplit(_SharedSplit):
             )
         return compute_s + deployment.num_clients * server_s, air_s
 
-    def _shared(self, deployment: Deployment, best: SharePlan) -> tuple[MediumAccess, tuple[float, ...]]:
+    def _access_and_server_shares(
+        self, deployment: Deployment, best: SharePlan
+    ) -> tuple[MediumAccess, tuple[float, ...]]:
         return BandShares(best.shares), (1.0 / deployment.num_clients,) * deployment.num_clients
 
 
-class ESFL(_SharedSplit):
-    """Shares of the server's compute; the bandwidth is shared out equally."""
+class ESFL(_SplitWithShares):
+    """ESFL: optimised shares of the server's processor, and equal shares of the bandwidth."""
 
-    def _times(
+    def _fixed_and_shared_s(
         self, deployment: Deployment, compute_s: Array, server_s: Array, air_s: Array
     ) -> tuple[Array, Array]:
         return compute_s + air_s * (1 if deployment.has_fixed_links else deployment.num_clients), server_s
 
-    def _shared(self, deployment: Deployment, best: SharePlan) -> tuple[MediumAccess, tuple[float, ...]]:
+    def _access_and_server_shares(
+        self, deployment: Deployment, best: SharePlan
+    ) -> tuple[MediumAccess, tuple[float, ...]]:
         server_shares = tuple(best.shares.tolist())
         if deployment.has_fixed_links:
             return FixedLinks(deployment.links), server_shares

@@ -1,4 +1,4 @@
-"""What EdgeSplit and ESFL take, and how it chooses the devices' cuts and shares."""
+"""The parameters of EdgeSplit and ESFL, and the choice of cuts and shares by these parameters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..allocation.shares.solvers import alternating, best_shares, brute_force, c
 from ..planning_error import PlanningError
 from ..radio.units import mib_text
 
-__all__ = ["SharesParameters", "check_device_memory", "chosen_plan"]
+__all__ = ["SharesParameters", "check_device_memory", "plan_by_parameters"]
 
 Array = NDArray[np.float64]
 
@@ -28,22 +28,31 @@ METHODS: dict[str, Callable[[ShareProblem], SharePlan]] = {
 
 
 class SharesParameters(SchemeParameters):
-    """A cut for each device and shares of one resource, by the paper's method, in part, or given."""
+    """The parameters of EdgeSplit and ESFL: methods for the cuts and for the shares, or explicit cuts."""
 
     cuts: Annotated[
         Annotated[Literal["each", "common"], Tag("name")]
         | Annotated[tuple[PositiveInt, ...], Field(min_length=1), Tag("list")],
         NAME_OR_LIST,
-    ] = Field(default="each", description="each device its best cut, one for all, or the cuts themselves")
-    shares: Literal["optimal", "equal"] = Field(default="optimal", description="of the shared resource")
+    ] = Field(
+        default="each",
+        description="each: the best cut of each device; common: one cut for all; or a list of cuts",
+    )
+    shares: Literal["optimal", "equal"] = Field(
+        default="optimal",
+        description="shares of the bandwidth (edgesplit) or of the server's processor (esfl)",
+    )
     method: Literal["alternating", "joint", "brute_force"] = Field(
         default="alternating",
-        description="for the best cuts and shares: the paper's, in turns; exact; or all combinations",
+        description="search for the best cuts and shares; alternating: the papers' descent; joint: exact;"
+        " brute_force: all combinations",
     )
-    local_steps: PositiveInt = Field(default=1, description="mini-batches of each device in a round")
+    local_steps: PositiveInt = Field(
+        default=1, description="number of mini-batches of each device in a round"
+    )
 
     def default_label(self) -> str:
-        """Return the name with what is not the default."""
+        """Return the name with all parameters that are not the default."""
         parts = [self.name]
         if self.cuts == "common":
             parts.append("common cut")
@@ -63,15 +72,17 @@ def check_device_memory(name: str, needed_bits: Array, memory_bits: Array) -> No
 
     Parameters
     ----------
-    name : of the scheme
-    needed_bits : [num_cuts], float
-        By cut, [bit].
-    memory_bits : [num_devices], float
-        What the devices have, [bit].
+    name : str
+        The scheme's name.
+    needed_bits : ndarray, [num_cuts]
+        Memory that a device's part needs, by cut, [bit].
+    memory_bits : ndarray, [num_devices]
+        Memory of each device, [bit].
 
     Raises
     ------
-    AllocationError
+    PlanningError
+        If a device has less memory than its smallest part needs.
     """
     short = np.flatnonzero(memory_bits < needed_bits.min())
     if short.size:
@@ -82,33 +93,36 @@ def check_device_memory(name: str, needed_bits: Array, memory_bits: Array) -> No
         )
 
 
-def chosen_plan(
-    given: SharesParameters, problem: ShareProblem, needed_bits: Array, memory_bits: Array
+def plan_by_parameters(
+    parameters: SharesParameters, problem: ShareProblem, needed_bits: Array, memory_bits: Array
 ) -> SharePlan:
     """Return the cuts and shares that the parameters ask for.
 
     Parameters
     ----------
-    given : the scheme's parameters
-    problem : times by device and cut, the first column for a cut after the first unit
-    needed_bits : [num_cuts], float
-        A device's part in memory, [bit].
-    memory_bits : [num_devices], float
-        What the devices have, [bit].
+    parameters : SharesParameters
+        The scheme's parameters.
+    problem : ShareProblem
+        Times by device and cut; the first column is the cut after the first unit.
+    needed_bits : ndarray, [num_cuts]
+        Memory that a device's part needs, by cut, [bit].
+    memory_bits : ndarray, [num_devices]
+        Memory of each device, [bit].
 
     Raises
     ------
-    AllocationError
-        If cuts that are given one a device are not one each, or don't fit; if the method finds none.
+    PlanningError
+        If there is not one explicit cut for each device, if an explicit cut does not fit into its device's
+        memory, or if the method finds no plan.
     """
-    if given.cuts == "common":
-        return common_cut(problem, equal_shares=given.shares == "equal")
-    if given.cuts != "each":
-        _check_cuts(given.name, given.cuts, problem, needed_bits, memory_bits)
-        return _with_cuts(problem, given.cuts, equal=given.shares == "equal")
-    if given.shares == "equal":
+    if parameters.cuts == "common":
+        return common_cut(problem, equal_shares=parameters.shares == "equal")
+    if parameters.cuts != "each":
+        _check_cuts(parameters.name, parameters.cuts, problem, needed_bits, memory_bits)
+        return _with_cuts(problem, parameters.cuts, equal=parameters.shares == "equal")
+    if parameters.shares == "equal":
         return equal_shares(problem)
-    return METHODS[given.method](problem)
+    return METHODS[parameters.method](problem)
 
 
 def _check_cuts(

@@ -1,6 +1,7 @@
 """EPSL: parallel split learning with last-layer gradient aggregation; PSL is its case φ = 0.
 
-Lin et al., "Efficient Parallel Split Learning over Resource-constrained Wireless Edge Networks".
+Lin et al., "Efficient Parallel Split Learning over Resource-constrained Wireless Edge Networks";
+docs/model.md section 3 has the times and the learning of a round.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ Aggregation = Literal["virtual", "exact"]
 
 
 class Phase(Section):
-    """A phase of training with an aggregation share of its own; the last one has no ``rounds``."""
+    """A phase of training with its own aggregation share; the last phase has no ``rounds``."""
 
     rounds: PositiveInt | None = None
     phi: AggregationShare
 
 
 class PslParameters(SchemeParameters):
-    """PSL takes no parameters but its label."""
+    """The parameters of PSL: only those of all schemes."""
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -43,17 +44,17 @@ class PslParameters(SchemeParameters):
 
     @property
     def plan_phi(self) -> float:
-        """Return the aggregation share that the allocation reckons with."""
+        """Return the aggregation share φ that plans are made for."""
         return 0.0
 
     @property
     def aggregation(self) -> Aggregation:
-        """Return the form of aggregation; nothing is aggregated."""
+        """Return a form of aggregation, which has no effect for φ = 0."""
         return "virtual"
 
 
 class EpslParameters(SchemeParameters):
-    """EPSL(φ): the share φ of a mini-batch's slots whose last-layer gradients are aggregated."""
+    """The parameters of EPSL(φ): the last-layer gradients of a share φ of the slots are aggregated."""
 
     phi: AggregationShare = 0.5
     aggregation: Aggregation = "virtual"
@@ -65,7 +66,7 @@ class EpslParameters(SchemeParameters):
 
     @property
     def plan_phi(self) -> float:
-        """Return the aggregation share that the allocation reckons with."""
+        """Return the aggregation share φ that plans are made for."""
         return self.phi
 
     def default_label(self) -> str:
@@ -74,9 +75,9 @@ class EpslParameters(SchemeParameters):
 
 
 class EpslPtParameters(SchemeParameters):
-    """EPSL-PT: φ by phase of training; the allocation reckons with the φ of phase ``plan_phase``.
+    """The parameters of EPSL-PT: each phase of training has its own φ.
 
-    By default that is the last phase, which has no end.
+    Plans are made for the φ of phase ``plan_phase``, by default for that of the last phase.
     """
 
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = (
@@ -97,12 +98,12 @@ class EpslPtParameters(SchemeParameters):
 
     @property
     def plan_phi(self) -> float:
-        """Return the aggregation share that the allocation reckons with."""
+        """Return the aggregation share φ that plans are made for."""
         return self.phases[self._planned].phi
 
     @property
     def planned_from(self) -> int:
-        """Return the first round of the phase that the allocation reckons with, from 1."""
+        """Return the first round of the phase that plans are made for, from 1."""
         return 1 + sum(phase.rounds or 0 for phase in self.phases[: self._planned])
 
     @property
@@ -115,7 +116,7 @@ class EpslPtParameters(SchemeParameters):
 
 
 class EPSL(ParallelSplit):
-    """EPSL, EPSL-PT and PSL: client models are not averaged; two barriers a round."""
+    """EPSL, EPSL-PT and PSL: client parts are not averaged, and a round has two barriers."""
 
     learner = "cutlayer.models.learning.epsl:EpslLearner"
 
@@ -127,11 +128,11 @@ class EPSL(ParallelSplit):
         self._planned_phi = parameters.plan_phi
         if isinstance(parameters, EpslPtParameters):
             self.first_planned_round = parameters.planned_from
-        self.all_rows_back = parameters.aggregation == "exact"
+        self.backward_all_rows = parameters.aggregation == "exact"
 
     def learner_options(self, plan: SchemePlan) -> Mapping[str, Any]:
-        """Return whether aggregation is exact."""
-        return {"exact": self.all_rows_back}
+        """Return whether the aggregation of gradients is exact."""
+        return {"exact": self.backward_all_rows}
 
     def merged(self, number: int) -> int:
         """Return n_a, the number of aggregated slots in a round."""
@@ -142,10 +143,10 @@ class EPSL(ParallelSplit):
         return merged_slots(phase.phi, self.task.batch_size)
 
     def server_bits(self, cut: int, clients: int) -> float:
-        """Return the memory of the one server part, for all rows that go back through it, [bit]."""
+        """Return the memory of the server's part, for all rows of its backward pass, [bit]."""
         task = self.task
         merged = 0
-        if not self.all_rows_back:
+        if not self.backward_all_rows:
             merged = min(merged_slots(phase.phi, task.batch_size) for phase in self._phases)
         rows = merged + clients * (task.batch_size - merged)
         return task.units.memory_bits(cut, len(task.units), rows)
@@ -154,7 +155,7 @@ class EPSL(ParallelSplit):
         """Return a round's work at the aggregation share φ that plans are made for."""
         merged = merged_slots(self._planned_phi, self.task.batch_size)
         stages = self.task.stages(
-            cut, deployment.num_clients, merged=merged, backward_all_rows=self.all_rows_back
+            cut, deployment.num_clients, merged=merged, backward_all_rows=self.backward_all_rows
         )
         return RoundWork(
             before_uplink_s=stages.client_forward_flops * deployment.device_s_per_flop,

@@ -1,6 +1,6 @@
-"""FedSL: federated split learning that prunes, quantises and drops out; in its rounds it is SplitFed V1.
+"""FedSL: SplitFed V1 with pruned client parts, quantised gradients and dropout of activations.
 
-"Federated Split Learning with Model Pruning and Gradient Quantization in Wireless Networks",
+After "Federated Split Learning with Model Pruning and Gradient Quantization in Wireless Networks",
 arXiv 2412.06414.
 """
 
@@ -13,9 +13,10 @@ __all__ = ["FedslParameters"]
 
 
 class FedslParameters(SflParameters):
-    """FedSL is SplitFed V1 with all three compressions on; ``compression: {}`` makes it SplitFed V1.
+    """The parameters of SplitFed V1, with all three kinds of compression by default.
 
-    Gradients of 8 bits are the paper's; how much is pruned and dropped is ours.
+    With ``compression: {}`` the scheme is SplitFed V1. The 8 bits of a gradient are the paper's value. The
+    shares that are pruned and dropped are our choice.
     """
 
     compression: Compression = Compression(

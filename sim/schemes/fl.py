@@ -1,6 +1,7 @@
 """Federated averaging: the whole model on every client.
 
-McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data", 2017.
+McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data", 2017;
+docs/model.md section 3.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class FedAvgLearner(Protocol):
 
 
 class FlParameters(SchemeParameters):
-    """FedAvg with ``local_steps`` mini-batches of each client in a round, E."""
+    """The parameters of FedAvg: each client trains on E = ``local_steps`` mini-batches in a round."""
 
     local_steps: PositiveInt = 1
 
@@ -44,7 +45,7 @@ class FlParameters(SchemeParameters):
 
 
 class FL(Scheme):
-    """FedAvg: local steps on the whole model, upload, average, broadcast."""
+    """FedAvg: clients train the whole model and upload it; the server broadcasts the average."""
 
     has_cut = False
     learner = "cutlayer.models.learning.fl:FedAvgLearner"
@@ -53,7 +54,7 @@ class FL(Scheme):
     def __init__(self, parameters: FlParameters, task: TrainingTask) -> None:
         super().__init__(parameters, task)
         self._steps = parameters.local_steps
-        whole = len(task.units)  # all units are the client's
+        whole = len(task.units)  # all units are on the client
         self._stages = lru_cache(maxsize=None)(lambda masks_on: task.stages(whole, masks_on=masks_on))
 
     def learner_options(self, plan: SchemePlan) -> Mapping[str, Any]:
@@ -69,7 +70,7 @@ class FL(Scheme):
         return self.task.units.parameter_bits_to(len(self.task.units))
 
     def work(self, cut: int, deployment: Deployment) -> RoundWork:
-        """Return a round's work: compute, model upload, model broadcast."""
+        """Return a round's work: local training, model upload, model broadcast."""
         stages: Stages = self._stages(True)
         flops = self._steps * (stages.client_forward_flops + stages.client_backward_flops)
         compute_s = flops * deployment.device_s_per_flop

@@ -1,4 +1,4 @@
-"""When the masks of pruning are renewed, and what that takes on the air (docs/model.md section 5)."""
+"""The renewal of pruning masks: its rounds, and its transfers (docs/model.md section 5.3)."""
 
 from __future__ import annotations
 
@@ -22,22 +22,29 @@ class MaskedLearner(Protocol):
     """A learner whose clients' parts are pruned between two renewals."""
 
     def restore_pruned(self) -> None:
-        """Give the clients' parts back what the masks left out, for a round that runs unpruned."""
+        """Restore the pruned weights of the clients' parts, for a round without masks."""
 
     def renew_masks(self, clients: tuple[int, ...]) -> None:
-        """Prune the clients' parts anew, by these clients' importances."""
+        """Prune the clients' parts again, by the importances that these clients uploaded."""
 
 
 class MaskRenewal:
-    """Runs a scheme's rounds, those in which masks are renewed unpruned and with the renewal at their end.
+    """Runs a scheme's rounds, and renews the pruning masks at the end of some of them.
 
-    Masks are renewed in rounds 1, 1+τ, 1+2τ, …. The clients that took part upload the importance of each
-    filter or weight, side by side or, where the scheme's clients send on the whole band, one after the
-    other; then the mask is broadcast to all. If nothing arrives, the next round is one of renewal too.
+    Masks are renewed in rounds 1, 1+τ, 1+2τ, …, which run without masks. At the end of such a round its
+    participants upload the importance of each filter or weight. They upload in parallel, or one after the
+    other if the plan gives each client the whole band. Then the new mask is broadcast to all clients. If no
+    importance arrives, the next round renews the masks too.
+
+    Parameters
+    ----------
+    every : int
+        τ, the number of rounds from one renewal to the next.
 
     Attributes
     ----------
-    due : the round from which on masks are to be renewed
+    due : int
+        The first round in which masks are renewed again.
     """
 
     def __init__(self, scheme: Scheme, every: int) -> None:
@@ -46,7 +53,7 @@ class MaskRenewal:
         self.due = 1
 
     def round(self, context: RoundContext) -> Round:
-        """Run one round, and the renewal where it is due."""
+        """Run one round, with a renewal if one is due."""
         scheme, number = self._scheme, context.number
         if number < self.due:
             return (yield from scheme.round(context))
@@ -62,11 +69,11 @@ class MaskRenewal:
     def _renewal(
         self, context: RoundContext, outcome: RoundOutcome
     ) -> Generator[Event, Any, tuple[int, ...]]:
-        """Renew the masks, and return the clients whose importances they follow from."""
+        """Renew the masks, and return the clients whose importances arrived."""
         task, world = self._scheme.task, context.world
         learner: MaskedLearner | None = context.learner
         assert task.compression is not None
-        cut = context.plan.cuts.common  # masks are common, and so is the cut
+        cut = context.plan.cuts.common  # all clients have the same masks, so they have the same cut
         maskable = task.compression.part(cut or len(task.units), True).maskable
 
         upload = ((IMPORTANCE_UPLOAD, FLOAT_BITS * maskable),)

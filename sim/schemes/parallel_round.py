@@ -1,4 +1,4 @@
-"""The round that parallel split learning, EPSL and SplitFed share, behind a barrier or in a queue."""
+"""The round that PSL, EPSL and SplitFed share, for each service discipline of the server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from .base import RoundContext, Scheme, TrainingTask
 
 __all__ = ["SERVICE_DISCIPLINES", "ParallelSplit", "SplitLearner"]
 
-Steps: TypeAlias = Generator[Event, Any, tuple[int, ...]]
+SplitRound: TypeAlias = Generator[Event, Any, tuple[int, ...]]
+"""A split round as a SimPy process: it yields events, and returns the clients that took part."""
 
 
 class SplitLearner(Protocol):
@@ -36,45 +37,53 @@ class SplitLearner(Protocol):
         """Run the forward pass of these clients' parts on their mini-batches of this round."""
 
     def server_step(self, merged: int, number: int) -> None:
-        """Train the server's part on the smashed data, with ``merged`` aggregated slots."""
+        """Train the server's part on the smashed data, of which ``merged`` slots are aggregated."""
 
     def client_step(self) -> None:
         """Back-propagate the cut layer's gradients through the clients' parts, and update them."""
 
 
 class ParallelSplit(Scheme):
-    """Clients go forward side by side, the server trains on their smashed data, gradients come back."""
+    """Clients run their forward passes in parallel, and the server trains on their smashed data.
+
+    Attributes
+    ----------
+    backward_all_rows : bool
+        Whether all rows of a mini-batch go back through the server's part, also aggregated ones.
+    """
 
     compresses = frozenset({"pruning", "dropout", "activations", "gradients"})
-    all_rows_back = False
+    backward_all_rows = False
 
     def __init__(self, parameters: SchemeParameters, task: TrainingTask) -> None:
         super().__init__(parameters, task)
-        self._stages = lru_cache(maxsize=None)(self._stages_at)  # every round asks for the same few
+        self._stages = lru_cache(maxsize=None)(self._stages_at)  # rounds use only a few values
 
     def stages(self, context: RoundContext, clients: int, merged: int = 0) -> Stages:
-        """Return the stages of a round with so many participants, at the planned cut."""
+        """Return the FLOPs and bits of a round with this number of participants, at the planned cut."""
         return self._stages(context.plan.cuts.common, clients, merged, context.masks_on)
 
     def _stages_at(self, cut: int, clients: int, merged: int, masks_on: bool) -> Stages:
         return self.task.stages(
-            cut, clients, merged=merged, backward_all_rows=self.all_rows_back, masks_on=masks_on
+            cut, clients, merged=merged, backward_all_rows=self.backward_all_rows, masks_on=masks_on
         )
 
-    def split_round(self, context: RoundContext, merged: int, *, upload_model: bool) -> Steps:
-        """Run a round up to the last client's end, and return the clients that took part.
+    def split_round(self, context: RoundContext, merged: int, *, upload_model: bool) -> SplitRound:
+        """Run a round until its last client has ended, and return the clients that took part.
 
         Parameters
         ----------
         merged : int
-            Aggregated slots of this round, n_a.
+            The number of aggregated slots of this round, n_a.
         upload_model : bool
-            Whether each client sends its model after its step, for averaging.
+            Whether each client uploads its part at the end, for averaging.
         """
         return (yield from SERVICE_DISCIPLINES[context.world.service](self, context, merged, upload_model))
 
 
-def _behind_barrier(scheme: ParallelSplit, context: RoundContext, merged: int, upload_model: bool) -> Steps:
+def _barrier_round(
+    scheme: ParallelSplit, context: RoundContext, merged: int, upload_model: bool
+) -> SplitRound:
     """Serve all clients together, after the last smashed data have arrived (docs/model.md section 3.1)."""
     world = context.world
     learner: SplitLearner | None = context.learner
@@ -104,8 +113,10 @@ def _behind_barrier(scheme: ParallelSplit, context: RoundContext, merged: int, u
     return on_time
 
 
-def _on_arrival(scheme: ParallelSplit, context: RoundContext, merged: int, upload_model: bool) -> Steps:
-    """Serve each client as its data arrive; merged slots wait for all (docs/model.md section 3.2)."""
+def _arrival_round(
+    scheme: ParallelSplit, context: RoundContext, merged: int, upload_model: bool
+) -> SplitRound:
+    """Serve clients in their order of arrival; aggregated slots wait for all (docs/model.md section 3.2)."""
     world = context.world
     learner: SplitLearner | None = context.learner
     one = scheme.stages(context, 1, merged)
@@ -146,8 +157,8 @@ def _on_arrival(scheme: ParallelSplit, context: RoundContext, merged: int, uploa
     return on_time
 
 
-SERVICE_DISCIPLINES: Mapping[str, Callable[[ParallelSplit, RoundContext, int, bool], Steps]] = {
-    "barrier": _behind_barrier,
-    "arrival": _on_arrival,
+SERVICE_DISCIPLINES: Mapping[str, Callable[[ParallelSplit, RoundContext, int, bool], SplitRound]] = {
+    "barrier": _barrier_round,
+    "arrival": _arrival_round,
 }
-"""How the server serves its clients, by the name that ``server.service`` has in a scenario."""
+"""The service disciplines of the server, by the values of the scenario's key ``server.service``."""

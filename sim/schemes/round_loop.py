@@ -1,4 +1,4 @@
-"""A scheme's run, round after round, until a stop is reached."""
+"""The round loop: it runs a scheme's rounds until a limit of the scenario's ``stop`` is reached."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ...scenarios.schema.scenario import Stop
 from ..world.world import World
 from .base import RoundContext, RoundOutcome, Scheme
 from .mask_renewal import MaskRenewal
-from .round_planners.fixed_plan import FixedPlan
+from .round_planners.round_planner import RoundPlanner
 
 __all__ = ["Accuracy", "RoundCursor", "RoundResult", "run_rounds"]
 
 
 class Accuracy(Protocol):
-    """What an evaluation says; the learner's own class has more."""
+    """The part of an evaluation's result that the round loop and the tables use."""
 
     @property
     def per_client(self) -> tuple[float, ...]:
@@ -46,10 +46,12 @@ class RoundResult:
         From 1.
     end_s : float
         The simulated clock at its end, [s].
-    outcome : who took part
+    outcome : RoundOutcome
+        The participants, and the amount of training.
     train_loss : float
-        NaN where nothing was trained.
-    accuracy : of the evaluation at the end of the round, None where none was due
+        The mean loss of the round's mini-batches; NaN if nothing was trained.
+    accuracy : Accuracy or None
+        The evaluation at the end of the round; None if the round has none.
     is_last : bool
         Whether the run ends with it.
     """
@@ -64,14 +66,14 @@ class RoundResult:
 
 @dataclass
 class RoundCursor:
-    """How far the rounds of a run have come, besides what the world and the learner know.
+    """The progress of a run that neither the world nor the learner holds.
 
     Attributes
     ----------
     finished : int
         Number of finished rounds.
     masks_due : int
-        The round from which on masks are to be renewed.
+        The first round in which pruning masks are renewed again.
     """
 
     finished: int = 0
@@ -82,27 +84,28 @@ def run_rounds(
     scheme: Scheme,
     world: World,
     learner: Any,
-    planner: FixedPlan,
+    planner: RoundPlanner,
     stop: Stop,
     evaluate_every: int,
     cursor: RoundCursor | None = None,
 ) -> Iterator[RoundResult]:
     """Run rounds and yield each as it finishes; the last one is always evaluated.
 
-    The run also ends when no client is left in it.
+    The run also ends when all clients have left it.
 
     Parameters
     ----------
     learner : Any
         The scheme's learner, or None for the timeline alone.
-    planner : FixedPlan
+    planner : RoundPlanner
         Decides each round's clients and plan.
     stop : Stop
-        The first of its limits that is reached ends the run.
+        The run ends at the first of its limits.
     evaluate_every : int
         Rounds between two evaluations.
     cursor : RoundCursor, optional
-        Where to go on from; it is kept up to date. By default the run begins with round 1.
+        The progress from which the run continues; each round updates it. By default the run begins with
+        round 1.
     """
     cursor = cursor or RoundCursor()
     compression = scheme.task.compression
@@ -110,7 +113,7 @@ def run_rounds(
     if compression is not None and compression.renew_every is not None:
         renewal = MaskRenewal(scheme, compression.renew_every)
         renewal.due = cursor.masks_due
-    runs: Scheme | MaskRenewal = renewal or scheme
+    round_runner: Scheme | MaskRenewal = renewal or scheme
     while True:
         number = cursor.finished + 1
         world.record.round = number
@@ -118,13 +121,13 @@ def run_rounds(
         if learner is not None:
             scheme.update_learner(learner, planner.plan)
         context = RoundContext(world, learner, planner.plan, number)
-        process = world.env.process(runs.round(context))
+        process = world.env.process(round_runner.round(context))
         outcome = world.env.run(until=process)
         if not isinstance(outcome, RoundOutcome):
             raise TypeError(f"{type(scheme).__name__}.round returned {outcome!r}, not a RoundOutcome")
-        if away := world.pool.clients_in_batches():
+        if unfinished := world.pool.clients_in_batches():
             raise RuntimeError(
-                f"{type(scheme).__name__}.round has ended while clients {sorted(away)} are in a batch:"
+                f"{type(scheme).__name__}.round has ended while clients {sorted(unfinished)} are in a batch:"
                 " it must wait for the step's event finished"
             )
         now_s = float(world.env.now)

@@ -1,6 +1,6 @@
 """SplitFed learning, V1 and V2: parallel split learning whose client models are averaged.
 
-Thapa et al., "SplitFed: When Federated Learning Meets Split Learning", AAAI 2022.
+Thapa et al., "SplitFed: When Federated Learning Meets Split Learning", AAAI 2022; docs/model.md section 3.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class AveragingLearner(SplitLearner, Protocol):
 
 
 class SflParameters(SchemeParameters):
-    """SplitFed averages the client models every ``aggregate_every`` rounds."""
+    """The parameters of SplitFed: the client models are averaged every ``aggregate_every`` rounds."""
 
     aggregate_every: PositiveInt = 1
 
@@ -36,7 +36,7 @@ class SflParameters(SchemeParameters):
 
 
 class SFL(ParallelSplit):
-    """SplitFed V1: one server copy per client, averaged alike at no air time."""
+    """SplitFed V1: the server has a copy of its part for each client; averaging the copies takes no time."""
 
     learner = "cutlayer.models.learning.sfl:PrivateServerLearner"
     compresses = ParallelSplit.compresses | {"models"}
@@ -46,7 +46,7 @@ class SFL(ParallelSplit):
         self._every = parameters.aggregate_every
 
     def work(self, cut: int, deployment: Deployment) -> RoundWork:
-        """Return a round's work; averaging counts once in ``aggregate_every`` rounds."""
+        """Return a round's work, with 1 / ``aggregate_every`` of the work of an averaging."""
         stages = self.task.stages(cut, deployment.num_clients)
         return RoundWork(
             before_uplink_s=stages.client_forward_flops * deployment.device_s_per_flop,
@@ -65,7 +65,7 @@ class SFL(ParallelSplit):
         return clients * super().server_bits(cut, clients)
 
     def updates(self, participants: int) -> int:
-        """Return the optimiser steps of a server model in a round: each copy makes one."""
+        """Return the optimiser steps of each server copy in a round."""
         return int(participants > 0)
 
     def round(self, context: RoundContext) -> Round:
@@ -84,7 +84,7 @@ class SFL(ParallelSplit):
 
 
 class SFLV2(SFL):
-    """SplitFed V2: one server model, trained on one client's batch after the other in random order."""
+    """SplitFed V2: one server model, trained on the clients' mini-batches one by one in random order."""
 
     learner = "cutlayer.models.learning.sfl:SharedServerLearner"
 

@@ -1,6 +1,7 @@
-"""Vanilla split learning: one client after the other, the client model handed on.
+"""Vanilla split learning: clients train one after the other, and pass the client model on.
 
-Gupta and Raskar, "Distributed learning of deep neural network over multiple agents", 2018.
+Gupta and Raskar, "Distributed learning of deep neural network over multiple agents", 2018; docs/model.md
+section 3.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ class SequentialSplitLearner(Protocol):
 class SL(Scheme):
     """Sequential split learning: the active client has the whole band.
 
-    The client model goes through the access point to the next client, the last one's to the first. A
-    deadline counts from the beginning of a client's turn; a late client's turn ends there, and the next
-    one gets the model as it was before that turn. So it does where a client leaves the run in its turn.
+    After each turn, the client model goes through the access point to the next client; after the last turn
+    it goes to the first client. A deadline counts from the start of a client's turn. If the client misses it,
+    or leaves the run during its turn, the next client gets the model from before that turn.
     """
 
     uses_subchannels = False
@@ -51,17 +52,15 @@ class SL(Scheme):
     compresses = frozenset({"pruning", "dropout", "activations", "gradients", "models"})
 
     def plan(self, deployment: Deployment, planner: RadioPlanner) -> SchemePlan:
-        """Return the plan: the best cut on the rates of the whole band."""
-        return self.plan_from_radio(planner.for_clients_in_turn(self, deployment), deployment)
+        """Return the plan with the best cut on the rates of the whole band."""
+        return self.plan_from_radio(planner.for_sequential_clients(self, deployment), deployment)
 
     def round_time_s(self, cut: int, deployment: Deployment, rates: Rates) -> float:
         """Return the sum over the turns, [s]; the rates are those of the whole band."""
         stages = self.task.stages(cut)
         client_flops = stages.client_forward_flops + stages.client_backward_flops
         up_bits = stages.uplink_bits + stages.model_bits
-        down_bits = (
-            stages.downlink_bits + stages.model_download_bits
-        )  # the downloads are a permutation of the clients
+        down_bits = stages.downlink_bits + stages.model_download_bits  # each client downloads once
         return float(
             (client_flops * deployment.device_s_per_flop).sum()
             + deployment.num_clients * stages.server_flops * deployment.server_s_per_flop
@@ -97,5 +96,5 @@ class SL(Scheme):
             if not world.clients:
                 break
             following = world.clients[bisect_right(world.clients, client) % len(world.clients)]
-            yield world.devices[following].downlink(MODEL_DOWNLOAD, stages.model_download_bits)
+            yield world.device(following).downlink(MODEL_DOWNLOAD, stages.model_download_bits)
         return RoundOutcome(tuple(trained), len(trained), len(trained) * self.task.batch_size)

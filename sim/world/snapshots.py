@@ -21,7 +21,7 @@ def take_snapshot(world: World) -> WorldSnapshot:
     NotAtRoundEndError
         If a client or a transfer is active, which a snapshot cannot hold.
     """
-    busy, media = [world.devices[client].name for client in world.pool.busy()], world.media or ()
+    busy, media = [world.device(client).name for client in world.pool.busy()], world.media or ()
     if busy or world.first_open_row < len(world.record) or any(m.open_rows for m in media):
         raise NotAtRoundEndError(
             "the round has ended while clients were not done"

@@ -70,8 +70,6 @@ class World:
     graph : networkx.DiGraph
         ``device-i`` ↔ ``access-point`` ↔ ``server``. The attribute ``link`` of an edge transports its bits.
         Messages between access point and server take no time; wires of compute nodes do.
-    devices : dict of int to Device
-        The devices that were created, by number.
     compute_nodes : dict of str to ComputeNode
     server_shares : list of ServerShare
         The clients' shares of the server; empty if the server is one processor.
@@ -120,12 +118,12 @@ class World:
         self._fleet, self._faults, self._round_policy = fleet, faults, round_policy
         # Then a client that starts its part of a round also ends it, and needs no process of its own.
         self._nobody_stops_early = math.isinf(round_policy.waits_s) and not faults.clients_may_leave
-        self.devices: dict[int, Device] = {}
+        self._devices: dict[int, Device] = {}  # all that were created, by number, of earlier rounds too
         self.presence: dict[int, list[PresenceTrace]] = {}
         self._free_at_s = array("d", bytes(8 * len(LANES) * len(fleet)))
         self._batches: BatchedActivities | None = None
         if batch and schedulers is None and not faults.clients_may_leave:
-            self._batches = BatchedActivities(self.env, self.record, self._free_at_s, self.devices)
+            self._batches = BatchedActivities(self.env, self.record, self._free_at_s, self._devices)
         self.pool = ClientPool(self.env, self._batches, snapshot.slot_order if snapshot else ())
         self.media: tuple[SharedMedium, SharedMedium] | None = None
         if schedulers is not None:
@@ -174,7 +172,7 @@ class World:
             Whether the client was on time, and is still in the run.
         """
         if self._nobody_stops_early:
-            yield from as_process(program)(self.devices[client])  # nothing can stop it: no process needed
+            yield from as_process(program)(self.device(client))  # nothing can stop it: no process needed
             return True
         if client in self.departed_at_s:
             return False
@@ -207,12 +205,12 @@ class World:
 
     def _assign_rows(self, clients: Sequence[int]) -> None:
         for row, client in enumerate(clients):
-            if client not in self.devices:
+            if client not in self._devices:
                 self._create_device(client)
-            self.devices[client].row = row
+            self._devices[client].row = row
         self.clients = tuple(clients)
-        self._round_devices = [self.devices[client] for client in clients]
-        self.pool.assign_slots(self._round_devices)
+        self._round_devices = {client: self._devices[client] for client in clients}
+        self.pool.assign_slots(tuple(self._round_devices.values()))
 
     def _share_server(self, shares: Sequence[float]) -> None:
         """Give each row its share of the server; a row keeps its node when its client changes."""
@@ -244,7 +242,7 @@ class World:
     def _create_device(self, client: int) -> None:
         self.record.nodes[client + 1] = f"device-{client}"
         fleet = self._fleet
-        device = self.devices[client] = Device(
+        device = self._devices[client] = Device(
             self.env,
             self.record,
             client + 1,
@@ -273,11 +271,11 @@ class World:
             for medium, scheduler in zip(self.media, schedulers, strict=True):
                 medium.scheduler = scheduler
         if self._batches is not None:
-            self._batches.connect(links, [device.client for device in self._round_devices])
-        for device in self._round_devices:
+            self._batches.connect(links, list(self._round_devices))
+        for device in self._round_devices.values():
             self._attach(device, *(self.media or dedicated_links(links, device.row)))
         self.server.broadcaster = BroadcastLink(
-            links, {device.client: device.row for device in self._round_devices}
+            links, {client: device.row for client, device in self._round_devices.items()}
         )
 
     def _attach(self, device: Device, uplink: LinkTransport, downlink: LinkTransport) -> None:
@@ -299,7 +297,7 @@ class World:
 
     def received(self, clients: Sequence[int]) -> Event:
         """Return the event at which the last downlinks of these clients end, except those in batches."""
-        return self.env.all_of([self.devices[client].received for client in clients])
+        return self.env.all_of([self.device(client).received for client in clients])
 
     def send(
         self, start: str, end: str, phase: Phase, bits: float, client: int
@@ -324,10 +322,30 @@ class World:
         """Return the first row of the record that may still change: one of an activity in progress."""
         busy = np.flatnonzero(np.frombuffer(self._free_at_s) > self.env.now)
         lanes = (divmod(index, len(LANES)) for index in busy.tolist())
-        rows = [self.devices[client].lanes[LANES[number]].row for client, number in lanes]
+        rows = [self._devices[client].lanes[LANES[number]].row for client, number in lanes]
         for medium in self.media or ():
             rows += [row for row in medium.open_rows if row >= 0]
         return min(rows, default=len(self.record))
+
+    def device(self, client: int) -> Device:
+        """Return the device of a client of this round.
+
+        Raises
+        ------
+        ValueError
+            If the device is not a client of this round.
+        """
+        try:
+            return self._round_devices[client]
+        except KeyError:
+            raise ValueError(
+                f"device {client} is not a client of this round; take its clients from world.clients"
+            ) from None
+
+    @property
+    def created_devices(self) -> tuple[Device, ...]:
+        """Return all devices that took part in any round so far; the round's clients are ``clients``."""
+        return tuple(self._devices.values())
 
     @property
     def nodes(self) -> list[Node]:
@@ -335,7 +353,7 @@ class World:
         wires = [edge["link"] for _, _, edge in self.graph.edges(data=True) if "link" in edge]
         return [
             self.server,
-            *self.devices.values(),
+            *self._devices.values(),
             *self.server_shares,
             *self.compute_nodes.values(),
             *(wire for wire in wires if isinstance(wire, Node)),

@@ -34,6 +34,7 @@ from cutlayer.sim.schemes.planning.plan import Cuts, SchemePlan
 from cutlayer.sim.schemes.planning.radio_planner import RadioPlanner, band_sharing
 from cutlayer.sim.schemes.round_loop import RoundResult, run_rounds
 from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
+from cutlayer.sim.schemes.round_planners.round_planner import RoundPlanner
 from cutlayer.sim.world.round_policy import WAIT_FOR_ALL, Deadline, RoundPolicy
 from cutlayer.sim.world.world import World
 
@@ -102,7 +103,7 @@ class Trial:
 
     world: World
     results: list[RoundResult]
-    planner: FixedPlan
+    planner: RoundPlanner
 
     @property
     def ends_s(self) -> list[float]:
@@ -166,12 +167,12 @@ def deployment_of(
         has_fixed_links=False,
         device_s_per_flop=device_s_per_flop,
         server_s_per_flop=server_s_per_flop,
-        devices=work_from_flops(units, 1, device_s_per_flop),
-        server=work_from_flops(units, 1, np.array([server_s_per_flop])),
+        device_work=work_from_flops(units, 1, device_s_per_flop),
+        server_work=work_from_flops(units, 1, np.array([server_s_per_flop])),
         memory_bits=np.full(clients, np.inf),
         least_memory_bits=np.inf,
         network=None,
-        nodes=None,
+        node_work=None,
         seed=0,
         clients=tuple(range(clients)),
     )

@@ -1,4 +1,4 @@
-"""What one mini-batch of an owner computes and sends in a U-shaped model, and how long that takes alone."""
+"""The costs of one mini-batch of an owner in a U-shaped model (docs/model.md section 7)."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ __all__ = ["HopWork", "OwnerWork", "route_latency_s"]
 
 @dataclass(frozen=True)
 class HopWork:
-    """A part of the model on a compute node, for one mini-batch of one owner.
+    """The work of one hop: a part of the model on a compute node, for one mini-batch of one owner.
 
     Attributes
     ----------
-    node : name of the node
+    node : str
+        The node's name.
     first, end : int
-        Its units are ``first`` to ``end - 1``, from 0.
-    work : its FLOPs on that node
+        The part consists of the units ``first`` to ``end - 1``, counted from 0.
+    work : PartWork
+        The part's FLOPs on this node.
     s_per_flop : float
-        κ/f of the node, [s/FLOP].
+        The node's compute time κ/f, [s/FLOP].
     entering_bits, leaving_bits : float
-        Activations that come in and that go out, [bit].
+        The activations before the part's first unit, and those after its last unit, [bit].
     entering_gradient_bits, leaving_gradient_bits : float
-        Gradients of what goes out, which come in, and of what came in, [bit].
+        The gradients of the leaving activations, and those of the entering activations, [bit].
     activation_bits : float
-        What is held for the backward pass: the activations of all its units, [bit].
+        The activations of all units of the part, which the node stores for the backward pass, [bit].
     """
 
     node: str
@@ -46,30 +48,34 @@ class HopWork:
 
     @property
     def forward_s(self) -> float:
-        """Return tf, [s]."""
+        """Return the time of the forward pass, tf, [s]."""
         return self.work.forward_flops * self.s_per_flop
 
     @property
     def gradient_s(self) -> float:
-        """Return the backward pass up to where the gradient leaves, [s]."""
+        """Return the time of the backward pass without the update, after which the gradient leaves, [s]."""
         return self.work.backward_flops * self.s_per_flop
 
     @property
     def backward_s(self) -> float:
-        """Return tb, the backward pass and the update, [s]."""
+        """Return the time of the backward pass and the update, tb, [s]."""
         return (self.work.backward_flops + self.work.update_flops) * self.s_per_flop
 
 
 @dataclass(frozen=True)
 class OwnerWork:
-    """The owner's side of a mini-batch: first part and head, and what its link carries.
+    """The owner's part of a mini-batch: its first part, its last part (the head), and its link.
 
     Attributes
     ----------
-    forward_flops, head_forward_flops, head_backward_flops, backward_flops : float
-        In the order in which they are due; updates count with the backward passes, [FLOP].
-    smashed_bits, head_input_bits, head_gradient_bits, gradient_bits : float
-        Up, down, up and down between them, [bit].
+    forward_flops, backward_flops : float
+        The passes of the first part, the backward pass with the update, [FLOP].
+    head_forward_flops, head_backward_flops : float
+        The passes of the head, the backward pass with the update, [FLOP].
+    smashed_bits, gradient_bits : float
+        The uplink after the first part's forward pass, and the downlink before its backward pass, [bit].
+    head_input_bits, head_gradient_bits : float
+        The downlink before the head's forward pass, and the uplink after its backward pass, [bit].
     """
 
     forward_flops: float
@@ -84,14 +90,14 @@ class OwnerWork:
     def stages_s(
         self, s_per_flop: float, uplink_bps: float, downlink_bps: float
     ) -> tuple[float, float, float]:
-        """Return what owner and link take before the nodes, between their passes, and after them, [s].
+        """Return the owner's times before, between and after the nodes' passes, with transfers, [s].
 
         Parameters
         ----------
         s_per_flop : float
-            κ/f of the owner, [s/FLOP].
+            The owner's compute time κ/f, [s/FLOP].
         uplink_bps, downlink_bps : float
-            [bit/s].
+            Rates of the owner's links, [bit/s].
         """
         head_flops = self.head_forward_flops + self.head_backward_flops
         return (
@@ -104,18 +110,20 @@ class OwnerWork:
 
 
 def route_latency_s(path: Sequence[HopWork], network: Network) -> float:
-    """Return the compute and the wires of a mini-batch from the access point to it, there and back, [s].
+    """Return the time of a mini-batch on idle nodes and wires, from the access point and back twice, [s].
+
+    Both the forward and the backward pass start and end at the access point. Updates do not count.
 
     Parameters
     ----------
-    path : the legs, in their order
-    network : whose wires lead from one to the next
+    path : sequence of HopWork
+        The hops, in the order of the forward pass.
     """
-    total_s = ordered_sum(leg.forward_s + leg.gradient_s for leg in path)
-    place = ACCESS_POINT
-    for leg in path:
-        total_s += network.route_s(place, leg.node, leg.entering_bits)
-        total_s += network.route_s(leg.node, place, leg.leaving_gradient_bits)
-        place = leg.node
-    total_s += network.route_s(place, ACCESS_POINT, path[-1].leaving_bits)
-    return total_s + network.route_s(ACCESS_POINT, place, path[-1].entering_gradient_bits)
+    total_s = ordered_sum(hop.forward_s + hop.gradient_s for hop in path)
+    position = ACCESS_POINT
+    for hop in path:
+        total_s += network.route_s(position, hop.node, hop.entering_bits)
+        total_s += network.route_s(hop.node, position, hop.leaving_gradient_bits)
+        position = hop.node
+    total_s += network.route_s(position, ACCESS_POINT, path[-1].leaving_bits)
+    return total_s + network.route_s(ACCESS_POINT, position, path[-1].entering_gradient_bits)

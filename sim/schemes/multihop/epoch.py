@@ -1,4 +1,4 @@
-"""The epoch that MP-SL and its one-hop baselines share: U-shaped models, owners, compute nodes in between."""
+"""The epoch of multi-hop schemes: mini-batches go from their owners over compute nodes and back."""
 
 from __future__ import annotations
 
@@ -37,19 +37,21 @@ from .structure import MultiHopPlan, MultiHopStructure
 __all__ = ["MultiHopScheme", "ServiceOrder"]
 
 ServiceOrder: TypeAlias = Mapping[str, OrderedQueue]
-"""The order in which each node takes its tasks, (client, is backward), where it is given beforehand."""
+"""The planned order of the tasks of some nodes; a task is (client, whether it is a backward pass)."""
 
 
 class MultiHopScheme(MultiHopStructure):
-    """An epoch: every owner's mini-batches pass the nodes and come back, one in flight; then all is averaged.
+    """A multi-hop scheme whose round is an epoch (docs/model.md section 7.1).
 
-    Labels and both end parts stay with the owner. Each node has a copy of its part for every owner, and
-    serves tasks as they arrive; an update occupies it after the gradient has left. At the end owners send
-    their parts to the aggregator at the access point; the nodes' copies are averaged where they are.
+    Each owner keeps its labels, and the first and the last part of its model. Its mini-batches go over the
+    nodes and back, one at a time. Each node has a copy of its part for every owner, and serves tasks in their
+    order of arrival unless the plan has an order. Its update starts after the gradient has left. At the end
+    of the epoch, owners upload their parts to the aggregator at the access point, which broadcasts the
+    averages. The copies on the nodes are averaged without traffic.
     """
 
     def round(self, context: RoundContext) -> Round:
-        """Run one epoch; its models are averaged over the owners that are on time."""
+        """Run one epoch, and average the models of the owners that are on time."""
         world, masks_on = context.world, context.masks_on
         learner: FedAvgLearner | None = context.learner
         structure: MultiHopPlan = context.plan.structure
@@ -81,7 +83,7 @@ class MultiHopScheme(MultiHopStructure):
 
 
 def _service_order(world: World, structure: MultiHopPlan) -> ServiceOrder:
-    """Return the planned order of each node's tasks; a node without one serves them as they arrive."""
+    """Return the planned order of each node's tasks; a node without one serves tasks as they arrive."""
     if structure.task_order is None:
         return {}
     return {
@@ -93,41 +95,41 @@ def _service_order(world: World, structure: MultiHopPlan) -> ServiceOrder:
 def _mini_batch(
     world: World, device: Device, path: Sequence[HopWork], owner: OwnerWork, order: ServiceOrder
 ) -> Generator[Event, Any, None]:
-    """Take one mini-batch of an owner through the nodes and back."""
-    i = device.client
-    held: list[tuple[MemoryAccount, float]] = []
+    """Yield the activities of one mini-batch of an owner, over the nodes and back."""
+    client = device.client
+    allocated: list[tuple[MemoryAccount, float]] = []
     try:
         yield device.compute(CLIENT_FORWARD, owner.forward_flops)
         yield device.uplink(UPLINK, owner.smashed_bits)
         position = ACCESS_POINT
         for hop in path:
-            yield from world.send(position, hop.node, ACTIVATION_HOP, hop.entering_bits, i)
+            yield from world.send(position, hop.node, ACTIVATION_HOP, hop.entering_bits, client)
             position, node = hop.node, world.compute_nodes[hop.node]
-            held.append((node.memory, hop.activation_bits))
+            allocated.append((node.memory, hop.activation_bits))
             node.memory.allocate(hop.activation_bits)
             if hop.node in order:
-                yield order[hop.node].turn((i, False))
-            yield node.compute(NODE_FORWARD, hop.work.forward_flops, i)
-        yield from world.send(position, ACCESS_POINT, ACTIVATION_HOP, path[-1].leaving_bits, i)
+                yield order[hop.node].turn((client, False))
+            yield node.compute(NODE_FORWARD, hop.work.forward_flops, client)
+        yield from world.send(position, ACCESS_POINT, ACTIVATION_HOP, path[-1].leaving_bits, client)
         yield device.downlink(ACTIVATION_DOWNLINK, owner.head_input_bits)
         yield device.compute(HEAD_FORWARD, owner.head_forward_flops)
         yield device.compute(HEAD_BACKWARD, owner.head_backward_flops)
         yield device.uplink(GRADIENT_UPLINK, owner.head_gradient_bits)
         position = ACCESS_POINT
         for hop in reversed(path):
-            yield from world.send(position, hop.node, GRADIENT_HOP, hop.entering_gradient_bits, i)
+            yield from world.send(position, hop.node, GRADIENT_HOP, hop.entering_gradient_bits, client)
             position, node = hop.node, world.compute_nodes[hop.node]
             if hop.node in order:
-                yield order[hop.node].turn((i, True))
+                yield order[hop.node].turn((client, True))
             backward = (NODE_BACKWARD, hop.work.backward_flops)
-            yield node.backward(backward, (NODE_UPDATE, hop.work.update_flops), i)
-            memory, bits = held.pop()
+            yield node.backward(backward, (NODE_UPDATE, hop.work.update_flops), client)
+            memory, bits = allocated.pop()
             memory.release(bits)
-        yield from world.send(position, ACCESS_POINT, GRADIENT_HOP, path[0].leaving_gradient_bits, i)
-    finally:  # an owner that is stopped, wherever it is, leaves nothing behind, and no task waits for it
-        for memory, bits in held:
+        yield from world.send(position, ACCESS_POINT, GRADIENT_HOP, path[0].leaving_gradient_bits, client)
+    finally:  # An owner that is stopped releases its memory, and no other task waits for its tasks.
+        for memory, bits in allocated:
             memory.release(bits)
         for queue in order.values():
-            queue.drop((i, False), (i, True))
+            queue.drop((client, False), (client, True))
     yield device.downlink(DOWNLINK, owner.gradient_bits)
     yield device.compute(CLIENT_BACKWARD, owner.backward_flops)

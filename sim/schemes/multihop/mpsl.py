@@ -1,7 +1,8 @@
 """MP-SL: multihop parallel split learning over a chain of compute nodes.
 
-Tirana et al., "MP-SL: Multihop Parallel Split Learning" (arXiv 2402.00208); the formula of an epoch's time is
-that of "Estimating the Training Time in Single- and Multi-Hop Split Federated Learning" (EdgeSys 2025).
+Tirana et al., "MP-SL: Multihop Parallel Split Learning" (arXiv 2402.00208). The estimate of an epoch's time
+is from "Estimating the Training Time in Single- and Multi-Hop Split Federated Learning" (EdgeSys 2025). See
+docs/model.md section 7.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from ..base import TrainingTask
 from ..deployment import Deployment
 from .costs import HopWork
 from .epoch import MultiHopScheme
-from .structure import HopParameters, MultiHopPlan, MultiHopStructure
+from .structure import MultiHopParameters, MultiHopPlan, MultiHopStructure
 
 __all__ = ["MPSL", "MpslParameters", "capacity_bits", "layer_memory_bits"]
 
 
-class MpslParameters(HopParameters):
-    """MP-SL: which units each node of the chain holds."""
+class MpslParameters(MultiHopParameters):
+    """The parameters of MP-SL: the placement of units on the nodes of the chain."""
 
     placement: Annotated[
         Annotated[Literal["stage_sum", "slowest"], Tag("name")]
@@ -39,29 +40,29 @@ class MpslParameters(HopParameters):
         NAME_OR_LIST,
     ] = Field(
         default="stage_sum",
-        description="least longest forward plus longest backward pass (the paper's), least slowest node,"
-        " or the number of units up to the end of each node's part but the last",
+        description="stage_sum: minimises the longest forward pass plus the longest backward pass, as in the"
+        " paper; slowest: minimises the time of the slowest node; or a list: for each node but the last, the"
+        " number of units up to the end of its part",
     )
 
     def default_label(self) -> str:
-        """Return the name, with a placement that is not the paper's."""
+        """Return the name, with the placement unless it is the paper's."""
         if self.placement == "stage_sum":
             return self.name
-        given = (
-            self.placement if self.placement == "slowest" else "|".join(str(end) for end in self.placement)
-        )
-        return f"{self.name} {given}"
+        if isinstance(self.placement, str):
+            return f"{self.name} {self.placement}"
+        return f"{self.name} {'|'.join(str(end) for end in self.placement)}"
 
 
 class MPSL(MultiHopScheme):
-    """Every owner's mini-batches go through all nodes of the chain."""
+    """MP-SL: the mini-batches of every owner go through all nodes of the chain."""
 
     def __init__(self, parameters: MpslParameters, task: TrainingTask) -> None:
         super().__init__(parameters, task)
         self._placement = parameters.placement
 
-    def place(self, deployment: Deployment, network: Network, nodes: LayerWork) -> list[HopWork]:
-        """Return one hop for each node: the best contiguous units of all, or the units of the user."""
+    def place_hops(self, deployment: Deployment, network: Network, nodes: LayerWork) -> list[HopWork]:
+        """Return one hop for each node, with the units of the best placement or of the user's placement."""
         middle, count = self._head - self._first, len(network.nodes)
         if middle < count:
             raise PlanningError(
@@ -92,7 +93,7 @@ class MPSL(MultiHopScheme):
         ]
 
     def _explicit_bounds(self, network: Network, problem: PlacementProblem, owners: int) -> tuple[int, ...]:
-        """Return the user's own bounds, checked against the model and the nodes' memory."""
+        """Check the user's placement, and return the first units of the nodes' parts and of the head."""
         assert not isinstance(self._placement, str)
         bounds = (self._first, *self._placement, self._head)
         count = len(network.nodes)
@@ -104,8 +105,8 @@ class MPSL(MultiHopScheme):
                 ("schemes",),
             )
         for node, (first, end) in zip(network.nodes, pairwise(bounds), strict=True):
-            stretch = problem.memory_bits[first - self._first : end - self._first]
-            needed_bits = owners * float(stretch.sum())
+            part_bits = problem.memory_bits[first - self._first : end - self._first]
+            needed_bits = owners * float(part_bits.sum())
             if node.memory_mib is not None and needed_bits > node.memory_mib * BITS_PER_MIB:
                 has = mib_text(node.memory_mib * BITS_PER_MIB)
                 raise PlanningError(
@@ -115,8 +116,8 @@ class MPSL(MultiHopScheme):
                 )
         return bounds
 
-    def route(self, hops: list[HopWork], links: LinkRates, deployment: Deployment) -> MultiHopPlan:
-        """Return the same hops for every owner, with the paper's estimate of an epoch in the notes."""
+    def assign_routes(self, hops: list[HopWork], links: LinkRates, deployment: Deployment) -> MultiHopPlan:
+        """Return the plan with the same hops for every owner, and the authors' estimate in its notes."""
         path = tuple(hops)
         paths = (path,) * deployment.num_clients
         return MultiHopPlan(
@@ -125,19 +126,21 @@ class MPSL(MultiHopScheme):
             self.owner_work(deployment, masks_on=False),
             notes={
                 "placement": "|".join(str(end) for end in (self._first, *(hop.end for hop in path))),
-                "pipe_full_s": max(self.busy_s(paths).values()),
+                "pipe_full_s": max(self.node_busy_s(paths).values()),
                 "formula_s": self.formula_s(path, links, deployment),
             },
         )
 
     def formula_s(self, path: Sequence[HopWork], links: LinkRates, deployment: Deployment) -> float:
-        """Return the authors' estimate of an epoch, without the exchange of models, [s].
+        """Return the authors' estimate of an epoch's time, without the exchange of models, [s].
 
-        ``T_all = start + Σ_p(tf_p + tb_p) + (rBK − 1)(L_fwd + L_back) + end`` (EdgeSys 2025); start and end
-        are the owners' means of the times that they and their links take for a mini-batch.
+        ``T_all = start + Σ_p(tf_p + tb_p) + (rBK − 1)(L_fwd + L_back) + end`` (EdgeSys 2025), where start and
+        end are means over the owners of their own times and transfers for a mini-batch.
         """
         owners = deployment.num_clients
-        ends_s = ordered_sum(ordered_sum(of_owner) for of_owner in self.owners_s(links, deployment)) / owners
+        ends_s = (
+            ordered_sum(ordered_sum(of_owner) for of_owner in self.owner_stages_s(links, deployment)) / owners
+        )
         one_s = ordered_sum(hop.forward_s + hop.backward_s for hop in path)
         stage_sum_s = max(hop.forward_s for hop in path) + max(hop.backward_s for hop in path)
         return ends_s + one_s + (self.steps * owners - 1) * stage_sum_s

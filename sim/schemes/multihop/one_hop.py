@@ -1,8 +1,8 @@
-"""Split learning over one hop: every owner has one helper, which trains the whole middle of the model.
+"""Split learning over one hop: each owner has one helper, which trains the whole middle part of the model.
 
-The horizontal baseline of MP-SL (arXiv 2402.00208), and the workflow optimisation of Tirana et al.,
-"Workflow Optimization for Parallel Split Learning" (arXiv 2402.10092): which owner has which helper, and in
-which order a helper takes its tasks.
+It is the horizontal baseline of MP-SL (arXiv 2402.00208). The assignment of owners to helpers, and the order
+of each helper's tasks, are those of Tirana et al., "Workflow Optimization for Parallel Split Learning"
+(arXiv 2402.10092); docs/model.md section 7.4.
 """
 
 from __future__ import annotations
@@ -31,17 +31,20 @@ from ..deployment import Deployment
 from .costs import HopWork
 from .epoch import MultiHopScheme
 from .mpsl import capacity_bits, layer_memory_bits
-from .structure import HopParameters, MultiHopPlan
+from .structure import MultiHopParameters, MultiHopPlan
 
 __all__ = ["OneHop", "OneHopParameters"]
 
 Array = NDArray[np.float64]
 
-OPTIMUM_S = 60.0  # wall clock; beyond it nothing is taken, so that no result depends on the machine's speed
+OPTIMUM_S = 60.0
+"""Wall-clock limit of the search for an optimum, [s]. A search that it ends has no result, so that no result
+depends on the speed of the machine.
+"""
 
 
-class OneHopParameters(HopParameters):
-    """Which helper each owner has, and in which order helpers take their tasks."""
+class OneHopParameters(MultiHopParameters):
+    """The parameters of one hop: the assignment of owners to helpers, and the order of the helpers' tasks."""
 
     workflow: Annotated[
         Annotated[Literal["balanced_greedy", "random", "improved", "optimal"], Tag("name")]
@@ -49,8 +52,8 @@ class OneHopParameters(HopParameters):
         NAME_OR_LIST,
     ] = Field(
         default="balanced_greedy",
-        description="who helps whom, tasks as they arrive: balanced_greedy, random, or each owner's helper"
-        " from 0; or that and the order of tasks, planned for one mini-batch: improved, optimal",
+        description="assignment of owners to helpers: balanced_greedy, random, or a list of each owner's"
+        " helper, from 0; improved and optimal also plan the order of tasks, for one mini-batch per owner",
     )
 
     @model_validator(mode="after")
@@ -61,19 +64,20 @@ class OneHopParameters(HopParameters):
 
     def default_label(self) -> str:
         """Return the name with the workflow."""
-        given = self.workflow if isinstance(self.workflow, str) else "|".join(str(h) for h in self.workflow)
-        return f"{self.name} {given.replace('_', ' ')}"
+        if isinstance(self.workflow, str):
+            return f"{self.name} {self.workflow.replace('_', ' ')}"
+        return f"{self.name} {'|'.join(str(helper) for helper in self.workflow)}"
 
 
 class OneHop(MultiHopScheme):
-    """Every owner's mini-batches go to its one helper and back."""
+    """One hop: the mini-batches of each owner go to its helper and back."""
 
     def __init__(self, parameters: OneHopParameters, task: TrainingTask) -> None:
         super().__init__(parameters, task)
         self._workflow = parameters.workflow
 
-    def place(self, deployment: Deployment, network: Network, nodes: LayerWork) -> list[HopWork]:
-        """Return the hop on each helper; the owners' helpers are chosen when the links are known."""
+    def place_hops(self, deployment: Deployment, network: Network, nodes: LayerWork) -> list[HopWork]:
+        """Return the hop on each helper; :meth:`assign_routes` chooses the owners' helpers."""
         return [
             self.hop(
                 node.name,
@@ -85,17 +89,17 @@ class OneHop(MultiHopScheme):
             for number, node in enumerate(network.nodes)
         ]
 
-    def route(self, hops: list[HopWork], links: LinkRates, deployment: Deployment) -> MultiHopPlan:
-        """Return each owner's helper, and the order of the helpers' tasks where the workflow plans it.
+    def assign_routes(self, hops: list[HopWork], links: LinkRates, deployment: Deployment) -> MultiHopPlan:
+        """Return the plan with each owner's helper, and with the order of tasks if the workflow plans it.
 
         Raises
         ------
         PlanningError
-            If the helpers' memory does not hold all owners, or no optimum is proved.
+            If the helpers' memory is too small for all owners, or no optimum is proved in time.
         """
         problem = self.problem(hops, links, deployment)
         try:
-            workflow = self._chosen(problem, deployment.seed)
+            workflow = self._plan_workflow(problem, deployment.seed)
         except PlanningError as error:
             key = ("network", "nodes") if error.key == ("allocation",) else error.key
             raise PlanningError(f"one_hop: {error}", key) from None
@@ -114,65 +118,70 @@ class OneHop(MultiHopScheme):
         )
 
     def problem(self, hops: list[HopWork], links: LinkRates, deployment: Deployment) -> WorkflowProblem:
-        """Return the times of one mini-batch of each owner on each helper, with the model's upload."""
+        """Return the workflow problem: the times of one mini-batch of each owner on each helper."""
         assert deployment.network is not None
         network = deployment.network
-        owners_s = self.owners_s(links, deployment)
+        owners_s = self.owner_stages_s(links, deployment)
         upload_s = (self.upload_bits(masks_on=True) / links.uplink_bps).tolist()
 
-        def each(value: Callable[[int, HopWork], float]) -> Array:
+        def table(value: Callable[[int, HopWork], float]) -> Array:
             return np.array([[value(i, hop) for hop in hops] for i in range(deployment.num_clients)])
 
-        def there_s(hop: HopWork, bits: float) -> float:
+        def to_node_s(hop: HopWork, bits: float) -> float:
             return network.route_s(ACCESS_POINT, hop.node, bits)
 
-        def back_s(hop: HopWork, bits: float) -> float:
+        def to_access_point_s(hop: HopWork, bits: float) -> float:
             return network.route_s(hop.node, ACCESS_POINT, bits)
 
         units = layer_memory_bits(self)
         return WorkflowProblem(
-            ready_s=each(lambda i, hop: owners_s[i][0] + there_s(hop, hop.entering_bits)),
-            forward_s=each(lambda i, hop: hop.forward_s),
-            between_s=each(
+            ready_s=table(lambda i, hop: owners_s[i][0] + to_node_s(hop, hop.entering_bits)),
+            forward_s=table(lambda i, hop: hop.forward_s),
+            between_s=table(
                 lambda i, hop: (
-                    back_s(hop, hop.leaving_bits) + owners_s[i][1] + there_s(hop, hop.entering_gradient_bits)
+                    to_access_point_s(hop, hop.leaving_bits)
+                    + owners_s[i][1]
+                    + to_node_s(hop, hop.entering_gradient_bits)
                 )
             ),
-            backward_s=each(lambda i, hop: hop.gradient_s),
-            update_s=each(lambda i, hop: hop.backward_s - hop.gradient_s),
-            after_s=each(
-                lambda i, hop: back_s(hop, hop.leaving_gradient_bits) + owners_s[i][2] + float(upload_s[i])
+            backward_s=table(lambda i, hop: hop.gradient_s),
+            update_s=table(lambda i, hop: hop.backward_s - hop.gradient_s),
+            after_s=table(
+                lambda i, hop: (
+                    to_access_point_s(hop, hop.leaving_gradient_bits) + owners_s[i][2] + float(upload_s[i])
+                )
             ),
             memory_bits=np.full(deployment.num_clients, float(units[self._first : self._head].sum())),
             capacity_bits=capacity_bits(network),
         )
 
-    def _chosen(self, problem: WorkflowProblem, seed: int) -> Workflow:
-        given = self._workflow
-        if not isinstance(given, str):
-            if len(given) != problem.num_owners:
+    def _plan_workflow(self, problem: WorkflowProblem, seed: int) -> Workflow:
+        workflow = self._workflow
+        if not isinstance(workflow, str):
+            if len(workflow) != problem.num_owners:
                 raise PlanningError(
-                    f"workflow lists {len(given)} helpers; each of {problem.num_owners} owners needs one",
+                    f"workflow lists {len(workflow)} helpers; each of {problem.num_owners} owners needs one",
                     ("schemes",),
                 )
-            if max(given) >= problem.num_helpers:
+            if max(workflow) >= problem.num_helpers:
                 raise PlanningError(
-                    f"workflow names helper {max(given)}; there are {problem.num_helpers}, numbered from 0",
+                    f"workflow names helper {max(workflow)}; there are {problem.num_helpers},"
+                    " numbered from 0",
                     ("schemes",),
                 )
-            return first_come_first_served(problem, np.array(given, dtype=np.intp))
-        if given == "random":
+            return first_come_first_served(problem, np.array(workflow, dtype=np.intp))
+        if workflow == "random":
             return first_come_first_served(problem, random_assignment(problem, stream(seed, "workflow")))
         greedy = first_come_first_served(problem, balanced_greedy(problem))
-        if given == "balanced_greedy":
+        if workflow == "balanced_greedy":
             return greedy
-        if given == "improved":
+        if workflow == "improved":
             return search(problem, greedy)
-        found, bound_s = optimal(problem, time_limit_s=OPTIMUM_S)
-        if found.makespan_s > bound_s * (1 + 1e-9):
+        best, bound_s = optimal(problem, time_limit_s=OPTIMUM_S)
+        if best.makespan_s > bound_s * (1 + 1e-9):
             raise PlanningError(
                 f"no workflow is proved optimal within {OPTIMUM_S:g} s for {problem.num_owners}"
                 f" owners and {problem.num_helpers} helpers; take workflow: improved",
                 ("schemes",),
             )
-        return found
+        return best

@@ -1,4 +1,4 @@
-"""The structure of multi-hop schemes: parts on owners and compute nodes, sizes, memories, a round's bound."""
+"""The structure of multi-hop schemes: the parts on owners and nodes, their costs, and the plan of a round."""
 
 from __future__ import annotations
 
@@ -26,34 +26,37 @@ from ..planning.plan import Cuts, SchemePlan
 from ..planning.radio_planner import RadioPlanner
 from .costs import HopWork, OwnerWork, route_latency_s
 
-__all__ = ["HopParameters", "MultiHopPlan", "MultiHopStructure"]
+__all__ = ["MultiHopParameters", "MultiHopPlan", "MultiHopStructure"]
 
 
-class HopParameters(SchemeParameters):
-    """The owners' first and last units, and the mini-batches of an epoch, which is one round."""
+class MultiHopParameters(SchemeParameters):
+    """The parameters of all multi-hop schemes: the owners' units, and the mini-batches of an epoch."""
 
-    first_units: PositiveInt = Field(default=1, description="units of the owner's first part")
+    first_units: PositiveInt = Field(default=1, description="number of units in the owner's first part")
     last_units: PositiveInt = Field(
-        default=1, description="units of the owner's last part, which has the labels"
+        default=1, description="number of units in the owner's last part, which uses the labels"
     )
-    batches: PositiveInt = Field(default=1, description="mini-batches of each owner in a round, B")
-    repeats: PositiveInt = Field(default=1, description="how often each is used in the round, r")
+    batches: PositiveInt = Field(default=1, description="number of mini-batches of each owner in a round, B")
+    repeats: PositiveInt = Field(
+        default=1, description="number of times that a round uses each mini-batch, r"
+    )
 
 
 @dataclass(frozen=True)
 class MultiHopPlan:
-    """Which parts of the model run where, as a plan's ``structure``.
+    """The parts of the model on nodes and owners: the ``structure`` of a scheme's plan.
 
     Attributes
     ----------
     paths : tuple of tuple of HopWork
-        For each owner, the hops that its mini-batches take, in their order.
+        For each owner, the hops of its mini-batches in the order of the forward pass.
     owner_work : tuple of OwnerWork
-        For each owner, its side of a mini-batch.
+        For each owner, its part of a mini-batch.
     unmasked_work : tuple of OwnerWork
-        The same in rounds in which pruned parts run without their masks.
+        The same for rounds in which pruned parts run without their masks.
     task_order : mapping of str to sequence, or None
-        The order in which each node serves its tasks, (owner, is backward); None: as they arrive.
+        The order in which each node serves its tasks, (owner, whether it is a backward pass). None if nodes
+        serve tasks in their order of arrival.
     notes : mapping
         Figures for the summary of a run.
     """
@@ -66,20 +69,20 @@ class MultiHopPlan:
 
     @property
     def units_on_nodes(self) -> dict[str, str]:
-        """Return the units of each node that an owner's mini-batches go through, from 1: ``3-18``."""
+        """Return the units on each node that is part of a path, counted from 1: ``3-18``."""
         return {hop.node: f"{hop.first + 1}-{hop.end}" for path in self.paths for hop in path}
 
 
 class MultiHopStructure(Scheme):
-    """Which units are where, what an epoch computes and sends, and how long it takes at least.
+    """The part of a multi-hop scheme that plans: placement of units, costs of an epoch, and a lower bound.
 
-    The predicted round time is a lower bound: no less than the busiest node is busy, nor than the
-    slowest owner's mini-batches take one after the other.
+    The predicted round time is a lower bound. A round takes at least the busy time of its busiest node, and
+    at least the time of the slowest owner's mini-batches one after the other (docs/model.md section 7.2).
 
     Attributes
     ----------
     steps : int
-        Mini-batches of each owner in a round, rB.
+        The number of mini-batches that each owner trains on in a round, rB.
     """
 
     learner = "cutlayer.models.learning.chain:ChainLearner"
@@ -88,7 +91,7 @@ class MultiHopStructure(Scheme):
     prediction_is_bound = True
     compresses = frozenset({"pruning", "dropout", "activations", "gradients", "models"})
 
-    def __init__(self, parameters: HopParameters, task: TrainingTask) -> None:
+    def __init__(self, parameters: MultiHopParameters, task: TrainingTask) -> None:
         super().__init__(parameters, task)
         self._first, self._head = parameters.first_units, len(task.units) - parameters.last_units
         self._batches, self._repeats = parameters.batches, parameters.repeats
@@ -100,14 +103,14 @@ class MultiHopStructure(Scheme):
         return (self._first,)
 
     def sampling_unsupported(self) -> str | None:
-        """Return that owners stay: nodes have a copy for each of them, in memory planned for these."""
+        """Return the reason: nodes store a copy for each owner, in memory that is planned for them."""
         return (
             f"{self.parameters.name} keeps a copy of its nodes' parts for every owner, so its owners are the"
             " same in every round; leave out participation"
         )
 
     def plan(self, deployment: Deployment, planner: RadioPlanner) -> SchemePlan:
-        """Return the plan: the middle units placed on the nodes, the radio, and the route of each owner.
+        """Return the plan: the hops on the nodes, the radio, and the path of each owner.
 
         Raises
         ------
@@ -115,7 +118,7 @@ class MultiHopStructure(Scheme):
             If there are no nodes, too few units, or too little memory.
         """
         name, count = self.parameters.name, len(self.task.units)
-        if deployment.network is None or deployment.nodes is None:
+        if deployment.network is None or deployment.node_work is None:
             raise PlanningError(f"{name} trains on compute nodes: give network.nodes", ("network",))
         if self._head <= self._first:
             raise PlanningError(
@@ -124,10 +127,10 @@ class MultiHopStructure(Scheme):
                 ("schemes",),
             )
         self._check_device_memory(deployment)
-        hops = self.place(deployment, deployment.network, deployment.nodes)
+        hops = self.place_hops(deployment, deployment.network, deployment.node_work)
         radio = planner.for_parallel_clients(self, deployment)
         links = radio.access.links(deployment.resources)
-        structure = self.route(hops, links, deployment)
+        structure = self.assign_routes(hops, links, deployment)
         return SchemePlan(
             cuts=Cuts((radio.cut,) * deployment.num_clients),
             resources=deployment.resources,
@@ -145,7 +148,7 @@ class MultiHopStructure(Scheme):
         )
 
     def learner_options(self, plan: SchemePlan) -> Mapping[str, Any]:
-        """Return where the model is cut, which parts the owners train, and the mini-batches of a round."""
+        """Return the cuts of the models, the side of each part, and the mini-batches of a round."""
         hops = plan.structure.paths[0]
         return {
             "bounds": plan.learner_bounds,
@@ -155,12 +158,12 @@ class MultiHopStructure(Scheme):
         }
 
     @abstractmethod
-    def place(self, deployment: Deployment, network: Network, nodes: LayerWork) -> list[HopWork]:
-        """Return the hops on the nodes, as far as they are decided before the links are known."""
+    def place_hops(self, deployment: Deployment, network: Network, nodes: LayerWork) -> list[HopWork]:
+        """Return the hops on the nodes, which do not depend on the links."""
 
     @abstractmethod
-    def route(self, hops: list[HopWork], links: LinkRates, deployment: Deployment) -> MultiHopPlan:
-        """Return the hops of each owner, now that the links are known."""
+    def assign_routes(self, hops: list[HopWork], links: LinkRates, deployment: Deployment) -> MultiHopPlan:
+        """Return the plan with the path of each owner, which may depend on the links."""
 
     def _check_device_memory(self, deployment: Deployment) -> None:
         short = np.flatnonzero(deployment.memory_bits < self._owner_bits)
@@ -186,9 +189,9 @@ class MultiHopStructure(Scheme):
         Parameters
         ----------
         work : PartWork
-            FLOPs of these units on the node.
+            The FLOPs of these units on the node.
         s_per_flop : float
-            κ/f of the node, [s/FLOP].
+            The node's compute time κ/f, [s/FLOP].
         """
         units, size = self.task.units, self.task.batch_size
         return HopWork(
@@ -205,7 +208,7 @@ class MultiHopStructure(Scheme):
         )
 
     def owner_work(self, deployment: Deployment, *, masks_on: bool) -> tuple[OwnerWork, ...]:
-        """Return each owner's side of a mini-batch; only the first part and its link can be compressed."""
+        """Return each owner's part of a mini-batch; only the first part can be compressed."""
         units, size, stages = self.task.units, self.task.batch_size, self._stages(masks_on)
         forward, backward = (
             size * units.forward_flops_to(self._first),
@@ -215,8 +218,8 @@ class MultiHopStructure(Scheme):
         backward_kept = stages.client_backward_flops / backward if backward else 1.0
         owners = []
         for i in range(deployment.num_clients):
-            first = deployment.devices.part(i, 0, self._first)
-            head = deployment.devices.part(i, self._head, len(units))
+            first = deployment.device_work.part(i, 0, self._first)
+            head = deployment.device_work.part(i, self._head, len(units))
             owners.append(
                 OwnerWork(
                     forward_flops=forward_kept * first.forward_flops,
@@ -232,15 +235,15 @@ class MultiHopStructure(Scheme):
         return tuple(owners)
 
     def upload_bits(self, *, masks_on: bool) -> float:
-        """Return the size of the owner's first and last part on their way to be averaged, [bit]."""
+        """Return the size of an owner's first and last part in its upload, [bit]."""
         return self._stages(masks_on).model_bits + self._head_model_bits
 
     def download_bits(self, *, masks_on: bool) -> float:
-        """Return the size of their averages on the way back, [bit]."""
+        """Return the size of the averaged first and last part in the broadcast, [bit]."""
         return self._stages(masks_on).model_download_bits + self._head_model_bits
 
     def work(self, cut: int, deployment: Deployment) -> RoundWork:
-        """Return an epoch's work for the radio's planner, as if all mini-batches went in parallel."""
+        """Return an epoch's work for the radio's planner, as if its mini-batches were one large one."""
         owners = self.owner_work(deployment, masks_on=True)
         first = np.array([owner.forward_flops for owner in owners])
         rest = np.array(
@@ -258,10 +261,10 @@ class MultiHopStructure(Scheme):
             averaging_share=1.0,
         )
 
-    def owners_s(self, links: LinkRates, deployment: Deployment) -> list[tuple[float, float, float]]:
-        """Return the times of each owner and its link before the nodes, for the head, and after, [s]."""
+    def owner_stages_s(self, links: LinkRates, deployment: Deployment) -> list[tuple[float, float, float]]:
+        """Return each owner's times before the nodes' passes, between them, and after them, [s]."""
         rates = zip(
-            deployment.devices.s_per_flop.tolist(),
+            deployment.device_work.s_per_flop.tolist(),
             links.uplink_bps.tolist(),
             links.downlink_bps.tolist(),
             strict=True,
@@ -269,8 +272,8 @@ class MultiHopStructure(Scheme):
         owners = self.owner_work(deployment, masks_on=True)
         return [owner.stages_s(*of_owner) for owner, of_owner in zip(owners, rates, strict=True)]
 
-    def busy_s(self, paths: Sequence[Sequence[HopWork]]) -> dict[str, float]:
-        """Return how long each node is busy in a round, [s]."""
+    def node_busy_s(self, paths: Sequence[Sequence[HopWork]]) -> dict[str, float]:
+        """Return the busy time of each node in a round, [s]."""
         busy: dict[str, float] = {}
         for path in paths:
             for hop in path:
@@ -278,9 +281,9 @@ class MultiHopStructure(Scheme):
         return busy
 
     def bound_s(self, structure: MultiHopPlan, links: LinkRates, deployment: Deployment) -> float:
-        """Return a lower bound of a round's time, where links stay as planned, [s]."""
+        """Return a lower bound of a round's time on the planned links, [s] (docs/model.md section 7.2)."""
         assert deployment.network is not None
-        owners_s = self.owners_s(links, deployment)
+        owners_s = self.owner_stages_s(links, deployment)
         alone_s = np.array(
             [
                 ordered_sum(of_owner) + route_latency_s(path, deployment.network)
@@ -290,15 +293,15 @@ class MultiHopStructure(Scheme):
         upload_s = self.upload_bits(masks_on=True) / links.uplink_bps
         slowest_s = float((self.steps * alone_s + upload_s).max())
         averages_s = self.download_bits(masks_on=True) / float(links.whole_band_bps.min())
-        updates_s: dict[str, float] = {}  # a node's last update need not be over when the round is
+        updates_s: dict[str, float] = {}  # a node's last update may end after the round
         for path in structure.paths:
             for hop in path:
                 updates_s[hop.node] = max(updates_s.get(hop.node, 0.0), hop.backward_s - hop.gradient_s)
-        awaited_s = [busy_s - updates_s[node] for node, busy_s in self.busy_s(structure.paths).items()]
+        awaited_s = [busy_s - updates_s[node] for node, busy_s in self.node_busy_s(structure.paths).items()]
         return max(slowest_s, *awaited_s) + averages_s
 
     def _memory(self, structure: MultiHopPlan) -> MemoryDemand:
-        """Return the memory of parts and mini-batches: on a node, every owner's copy and one mini-batch."""
+        """Return the memory: a node stores a copy of its part and one mini-batch for each owner."""
         units, size = self.task.units, self.task.batch_size
         nodes: dict[str, float] = {}
         for path in structure.paths:

@@ -1,7 +1,8 @@
-"""Medium access: how the clients of a planned scheme use the radio, and the links that follow.
+"""Medium access: the way in which the clients of a planned scheme use the radio.
 
-Each class holds what was planned for one way of sending, and answers every question that depends on it: the
-links on given gains, the schedulers of a shared band, and the columns of ``devices.csv``.
+Each class is one way of sending, with the radio resources that were planned for it. It returns the
+results that depend on the way of sending: the links on any gains, the schedulers of a shared band, and the
+columns of ``devices.csv``.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ __all__ = [
 
 Array: TypeAlias = NDArray[np.float64]
 Schedulers: TypeAlias = tuple[Scheduler, Scheduler] | None
-"""The schedulers of the uplink and of the downlink; None where each client has links of its own."""
+"""The schedulers of the uplink and of the downlink; None if each client has dedicated links."""
 
 
 class MediumAccess(ABC):
-    """How clients send and receive.
+    """A way in which clients send and receive.
 
     Attributes
     ----------
@@ -56,11 +57,11 @@ class MediumAccess(ABC):
         """Return the rates and powers of all clients on the gains of these resources."""
 
     def schedulers(self, resources: RadioResources, channel: Channel, links: LinkRatesOverTime) -> Schedulers:
-        """Return the schedulers of the shared band, if clients share it while they send."""
+        """Return the schedulers of the shared band; None if each client has dedicated links."""
         return None
 
     def device_columns(self, resources: RadioResources) -> dict[str, Any]:
-        """Return the radio's columns of ``devices.csv``: one value for each client, or one for all."""
+        """Return the radio's columns of ``devices.csv``: arrays over clients, or one value for all."""
         links = self.links(resources)
         return {
             "subchannels": self._subchannel_texts(resources),
@@ -72,7 +73,7 @@ class MediumAccess(ABC):
         }
 
     def uplink_snr(self, resources: RadioResources) -> Array:
-        """Return each uplink's signal-to-noise ratio, mean over its subchannels: [num_clients], linear."""
+        """Return the mean signal-to-noise ratio of each uplink's subchannels, [num_clients], linear."""
         band = resources.band
         flat_w_per_hz = whole_band_links(resources).uplink_w / (
             band.subchannel_hz * resources.num_subchannels
@@ -81,7 +82,7 @@ class MediumAccess(ABC):
         return mean
 
     def describe(self) -> list[str]:
-        """Return phrases on decisions that a plan's table has no column for."""
+        """Return phrases for decisions that have no column in the table of plans."""
         return []
 
     def _subchannel_texts(self, resources: RadioResources) -> list[str]:
@@ -89,7 +90,7 @@ class MediumAccess(ABC):
 
 
 class WholeBand(MediumAccess):
-    """The active client has the whole band alone, as in sequential split learning."""
+    """One client at a time sends, on the whole band, as in sequential split learning."""
 
     one_at_a_time = True
 
@@ -100,12 +101,12 @@ class WholeBand(MediumAccess):
 
 @dataclass(frozen=True)
 class TimeSlots(MediumAccess):
-    """TDMA: clients that have something to send take turns on the whole band.
+    """TDMA: clients that have bits to send take turns on the whole band.
 
     Attributes
     ----------
     slot_s : float
-        Longest turn, [s].
+        The longest time of a turn, [s].
     """
 
     slot_s: float
@@ -129,13 +130,13 @@ class BandShares(MediumAccess):
     Attributes
     ----------
     shares : ndarray, [num_clients]
-        Shares of the band, their sum at most 1.
+        Each client's share of the band; their sum is at most 1.
     """
 
     shares: Array
 
     def links(self, resources: RadioResources) -> LinkRates:
-        """Return the links on the shares, at the power density that each client has on the whole band."""
+        """Return the links on the shares, with each client's power density on the whole band."""
         whole, shares = whole_band_links(resources), self.shares
         return replace(
             whole,
@@ -146,11 +147,11 @@ class BandShares(MediumAccess):
         )
 
     def device_columns(self, resources: RadioResources) -> dict[str, Any]:
-        """Return the radio's columns of ``devices.csv``, the shares among them."""
+        """Return the radio's columns of ``devices.csv``, including the shares."""
         return super().device_columns(resources) | {"band_share": self.shares}
 
     def describe(self) -> list[str]:
-        """Return the shares."""
+        """Return a phrase with the shares."""
         return ["shares of the band " + "|".join(f"{share:.3g}" for share in self.shares)]
 
 
@@ -185,7 +186,7 @@ class DedicatedSubchannels(MediumAccess):
         )
 
     def uplink_snr(self, resources: RadioResources) -> Array:
-        """Return each uplink's signal-to-noise ratio, mean over its subchannels: [num_clients], linear."""
+        """Return the mean signal-to-noise ratio of each uplink's subchannels, [num_clients], linear."""
         band, clients = resources.band, resources.num_clients
         subchannels = np.arange(len(self.client_of))
         snr = self.psd_w_per_hz * band.snr_per_w_per_hz(resources.gains)[self.client_of, subchannels]
@@ -205,7 +206,7 @@ class DedicatedSubchannels(MediumAccess):
 
 
 class WorkConservingSubchannels(DedicatedSubchannels):
-    """Subchannels of clients that have nothing to send go to the clients that still send."""
+    """Clients that have nothing to send lend their subchannels to the clients that are sending."""
 
     def schedulers(self, resources: RadioResources, channel: Channel, links: LinkRatesOverTime) -> Schedulers:
         """Return the two work-conserving schedulers."""
@@ -234,7 +235,7 @@ class FixedLinks(MediumAccess):
     sequential: bool = False
 
     @property
-    def one_at_a_time(self) -> bool:  # type: ignore[override]  # here it depends on the scheme
+    def one_at_a_time(self) -> bool:  # type: ignore[override]  # depends on the scheme
         """Return whether the scheme's clients send one after the other."""
         return self.sequential
 
@@ -243,7 +244,7 @@ class FixedLinks(MediumAccess):
         return self.rates
 
     def device_columns(self, resources: RadioResources) -> dict[str, Any]:
-        """Return the columns of ``devices.csv``: there are rates, and no radio."""
+        """Return the columns of ``devices.csv``, of which only the rates have values."""
         return {
             "subchannels": [""] * resources.num_clients,
             "band_share": np.nan,
@@ -261,13 +262,13 @@ class NoRadio(MediumAccess):
     Attributes
     ----------
     rates : LinkRates or None
-        Fixed rates of links that nobody uses; None where the devices have the radio.
+        The fixed rates of the devices' links; None if the devices have the radio.
     """
 
     rates: LinkRates | None = None
 
     def links(self, resources: RadioResources) -> LinkRates:
-        """Return the links that the devices would have."""
+        """Return the devices' links, which no client uses."""
         return self.rates or whole_band_links(resources)
 
     def device_columns(self, resources: RadioResources) -> dict[str, Any]:
@@ -277,7 +278,7 @@ class NoRadio(MediumAccess):
 
 
 def whole_band_links(resources: RadioResources) -> LinkRates:
-    """Return each client's links when it has the band alone, with power min(p_i^max, p_th) spread flat."""
+    """Return each client's links on the whole band, with power min(p_i^max, p_th) at a flat density."""
     power_w = np.minimum(resources.power_max_w, resources.total_power_max_w)
     uplink_bps, downlink_bps = whole_band_rates(resources.band, resources.gains, power_w)
     band_w = resources.band.downlink_w_per_hz * resources.band.subchannel_hz * resources.num_subchannels
@@ -292,12 +293,12 @@ def whole_band_links(resources: RadioResources) -> LinkRates:
 
 
 def fixed_link_rates(uplink_bps: Array, downlink_bps: Array) -> LinkRates:
-    """Return links of fixed rates, which cost no radio energy; a broadcast reaches all of them at once.
+    """Return links of fixed rates, which need no radio energy; a broadcast reaches all devices at once.
 
     Parameters
     ----------
     uplink_bps, downlink_bps : ndarray, [num_devices]
-        Rates, [bit/s].
+        Rates of each device's links, [bit/s].
     """
     zero_w = np.zeros(len(uplink_bps))
     return LinkRates(uplink_bps, downlink_bps, downlink_bps, zero_w, zero_w, 0.0)

@@ -1,4 +1,4 @@
-"""The plan of a scheme: a value that is decided before a round, and never changes."""
+"""The plan of a scheme: an immutable value that is decided before a round."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["Cuts", "PlannedLinks", "RadioPlan", "SchemePlan"]
 
 @dataclass(frozen=True)
 class Cuts:
-    """The number of units on each client.
+    """The cut of each client: the number of units of its part.
 
     Attributes
     ----------
     of_clients : tuple of int
-        Units on each client, in the order of the plan; 0 where the model is not split.
+        The cut of each client, in the order of the plan; 0 if the model is not split.
     per_device : bool
         Whether the scheme chooses a cut for each device, instead of one common cut.
     """
@@ -33,12 +33,12 @@ class Cuts:
 
     @property
     def common(self) -> int:
-        """Return the cut that all clients have.
+        """Return the common cut of all clients.
 
         Raises
         ------
         ValueError
-            If the clients' cuts differ.
+            If the clients have different cuts.
         """
         if len(set(self.of_clients)) > 1:
             raise ValueError(f"clients have different cuts: {self}")
@@ -52,7 +52,17 @@ class Cuts:
 
 @dataclass(frozen=True)
 class RadioPlan:
-    """The radio's part of a plan: a common cut, how clients send, and the predicted time of a round, [s]."""
+    """The radio's part of a plan.
+
+    Attributes
+    ----------
+    cut : int
+        The common cut of all clients.
+    access : MediumAccess
+        The way in which clients send.
+    predicted_s : float
+        The predicted time of a round, [s].
+    """
 
     cut: int
     access: MediumAccess
@@ -61,32 +71,32 @@ class RadioPlan:
 
 @dataclass(frozen=True)
 class SchemePlan:
-    """Everything that is decided for a scheme's rounds.
+    """All decisions for a scheme's rounds with certain clients.
 
     Attributes
     ----------
     cuts : Cuts
-        Units on each client.
+        The cuts of the clients.
     resources : RadioResources
-        The radio's resources, with the gains that the plan was made on.
+        The radio's resources, with the channel gains that the plan is based on.
     access : MediumAccess
-        How the clients send.
+        The way in which clients send.
     predicted_s : float
-        The closed form of a round's time, without stragglers, deadlines and fading, [s].
+        The predicted time of a round, without stragglers, deadlines and fading, [s].
     memory : MemoryDemand
-        Memory that the parts of the model need.
+        The memory that the parts of the model need.
     prediction_is_bound : bool
         Whether ``predicted_s`` is a lower bound of a round's time.
     server_shares : tuple of float
-        Each client's share of the server's processor; empty where the server is one processor for all.
+        Each client's share of the server's processor; empty if the server is one processor for all.
     units_on_nodes : mapping of str to str
-        The units that each compute node trains, for example ``3-18``.
+        For each compute node, the units that it trains, for example ``3-18``.
     learner_bounds : mapping of int to sequence of int
-        Where the scheme cuts each client's model for training, for schemes with several parts or cuts.
+        For each client, the bounds of the parts of its model; empty for schemes with one common cut.
     structure : Any
-        Further decisions of the scheme that only its own round reads.
+        Further decisions that only the scheme's round uses.
     notes : mapping
-        Further figures for the summary of a run.
+        Further results of planning for ``summary.json``.
     """
 
     cuts: Cuts
@@ -103,16 +113,16 @@ class SchemePlan:
 
     @cached_property
     def links(self) -> LinkRates:
-        """Return the links on the gains that the plan was made on."""
+        """Return the links on the gains that the plan is based on."""
         return self.access.links(self.resources)
 
 
 class PlannedLinks:
-    """The links of a plan over time: its medium access on the channel gains of each instant."""
+    """The links of a plan over time, on the channel gains at each instant."""
 
     def __init__(self, plan: SchemePlan, channel: Channel) -> None:
         self._channel = channel
-        # Transfers of all clients share one state; those of a round look back a few fading blocks at most.
+        # All transfers at an instant use the same state, and those of a round use few fading blocks.
         self._links = lru_cache(maxsize=16)(
             lambda state: plan.access.links(replace(plan.resources, gains=channel.gains(state)))
         )

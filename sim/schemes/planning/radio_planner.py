@@ -1,4 +1,4 @@
-"""The planner of the radio's resources: a common cut, subchannels and powers for one scheme."""
+"""The radio planner: it chooses a common cut, subchannels and powers for one scheme."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = ["BandSharing", "PlannableScheme", "RadioPlanner", "band_sharing", "cu
 
 
 class PlannableScheme(Protocol):
-    """The part of a scheme that the planner asks."""
+    """The attributes and methods of a scheme that the planner uses."""
 
     has_cut: ClassVar[bool]
     chooses_cut: ClassVar[bool]
@@ -56,18 +56,18 @@ class PlannableScheme(Protocol):
 
 @dataclass(frozen=True)
 class RadioPlanner:
-    """Plans the radio's resources so that the scheme's own round time is as short as the methods allow.
+    """Chooses the radio's resources by the scenario's methods, to make a scheme's predicted round time short.
 
     Attributes
     ----------
     allocation : Allocation
-        The methods, or the explicit values, of the scenario.
+        The scenario's methods, or its explicit values.
     sharing : BandSharing
-        How parallel clients share the band.
+        The way in which parallel clients share the band.
     seed : int
         The scenario's seed.
     round_number : int
-        The round that is planned for, 0 for the first plan; random methods have a stream for each.
+        The round that is planned for, or 0 for the first plan; random methods have one stream for each.
     """
 
     allocation: Allocation
@@ -81,7 +81,7 @@ class RadioPlanner:
         Raises
         ------
         PlanningError
-            If the resources can't be allocated as asked.
+            If the scenario's methods or values allow no plan.
         """
         cut = self.fixed_cut(scheme, deployment)
         if deployment.has_fixed_links:
@@ -89,24 +89,28 @@ class RadioPlanner:
             return self._best_cut(scheme, deployment, cut, access, deployment.links, senders=1)
         return self.sharing.plan(self, scheme, deployment, cut)
 
-    def for_clients_in_turn(self, scheme: PlannableScheme, deployment: Deployment) -> RadioPlan:
+    def for_sequential_clients(self, scheme: PlannableScheme, deployment: Deployment) -> RadioPlan:
         """Return the plan of a scheme whose clients send one after the other on the whole band."""
         fixed, links = deployment.has_fixed_links, deployment.links
         access = FixedLinks(links, sequential=True) if fixed else WholeBand()
-        return self._whole_band(scheme, deployment, access)
+        return self._plan_on_whole_band(scheme, deployment, access)
 
     def without_radio(self, scheme: PlannableScheme, deployment: Deployment) -> RadioPlan:
         """Return the plan of a scheme whose clients send nothing."""
         access = NoRadio(deployment.links if deployment.has_fixed_links else None)
-        return self._whole_band(scheme, deployment, access)
+        return self._plan_on_whole_band(scheme, deployment, access)
 
-    def _whole_band(self, scheme: PlannableScheme, deployment: Deployment, access: MediumAccess) -> RadioPlan:
+    def _plan_on_whole_band(
+        self, scheme: PlannableScheme, deployment: Deployment, access: MediumAccess
+    ) -> RadioPlan:
         cut = self.fixed_cut(scheme, deployment)
         links = access.links(deployment.resources)
         return self._best_cut(scheme, deployment, cut, access, links, senders=1)
 
     def fixed_cut(self, scheme: PlannableScheme, deployment: Deployment) -> int | None:
-        """Return the cut that is given or drawn, None where the planner is to choose it.
+        """Return the cut that is not the planner's choice; None if the planner chooses the cut.
+
+        It is 0 for a model that is not split, the scheme's cut, the scenario's value, or a random cut.
 
         Raises
         ------
@@ -115,7 +119,7 @@ class RadioPlanner:
         """
         least_bits, allocation = deployment.least_memory_bits, self.allocation
         if not scheme.has_cut:
-            scheme.cuts(least_bits)  # which refuses a model that does not fit
+            scheme.cuts(least_bits)  # raises an error if the model does not fit
             return 0
         if scheme.chooses_cut:
             return scheme.cuts(least_bits)[0]
@@ -132,7 +136,7 @@ class RadioPlanner:
         return chosen
 
     def cuts_to_plan(self, scheme: PlannableScheme, deployment: Deployment) -> Sequence[int]:
-        """Return the cuts that the planner chooses from: the fixed one, or all that fit."""
+        """Return the cuts that the planner chooses from: the fixed cut, or all cuts that fit."""
         cut = self.fixed_cut(scheme, deployment)
         return scheme.cuts(deployment.least_memory_bits) if cut is None else (cut,)
 
@@ -164,7 +168,7 @@ class RadioPlanner:
         *,
         senders: int,
     ) -> RadioPlan:
-        """Return the cut of the shortest round, where each link has an equal part of its rate."""
+        """Return the plan with the cut of the shortest round, if each link has 1/``senders`` of its rate."""
         broadcast_bps = float(links.whole_band_bps.min())
         rates = Rates(links.uplink_bps / senders, links.downlink_bps / senders, broadcast_bps)
         cuts = scheme.cuts(deployment.least_memory_bits) if cut is None else (cut,)
@@ -175,7 +179,7 @@ class RadioPlanner:
     def time_slots(
         self, scheme: PlannableScheme, deployment: Deployment, cut: int | None, slot_s: float
     ) -> RadioPlan:
-        """Return the plan under TDMA: only a cut, on the rates that remain if all clients always send.
+        """Return the plan for TDMA, which consists of a cut, with the rates if all clients always send.
 
         The predicted time is an upper bound.
         """
@@ -185,14 +189,14 @@ class RadioPlanner:
 
 
 class BandSharing(Protocol):
-    """How clients that send at the same time share the band: the scenario's ``radio.sharing``."""
+    """A way in which parallel clients share the band: the scenario's ``radio.sharing``."""
 
     allocates_subchannels: ClassVar[bool]
 
     def plan(
         self, planner: RadioPlanner, scheme: PlannableScheme, deployment: Deployment, cut: int | None
     ) -> RadioPlan:
-        """Return the plan of a scheme, with this cut if it is fixed."""
+        """Return the plan of a scheme, with the fixed cut unless ``cut`` is None."""
 
 
 class _Dedicated:
@@ -208,9 +212,9 @@ class _Dedicated:
 
 
 class _WorkConserving:
-    """Clients lend their subchannels while they send nothing.
+    """Clients lend their subchannels while they have nothing to send.
 
-    The plan is that of dedicated subchannels, whose predicted time is an upper bound.
+    The plan is the same as for dedicated subchannels; its predicted time is an upper bound.
     """
 
     allocates_subchannels: ClassVar[bool] = True
@@ -218,7 +222,7 @@ class _WorkConserving:
     def plan(
         self, planner: RadioPlanner, scheme: PlannableScheme, deployment: Deployment, cut: int | None
     ) -> RadioPlan:
-        """Return the plan with subchannels that are lent."""
+        """Return the plan with work-conserving subchannels."""
         chosen, access, predicted_s = planner.dedicated_subchannels(scheme, deployment, cut)
         shared = WorkConservingSubchannels(access.client_of, access.psd_w_per_hz)
         return RadioPlan(chosen, shared, predicted_s)
@@ -239,7 +243,7 @@ class _Tdma:
 
 
 def band_sharing(radio: Radio) -> BandSharing:
-    """Return the scenario's way of sharing the band."""
+    """Return the way of sharing the band that the scenario's section ``radio`` names."""
     sharings: dict[str, BandSharing] = {
         "dedicated": _Dedicated(),
         "work_conserving": _WorkConserving(),
@@ -269,7 +273,7 @@ def _power_method(allocation: Allocation) -> PowerMethod:
 
 
 def cut_issues(allocation: Allocation, units: int, model: str) -> list[ScenarioIssue]:
-    """Return the issue of an explicit cut that lies outside the model, before anything is planned."""
+    """Return an issue if the scenario's explicit cut lies outside the model."""
     cut = allocation.cut
     if isinstance(cut, str) or 1 <= cut < units:
         return []

@@ -1,4 +1,4 @@
-"""Round planners: they decide before each round which clients take part, and by which plan.
+"""Round planners: they decide before each round which clients take part, and which plan the round follows.
 
-Read ``fixed_plan`` first, which keeps one plan for all rounds; the others replace what changes.
+Read ``round_planner`` first, which is the interface, and then ``fixed_plan``, which keeps one plan.
 """

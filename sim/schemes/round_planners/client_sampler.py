@@ -1,9 +1,9 @@
-"""Who of a population takes part in each round (docs/model.md section 2.7)."""
+"""The sampling of each round's clients from all devices (docs/model.md section 2.7)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,26 +16,27 @@ __all__ = ["ClientSampler", "random_order"]
 
 
 class ClientSampler:
-    """Draws each round's devices, in an order of seed and round alone: the same for every scheme.
+    """Samples each round's devices in a random order, which depends only on the seed and the round.
 
-    A round takes the first of its order that can be taken. The order is made as far as it is needed, and a
-    device's states are drawn when it is first looked at: so a round costs what it draws, and not what there
-    is to draw from.
+    A round takes the first eligible devices of its order, so that every scheme samples in the same order. The
+    order is generated only as far as a round needs it, and a device's availability is generated when the
+    device is first considered. So the cost of a round grows with its clients, and not with the population.
 
     Parameters
     ----------
-    section : how many, and which
+    section : Participation
+        The scenario's ``participation``: the number of devices in a round, and the rule of selection.
     population : int
-        Number of devices.
+        The number of all devices.
     seed : int
-        Of the scenario.
-    in_time : [population], bool, optional
-        The devices that ``selection: deadline`` may take.
+        The scenario's seed.
+    on_time : ndarray of bool, [population], optional
+        Whether each device is eligible under ``selection: deadline``; by default all devices are.
 
     Attributes
     ----------
-    candidates : int
-        How many devices can ever be taken.
+    num_eligible : int
+        The number of devices that a round can ever sample.
     """
 
     def __init__(
@@ -44,75 +45,73 @@ class ClientSampler:
         self._section = section
         self._population = population
         self._seed = seed
-        self._in_time = on_time
-        self._states: dict[int, OnOffProcess] = {}
-        self.candidates = population if on_time is None else int(on_time.sum())
+        self._on_time = on_time
+        self._availability: dict[int, OnOffProcess] = {}
+        self.num_eligible = population if on_time is None else int(on_time.sum())
 
-    def foremost(self, number: int = 1) -> tuple[int, ...]:
-        """Return the devices at the front of a round's order, whatever their state, in rising order."""
+    def first_in_order(self, number: int = 1) -> tuple[int, ...]:
+        """Return the first devices of a round's order, sorted, whether they are available or not."""
         order = self._order(number)
         return tuple(sorted(next(order) for _ in range(self._section.per_round)))
 
-    def members(self, number: int, now_s: float, left: Mapping[int, float]) -> tuple[int, ...]:
-        """Return the devices of a round that begins now, in rising order; none where none is available.
+    def sample(self, number: int, now_s: float, departed: Collection[int]) -> tuple[int, ...]:
+        """Return the devices of a round that begins now, sorted; empty if no device is available.
 
         Parameters
         ----------
         number : int
             The round's number, from 1.
-        now_s : float
-            [s].
-        left : the devices that have left the run
+        departed : collection of int
+            The devices that have left the run.
         """
-        wanted = min(self._section.per_round, self.candidates - len(left))
-        found: list[int] = []
+        wanted = min(self._section.per_round, self.num_eligible - len(departed))
+        sampled: list[int] = []
         for device in self._order(number):
-            if len(found) == wanted:
+            if len(sampled) == wanted:
                 break
-            if device not in left and self._can(device, now_s):
-                found.append(device)
-        return tuple(sorted(found))
+            if device not in departed and self._is_eligible(device, now_s):
+                sampled.append(device)
+        return tuple(sorted(sampled))
 
-    def next_available_s(self, now_s: float, left: Mapping[int, float]) -> float:
-        """Return when the next device is available, where none is now, [s]; infinity where none is left."""
-        still = (device for device in range(self._population) if device not in left)
+    def next_available_s(self, now_s: float, departed: Collection[int]) -> float:
+        """Return the instant at which the first device becomes available, if none is available now, [s].
+
+        It is infinite if all devices have left the run.
+        """
+        remaining = (device for device in range(self._population) if device not in departed)
         return min(
-            (state.switches_s[state.segment(now_s) + 1] for state in map(self._state, still)),
+            (state.switches_s[state.segment(now_s) + 1] for state in map(self._on_off, remaining)),
             default=math.inf,
         )
 
-    def _can(self, device: int, now_s: float) -> bool:
-        if self._in_time is not None:
-            return bool(self._in_time[device])
+    def _is_eligible(self, device: int, now_s: float) -> bool:
+        if self._on_time is not None:
+            return bool(self._on_time[device])
         if self._section.selection == "available":
-            state = self._state(device)
+            state = self._on_off(device)
             return not state.is_off(state.segment(now_s))
         return True
 
-    def _state(self, device: int) -> OnOffProcess:
-        """Return when a device is on, which is its first state, and off."""
-        if device not in self._states:
+    def _on_off(self, device: int) -> OnOffProcess:
+        """Return the process that switches a device between available, its state "on", and unavailable."""
+        if device not in self._availability:
             on_s, off_s = self._section.mean_on_s, self._section.mean_off_s
-            assert on_s is not None and off_s is not None  # the section asks for them
-            self._states[device] = OnOffProcess(on_s, off_s, stream(self._seed, "availability", device))
-        return self._states[device]
+            assert on_s is not None and off_s is not None  # the section requires both
+            self._availability[device] = OnOffProcess(on_s, off_s, stream(self._seed, "availability", device))
+        return self._availability[device]
 
     def _order(self, number: int) -> Iterator[int]:
         return random_order(self._population, stream(self._seed, "participants", number))
 
 
 def random_order(count: int, rng: np.random.Generator) -> Iterator[int]:
-    """Yield 0 to ``count - 1`` in random order, each at the same cost: a shuffle that keeps what it moved.
+    """Yield 0 to ``count - 1`` in random order, at a constant cost for each number.
 
-    Parameters
-    ----------
-    count : int
-        How many numbers there are.
-    rng : generator of the order's stream
+    It is a Fisher-Yates shuffle that stores only the numbers that it has moved.
     """
     moved: dict[int, int] = {}
-    for place in range(count):
-        other = int(rng.integers(place, count))
+    for position in range(count):
+        other = int(rng.integers(position, count))
         value = moved.get(other, other)
-        moved[other] = moved.pop(place, place)
+        moved[other] = moved.pop(position, position)
         yield value

@@ -1,4 +1,4 @@
-"""The round planner that allocates subchannels and powers again, by its knowledge of the channel."""
+"""The round planner that allocates subchannels and powers again, from estimates of the channel."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from ...world.world import World
 from ..base import Scheme
 from ..planning.medium_access import DedicatedSubchannels
 from ..planning.plan import SchemePlan
-from .fixed_plan import FixedPlan, PlannerSnapshot, PlanningContext, connections, with_gains
+from .fixed_plan import FixedPlan
+from .planning_context import PlanningContext, links_and_schedulers, with_gains
+from .round_planner import PlannerSnapshot
 
 __all__ = ["Replanner"]
 
 
 class Replanner(FixedPlan):
-    """Plans subchannels and powers again at the start of a round where the scenario asks for it.
+    """Plans subchannels and powers again at the start of rounds, as ``allocation.replan`` says.
 
-    The cut and all other decisions of the scheme stay. Planning and signalling take no simulated time.
+    The cut and all other decisions of the scheme stay. Planning and signalling take no simulated time
+    (docs/model.md section 4.1).
     """
 
     def __init__(
@@ -35,27 +38,27 @@ class Replanner(FixedPlan):
         self._context = context
 
     def before_round(self, world: World, number: int) -> None:
-        """Plan again if it is due, and connect the world by the new plan."""
+        """Plan again if the scenario's rule asks for it, and connect the world by the new plan."""
         context, access = self._context, self.plan.access
         rules = context.allocation.replan
         if rules is None or not isinstance(access, DedicatedSubchannels):
             return
         if rules.every_rounds is not None and (number - 1) % rules.every_rounds:
             return
-        known = context.known_gains(context.channel, float(world.env.now), number)
-        if rules.change_db is not None and self._change_db(access.client_of, known) < rules.change_db:
+        estimate = context.estimated_gains(context.channel, float(world.env.now), number)
+        if rules.change_db is not None and self._change_db(access.client_of, estimate) < rules.change_db:
             return
-        deployment = with_gains(context.deployment, known)
+        deployment = with_gains(context.deployment, estimate)
         planner = context.planner(number, cut=self.plan.cuts.common if self._scheme.has_cut else None)
         radio = planner.for_parallel_clients(self._scheme, deployment)
         self.plan = replace(
             self.plan, resources=deployment.resources, access=radio.access, predicted_s=radio.predicted_s
         )
         self.num_replans += 1
-        world.connect(*connections(self.plan, context.channel))
+        world.connect(*links_and_schedulers(self.plan, context.channel))
 
-    def _change_db(self, client_of: NDArray[np.intp], known: NDArray[np.float64]) -> float:
-        """Return the largest change of a client's mean gain since the last plan, on its subchannels, [dB]."""
+    def _change_db(self, client_of: NDArray[np.intp], estimate: NDArray[np.float64]) -> float:
+        """Return the largest change of a client's mean gain on its subchannels since the last plan, [dB]."""
         planned = self.plan.resources.gains
         used = np.flatnonzero(client_of >= 0)
 
@@ -64,4 +67,4 @@ class Replanner(FixedPlan):
             sums = np.bincount(clients, weights=gains[clients, used], minlength=len(gains))
             return np.asarray(sums / np.bincount(clients, minlength=len(gains)), dtype=np.float64)
 
-        return float(np.abs(linear_to_db(mean(known)) - linear_to_db(mean(planned))).max())
+        return float(np.abs(linear_to_db(mean(estimate)) - linear_to_db(mean(planned))).max())

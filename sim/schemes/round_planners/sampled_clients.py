@@ -1,4 +1,4 @@
-"""The round planner that samples each round's clients from a population, and plans for them alone."""
+"""The round planner that samples each round's clients from all devices, and plans for these clients only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from ..base import Scheme
 from ..deployment import Deployment
 from ..planning.plan import SchemePlan
 from .client_sampler import ClientSampler
-from .fixed_plan import DevicePlan, FixedPlan, PlannerSnapshot, PlanningContext, connections, with_gains
+from .fixed_plan import FixedPlan
+from .planning_context import PlanningContext, links_and_schedulers, with_gains
+from .round_planner import DevicePlan, PlannerSnapshot
 
 __all__ = ["SampledClients", "client_sampler", "devices_on_time"]
 
@@ -24,10 +26,10 @@ __all__ = ["SampledClients", "client_sampler", "devices_on_time"]
 class SampledClients(FixedPlan):
     """Samples each round's clients, and plans for them as if there were no other devices.
 
-    The common cut stays. A round with the clients of the last round keeps its plan. A new plan uses the gains
-    that the first plan would use; with ``allocation.replan: {every_rounds: 1}`` it uses the gains that are
-    known when the round begins, and every round has a plan of its own. If no device is available, the round
-    begins when the first device is.
+    All plans have the common cut of the first plan. A round with the same clients as the last round keeps its
+    plan. A new plan uses the gains at time 0 without fading. With ``allocation.replan: {every_rounds: 1}``,
+    every round has a new plan, which uses the estimated gains at the start of the round. If no device is
+    available, the round begins when the first device becomes available (docs/model.md section 2.7).
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class SampledClients(FixedPlan):
         context: PlanningContext,
         snapshot: PlannerSnapshot | None = None,
     ) -> None:
-        super().__init__(plan, sampler.foremost(), snapshot)
+        super().__init__(plan, sampler.first_in_order(), snapshot)
         self._scheme = scheme
         self._sampler = sampler
         self._context = context
@@ -60,16 +62,16 @@ class SampledClients(FixedPlan):
         return self._device_plans
 
     def participants(self) -> list[int]:
-        """Return the devices that a round has sampled so far."""
+        """Return the devices that any round has sampled so far."""
         return sorted(self._device_plans)
 
     def before_round(self, world: World, number: int) -> None:
-        """Sample the round's clients, and connect them by a plan of their own."""
-        world.num_eligible = self._sampler.candidates
-        members = self._sampler.members(number, float(world.env.now), world.departed_at_s)
+        """Sample the round's clients, and connect them by a plan for these clients."""
+        world.num_eligible = self._sampler.num_eligible
+        members = self._sampler.sample(number, float(world.env.now), world.departed_at_s)
         if not members and not world.all_clients_left:
             world.env.run(until=self._sampler.next_available_s(float(world.env.now), world.departed_at_s))
-            members = self._sampler.members(number, float(world.env.now), world.departed_at_s)
+            members = self._sampler.sample(number, float(world.env.now), world.departed_at_s)
         replan = self._context.allocation.replan is not None
         if replan or members != self.members:
             self._plan_for(world, members, number, replan=replan)
@@ -81,13 +83,13 @@ class SampledClients(FixedPlan):
         context = self._context
         channel, deployment = context.channel.of(members), context.deployment.select(members)
         if replan:
-            known = context.known_gains(channel, float(world.env.now), number)
-            deployment = with_gains(deployment, known)
+            gains = context.estimated_gains(channel, float(world.env.now), number)
+            deployment = with_gains(deployment, gains)
         planner = context.planner(number, cut=self._common_cut)
         self.plan = self._scheme.plan(deployment, planner)
         self.members = members
         self.num_replans += 1
-        world.set_round_clients(members, *connections(self.plan, channel), self.plan.server_shares)
+        world.set_round_clients(members, *links_and_schedulers(self.plan, channel), self.plan.server_shares)
 
 
 def client_sampler(
@@ -99,10 +101,10 @@ def client_sampler(
     ----------
     section : Participation
         The scenario's ``participation``.
-    scheme, plan : Scheme, SchemePlan
-        The scheme and its first plan, whose common cut the prediction of a deadline uses.
+    plan : SchemePlan
+        The scheme's first plan; the prediction of a deadline uses its common cut.
     deployment : Deployment
-        Of all devices.
+        The deployment of all devices.
 
     Raises
     ------
@@ -120,14 +122,15 @@ def devices_on_time(
 ) -> NDArray[np.bool_]:
     """Return whether each device is predicted to finish its part of a round by a deadline, [num_devices].
 
-    The prediction adds a device's own computations and transfers, on its mean gain and an equal share of band
-    and power, or on its fixed link. It foresees neither queues nor slow-downs. After Nishio and Yonetani,
-    "Client Selection for Federated Learning with Heterogeneous Resources in Mobile Edge", 2019 (FedCS).
+    The prediction is the sum of a device's computations and transfers. Transfers use the device's fixed link,
+    or else its mean gain on an equal share of band and power. The prediction includes no queues and no
+    slow-downs. After Nishio and Yonetani, "Client Selection for Federated Learning with Heterogeneous
+    Resources in Mobile Edge", 2019 (FedCS).
 
     Raises
     ------
     PlanningError
-        If the scheme's clients don't send in parallel on subchannels, or no device is on time.
+        If the scheme's clients do not send in parallel on subchannels, or no device is on time.
     """
     name = scheme.parameters.name
     if not scheme.uses_subchannels:
@@ -155,7 +158,7 @@ def devices_on_time(
 
 
 def _equal_share_rates(clients: int, deployment: Deployment) -> Rates:
-    """Return each device's rates on one of so many equal shares of band and power."""
+    """Return each device's rates on an equal share of band and power, for this number of clients."""
     if deployment.has_fixed_links:
         return Rates(deployment.links.uplink_bps, deployment.links.downlink_bps, float("nan"))
     resources = deployment.resources

@@ -53,7 +53,7 @@ def test_relative_speeds_of_several_faults_multiply() -> None:
     devices = fleet([1.0], [1.0])
     both = Faults((Fault(compute_capacity=lambda _: half), Fault(compute_capacity=lambda _: quarter)))
     world = World(Server(), devices, links([1.0], [1.0], [1.0]), faults=both)
-    world.devices[0].compute(CLIENT_FORWARD, 1.0)
+    world.device(0).compute(CLIENT_FORWARD, 1.0)
     assert [8.0] == world.record.frame()["end_s"].tolist()
     assert half is Faults((Fault(compute_capacity=lambda _: half), Fault())).compute_capacity(0)
     assert Faults().compute_capacity(0) is None

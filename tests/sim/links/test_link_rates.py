@@ -35,7 +35,7 @@ def test_a_trace_slows_its_own_device_alone() -> None:
     two = fleet([1.0, 1.0], [1.0, 1.0])
     rates = links([1.0] * 2, [1.0] * 2, [1.0] * 2)
     world = World(server, two, rates, faults=faults(two, [None, HalfSpeed()]))
-    for device in world.devices.values():
+    for device in world.created_devices:
         device.compute(CLIENT_FORWARD, 3.0)
     world.server.compute(SERVER_FORWARD, 3.0)
     assert [3.0, 3.0, 6.0] == world.record.frame()["end_s"].tolist()
@@ -61,7 +61,7 @@ def test_a_downlink_costs_the_access_points_power() -> None:
     ones = np.ones(1)
     given = LinkRates(ones, ones, ones, 3 * ones, 5 * ones, 7.0)
     world = World(Server(), fleet([1.0], [1.0]), given)
-    world.devices[0].downlink(DOWNLINK, 2.0)
+    world.device(0).downlink(DOWNLINK, 2.0)
     assert [10.0] == world.record.frame()["energy_j"].tolist()
 
 

@@ -92,7 +92,7 @@ def run(w: World, jobs: Jobs) -> pd.DataFrame:
     def client(number: int) -> Generator[Any, Any, None]:
         for pause_s, bits in jobs[number]:
             yield w.env.timeout(pause_s)
-            yield w.devices[number].uplink(UPLINK, bits)
+            yield w.device(number).uplink(UPLINK, bits)
 
     for number in range(len(jobs)):
         w.env.process(client(number))
@@ -253,10 +253,10 @@ def test_an_abandoned_transfer_keeps_what_was_sent() -> None:
     """After 1 s of 2 bit/s it has 2 of its 8 bits; what it held is the other's at once."""
     band = Dedicated(np.full((2, 2), 3.0))
     w = world(2, band.lending())
-    for device in w.devices.values():
+    for device in w.created_devices:
         device.uplink(UPLINK, 8.0)
     w.env.run(until=1.0)
-    w.devices[0].abort()
+    w.device(0).abort()
     w.env.run()
     table = w.record.frame()
     assert (1.0, 2.0, 1.0) == tuple(of(table, 0)[["end_s", "bits", "energy_j"]].to_numpy()[0])
@@ -270,14 +270,16 @@ def test_abandoning_at_any_instant_keeps_the_books(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(["tdma", "work_conserving"]))
     rule = rule_of(name, band)
     w = world(band.clients, rule)
-    bits = [float(data.draw(st.integers(1, 12))) for _ in w.devices]
-    cuts_s = [data.draw(st.one_of(st.integers(0, 12).map(float), st.floats(0, 12))) for _ in w.devices]
-    for device, asked in zip(w.devices.values(), bits, strict=True):
+    bits = [float(data.draw(st.integers(1, 12))) for _ in w.created_devices]
+    cuts_s = [
+        data.draw(st.one_of(st.integers(0, 12).map(float), st.floats(0, 12))) for _ in w.created_devices
+    ]
+    for device, asked in zip(w.created_devices, bits, strict=True):
         device.uplink(UPLINK, asked)
 
     def cut(client: int) -> Generator[Any, Any, None]:
         yield w.env.timeout(cuts_s[client])
-        w.devices[client].abort()
+        w.device(client).abort()
 
     for client in range(band.clients):
         w.env.process(cut(client))
@@ -299,13 +301,13 @@ def test_abandoned_at_the_very_instant_of_its_end(name: str) -> None:
     else:
         rule = band.lending()
     w = world(2, rule)
-    for device, bits in zip(w.devices.values(), (4.0, 40.0), strict=True):
+    for device, bits in zip(w.created_devices, (4.0, 40.0), strict=True):
         device.uplink(UPLINK, bits)
 
     def again() -> Generator[Any, Any, None]:
         yield w.env.timeout(2.0)
-        w.devices[0].abort()
-        yield w.devices[0].uplink(MODEL_UPLOAD, 6.0)
+        w.device(0).abort()
+        yield w.device(0).uplink(MODEL_UPLOAD, 6.0)
 
     w.env.run(until=w.env.process(again()))
     rows = of(w.record.frame(), 0)
@@ -316,10 +318,10 @@ def test_abandoned_at_the_very_instant_of_its_end(name: str) -> None:
 def test_cut_off_before_its_first_turn() -> None:
     """Who never had a turn has sent nothing: no record, no energy, and no share of what follows."""
     w = world(2, Tdma(links([1.0] * 2, [1.0] * 2, [1.0] * 2), uplink=True, slot_s=5.0))
-    for device in w.devices.values():
+    for device in w.created_devices:
         device.uplink(UPLINK, 8.0)
     w.env.run(until=3.0)
-    w.devices[1].abort()
+    w.device(1).abort()
     w.env.run()
     (row,) = w.record.frame().to_dict("records")
     assert ("device-0", 8.0, 8.0) == (row["node"], row["end_s"], row["energy_j"])
@@ -328,18 +330,18 @@ def test_cut_off_before_its_first_turn() -> None:
 def test_nothing_to_send_takes_no_turn() -> None:
     """A transfer of no bits ends at once, though another has the band."""
     w = world(2, Tdma(links([1.0] * 2, [1.0] * 2, [1.0] * 2), uplink=True, slot_s=5.0))
-    w.devices[0].uplink(UPLINK, 8.0)
-    w.env.run(until=w.devices[1].uplink(UPLINK, 0.0))
+    w.device(0).uplink(UPLINK, 8.0)
+    w.env.run(until=w.device(1).uplink(UPLINK, 0.0))
     assert 0.0 == w.env.now
 
 
 def test_a_lane_sends_one_thing_at_a_time() -> None:
     """A second uplink before the first has ended is a mistake of the scheme, and is told."""
     w = world(1, Tdma(links([1.0], [1.0], [1.0]), uplink=True, slot_s=5.0))
-    w.devices[0].uplink(UPLINK, 8.0)
+    w.device(0).uplink(UPLINK, 8.0)
     with pytest.raises(RuntimeError, match="device-0 is asked for model_upload while another transfer"):
-        w.devices[0].uplink(MODEL_UPLOAD, 8.0)
-    w.devices[0].downlink(DOWNLINK, 1.0)  # the other direction is free
+        w.device(0).uplink(MODEL_UPLOAD, 8.0)
+    w.device(0).downlink(DOWNLINK, 1.0)  # the other direction is free
     w.env.run()
     assert [1.0, 8.0] == sorted(w.record.frame()["end_s"])
 
@@ -348,8 +350,8 @@ def test_a_downlink_takes_no_energy_from_the_battery() -> None:
     """The access point pays for downlinks: 8 bits down take nothing, and 2 bits up take 2 J at 1 W."""
     w = world(1, Tdma(links([1.0], [1.0], [1.0]), uplink=True, slot_s=5.0))
     battery = Battery(100.0)
-    battery.follow(w.devices[0], lambda: None)
-    w.env.run(until=w.devices[0].downlink(DOWNLINK, 8.0))
+    battery.follow(w.device(0), lambda: None)
+    w.env.run(until=w.device(0).downlink(DOWNLINK, 8.0))
     assert 100.0 == battery.state()
-    w.env.run(until=w.devices[0].uplink(UPLINK, 2.0))
+    w.env.run(until=w.device(0).uplink(UPLINK, 2.0))
     assert 98.0 == pytest.approx(battery.state())

@@ -128,7 +128,7 @@ def test_a_source_that_never_changes_is_a_constant_link(rate_bps: float, bits: f
     ends_s = []
     for carrier in (ConstantRateLink(1 / rate_bps, 3.0), VaryingRateLink(given, uplink_bps, 3.0)):
         w = World(Server(), fleet([1.0], [1.0]), given)
-        carrier.transmit(w.devices[0], UPLINK, bits)
+        carrier.transmit(w.device(0), UPLINK, bits)
         ends_s.append(w.record.frame()[["end_s", "energy_j"]].to_numpy()[0].tolist())
     assert ends_s[0] == pytest.approx(ends_s[1], rel=4 * np.finfo(float).eps)
 
@@ -144,8 +144,8 @@ def test_each_direction_has_its_own_rate_and_power() -> None:
     ones = np.ones(1)
     states = [LinkRates(r * ones, 2 * r * ones, 3 * r * ones, 3 * ones, 5 * ones, 7.0) for r in (2.0, 4.0)]
     w = world(Steps([0, 3], states))
-    w.devices[0].uplink(UPLINK, 8.0)
-    w.devices[0].downlink(DOWNLINK, 14.0)
+    w.device(0).uplink(UPLINK, 8.0)
+    w.device(0).downlink(DOWNLINK, 14.0)
     w.server.broadcast(BROADCAST, 21.0, (0,))
     table = w.record.frame()  # the server's first
     assert [3.25, 3.5, 3.25] == table["end_s"].tolist()
@@ -156,7 +156,7 @@ def test_a_queued_transfer_goes_at_the_rates_of_its_own_time() -> None:
     """The second transfer is asked for in a fast block, and sent in the slow one: 2 bits at 1 bit/s."""
     w = world(uplinks([0, 0.5], [4, 1]))
     for _ in range(2):
-        w.devices[0].uplink(UPLINK, 2.0)
+        w.device(0).uplink(UPLINK, 2.0)
     assert [0.5, 2.5] == w.record.frame()["end_s"].tolist()
 
 
@@ -166,11 +166,11 @@ def test_an_abandoned_transfer_keeps_the_integral_up_to_then(
 ) -> None:
     """Cut off after a share of its time, it has sent the blocks' sum by then, for power · time."""
     w = world(uplinks(*case))
-    w.devices[0].uplink_to_server = VaryingRateLink(uplinks(*case), uplink_bps, 3.0)
-    w.devices[0].uplink(UPLINK, bits)
+    w.device(0).uplink_to_server = VaryingRateLink(uplinks(*case), uplink_bps, 3.0)
+    w.device(0).uplink(UPLINK, bits)
     cut_s = share * float(w.record.frame()["end_s"].iloc[0])
     w.env.run(until=cut_s)
-    w.devices[0].abort()
+    w.device(0).abort()
     (row,) = w.record.frame().to_dict("records")
     assert cut_s == row["end_s"]
     assert carried(*case, cut_s) == pytest.approx(row["bits"], rel=1e-9, abs=1e-12)

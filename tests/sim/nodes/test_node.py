@@ -39,8 +39,8 @@ def world(clients: int = 2) -> World:
 def test_energy_is_charged_as_stated() -> None:
     """Compute ς f² κ FLOPs, radio power · air time: 1e-28·4·0.5·8 J, 3 W · 2 s, 7 W · 4 s, 0.1·100·2·10 J."""
     w = world()
-    w.devices[0].compute(CLIENT_FORWARD, 8.0)
-    w.devices[0].uplink(UPLINK, 8.0)
+    w.device(0).compute(CLIENT_FORWARD, 8.0)
+    w.device(0).uplink(UPLINK, 8.0)
     w.server.broadcast(BROADCAST, 16.0, (0, 1))
     w.server.compute(SERVER_FORWARD, 10.0)
     table = w.record.frame()  # the server's first
@@ -97,19 +97,19 @@ def test_nothing_to_do_waits_its_turn() -> None:
 def test_abandoned_work_keeps_its_share() -> None:
     """Cut off after 1.5 of 2 s, a transfer has sent three quarters of its bits for as much energy."""
     w = world()
-    w.devices[0].uplink(UPLINK, 8.0)
+    w.device(0).uplink(UPLINK, 8.0)
     w.env.run(until=1.5)
-    w.devices[0].abort()
+    w.device(0).abort()
     (row,) = w.record.frame().to_dict("records")
     assert (1.5, 6.0, 4.5) == (row["end_s"], row["bits"], row["energy_j"])
-    w.devices[0].uplink(UPLINK, 4.0)
+    w.device(0).uplink(UPLINK, 4.0)
     assert 1.5 == w.record.frame()["start_s"].iloc[1], "the lane is free at once"
 
 
 def test_the_graph_carries_the_links() -> None:
     """Every device reaches the server through the access point, over the very links that carry its bits."""
     w = world(3)
-    for device in w.devices.values():
+    for device in w.created_devices:
         assert [device.name, "access-point", "server"] == nx.shortest_path(w.graph, device.name, "server")
         up, down = w.graph.edges[device.name, "access-point"], w.graph.edges["access-point", device.name]
         assert (up["link"], down["link"]) == (device.uplink_to_server, device.downlink_from_server)
@@ -126,10 +126,10 @@ class SlowFromOneSecond(PiecewiseCapacity):
 def test_abandoned_compute_keeps_the_work_done() -> None:
     """Of 2 s of work, full speed for 1 s and a tenth of it for 5 s do 1.5: three quarters of the FLOPs."""
     w = world()
-    w.devices[0].compute_capacity = SlowFromOneSecond()
-    w.devices[0].compute(CLIENT_FORWARD, 8.0)
+    w.device(0).compute_capacity = SlowFromOneSecond()
+    w.device(0).compute(CLIENT_FORWARD, 8.0)
     w.env.run(until=6.0)
-    w.devices[0].abort()
+    w.device(0).abort()
     (row,) = w.record.frame().to_dict("records")
     assert (6.0, 6.0) == pytest.approx((row["end_s"], row["flops"]))
 

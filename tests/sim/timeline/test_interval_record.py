@@ -91,12 +91,12 @@ def world() -> World:
 def test_an_open_row_stays() -> None:
     """Of a device's jobs the one that may be cut off stays in the record until it has ended."""
     w = world()
-    w.devices[0].compute(CLIENT_FORWARD, 1.0)
-    w.devices[0].compute(CLIENT_FORWARD, 2.0)
+    w.device(0).compute(CLIENT_FORWARD, 1.0)
+    w.device(0).compute(CLIENT_FORWARD, 2.0)
     assert 1 == w.first_open_row
     w.record.take(w.first_open_row)
     w.env.run(until=2.0)
-    w.devices[0].abort()
+    w.device(0).abort()
     assert [2.0] == w.record.frame()["end_s"].tolist()
     assert 2 == w.first_open_row
 
@@ -106,7 +106,7 @@ def test_a_world_that_goes_on_has_no_state() -> None:
     w = world()
     w.env.run(until=0.5)
     assert 0.5 == take_snapshot(w).now_s
-    w.devices[0].compute(CLIENT_FORWARD, 1.0)
+    w.device(0).compute(CLIENT_FORWARD, 1.0)
     with pytest.raises(NotAtRoundEndError, match="the round has ended while clients were not done"):
         take_snapshot(w)
     w.env.run(until=3.0)

@@ -115,8 +115,10 @@ def test_a_batch_equals_a_process_for_each_client(name: str, data: st.DataObject
     pd.testing.assert_frame_equal(stepped.record.frame(), seen.record.frame(), check_exact=True)
     assert stepped.record.fingerprint() == seen.record.fingerprint()
     assert [(r.end_s, r.outcome) for r in told] == [(r.end_s, r.outcome) for r in said]
-    for client, device in seen.devices.items():  # later work queues alike
-        for lane, other in zip(device.lanes.values(), stepped.devices[client].lanes.values(), strict=True):
+    for device in seen.created_devices:  # later work queues alike
+        for lane, other in zip(
+            device.lanes.values(), stepped.device(device.client).lanes.values(), strict=True
+        ):
             assert max(other.free_at_s, told[-1].end_s) == max(lane.free_at_s, told[-1].end_s)
 
 
@@ -163,7 +165,7 @@ def test_a_deadline_stops_a_batch() -> None:
     assert (1,) == w.env.run(until=step.on_time)
     assert ("device-0", "uplink", 4.0, 6.0, 0.0, 2.0, 0.0) == rows(w)[-1]
     assert 6.0 == w.record.frame()["energy_j"].iloc[-1]
-    w.devices[0].uplink(UPLINK, 1.0)
+    w.device(0).uplink(UPLINK, 1.0)
     assert (6.0, 7.0) == rows(w)[-1][2:4], "its lane is free at once"
 
 
@@ -207,7 +209,7 @@ def test_lanes_are_occupied_until_the_batch_ends() -> None:
     w = world()
     w.start(ACTIVITIES, (0, 1))
     w.env.run(until=1.0)
-    assert (4.0, 12.0) == tuple(w.devices[0].lanes[name].free_at_s for name in ("compute", "uplink"))
+    assert (4.0, 12.0) == tuple(w.device(0).lanes[name].free_at_s for name in ("compute", "uplink"))
 
 
 def test_each_direction_has_its_own_power_and_row() -> None:
@@ -264,7 +266,7 @@ def test_a_deadline_stops_all_that_a_late_client_does(batch: bool) -> None:
     """Also what it was asked for before: an upload of 9 s that is under way ends with the deadline at 5 s."""
     w = world(deadline_s=5.0, batch=batch)
     w.env.run(until=w.env.timeout(0.0))
-    w.devices[0].uplink(MODEL_UPLOAD, 9.0)
+    w.device(0).uplink(MODEL_UPLOAD, 9.0)
     w.env.run(until=w.start(((CLIENT_FORWARD, 8.0),), (0, 1)).on_time)
     assert ("device-0", "model_upload", 0.0, 5.0, 0.0, 5.0, 0.0) in rows(w)
 
@@ -323,8 +325,8 @@ def test_a_batch_waits_for_earlier_activities(batch: bool) -> None:
     )
     w = world(batch=batch)
     w.env.run(until=1.0)
-    w.devices[0].compute(CLIENT_FORWARD, 3.0)
-    w.devices[0].uplink(MODEL_UPLOAD, 9.0)
+    w.device(0).compute(CLIENT_FORWARD, 3.0)
+    w.device(0).uplink(MODEL_UPLOAD, 9.0)
     w.env.run(until=w.start(activities, (0, 1)).finished)
     assert 12.0 == w.env.now
     table = w.record.frame()
@@ -338,7 +340,7 @@ def test_an_empty_transfer_waits_for_a_busy_uplink(batch: bool) -> None:
     """Also where all that there is to do is on another lane: after 9 bits at 1 a second."""
     w = world(batch=batch)
     w.env.run(until=1.0)
-    w.devices[0].uplink(MODEL_UPLOAD, 9.0)
+    w.device(0).uplink(MODEL_UPLOAD, 9.0)
     w.env.run(until=w.start(((UPLINK, 0.0), (CLIENT_BACKWARD, 1.0)), (0, 1)).finished)
     assert 11.0 == w.env.now
 

@@ -101,8 +101,8 @@ def planned_workflow(ran: Ran, workflow: str) -> Workflow:
     deployment, scheme = ran.ready.deployment, ran.scheme
     assert isinstance(scheme, OneHop)
     assert deployment.network is not None
-    assert deployment.nodes is not None
-    hops = scheme.place(deployment, deployment.network, deployment.nodes)
+    assert deployment.node_work is not None
+    hops = scheme.place_hops(deployment, deployment.network, deployment.node_work)
     problem = scheme.problem(hops, ran.plan.links, deployment)
     greedy = first_come_first_served(problem, balanced_greedy(problem))
     return search(problem, greedy) if workflow == "improved" else greedy

@@ -38,7 +38,7 @@ def test_every_device_is_drawn_equally_often() -> None:
     """Counts are those of draws without replacement: χ²·(N−1)/(N−n) has N−1 degrees of freedom."""
     population, per_round, rounds = 40, 7, 3_000
     draw = ClientSampler(Participation(per_round=per_round), population, seed=5)
-    drawn = [draw.members(number, 0.0, {}) for number in range(1, rounds + 1)]
+    drawn = [draw.sample(number, 0.0, {}) for number in range(1, rounds + 1)]
     assert {per_round} == {len(set(members)) for members in drawn}
     counts = np.bincount(np.concatenate(drawn), minlength=population)
     expected = rounds * per_round / population
@@ -52,7 +52,7 @@ def test_a_larger_round_takes_the_smaller_ones_devices_too(
 ) -> None:
     """A round takes the front of one order, so the devices of a smaller round are among a larger one's."""
     small, large = (
-        set(ClientSampler(Participation(per_round=size), 30, seed).members(number, 0.0, {}))
+        set(ClientSampler(Participation(per_round=size), 30, seed).sample(number, 0.0, {}))
         for size in sorted((first, second))
     )
     assert small <= large
@@ -68,7 +68,7 @@ def available(per_round: int, population: int, seed: int = 3) -> ClientSampler:
 def test_the_share_of_available_devices_is_the_same_at_every_instant(now_s: float) -> None:
     """Of n devices, the number that is on is binomial with mean_on/(mean_on + mean_off), at any instant."""
     population = 4_000
-    on = len(available(population, population).members(1, now_s, {}))
+    on = len(available(population, population).sample(1, now_s, {}))
     assert stats.binomtest(on, population, 0.25).pvalue > FALSE_ALARM
 
 
@@ -76,8 +76,8 @@ def test_availability_depends_on_the_device_alone() -> None:
     """Who is on at an instant is the same whether a device was looked at before, or is for the first time."""
     often, once = available(200, 200), available(200, 200)
     for number in range(1, 20):
-        often.members(number, float(number), {})
-    assert often.members(20, 20.0, {}) == once.members(20, 20.0, {})
+        often.sample(number, float(number), {})
+    assert often.sample(20, 20.0, {}) == once.sample(20, 20.0, {})
 
 
 def test_only_devices_that_are_looked_at_have_a_state(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_only_devices_that_are_looked_at_have_a_state(monkeypatch: pytest.Monkey
         return made[-1]
 
     monkeypatch.setattr(participation, "OnOffProcess", noted)
-    found = available(10, 1_000_000).members(1, 0.0, {})
+    found = available(10, 1_000_000).sample(1, 0.0, {})
     order = islice(available(1, 1_000_000)._order(1), len(made))
     assert set(found) <= set(order)
     assert [10, True] == [len(found), not made[-1].is_off(0)]
@@ -98,16 +98,16 @@ def test_only_devices_that_are_looked_at_have_a_state(monkeypatch: pytest.Monkey
 def test_the_next_to_be_available_is_the_first_that_turns_on() -> None:
     """When nobody is on, nobody is until the instant that is named, and somebody is then."""
     draw = available(5, 5)
-    now_s = next(t for t in np.arange(0.0, 1e4, 0.1).tolist() if not draw.members(1, t, {}))
+    now_s = next(t for t in np.arange(0.0, 1e4, 0.1).tolist() if not draw.sample(1, t, {}))
     then_s = draw.next_available_s(now_s, {})
-    assert () == draw.members(1, float(np.nextafter(then_s, 0.0)), {})
-    assert 1 == len(draw.members(1, then_s, {}))
+    assert () == draw.sample(1, float(np.nextafter(then_s, 0.0)), {})
+    assert 1 == len(draw.sample(1, then_s, {}))
 
 
 @given(st.sets(st.integers(0, 19)), st.integers(1, 20))
 def test_who_has_left_is_not_drawn(left: set[int], per_round: int) -> None:
     """A round takes as many as it may of those that are still there, and nobody else."""
     draw = ClientSampler(Participation(per_round=per_round), 20, seed=1)
-    members = draw.members(4, 0.0, dict.fromkeys(left, 0.0))
+    members = draw.sample(4, 0.0, dict.fromkeys(left, 0.0))
     assert min(per_round, 20 - len(left)) == len(members)
     assert not left & set(members)

@@ -115,9 +115,8 @@ def test_a_round_makes_what_its_clients_need(monkeypatch: pytest.MonkeyPatch) ->
         ready = experiment(schemes=["psl"], devices={"count": count}, participation={"per_round": 6})
         (trial,) = trials(ready).values()
         assert isinstance(trial.planner, SampledClients)
-        assert set(trial.planner.device_plans()) | set(trial.planner._sampler.foremost()) == set(
-            trial.world.devices
-        )
+        created = {device.client for device in trial.world.created_devices}
+        assert set(trial.planner.device_plans()) | set(trial.planner._sampler.first_in_order()) == created
         found[count] = (len(processes), len(trial.world.record), len(trial.world.record.nodes) <= 1 + 18)
     assert (6 + 3, 3 * (6 * 4 + 2), True) == found[50] == found[5_000]
 
@@ -166,7 +165,7 @@ def test_a_round_waits_for_the_first_device_that_is_available() -> None:
     assert scenario.participation is not None
     draw = ClientSampler(scenario.participation, 6, scenario.seed)
     for result in trial.results:
-        members = draw.members(result.number, float(begun_s[result.number]), {})
+        members = draw.sample(result.number, float(begun_s[result.number]), {})
         assert members == result.outcome.participants
     waited_s = begun_s.to_numpy()[1:] - np.array(trial.ends_s[:-1])
     assert (waited_s > 0).any()
@@ -268,7 +267,7 @@ def test_an_interrupted_round_has_no_accuracy(monkeypatch: pytest.MonkeyPatch) -
     assert 2 == len(run.rounds)
     of_clients = run.devices.set_index("device")["final_accuracy"].dropna()
     draw = ClientSampler(Participation(per_round=2), 9, run.summary["seed"])
-    assert draw.members(2, 0.0, {}) == tuple(of_clients.index)
+    assert draw.sample(2, 0.0, {}) == tuple(of_clients.index)
     assert of_clients.mean() == pytest.approx(run.rounds["test_accuracy"].iloc[-1])
 
 
