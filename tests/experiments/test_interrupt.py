@@ -39,7 +39,8 @@ def rounds(*arguments):
     print("ready", flush=True)
     time.sleep(600)
     yield
-experiment.rounds = rounds
+assert experiment.run_rounds  # after a rename, this fails at once, instead of a run without end
+experiment.run_rounds = rounds
 """
 
 
