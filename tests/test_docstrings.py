@@ -1,4 +1,4 @@
-"""Docstrings follow numpydoc: types after the colon, descriptions below, and a summary that names the result."""
+"""Docstrings follow numpydoc: types after the colon, descriptions below, a summary that names the result."""
 
 from __future__ import annotations
 
