@@ -295,7 +295,7 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Without distributed the message says which extra brings it."""
     written(tmp_path)
     monkeypatch.delitem(sys.modules, "cutlayer.experiments.sweep.dask_workers")
-    monkeypatch.delattr(cutlayer, "cluster")
+    monkeypatch.delattr("cutlayer.experiments.sweep.dask_workers")
     monkeypatch.setitem(sys.modules, "distributed", None)
     told = "workers of a scheduler take the package distributed: pip install 'cutlayer[cluster]'\n"
     assert (2, told) == answer(tmp_path, "tcp://127.0.0.1:1")
