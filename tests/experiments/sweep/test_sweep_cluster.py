@@ -294,6 +294,7 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Without the package distributed, the message names the extra to install."""
     written(tmp_path)
     monkeypatch.delitem(sys.modules, "cutlayer.experiments.sweep.dask_workers")
+    monkeypatch.delattr("cutlayer.experiments.sweep.dask_workers")
     monkeypatch.setitem(sys.modules, "distributed", None)
     told = "workers of a scheduler need the package distributed: pip install 'cutlayer[cluster]'\n"
     assert (2, told) == answer(tmp_path, "tcp://127.0.0.1:1")

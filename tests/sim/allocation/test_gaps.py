@@ -27,12 +27,14 @@ def gaps(instance: Callable[..., Any], method: str, *, fading: bool) -> np.ndarr
     return np.array(result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fading", "limit"), [(False, 1e-3), (True, 1e-2)], ids=["mean gains", "Rayleigh"])
 def test_descent_closes_the_gap(instance: Callable[..., Any], fading: bool, limit: float) -> None:
     """Block-coordinate descent is within 0.1 % of the optimum on each instance; 1 % on Rayleigh gains."""
     assert gaps(instance, "bcd", fading=fading).max() <= limit
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), averaging=st.sampled_from([0.0, 0.5, 1.0]), fading=st.booleans())
 def test_no_method_beats_the_optimum(

@@ -62,6 +62,7 @@ def test_the_plan_is_never_worse_than_the_greedy_rules_at_any_cut(
             assert best.predicted_s <= fixed.predicted_s * (1 + 1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(seed=SEEDS, clients=st.integers(1, 6), averaging=SHARES, cap=CAPS)
 def test_the_prediction_is_exact_and_limits_hold(
@@ -98,6 +99,7 @@ def test_the_plan_is_the_optimum_of_the_smallest_instances(
     assert pytest.approx(best_s, rel=1e-9) == bcd(problem, work_by_cut, RNG).predicted_s
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(seed=SEEDS, clients=st.integers(1, 8), averaging=SHARES, cap=CAPS, fading=st.booleans())
 def test_no_plan_is_below_the_bound_of_its_cut(

@@ -37,6 +37,7 @@ def shortest_s(problem: RadioResources, work_by_cut: dict[int, RoundWork]) -> fl
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cap", [np.inf, 4.0])
 @pytest.mark.parametrize("averaging", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize(("clients", "count", "fading"), [(2, 4, False), (2, 5, True), (3, 4, True)])
@@ -55,6 +56,7 @@ def test_the_optimum_is_that_of_all_assignments(
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(seed=SEEDS, averaging=SHARES)
 def test_the_cut_is_the_best_of_all(instance: Callable[..., Any], seed: int, averaging: float) -> None:
