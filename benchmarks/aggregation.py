@@ -27,7 +27,7 @@ from measuring import Figure, interleaved, ratios, show, timed
 from torch.profiler import ProfilerActivity, profile
 
 from cutlayer.experiments.preparation import prepare
-from cutlayer.experiments.world_setup import scheme_learner
+from cutlayer.experiments.scheme_run import scheme_learner
 from cutlayer.scenarios.loading.loader import load_scenario
 
 __all__ = ["figures"]

@@ -13,7 +13,7 @@ from functools import partial
 from measuring import Figure, interleaved, ratios, show, timed
 
 from cutlayer.experiments.preparation import Experiment, prepare
-from cutlayer.experiments.world_setup import make_world
+from cutlayer.experiments.scheme_run import make_world
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.scenarios.schema.scenario import Stop
 from cutlayer.sim.schemes.round_loop import run_rounds

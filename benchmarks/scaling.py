@@ -39,7 +39,7 @@ from measuring import Figure, interleaved, show, timed
 from cutlayer.analysis.figures.palette import curve_indices, curve_style
 from cutlayer.analysis.figures.style import LABEL_PT, SMALL_PT, WIDTH_IN, plain_axes, save_figure
 from cutlayer.experiments.preparation import Experiment, prepare
-from cutlayer.experiments.runner import run_loaded
+from cutlayer.experiments.runner import run_experiment
 from cutlayer.scenarios.loading.loader import LoadedScenario, load_scenario
 
 __all__ = ["figures"]
@@ -102,8 +102,8 @@ def loaded(*overrides: str, schemes: Sequence[str] | None = ("psl",)) -> LoadedS
 
 
 def run_s(experiment: Experiment) -> float:
-    """Return the time of the run of a prepared scenario, [s]."""
-    return timed(lambda: run_loaded(experiment))
+    """Return the time of a run that is made ready."""
+    return timed(lambda: run_experiment(experiment))
 
 
 def plan_s(scenario: LoadedScenario) -> float:
@@ -184,7 +184,7 @@ def calls(experiment: Experiment) -> int:
 
     sys.setprofile(add)
     try:
-        run_loaded(experiment)
+        run_experiment(experiment)
     finally:
         sys.setprofile(None)
     return count

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from cutlayer.experiments.preparation import Experiment, prepare
 from cutlayer.experiments.process_guards import frozen_gc
-from cutlayer.experiments.world_setup import make_world, scheme_learner
+from cutlayer.experiments.scheme_run import make_world, scheme_learner
 from cutlayer.models.data.partition import split
 from cutlayer.models.learning.base import Learner
 from cutlayer.models.learning.client_data import BatchSampler

@@ -1,8 +1,12 @@
-"""What a long run leaves beside its folder, so that it can be stopped and go on as if it had not been.
+"""Checkpoints of a run: its state on the disk, from which a stopped run continues to the same results.
 
-``DIR.checkpoint/`` holds ``run.json``, which run it is; and of each scheme, by its number: ``0.log``, packed
-rows of its record and what else grows, as it came; ``0.state``, the rest of its last checkpoint; ``0.done``,
-its results at its end. So a checkpoint costs what is new.
+The folder ``DIR.checkpoint/`` stands beside the run folder ``DIR``:
+
+- ``run.json`` identifies the run: scenario, versions, and digests of its files and samples.
+- ``N.log`` is the log of scheme number N. Each checkpoint appends the new rows and results to it, so that the
+  cost of a checkpoint does not grow with the rounds before it.
+- ``N.state`` is the rest of the scheme's latest checkpoint.
+- ``N.done`` replaces ``N.state`` when the scheme has finished, and holds its results.
 """
 
 from __future__ import annotations
@@ -23,36 +27,38 @@ from ..scenarios.errors import ScenarioError
 from ..scenarios.loading.differences import differences
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from ..scenarios.loading.referenced_files import content_digest, named_files
-from ..sim.schemes.round_loop import RoundCursor
+from ..sim.schemes.round_loop import RoundCursor, RoundResult
 from ..sim.schemes.round_planners.round_planner import DevicePlan, PlannerSnapshot
-from ..sim.timeline.interval_record import Rows, read_rows
+from ..sim.timeline.interval_record import IntervalRecord, Rows, read_rows
 from ..sim.world.world_state import WorldSnapshot
 from .provenance import versions
-from .round_log import LearntRounds, LearntState
+from .round_log import LoggedRounds, RoundLogSnapshot
 
-if TYPE_CHECKING:  # a timeline alone does without torch
-    from ..models.learning.client_data import ClientData
+if TYPE_CHECKING:
+    from ..models.learning.client_data import ClientData  # a timeline alone does not import torch
+    from .scheme_run import SchemeRun
 
 __all__ = [
     "CheckpointError",
     "CheckpointIncrement",
     "Checkpoints",
+    "FinishedScheme",
     "SchemeCheckpoint",
     "SchemeCheckpoints",
-    "checkpoint_place",
+    "checkpoint_folder",
 ]
 
-_MOST_TOLD = 3
-"""Keys in which another run differs that its refusal names."""
+_MAX_LISTED_DIFFERENCES = 3
+"""The number of different keys that the refusal of another run lists."""
 
 
 class CheckpointError(Exception):
-    """A checkpoint that can't be made or written; the message says why."""
+    """Raised if a checkpoint cannot be taken or written; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class SchemeCheckpoint:
-    """A scheme's run between two rounds.
+    """The state of a scheme's run between two rounds.
 
     Attributes
     ----------
@@ -64,7 +70,7 @@ class SchemeCheckpoint:
         The state of the round planner, with the current plan.
     cursor : RoundCursor
         The number of finished rounds.
-    round_log : LearntState
+    round_log : RoundLogSnapshot
         The totals of the finished rounds.
     """
 
@@ -72,7 +78,7 @@ class SchemeCheckpoint:
     learner: bytes | None
     planner: PlannerSnapshot
     cursor: RoundCursor
-    round_log: LearntState
+    round_log: RoundLogSnapshot
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class CheckpointIncrement:
 
     Attributes
     ----------
-    rounds : LearntRounds
+    rounds : LoggedRounds
         The results of these rounds.
     memory_changes : dict of str to array
         The changes of each compute node's memory, packed.
@@ -89,9 +95,28 @@ class CheckpointIncrement:
         The plans of the devices that these rounds have sampled.
     """
 
-    rounds: LearntRounds
+    rounds: LoggedRounds
     memory_changes: dict[str, array[float]]
     device_plans: Mapping[int, DevicePlan]
+
+
+@dataclass(frozen=True)
+class FinishedScheme:
+    """The results of a scheme that has finished in a run that has not.
+
+    Attributes
+    ----------
+    run : SchemeRun
+        The scheme's tables and summary.
+    record : IntervalRecord
+        A record without rows, with the names of nodes and phases that the logged rows refer to.
+    last_round : RoundResult
+        The last round.
+    """
+
+    run: SchemeRun
+    record: IntervalRecord
+    last_round: RoundResult
 
 
 class Checkpoints:
@@ -99,100 +124,109 @@ class Checkpoints:
 
     Parameters
     ----------
-    folder : the run folder
+    run_folder : Path
+        The run folder; the checkpoints stand beside it.
     every : int
         Rounds between two checkpoints.
-    loaded : the scenario that is to be run
+    loaded : LoadedScenario
+        The scenario of the run.
 
     Attributes
     ----------
-    place : their folder
-    found : whether there are some to go on from
+    folder : Path
+        The folder of the checkpoints.
+    exist : bool
+        Whether an earlier process has left checkpoints of this run, from which it continues.
 
     Raises
     ------
     RunFolderError
-        If there are some of another run, of other versions, or of files that have changed.
+        If the folder has checkpoints of another run, of other versions, or of files that have changed since.
     """
 
-    def __init__(self, folder: Path, every: int, loaded: LoadedScenario) -> None:
-        self.place = checkpoint_place(folder)
+    def __init__(self, run_folder: Path, every: int, loaded: LoadedScenario) -> None:
+        self.folder = checkpoint_folder(run_folder)
         self.every = every
         self._scenario = scenario_yaml(loaded.scenario)
         self._versions = versions(trained=loaded.scenario.learning is not None)
         self._files = {str(path): content_digest(path).hex() for path in named_files(loaded.scenario)}
         self._samples: str | None = None
-        self._told = self.place / "run.json"
-        self.found = self._told.is_file()
-        if self.found:
+        self._run_file = self.folder / "run.json"
+        self.exist = self._run_file.is_file()
+        if self.exist:
             self._check()
 
     def _check(self) -> None:
+        """Refuse checkpoints of a run that is not this one."""
         try:
-            made = json.loads(self._told.read_text(encoding="utf-8"))
-            told, made_by = differences(self._scenario, made["scenario"]), dict(made["versions"])
-            files, self._samples = dict(made.get("files", {})), made.get("samples")
+            saved = json.loads(self._run_file.read_text(encoding="utf-8"))
+            changes = differences(self._scenario, saved["scenario"])
+            saved_versions, saved_files = dict(saved["versions"]), dict(saved.get("files", {}))
+            self._samples = saved.get("samples")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ScenarioError) as error:
-            raise _damaged(self._told, error) from None
-        if told:
-            more = f", and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
-            self._refuse(f"{'; '.join(told[:_MOST_TOLD])}{more}")
-        for name in sorted({*self._versions, *made_by}):
-            if self._versions.get(name) != made_by.get(name):
-                current, earlier = (v.get(name, "not imported") for v in (self._versions, made_by))
+            raise _damaged(self._run_file, error) from None
+        if changes:
+            num_more = len(changes) - _MAX_LISTED_DIFFERENCES
+            more = f", and {num_more} more" if num_more > 0 else ""
+            self._refuse(f"{'; '.join(changes[:_MAX_LISTED_DIFFERENCES])}{more}")
+        for name in sorted({*self._versions, *saved_versions}):
+            if self._versions.get(name) != saved_versions.get(name):
+                current, earlier = (v.get(name, "not imported") for v in (self._versions, saved_versions))
                 self._refuse(f"{name} is {current}, and was {earlier}")
         for path, digest in self._files.items():
-            if files.get(path) != digest:
+            if saved_files.get(path) != digest:
                 self._refuse(f"{path} has changed")
 
-    def _refuse(self, why: str) -> NoReturn:
+    def _refuse(self, reason: str) -> NoReturn:
         raise RunFolderError(
-            f"{self.place} is of another run: {why}; run it as it was, or delete the checkpoints"
+            f"{self.folder} has checkpoints of another run: {reason}; repeat the earlier command, or delete"
+            " the folder"
         )
 
     def begin(self, data: ClientData | None) -> None:
-        """Make the folder, or remove from it what a killed process has left half done.
+        """Create the folder, or remove the drafts that a killed process has left in it.
 
         Parameters
         ----------
-        data : the clients' samples, None for a timeline alone
+        data : ClientData or None
+            The clients' samples; None for a timeline alone.
 
         Raises
         ------
         CheckpointError
-            If it can't be written.
+            If the folder cannot be written.
         RunFolderError
-            If there are checkpoints of other samples.
+            If the checkpoints are of other samples.
         """
         samples = None if data is None else data.fingerprint()
-        if self.found and samples != self._samples:
+        if self.exist and samples != self._samples:
             self._refuse("the samples of the data set have changed")
-        with _writing(self.place):
-            if not self.found:
-                shutil.rmtree(self.place, ignore_errors=True)
-                self.place.mkdir(parents=True)
-                made = {
+        with _write_errors(self.folder):
+            if not self.exist:
+                shutil.rmtree(self.folder, ignore_errors=True)
+                self.folder.mkdir(parents=True)
+                identity = {
                     "scenario": self._scenario,
                     "versions": self._versions,
                     "files": self._files,
                     "samples": samples,
                 }
-                text = json.dumps(made, ensure_ascii=False, indent=2)
-                write_whole(self._told, lambda draft: draft.write_text(text, encoding="utf-8"))
-            for left in self.place.glob(".*"):
-                if left.is_dir():
-                    shutil.rmtree(left)
+                text = json.dumps(identity, ensure_ascii=False, indent=2)
+                write_whole(self._run_file, lambda draft: draft.write_text(text, encoding="utf-8"))
+            for draft in self.folder.glob(".*"):
+                if draft.is_dir():
+                    shutil.rmtree(draft)
                 else:
-                    left.unlink()
+                    draft.unlink()
 
     def of_scheme(self, number: int) -> SchemeCheckpoints:
-        """Return the checkpoints of the run's scheme of this number, from 0."""
-        return SchemeCheckpoints(self.place, number, self.every)
+        """Return the checkpoints of one scheme, by its number in the scenario, from 0."""
+        return SchemeCheckpoints(self.folder, number, self.every)
 
     def remove(self) -> None:
-        """Remove them all: the run has ended."""
-        self._told.unlink()  # first: without it the rest is nothing to go on from
-        shutil.rmtree(self.place)
+        """Remove the folder after the end of the run."""
+        self._run_file.unlink()  # first, because without it no run continues from the other files
+        shutil.rmtree(self.folder)
 
 
 class SchemeCheckpoints:
@@ -200,65 +234,75 @@ class SchemeCheckpoints:
 
     Attributes
     ----------
-    stopped : Stopped or None
-        The last checkpoint; None where there is none.
-    done : the scheme's results, the names in its rows, and its last round; None where it has not ended
+    every : int
+        Rounds between two checkpoints.
+    latest : SchemeCheckpoint or None
+        The latest checkpoint; None before the first, and after the scheme has finished.
+    finished : FinishedScheme or None
+        The scheme's results; None if it has not finished.
     """
 
-    def __init__(self, place: Path, number: int, every: int) -> None:
+    def __init__(self, folder: Path, number: int, every: int) -> None:
         self.every = every
-        self._log, self._state, self._done = (place / f"{number}.{kind}" for kind in ("log", "state", "done"))
-        self.stopped: SchemeCheckpoint | None = None
-        self._size, self.done = _load(self._done)
-        if self.done is None:
-            self._size, self.stopped = _load(self._state)
+        self._log = folder / f"{number}.log"
+        self._state = folder / f"{number}.state"
+        self._done = folder / f"{number}.done"
+        self.latest: SchemeCheckpoint | None = None
+        self.finished: FinishedScheme | None
+        self._log_bytes, self.finished = _load(self._done)
+        if self.finished is None:
+            self._log_bytes, self.latest = _load(self._state)
         with self._log.open("ab") as file:
-            if file.tell() < self._size:
+            if file.tell() < self._log_bytes:
                 raise _damaged(self._log, "its end is missing")
-            file.truncate(self._size)  # what was written after the last checkpoint
+            file.truncate(self._log_bytes)  # removes the entries after the latest checkpoint
 
     def log(self) -> Iterator[Rows | CheckpointIncrement]:
-        """Yield rows and news up to the last checkpoint, as they came."""
+        """Yield the rows and increments of the log up to the latest checkpoint, in the order of writing."""
         with self._log.open("rb") as file:
-            while file.tell() < self._size:
-                part = _unpickled(file, self._log)
-                yield read_rows(part) if isinstance(part, bytes) else part
+            while file.tell() < self._log_bytes:
+                entry = _unpickle(file, self._log)
+                yield read_rows(entry) if isinstance(entry, bytes) else entry
 
     def add(self, rows: Rows) -> None:
-        """Note further rows, which will not change any more."""
+        """Append rows, which must not change any more, to the log."""
         self._append(rows.tobytes())
 
-    def save(self, stopped: SchemeCheckpoint, news: CheckpointIncrement) -> None:
-        """Make a checkpoint, of which all rows are noted; the one before it holds until it is whole."""
-        self._append(news)
-        self._write(self._state, stopped)
+    def save(self, checkpoint: SchemeCheckpoint, increment: CheckpointIncrement) -> None:
+        """Write a checkpoint. Until it is complete, the previous one stays valid.
 
-    def finish(self, *results: Any) -> None:
-        """Note that the scheme has ended, and with what."""
-        self._write(self._done, results)
+        The rows of all finished rounds must be in the log already.
+        """
+        self._append(increment)
+        self._write(self._state, checkpoint)
+
+    def finish(self, finished: FinishedScheme) -> None:
+        """Write the results of the finished scheme in the place of its checkpoint."""
+        self._write(self._done, finished)
         self._state.unlink(missing_ok=True)
 
-    def _append(self, part: bytes | CheckpointIncrement) -> None:
-        packed = pickle.dumps(part, protocol=pickle.HIGHEST_PROTOCOL)
-        with _writing(self._log), self._log.open("ab") as file:
+    def _append(self, entry: bytes | CheckpointIncrement) -> None:
+        packed = pickle.dumps(entry, protocol=pickle.HIGHEST_PROTOCOL)
+        with _write_errors(self._log), self._log.open("ab") as file:
             file.write(packed)
-        self._size += len(packed)
+        self._log_bytes += len(packed)
 
-    def _write(self, path: Path, content: Any) -> None:
-        packed = pickle.dumps((self._size, content), protocol=pickle.HIGHEST_PROTOCOL)
-        with _writing(path):
+    def _write(self, path: Path, content: SchemeCheckpoint | FinishedScheme) -> None:
+        packed = pickle.dumps((self._log_bytes, content), protocol=pickle.HIGHEST_PROTOCOL)
+        with _write_errors(path):
             with self._log.open("rb") as file:
-                os.fsync(file.fileno())  # before what says how long it is
+                os.fsync(file.fileno())  # before the file that states the length of the log
             write_whole(path, lambda draft: draft.write_bytes(packed))
 
 
-def checkpoint_place(folder: Path) -> Path:
-    """Return where the checkpoints of the run in a folder are."""
-    return folder.with_name(f"{folder.name}.checkpoint")
+def checkpoint_folder(run_folder: Path) -> Path:
+    """Return the folder of a run's checkpoints."""
+    return run_folder.with_name(f"{run_folder.name}.checkpoint")
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _write_errors(path: Path) -> Iterator[None]:
+    """Turn a failure of the file system into a :class:`CheckpointError` that names the path."""
     try:
         yield
     except OSError as error:
@@ -266,20 +310,20 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _load(path: Path) -> tuple[int, Any]:
-    """Return how long the log was, [B], and what else is in the file."""
+    """Return the length of the log when the file was written, [B], and the file's content."""
     if not path.is_file():
         return 0, None
     with path.open("rb") as file:
-        size, content = _unpickled(file, path)
-        return size, content
+        log_bytes, content = _unpickle(file, path)
+        return log_bytes, content
 
 
-def _unpickled(file: BinaryIO, path: Path) -> Any:
+def _unpickle(file: BinaryIO, path: Path) -> Any:
     try:
         return pickle.load(file)
-    except Exception as error:  # whatever a broken file may raise
+    except Exception as error:  # a damaged file may raise any exception
         raise _damaged(path, error) from None
 
 
-def _damaged(path: Path, why: object) -> RunFolderError:
-    return RunFolderError(f"{path} cannot be read: {why}; delete {path.parent} to begin anew")
+def _damaged(path: Path, reason: object) -> RunFolderError:
+    return RunFolderError(f"{path} cannot be read: {reason}; delete {path.parent} to begin anew")

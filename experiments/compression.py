@@ -16,25 +16,26 @@ from ..sim.planning_error import PlanningError
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
 
-__all__ = ["Compressors", "check_prunable"]
+__all__ = ["CompressedSizesFactory", "check_prunable"]
 
 
-class Compressors:
-    """Creates the ``CompressedSizes`` of each scheme; schemes share the sizes of equal parts.
+class CompressedSizesFactory:
+    """Creates the ``CompressedSizes`` of each scheme. Schemes share the sizes of equal parts.
 
     Parameters
     ----------
     scenario : Scenario
+        The scenario.
     units : UnitTable
-        The unit table of the scenario's model.
+        The unit table of its model.
     """
 
     def __init__(self, scenario: Scenario, units: UnitTable) -> None:
         self._scenario = scenario
         self._units = units
-        self._sizes = lru_cache(maxsize=None)(self._sizes_of)
+        self._part_sizes = lru_cache(maxsize=None)(self._make_part_sizes)
 
-    def of(self, parameters: SchemeParameters, scheme: type[Scheme]) -> CompressedSizes | None:
+    def create(self, parameters: SchemeParameters, scheme: type[Scheme]) -> CompressedSizes | None:
         """Return the compressed sizes of a scheme, or None if it compresses nothing.
 
         Raises
@@ -57,19 +58,28 @@ class Compressors:
         if section.pruning is not None and not isinstance(self._scenario.model, ImageModelParameters):
             raise PlanningError(
                 f"{parameters.label}: pruning needs the model's layers; {self._scenario.model.name} has none",
-                pruning_key(parameters),
+                _pruning_key(parameters),
             )
-        return CompressedSizes(section, self._sizes(section.pruning, section.quantises("models")))
+        return CompressedSizes(section, self._part_sizes(section.pruning, section.quantises("models")))
 
-    def _sizes_of(self, pruning: Pruning | None, models: bool) -> Callable[[int, bool], PartSizes]:
+    def _make_part_sizes(self, pruning: Pruning | None, models: bool) -> Callable[[int, bool], PartSizes]:
+        """Return the function from the number of a part's units, and whether it is pruned, to its sizes.
+
+        Parameters
+        ----------
+        pruning : Pruning or None
+            The section on pruning.
+        models : bool
+            Whether models are quantised when they are sent.
+        """
         if isinstance(self._scenario.model, ImageModelParameters) and (pruning is not None or models):
             from ..models.compression.part_sizes import part_sizes  # imports torch
 
             return lru_cache(maxsize=None)(part_sizes(self._scenario.model, self._units, pruning))
-        return self._whole
+        return self._unpruned_part
 
-    def _whole(self, count: int, pruned: bool) -> PartSizes:
-        """Return the sizes of a part without pruning; all of its bits count as parameters."""
+    def _unpruned_part(self, count: int, pruned: bool) -> PartSizes:
+        """Return the sizes of the first ``count`` units without pruning; all bits count as parameters."""
         units = self._units
         return PartSizes(
             units.forward_flops_to(count),
@@ -88,20 +98,20 @@ def check_prunable(scheme: Scheme, plan: SchemePlan) -> None:
     PlanningError
         At the key path that requests pruning.
     """
-    task, compressor = scheme.task, scheme.task.compression
-    if compressor is None or compressor.section.pruning is None:
+    task, compression = scheme.task, scheme.task.compression
+    if compression is None or compression.section.pruning is None:
         return
-    cut = plan.cuts.common  # masks are common, and so is the cut
-    if compressor.part(cut or len(task.units), True).maskable:
+    cut = plan.cuts.common  # schemes with pruning have one common cut
+    if compression.part(cut or len(task.units), True).maskable:
         return
-    kind = compressor.section.pruning.kind
+    kind = compression.section.pruning.kind
     prunable = "filters that no shortcut and no unknown module needs" if kind == "structured" else "weights"
     where = f"at cut {cut} units 1 to {cut} have" if cut else "the model has"
     raise PlanningError(
-        f"{scheme.parameters.label}: nothing to prune: {where} no {prunable}", pruning_key(scheme.parameters)
+        f"{scheme.parameters.label}: nothing to prune: {where} no {prunable}", _pruning_key(scheme.parameters)
     )
 
 
-def pruning_key(parameters: SchemeParameters) -> KeyPath:
+def _pruning_key(parameters: SchemeParameters) -> KeyPath:
     """Return the key path that requests a scheme's pruning."""
     return ("schemes",) if parameters.compression is not None else ("compression", "pruning")

@@ -25,41 +25,50 @@ __all__ = ["make_deployment"]
 def make_deployment(
     scenario: Scenario, units: UnitTable, fleet: Fleet, channel: Channel, issues: IssueCollector
 ) -> Deployment | None:
-    """Return the deployment of a scenario, or None after adding the issues that prevent it.
+    """Return the deployment of all devices of a scenario, or None after adding the issues that prevent it.
 
     Parameters
     ----------
+    units : UnitTable
+        The units of the scenario's model.
+    fleet : Fleet
+        The devices' attributes.
+    channel : Channel
+        The gains of all devices over time.
     issues : IssueCollector
         Receives the issues of the model's profile, of the batch size and of the network.
     """
     issues_before = len(issues)
-    work = _LayerWorkFactory(scenario, units, issues)
+    layer_work = _LayerWorkFactory(scenario, units, issues)
     devices, server = scenario.devices, scenario.server
     profile = devices.profile
-    names = profile if isinstance(profile, tuple) else (profile,) * devices.count
-    on_devices = work.on(("devices", "profile"), names, fleet.seconds_per_flop.tolist())
+    profiles_of_devices = profile if isinstance(profile, tuple) else (profile,) * devices.count
+    on_devices = layer_work.on_processors(
+        ("devices", "profile"), profiles_of_devices, fleet.seconds_per_flop.tolist()
+    )
     on_server = None
-    if server.profile is not None or not work.is_measured:
+    if server.profile is not None or not layer_work.is_measured:
         s_per_flop = [server.cycles_per_flop / server.clock_hz]
-        on_server = work.on(("server", "profile"), (server.profile,), s_per_flop)
+        on_server = layer_work.on_processors(("server", "profile"), (server.profile,), s_per_flop)
     network = on_nodes = None
     if scenario.network is not None:
         nodes = scenario.network.expanded()
         s_per_flop = [node.cycles_per_flop / node.clock_hz for node in nodes]
-        on_nodes = work.on(("network", "nodes"), [node.profile for node in nodes], s_per_flop)
+        profiles = [node.profile for node in nodes]
+        on_nodes = layer_work.on_processors(("network", "nodes"), profiles, s_per_flop)
         with issues.at("network"):
             network = build_network(scenario.network)
     if len(issues) > issues_before:
         return None
     assert on_devices is not None
-    fixed = None
+    fixed_links = None
     if fleet.uplink_bps is not None and fleet.downlink_bps is not None:
-        fixed = fixed_link_rates(fleet.uplink_bps, fleet.downlink_bps)
+        fixed_links = fixed_link_rates(fleet.uplink_bps, fleet.downlink_bps)
     memory_bits = np.full(devices.count, np.inf) if fleet.memory_bits is None else fleet.memory_bits
     return Deployment(
         resources=channel.problem,
-        links=fixed or whole_band_links(channel.problem),
-        has_fixed_links=fixed is not None,
+        links=fixed_links or whole_band_links(channel.problem),
+        has_fixed_links=fixed_links is not None,
         device_s_per_flop=fleet.seconds_per_flop,
         server_s_per_flop=server.cycles_per_flop / server.clock_hz,
         device_work=on_devices,
@@ -86,25 +95,27 @@ class _LayerWorkFactory:
             text = f"model.profile was measured with mini-batches of {BATCH_SIZE}; it must be that"
             issues.add(("batch_size",), text)
 
-    def on(self, key: KeyPath, names: Sequence[str | None], s_per_flop: Sequence[float]) -> LayerWork | None:
-        """Return the work on several processors, or None after adding an issue.
+    def on_processors(
+        self, key: KeyPath, profiles: Sequence[str | None], s_per_flop: Sequence[float]
+    ) -> LayerWork | None:
+        """Return the work of each layer on several processors, or None after adding an issue.
 
         Parameters
         ----------
         key : KeyPath
             The key that names the devices of the profile.
-        names : sequence of str or None
-            For each processor, the device of the profile whose measured times it has.
-        s_per_flop : sequence of float
-            For each processor, [s/FLOP].
+        profiles : sequence of str or None, [num_processors]
+            For each processor, the device of the model's profile whose measured times it has.
+        s_per_flop : sequence of float, [num_processors]
+            The compute time of each processor, [s/FLOP].
         """
-        speeds = np.array(s_per_flop, dtype=np.float64)
+        compute_times = np.array(s_per_flop, dtype=np.float64)
         if self._profile is None and self.is_measured:
-            return None  # the unusable profile is an issue already
+            return None  # the issue of the profile has been added already
         with self._issues.at(*key):
             if self._profile is not None:
-                return work_from_profile(self._profile, names, speeds)
-            if any(names):
+                return work_from_profile(self._profile, profiles, compute_times)
+            if any(profiles):
                 raise ValueError("names a device of model.profile, and there is no model.profile")
-            return work_from_flops(self._units, self._batch_size, speeds)
+            return work_from_flops(self._units, self._batch_size, compute_times)
         return None

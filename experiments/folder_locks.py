@@ -1,7 +1,8 @@
-"""One process at a time for a folder: who comes second is told who was first.
+"""Locks on run and sweep folders, so that one process at a time writes to a folder.
 
-The lock is the system's, on a file that says whose it is: it ends with its process, however that ends. The
-process of a run or a sweep takes it, no worker does. On a file system without locks there is none to take.
+The operating system locks a file for a process, so the lock ends with the process, however that ends. Its
+file names the process for the messages of others. The process of a run or of a sweep takes the lock, and the
+workers of a sweep take none. On systems and file systems without such locks, nothing is locked.
 """
 
 from __future__ import annotations
@@ -25,34 +26,33 @@ __all__ = ["run_in_use", "run_lock", "sweep_lock"]
 
 @contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Have a run's folder for oneself; it is made whole at the end, so that the lock is beside it.
+    """Lock a run folder. The lock file stands beside the folder, which appears only at the end of the run.
 
     Raises
     ------
     RunFolderError
-        If another process has it, or it can't be written.
+        If another process has locked the folder, or it cannot be written.
     """
-    with _lock(_beside(folder), folder):
+    with _lock(_run_lock_file(folder), folder):
         yield
 
 
 @contextmanager
 def sweep_lock(folder: Path) -> Iterator[None]:
-    """Have a sweep's folder for oneself.
+    """Lock a sweep folder. The lock file is in the folder.
 
     Raises
     ------
     RunFolderError
-        If another process has it, or it can't be written.
+        If another process has locked the folder, or it cannot be written.
     """
     with _lock(folder / LOCK, folder):
         yield
 
 
 def run_in_use(folder: Path) -> bool:
-    """Return whether a process has the run's folder for itself."""
-    path = _beside(folder)
-    if not path.is_file():
+    """Return whether a process has locked the run folder."""
+    if not _run_lock_file(folder).is_file():
         return False
     try:
         with run_lock(folder):
@@ -61,67 +61,75 @@ def run_in_use(folder: Path) -> bool:
         return True
 
 
-def _beside(folder: Path) -> Path:
+def _run_lock_file(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.lock")
 
 
 @contextmanager
-def _lock(path: Path, folder: Path) -> Iterator[None]:
-    check_writable(path.parent, message_path=folder)
-    missing = [parent for parent in path.absolute().parents if not parent.exists()]
+def _lock(lock_file: Path, folder: Path) -> Iterator[None]:
+    check_writable(lock_file.parent, message_path=folder)
+    missing = [parent for parent in lock_file.absolute().parents if not parent.exists()]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = _taken(path, folder)
+        lock_file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _acquire(lock_file, folder)
     except OSError as error:
         raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from None
     try:
         yield
     finally:
         with suppress(OSError):
-            path.unlink()  # while it is ours
-        os.close(file)
+            lock_file.unlink()  # before the lock is released, or it could be another process's file
+        os.close(descriptor)
         for parent in missing:
-            with suppress(OSError):  # nothing was written
+            with suppress(OSError):  # a folder that is not empty stays
                 parent.rmdir()
 
 
-def _taken(path: Path, folder: Path) -> int:
-    """Return the lock's open file, which is the lock until it is closed."""
+def _acquire(lock_file: Path, folder: Path) -> int:
+    """Return the descriptor of the locked file. The lock ends when it is closed.
+
+    Raises
+    ------
+    RunFolderError
+        If another process has locked the file.
+    """
     while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            if _is_ours(file, path):
-                os.ftruncate(file, 0)
-                os.write(file, f"process {os.getpid()} on {socket.gethostname()}".encode())
-                return file
+            if _try_lock(descriptor, lock_file):
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+                return descriptor
         except BlockingIOError:
-            owner = os.read(file, 1000).decode(errors="replace") or "another process"
-            os.close(file)
+            holder = os.read(descriptor, 1000).decode(errors="replace") or "another process"
+            os.close(descriptor)
             raise RunFolderError(
-                f"{folder} is in use by {owner}; wait until that has ended, or choose another place"
+                f"{folder} is in use by {holder}; wait until that has ended, or choose another folder"
             ) from None
         except OSError:
-            os.close(file)
+            os.close(descriptor)
             raise
-        os.close(file)
+        os.close(descriptor)
 
 
-def _is_ours(file: int, path: Path) -> bool:
-    """Lock the open file; return whether it still has its name, which who had it before may have removed.
+def _try_lock(descriptor: int, lock_file: Path) -> bool:
+    """Lock an open file, and return whether its path still leads to it.
+
+    The process that held the lock before may have removed the file between its opening and its locking.
 
     Raises
     ------
     BlockingIOError
-        If another process has locked it.
+        If another process has locked the file.
     """
     if fcntl is not None:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise
         except OSError:  # a file system without locks
             return True
     try:
-        return os.path.samestat(os.fstat(file), path.stat())
+        return os.path.samestat(os.fstat(descriptor), lock_file.stat())
     except FileNotFoundError:
         return False

@@ -1,4 +1,4 @@
-"""Resource allocation alone: what each method makes of a scenario, and how far it is from the optimum."""
+"""Plan a scenario by each allocation method without a run, and compare the plans with an optimum or bound."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ from .preparation import Experiment, prepare
 __all__ = ["BOUND_TIME_S", "plan"]
 
 BOUND_TIME_S = 5.0
+"""Default time limit of the search for a lower bound, for each scheme, [s]."""
+
 STAGES = {
     "first_stage_s": "first",
     "server_s": "server",
@@ -37,7 +39,7 @@ STAGES = {
     "second_stage_s": "second",
     "model_exchange_s": "models",
 }
-"""The parts of a mean round, and their headings."""
+"""The columns of the parts of a mean round, and their short headings."""
 
 
 def plan(
@@ -53,47 +55,60 @@ def plan(
 ) -> pd.DataFrame:
     """Plan a scenario by its own allocation and by each allocation method, without running it.
 
-    A scheme whose clients have no subchannels of their own has one row: its cut is all that is planned.
+    A scheme whose clients have no dedicated subchannels has one row, because only its cut is planned.
 
     Parameters
     ----------
-    scenario : path of a scenario file, or the name of one in the library
-    overrides : ``"key.path=value"`` each, the value in YAML
-    seed : replaces the scenario's seed
-    schemes : names or labels of the schemes to plan for; all by default
-    methods : names of allocation methods; all by default
-    bound_time_s : for a lower bound where the optimum is out of reach, for each scheme, [s]
-    plugins : Sequence[str | Path]
-        Files or modules to import first.
-    allow_imports : let ``model: {name: imported}`` import and run your code
+    scenario : str or Path
+        Path of a scenario file, or the name of a scenario in the library.
+    overrides : sequence of str
+        ``"key.path=value"`` each, with the value in YAML.
+    seed : int, optional
+        Replaces the scenario's seed.
+    schemes : sequence of str, optional
+        Names or labels of the schemes to plan for; all by default.
+    methods : sequence of str, optional
+        Names of allocation methods; all by default.
+    bound_time_s : float
+        Time limit of the search for a lower bound, for each scheme whose optimum is out of reach, [s].
+    plugins : sequence of str or Path
+        Python files or modules to import first.
+    allow_imports : bool
+        Let ``model: {name: imported}`` import and run your code.
 
     Returns
     -------
     DataFrame
-        A row a scheme and method (``scenario``: its own allocation). ``label, method, cut, predicted_s``;
-        what that is the sum of, in a mean round: ``first_stage_s`` (up to the last client's data at the
-        server), ``server_s``, ``broadcast_s``, ``second_stage_s`` (downlinks and backward passes) and
-        ``model_exchange_s``; ``reference`` (``optimum`` by brute force, or ``bound``), ``reference_s`` and
-        ``gap``, the prediction over it less 1; ``planning_ms``; and ``note``: why a method gives no plan, or
-        what the scheme decides itself (cuts, shares, placement, workflow).
-        Figures that do not exist are NaN.
+        One row for each scheme and method, where the method ``scenario`` is the scenario's own allocation:
+
+        - ``label, method, cut, predicted_s``;
+        - the terms of ``predicted_s`` in a mean round: ``first_stage_s`` (until the server has the data of
+          all clients), ``server_s``, ``broadcast_s``, ``second_stage_s`` (downlinks and backward passes) and
+          ``model_exchange_s``;
+        - ``reference`` (``optimum`` by brute force, or ``bound``), ``reference_s``, and
+          ``gap = predicted_s / reference_s - 1``;
+        - ``planning_ms``, the wall time of planning;
+        - ``note``: the reason why a method gives no plan, or the decisions of the scheme itself (cuts,
+          shares, placement, workflow).
+
+        Numbers that do not exist are NaN.
 
     Raises
     ------
     ScenarioError
-        With all faults of the scenario at once.
+        With all issues of the scenario at once.
     ValueError
-        If there is no allocation method of a name.
+        If a name is not the name of an allocation method.
     """
     load_plugins(plugins)
-    wanted = [lookup("plan", name).name for name in methods or [spec.name for spec in specs("plan")]]
+    method_names = [lookup("plan", name).name for name in methods or [spec.name for spec in specs("plan")]]
     loaded = load_scenario(scenario, overrides, seed=seed, schemes=schemes)
     timeline = loaded.scenario.model_copy(update={"learning": None})  # planning needs no data
     experiment = prepare(replace(loaded, scenario=timeline), allow_imports=allow_imports)
     rows = [
         row
         for scheme, _ in experiment.schemes
-        for row in _scheme_rows(experiment, scheme, wanted, bound_time_s)
+        for row in _scheme_rows(experiment, scheme, method_names, bound_time_s)
     ]
     columns = ["label", "method", "cut", "predicted_s", *STAGES, "reference", "reference_s", "gap"]
     return pd.DataFrame(rows, columns=[*columns, "planning_ms", "note"])
@@ -104,13 +119,13 @@ def _scheme_rows(
 ) -> list[dict[str, Any]]:
     context, deployment = experiment.context, experiment.first_deployment
     allocations = {"scenario": context.allocation}
-    radio = context.sharing.allocates_subchannels and not deployment.has_fixed_links
-    allocates = scheme.uses_subchannels and radio
+    has_subchannels = context.sharing.allocates_subchannels and not deployment.has_fixed_links
+    allocates = scheme.uses_subchannels and has_subchannels
     if allocates:
-        unset = {"subchannels": "greedy", "power": "optimal"}
+        defaults = {"subchannels": "greedy", "power": "optimal"}
         for name in methods:
-            lookup("plan", name).load()  # so that its import isn't timed
-            allocations[name] = context.allocation.model_copy(update={**unset, "method": name})
+            lookup("plan", name).load()  # here, so that the import does not count as planning time
+            allocations[name] = context.allocation.model_copy(update={**defaults, "method": name})
     rows = [
         {"label": scheme.parameters.label, "method": name}
         | _plan_row(scheme, deployment, replace(context, allocation=allocation).planner())
@@ -125,7 +140,7 @@ def _scheme_rows(
 
 
 def _plan_row(scheme: Scheme, deployment: Deployment, planner: RadioPlanner) -> dict[str, Any]:
-    """Return one plan's figures, or the reason why there is no plan."""
+    """Return the cells of one plan, or the reason why there is no plan."""
     started_s = time.perf_counter()
     try:
         plan = scheme.plan(deployment, planner)
@@ -173,7 +188,7 @@ def _stages(work: RoundWork, resources: RadioResources, access: DedicatedSubchan
 def _reference(
     scheme: Scheme, deployment: Deployment, planner: RadioPlanner, bound_time_s: float
 ) -> tuple[str, float]:
-    """Return the reference of all plans: the optimum where brute force reaches, else a lower bound, [s]."""
+    """Return the reference for all plans, [s]: the optimum if brute force can find it, else a lower bound."""
     work_by_cut = {cut: scheme.work(cut, deployment) for cut in planner.cuts_to_plan(scheme, deployment)}
     resources = deployment.resources
     try:

@@ -1,4 +1,4 @@
-"""A scenario made ready to run: all that its schemes share, drawn, planned and loaded."""
+"""Prepare a scenario: draw devices and channel, load the data, plan the schemes, or report all issues."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..sim.schemes.planning.radio_planner import band_sharing, cut_issues
 from ..sim.schemes.round_planners.client_sampler import ClientSampler
 from ..sim.schemes.round_planners.planning_context import PlanningContext
 from ..sim.schemes.round_planners.sampled_clients import client_sampler
-from .compression import Compressors, check_prunable
+from .compression import CompressedSizesFactory, check_prunable
 from .deployment import make_deployment
 
 if TYPE_CHECKING:
@@ -35,21 +35,21 @@ __all__ = ["Experiment", "first_deployment", "prepare"]
 
 @dataclass(frozen=True)
 class Experiment:
-    """A scenario with everything drawn, planned and loaded that its schemes share.
+    """A prepared scenario: everything that its schemes share, and the first plan of each.
 
     Attributes
     ----------
     loaded : LoadedScenario
-        The scenario and its origin.
+        The scenario, with the file and lines that it comes from.
     units : UnitTable
-        The model's units.
+        The units of the model.
     fleet : Fleet
         The devices' attributes.
     context : PlanningContext
-        Deployment, channel and allocation, from which all plans are made.
+        Deployment, channel and allocation, from which all plans follow.
     schemes : tuple of (Scheme, SchemePlan)
-        Each scheme with its first plan, in the scenario's order. Where rounds sample their clients, the plan
-        is for the first clients of round 1's order.
+        Each scheme with its first plan, in the scenario's order. If rounds sample their clients, this plan
+        is for the first clients in the random order of round 1.
     data : ClientData or None
         The clients' samples; None for a timeline alone.
     """
@@ -73,7 +73,7 @@ class Experiment:
 
 
 def prepare(loaded: LoadedScenario, *, allow_imports: bool = False) -> Experiment:
-    """Return the scenario made ready, before anything is written.
+    """Prepare a scenario. Nothing is written.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def prepare(loaded: LoadedScenario, *, allow_imports: bool = False) -> Experimen
     Raises
     ------
     ScenarioError
-        With all that can't be had: units, gains, plans, data.
+        With all issues of the model, the devices, the channel, the data and the plans.
     """
     scenario = loaded.scenario
     issues = IssueCollector(loaded)
@@ -115,20 +115,20 @@ def _units(scenario: Scenario, issues: IssueCollector, *, allow_imports: bool) -
         text = "runs code of yours; allow it with --allow-imports (from Python: allow_imports=True)"
         issues.add(("model", "name"), text)
         return None
-    source = (key for key in ("file", "factory") if hasattr(model, key))
-    with issues.at("model", *source, catch=(ValueError, ImportError)):
+    source_key = (key for key in ("file", "factory") if hasattr(model, key))
+    with issues.at("model", *source_key, catch=(ValueError, ImportError)):
         return unit_table(model)
     return None
 
 
 def _client_data(scenario: Scenario, issues: IssueCollector) -> ClientData | None:
-    # torch only where it trains
+    # imports torch, which a timeline alone does without
     from ..models.learning.factory import client_data, load_dataset, training_device
 
     learning = scenario.learning
     assert learning is not None
     with issues.at("learning", "device"):
-        training_device(learning.device)  # before a large data set is read for nothing
+        training_device(learning.device)  # checked before a large data set is read
         with (
             issues.at("learning", "dataset"),
             issues.at("learning", "dataset", "path", catch=DatasetFileError),
@@ -157,16 +157,16 @@ def _check_batched(scenario: Scenario, data: ClientData, issues: IssueCollector)
 
 
 def _allocation(scenario: Scenario, units: UnitTable, issues: IssueCollector) -> Allocation:
-    """Return the allocation; an impossible cut is replaced by cut 1, so that the rest is checked too."""
-    outside = cut_issues(scenario.allocation, len(units), scenario.model.name)
-    if not outside or len(units) == 1:  # a model that cannot be split is an issue of its own
+    """Return the allocation. Cut 1 replaces an impossible cut, so that the rest is checked too."""
+    impossible_cuts = cut_issues(scenario.allocation, len(units), scenario.model.name)
+    if not impossible_cuts or len(units) == 1:  # a model of one unit is reported for each scheme
         return scenario.allocation
-    issues.extend(outside)
+    issues.extend(impossible_cuts)
     return scenario.allocation.model_copy(update={"cut": 1})
 
 
 def first_deployment(scenario: Scenario, context: PlanningContext) -> Deployment:
-    """Return the deployment of the devices that a first plan is for: all, or round 1's first clients."""
+    """Return the deployment that the first plans are for: all devices, or the first clients of round 1."""
     if scenario.participation is None:
         return context.deployment
     sampler = ClientSampler(scenario.participation, scenario.devices.count, scenario.seed)
@@ -176,38 +176,38 @@ def first_deployment(scenario: Scenario, context: PlanningContext) -> Deployment
 def _plan_schemes(
     loaded: LoadedScenario, units: UnitTable, context: PlanningContext, issues: IssueCollector
 ) -> tuple[tuple[Scheme, SchemePlan], ...]:
-    """Return each scheme with its first plan; schemes that can't be planned are issues."""
+    """Return each scheme with its first plan. A scheme that cannot be planned adds an issue."""
     scenario = loaded.scenario
     deployment = first_deployment(scenario, context)
     task = TrainingTask(units, scenario.batch_size)
     planned: list[tuple[Scheme, SchemePlan]] = []
-    # several schemes have the same issue, each with numbers of its own: only the first is reported
-    shared = IssueCollector(loaded, one_per_key=True)
-    compressors = Compressors(scenario, units)
+    # several schemes may have the same issue with different numbers: only the first is reported
+    planning_issues = IssueCollector(loaded, one_per_key=True)
+    compressed_sizes = CompressedSizesFactory(scenario, units)
     for parameters in scenario.schemes:
         scheme_class: type[Scheme] = lookup("scheme", parameters.name).load()
         with issues.at_stated_key():
-            compression = compressors.of(parameters, scheme_class)
+            compression = compressed_sizes.create(parameters, scheme_class)
             scheme = scheme_class(parameters, replace(task, compression=compression))
-            with shared.at_stated_key():
+            with planning_issues.at_stated_key():
                 _check_supported(scenario, scheme)
                 plan = scheme.plan(deployment, context.planner())
                 _check_server_memory(scenario, scheme, plan)
                 check_prunable(scheme, plan)
-                if scenario.participation is not None:  # a sampler that can be made is one that works
+                if scenario.participation is not None:  # the constructor checks that clients can be sampled
                     client_sampler(scenario.participation, scheme, plan, context.deployment)
                 planned.append((scheme, plan))
-    issues.extend(shared.issues)
+    issues.extend(planning_issues.issues)
     return tuple(planned)
 
 
 def _check_supported(scenario: Scenario, scheme: Scheme) -> None:
-    """Refuse a scheme that can't do what the scenario asks of all schemes.
+    """Check that a scheme supports the scenario's model, its profile and its participation.
 
     Raises
     ------
     PlanningError
-        With the reason, and the key of the scenario that asks for it.
+        If it does not, at the key that the scheme does not support.
     """
     name, count = scheme.parameters.name, len(scheme.task.units)
     if scheme.has_cut and count < 2:
@@ -220,18 +220,19 @@ def _check_supported(scenario: Scenario, scheme: Scheme) -> None:
     if getattr(scenario.model, "profile", None) is not None and not scheme.measurable:
         measurable = [spec.name for spec in specs("scheme") if spec.load().measurable]
         raise PlanningError(
-            f"{name} reckons with FLOPs; measured times are for {', '.join(measurable)}",
+            f"{name} computes times from FLOPs; the schemes that can use measured times are"
+            f" {', '.join(measurable)}",
             ("model", "profile"),
         )
 
 
 def _check_server_memory(scenario: Scenario, scheme: Scheme, plan: SchemePlan) -> None:
-    """Refuse a plan whose parts don't fit into the server.
+    """Check that the server's parts of the model fit into its memory.
 
     Raises
     ------
     PlanningError
-        With both sizes.
+        If they do not, with both sizes.
     """
     needed_bits, memory_mib = plan.memory.server_bits, scenario.server.memory_mib
     if memory_mib is not None and needed_bits > memory_mib * BITS_PER_MIB:

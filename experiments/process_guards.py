@@ -1,4 +1,4 @@
-"""Interrupts (Ctrl-C) that wait for the end of what must be done wholly or not at all."""
+"""Guards around a block of code: no garbage collection of long-lived objects, no interrupt in its middle."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["deferred_interrupt", "frozen_gc"]
 
 @contextmanager
 def frozen_gc() -> Iterator[None]:
-    """Leave all objects that exist now out of the search for garbage while the block runs.
+    """Exclude all objects that exist now from garbage collection while the block runs.
 
-    A run's devices, links and data stay to its end, while events come and go by the thousand, which starts
-    the search anew and anew.
+    A run's devices, links and data live to its end. Its events come and go in thousands and start the garbage
+    collector often, which would search all of these objects in vain each time.
     """
-    if gc.get_freeze_count():  # somebody has done so already
+    if gc.get_freeze_count():  # a caller has frozen objects already, and unfreezes them itself
         yield
         return
     gc.freeze()
@@ -30,16 +30,16 @@ def frozen_gc() -> Iterator[None]:
 
 @contextmanager
 def deferred_interrupt() -> Iterator[None]:
-    """Let an interrupt take effect when the block has ended."""
+    """Defer an interrupt (Ctrl-C) until the end of the block, so that the block runs completely."""
     handler = signal.getsignal(signal.SIGINT)
     if handler is None or threading.current_thread() is not threading.main_thread():
-        yield  # interrupts are not ours to hold
+        yield  # Python delivers interrupts to the main thread alone
         return
-    held: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
+    received: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: received.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
-        if held:
+        if received:
             signal.raise_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Records which code computed a result: package versions, and a fingerprint of this package's source."""
+"""The code that computed a result: package versions, and a fingerprint of this package's source."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ NOT_FINGERPRINTED = (
     "analysis/figures",
     "scenarios/library",
 )
-"""Folders of the package that no result depends on: the command line, and the reading of finished runs."""
+"""Folders of the package that no result depends on: the command line, the evaluation of runs, the library."""
 
 _PLUGIN = "plug-in "
-"""Begins the name of a plug-in among the versions."""
+"""The prefix of the name of a plug-in among the versions."""
 
 _SUB_PACKAGES = ("analysis", "experiments", "models", "scenarios", "sim")
 
 
 def versions(*, trained: bool) -> dict[str, str]:
-    """Return the versions of Python, of the packages that decide results, of this package and of plug-ins.
+    """Return the versions of Python, of the packages that affect results, of this package and of plug-ins.
 
     A plug-in's version is the digest of its source.
 
     Parameters
     ----------
     trained : bool
-        Whether torch is among these packages.
+        Whether the result was trained, so that the version of torch counts.
     """
-    load_registrations()  # so that the plug-ins of installed distributions count
+    load_registrations()  # imports the plug-ins of installed distributions
     packages = ["cutlayer", "numpy", "simpy", *(["torch"] if trained else [])]
     return {
         "python": platform.python_version(),
@@ -75,7 +75,7 @@ def _plugin_digests() -> dict[str, str]:
 
 @functools.cache
 def code_fingerprint() -> str:
-    """Return 16 hexadecimal digits that change with every source file that can change a result."""
+    """Return a hash of every source file that can change a result, as 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for name, file in source_files():
         digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
@@ -83,9 +83,9 @@ def code_fingerprint() -> str:
 
 
 def source_files() -> Iterator[tuple[str, Traversable]]:
-    """Yield the name and the file of every source file in the fingerprint, in the order of their names.
+    """Yield the name and the file of every source file in the fingerprint, in a fixed order.
 
-    Everything in the package counts but :data:`NOT_FINGERPRINTED`, so that a new file is never forgotten.
+    All folders of the package count except :data:`NOT_FINGERPRINTED`, so that a new file is never forgotten.
     """
     package = resources.files("cutlayer")
     yield from (("api.py", package / "api.py"), ("__init__.py", package / "__init__.py"))
@@ -93,9 +93,9 @@ def source_files() -> Iterator[tuple[str, Traversable]]:
         yield from _files(sub_package, resources.files(f"cutlayer.{sub_package}"))
 
 
-def _files(folder: str, where: Traversable) -> Iterator[tuple[str, Traversable]]:
-    for entry in sorted(where.iterdir(), key=lambda entry: entry.name):
-        name = f"{folder}/{entry.name}"
+def _files(folder_name: str, folder: Traversable) -> Iterator[tuple[str, Traversable]]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        name = f"{folder_name}/{entry.name}"
         if name in NOT_FINGERPRINTED or entry.name == "__pycache__":
             continue
         if entry.is_dir():

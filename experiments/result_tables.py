@@ -1,4 +1,4 @@
-"""Tables of the places of a scheme's run: its devices, its server and compute nodes, and their memory."""
+"""Tables of a scheme's devices, server and compute nodes: plans, energy, memory, utilisation and cost."""
 
 from __future__ import annotations
 
@@ -30,35 +30,36 @@ def device_table(
     evaluated: Sequence[int] | None,
     accuracy: Accuracy | None,
 ) -> pd.DataFrame:
-    """Return one row for each device that took part: its attributes, and its part of the last plan for it.
+    """Return one row for each device that took part: its attributes, and its row of the last plan for it.
 
     Parameters
     ----------
     device_plans : mapping of int to DevicePlan
-        By device number.
+        The last plan of each device, by device number.
     identity : dict
-        Label and seed, for every row.
+        The scheme's ``label`` and the scenario's ``seed``, for every row.
     evaluated : sequence of int or None
-        The clients of the last round; None where all devices take part in every round.
+        The clients of the last round; None if all devices take part in every round.
     accuracy : Accuracy or None
-        Of these clients at the end of the run; None without learning.
+        The accuracy of these clients at the end of the run; None without learning.
     """
-    rows_of_plan: dict[int, list[tuple[int, DevicePlan]]] = {}
+    devices_of_plan: dict[int, list[tuple[int, DevicePlan]]] = {}
     for client, device_plan in device_plans.items():
-        rows_of_plan.setdefault(id(device_plan.plan), []).append((client, device_plan))
+        devices_of_plan.setdefault(id(device_plan.plan), []).append((client, device_plan))
     tables = []
-    for group in rows_of_plan.values():
-        rows = _planned_columns(scheme, group[0][1].plan).iloc[[planned.row for _, planned in group]]
+    for group in devices_of_plan.values():
+        plan = group[0][1].plan
+        rows = _planned_columns(scheme, plan).iloc[[device_plan.row for _, device_plan in group]]
         tables.append(rows.assign(device=[client for client, _ in group]))
     table = pd.concat(tables).sort_values("device")
     clients = table["device"].to_numpy()
     index = clients if evaluated is None else list(evaluated)
-    final = pd.Series(accuracy.per_client if accuracy else np.nan, index=index, dtype=float)
-    return _with_attributes(experiment, scheme, identity, clients, table, final.reindex(clients))
+    accuracies = pd.Series(accuracy.per_client if accuracy else np.nan, index=index, dtype=float)
+    return _with_attributes(experiment, scheme, identity, clients, table, accuracies.reindex(clients))
 
 
 def _planned_columns(scheme: Scheme, plan: SchemePlan) -> pd.DataFrame:
-    """Return one row for each client of a plan, with everything that the plan gives it."""
+    """Return one row for each client of a plan: cut, memory, and shares of the server and of the band."""
     cuts = [str(cut) if scheme.has_cut else "" for cut in plan.cuts.of_clients]
     return pd.DataFrame(
         {
@@ -78,7 +79,7 @@ def _with_attributes(
     planned: pd.DataFrame,
     final_accuracy: pd.Series[float],
 ) -> pd.DataFrame:
-    """Return the columns of ``devices.csv`` in their order, for these devices."""
+    """Return the columns of ``devices.csv`` for these devices, in the order of the file."""
     fleet, data = experiment.fleet, experiment.data
     distance_m, angle_rad = fleet.distance_m[clients], fleet.angle_rad[clients]
     limits_bits = experiment.deployment.memory_bits[clients]
@@ -117,23 +118,28 @@ def node_table(
     stages: pd.DataFrame,
     total_s: float,
 ) -> pd.DataFrame:
-    """Return one row for the server and for each compute node: memory, time in work, cost.
+    """Return one row for the server and for each compute node: memory, busy time and cost.
 
     Columns besides scheme, label and seed: ``node, units, memory_planned_bits, memory_peak_bits,
-    memory_limit_bits, busy_s, utilisation, price_per_hour, cost``. The peak is what was found while the run
-    went, and is known of compute nodes alone. A cost is that of the whole run, idle or not, of the
-    server and of the nodes that hold a part of the model.
+    memory_limit_bits, busy_s, utilisation, price_per_hour, cost``. The peak is measured during the run, on
+    compute nodes only. The server, and each node that holds a part of the model, costs its price for the
+    whole run, idle or not.
 
     Parameters
     ----------
-    identity : label and seed, for every row
-    stages : where this scheme's time and energy went
+    plan : SchemePlan
+        The scheme's first plan.
+    identity : dict
+        The scheme's ``label`` and the scenario's ``seed``, for every row.
+    stages : DataFrame
+        The scheme's time, FLOPs and energy for each node and phase.
     total_s : float
-        When all that was recorded had ended, [s].
+        End of the last recorded interval, [s].
     """
     server, planned = experiment.loaded.scenario.server, plan.memory
-    place = stages["node"].astype(str).str.replace(r"^server-\d+$", "server", regex=True)
-    flops = stages["flops"].groupby(place).sum()
+    # the shares of the server are recorded as server-0, server-1, ...
+    node_names = stages["node"].astype(str).str.replace(r"^server-\d+$", "server", regex=True)
+    flops = stages["flops"].groupby(node_names).sum()
     rows = []
     processors: list[tuple[str, Any, float, float]] = [("server", server, planned.server_bits, np.nan)]
     if planned.nodes_bits and experiment.deployment.network is not None:
@@ -142,9 +148,9 @@ def node_table(
             processors.append((node.name, node, planned.nodes_bits.get(node.name, 0.0), peak_bits))
     on_nodes = plan.units_on_nodes
     for name, section, planned_bits, peak_bits in processors:
-        # FLOPs, not time: a share of the server is busy for a share of the server's time
+        # from FLOPs, because an interval on a share of the server takes longer than the whole server would
         busy_s = float(flops.get(name, 0.0)) * section.cycles_per_flop / section.clock_hz
-        paid_s = total_s if name == "server" or name in on_nodes else 0.0  # a node without a part is let go
+        paid_s = total_s if name == "server" or name in on_nodes else 0.0  # an unused node costs nothing
         rows.append(
             {
                 "scheme": scheme.parameters.name,
@@ -170,7 +176,8 @@ def memory_table(world: World, identity: dict[str, Any]) -> pd.DataFrame:
 
     Parameters
     ----------
-    identity : label and seed, for every row
+    identity : dict
+        The scheme's ``label`` and the scenario's ``seed``, for every row.
     """
     tables = [
         pd.DataFrame(np.array(node.memory.packed).reshape(-1, 2), columns=["time_s", "held_bits"]).assign(
@@ -185,13 +192,21 @@ def memory_table(world: World, identity: dict[str, Any]) -> pd.DataFrame:
 def energy_columns(
     stages: pd.DataFrame, lanes: Mapping[str, str], devices: Sequence[int]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return what each device spent on compute and uplinks, and the access point on its downlinks, [J].
+    """Return the energy that each device spent on compute and uplinks, and the access point on its downlinks.
 
     Parameters
     ----------
-    stages : where this scheme's time and energy went
-    lanes : of each phase
-    devices : by number
+    stages : DataFrame
+        The scheme's time, FLOPs and energy for each node and phase.
+    lanes : mapping of str to str
+        The lane of each phase.
+    devices : sequence of int
+        The devices' numbers.
+
+    Returns
+    -------
+    dict of str to ndarray, [num_devices]
+        ``compute_energy_j``, ``uplink_energy_j`` and ``downlink_energy_j``, [J].
     """
     names = [f"device-{i}" for i in devices]
     lane = stages["phase"].map(lanes).rename("lane")

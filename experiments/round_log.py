@@ -1,4 +1,4 @@
-"""A scheme's intervals on their way from the event loop to tables, sums and the file."""
+"""The results that grow during a scheme's run: the stream of its intervals, and the log of its rounds."""
 
 from __future__ import annotations
 
@@ -17,20 +17,32 @@ from ..analysis.results.round_tables import RoundTotals, StageTotals
 from ..sim.schemes.round_loop import Accuracy, RoundResult
 from ..sim.timeline.interval_record import IntervalRecord, Rows, TimelineHash, lasting
 
-__all__ = ["IntervalStream", "LearntRounds", "LearntState", "RoundLog"]
+__all__ = ["IntervalStream", "LoggedRounds", "RoundLog", "RoundLogSnapshot"]
 
 
 class IntervalStream:
-    """Takes the rows of finished rounds, and has all that is derived from them when the last has come.
+    """Passes the rows of finished rounds on to the file of intervals, the sums, and the timeline's hash.
 
-    Rows are gathered into row groups of one size, whatever number of them is added at a time: so neither a
-    sum nor a file depends on when rows leave the event loop.
+    Rows are collected into row groups of one size, whatever the number of rows that are added at a time. So
+    neither the sums nor the file depend on the instants at which rows leave the event loop.
 
     Parameters
     ----------
-    record : what gives rows their names
-    identity : label and seed
-    writer : where the table of intervals goes
+    record : IntervalRecord
+        Knows the names that the rows' numbers stand for.
+    identity : mapping of str to Any
+        The scheme's ``label`` and the scenario's ``seed``.
+    writer : IntervalWriter
+        Receives the table of intervals.
+
+    Attributes
+    ----------
+    rounds : RoundTotals
+        Sums for each round.
+    stages : StageTotals
+        Sums for each node and phase.
+    timeline : TimelineHash
+        The hash of all rows.
     """
 
     def __init__(self, record: IntervalRecord, identity: Mapping[str, Any], writer: IntervalWriter) -> None:
@@ -44,16 +56,16 @@ class IntervalStream:
         self.timeline = TimelineHash()
 
     def add(self, rows: Rows) -> None:
-        """Go on with further rows, which will not change any more."""
+        """Add further rows, which must not change any more."""
         self.timeline.add(rows)
         self._waiting.append(lasting(rows))
         self._num_waiting += len(self._waiting[-1])
         if self._num_waiting >= GROUP_ROWS:
-            gathered = np.concatenate(self._waiting)
-            whole = len(gathered) // GROUP_ROWS * GROUP_ROWS
-            for first in range(0, whole, GROUP_ROWS):
-                self._close_group(gathered[first : first + GROUP_ROWS])
-            self._waiting, self._num_waiting = [gathered[whole:].copy()], len(gathered) - whole
+            joined = np.concatenate(self._waiting)
+            end = len(joined) // GROUP_ROWS * GROUP_ROWS  # of the last complete group
+            for first in range(0, end, GROUP_ROWS):
+                self._close_group(joined[first : first + GROUP_ROWS])
+            self._waiting, self._num_waiting = [joined[end:].copy()], len(joined) - end
 
     def finish(self) -> None:
         """Close the last row group."""
@@ -70,7 +82,7 @@ class IntervalStream:
         self._writer.add(frame)
 
 
-_FIGURES = {
+_COLUMN_TYPES = {
     "end_s": "d",
     "participants": "q",
     "updates": "q",
@@ -82,56 +94,61 @@ _FIGURES = {
     "test_accuracy_averaged": "d",
     "validation_accuracy": "d",
 }
+"""The numeric columns of the log, with their type codes for ``array``."""
 
 
-LearntRounds: TypeAlias = "tuple[dict[str, array[Any]], list[str]]"
-"""Some rounds' figures by name, and their cuts as text."""
+LoggedRounds: TypeAlias = "tuple[dict[str, array[Any]], list[str]]"
+"""The numeric columns of some rounds by name, and the cut of each round as text."""
 
 
 @dataclass(frozen=True)
-class LearntState:
-    """What :class:`RoundLog` knows besides its rounds; see there."""
+class RoundLogSnapshot:
+    """The state of a :class:`RoundLog` besides its rounds. The attributes are explained there."""
 
     accuracy: Accuracy | None = None
-    drawn: tuple[int, ...] | None = None
-    took_part: Counter[int] = field(default_factory=Counter)
+    sampled_clients: tuple[int, ...] | None = None
+    rounds_of_device: Counter[int] = field(default_factory=Counter)
 
 
 class RoundLog:
-    """What each finished round came to, beside its intervals; a few numbers a round.
+    """The results of each finished round besides its intervals: a few numbers for each round.
 
     Parameters
     ----------
-    state : what to go on from, whose rounds are to be added; the beginning by default
+    snapshot : RoundLogSnapshot, optional
+        The state from which the log continues, once :meth:`apply` has added its rounds; empty by default.
 
     Attributes
     ----------
-    accuracy : of the evaluation at the end of the last round, None where none was due
-    drawn : the devices of the last round, which the accuracy is of; None where all take part in every round
-    took_part : in how many rounds each device took part
+    accuracy : Accuracy or None
+        The evaluation at the end of the last round; None if it had none.
+    sampled_clients : tuple of int or None
+        The clients of the last round; None if all devices take part in every round.
+    rounds_of_device : Counter
+        The number of rounds in which each device took part.
     """
 
-    def __init__(self, state: LearntState | None = None) -> None:
-        state = state or LearntState()
-        self._columns: dict[str, array[Any]] = {name: array(code) for name, code in _FIGURES.items()}
-        self.accuracy = state.accuracy
-        self.drawn = state.drawn
-        self.took_part = state.took_part.copy()
+    def __init__(self, snapshot: RoundLogSnapshot | None = None) -> None:
+        snapshot = snapshot or RoundLogSnapshot()
+        self._columns: dict[str, array[Any]] = {name: array(code) for name, code in _COLUMN_TYPES.items()}
+        self.accuracy = snapshot.accuracy
+        self.sampled_clients = snapshot.sampled_clients
+        self.rounds_of_device = snapshot.rounds_of_device.copy()
         self._cuts: list[str] = []
-        self._told = 0
+        self._num_in_increments = 0
 
     def __len__(self) -> int:
         """Return the number of finished rounds."""
         return len(self._columns["end_s"])
 
-    def add(self, result: RoundResult, cut: str, drawn: tuple[int, ...] | None) -> None:
-        """Add the next round, with its cuts as text and the devices that were drawn for it."""
+    def add(self, result: RoundResult, cut: str, sampled_clients: tuple[int, ...] | None) -> None:
+        """Add the next round, with its cuts as text and the clients that were sampled for it."""
         accuracy = self.accuracy = result.accuracy
-        self.drawn = drawn
-        self.took_part.update(result.outcome.participants)
+        self.sampled_clients = sampled_clients
+        self.rounds_of_device.update(result.outcome.participants)
         self._add_cut(cut)
         validation = accuracy.validation if accuracy else None
-        figures = (
+        values = (
             result.end_s,
             len(result.outcome.participants),
             result.outcome.updates,
@@ -143,37 +160,40 @@ class RoundLog:
             accuracy.averaged if accuracy else math.nan,
             math.nan if validation is None else validation,
         )
-        for column, figure in zip(self._columns.values(), figures, strict=True):
-            column.append(figure)
+        for column, value in zip(self._columns.values(), values, strict=True):
+            column.append(value)
 
     def _add_cut(self, cut: str) -> None:
-        self._cuts.append(self._cuts[-1] if self._cuts and self._cuts[-1] == cut else cut)  # one text for all
+        # equal texts of consecutive rounds are one object, which saves memory
+        self._cuts.append(self._cuts[-1] if self._cuts and self._cuts[-1] == cut else cut)
 
-    def state(self) -> LearntState:
-        """Return what another must know to go on, besides the rounds."""
-        return LearntState(self.accuracy, self.drawn, self.took_part.copy())
+    def snapshot(self) -> RoundLogSnapshot:
+        """Return the state from which another log continues, without the rounds."""
+        return RoundLogSnapshot(self.accuracy, self.sampled_clients, self.rounds_of_device.copy())
 
-    def news(self) -> LearntRounds:
-        """Return the rounds since this was asked before."""
-        since, self._told = self._told, len(self)
-        return {name: column[since:] for name, column in self._columns.items()}, self._cuts[since:]
+    def increment(self) -> LoggedRounds:
+        """Return the rounds since the last call."""
+        first, self._num_in_increments = self._num_in_increments, len(self)
+        return {name: column[first:] for name, column in self._columns.items()}, self._cuts[first:]
 
-    def apply_increment(self, rounds: LearntRounds) -> None:
-        """Add rounds that another told."""
-        columns, cuts = rounds
+    def apply(self, increment: LoggedRounds) -> None:
+        """Add rounds of an earlier part of the run."""
+        columns, cuts = increment
         for name, column in self._columns.items():
             column.extend(columns[name])
         for cut in cuts:
             self._add_cut(cut)
-        self._told = len(self)
+        self._num_in_increments = len(self)
 
     def table(self, scheme: str, identity: Mapping[str, Any]) -> pd.DataFrame:
-        """Return one row a round, as :meth:`RoundTotals.table` takes them.
+        """Return one row for each round, with the columns that :meth:`RoundTotals.table` needs.
 
         Parameters
         ----------
-        scheme : its name
-        identity : label and seed
+        scheme : str
+            The scheme's name.
+        identity : mapping of str to Any
+            The scheme's ``label`` and the scenario's ``seed``.
         """
         columns = {name: np.array(values) for name, values in self._columns.items()}
         numbers = np.arange(1, len(self) + 1)

@@ -1,4 +1,4 @@
-"""The run of one scheme of a prepared scenario: what takes time and what takes accuracy, together."""
+"""The run of one scheme: create its world, round planner and learner, run its rounds, collect the results."""
 
 from __future__ import annotations
 
@@ -12,31 +12,57 @@ import pandas as pd
 
 from ..analysis.results.interval_store import IntervalWriter
 from ..analysis.results.round_tables import scheme_summary
+from ..sim.faults.effects import faults_of
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.round_loop import RoundCursor, RoundResult, run_rounds
+from ..sim.schemes.round_planners.fixed_plan import FixedPlan
+from ..sim.schemes.round_planners.planning_context import links_and_schedulers
+from ..sim.schemes.round_planners.replanning import Replanner
+from ..sim.schemes.round_planners.round_planner import PlannerSnapshot, RoundPlanner
+from ..sim.schemes.round_planners.sampled_clients import SampledClients, client_sampler
 from ..sim.timeline.interval_record import Rows
-from ..sim.world.snapshots import NotAtRoundEndError, take_snapshot
-from .checkpoints import CheckpointError, CheckpointIncrement, SchemeCheckpoint, SchemeCheckpoints
+from ..sim.world.round_policy import round_policy_of
+from ..sim.world.snapshots import NotAtRoundEndError, restore, take_snapshot
+from ..sim.world.world import World
+from .checkpoints import (
+    CheckpointError,
+    CheckpointIncrement,
+    FinishedScheme,
+    SchemeCheckpoint,
+    SchemeCheckpoints,
+)
 from .preparation import Experiment
 from .process_guards import deferred_interrupt, frozen_gc
 from .result_tables import device_table, energy_columns, memory_table, node_table
 from .round_log import IntervalStream, RoundLog
-from .world_setup import make_world, scheme_learner
 
-__all__ = ["OnRound", "SchemeRun", "make_world", "run_scheme", "scheme_learner"]
+__all__ = ["OnRound", "SchemeRun", "make_world", "round_planner", "run_scheme", "scheme_learner"]
 
 OnRound: TypeAlias = Callable[[str, RoundResult], None]
-"""Called with a scheme's label after each of its rounds; of a run that had ended before, after its last."""
+"""Called with a scheme's label and result after each round. For a scheme that finished in an earlier process,
+it is called once, with the last round."""
 
 
 SPILL_ROWS = 2**17
-"""Rows that the event loop's record may have at a round's end before they leave it."""
+"""The number of rows in the event loop's record from which on they leave it at the end of a round."""
 
 
 @dataclass(frozen=True)
 class SchemeRun:
-    """What one scheme's run produced: its share of every file of the run folder but the intervals'."""
+    """The results of one scheme: its rows of every table of the run folder except the intervals.
+
+    Attributes
+    ----------
+    label : str
+        The scheme's label.
+    summary : dict
+        The scheme's entry in ``summary.json``.
+    rounds, devices, nodes, stages, memory : DataFrame
+        The scheme's rows of these tables.
+    interrupted : bool
+        Whether an interrupt ended the scheme early.
+    """
 
     label: str
     summary: dict[str, Any]
@@ -56,28 +82,31 @@ def run_scheme(
     writer: IntervalWriter,
     checkpoints: SchemeCheckpoints | None = None,
 ) -> SchemeRun | None:
-    """Run one scheme in a world of its own, until its stop or an interrupt.
+    """Run one scheme in a new world, until a stop of the scenario or an interrupt.
 
     Parameters
     ----------
-    writer : takes the intervals
-    checkpoints : where the run is saved at times, and what it goes on from
+    plan : SchemePlan
+        The scheme's first plan.
+    writer : IntervalWriter
+        Receives the intervals.
+    checkpoints : SchemeCheckpoints, optional
+        Where the run is saved regularly. The run continues from the latest checkpoint in it.
 
     Returns
     -------
     SchemeRun or None
-        None if it was interrupted before its first round was finished.
+        None if the run was interrupted before its first round was finished.
     """
-    if checkpoints is not None and checkpoints.done is not None:
-        done: SchemeRun
-        done, record, last = checkpoints.done
-        recording = IntervalStream(record, _identity(experiment, scheme), writer)
-        for part in checkpoints.log():
-            if not isinstance(part, CheckpointIncrement):
-                recording.add(part)
-        recording.finish()
-        on_round(done.label, last)
-        return done
+    if checkpoints is not None and checkpoints.finished is not None:
+        finished = checkpoints.finished
+        intervals = IntervalStream(finished.record, _identity(experiment, scheme), writer)
+        for entry in checkpoints.log():
+            if not isinstance(entry, CheckpointIncrement):
+                intervals.add(entry)
+        intervals.finish()
+        on_round(finished.run.label, finished.last_round)
+        return finished.run
     return SchemeExecution(experiment, scheme, plan, writer, checkpoints).run(on_round)
 
 
@@ -85,8 +114,84 @@ def _identity(experiment: Experiment, scheme: Scheme) -> dict[str, Any]:
     return {"label": str(scheme.parameters.label), "seed": experiment.loaded.scenario.seed}
 
 
+def make_world(
+    experiment: Experiment, scheme: Scheme, plan: SchemePlan, checkpoint: SchemeCheckpoint | None = None
+) -> tuple[World, RoundPlanner]:
+    """Return a new world that is connected by the scheme's plan, and the planner of its rounds.
+
+    Parameters
+    ----------
+    plan : SchemePlan
+        The first plan.
+    checkpoint : SchemeCheckpoint, optional
+        The state from which the world continues; by default the run begins with round 1.
+    """
+    scenario, context = experiment.loaded.scenario, experiment.context
+    planner = round_planner(experiment, scheme, plan, checkpoint.planner if checkpoint else None)
+    sampled = scenario.participation is not None
+    channel = context.channel.of(planner.members) if sampled else context.channel
+    links, schedulers = links_and_schedulers(planner.plan, channel)
+    world = World(
+        scenario.server,
+        experiment.fleet,
+        links,
+        schedulers,
+        network=context.deployment.network,
+        server_shares=planner.plan.server_shares,
+        clients=planner.members if sampled else None,
+        faults=faults_of(scenario, experiment.fleet),
+        round_policy=round_policy_of(scenario.round_policy),
+        snapshot=checkpoint.world if checkpoint else None,
+    )
+    if checkpoint is not None:
+        restore(world, checkpoint.world)
+    return world, planner
+
+
+def round_planner(
+    experiment: Experiment, scheme: Scheme, plan: SchemePlan, snapshot: PlannerSnapshot | None = None
+) -> RoundPlanner:
+    """Return the round planner that the scenario asks for, with the scheme's first plan.
+
+    Parameters
+    ----------
+    snapshot : PlannerSnapshot, optional
+        The state from which the planner continues; by default the run begins with round 1.
+    """
+    scenario, context = experiment.loaded.scenario, experiment.context
+    if scenario.participation is not None:
+        sampler = client_sampler(scenario.participation, scheme, plan, context.deployment)
+        return SampledClients(scheme, plan, sampler, context, snapshot)
+    if scenario.allocation.replan is not None:
+        return Replanner(scheme, plan, context, snapshot)
+    return FixedPlan(plan, context.deployment.clients, snapshot)
+
+
+def scheme_learner(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> Any:
+    """Return a new learner of the scheme, or None for a timeline alone."""
+    scenario = experiment.loaded.scenario
+    if scenario.learning is None or experiment.data is None:
+        return None
+    from ..models.learning.factory import make_learner
+
+    different = len(set(plan.cuts.of_clients)) > 1
+    return make_learner(
+        scheme.learner,
+        scheme.learner_options(plan),
+        model=scenario.model,
+        cut=0 if different else plan.cuts.common,
+        data=experiment.data,
+        learning=scenario.learning,
+        seed=scenario.seed,
+        compression=scheme.task.compression.section if scheme.task.compression else None,
+    )
+
+
 class SchemeExecution:
-    """One scheme's run while it goes on, from its beginning or from its last checkpoint."""
+    """The running scheme: everything that its rounds change.
+
+    It begins with round 1, or continues from the latest checkpoint.
+    """
 
     def __init__(
         self,
@@ -96,24 +201,24 @@ class SchemeExecution:
         writer: IntervalWriter,
         checkpoints: SchemeCheckpoints | None,
     ) -> None:
-        stopped = checkpoints.stopped if checkpoints else None
+        checkpoint = checkpoints.latest if checkpoints else None
         self._experiment, self._scheme, self._plan = experiment, scheme, plan
         self._identity = _identity(experiment, scheme)
         self._checkpoints = checkpoints
-        self._world, self._planner = make_world(experiment, scheme, plan, stopped)
+        self._world, self._planner = make_world(experiment, scheme, plan, checkpoint)
         self._learner = scheme_learner(experiment, scheme, plan)
-        self._recording = IntervalStream(self._world.record, self._identity, writer)
-        self._learnt = RoundLog(stopped.round_log if stopped else None)
-        self._cursor = stopped.cursor if stopped else RoundCursor()
-        self._last: RoundResult | None = None
-        if checkpoints is not None and stopped is not None:
-            for part in checkpoints.log():
-                self._add(part)
+        self._intervals = IntervalStream(self._world.record, self._identity, writer)
+        self._round_log = RoundLog(checkpoint.round_log if checkpoint else None)
+        self._cursor = checkpoint.cursor if checkpoint else RoundCursor()
+        self._last_round: RoundResult | None = None
+        if checkpoints is not None and checkpoint is not None:
+            for entry in checkpoints.log():
+                self._apply(entry)
             if self._learner is not None:
-                self._learner.restore(stopped.learner)
+                self._learner.restore(checkpoint.learner)
 
     def run(self, on_round: OnRound) -> SchemeRun | None:
-        """Run the rounds that are left, and return what all came to."""
+        """Run the remaining rounds, and return the results of all rounds."""
         scenario = self._experiment.loaded.scenario
         interrupted = False
         results = run_rounds(
@@ -129,94 +234,96 @@ class SchemeExecution:
             with frozen_gc():
                 for result in results:
                     with deferred_interrupt():
-                        self._note(result)
+                        self._add_round(result)
                     on_round(str(self._identity["label"]), result)
         except KeyboardInterrupt:
             interrupted = True
-        if not len(self._learnt):
+        if not len(self._round_log):
             return None
         with deferred_interrupt():
-            return self._end(interrupted=interrupted)
+            return self._finish(interrupted=interrupted)
 
-    def _note(self, result: RoundResult) -> None:
-        """Note a finished round, and make a checkpoint if one is due."""
+    def _add_round(self, result: RoundResult) -> None:
+        """Log a finished round, and save a checkpoint if one is due."""
         cut = str(self._planner.plan.cuts) if self._scheme.has_cut else ""
-        self._learnt.add(result, cut, self._world.sampled_clients)
-        self._last = result
+        self._round_log.add(result, cut, self._world.sampled_clients)
+        self._last_round = result
         checkpoints = self._checkpoints
         due = checkpoints is not None and result.number % checkpoints.every == 0 and not result.is_last
         if due or self._world.record.num_kept >= SPILL_ROWS:
-            self._take(self._world.first_open_row)
+            self._take_rows(self._world.first_open_row)
         if checkpoints is not None and due:
             checkpoints.save(self._checkpoint(), self._checkpoint_increment())
 
-    def _take(self, end: int) -> None:
+    def _take_rows(self, end: int) -> None:
+        """Move the rows before row ``end`` from the event loop's record to the results and checkpoints."""
         rows = self._world.record.take(end)
-        self._recording.add(rows)
+        self._intervals.add(rows)
         if self._checkpoints is not None:
             self._checkpoints.add(rows)
 
     def _checkpoint_increment(self) -> CheckpointIncrement:
         nodes = self._world.compute_nodes
         changes = {name: node.memory.new_changes() for name, node in nodes.items()}
-        return CheckpointIncrement(self._learnt.news(), changes, self._planner.increment())
+        return CheckpointIncrement(self._round_log.increment(), changes, self._planner.increment())
 
-    def _add(self, part: Rows | CheckpointIncrement) -> None:
-        """Take over a part of the checkpoints' log: rows of intervals, or results of rounds."""
-        if not isinstance(part, CheckpointIncrement):
-            self._recording.add(part)
+    def _apply(self, entry: Rows | CheckpointIncrement) -> None:
+        """Add an entry of the checkpoints' log: rows of intervals, or results of rounds."""
+        if not isinstance(entry, CheckpointIncrement):
+            self._intervals.add(entry)
             return
-        self._learnt.apply_increment(part.rounds)
-        for name, changes in part.memory_changes.items():
+        self._round_log.apply(entry.rounds)
+        for name, changes in entry.memory_changes.items():
             self._world.compute_nodes[name].memory.add_changes(changes)
-        self._planner.apply(part.device_plans)
+        self._planner.apply(entry.device_plans)
 
     def _checkpoint(self) -> SchemeCheckpoint:
         try:
             world = take_snapshot(self._world)
             learner = self._learner.state() if self._learner is not None else None
         except (NotAtRoundEndError, PicklingError, AttributeError, TypeError) as error:
-            raise CheckpointError(
-                f"{self._identity['label']}: no checkpoint can be made of round {len(self._learnt)}: {error}"
-            ) from error
-        return SchemeCheckpoint(world, learner, self._planner.snapshot(), self._cursor, self._learnt.state())
+            label, number = self._identity["label"], len(self._round_log)
+            raise CheckpointError(f"{label}: no checkpoint can be made of round {number}: {error}") from error
+        planner, round_log = self._planner.snapshot(), self._round_log.snapshot()
+        return SchemeCheckpoint(world, learner, planner, self._cursor, round_log)
 
-    def _end(self, *, interrupted: bool) -> SchemeRun:
-        """Return what the finished rounds came to; note that the scheme's run has ended, if it has."""
+    def _finish(self, *, interrupted: bool) -> SchemeRun:
+        """Return the results of the finished rounds; save them unless the scheme was interrupted."""
         record = self._world.record
         if interrupted:
             rows = record.take(len(record))
-            self._recording.add(rows[rows["round"] <= len(self._learnt)])
+            self._intervals.add(rows[rows["round"] <= len(self._round_log)])
         else:
-            self._take(len(record))
-        self._recording.finish()
+            self._take_rows(len(record))
+        self._intervals.finish()
         run = self._results(interrupted=interrupted)
         if self._checkpoints is not None and not interrupted:
-            self._checkpoints.finish(run, record.emptied(), self._last)
+            assert self._last_round is not None  # a scheme that has not finished has rounds left to run
+            self._checkpoints.finish(FinishedScheme(run, record.emptied(), self._last_round))
         return run
 
     def _results(self, *, interrupted: bool) -> SchemeRun:
         experiment, scheme, world = self._experiment, self._scheme, self._world
         identity, learner, planner = self._identity, self._learner, self._planner
-        target_accuracy = experiment.loaded.scenario.target_accuracy
-        table = self._recording.rounds.table(self._learnt.table(scheme.parameters.name, identity))
-        stages, total_s = self._recording.stages.table(), self._recording.rounds.last_end_s
+        round_log, label = self._round_log, str(identity["label"])
+        rounds = self._intervals.rounds.table(round_log.table(scheme.parameters.name, identity))
+        stages, total_s = self._intervals.stages.table(), self._intervals.rounds.last_end_s
         devices = device_table(
             experiment,
             scheme,
             planner.device_plans(),
             identity,
-            (self._learnt.drawn or ()) if planner.participants() is not None else None,
-            self._learnt.accuracy,
+            (round_log.sampled_clients or ()) if planner.participants() is not None else None,
+            round_log.accuracy,
         )
         lanes: dict[str, str] = dict(world.record.phases)
         devices = devices.assign(**energy_columns(stages, lanes, devices["device"].tolist()))
         devices["left_at_s"] = [world.departed_at_s.get(client, np.nan) for client in devices["device"]]
-        devices["rounds"] = [self._learnt.took_part[client] for client in devices["device"]]
+        devices["rounds"] = [round_log.rounds_of_device[client] for client in devices["device"]]
         nodes = node_table(experiment, scheme, self._plan, world, identity, stages, total_s)
         cuts = planner.plan.cuts
         cut = list(cuts.of_clients) if cuts.per_device else cuts.common
-        # an interrupted round may have moved some of the weights
+        # an interrupted round may have changed some of the weights
         trained = learner is not None and not interrupted
         weights = learner.fingerprint(planner.participants()) if trained else None
         summary = {
@@ -224,10 +331,10 @@ class SchemeExecution:
             "cut": cut if scheme.has_cut else None,
             **self._plan.notes,
             "predicted_latency_s": self._plan.predicted_s,
-            **scheme_summary(table, target_accuracy),
+            **scheme_summary(rounds, experiment.loaded.scenario.target_accuracy),
             "plans": 1 + planner.num_replans,
             "left_at_s": {str(client): world.departed_at_s[client] for client in sorted(world.departed_at_s)},
-            "timeline_fingerprint": self._recording.timeline.hexdigest(world.record),
+            "timeline_fingerprint": self._intervals.timeline.hexdigest(world.record),
             "weights_fingerprint": weights,
             "clients_pass": learner.chosen_passes if learner else {},
             "device_memory_bits": float(devices["memory_bits"].max()),
@@ -235,4 +342,4 @@ class SchemeExecution:
             "cost": float(nodes["cost"].sum()),
         }
         memory = memory_table(world, identity)
-        return SchemeRun(str(identity["label"]), summary, table, devices, nodes, stages, memory, interrupted)
+        return SchemeRun(label, summary, rounds, devices, nodes, stages, memory, interrupted)

@@ -39,7 +39,7 @@ def run(
     allow_imports: AllowImports = False,
     checkpoint_every: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Save the run every N rounds; the same command goes on."),
+        typer.Option(min=1, metavar="N", help="Save the run every N rounds; the same command continues it."),
     ] = None,
 ) -> None:
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights."""
@@ -86,19 +86,19 @@ def run(
     figures = ", ".join(path.name for path in sorted(folder.glob("*.png")))
     console.print(f"written to {folder}: figures {figures}", soft_wrap=True, highlight=False, markup=False)
     if result.interrupted:
-        advice = "" if checkpoint_every is None else "; the same command goes on"
+        advice = "" if checkpoint_every is None else "; the same command continues"
         typer.echo(f"interrupted: the finished rounds are kept{advice}", err=True)
         raise typer.Exit(130)
 
 
 def _free_folder(parent: Path, name: str) -> Path:
     """Return ``parent/name``, with a number if it exists; a folder with checkpoints is free to go on."""
-    from cutlayer.experiments.checkpoints import checkpoint_place
+    from cutlayer.experiments.checkpoints import checkpoint_folder
     from cutlayer.experiments.folder_locks import run_in_use
 
     stem = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
     folder, number = parent / stem, 1
-    while run_in_use(folder) or (folder.exists() and not checkpoint_place(folder).exists()):
+    while run_in_use(folder) or (folder.exists() and not checkpoint_folder(folder).exists()):
         number += 1
         folder = parent / f"{stem}-{number}"
     return folder

@@ -107,5 +107,5 @@ def _report(result: SweepResult, figures: Sequence[SweepFigure]) -> None:
 
 def _interrupted_sweep() -> typer.Exit:
     """Print that the sweep was interrupted, and return the exit."""
-    typer.echo("interrupted: the finished points are kept; the same command goes on", err=True)
+    typer.echo("interrupted: the finished points are kept; the same command continues", err=True)
     return typer.Exit(130)

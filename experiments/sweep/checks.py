@@ -1,4 +1,4 @@
-"""What is refused before a sweep runs: points of other versions, and all faults of points and figures."""
+"""The checks before a sweep runs: the versions of finished points, the issues of points and of figures."""
 
 from __future__ import annotations
 
@@ -14,43 +14,56 @@ from ...scenarios.loading.loader import LoadedScenario
 from ...scenarios.loading.sweep_points import Point, error_of_points
 from ...scenarios.schema.sweep import Sweep, SweepFigure, figure_key_issues
 from ..provenance import version_differences, versions
-from . import point_tasks as sweep_tasks
-from .point_tasks import Task
-from .worker_pool import Workers
+from .point_tasks import PointTask, first_round_tables, point_issues
+from .worker_pool import WorkerPool
 
-__all__ = ["SweepChecks", "figure_issues", "wrong_keys"]
-
-
-def wrong_keys(sweep: Sweep, points: pd.DataFrame) -> list[ScenarioIssue]:
-    """Return faults of the keys that figures name, and of those without which points fall on one place."""
-    faults = figure_key_issues(sweep)
-    wrong = {fault.path[2] for fault in faults}
-    for number, figure in enumerate(sweep.figure):
-        if number not in wrong and (keys := overlapping_keys(points, figure)):
-            text = (
-                f"points that differ in {', '.join(keys)} fall on one place;"
-                " name a key as lines, panels or best_over"
-            )
-            faults.append(ScenarioIssue(("sweep", "figure", number), text))
-    return faults
+__all__ = ["SweepChecks", "column_issues", "key_issues"]
 
 
-def figure_issues(
-    figures: Sequence[SweepFigure],
-    points: pd.DataFrame,
-    labels: Sequence[str],
-    first_rows: Sequence[tuple[pd.DataFrame, pd.DataFrame]],
-) -> list[ScenarioIssue]:
-    """Return a fault for each column or label of a figure that no table of the sweep will have.
+def key_issues(sweep: Sweep, points: pd.DataFrame) -> list[ScenarioIssue]:
+    """Return the issues of the swept keys that figures name, or fail to name.
+
+    A figure must distinguish all points, or it would draw several of them at the same position.
 
     Parameters
     ----------
-    figures : what is to be drawn
-    points : the points with their swept keys and seeds
-    labels : of the schemes of all points
-    first_rows : of points that have all schemes among them, rows of ``schemes.csv`` and ``rounds.parquet``
+    sweep : Sweep
+        The scenario's section.
+    points : DataFrame
+        One row for each point, with the swept keys and the seed.
     """
-    scheme_tables, round_tables = zip(*first_rows, strict=True)
+    issues = figure_key_issues(sweep)
+    reported = {issue.path[2] for issue in issues}
+    for number, figure in enumerate(sweep.figure):
+        if number not in reported and (keys := overlapping_keys(points, figure)):
+            text = (
+                f"points that differ in {', '.join(keys)} would be drawn at the same position;"
+                " name a key as lines, panels or best_over"
+            )
+            issues.append(ScenarioIssue(("sweep", "figure", number), text))
+    return issues
+
+
+def column_issues(
+    figures: Sequence[SweepFigure],
+    points: pd.DataFrame,
+    labels: Sequence[str],
+    tables: Sequence[tuple[pd.DataFrame, pd.DataFrame]],
+) -> list[ScenarioIssue]:
+    """Return an issue for each column or label of a figure that no table of the sweep will have.
+
+    Parameters
+    ----------
+    figures : sequence of SweepFigure
+        The figures of the sweep.
+    points : DataFrame
+        One row for each point, with the swept keys and the seed.
+    labels : sequence of str
+        The labels of the schemes of all points.
+    tables : sequence of (DataFrame, DataFrame)
+        Rows of ``schemes.csv`` and of ``rounds.parquet``, from points that have all schemes among them.
+    """
+    scheme_tables, round_tables = zip(*tables, strict=True)
     keys = points.drop(columns=["point", "overrides"])
     schemes = pd.concat([*scheme_tables, keys, pd.DataFrame({"label": labels})])
     rounds = pd.concat([*round_tables, keys])
@@ -62,14 +75,18 @@ def figure_issues(
 
 
 class SweepChecks:
-    """The checks of a sweep.
+    """The checks of one sweep.
 
     Parameters
     ----------
-    loaded : the scenario with its sweep
-    points : by name
-    folder : of the sweep
-    allow_imports : let a model of your own be imported
+    loaded : LoadedScenario
+        The scenario with its sweep.
+    points : mapping of str to Point
+        All points by name.
+    folder : SweepFolder
+        The folder of the sweep.
+    allow_imports : bool
+        Let ``model: {name: imported}`` import and run the user's code.
     """
 
     def __init__(
@@ -80,12 +97,13 @@ class SweepChecks:
         self._folder = folder
         self._allow_imports = allow_imports
 
-    def refuse_other_versions(self) -> None:
-        """Refuse to go on where finished points were made by other versions.
+    def check_versions(self) -> None:
+        """Check that the code that would run is the code that computed the finished points.
 
         Raises
         ------
         RunFolderError
+            If the versions of a finished point differ from the current ones.
         """
         current = versions(trained=self._loaded.scenario.learning is not None)
         for name in self._folder.with_status("finished"):
@@ -93,52 +111,55 @@ class SweepChecks:
             if differing:
                 raise RunFolderError(
                     f"{self._folder.path} holds points of other versions ({', '.join(differing)});"
-                    " choose another place, or allow them with --mix-versions"
+                    " choose another folder, or allow them with --mix-versions"
                 )
 
-    def refuse_faults(
-        self, tasks: Sequence[Task], workers: Workers, on_checked: Callable[[int], None]
+    def check_points(
+        self, tasks: Sequence[PointTask], workers: WorkerPool, on_checked: Callable[[int], None]
     ) -> None:
         """Check the points of these tasks, and all figures.
 
         Parameters
         ----------
-        on_checked : called with the number of points that are checked
+        on_checked : callable
+            Called with the number of points that are checked, after each.
 
         Raises
         ------
         ScenarioError
-            With all faults at once.
+            With all issues at once.
         """
         sweep = self._loaded.scenario.sweep
-        figures = wrong_keys(sweep, self._folder.points) if sweep else []
+        figure_issues = key_issues(sweep, self._folder.points) if sweep else []
         if tasks:
-            figures += self._wrong_names(workers)
-        found: dict[str, tuple[ScenarioIssue, ...]] = {}
-        for task, future in workers.each(sweep_tasks.faults, tasks):
-            # a worker that dies here will again when it runs the point, and it is recorded there
-            found[task.point.name] = () if future.exception() else future.result()
-            on_checked(len(found))
-        faulty = [(p.description, found[p.name]) for p in self._points.values() if found.get(p.name)]
-        if faulty or figures:
-            placed = self._loaded.error(figures).located()
-            raise error_of_points(faulty, len(self._points), self._loaded.source, placed)
+            figure_issues += self._column_issues(workers)
+        issues: dict[str, tuple[ScenarioIssue, ...]] = {}
+        for task, future in workers.map_unordered(point_issues, tasks):
+            # a worker that dies here dies again when it runs the point, which is then recorded as failed
+            issues[task.point.name] = () if future.exception() else future.result()
+            on_checked(len(issues))
+        issues_by_point = [
+            (p.description, issues[p.name]) for p in self._points.values() if issues.get(p.name)
+        ]
+        if issues_by_point or figure_issues:
+            located = self._loaded.error(figure_issues).located()
+            raise error_of_points(issues_by_point, len(self._points), self._loaded.source, located)
 
-    def _wrong_names(self, workers: Workers) -> list[ScenarioIssue]:
-        """Return a fault for each figure's column and label that no table will have, as first rounds show."""
+    def _column_issues(self, workers: WorkerPool) -> list[ScenarioIssue]:
+        """Return the issues of the figures' columns and labels, after one round of a few points."""
         sweep = self._loaded.scenario.sweep
         if sweep is None or not sweep.figure:
             return []
-        # tables have the columns of all schemes; the labels, which follow from parameters, are read off
-        kinds: dict[tuple[str, ...], Task] = {}
+        # columns depend on the schemes alone, so that one point for each combination of schemes is enough
+        task_by_schemes: dict[tuple[str, ...], PointTask] = {}
         labels = []
         for point in self._points.values():
             schemes = point.loaded.scenario.schemes
             labels += [str(scheme.label) for scheme in schemes]
-            task = Task(point, self._folder.path / point.name, self._allow_imports)
-            kinds.setdefault(tuple(scheme.name for scheme in schemes), task)
-        found = [future for _, future in workers.each(sweep_tasks.first_rows, kinds.values())]
-        if not found or any(future.exception() for future in found):
-            return []  # what is wrong with a point is told with the others' faults
-        rows = [future.result() for future in found]
-        return figure_issues(sweep.figure, self._folder.points, labels, rows)
+            task = PointTask(point, self._folder.path / point.name, self._allow_imports)
+            task_by_schemes.setdefault(tuple(scheme.name for scheme in schemes), task)
+        futures = [f for _, f in workers.map_unordered(first_round_tables, task_by_schemes.values())]
+        if not futures or any(future.exception() for future in futures):
+            return []  # the check of the points reports the issue
+        tables = [future.result() for future in futures]
+        return column_issues(sweep.figure, self._folder.points, labels, tables)

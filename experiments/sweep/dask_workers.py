@@ -1,4 +1,4 @@
-"""The workers of a dask.distributed scheduler, with the interface of concurrent.futures."""
+"""The workers of a dask.distributed scheduler, as an executor with the interface of concurrent.futures."""
 
 from __future__ import annotations
 
@@ -20,23 +20,26 @@ from ...scenarios.plugins import Plugin, PluginError, require_plugins
 from ..provenance import versions
 from .worker_pool import WorkerDiedError, WorkersError
 
-__all__ = ["Cluster"]
+__all__ = ["DaskWorkers"]
 
-_CONNECT_S = 10.0
-_FIRST_WORKER_S = 10.0
+_CONNECT_TIMEOUT_S = 10.0
+_FIRST_WORKER_TIMEOUT_S = 10.0
 _COUNT_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
-class _Demands:
-    """What a worker must be to take items.
+class _Requirements:
+    """The requirements that a worker must meet before it takes items.
 
     Attributes
     ----------
-    versions : what it must have of each; empty where they may differ
-    trained : whether torch is one of them
-    token : a file that it must see
-    plugins : tuple[Plugin, ...]
+    versions : mapping of str to str
+        The required versions; empty if they may differ.
+    trained : bool
+        Whether the version of torch is one of them.
+    token : Path or None
+        A file that the worker must see.
+    plugins : tuple of Plugin
         Plug-ins that the worker imports before its first item.
     """
 
@@ -45,23 +48,27 @@ class _Demands:
     token: Path | None = None
     plugins: tuple[Plugin, ...] = ()
 
-    def unmet_by(self, worker: Worker) -> str:
-        """Return what is wrong with a worker, in one line; empty if nothing is."""
+    def problem_of(self, worker: Worker) -> str:
+        """Return the first requirement that a worker fails to meet, in one line; empty if it meets all."""
         threads = worker.state.nthreads
         if threads != 1:
             return (
-                f"has {threads} threads, but torch's state is one a process;"
+                f"has {threads} threads, but torch has one state for a whole process;"
                 " start it with: dask worker --nthreads 1"
             )
         try:
             require_plugins(self.plugins)
         except PluginError as error:
             return f"cannot take part: {error}"
-        own = versions(trained=self.trained) if self.versions else {}
-        told = [f"{k} {own.get(k)} instead of {v}" for k, v in self.versions.items() if own.get(k) != v]
-        if told:
+        installed = versions(trained=self.trained) if self.versions else {}
+        differing = [
+            f"{name} {installed.get(name)} instead of {version}"
+            for name, version in self.versions.items()
+            if installed.get(name) != version
+        ]
+        if differing:
             return (
-                f"has other versions ({', '.join(told)}); start it anew with this code,"
+                f"has other versions ({', '.join(differing)}); restart it with this code,"
                 " or allow it with --mix-versions"
             )
         if self.token is not None and not self.token.is_file():
@@ -72,37 +79,43 @@ class _Demands:
         return ""
 
 
-def _unmet(demands: _Demands, dask_worker: Worker) -> str:
-    return demands.unmet_by(dask_worker)
+def _problem_of(requirements: _Requirements, dask_worker: Worker) -> str:
+    """Check the worker that runs this function. Dask fills in the argument ``dask_worker`` by its name."""
+    return requirements.problem_of(dask_worker)
 
 
-def _on_worker(demands: _Demands, packed_call: bytes) -> Any:
-    """Call the function, unless this worker joined later and does not meet the demands.
+def _call_on_worker(requirements: _Requirements, packed_call: bytes) -> Any:
+    """Call a function on this worker, if it meets the requirements.
+
+    They are checked again for each call, because the worker may have joined after the first check.
 
     The call is packed, because a plug-in that this worker has yet to import may define the item's classes.
     """
     worker = get_worker()
-    if unmet := demands.unmet_by(worker):
-        raise WorkersError(f"worker {worker.address} {unmet}")
-    function, arguments, named = loads(packed_call)
-    return function(*arguments, **named)
+    if problem := requirements.problem_of(worker):
+        raise WorkersError(f"worker {worker.address} {problem}")
+    function, arguments, keyword_arguments = loads(packed_call)
+    return function(*arguments, **keyword_arguments)
 
 
-class Cluster:
-    """The workers that a scheduler has; a context.
+class DaskWorkers:
+    """A context with a connection to a scheduler and its workers.
 
     Parameters
     ----------
-    address : of the scheduler, ``tcp://HOST:PORT``
-    trained : whether the items train, so that torch's version counts
-    mix_versions : take workers with other versions than this process
-    plugins : Sequence[Plugin]
+    address : str
+        The address of the scheduler, ``tcp://HOST:PORT``.
+    trained : bool
+        Whether the items train, so that the version of torch counts.
+    mix_versions : bool
+        Accept workers with other versions than this process has.
+    plugins : sequence of Plugin
         Plug-ins that each worker imports; their contents must be those of this process.
 
     Raises
     ------
     WorkersError
-        If no scheduler answers, or it has no workers, or one of them is not fit.
+        If no scheduler answers, it has no workers, or one of them does not meet the requirements.
     """
 
     def __init__(
@@ -114,19 +127,19 @@ class Cluster:
         plugins: Sequence[Plugin] = (),
     ) -> None:
         self.address = address
-        current = {} if mix_versions else versions(trained=trained)
-        self._demands = _Demands(current, trained, plugins=tuple(plugins))
-        self._known, self._known_s = 0, -_COUNT_EVERY_S
-        # what they would log, with a traceback, is raised here in a line
+        required = {} if mix_versions else versions(trained=trained)
+        self._requirements = _Requirements(required, trained, plugins=tuple(plugins))
+        self._num_workers, self._counted_at_s = 0, -_COUNT_EVERY_S
+        # these log tracebacks of errors that are raised here with a message of one line
         for name in ("distributed.client", "tornado.application"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
-            self._client: Any = Client(address, timeout=_CONNECT_S, set_as_default=False)
+            self._client: Any = Client(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
         except (OSError, ValueError) as error:
-            told = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise WorkersError(f"no scheduler answers at {address}: {told}") from None
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise WorkersError(f"no scheduler answers at {address}: {reason}") from None
         try:
-            self._client.wait_for_workers(1, timeout=_FIRST_WORKER_S)
+            self._client.wait_for_workers(1, timeout=_FIRST_WORKER_TIMEOUT_S)
             self._check()
         except TimeoutError:
             self._client.close()
@@ -138,100 +151,102 @@ class Cluster:
             self._client.close()
             raise
 
-    def __enter__(self) -> Cluster:
-        """Return the cluster."""
+    def __enter__(self) -> DaskWorkers:
+        """Return the workers."""
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Leave the scheduler; what its workers have begun they finish."""
-        if self._demands.token is not None:
-            self._demands.token.unlink(missing_ok=True)
+        """Disconnect from the scheduler. The workers finish the items that they have started."""
+        if self._requirements.token is not None:
+            self._requirements.token.unlink(missing_ok=True)
         self._client.close()
 
     def require_shared_folder(self, folder: Path) -> None:
-        """Have only workers from here on that see a folder.
+        """Require from now on that each worker sees a folder.
 
         Raises
         ------
         WorkersError
             If a worker does not see it.
         """
-        # named like a draft, which the next sweep removes should this one be killed
+        # named like a draft, so that the next sweep removes it if this one is killed
         token = folder / f".seen.{uuid.uuid4().int}"
         try:
             token.touch()
         except OSError as error:
             raise WorkersError(f"cannot write {folder}: {error.strerror or error}") from None
-        self._demands = replace(self._demands, token=token)
+        self._requirements = replace(self._requirements, token=token)
         self._check()
 
-    def jobs(self) -> int:
-        """Return how many workers there are now; 1 if there are none, so that one item waits for the next."""
-        if time.monotonic() >= self._known_s + _COUNT_EVERY_S:
-            with self._lost_is_told():
-                self._known = len(self._client.nthreads())
-            self._known_s = time.monotonic()
-        return max(1, self._known)
+    def num_workers(self) -> int:
+        """Return the current number of workers, but at least 1, so that one item waits for a new worker."""
+        if time.monotonic() >= self._counted_at_s + _COUNT_EVERY_S:
+            with self._report_lost_scheduler():
+                self._num_workers = len(self._client.nthreads())
+            self._counted_at_s = time.monotonic()
+        return max(1, self._num_workers)
 
     def executor(self, jobs: int) -> Executor:
-        """Return what runs items on the workers, as many at a time as it is given."""
+        """Return an executor on the workers. It sets no limit: the caller submits at most ``jobs`` items."""
         return _DaskExecutor(self._client, self)
 
-    def gone(self) -> WorkersError:
-        """Return what is told of a scheduler that is lost: the same, whoever notices it first."""
+    def lost_scheduler_error(self) -> WorkersError:
+        """Return the error of a lost scheduler, whichever call notices the loss first."""
         return WorkersError(f"the scheduler at {self.address} is gone")
 
     @property
-    def demands(self) -> _Demands:
-        """Return what workers must be."""
-        return self._demands
+    def requirements(self) -> _Requirements:
+        """Return the requirements that workers must meet."""
+        return self._requirements
 
     @contextmanager
-    def _lost_is_told(self) -> Iterator[None]:
+    def _report_lost_scheduler(self) -> Iterator[None]:
         try:
-            if self._client.scheduler is None:  # it has closed for good
-                raise self.gone()
+            if self._client.scheduler is None:  # the client has given up the connection
+                raise self.lost_scheduler_error()
             yield
         except OSError:
-            raise self.gone() from None
+            raise self.lost_scheduler_error() from None
 
     def _check(self) -> None:
-        with self._lost_is_told():
-            found = self._client.run(_unmet, self._demands, on_error="return")
-        told = [f"worker {address} {_in_words(answer)}" for address, answer in found.items() if answer]
-        if told:
-            raise WorkersError("\n".join(told))
+        """Check all current workers."""
+        with self._report_lost_scheduler():
+            answers = self._client.run(_problem_of, self._requirements, on_error="return")
+        problems = [f"worker {address} {_as_text(answer)}" for address, answer in answers.items() if answer]
+        if problems:
+            raise WorkersError("\n".join(problems))
 
 
-def _in_words(answer: str | BaseException) -> str:
+def _as_text(answer: str | BaseException) -> str:
     return answer if isinstance(answer, str) else f"can't run this version of cutlayer: {answer!r}"
 
 
 class _DaskExecutor(Executor):
-    """Distributed's executor, which tells deaths and a lost scheduler apart from the errors of items."""
+    """Distributed's executor, with separate errors for a dead worker, a lost scheduler, and a failed item."""
 
-    def __init__(self, client: Any, cluster: Cluster) -> None:
+    def __init__(self, client: Any, dask_workers: DaskWorkers) -> None:
         self._client = client
-        self._inner: Any = client.get_executor(pure=False)  # equal items are not one: a retry must run
-        self._cluster = cluster
+        self._inner: Any = client.get_executor(pure=False)  # a repeated item must run again
+        self._dask_workers = dask_workers
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Have a worker call the function on an item."""
-        passed: Future[Any] = Future()
+        """Call the function on a worker."""
+        outer: Future[Any] = Future()
 
         def pass_on(inner: Future[Any]) -> None:
             if inner.cancelled():
-                passed.set_exception(self._cluster.gone())
+                outer.set_exception(self._dask_workers.lost_scheduler_error())
             elif (error := inner.exception()) is None:
-                passed.set_result(inner.result())
+                outer.set_result(inner.result())
             else:
-                passed.set_exception(WorkerDiedError() if isinstance(error, KilledWorker) else error)
+                outer.set_exception(WorkerDiedError() if isinstance(error, KilledWorker) else error)
 
-        inner = self._inner.submit(_on_worker, self._cluster.demands, dumps((fn, args, kwargs)))
+        packed_call = dumps((fn, args, kwargs))
+        inner = self._inner.submit(_call_on_worker, self._dask_workers.requirements, packed_call)
         inner.add_done_callback(pass_on)
-        return passed
+        return outer
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more items; what a worker has begun it finishes, and with ``wait`` this waits for it."""
+        """Take no more items. Workers finish the items that they have started; ``wait`` waits for them."""
         if self._client.status == "running":
             self._inner.shutdown(wait=wait)

@@ -1,4 +1,4 @@
-"""What a worker does with one point of a sweep: check it, run it, or tell from its start what to expect."""
+"""The tasks of a sweep's workers on one point: check it, run it, estimate its time, or show its columns."""
 
 from __future__ import annotations
 
@@ -19,17 +19,35 @@ from ...scenarios.loading.sweep_points import Point
 from ...scenarios.schema.scenario import Scenario
 from ...sim.schemes.round_loop import RoundResult
 from ..preparation import Experiment, prepare
-from ..runner import run_loaded
+from ..runner import run_experiment
 
-__all__ = ["ROUNDS_TIMED", "Outcome", "Task", "estimated_s", "faults", "first_rows", "run"]
+__all__ = [
+    "ROUNDS_TIMED",
+    "PointOutcome",
+    "PointTask",
+    "estimate_wall_s",
+    "first_round_tables",
+    "point_issues",
+    "run_point",
+]
 
 ROUNDS_TIMED = 3
-"""The first, in which libraries warm up; one without an evaluation; one with."""
+"""Rounds that an estimate runs: the first, which loads libraries; one without an evaluation; one with it."""
 
 
 @dataclass(frozen=True)
-class Task:
-    """A point, and where its run folder is to be."""
+class PointTask:
+    """A point of a sweep, and the path of its run folder.
+
+    Attributes
+    ----------
+    point : Point
+        The point.
+    folder : Path
+        Its run folder.
+    allow_imports : bool
+        Let ``model: {name: imported}`` import and run the user's code.
+    """
 
     point: Point
     folder: Path
@@ -37,29 +55,32 @@ class Task:
 
     @property
     def finished(self) -> bool:
-        """Return whether the run folder is there."""
+        """Return whether the run folder is complete."""
         return (self.folder / "summary.json").is_file()
 
-    def prepared(self) -> Experiment:
-        """Return the point made ready to run."""
+    def prepare(self) -> Experiment:
+        """Prepare the scenario of the point."""
         return prepare(self.point.loaded, allow_imports=self.allow_imports)
 
-    def prepared_as(self, scenario: Scenario) -> Experiment:
-        """Return another scenario, with the point's lines in its faults, made ready to run."""
+    def prepare_variant(self, scenario: Scenario) -> Experiment:
+        """Prepare a changed scenario. Its issues name the lines of the point."""
         loaded = self.point.loaded
         changed = LoadedScenario(scenario, loaded.source, loaded.lines, loaded.overridden)
         return prepare(changed, allow_imports=self.allow_imports)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What has become of a point that was run.
+class PointOutcome:
+    """The outcome of running a point.
 
     Attributes
     ----------
-    wall_s : how long it took; None if it was finished already
-    error : the traceback of a point that failed
-    unwritable : why its folder could not be written: a fault of the place, so that others would meet it too
+    wall_s : float or None
+        The wall time of the run, [s]; None if the point was finished already.
+    error : str or None
+        The traceback of a point that failed.
+    unwritable : str or None
+        The reason why the run folder could not be written. Other points of the sweep would meet it too.
     """
 
     wall_s: float | None
@@ -67,82 +88,82 @@ class Outcome:
     unwritable: str | None = None
 
 
-def faults(task: Task) -> tuple[ScenarioIssue, ...]:
-    """Return what is wrong with the point, as far as that shows before it runs."""
+def point_issues(task: PointTask) -> tuple[ScenarioIssue, ...]:
+    """Return the issues that the preparation of the point finds."""
     try:
-        task.prepared()
+        task.prepare()
     except ScenarioError as error:
         return tuple(error.located())
-    except Exception:  # no fault of the scenario: the run will meet it again, and it is recorded there
+    except Exception:  # not an issue of the scenario: the run will raise it again, and is recorded as failed
         return ()
     return ()
 
 
-def run(task: Task) -> Outcome:
-    """Run a point and write its folder."""
-    if task.finished:  # by a worker that was lost before it could say so
-        return Outcome(None)
-    began_s = time.perf_counter()
+def run_point(task: PointTask) -> PointOutcome:
+    """Run a point and write its run folder."""
+    if task.finished:  # by a worker that died before it could report so
+        return PointOutcome(None)
+    started_s = time.perf_counter()
     error = unwritable = None
     try:
-        # what is too much for the memory goes where the point will be, and not to a disk of the worker's own
-        save_run(run_loaded(task.prepared(), folder=task.folder), task.folder)
+        # intervals that do not fit into the memory go beside the run folder, not to a disk of the worker
+        save_run(run_experiment(task.prepare(), folder=task.folder), task.folder)
     except (RunFolderError, SpillError) as reason:
-        if not task.finished:  # a worker that was given up for lost may have been quicker
+        if not task.finished:  # another worker, which the scheduler believed dead, may have been faster
             unwritable = str(reason)
-    except Exception as fault:  # whatever it is, the other points go on
+    except Exception as failure:  # of any kind: the other points of the sweep continue
         error = traceback.format_exc()
-        lines = str(fault).splitlines()
-        if len(lines) > 1:  # the last line is what tables show
-            error += f"{type(fault).__name__}: {' '.join(lines)}\n"
-    return Outcome(time.perf_counter() - began_s, error, unwritable)
+        lines = str(failure).splitlines()
+        if len(lines) > 1:  # one more line, because tables show the last line of the traceback
+            error += f"{type(failure).__name__}: {' '.join(lines)}\n"
+    return PointOutcome(time.perf_counter() - started_s, error, unwritable)
 
 
-def estimated_s(task: Task) -> float | None:
+def estimate_wall_s(task: PointTask) -> float | None:
     """Return a rough wall time of the point, [s], from its first rounds; None if their number is unknown.
 
-    Each scheme is run for three rounds, of which the last alone is evaluated; what the second and third
-    took is reckoned up to all rounds and evaluations of the point.
+    Each scheme runs for three rounds, and evaluates only the last. The times of the second and third round
+    are extrapolated to all rounds and evaluations of the point.
     """
     scenario = task.point.loaded.scenario
-    total = scenario.stop.rounds
-    if total is None:
+    num_rounds = scenario.stop.rounds
+    if num_rounds is None:
         return None
-    every = scenario.learning.evaluate_every if scenario.learning else total
+    every = scenario.learning.evaluate_every if scenario.learning else num_rounds
     short = scenario
-    if total > ROUNDS_TIMED:
+    if num_rounds > ROUNDS_TIMED:
         stop = scenario.stop.model_copy(update={"rounds": ROUNDS_TIMED, "accuracy": None})
         short = scenario.model_copy(update={"stop": stop})
         if scenario.learning is not None:
-            rarely = scenario.learning.model_copy(update={"evaluate_every": ROUNDS_TIMED})
-            short = short.model_copy(update={"learning": rarely})
-    ends_s: dict[str, list[float]] = {}
+            learning = scenario.learning.model_copy(update={"evaluate_every": ROUNDS_TIMED})
+            short = short.model_copy(update={"learning": learning})
+    round_ends_s: dict[str, list[float]] = {}
 
     def on_round(label: str, result: RoundResult) -> None:
-        ends_s.setdefault(label, []).append(time.perf_counter())
+        round_ends_s.setdefault(label, []).append(time.perf_counter())
 
-    began_s = time.perf_counter()
-    run_loaded(task.prepared_as(short), on_round)
-    taken_s = time.perf_counter() - began_s
+    started_s = time.perf_counter()
+    run_experiment(task.prepare_variant(short), on_round)
+    wall_s = time.perf_counter() - started_s
     if short is scenario:
-        return taken_s
-    evaluations = -(-total // every)  # the last round is always evaluated
-    for ends in ends_s.values():
-        if len(ends) == ROUNDS_TIMED:  # else it ends before, and has been run whole
-            first_s, second_s, third_s = ends
+        return wall_s
+    evaluations = -(-num_rounds // every)  # rounded up, because the last round is always evaluated
+    for ends_s in round_ends_s.values():
+        if len(ends_s) == ROUNDS_TIMED:  # a scheme with fewer rounds has run to its end
+            first_s, second_s, third_s = ends_s
             round_s = second_s - first_s
             evaluation_s = max(0.0, third_s - second_s - round_s)
-            taken_s += round_s * (total - ROUNDS_TIMED) + evaluation_s * (evaluations - 1)
-    return taken_s
+            wall_s += round_s * (num_rounds - ROUNDS_TIMED) + evaluation_s * (evaluations - 1)
+    return wall_s
 
 
-def first_rows(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return a row a scheme as in ``schemes.csv``, and its first round's: what columns the tables will have.
+def first_round_tables(task: PointTask) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of ``schemes.csv`` and ``rounds.parquet`` after one round without learning.
 
-    Nothing is learnt for it; what is not known after a round without learning is None or NaN.
+    They show the columns that the tables of the sweep will have. Values that need learning are None or NaN.
     """
     scenario = task.point.loaded.scenario
     stop = scenario.stop.model_copy(update={"rounds": 1})
     short = scenario.model_copy(update={"stop": stop, "learning": None})
-    result = run_loaded(task.prepared_as(short))
-    return pd.DataFrame(scheme_rows(result.summary)), result.rounds
+    run = run_experiment(task.prepare_variant(short))
+    return pd.DataFrame(scheme_rows(run.summary)), run.rounds

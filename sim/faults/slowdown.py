@@ -34,7 +34,7 @@ def slowdown_fault(scenario: Scenario, fleet: Fleet) -> Fault | None:
 class SlowdownTrace(PiecewiseCapacity):
     """A processor's relative speed with two states, normal and slow (docs/model.md section 2.4).
 
-    The durations of both states are exponentially distributed, and the mean speed is the same at every
+    The durations of both states are exponentially distributed, and the expected speed is the same at every
     instant. The trace depends only on its generator, and not on the work of the device.
 
     Parameters
@@ -49,16 +49,18 @@ class SlowdownTrace(PiecewiseCapacity):
         self, factor: float, mean_normal_s: float, mean_slow_s: float, rng: np.random.Generator
     ) -> None:
         self._slow_speed = 1.0 / factor
-        self._slow = OnOffProcess(mean_normal_s, mean_slow_s, rng)  # the state "off" is the slow one
+        self._normal_slow = OnOffProcess(mean_normal_s, mean_slow_s, rng)  # the state "off" is the slow one
 
     def at(self, time_s: float) -> tuple[float, float]:
         """Return the relative speed at an instant, and the instant of the next change, [s]."""
-        segment = self._slow.segment(time_s)
-        return self._slow_speed if self._slow.is_off(segment) else 1.0, self._slow.switches_s[segment + 1]
+        segment = self._normal_slow.segment(time_s)
+        return self._slow_speed if self._normal_slow.is_off(segment) else 1.0, self._normal_slow.switches_s[
+            segment + 1
+        ]
 
     def duration_s(self, start_s: float, work: float) -> float:
         """Return the time that work takes if it begins at ``start_s``; work is time at full speed, [s]."""
-        trace, now_s = self._slow, start_s
+        trace, now_s = self._normal_slow, start_s
         segment = trace.segment(start_s)
         while True:
             trace.extend_to(now_s)
@@ -80,7 +82,7 @@ class SlowdownTrace(PiecewiseCapacity):
         It sums only the segments between the two instants, however long the run is. The difference of two
         sums from time 0 on would lose digits.
         """
-        trace = self._slow
+        trace = self._normal_slow
         first, last = trace.segment(start_s), trace.segment(end_s)
         durations_s = np.diff(np.clip(trace.switches_s[first : last + 2], start_s, end_s))
         return float(durations_s[0 if trace.is_off(first) else 1 :: 2].sum())

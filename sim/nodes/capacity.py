@@ -45,7 +45,10 @@ class CapacityTrace(Protocol):
 
 
 class PiecewiseCapacity(ABC):
-    """A capacity that is constant from one change to the next; subclasses define :meth:`at` alone."""
+    """A capacity that is constant from one change to the next; a subclass must define :meth:`at`.
+
+    It may override the other methods with faster ones of the same result.
+    """
 
     @abstractmethod
     def at(self, time_s: float) -> tuple[float, float]:

@@ -20,7 +20,7 @@ ClientProcess: TypeAlias = Callable[[Device], Generator[Event, Any, None]]
 """A generator function that yields the events of one device."""
 
 ClientProgram: TypeAlias = ClientProcess | ActivitySequence
-"""What a device does in one step of a round: a process, or activities on the device's own resources."""
+"""The part of one device in a step of a round: a process, or activities on the device's own resources."""
 
 
 def as_process(program: ClientProgram) -> ClientProcess:

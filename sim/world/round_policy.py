@@ -1,4 +1,4 @@
-"""Round policies: how long a round waits for its clients, and which clients it leaves out."""
+"""Round policies: how long a step of a round waits for its clients. The client pool leaves out the others."""
 
 from __future__ import annotations
 

@@ -116,8 +116,8 @@ class World:
         self.server = Server(self.env, self.record, 0, **_processor(server))
         self._server_section = server
         self._fleet, self._faults, self._round_policy = fleet, faults, round_policy
-        # Then a client that starts its part of a round also ends it, and needs no process of its own.
-        self._nobody_stops_early = math.isinf(round_policy.waits_s) and not faults.clients_may_leave
+        # If no client can be stopped, a client's turn needs no process of its own.
+        self._all_clients_finish = math.isinf(round_policy.waits_s) and not faults.clients_may_leave
         self._devices: dict[int, Device] = {}  # all that were created, by number, of earlier rounds too
         self.presence: dict[int, list[PresenceTrace]] = {}
         self._free_at_s = array("d", bytes(8 * len(LANES) * len(fleet)))
@@ -171,7 +171,7 @@ class World:
         bool
             Whether the client was on time, and is still in the run.
         """
-        if self._nobody_stops_early:
+        if self._all_clients_finish:
             yield from as_process(program)(self.device(client))  # nothing can stop it: no process needed
             return True
         if client in self.departed_at_s:
@@ -181,7 +181,7 @@ class World:
 
     def mark_on_time(self, client: int) -> None:
         """Mark a client as on time in its current step; the end of its program does so too."""
-        if not self._nobody_stops_early:
+        if not self._all_clients_finish:
             self.pool.mark_on_time(client)
 
     def set_round_clients(

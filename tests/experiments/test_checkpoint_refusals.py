@@ -1,4 +1,4 @@
-"""Checkpoints that no run may go on from: of another run, of changed files, broken."""
+"""Checkpoints that are refused: those of another run, of changed files, and damaged ones."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tests.support.stopped_runs import contents, scenario, stopped
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"seed": 4}, "seed is 4, and was 3; run it"),
-        ({"overrides": ["batch_size=9"]}, "batch_size is 9, and was 8; run it"),
-        ({"schemes": ["psl"]}, "schemes.1: sfl was there; run it"),
-        ({"overrides": ["schemes=[sl]"]}, "schemes.0 is sl, and was psl; schemes.1: sfl was there; run it"),
+        ({"seed": 4}, "seed is 4, and was 3; repeat"),
+        ({"overrides": ["batch_size=9"]}, "batch_size is 9, and was 8; repeat"),
+        ({"schemes": ["psl"]}, "schemes.1: sfl was there; repeat"),
+        ({"overrides": ["schemes=[sl]"]}, "schemes.0 is sl, and was psl; schemes.1: sfl was there; repeat"),
         ({"overrides": ["stop.accuracy=0.5", "learning.dataset=digits"]}, "learning: .* was not there"),
         (
             {"overrides": ["devices.count=4", "batch_size=9", "stop.rounds=6"], "seed": 4},
@@ -28,10 +28,10 @@ from tests.support.stopped_runs import contents, scenario, stopped
         ),
     ],
 )
-def test_another_run_does_not_go_on(
+def test_checkpoints_of_another_run_are_refused(
     changed: dict[str, Any], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another scenario or seed is refused by the keys that differ; the checkpoints stay as they are."""
+    """Another scenario or seed is refused with the differing keys; the checkpoints stay unchanged."""
     path = scenario(tmp_path, schemes=["psl", "sfl"])
     stopped(path, monkeypatch)
     before = contents(tmp_path / "out.checkpoint")
@@ -40,8 +40,8 @@ def test_another_run_does_not_go_on(
     assert before == contents(tmp_path / "out.checkpoint")
 
 
-def test_other_code_does_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checkpoints of other versions are refused by name: what they would end in is no run of either."""
+def test_checkpoints_of_other_versions_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refusal names the differing version, because the results would belong to neither."""
     path = scenario(tmp_path, schemes=["psl"])
     stopped(path, monkeypatch)
     monkeypatch.setattr(checkpoints, "versions", lambda trained: {"simpy": "0.1", "code": "abc"})
@@ -49,16 +49,20 @@ def test_other_code_does_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1)
 
 
-def test_checkpoints_are_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the option a run beside checkpoints is refused: it would be begun anew unasked."""
+def test_a_run_without_checkpoints_beside_checkpoints_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the option, the command would start the unfinished run from its beginning."""
     path = scenario(tmp_path, schemes=["psl"])
     stopped(path, monkeypatch)
-    with pytest.raises(cutlayer.RunFolderError, match="is of an unfinished run: go on with it by"):
+    with pytest.raises(
+        cutlayer.RunFolderError, match="has checkpoints of an unfinished run: continue it with"
+    ):
         cutlayer.run(path, out=tmp_path / "out")
 
 
 def test_checkpoints_need_a_folder(tmp_path: Path) -> None:
-    """Asked for without a folder, or every 0 rounds, they are refused with the rule."""
+    """Checkpoints without a run folder, or every 0 rounds, are refused with the rule."""
     path = scenario(tmp_path, schemes=["psl"])
     with pytest.raises(ValueError, match="checkpoints need a folder"):
         cutlayer.run(path, checkpoint_every=1)
@@ -67,8 +71,8 @@ def test_checkpoints_need_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["0.state", "0.log", "run.json"])
-def test_a_broken_checkpoint_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that was cut short is refused by its name, with what to do, and nothing is made of it."""
+def test_a_damaged_checkpoint_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A truncated file is refused with its name and with advice."""
     path = scenario(tmp_path, schemes=["psl"])
     stopped(path, monkeypatch)
     file = tmp_path / "out.checkpoint" / name
@@ -79,8 +83,8 @@ def test_a_broken_checkpoint_is_named(name: str, tmp_path: Path, monkeypatch: py
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_changed_file_does_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A table that the scenario names is refused by name when it has changed; put back, the run goes on."""
+def test_checkpoints_of_a_changed_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed table of the scenario is named; once it is restored, the run continues."""
     places = tmp_path / "places.csv"
     before = "device,x_m,y_m\n0,10,0\n1,20,0\n2,30,0\n"
     places.write_text(before)
@@ -88,15 +92,17 @@ def test_a_changed_file_does_not_go_on(tmp_path: Path, monkeypatch: pytest.Monke
     cutlayer.run(path, out=tmp_path / "at once")
     stopped(path, monkeypatch)
     places.write_text(before.replace("30", "31"))
-    with pytest.raises(cutlayer.RunFolderError, match=rf"is of another run: {places} has changed"):
+    with pytest.raises(
+        cutlayer.RunFolderError, match=rf"has checkpoints of another run: {places} has changed"
+    ):
         cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1)
     places.write_text(before)
     cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1)
     assert contents(tmp_path / "at once") == contents(tmp_path / "out")
 
 
-def test_changed_samples_do_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One pixel or label of a data set on disk is another run; the same samples in another file are not."""
+def test_checkpoints_of_changed_samples_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed pixel or label makes another run; the same samples in another file do not."""
     rng = np.random.default_rng(0)
     sizes = {"train": 60, "val": 10, "test": 20}
     arrays = {f"{part}_images": rng.integers(0, 256, (n, 8, 8), np.uint8) for part, n in sizes.items()}

@@ -1,4 +1,4 @@
-"""A run that is stopped and goes on from its last checkpoint writes the bytes that it would have written."""
+"""A run that continues from its last checkpoint writes the same bytes as an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cutlayer.analysis.figures import run as run_figures
 from cutlayer.experiments import checkpoints
 from cutlayer.experiments.checkpoints import Checkpoints
 from cutlayer.experiments.preparation import prepare
-from cutlayer.experiments.runner import run_loaded
+from cutlayer.experiments.runner import run_experiment
 from cutlayer.experiments.scheme_run import OnRound
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.sim.schemes.round_loop import RoundResult
@@ -42,8 +42,8 @@ FADING = {"fading": {"model": "rayleigh", "coherence_s": 2e-3}}
 BATTERIES_J = [0.0008, 0.004, 0.02, 100.0]
 
 
-def assert_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch, *, every: int = 2) -> None:
-    """Run a scenario at one go, and killed after each checkpoint; compare all files but the charts."""
+def assert_continues(path: Path, monkeypatch: pytest.MonkeyPatch, *, every: int = 2) -> None:
+    """Compare the files, without charts, of a whole run and of one that is killed after each checkpoint."""
     monkeypatch.setattr(run_figures, "draw_figures", lambda run, folder: None)
     cutlayer.run(path, out=path.parent / "at once")
     save = checkpoints.SchemeCheckpoints.save
@@ -65,24 +65,24 @@ def assert_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch, *, every: int = 
     assert {"at once", "in parts", path.name} == {left.name for left in path.parent.iterdir()}
 
 
-def test_every_scheme_learns_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights and optimisers are as they were, for every scheme, between two evaluations."""
+def test_learning_of_every_scheme_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights and optimisers are restored for every scheme, also between two evaluations."""
     path = scenario(tmp_path, learning=LEARNING, stop={"rounds": 3}, stragglers=SLOW)
-    assert_goes_on(path, monkeypatch)
+    assert_continues(path, monkeypatch)
 
 
 @pytest.mark.parametrize("compression", [COMPRESSION, {"pruning": {**PRUNING, "kind": "unstructured"}}])
-def test_what_is_compressed_goes_on(
+def test_compression_continues(
     compression: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Masks, what they left out, importances, and the models that clients have received are as they were."""
+    """Masks, removed weights, importances, and the models that clients have received are restored."""
     schemes = ["sl", "sfl", "epsl", "fl", "mpsl"]
     path = scenario(tmp_path, schemes=schemes, learning=LEARNING, compression=compression)
-    assert_goes_on(path, monkeypatch)
+    assert_continues(path, monkeypatch)
 
 
-def test_buffers_and_momentum_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model with batch norms under SGD with momentum goes on as it was."""
+def test_buffers_and_momentum_continue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The buffers of batch normalisation and the momentum of SGD are restored."""
     optimizer = {"name": "sgd", "momentum": 0.9, "client_lr": 0.01, "server_lr": 0.01}
     path = scenario(
         tmp_path,
@@ -93,26 +93,26 @@ def test_buffers_and_momentum_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         stop={"rounds": 3},
         devices={"count": 2},
     )
-    assert_goes_on(path, monkeypatch)
+    assert_continues(path, monkeypatch)
 
 
-def somebody_late(run: cutlayer.Run) -> bool:
-    """Return whether deadlines leave out one client and not all."""
+def some_but_not_all_late(run: cutlayer.Run) -> bool:
+    """Return whether a deadline leaves out some of the clients, but not all."""
     return bool(run.rounds["participants"].isin([1, 2]).any())
 
 
-def somebody_gone(run: cutlayer.Run) -> bool:
+def some_batteries_empty(run: cutlayer.Run) -> bool:
     """Return whether batteries get empty in the middle of each scheme's run."""
     return all(figures["left_at_s"] for figures in run.summary["schemes"].values())
 
 
-def planned_anew(run: cutlayer.Run) -> bool:
-    """Return whether plans are made anew, but where there is nothing to plan."""
+def replanned(run: cutlayer.Run) -> bool:
+    """Return whether plans are made again, unless there is nothing to plan."""
     return "tdma" in run.scenario or any(figures["plans"] > 2 for figures in run.summary["schemes"].values())
 
 
 def slowed_down(run: cutlayer.Run) -> bool:
-    """Return whether rounds of one scheme differ in length by more than fading makes them."""
+    """Return whether the rounds of one scheme differ in length by more than fading causes."""
     latency_s = run.rounds.groupby("label")["latency_s"]
     return bool((latency_s.max() > 1.2 * latency_s.min()).any())
 
@@ -124,17 +124,17 @@ def slowed_down(run: cutlayer.Run) -> bool:
     ("sections", "lives"),
     [
         ({"stragglers": SLOW}, slowed_down),
-        ({"stragglers": SLOW, "round_policy": {"deadline_s": 1.2e-3}}, somebody_late),
-        ({"stragglers": SLOW, "round_policy": {"deadline_s": 0.0114}}, somebody_late),
+        ({"stragglers": SLOW, "round_policy": {"deadline_s": 1.2e-3}}, some_but_not_all_late),
+        ({"stragglers": SLOW, "round_policy": {"deadline_s": 0.0114}}, some_but_not_all_late),
         (
             {"allocation": {"cut": 2, "replan": {"every_rounds": 2}, "knowledge": {"error_db": 3.0}}},
-            planned_anew,
+            replanned,
         ),
-        ({"devices": {"count": 4, "battery_j": BATTERIES_J}}, somebody_gone),
+        ({"devices": {"count": 4, "battery_j": BATTERIES_J}}, some_batteries_empty),
     ],
     ids=["slow-downs", "turns cut off", "epochs cut off", "plans", "batteries"],
 )
-def test_whatever_lives_goes_on(
+def test_the_state_of_the_network_continues(
     sections: dict[str, Any],
     lives: Callable[[cutlayer.Run], bool],
     sharing: str,
@@ -142,7 +142,7 @@ def test_whatever_lives_goes_on(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The clock, queues, turns, slow-downs, plans, batteries and memories are as they were."""
+    """The clock, queues, turns, slow-downs, plans, batteries and memories are restored."""
     path = scenario(
         tmp_path,
         schemes=["sl", "sfl", "epsl", "mpsl"],
@@ -151,7 +151,7 @@ def test_whatever_lives_goes_on(
         radio={**FADING, "sharing": sharing, "tdma_slot_s": 1e-3},
         **sections,
     )
-    assert_goes_on(path, monkeypatch, every=3)
+    assert_continues(path, monkeypatch, every=3)
     assert lives(cutlayer.load(tmp_path / "at once"))
 
 
@@ -173,23 +173,23 @@ REPLAN = {"replan": {"every_rounds": 1}, "knowledge": {"error_db": 2.0}}
     ],
     ids=["uniform", "available", "in time", "batteries", "plans", "turns", "lending"],
 )
-def test_draws_of_a_population_go_on(
+def test_sampled_clients_continue(
     drawn: dict[str, Any], sections: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who takes part, the devices that were made by then, and each one's last plan are as they were."""
+    """The sampled clients, the devices created so far, and the last plan of each are restored."""
     given = {"schemes": DRAWN, "devices": {"count": 12}, "stop": {"rounds": 7}, **sections}
     path = scenario(tmp_path, **given, participation={"per_round": 3, **drawn})
-    assert_goes_on(path, monkeypatch)
+    assert_continues(path, monkeypatch)
     run = cutlayer.load(tmp_path / "at once")
     if "selection" not in drawn:
         assert run.devices.groupby("label").size().min() > 3
     if "battery_j" in given["devices"]:
-        assert somebody_gone(run)
+        assert some_batteries_empty(run)
         assert run.rounds.groupby("label")["participants"].min().max() < 3
 
 
-def test_what_drawn_clients_learnt_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts that were made by then, those that were not, and averages that some have not taken yet go on."""
+def test_learning_of_sampled_clients_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Client parts are restored, created or not, and averages that some clients have not received."""
     each = [{"name": name, "cuts": "each"} for name in ("edgesplit", "esfl")]
     path = scenario(
         tmp_path,
@@ -198,13 +198,15 @@ def test_what_drawn_clients_learnt_goes_on(tmp_path: Path, monkeypatch: pytest.M
         learning=LEARNING,
         participation={"per_round": 3},
     )
-    assert_goes_on(path, monkeypatch)
+    assert_continues(path, monkeypatch)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["psl", "mpsl", "drawn"])
-def test_a_checkpoint_costs_what_is_new(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Late in a run the state is as large as early, and as much goes to the log: nothing is kept twice."""
+def test_the_cost_of_a_checkpoint_does_not_grow(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Late checkpoints write a state as large as early ones, and add as much to the log."""
     drawn = {"participation": {"per_round": 3}} if name == "drawn" else {}
     path = scenario(
         tmp_path, schemes=["psl" if drawn else name], stop={"rounds": 200}, stragglers=SLOW,
@@ -227,7 +229,7 @@ def test_a_checkpoint_costs_what_is_new(name: str, tmp_path: Path, monkeypatch: 
 
 @pytest.mark.slow
 def test_killed_at_any_instant(tmp_path: Path) -> None:
-    """A process that is killed again and again, wherever it is, ends with the folder of one that was not."""
+    """A process that is killed several times, at any instants, leaves the folder of an undisturbed one."""
     path = scenario(tmp_path, schemes=["psl", "mpsl"], stop={"rounds": 1500}, stragglers=SLOW)
     cutlayer.run(path, out=tmp_path / "at once")
     command = [*COMMAND, "run", path.name, "--out", "in parts", "--checkpoint-every", "100"]
@@ -268,15 +270,15 @@ cli.main()
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
-    """Ctrl-C leaves the finished rounds in the folder; the same command ends the run, and replaces them."""
+def test_an_interrupted_run_continues(tmp_path: Path) -> None:
+    """Ctrl-C leaves the finished rounds in the folder; the same command finishes and replaces the run."""
     path = scenario(tmp_path, schemes=["psl"], stop={"rounds": 60})
     arguments = ["run", path.name, "--out", "in parts", "--checkpoint-every", "10"]
     interrupted = subprocess.run(
         [sys.executable, "-c", TELL_ROUND_25, *arguments], cwd=tmp_path, capture_output=True, text=True
     )
     assert 130 == interrupted.returncode
-    assert "interrupted: the finished rounds are kept; the same command goes on\n" == interrupted.stderr
+    assert "interrupted: the finished rounds are kept; the same command continues\n" == interrupted.stderr
     part = cutlayer.load(tmp_path / "in parts")
     assert (True, 25) == (part.interrupted, len(part.rounds))
     again = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True)
@@ -286,8 +288,8 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
     assert not (tmp_path / "in parts.checkpoint").exists()
 
 
-def test_what_has_ended_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Going on, a scheme that has ended is told by its last round, and the others by those that are run."""
+def test_finished_schemes_are_reported_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A continued run reports a finished scheme by its last round, and others by each further round."""
     loaded = load_scenario(scenario(tmp_path, schemes=["psl", "sfl"]))
     told: list[tuple[str, RoundResult]] = []
 
@@ -299,9 +301,9 @@ def test_what_has_ended_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             raise Killed
 
     def run(on_round: OnRound) -> None:
-        run_loaded(prepare(loaded), on_round, checkpoints=Checkpoints(tmp_path / "out", 2, loaded))
+        run_experiment(prepare(loaded), on_round, checkpoints=Checkpoints(tmp_path / "out", 2, loaded))
 
-    run_loaded(prepare(loaded), tell)
+    run_experiment(prepare(loaded), tell)
     at_once, told = told, []
     with pytest.raises(Killed):
         run(tell_and_be_killed)

@@ -1,4 +1,4 @@
-"""An interrupt: what was finished is kept, whole and readable; nothing finished, nothing written."""
+"""An interrupted run keeps its finished rounds, and writes nothing without a finished round."""
 
 from __future__ import annotations
 
@@ -39,12 +39,13 @@ def rounds(*arguments):
     print("ready", flush=True)
     time.sleep(600)
     yield
-experiment.rounds = rounds
+assert experiment.run_rounds  # after a rename, this fails at once, instead of a run without end
+experiment.run_rounds = rounds
 """
 
 
 def interrupted(folder: Path, change: str) -> tuple[int, str]:
-    """Run the command with a change to its code, interrupt it when it is ready; return status and errors."""
+    """Run the command with changed code, and interrupt it when it is ready; return status and errors."""
     (folder / "endless.yaml").write_text(SCENARIO, encoding="utf-8")
     command = [sys.executable, "-c", f"{HEAD}{change}cli.main()", "run", "endless.yaml", "--out", "out"]
     said = folder / "said.txt"
@@ -76,7 +77,7 @@ def test_finished_rounds_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_finished_nothing_written(tmp_path: Path) -> None:
+def test_without_a_finished_round_nothing_is_written(tmp_path: Path) -> None:
     """Interrupted in the first round, the command ends with status 130 and leaves no file."""
     status, errors = interrupted(tmp_path, FIRST_ROUND_TAKES_LONG)
     assert (130, "interrupted: nothing was finished, nothing was written\n") == (status, errors)

@@ -1,4 +1,4 @@
-"""Runs whose intervals are too many for the memory: nothing of a result depends on when rows leave it."""
+"""Runs with more intervals than fit into the memory: results do not depend on when rows leave it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run(
     kept: int = 2**18,
     group: int = GROUP,
 ) -> cutlayer.Run:
-    """Run it with so many rows in the event loop's record, in memory, and in a row group."""
+    """Run the scenario with these limits of rows: in the event loop's record, in memory, in a row group."""
     with monkeypatch.context() as patch:
         patch.setattr(experiment, "SPILL_ROWS", spill)
         patch.setattr(intervals, "KEPT_ROWS", kept)
@@ -59,12 +59,12 @@ def run(
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return what each file of a folder holds."""
+    """Return the content of each file of a folder, by name."""
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 def test_the_size_of_chunks_changes_no_byte(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows leave the event loop by 1, 7 or 10^6, the memory early, late or not: the folder is the same."""
+    """The folder is the same, whether rows leave event loop and memory early, late or never."""
     run(path, monkeypatch, out="reference", spill=10**6)
     expected = contents(path.parent / "reference")
     for spill, kept in ((1, 0), (7, 120), (10**6, 0)):
@@ -76,7 +76,7 @@ def test_the_size_of_chunks_changes_no_byte(path: Path, monkeypatch: pytest.Monk
 
 
 def test_rounds_do_not_depend_on_row_groups(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sums over a round are the same to the last bit, whether its rows are in one row group or in many."""
+    """Sums over a round are bit-identical whether its rows are in one row group or in many."""
     one, many = run(path, monkeypatch, group=10**6), run(path, monkeypatch, group=31)
     pd.testing.assert_frame_equal(one.rounds, many.rounds, check_exact=True)
     pd.testing.assert_frame_equal(one.intervals, many.intervals, check_exact=True)
@@ -86,7 +86,7 @@ def test_rounds_do_not_depend_on_row_groups(path: Path, monkeypatch: pytest.Monk
 
 
 def test_row_groups_are_of_one_size_and_label(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every row group is full but the last of its label, and all of them together are the table."""
+    """Every row group but the last of its label is full, and all together are the table."""
     run(path, monkeypatch, out="out", kept=0)
     loaded = cutlayer.load(path.parent / "out")
     groups = list(loaded.recorded.groups())
@@ -102,10 +102,10 @@ def test_row_groups_are_of_one_size_and_label(path: Path, monkeypatch: pytest.Mo
     pd.testing.assert_frame_equal(loaded.stages, totals.table(), check_exact=True)
 
 
-def test_without_a_folder_a_file_comes_and_goes(
+def test_a_run_without_a_folder_uses_a_temporary_file(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A long run that is not written has its intervals in a temporary file, which ends with the run."""
+    """The temporary file of a long run's intervals is removed together with the run."""
     place = tmp_path / "temporary"
     place.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))
@@ -119,8 +119,8 @@ def test_without_a_folder_a_file_comes_and_goes(
     assert [] == list(place.iterdir())
 
 
-def test_a_chart_is_drawn_from_a_part(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is read for a chart has every interval of its rounds and the next one's start, not the rest."""
+def test_a_chart_reads_a_part_of_the_intervals(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The part has every interval of the chart's rounds and the start of the next round, and no more."""
     found = run(path, monkeypatch, kept=0)
     whole = found.intervals
     for first, last in ((1, 1), (5, 9), (15, 60)):
@@ -140,10 +140,10 @@ def test_a_chart_is_drawn_from_a_part(path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("enough", [1, 60, 120])
-def test_the_first_rounds_are_read_until_they_are_enough(
+def test_a_chart_reads_as_few_first_rounds_as_it_needs(
     enough: int, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rounds that fit a chart are the same, chosen from the beginning or from the whole table."""
+    """The rounds that fit a chart are the same whether they are chosen from the first rounds or from all."""
     monkeypatch.setattr("cutlayer.analysis.figures.gantt_rows.MAX_BARS", enough)
     found = run(path, monkeypatch, kept=0)
     part, whole = found.recorded.first_rounds(enough), found.intervals

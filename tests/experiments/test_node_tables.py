@@ -1,4 +1,4 @@
-"""Tables of a run with compute nodes: they say what the intervals and the scenario say, on disk too."""
+"""The tables of a run with compute nodes agree with its intervals and its scenario, also once loaded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import cutlayer
 from cutlayer.analysis.results.run_folder import Run, load_run, save_run
 from cutlayer.experiments.preparation import Experiment
-from cutlayer.experiments.runner import run_loaded
+from cutlayer.experiments.runner import run_experiment
 from cutlayer.models.unit_tables import named_unit_table
 from tests.support.networks import FAST, MIB, own_links, write_profile
 from tests.support.worlds import experiment
@@ -42,33 +42,33 @@ SECTIONS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def ready() -> Experiment:
-    """Return all schemes of the scenario, planned."""
+    """Return the prepared scenario with all schemes."""
     return experiment(**SECTIONS)
 
 
 @pytest.fixture(scope="module")
 def run(ready: Experiment) -> Run:
-    """Return their run."""
-    return run_loaded(ready)
+    """Return the run of all schemes."""
+    return run_experiment(ready)
 
 
 def weights_bits(first: int, end: int) -> float:
-    """Return the parameters of some units."""
+    """Return the parameters of some units, [bit]."""
     return float(UNITS.parameter_bits[first:end].sum())
 
 
 def batch_bits(first: int, end: int) -> float:
-    """Return the activations of a mini-batch on some units."""
+    """Return the activations of a mini-batch in some units, [bit]."""
     return BATCH * float(UNITS.activation_bits[first:end].sum())
 
 
 def nodes_of(run: Run, label: str) -> pd.DataFrame:
-    """Return a scheme's rows by node."""
+    """Return a scheme's rows of the table, by node."""
     return run.nodes[run.nodes["label"] == label].set_index("node")
 
 
 def test_nodes_have_a_row_where_they_are_used(run: Run) -> None:
-    """The server has a row in every scheme, compute nodes in those that train on them; a node may idle."""
+    """The server has a row in every scheme; a node, even an idle one, in each scheme that can train on it."""
     labels = list(run.summary["schemes"])
     for label, expected in zip(labels, [["server", "cheap", "dear"]] * 2 + [["server"]] * 3, strict=True):
         assert expected == list(nodes_of(run, label).index)
@@ -77,7 +77,7 @@ def test_nodes_have_a_row_where_they_are_used(run: Run) -> None:
 
 
 def test_memory_of_nodes(run: Run) -> None:
-    """Three copies and batches are planned; the peak is between weights and plan; limits are given."""
+    """The plan has three copies and batches; the peak is between the weights and the plan."""
     mpsl, one_hop = (nodes_of(run, label) for label in list(run.summary["schemes"])[:2])
     for name, first, end in (("cheap", 1, 3), ("dear", 3, 5)):
         planned = 3 * (weights_bits(first, end) + batch_bits(first, end))
@@ -93,9 +93,9 @@ def test_memory_of_nodes(run: Run) -> None:
 
 
 def test_nodes_are_busy_as_long_as_their_intervals(run: Run) -> None:
-    """busy_s is the sum of a node's intervals of compute, utilisation its share of the scheme's time.
+    """busy_s is the sum of a node's compute intervals, and utilisation is its fraction of the scheme's time.
 
-    The server's row counts the shares of it by what they compute: work on a share takes longer.
+    The server's row counts the FLOPs on its shares, because an interval on a share takes longer.
     """
     for label, rows in run.intervals.groupby("label"):
         total_s = rows["end_s"].max()
@@ -111,7 +111,7 @@ def test_nodes_are_busy_as_long_as_their_intervals(run: Run) -> None:
 
 
 def test_costs_are_prices_times_the_time(run: Run) -> None:
-    """The server and nodes with a part are paid for the whole run, idle or not; the summary has the sum."""
+    """The server and nodes with a part cost their price for the whole run; the summary has the sum."""
     prices = {"server": 5.0, "cheap": 0.5, "dear": 3.0}
     for label, summary in run.summary["schemes"].items():
         hours = run.intervals.loc[run.intervals["label"] == label, "end_s"].max() / 3600
@@ -124,7 +124,7 @@ def test_costs_are_prices_times_the_time(run: Run) -> None:
 
 
 def test_memory_over_time(run: Run) -> None:
-    """Each change of a compute node's memory is a row; the greatest is the peak, the last the weights."""
+    """Each change of a node's memory is a row; the largest value is the peak, and the last is the weights."""
     label = next(iter(run.summary["schemes"]))
     rows = run.memory[run.memory["label"] == label]
     assert {"cheap", "dear"} == set(rows["node"])
@@ -138,7 +138,7 @@ def test_memory_over_time(run: Run) -> None:
 
 
 def test_devices_have_their_cuts_shares_and_memory(ready: Experiment, run: Run) -> None:
-    """Columns of a device: its cut, its shares of band and server, what its part needs, and its limit."""
+    """A device's row has its cut, its shares of band and server, the memory of its part, and its limit."""
     cuts = {"edgesplit cuts 1|2|3": ["1", "2", "3"], "mpsl 3": ["1"] * 3}
     for label, expected in cuts.items():
         rows = run.devices[run.devices["label"] == label]
@@ -164,8 +164,8 @@ def test_devices_have_their_cuts_shares_and_memory(ready: Experiment, run: Run) 
         assert plan.links.uplink_bps.tolist() == rows["uplink_bps"].tolist(), scheme.parameters.label
 
 
-def test_the_summary_has_the_most_that_anything_holds(run: Run) -> None:
-    """Memories are the greatest of the tables' rows; cuts are lists where they differ."""
+def test_the_summary_has_the_largest_memories(run: Run) -> None:
+    """Memories in the summary are the largest of the tables; cuts are lists if they differ."""
     for label, summary in run.summary["schemes"].items():
         devices, nodes = run.devices[run.devices["label"] == label], nodes_of(run, label)
         assert devices["memory_bits"].max() == summary["device_memory_bits"]
@@ -175,8 +175,8 @@ def test_the_summary_has_the_most_that_anything_holds(run: Run) -> None:
     assert "1|3|5" == run.summary["schemes"]["mpsl 3"]["placement"]
 
 
-def test_a_folder_gives_the_same_tables_back(run: Run, tmp_path: Path) -> None:
-    """What is saved is what is loaded, to the last bit; the scenario's nodes too."""
+def test_loaded_tables_equal_saved_tables(run: Run, tmp_path: Path) -> None:
+    """Saved and loaded tables are bit-identical, and the scenario keeps its nodes."""
     save_run(run, tmp_path / "run")
     loaded = load_run(tmp_path / "run")
     for table in ("rounds", "devices", "nodes", "memory", "intervals"):
@@ -186,8 +186,8 @@ def test_a_folder_gives_the_same_tables_back(run: Run, tmp_path: Path) -> None:
 
 
 def test_without_compute_nodes_there_is_no_memory_over_time(tmp_path: Path) -> None:
-    """A folder without that file loads with the table's columns and no rows."""
-    run = run_loaded(experiment(schemes=["psl"]))
+    """A folder without the file of memory changes loads with the table's columns and no rows."""
+    run = run_experiment(experiment(schemes=["psl"]))
     save_run(run, tmp_path / "run")
     assert not (tmp_path / "run" / "memory.parquet").exists()
     loaded = load_run(tmp_path / "run")
@@ -196,14 +196,14 @@ def test_without_compute_nodes_there_is_no_memory_over_time(tmp_path: Path) -> N
     assert ["server"] == loaded.nodes["node"].tolist()
 
 
-def test_rounds_end_when_they_end_and_not_with_a_nodes_last_update(tmp_path: Path) -> None:
-    """A round of 18 ms ends then, though a node goes on updating for 92 ms more; the next begins there.
+def test_a_round_does_not_wait_for_the_last_update_of_a_node(tmp_path: Path) -> None:
+    """A round of 18 ms ends then, although a node updates for 92 ms more; the next round begins at once.
 
-    The second waits for the node until 114 ms, and is done 20 ms later.
+    The second round waits for the node until 114 ms, and ends 20 ms later.
     """
     rows = [[1.0, 1.0, 0.0], [2.0, 4.0, 100.0], [3.0, 5.0, 0.0], [1.0, 1.0, 0.0]]
     profile = write_profile(tmp_path / "four", {"it": rows}, [1.0] * 4, [1.0] * 4)
-    run = run_loaded(
+    run = run_experiment(
         experiment(
             schemes=[{"name": "mpsl", "placement": [2]}],
             stop={"rounds": 2},
@@ -221,7 +221,7 @@ def test_rounds_end_when_they_end_and_not_with_a_nodes_last_update(tmp_path: Pat
 
 
 def test_rounds_that_a_deadline_ends_do_not_wait_for_nodes() -> None:
-    """A node goes on with what it has begun for owners that were cut off; the round ended at the deadline."""
+    """A node finishes the work of clients that a deadline has cut off, but the round ends at the deadline."""
     sections = {
         "schemes": ["mpsl"],
         "stop": {"rounds": 2},
@@ -230,13 +230,13 @@ def test_rounds_that_a_deadline_ends_do_not_wait_for_nodes() -> None:
         "devices": own_links(1e12, count=2, clock_hz=1e12, cycles_per_flop=1.0),
         "network": {"nodes": [{"name": "n", "clock_hz": 1e6, "cycles_per_flop": 1.0}], "wire": FAST},
     }
-    run = run_loaded(experiment(**sections, round_policy={"deadline_s": 1.0}))
+    run = run_experiment(experiment(**sections, round_policy={"deadline_s": 1.0}))
     assert [1.0, 2.0] == run.rounds["end_s"].tolist()
     assert [0, 0] == run.rounds["participants"].tolist()
 
 
 def test_a_node_without_a_part_costs_nothing() -> None:
-    """Of three helpers only the one that has an owner is paid for, and the server."""
+    """Only the server and the one helper of three that has a data owner cost something."""
     ran = cutlayer.run(
         "all_schemes",
         overrides=["learning=null", "stop.rounds=1", "schemes=[{name: one_hop, workflow: [1, 1, 1, 1, 1]}]"],

@@ -1,4 +1,4 @@
-"""What is kept out of the search for garbage comes back into it."""
+"""Objects that were excluded from garbage collection are included again."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from cutlayer.experiments.process_guards import frozen_gc
 
 
-def test_objects_come_back_however_the_block_ends() -> None:
-    """Objects are frozen in the block alone, also if it fails; what somebody else froze stays so."""
+def test_objects_are_frozen_in_the_block_only() -> None:
+    """Objects are unfrozen even if the block fails; objects that were frozen before stay frozen."""
     assert 0 == gc.get_freeze_count()
     with pytest.raises(KeyError), frozen_gc():
         assert gc.get_freeze_count() > 0

@@ -1,4 +1,4 @@
-"""The same scenario gives the same rows: in any process, whatever other schemes run, and in any order."""
+"""The same scenario gives the same rows in any process, with any other schemes, in any order."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FINGERPRINTS = ("timeline_fingerprint", "weights_fingerprint")
 
 @pytest.fixture(scope="module")
 def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a scenario in which everything that can be drawn is drawn."""
+    """Return a scenario with every kind of random draw."""
     path = tmp_path_factory.mktemp("scenario") / "same.yaml"
     path.write_text(SCENARIO, encoding="utf-8")
     return path
@@ -49,12 +49,12 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def reference(scenario: Path) -> cutlayer.Run:
-    """Return the run that others are compared with; its folder is written beside the scenario."""
+    """Return the reference run, whose folder is beside the scenario."""
     return cutlayer.run(scenario, out=scenario.parent / "reference")
 
 
 def fingerprints(run: cutlayer.Run) -> dict[str, tuple[Any, ...]]:
-    """Return the fingerprints by label."""
+    """Return the fingerprints of timeline and weights, by label."""
     return {
         label: tuple(figures[key] for key in FINGERPRINTS)
         for label, figures in run.summary["schemes"].items()
@@ -68,7 +68,7 @@ def rows(run: cutlayer.Run, label: str) -> list[pd.DataFrame]:
 
 
 def assert_same_schemes(reference: cutlayer.Run, run: cutlayer.Run) -> None:
-    """Compare all that the second run has of each scheme with the first, to the last bit."""
+    """Check that the schemes of the second run are bit-identical in the first."""
     expected = fingerprints(reference)
     for label, found in fingerprints(run).items():
         assert expected[label] == found
@@ -78,7 +78,7 @@ def assert_same_schemes(reference: cutlayer.Run, run: cutlayer.Run) -> None:
 
 @pytest.mark.slow
 def test_another_process_writes_the_same_bytes(reference: cutlayer.Run, scenario: Path) -> None:
-    """Two processes write the same tables, byte by byte, and the same fingerprints."""
+    """Two processes write the same bytes to all tables, and the same fingerprints."""
     subprocess.run([*COMMAND, "run", scenario.name, "--out", "again"], cwd=scenario.parent, check=True)
     for name in ("scenario.yaml", "rounds.csv", "devices.csv"):
         first, second = ((scenario.parent / folder / name).read_bytes() for folder in ("reference", "again"))
@@ -89,7 +89,7 @@ def test_another_process_writes_the_same_bytes(reference: cutlayer.Run, scenario
 
 
 def test_the_order_of_schemes_changes_none(reference: cutlayer.Run, scenario: Path) -> None:
-    """Listed backwards, every scheme has the same rows and fingerprints."""
+    """In reverse order, every scheme has the same rows and fingerprints."""
     backwards = "[fl, centralised, epsl, psl, sfl_v2, sfl, sl]"
     run = cutlayer.run(scenario, overrides=[f"schemes={backwards}"])
     assert ["fl", "centralised", "epsl φ=0.5", "psl", "sfl_v2", "sfl", "sl"] == list(run.summary["schemes"])
@@ -98,14 +98,14 @@ def test_the_order_of_schemes_changes_none(reference: cutlayer.Run, scenario: Pa
 
 @pytest.mark.parametrize("alone", ["psl", "sfl_v2", "epsl φ=0.5"])
 def test_a_scheme_alone_is_the_same(alone: str, reference: cutlayer.Run, scenario: Path) -> None:
-    """A scheme run without the others has the same rows and fingerprints."""
+    """A scheme that runs without the others has the same rows and fingerprints."""
     run = cutlayer.run(scenario, schemes=[alone])
     assert [alone] == list(run.summary["schemes"])
     assert_same_schemes(reference, run)
 
 
 def test_the_resolved_scenario_gives_the_same(reference: cutlayer.Run, tmp_path: Path) -> None:
-    """A run folder's own scenario, run from there, gives the same rows."""
+    """The scenario in a run folder gives the same rows again."""
     path = tmp_path / "resolved.yaml"
     path.write_text(reference.scenario, encoding="utf-8")
     again = cutlayer.run(path)
@@ -114,8 +114,8 @@ def test_the_resolved_scenario_gives_the_same(reference: cutlayer.Run, tmp_path:
     assert_same_schemes(reference, again)
 
 
-def test_another_seed_gives_others(reference: cutlayer.Run, scenario: Path) -> None:
-    """With another seed every scheme has other weights, and another timeline where devices are in it."""
+def test_another_seed_gives_other_results(reference: cutlayer.Run, scenario: Path) -> None:
+    """With another seed every scheme has other weights, and another timeline if devices are in it."""
     other = fingerprints(cutlayer.run(scenario, seed=8))
     for label, (timeline, weights) in fingerprints(reference).items():
         assert weights != other[label][1], label
@@ -123,7 +123,7 @@ def test_another_seed_gives_others(reference: cutlayer.Run, scenario: Path) -> N
 
 
 def test_a_timeline_needs_no_torch(tmp_path: Path) -> None:
-    """A run without learning, with its files, imports no torch."""
+    """A run without learning imports no torch, even when it writes its files."""
     script = "import sys, cutlayer; cutlayer.run('timeline_only', out='out'); print('torch' in sys.modules)"
     assert "False\n" == python(script, tmp_path)
     assert (tmp_path / "out" / "gantt.png").is_file()

@@ -1,4 +1,4 @@
-"""Two processes with one folder: one has it for itself, and what workers left behind does no harm."""
+"""Two processes and one folder: only one may write, and leftovers of killed workers do no harm."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from cutlayer.analysis.results.atomic_files import RunFolderError
 from cutlayer.cli.main import app
 from cutlayer.experiments import folder_locks as locks
 from cutlayer.experiments.sweep import point_tasks as sweep_tasks
-from cutlayer.experiments.sweep.point_tasks import Task
+from cutlayer.experiments.sweep.point_tasks import PointTask
 from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
 
 PLAIN = SWEEP[: SWEEP.index("sweep:")] + "devices: {count: 2}\n"
@@ -42,7 +42,7 @@ with getattr(locks, sys.argv[1])(Path(sys.argv[2])):
 
 @contextmanager
 def holder(lock: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Have another process that has a folder for itself, until it is killed."""
+    """Open another process that holds a lock on a folder until it is killed."""
     command = [sys.executable, "-c", HOLDER, lock, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -68,16 +68,16 @@ def answer(*arguments: object) -> tuple[int, str]:
     ],
 )
 def test_a_folder_in_use_is_refused(command: str, lock: str, more: list[object], tmp_path: Path) -> None:
-    """Who comes second is told whose it is and writes nothing; when the first is killed, it goes on.
+    """The second process is refused with the name of the first, and writes nothing.
 
-    What it then writes is what it would have written alone: of the lock nothing is left.
+    After the first is killed, the second writes the same files as alone, and no lock file remains.
     """
     scenario = written(tmp_path, SWEEP if command == "sweep" else PLAIN)
     assert (0, "") == answer(command, scenario, "--out", tmp_path / "alone", *more)
     with holder(lock, tmp_path / "out") as first:
         before = folder_bytes(tmp_path)
         told = f"{tmp_path / 'out'} is in use by process {first.pid} on {socket.gethostname()};"
-        told += " wait until that has ended, or choose another place\n"
+        told += " wait until that has ended, or choose another folder\n"
         assert (2, told) == answer(command, scenario, "--out", tmp_path / "out", *more)
         assert before == folder_bytes(tmp_path)
         first.send_signal(signal.SIGKILL)
@@ -87,8 +87,10 @@ def test_a_folder_in_use_is_refused(command: str, lock: str, more: list[object],
     assert {scenario.name, "alone", "out"} == {path.name for path in tmp_path.iterdir()}
 
 
-def test_a_run_of_the_same_name_takes_the_next_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a place of its own, a run beside an unfinished one is numbered, as beside a finished one."""
+def test_a_run_of_the_same_name_takes_the_next_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an explicit folder, a run beside an unfinished or a finished one gets a number."""
     monkeypatch.chdir(tmp_path)
     scenario = written(tmp_path, PLAIN)
     with holder("run_lock", tmp_path / "runs" / "small"):
@@ -99,17 +101,15 @@ def test_a_run_of_the_same_name_takes_the_next_place(tmp_path: Path, monkeypatch
 
 
 def test_a_lock_leaves_no_folder(tmp_path: Path) -> None:
-    """The folders that were made for a lock end with it where nothing was written, and others stay."""
+    """Empty folders that were created for a lock are removed with it; others stay."""
     (tmp_path / "empty").mkdir()
     with locks.sweep_lock(tmp_path / "empty" / "new" / "out"), locks.run_lock(tmp_path / "run"):
         pass
     assert [tmp_path / "empty"] == list(tmp_path.rglob("*"))
 
 
-def test_a_lock_whose_file_is_removed_meanwhile_is_taken_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who opens the file just before its owner removes it has no lock on what others will find."""
+def test_a_lock_on_a_removed_file_is_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that opens the lock file just before its removal holds no lock that others can see."""
     flock, tries = fcntl.flock, []
 
     def removed_before(file: int, operation: int) -> None:
@@ -128,8 +128,8 @@ def test_a_lock_whose_file_is_removed_meanwhile_is_taken_anew(
     assert 3 == len(tries)
 
 
-def test_without_locks_there_is_none_to_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a file system that knows no locks a sweep runs all the same, and a full disk is told."""
+def test_a_file_system_without_locks_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system without locks a sweep runs without one, and a full disk is reported."""
 
     def unknown(file: int, operation: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
@@ -145,8 +145,8 @@ def test_without_locks_there_is_none_to_take(tmp_path: Path, monkeypatch: pytest
         in_threads(tmp_path / "small.yaml", tmp_path / "full").run()
 
 
-def first_task(folder: Path) -> Task:
-    """Return the first point of a sweep whose folder is open."""
+def first_task(folder: Path) -> PointTask:
+    """Return the task of the first point of a sweep whose folder is open."""
     sweeping = in_threads(written(folder), folder / "out")
     sweeping.folder.open()
     (task, *_) = sweeping._tasks(retry_failed=False)
@@ -156,7 +156,7 @@ def first_task(folder: Path) -> Task:
 def test_the_second_writer_of_a_point_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that was given up for lost and the one that has its point: the quicker one's folder stays."""
+    """If two workers run one point, since one was believed dead, the folder of the faster one stays."""
     task = first_task(tmp_path)
     write = analysis_run._write_tables
 
@@ -164,12 +164,12 @@ def test_the_second_writer_of_a_point_changes_nothing(
         write(run, folder)
         monkeypatch.setattr(analysis_run, "_write_tables", write)
         with ThreadPoolExecutor(1) as other:
-            assert other.submit(sweep_tasks.run, task).result().error is None
+            assert other.submit(sweep_tasks.run_point, task).result().error is None
         inodes.append(task.folder.stat().st_ino)
 
     inodes: list[int] = []
     monkeypatch.setattr(analysis_run, "_write_tables", overtaken)
-    outcome = sweep_tasks.run(task)
+    outcome = sweep_tasks.run_point(task)
     assert (None, None) == (outcome.error, outcome.unwritable)
     assert [task.folder.stat().st_ino] == inodes
     assert [task.folder] == [path for path in task.folder.parent.iterdir() if path.is_dir()]
@@ -179,7 +179,7 @@ def test_the_second_writer_of_a_point_changes_nothing(
 def test_a_draft_that_is_removed_does_not_become_a_point(
     when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker whose draft the next sweep removes while it writes fails, and leaves no part of a point."""
+    """A worker whose draft the next sweep removes fails, and leaves no part of a point."""
     task = first_task(tmp_path)
     folder = in_threads(tmp_path / "small.yaml", tmp_path / "out").folder
     move, rmtree = folders._move_into_place, shutil.rmtree
@@ -201,22 +201,22 @@ def test_a_draft_that_is_removed_does_not_become_a_point(
         move(draft, place, **options)
 
     monkeypatch.setattr(folders, "_move_into_place", removed_before)
-    outcome = sweep_tasks.run(task)
+    outcome = sweep_tasks.run_point(task)
     assert outcome.unwritable is not None
     assert outcome.unwritable.endswith("No such file or directory")
     assert (when == "in the middle") == bool(failed)
     assert not [path for path in task.folder.parent.iterdir() if path.is_dir()]
     monkeypatch.undo()
-    assert sweep_tasks.run(task).unwritable is None
+    assert sweep_tasks.run_point(task).unwritable is None
     assert task.finished
 
 
-def test_what_is_too_much_for_the_memory_stays_with_the_sweep(
+def test_intervals_beyond_the_memory_stay_in_the_folder_of_the_sweep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker's file of intervals is a draft beside its point, which the next sweep removes if need be."""
     task = first_task(tmp_path)
-    assert sweep_tasks.run(task).error is None
+    assert sweep_tasks.run_point(task).error is None
     expected = folder_bytes(task.folder)
     shutil.rmtree(task.folder)
     monkeypatch.setattr(intervals, "KEPT_ROWS", 0)
@@ -229,7 +229,7 @@ def test_what_is_too_much_for_the_memory_stays_with_the_sweep(
     found: list[str] = []
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(intervals.IntervalWriter, "finish", killed)
-        sweep_tasks.run(task)
+        sweep_tasks.run_point(task)
     assert [f".{task.folder.name}-"] == [name[:18] for name in found]
 
     def full(writer: intervals.IntervalWriter) -> intervals.Intervals:
@@ -239,6 +239,6 @@ def test_what_is_too_much_for_the_memory_stays_with_the_sweep(
     with monkeypatch.context() as patch:
         patch.setattr(intervals.IntervalWriter, "finish", full)
         told = f"cannot write {task.folder}: No space left on device"
-        assert told == sweep_tasks.run(task).unwritable
-    assert sweep_tasks.run(task).error is None
+        assert told == sweep_tasks.run_point(task).unwritable
+    assert sweep_tasks.run_point(task).error is None
     assert expected == folder_bytes(task.folder)

@@ -18,7 +18,7 @@ __all__ = ["HOLD", "held", "wait_for", "when_idle"]
 HOLD = """\
 import time
 from cutlayer.experiments.sweep import point_tasks as sweep_tasks
-from cutlayer.experiments.runner import run_loaded
+from cutlayer.experiments.runner import run_experiment
 
 def held(experiment, *more, folder=None):
     hold = folder.parent.with_name("hold") if folder else None
@@ -26,8 +26,8 @@ def held(experiment, *more, folder=None):
         folder.parent.with_name("begun").touch()
         while hold.exists():
             time.sleep(0.02)
-    return run_loaded(experiment, *more, folder=folder)
-sweep_tasks.run_loaded = held
+    return run_experiment(experiment, *more, folder=folder)
+sweep_tasks.run_experiment = held
 """
 """What workers preload: once a point of a sweep is finished, the next ones begin and wait, as long as there
 is a file ``hold`` beside the sweep's folder."""
@@ -38,11 +38,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from cutlayer.cli import main as cli
 from cutlayer.experiments.sweep import worker_pool as workers
-hear = workers.Workers._on_interrupt
+hear = workers.WorkerPool._on_interrupt
 def on_interrupt(self, *signal_and_frame):
     Path("heard").touch()
     hear(self, *signal_and_frame)
-workers.Workers._on_interrupt = on_interrupt
+workers.WorkerPool._on_interrupt = on_interrupt
 cli.main()
 """
 

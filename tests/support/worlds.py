@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cutlayer.experiments.preparation import Experiment, prepare
-from cutlayer.experiments.world_setup import make_world
+from cutlayer.experiments.scheme_run import make_world
 from cutlayer.scenarios.loading.loader import RawScenario, check_scenario
 from cutlayer.scenarios.model_costs.unit_table import UnitTable
 from cutlayer.scenarios.registry import lookup

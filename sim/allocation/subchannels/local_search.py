@@ -25,8 +25,8 @@ from .surrogate_greedy import surrogate_greedy
 __all__ = ["iterated_search", "local_search", "search"]
 
 Floats: TypeAlias = NDArray[np.float64]
-Move: TypeAlias = tuple[int, int, int]
-"""A subchannel, the client that receives it, and the subchannel that goes back; NO_SUBCHANNEL in a move."""
+Change: TypeAlias = tuple[int, int, int]
+"""A move or a swap: a subchannel, the client that receives it, and the subchannel that goes back or none."""
 
 NO_SUBCHANNEL = -1
 TEMPERATURES = (1e-2, 1e-4)  # relative to the round time
@@ -166,7 +166,7 @@ def _after_pass(start: Assignment, temperature: float) -> Assignment | None:
     return Assignment(start.tables, start.work, np.array(client_of, dtype=np.intp)) if changed else None
 
 
-def _ranked_moves(assignment: Assignment, objective: SmoothedRoundTime) -> Iterator[Move]:
+def _ranked_moves(assignment: Assignment, objective: SmoothedRoundTime) -> Iterator[Change]:
     """Yield moves and swaps in the order of the estimated fall of the objective, the greatest first (P26)."""
     client_of = assignment.client_of
     subchannels = np.arange(len(client_of))

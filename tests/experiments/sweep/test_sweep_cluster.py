@@ -1,4 +1,4 @@
-"""Sweeps on the workers of a dask.distributed scheduler: the same files, whoever dies or joins."""
+"""Sweeps on the workers of a Dask scheduler leave the same files, whichever worker dies or joins."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import cutlayer
 from cutlayer.analysis.results.sweep_folder import load_sweep
 from cutlayer.cli.main import app
 from cutlayer.experiments.sweep import dask_workers as cluster_module
-from cutlayer.experiments.sweep.dask_workers import Cluster
-from cutlayer.experiments.sweep.worker_pool import Workers, WorkersError
+from cutlayer.experiments.sweep.dask_workers import DaskWorkers
+from cutlayer.experiments.sweep.worker_pool import WorkerPool, WorkersError
 from tests.support.clusters import LocalCluster, running
 from tests.support.held_sweeps import HOLD, held, wait_for, when_idle
 from tests.support.processes import python
@@ -25,15 +25,15 @@ from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
 
 pytestmark = pytest.mark.slow
 
-KEPT = "the finished points are kept; the same command goes on"
+KEPT = "the finished points are kept; the same command continues"
 DIE_AT_SEED_1 = """\
 import os, signal
 from pathlib import Path
 from cutlayer.experiments.sweep import point_tasks as sweep_tasks
-from cutlayer.experiments.runner import run_loaded
+from cutlayer.experiments.runner import run_experiment
 
 def die_at_seed_1(experiment, *more, **named):
-    result = run_loaded(experiment, *more, **named)
+    result = run_experiment(experiment, *more, **named)
     if experiment.loaded.scenario.seed == 1:
         try:
             Path("died").touch(exist_ok={always})
@@ -41,7 +41,7 @@ def die_at_seed_1(experiment, *more, **named):
             return result
         os.kill(os.getpid(), signal.SIGKILL)
     return result
-sweep_tasks.run_loaded = die_at_seed_1
+sweep_tasks.run_experiment = die_at_seed_1
 """
 
 
@@ -63,16 +63,16 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def answer(folder: Path, address: str, *options: str) -> tuple[int, str]:
-    """Return the status and the errors of a sweep at a scheduler, run in this process."""
+    """Return the status and the errors of a sweep on a scheduler's workers, run in this process."""
     command = ["sweep", str(folder / "small.yaml"), "--out", str(folder / "out"), "--scheduler", address]
     result = CliRunner().invoke(app, [*command, *options])
     return result.exit_code, result.stderr
 
 
-def test_results_do_not_depend_on_who_runs_them(
+def test_results_do_not_depend_on_the_kind_of_worker(
     cluster: LocalCluster, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """Workers of a scheduler write what one thread does: every file, byte by byte."""
+    """Workers of a scheduler write the same bytes to every file as one thread."""
     result = cutlayer.sweep(written(tmp_path), out=tmp_path / "out", scheduler=cluster.address)
     assert {"finished"} == set(result.points["status"])
     assert undisturbed == folder_bytes(tmp_path / "out")
@@ -108,7 +108,7 @@ except Exception as error:
 
 
 def test_workers_import_plugins(cluster: LocalCluster, tmp_path: Path) -> None:
-    """Each worker imports the plug-in by its path; a worker that has another version of it is refused."""
+    """Each worker imports the plug-in by its path; a worker with another version of it is refused."""
     written(tmp_path, SWEEP.replace("[sl, psl]", "[twin_of_a_test]"))
 
     def answer_of_script() -> str:
@@ -124,7 +124,7 @@ def test_workers_import_plugins(cluster: LocalCluster, tmp_path: Path) -> None:
 
 
 def test_a_dry_run_writes_nothing(cluster: LocalCluster, tmp_path: Path) -> None:
-    """The estimate is for as many points at a time as there are workers."""
+    """The estimate assumes as many simultaneous points as there are workers."""
     scenario = written(tmp_path)
     arguments = ["sweep", str(scenario), "--out", str(tmp_path / "out"), "--dry-run"]
     result = CliRunner().invoke(app, [*arguments, "--scheduler", cluster.address])
@@ -135,13 +135,13 @@ def test_a_dry_run_writes_nothing(cluster: LocalCluster, tmp_path: Path) -> None
 def test_workers_with_other_code_are_refused(
     cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each is named with both versions and nothing is written, unless mixing is allowed."""
+    """Each worker is named with both versions and nothing is written, unless mixing is allowed."""
     scenario = written(tmp_path)
     monkeypatch.setattr(cluster_module, "versions", lambda trained: {"code": "f" * 16})
     status, errors = answer(tmp_path, cluster.address)
     assert 2 == status
     assert 2 == errors.count("has other versions (code ")
-    assert 2 == errors.count(f" instead of {'f' * 16}); start it anew")
+    assert 2 == errors.count(f" instead of {'f' * 16}); restart it with")
     assert [scenario] == list(tmp_path.iterdir())
     assert 0 == answer(tmp_path, cluster.address, "--mix-versions")[0]
 
@@ -149,7 +149,7 @@ def test_workers_with_other_code_are_refused(
 def test_workers_that_do_not_see_the_folder_are_refused(
     cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where workers don't find what this process wrote, no point is run."""
+    """If workers do not find a file that this process wrote, no point runs."""
     written(tmp_path)
     monkeypatch.setattr(Path, "touch", lambda path: None)
     status, errors = answer(tmp_path, cluster.address)
@@ -161,7 +161,7 @@ def test_workers_that_do_not_see_the_folder_are_refused(
 def test_an_interrupt_lets_running_points_finish(
     cluster: LocalCluster, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """Interrupted once, a sweep ends with status 130; what had begun is finished, the rest pending."""
+    """After one interrupt, the running points finish, the others stay pending, and the status is 130."""
     with held(tmp_path, cluster.address) as process:
         process.send_signal(signal.SIGINT)
         wait_for(tmp_path / "heard", process)
@@ -179,10 +179,9 @@ def test_an_interrupt_lets_running_points_finish(
 def test_a_second_interrupt_stops_at_once(
     cluster: LocalCluster, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """Interrupted twice, it ends with status 130 while workers run on, and what is finished is kept.
+    """After two interrupts, the sweep ends with status 130 while workers run, and keeps finished points.
 
-    A rerun meets what they still write: its files are those of a sweep that was never disturbed, and nothing
-    is left of theirs.
+    A second sweep meanwhile leaves the files of a sweep that was never disturbed, and none of those workers'.
     """
     with held(tmp_path, cluster.address) as process:
         process.send_signal(signal.SIGINT)
@@ -210,15 +209,15 @@ def test_a_second_interrupt_stops_at_once(
 def test_more_points_run_when_workers_join(
     cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is one job a worker; a worker that comes later and is not fit is told, and runs nothing."""
+    """Each worker runs one point; a later worker that fails a requirement is named, and runs nothing."""
     monkeypatch.setattr(cluster_module, "_COUNT_EVERY_S", 0.0)
-    with Cluster(cluster.address, trained=False) as joined:
-        assert 2 == joined.jobs()
+    with DaskWorkers(cluster.address, trained=False) as joined:
+        assert 2 == joined.num_workers()
         cluster.add(threads=2)
-        assert 3 == joined.jobs()
+        assert 3 == joined.num_workers()
         told = rf"worker {cluster.address[:15]}\S+ has 2 threads.* start it with: dask worker --nthreads 1"
-        with Workers(8, joined.executor) as workers, pytest.raises(WorkersError, match=told):
-            list(workers.each(time.sleep, [0.2] * 100))
+        with WorkerPool(8, joined.executor) as workers, pytest.raises(WorkersError, match=told):
+            list(workers.map_unordered(time.sleep, [0.2] * 100))
     written(tmp_path)
     status, errors = answer(tmp_path, cluster.address)
     assert 2 == status
@@ -228,7 +227,7 @@ def test_more_points_run_when_workers_join(
 def test_a_worker_killed_in_the_middle_of_a_point_costs_nothing(
     undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """The point is run again by another worker, and every file is what it would have been."""
+    """Another worker runs the point again, and every file is the same."""
     written(tmp_path)
     (tmp_path / "die.py").write_text(DIE_AT_SEED_1.format(always=False))
     with running(tmp_path, workers=2, preload="die.py") as own:
@@ -238,7 +237,7 @@ def test_a_worker_killed_in_the_middle_of_a_point_costs_nothing(
 
 
 def test_a_point_that_kills_its_workers_is_recorded(tmp_path: Path) -> None:
-    """Once the scheduler has given it up, it has failed like one whose process died; the others go on."""
+    """A point that the scheduler gives up is recorded as failed; the other points continue."""
     written(tmp_path)
     (tmp_path / "die.py").write_text(DIE_AT_SEED_1.format(always=True))
     settings = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
@@ -249,8 +248,8 @@ def test_a_point_that_kills_its_workers_is_recorded(tmp_path: Path) -> None:
     assert ["finished", "failed", "finished"] == load_sweep(tmp_path / "out").points["status"].tolist()
 
 
-def test_a_lost_scheduler_costs_what_was_running(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
-    """The sweep ends with status 1 and one message; what is finished is kept and listed."""
+def test_a_lost_scheduler_costs_only_running_points(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    """The sweep ends with status 1 and one message, and keeps and lists the finished points."""
     (tmp_path / "hold.py").write_text(HOLD)
     with running(tmp_path, workers=1, preload="hold.py") as own, held(tmp_path, own.address) as process:
         own.scheduler.kill()
@@ -261,28 +260,28 @@ def test_a_lost_scheduler_costs_what_was_running(undisturbed: dict[str, bytes], 
     assert undisturbed == folder_bytes(tmp_path / "out")
 
 
-def test_a_scheduler_lost_while_counting_workers_is_told_alike(
+def test_a_scheduler_lost_while_counting_workers_has_the_same_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether a point or the count of workers notices first, the message is one."""
+    """The message is the same whether a point or the count of workers notices the loss first."""
     monkeypatch.setattr(cluster_module, "_COUNT_EVERY_S", 0.0)
-    with running(tmp_path, workers=1) as own, Cluster(own.address, trained=False) as joined:
+    with running(tmp_path, workers=1) as own, DaskWorkers(own.address, trained=False) as joined:
         own.scheduler.kill()
         own.scheduler.wait()
         with pytest.raises(WorkersError, match=rf"^the scheduler at {own.address} is gone$"):
             for _ in range(1000):
-                joined.jobs()
+                joined.num_workers()
 
 
-def test_a_scheduler_without_workers_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a while the message says how to start some; where no scheduler is, that none answers."""
+def test_a_scheduler_without_workers_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says how to start workers, or that no scheduler answers at the address."""
     scenario = written(tmp_path)
     (tmp_path / "files").mkdir()
-    monkeypatch.setattr(cluster_module, "_FIRST_WORKER_S", 0.3)
+    monkeypatch.setattr(cluster_module, "_FIRST_WORKER_TIMEOUT_S", 0.3)
     with running(tmp_path / "files") as own:
         told = f"the scheduler at {own.address} has no workers; start some with: dask worker {own.address}"
         assert (2, f"{told} --nthreads 1\n") == answer(tmp_path, own.address)
-    monkeypatch.setattr(cluster_module, "_CONNECT_S", 0.3)
+    monkeypatch.setattr(cluster_module, "_CONNECT_TIMEOUT_S", 0.3)
     for address in (own.address, "nowhere"):
         status, errors = answer(tmp_path, address)
         assert 2 == status
@@ -292,17 +291,16 @@ def test_a_scheduler_without_workers_is_told(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without distributed the message says which extra brings it."""
+    """Without the package distributed, the message names the extra to install."""
     written(tmp_path)
     monkeypatch.delitem(sys.modules, "cutlayer.experiments.sweep.dask_workers")
-    monkeypatch.delattr(cutlayer, "cluster")
     monkeypatch.setitem(sys.modules, "distributed", None)
-    told = "workers of a scheduler take the package distributed: pip install 'cutlayer[cluster]'\n"
+    told = "workers of a scheduler need the package distributed: pip install 'cutlayer[cluster]'\n"
     assert (2, told) == answer(tmp_path, "tcp://127.0.0.1:1")
 
 
 def test_plain_sweeps_do_not_import_distributed(tmp_path: Path) -> None:
-    """A sweep in processes neither imports nor needs it."""
+    """A sweep in processes neither imports nor needs the package distributed."""
     written(tmp_path)
     script = (
         "import sys, cutlayer; cutlayer.sweep('small.yaml', jobs=1, overrides=['sweep.seeds=1']);"

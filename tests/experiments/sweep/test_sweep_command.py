@@ -1,4 +1,4 @@
-"""A sweep as users run it: every point once, whatever fails, whoever interrupts, however many jobs."""
+"""A sweep runs every point once, whatever fails or interrupts it, and with any number of jobs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cutlayer.experiments.sweep import sweep as sweeping
 from tests.support.processes import INTERRUPTIBLE, python
 from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
 
-INTERRUPTED = "interrupted: the finished points are kept; the same command goes on"
+INTERRUPTED = "interrupted: the finished points are kept; the same command continues"
 SLOW = SWEEP.replace("{rounds: 2}", "{rounds: 300}")
 
 
@@ -44,18 +44,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> SweepResult:
 
 
 def mtimes(folder: Path) -> dict[str, int]:
-    """Return when each point's summary was written."""
+    """Return the time at which each point's summary was written, by point."""
     return {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("[!.]*/summary.json")}
 
 
 def test_results_do_not_depend_on_the_number_of_jobs(finished: SweepResult, tmp_path: Path) -> None:
-    """Two processes side by side write what one thread does: every file, byte by byte."""
+    """Two simultaneous processes write the same bytes to every file as one thread."""
     answer(0, "sweep", written(tmp_path), "--out", tmp_path / "out", "--jobs", 2)
     assert folder_bytes(finished.folder) == folder_bytes(tmp_path / "out")
 
 
 def test_a_point_is_the_run_of_its_scenario(finished: SweepResult) -> None:
-    """Each point's folder holds what `run` gives with the same keys set, and its tables are these rows."""
+    """A point's folder equals a run with the same keys set, and the sweep's tables consist of its rows."""
     scenario = finished.folder.parent / "small.yaml"
     for point in finished.points.to_dict("records"):
         count = f"devices.count={point['devices.count']}"
@@ -72,7 +72,7 @@ def test_a_point_is_the_run_of_its_scenario(finished: SweepResult) -> None:
 
 
 def test_the_points_are_listed(finished: SweepResult) -> None:
-    """points.csv has a row a point: its name, state, swept keys, seed and overrides as JSON."""
+    """points.csv has one row for each point: name, status, swept keys, seed, and overrides as JSON."""
     assert ["point", "status", "devices.count", "seed", "overrides", "error"] == list(finished.points)
     assert [(1, 0), (1, 1), (1, 2), (3, 0), (3, 1), (3, 2)] == list(
         finished.points[["devices.count", "seed"]].itertuples(index=False, name=None)
@@ -84,7 +84,7 @@ def test_the_points_are_listed(finished: SweepResult) -> None:
 
 
 def test_finished_points_are_skipped(finished: SweepResult, tmp_path: Path) -> None:
-    """Run again, nothing is written anew; with more seeds only the new points are run."""
+    """A repeated sweep writes no point again; with more seeds it runs only the new points."""
     scenario = written(tmp_path)
     in_threads(scenario, tmp_path / "out").run()
     before = mtimes(tmp_path / "out")
@@ -97,22 +97,22 @@ def test_finished_points_are_skipped(finished: SweepResult, tmp_path: Path) -> N
 
 
 def fail_at(seed: int) -> Callable[..., Any]:
-    """Return ``run_loaded`` that breaks at one seed."""
+    """Return a ``run_experiment`` that fails at one seed."""
 
-    def run_loaded(experiment: Any, *more: Any, **named: Any) -> Any:
+    def run_experiment(experiment: Any, *more: Any, **named: Any) -> Any:
         if experiment.loaded.scenario.seed == seed:
             raise RuntimeError("the bearer was lost")
-        return cutlayer.experiments.runner.run_loaded(experiment, *more, **named)
+        return cutlayer.experiments.runner.run_experiment(experiment, *more, **named)
 
-    return run_loaded
+    return run_experiment
 
 
-def test_a_failed_point_is_recorded_and_the_others_go_on(
+def test_a_failed_point_is_recorded_and_the_others_continue(
     finished: SweepResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A point that breaks is listed with its error, and tried again on request only; then all is whole."""
+    """A failed point is listed with its error, and runs again only on request; then no file is missing."""
     scenario = written(tmp_path)
-    monkeypatch.setattr(sweep_tasks, "run_loaded", fail_at(1))
+    monkeypatch.setattr(sweep_tasks, "run_experiment", fail_at(1))
     points = in_threads(scenario, tmp_path / "out").run().points
     assert ["finished", "failed", "finished"] * 2 == points["status"].tolist()
     assert ["", "RuntimeError: the bearer was lost", ""] * 2 == points["error"].tolist()
@@ -125,9 +125,9 @@ def test_a_failed_point_is_recorded_and_the_others_go_on(
     assert folder_bytes(finished.folder) == folder_bytes(tmp_path / "out")
 
 
-def test_the_command_tells_of_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_reports_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command ends with status 1, names each failed point, and says how to try again."""
-    monkeypatch.setattr(sweep_tasks, "run_loaded", fail_at(1))
+    monkeypatch.setattr(sweep_tasks, "run_experiment", fail_at(1))
     monkeypatch.setattr(sweeping, "SweepRun", lambda where, out, **options: in_threads(where, out))
     result = answer(1, "sweep", written(tmp_path), "--out", tmp_path / "out")
     assert "4 finished, 2 failed of 6 points" in result.stdout
@@ -135,8 +135,8 @@ def test_the_command_tells_of_failures(tmp_path: Path, monkeypatch: pytest.Monke
     assert "--retry-failed" in result.stderr
 
 
-def test_what_cannot_be_planned_is_told_before_anything_runs(tmp_path: Path) -> None:
-    """Too many clients at two values of the grid: both are told, and nothing is written."""
+def test_impossible_plans_are_reported_before_any_point_runs(tmp_path: Path) -> None:
+    """Too many clients at two values of the grid are reported together, and nothing is written."""
     scenario = written(tmp_path, SWEEP.replace("[1, 3]", "[1, 5, 6]"))
     with pytest.raises(cutlayer.ScenarioError) as caught:
         in_threads(scenario, tmp_path / "out").run()
@@ -149,20 +149,20 @@ def test_what_cannot_be_planned_is_told_before_anything_runs(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_costs_its_own_points_alone(tmp_path: Path) -> None:
-    """Points whose process dies are recorded; those that shared the pool with them are run all the same."""
+def test_a_dead_worker_costs_only_its_own_points(tmp_path: Path) -> None:
+    """Points whose process dies are recorded; points that ran in the same pool run again and finish."""
     written(tmp_path)
     script = """\
 import os
 import cutlayer
 from cutlayer.experiments.sweep import point_tasks as sweep_tasks
 
-run_loaded = sweep_tasks.run_loaded
+run_experiment = sweep_tasks.run_experiment
 def die_at_seed_1(experiment, *more, **named):
     if experiment.loaded.scenario.seed == 1:
         os._exit(9)
-    return run_loaded(experiment, *more, **named)
-sweep_tasks.run_loaded = die_at_seed_1
+    return run_experiment(experiment, *more, **named)
+sweep_tasks.run_experiment = die_at_seed_1
 
 if __name__ == "__main__":
     overrides = ["sweep.grid={}", "devices.count=2"]
@@ -178,7 +178,7 @@ if __name__ == "__main__":
 
 
 def started(folder: Path, points: int) -> subprocess.Popen[str]:
-    """Return a sweep of slow points in a process of its own, once so many are finished."""
+    """Start a sweep of slow points in another process, and return it when ``points`` points are finished."""
     written(folder, SLOW)
     process = subprocess.Popen(
         [*INTERRUPTIBLE, "sweep", "small.yaml", "--out", "out", "--jobs", "1"],
@@ -191,7 +191,7 @@ def started(folder: Path, points: int) -> subprocess.Popen[str]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Return every file of the sweep that is disturbed below."""
+    """Return every file of an undisturbed sweep of slow points."""
     place = tmp_path_factory.mktemp("undisturbed")
     in_threads(written(place, SLOW), place / "out").run()
     files: dict[str, bytes] = folder_bytes(place / "out")
@@ -200,10 +200,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("points", [0, 2])
-def test_a_killed_sweep_goes_on_where_it_was(
-    points: int, undisturbed: dict[str, bytes], tmp_path: Path
-) -> None:
-    """Killed at any instant and run again, a sweep leaves the files of one that was never disturbed."""
+def test_a_killed_sweep_continues(points: int, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    """After a kill at any instant, a repeated sweep leaves the files of one that was never disturbed."""
     process = started(tmp_path, points)
     process.kill()
     process.communicate()
@@ -215,7 +213,7 @@ def test_a_killed_sweep_goes_on_where_it_was(
 
 @pytest.mark.slow
 def test_an_interrupt_lets_running_points_finish(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
-    """Interrupted once, a sweep ends with status 130, its finished points whole and listed; it can go on."""
+    """An interrupted sweep ends with status 130, lists its complete points, and can continue."""
     process = started(tmp_path, 1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
@@ -228,8 +226,8 @@ def test_an_interrupt_lets_running_points_finish(undisturbed: dict[str, bytes], 
     assert undisturbed == folder_bytes(tmp_path / "out")
 
 
-def test_points_of_other_versions_are_not_mixed_unasked(tmp_path: Path) -> None:
-    """A point made by other code is refused with both versions named, unless mixing is allowed."""
+def test_points_of_other_versions_are_refused_unless_mixing_is_allowed(tmp_path: Path) -> None:
+    """A point that other code computed is refused with both versions named, unless mixing is allowed."""
     scenario = written(tmp_path)
     summary = next(iter(mtimes(in_threads(scenario, tmp_path / "out").run().folder)))
     path = tmp_path / "out" / summary / "summary.json"
@@ -244,7 +242,7 @@ def test_points_of_other_versions_are_not_mixed_unasked(tmp_path: Path) -> None:
 def test_a_dry_run_lists_the_points_and_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every point is listed with its state, and the time of those that are left is estimated."""
+    """Every point is listed with its status, and the time of the pending points is estimated."""
     monkeypatch.setattr(sweeping, "SweepRun", lambda where, out, **options: in_threads(where, out))
     scenario = written(tmp_path)
     arguments = ("sweep", scenario, "--out", tmp_path / "out", "--dry-run")
@@ -258,8 +256,8 @@ def test_a_dry_run_lists_the_points_and_writes_nothing(
     assert "nothing is left to run" in text
 
 
-def test_other_folders_are_left_alone(tmp_path: Path) -> None:
-    """A folder that holds something else is refused, and kept."""
+def test_other_folders_are_refused(tmp_path: Path) -> None:
+    """A folder with other files is refused and stays unchanged."""
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter").write_text("")
     with pytest.raises(RunFolderError, match="holds something, and is no sweep folder"):
@@ -267,7 +265,7 @@ def test_other_folders_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_timelines_need_no_torch(tmp_path: Path) -> None:
-    """Neither the sweep nor its workers import torch where nothing is trained."""
+    """Neither the sweep nor its workers import torch if nothing is trained."""
     written(tmp_path)
     script = (
         "import sys; import pathlib; sys.path[:0] = %r; from tests.support.sweeps import in_threads\n"
@@ -277,7 +275,7 @@ def test_timelines_need_no_torch(tmp_path: Path) -> None:
 
 
 def test_a_sweep_compares_like_its_runs(finished: SweepResult) -> None:
-    """Comparing a sweep's folder is comparing its points' folders; experiments say where they differ."""
+    """The comparison of a sweep's folder equals that of its points; experiments name their differing keys."""
     runs = [finished.folder / point for point in finished.points["point"]]
     table = cutlayer.compare(finished.folder)
     pd.testing.assert_frame_equal(cutlayer.compare(*runs), table)
@@ -291,8 +289,8 @@ def test_a_sweep_compares_like_its_runs(finished: SweepResult) -> None:
     )
 
 
-def test_figures_stand_in_the_folder(tmp_path: Path) -> None:
-    """Each figure is written with its numbers; one that can't be drawn is told, and costs no other."""
+def test_figures_are_written_to_the_folder(tmp_path: Path) -> None:
+    """Each figure is written with its numbers; one that cannot be drawn is reported, and stops no other."""
     figures = """\
   figure:
     - {file: time, x: devices.count, y: mean_latency_s}
@@ -325,16 +323,16 @@ def test_figures_stand_in_the_folder(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_figures_of_what_will_not_be_are_told_before(figure: str, told: str, tmp_path: Path) -> None:
-    """A column or label that no table of the sweep will have is a fault of the scenario: nothing is run."""
+def test_figures_of_missing_columns_are_refused(figure: str, told: str, tmp_path: Path) -> None:
+    """A column or label that no table will have is an issue of the scenario, and nothing runs."""
     scenario = written(tmp_path, f"{SWEEP}  figure: [{{file: a, {figure}}}]\n")
     with pytest.raises(cutlayer.ScenarioError, match=rf"small\.yaml:\d+: sweep\.figure\.{told}"):
         in_threads(scenario, tmp_path / "out").run()
     assert [scenario] == list(tmp_path.iterdir())
 
 
-def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
-    """Faults of figures' keys, columns and labels come in one message, each at its line."""
+def test_all_issues_are_reported_at_once(tmp_path: Path) -> None:
+    """Issues of the figures' keys, columns and labels come in one message, each with its line."""
     figures = """\
   figure:
     - {file: a, x: devices.count, y: height, lines: label}
@@ -358,7 +356,7 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
 
 
 def test_labels_that_are_swept_can_be_named(tmp_path: Path) -> None:
-    """A label that some points alone have is known to figures."""
+    """A figure may name a label that only some points have."""
     text = SWEEP.replace("[sl, psl]", "[{name: epsl, phi: 0.5}]").replace("devices.count", "schemes.0.phi")
     figure = "  figure: [{file: a, x: schemes.0.phi, y: energy_j, normalise_to: epsl φ=1}]\n"
     scenario = written(tmp_path, text.replace("[1, 3]", "[0.5, 1.0]") + figure)
@@ -367,7 +365,7 @@ def test_labels_that_are_swept_can_be_named(tmp_path: Path) -> None:
 
 
 def test_a_changed_file_makes_new_points(tmp_path: Path) -> None:
-    """A point's name follows from the contents of the files that it names, not from their dates."""
+    """A point's name depends on the contents of the files that it names, not on their dates."""
     text = SWEEP.replace(
         "{name: lenet, input_shape: [1, 8, 8], classes: 10}", "{name: table, file: units.csv}"
     )
@@ -382,15 +380,15 @@ def test_a_changed_file_makes_new_points(tmp_path: Path) -> None:
 
 
 def test_a_figure_that_would_mix_points_is_refused(tmp_path: Path) -> None:
-    """Points that differ in a key which the figure does not show are never averaged."""
+    """A figure that does not distinguish two points is refused, so that they are never averaged."""
     scenario = written(tmp_path, SWEEP + "  figure: [{file: a, x: label, y: energy_j}]\n")
-    with pytest.raises(cutlayer.ScenarioError, match=r"differ in devices\.count fall on one place"):
+    with pytest.raises(cutlayer.ScenarioError, match=r"differ in devices\.count would be drawn at the same"):
         in_threads(scenario, tmp_path / "out").run()
 
 
 @pytest.mark.slow
 def test_a_second_interrupt_stops_at_once(tmp_path: Path) -> None:
-    """Interrupted twice, a sweep drops what was running, and keeps and lists what was finished."""
+    """After two interrupts, the sweep drops the running points, and keeps and lists the finished ones."""
     process = started(tmp_path, 1)
     process.send_signal(signal.SIGINT)
     time.sleep(0.05)

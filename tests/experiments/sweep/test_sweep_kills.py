@@ -1,4 +1,4 @@
-"""Sweeps that are killed at any instant, and sweeps that can't write: what is finished stays whole."""
+"""Finished points stay complete if a sweep is killed at any instant, or cannot write."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from typer.testing import CliRunner
 
 from cutlayer.analysis.results.sweep_folder import load_sweep
 from cutlayer.cli.main import app
-from cutlayer.experiments.sweep.worker_pool import Workers
+from cutlayer.experiments.sweep.worker_pool import WorkerPool
 from tests.support.processes import COMMAND
 from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
 
 KILLS = 4
-KEPT = "the finished points are kept; the same command goes on"
+KEPT = "the finished points are kept; the same command continues"
 
 
 def started(folder: Path, most_bytes: int | None = None) -> subprocess.Popen[str]:
-    """Return a sweep of two processes, which may write files up to a size alone."""
+    """Start a sweep with two worker processes, whose files may have at most ``most_bytes`` bytes."""
 
     def limit() -> None:
         if most_bytes is not None:
@@ -51,7 +51,7 @@ def opened(folder: Path, process: subprocess.Popen[str]) -> None:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], float, float]:
-    """Return every file of the sweep, and how long it took before the first point and from there, [s]."""
+    """Return every file of the sweep, and its wall times before and from the first point on, [s]."""
     folder = tmp_path_factory.mktemp("undisturbed")
     written(folder)
     began_s = time.monotonic()
@@ -76,10 +76,10 @@ def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
 def test_a_kill_at_any_instant_costs_nothing(
     victim: str, undisturbed: tuple[dict[str, bytes], float, float], tmp_path: Path
 ) -> None:
-    """Killed while it starts, checks, runs or writes its tables and run again, a sweep leaves the same files.
+    """A sweep that is killed at any instant and repeated leaves the files of one that was never disturbed.
 
-    Of a worker's death alone it recovers by itself. The instants are drawn evenly, half of them over all of
-    the sweep and half over its time from the first point on, which is far shorter.
+    If only a worker is killed, the sweep recovers without a repetition. Half of the instants are drawn evenly
+    over the whole sweep, and half over the much shorter time from the first point on.
     """
     files, before_s, after_s = undisturbed
     rng = np.random.default_rng(["sweep", "worker"].index(victim))
@@ -112,33 +112,33 @@ def test_a_kill_at_any_instant_costs_nothing(
         assert KILLS == len(list(pool.map(disturbed, range(KILLS))))
 
 
-def test_an_idle_worker_that_hears_nothing_does_not_hold_up_the_end() -> None:
-    """One that was stopped, or waits for a lock that a killed one has, is ended with the others."""
-    with Workers(2) as workers:
-        assert {1, 2} == {future.result() for _, future in workers.each(abs, [-1, -2])}
+def test_an_unresponsive_idle_worker_does_not_delay_the_end() -> None:
+    """A stopped worker, or one that waits for the lock of a killed one, is ended with the others."""
+    with WorkerPool(2) as workers:
+        assert {1, 2} == {future.result() for _, future in workers.map_unordered(abs, [-1, -2])}
         pids = [process.pid for process in multiprocessing.active_children() if process.pid is not None]
         os.kill(pids[0], signal.SIGSTOP)
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
-def test_an_item_alone_has_a_worker_alone() -> None:
-    """However many there may be: the death of another could be held against it."""
-    with Workers(4) as workers:
-        for _, future in workers.each(abs, [-1]):
+def test_a_single_item_starts_a_single_worker() -> None:
+    """A second, idle worker could die, and its death would be attributed to the item."""
+    with WorkerPool(4) as workers:
+        for _, future in workers.map_unordered(abs, [-1]):
             assert 1 == future.result()
             assert 1 == len(multiprocessing.active_children())
 
 
 @pytest.mark.slow
-def test_a_script_whose_workers_start_it_again_is_told(tmp_path: Path) -> None:
-    """Without a guard no worker ever begins: it ends with what to do, and no point is held at fault."""
+def test_a_script_without_a_main_guard_is_reported(tmp_path: Path) -> None:
+    """Without the guard no worker starts; the sweep ends with advice, and no point is recorded as failed."""
     written(tmp_path)
     (tmp_path / "script.py").write_text("import cutlayer\ncutlayer.sweep('small.yaml', jobs=2, out='out')\n")
     done = subprocess.run(
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert 1 == done.returncode
-    assert 'elsewhere than below\n    if __name__ == "__main__":\n' in done.stderr[-400:]
+    assert 'outside of the guard\n    if __name__ == "__main__":\n' in done.stderr[-400:]
     assert 1 == done.stderr.count("Traceback"), "the workers say nothing"
     assert not (tmp_path / "out" / "points.csv").exists()
 
@@ -151,10 +151,10 @@ def largest(files: dict[str, bytes]) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("full", ["in the middle of a point", "in the middle of a table"])
 def test_a_full_disk_stops_the_sweep(full: str, tmp_path: Path) -> None:
-    """Where files can't grow the sweep ends with status 1 and one message, its finished points whole.
+    """If files cannot grow, the sweep ends with status 1 and one message; its finished points are complete.
 
-    None has failed for it: with room again the same command goes on, and leaves the files of a sweep that
-    was never disturbed.
+    No point is recorded as failed. With free space the same command leaves the files of a sweep that was
+    never disturbed.
     """
     text = SWEEP.replace("radio:", "devices: {count: 2}\nradio:")
     if full == "in the middle of a point":
@@ -184,8 +184,8 @@ def test_a_full_disk_stops_the_sweep(full: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("out", ["file/out", "/proc/out"])
-def test_a_place_that_cannot_be_written_is_refused(out: str, tmp_path: Path) -> None:
-    """A folder that can't be made is wrong input: one message that names it, and status 2."""
+def test_a_folder_that_cannot_be_created_is_refused(out: str, tmp_path: Path) -> None:
+    """A folder that cannot be created is wrong input: one message names it, and the status is 2."""
     scenario = written(tmp_path)
     (tmp_path / "file").touch()
     place = tmp_path / out

@@ -251,7 +251,8 @@ ROWS = [
             scenario(f"[{name}]", model=MEASURED, devices="profile: pi", more="batch_size: 128\n"),
             issue(
                 "model.profile",
-                f"{name} reckons with FLOPs; measured times are for edgesplit, esfl, mpsl, one_hop",
+                f"{name} computes times from FLOPs; the schemes that can use measured times are"
+                " edgesplit, esfl, mpsl, one_hop",
                 4,
             ),
         )

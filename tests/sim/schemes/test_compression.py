@@ -15,8 +15,7 @@ from torch import Tensor
 from cutlayer.analysis.results.interval_store import IntervalWriter
 from cutlayer.experiments.compression import check_prunable
 from cutlayer.experiments.preparation import Experiment, prepare
-from cutlayer.experiments.scheme_run import run_scheme
-from cutlayer.experiments.world_setup import make_world, scheme_learner
+from cutlayer.experiments.scheme_run import make_world, run_scheme, scheme_learner
 from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
 from cutlayer.models.compression.filter_removal import remove_filters
 from cutlayer.models.compression.filters import filter_layers

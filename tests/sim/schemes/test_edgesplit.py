@@ -183,6 +183,16 @@ def test_one_device_gets_the_best_cut_of_all(sections: dict[str, Any], name: str
     assert [1.0] == ran["free"].plan.access.shares.tolist()
 
 
+@pytest.mark.parametrize("name", ["edgesplit", "esfl"])
+def test_sampled_clients_share_the_whole_server(name: str) -> None:
+    """A plan for fewer devices shares the server among these alone: their shares sum to 1."""
+    ready = experiment(schemes=[name], allocation={}, devices={"count": 4})
+    ((scheme, _),) = ready.schemes
+    plan = scheme.plan(ready.deployment.select((0, 2)), ready.context.planner())
+    assert 2 == len(plan.server_shares)
+    assert pytest.approx(1.0, rel=1e-12) == sum(plan.server_shares)
+
+
 def needed_mib(cut: int) -> float:
     """Return what a device's part of ResNet-18 needs: weights, and a mini-batch's activations."""
     bits = UNITS.parameter_bits[:cut].sum() + BATCH * UNITS.activation_bits[:cut].sum()

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from cutlayer.analysis.results.interval_store import IntervalWriter
 from cutlayer.experiments.preparation import prepare
-from cutlayer.experiments.scheme_run import run_scheme
-from cutlayer.experiments.world_setup import make_world, scheme_learner
+from cutlayer.experiments.scheme_run import make_world, run_scheme, scheme_learner
 from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
 from cutlayer.models.unit_tables import named_unit_table
 from cutlayer.scenarios.errors import ScenarioError

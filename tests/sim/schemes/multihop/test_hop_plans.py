@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from cutlayer.analysis.results.interval_store import IntervalWriter
 from cutlayer.experiments.preparation import prepare
-from cutlayer.experiments.scheme_run import run_scheme
-from cutlayer.experiments.world_setup import make_world
+from cutlayer.experiments.scheme_run import make_world, run_scheme
 from cutlayer.models.unit_tables import named_unit_table
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.loading.loader import RawScenario, check_scenario

@@ -9,7 +9,7 @@ import pytest
 from torch import Tensor
 
 from cutlayer.experiments.preparation import Experiment
-from cutlayer.experiments.world_setup import make_world, scheme_learner
+from cutlayer.experiments.scheme_run import make_world, scheme_learner
 from cutlayer.sim.schemes.round_loop import RoundResult, run_rounds
 from tests.support.learners import gap, state
 from tests.support.networks import own_links

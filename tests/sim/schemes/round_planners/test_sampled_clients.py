@@ -12,7 +12,7 @@ from simpy import Environment
 import cutlayer
 from cutlayer.experiments.planning import plan
 from cutlayer.experiments.preparation import Experiment
-from cutlayer.experiments.runner import run_loaded
+from cutlayer.experiments.runner import run_experiment
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.schema.participation import Participation
 from cutlayer.sim.schemes.round_planners.client_sampler import ClientSampler
@@ -64,8 +64,8 @@ def test_drawing_everybody_is_not_drawing(sections: dict[str, Any]) -> None:
 def test_training_everybody_is_training_without_a_draw() -> None:
     """With per_round = population the weights, the accuracies and every table are those without a draw."""
     given = {"schemes": ALL, "devices": {"count": 4}, "model": LENET, "learning": DIGITS, "batch_size": 4}
-    plain = run_loaded(experiment(**given))
-    everybody = run_loaded(experiment(**given, participation={"per_round": 4}))
+    plain = run_experiment(experiment(**given))
+    everybody = run_experiment(experiment(**given, participation={"per_round": 4}))
     assert plain.summary["schemes"] == everybody.summary["schemes"]
     for table in ("rounds", "devices", "nodes", "intervals"):
         assert getattr(plain, table).equals(getattr(everybody, table))
@@ -237,7 +237,7 @@ def test_tables_hold_the_devices_that_were_drawn() -> None:
     subchannel of the last plan is one of its clients'.
     """
     ready = experiment(schemes=["psl", "esfl"], devices={"count": 40}, participation={"per_round": 4})
-    ran = run_loaded(ready)
+    ran = run_experiment(ready)
     for label, devices in ran.devices.groupby("label"):
         rounds = ran.rounds[ran.rounds["label"] == label]
         rows = ran.intervals[(ran.intervals["label"] == label) & (ran.intervals["lane"] == "compute")]
@@ -262,7 +262,7 @@ def test_an_interrupted_round_has_no_accuracy(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(SampledClients, "before_round", interrupted)
     given = {"devices": {"count": 9}, "model": LENET, "learning": DIGITS, "batch_size": 4}
-    run = run_loaded(experiment(schemes=["psl"], **given, participation={"per_round": 2}))
+    run = run_experiment(experiment(schemes=["psl"], **given, participation={"per_round": 2}))
     assert run.interrupted
     assert 2 == len(run.rounds)
     of_clients = run.devices.set_index("device")["final_accuracy"].dropna()
