@@ -135,6 +135,8 @@ class Scheme(ABC):
         Whether the scheme chooses the cut itself, instead of the scenario's ``allocation.cut``.
     prediction_is_bound : bool
         Whether the prediction is a lower bound of a round's time, instead of the time itself.
+    selects_participants : bool
+        Whether a round may leave out clients that are on time.
     measurable : bool
         Whether the scheme can use measured layer times, ``model.profile``.
     compresses : frozenset of str
@@ -149,6 +151,7 @@ class Scheme(ABC):
     has_cut: ClassVar[bool] = True
     chooses_cut: ClassVar[bool] = False
     prediction_is_bound: ClassVar[bool] = False
+    selects_participants: ClassVar[bool] = False
     measurable: ClassVar[bool] = False
     compresses: ClassVar[frozenset[Compressible]] = frozenset()
     learner: ClassVar[str]

@@ -71,7 +71,10 @@ def _pickling(trial: Trial) -> Iterator[str]:
 
 def _outcomes(trial: Trial, run: TrialRun) -> Iterator[str]:
     """Participants are clients of the round; each trains on a mini-batch at least."""
-    may_miss = trial.conditions.deadline_s < math.inf or bool(trial.conditions.faults)
+    conditions = trial.conditions
+    all_take_part = (
+        math.isinf(conditions.deadline_s) and not conditions.faults and not trial.selects_participants
+    )
     for each in run.rounds:
         outcome = each.outcome
         if not set(outcome.participants) <= set(each.clients):
@@ -79,7 +82,7 @@ def _outcomes(trial: Trial, run: TrialRun) -> Iterator[str]:
                 f"clients {outcome.participants} take part in round {each.number}, whose clients are"
                 f" {each.clients}: use world.clients"
             )
-        elif not may_miss and outcome.participants != each.clients:
+        elif all_take_part and outcome.participants != each.clients:
             yield f"without a deadline all clients take part, not {outcome.participants} of {each.clients}"
         if list(outcome.participants) != sorted(set(outcome.participants)):
             yield f"participants must be sorted, each of them once: {outcome.participants}"

@@ -150,6 +150,7 @@ class Trial:
 
     def __init__(self, scheme: type[Scheme], parameters: SchemeParameters, conditions: Conditions) -> None:
         self._class = scheme
+        self.selects_participants = scheme.selects_participants
         self.parameters = parameters
         self.conditions = conditions
         clients = conditions.num_devices
