@@ -40,7 +40,7 @@ def test_stays_are_exponential_draws_of_the_devices_stream() -> None:
     one, rng = trace(3), stream(3, "slowdown", 0)
     slow = bool(rng.uniform() < 1 / 4)
     one.duration_s(0.0, 50.0)
-    switches_s, expected_s = one._slow.switches_s, [0.0]
+    switches_s, expected_s = one._normal_slow.switches_s, [0.0]
     while len(expected_s) < len(switches_s):
         expected_s.append(expected_s[-1] + rng.exponential(1.0 if slow else 3.0))
         slow = not slow
@@ -78,7 +78,7 @@ def test_work_done_is_the_speed_summed_over_every_stay(seed: int, start_s: float
     """All stays from 0 on, clipped to the two instants, add up to it: with two slow ones, to the bit."""
     one, end_s = trace(seed), start_s + long_s
     done = one.done(start_s, end_s)
-    alternation = one._slow
+    alternation = one._normal_slow
     stays_s = np.diff(np.clip(alternation.switches_s, start_s, end_s))
     slow_s = stays_s[[alternation.is_off(segment) for segment in range(len(stays_s))]]
     expected = end_s - start_s - slow_s.sum() * (1.0 - 1 / 5.0)
