@@ -69,9 +69,9 @@ class SchemeCheckpoint:
     planner : PlannerSnapshot
         The state of the round planner, with the current plan.
     cursor : RoundCursor
-        The number of finished rounds.
+        The number of finished rounds, and the round from which on masks are to be renewed.
     round_log : RoundLogSnapshot
-        The totals of the finished rounds.
+        The results of the finished rounds that are kept between two checkpoints.
     """
 
     world: WorldSnapshot

@@ -76,7 +76,7 @@ def _without_weights(part: nn.Module, whole: PartSizes, pruning: Pruning) -> Par
 def _without_filters(
     part: nn.Module, input_shape: Sequence[int], pruning: Pruning, *, ends_model: bool
 ) -> PartSizes:
-    """Return the sizes after structured pruning. They depend on the number of filters, not on which."""
+    """Return the sizes after structured pruning. They depend only on the number of the filters."""
     layers = filter_layers(part, ends_model=ends_model)
     masks = {layer.path: torch.arange(layer.outputs) < pruning.num_kept(layer.outputs) for layer in layers}
     small = remove_filters(part, layers, masks)

@@ -75,7 +75,7 @@ class SharedMedium:
         self._next_change: Event | None = None
 
     def transmit(self, device: Device, phase: Phase, bits: float) -> Event:
-        """Return the event at which the transfer of so many bits ends.
+        """Return the event at which the transfer of these bits ends.
 
         Raises
         ------

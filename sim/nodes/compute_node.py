@@ -37,13 +37,13 @@ class MemoryAccount:
         self._num_reported = 0
 
     def allocate(self, bits: float) -> None:
-        """Allocate so many bits."""
+        """Allocate these bits."""
         self.held_bits += bits
         self.peak_bits = max(self.peak_bits, self.held_bits)
-        self.packed.extend((self._env._now, self.held_bits))  # the property costs a tenth of an event
+        self.packed.extend((self._env._now, self.held_bits))  # faster than the property
 
     def release(self, bits: float) -> None:
-        """Release so many bits."""
+        """Release these bits."""
         self.allocate(-bits)
 
     @property

@@ -21,13 +21,13 @@ from .deployment import Deployment
 from .parallel_round import ParallelSplit
 from .planning.plan import SchemePlan
 
-__all__ = ["EPSL", "EpslParameters", "EpslPtParameters", "Phase", "PslParameters"]
+__all__ = ["EPSL", "EpslParameters", "EpslPtParameters", "PslParameters", "TrainingPhase"]
 
 AggregationShare = Annotated[Number, Field(ge=0, le=1)]
 Aggregation = Literal["virtual", "exact"]
 
 
-class Phase(Section):
+class TrainingPhase(Section):
     """A phase of training with its own aggregation share; the last phase has no ``rounds``."""
 
     rounds: PositiveInt | None = None
@@ -38,9 +38,9 @@ class PslParameters(SchemeParameters):
     """The parameters of PSL: only those of all schemes."""
 
     @property
-    def phases(self) -> tuple[Phase, ...]:
+    def phases(self) -> tuple[TrainingPhase, ...]:
         """Return one phase without aggregation."""
-        return (Phase(phi=0.0),)
+        return (TrainingPhase(phi=0.0),)
 
     @property
     def plan_phi(self) -> float:
@@ -60,9 +60,9 @@ class EpslParameters(SchemeParameters):
     aggregation: Aggregation = "virtual"
 
     @property
-    def phases(self) -> tuple[Phase, ...]:
+    def phases(self) -> tuple[TrainingPhase, ...]:
         """Return the one phase."""
-        return (Phase(phi=self.phi),)
+        return (TrainingPhase(phi=self.phi),)
 
     @property
     def plan_phi(self) -> float:
@@ -80,9 +80,9 @@ class EpslPtParameters(SchemeParameters):
     Plans are made for the φ of phase ``plan_phase``, by default for that of the last phase.
     """
 
-    phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = (
-        Phase(rounds=50, phi=1.0),
-        Phase(phi=0.0),
+    phases: Annotated[tuple[TrainingPhase, ...], Field(min_length=1)] = (
+        TrainingPhase(rounds=50, phi=1.0),
+        TrainingPhase(phi=0.0),
     )
     plan_phase: PositiveInt | None = None
     aggregation: Aggregation = "virtual"

@@ -28,7 +28,7 @@ class HopWork:
     s_per_flop : float
         The node's compute time κ/f, [s/FLOP].
     entering_bits, leaving_bits : float
-        The activations before the part's first unit, and those after its last unit, [bit].
+        The activations that enter the part's first unit, and those that leave its last unit, [bit].
     entering_gradient_bits, leaving_gradient_bits : float
         The gradients of the leaving activations, and those of the entering activations, [bit].
     activation_bits : float
