@@ -30,8 +30,10 @@ Aggregation = Literal["virtual", "exact"]
 class TrainingPhase(Section):
     """A phase of training with its own aggregation share; the last phase has no ``rounds``."""
 
-    rounds: PositiveInt | None = None
-    phi: AggregationShare
+    rounds: PositiveInt | None = Field(
+        default=None, description="number of rounds of this phase; absent in the last phase"
+    )
+    phi: AggregationShare = Field(description="share φ of a mini-batch's slots that is aggregated, 0 to 1")
 
 
 class PslParameters(SchemeParameters):
