@@ -181,8 +181,7 @@ class World:
 
     def mark_on_time(self, client: int) -> None:
         """Mark a client as on time in its current step; the end of its program does so too."""
-        if not self._all_clients_finish:
-            self.pool.mark_on_time(client)
+        self.pool.mark_on_time(client)
 
     def set_round_clients(
         self,
