@@ -20,7 +20,7 @@ Whole = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class DevicePlan:
+class GrantedRates:
     """A share by client: rates, [bit/s], powers, [W], and up to when they stay, [s]."""
 
     rate_bps: dict[int, float]
@@ -28,12 +28,12 @@ class DevicePlan:
     until_s: float
 
 
-def shared(rule: Scheduler, bits_left: Mapping[int, float], now_s: float = 0.0) -> DevicePlan:
+def shared(rule: Scheduler, bits_left: Mapping[int, float], now_s: float = 0.0) -> GrantedRates:
     """Return what the rule gives those that have bits left."""
     left = [bits_left.get(client, 0.0) for client in range(max(bits_left) + 1)]
     share = rule.grant(sorted(bits_left), left, now_s)
     held = share.select(set(bits_left))
-    return DevicePlan({c: rate for c, rate, _ in held}, {c: power for c, _, power in held}, share.until_s)
+    return GrantedRates({c: rate for c, rate, _ in held}, {c: power for c, _, power in held}, share.until_s)
 
 
 class Watched(WorkConservingOfdma):
