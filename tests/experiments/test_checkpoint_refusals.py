@@ -15,7 +15,7 @@ from tests.support.stopped_runs import contents, scenario, stopped
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"seed": 4}, "seed is 4, and was 3; repeat"),
         ({"overrides": ["batch_size=9"]}, "batch_size is 9, and was 8; repeat"),
@@ -29,13 +29,13 @@ from tests.support.stopped_runs import contents, scenario, stopped
     ],
 )
 def test_checkpoints_of_another_run_are_refused(
-    changed: dict[str, Any], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changed: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another scenario or seed is refused with the differing keys; the checkpoints stay unchanged."""
     path = scenario(tmp_path, schemes=["psl", "sfl"])
     stopped(path, monkeypatch)
     before = contents(tmp_path / "out.checkpoint")
-    with pytest.raises(cutlayer.RunFolderError, match=told):
+    with pytest.raises(cutlayer.RunFolderError, match=message):
         cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1, **changed)
     assert before == contents(tmp_path / "out.checkpoint")
 
@@ -77,8 +77,8 @@ def test_a_damaged_checkpoint_is_refused(name: str, tmp_path: Path, monkeypatch:
     stopped(path, monkeypatch)
     file = tmp_path / "out.checkpoint" / name
     file.write_bytes(file.read_bytes()[:20])
-    told = rf"{name} cannot be read: .*; delete {tmp_path}/out\.checkpoint to begin anew$"
-    with pytest.raises(cutlayer.RunFolderError, match=told):
+    message = rf"{name} cannot be read: .*; delete {tmp_path}/out\.checkpoint to begin anew$"
+    with pytest.raises(cutlayer.RunFolderError, match=message):
         cutlayer.run(path, out=tmp_path / "out", checkpoint_every=1)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

@@ -291,10 +291,10 @@ def test_an_interrupted_run_continues(tmp_path: Path) -> None:
 def test_finished_schemes_are_reported_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A continued run reports a finished scheme by its last round, and others by each further round."""
     loaded = load_scenario(scenario(tmp_path, schemes=["psl", "sfl"]))
-    told: list[tuple[str, RoundResult]] = []
+    message: list[tuple[str, RoundResult]] = []
 
     def tell(label: str, result: RoundResult) -> None:
-        told.append((label, result))
+        message.append((label, result))
 
     def tell_and_be_killed(label: str, result: RoundResult) -> None:
         if (label, result.number) == ("sfl", 3):
@@ -304,8 +304,8 @@ def test_finished_schemes_are_reported_again(tmp_path: Path, monkeypatch: pytest
         run_experiment(prepare(loaded), on_round, checkpoints=Checkpoints(tmp_path / "out", 2, loaded))
 
     run_experiment(prepare(loaded), tell)
-    at_once, told = told, []
+    at_once, message = message, []
     with pytest.raises(Killed):
         run(tell_and_be_killed)
     run(tell)
-    assert repr([at_once[4], *at_once[7:]]) == repr(told)  # no loss is NaN, which equals nothing
+    assert repr([at_once[4], *at_once[7:]]) == repr(message)  # no loss is NaN, which equals nothing

@@ -76,9 +76,9 @@ def test_a_folder_in_use_is_refused(command: str, lock: str, more: list[object],
     assert (0, "") == answer(command, scenario, "--out", tmp_path / "alone", *more)
     with holder(lock, tmp_path / "out") as first:
         before = folder_bytes(tmp_path)
-        told = f"{tmp_path / 'out'} is in use by process {first.pid} on {socket.gethostname()};"
-        told += " wait until that has ended, or choose another folder\n"
-        assert (2, told) == answer(command, scenario, "--out", tmp_path / "out", *more)
+        message = f"{tmp_path / 'out'} is in use by process {first.pid} on {socket.gethostname()};"
+        message += " wait until that has ended, or choose another folder\n"
+        assert (2, message) == answer(command, scenario, "--out", tmp_path / "out", *more)
         assert before == folder_bytes(tmp_path)
         first.send_signal(signal.SIGKILL)
         first.wait()
@@ -238,7 +238,7 @@ def test_intervals_beyond_the_memory_stay_in_the_folder_of_the_sweep(
 
     with monkeypatch.context() as patch:
         patch.setattr(intervals.IntervalWriter, "finish", full)
-        told = f"cannot write {task.folder}: No space left on device"
-        assert told == sweep_tasks.run_point(task).unwritable
+        message = f"cannot write {task.folder}: No space left on device"
+        assert message == sweep_tasks.run_point(task).unwritable
     assert sweep_tasks.run_point(task).error is None
     assert expected == folder_bytes(task.folder)

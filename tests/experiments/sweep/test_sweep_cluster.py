@@ -215,8 +215,8 @@ def test_more_points_run_when_workers_join(
         assert 2 == joined.num_workers()
         cluster.add(threads=2)
         assert 3 == joined.num_workers()
-        told = rf"worker {cluster.address[:15]}\S+ has 2 threads.* start it with: dask worker --nthreads 1"
-        with WorkerPool(8, joined.executor) as workers, pytest.raises(WorkersError, match=told):
+        message = rf"worker {cluster.address[:15]}\S+ has 2 threads.* start it with: dask worker --nthreads 1"
+        with WorkerPool(8, joined.executor) as workers, pytest.raises(WorkersError, match=message):
             list(workers.map_unordered(time.sleep, [0.2] * 100))
     written(tmp_path)
     status, errors = answer(tmp_path, cluster.address)
@@ -279,8 +279,8 @@ def test_a_scheduler_without_workers_is_reported(tmp_path: Path, monkeypatch: py
     (tmp_path / "files").mkdir()
     monkeypatch.setattr(cluster_module, "_FIRST_WORKER_TIMEOUT_S", 0.3)
     with running(tmp_path / "files") as own:
-        told = f"the scheduler at {own.address} has no workers; start some with: dask worker {own.address}"
-        assert (2, f"{told} --nthreads 1\n") == answer(tmp_path, own.address)
+        message = f"the scheduler at {own.address} has no workers; start some with: dask worker {own.address}"
+        assert (2, f"{message} --nthreads 1\n") == answer(tmp_path, own.address)
     monkeypatch.setattr(cluster_module, "_CONNECT_TIMEOUT_S", 0.3)
     for address in (own.address, "nowhere"):
         status, errors = answer(tmp_path, address)
@@ -296,8 +296,8 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.delitem(sys.modules, "cutlayer.experiments.sweep.dask_workers")
     monkeypatch.delattr("cutlayer.experiments.sweep.dask_workers")
     monkeypatch.setitem(sys.modules, "distributed", None)
-    told = "workers of a scheduler need the package distributed: pip install 'cutlayer[cluster]'\n"
-    assert (2, told) == answer(tmp_path, "tcp://127.0.0.1:1")
+    message = "workers of a scheduler need the package distributed: pip install 'cutlayer[cluster]'\n"
+    assert (2, message) == answer(tmp_path, "tcp://127.0.0.1:1")
 
 
 def test_plain_sweeps_do_not_import_distributed(tmp_path: Path) -> None:

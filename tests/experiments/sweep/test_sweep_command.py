@@ -140,9 +140,9 @@ def test_impossible_plans_are_reported_before_any_point_runs(tmp_path: Path) -> 
     scenario = written(tmp_path, SWEEP.replace("[1, 3]", "[1, 5, 6]"))
     with pytest.raises(cutlayer.ScenarioError) as caught:
         in_threads(scenario, tmp_path / "out").run()
-    told = str(caught.value).splitlines()
-    assert 2 == len(told)
-    for line, count in zip(told, (5, 6), strict=True):
+    message = str(caught.value).splitlines()
+    assert 2 == len(message)
+    for line, count in zip(message, (5, 6), strict=True):
         assert f"{count} clients" in line
         assert f"(at devices.count={count}, seed=0 and 2 points more)" in line
     assert [scenario] == list(tmp_path.iterdir())
@@ -305,7 +305,7 @@ def test_figures_are_written_to_the_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("figure", "told"),
+    ("figure", "message"),
     [
         ("x: devices.count, y: height", r"0\.y: no column of numbers is named height; .* mean_latency_s,"),
         ("x: devices.count, y: scheme", r"0\.y: no column of numbers is named scheme"),
@@ -323,10 +323,10 @@ def test_figures_are_written_to_the_folder(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_figures_of_missing_columns_are_refused(figure: str, told: str, tmp_path: Path) -> None:
+def test_figures_of_missing_columns_are_refused(figure: str, message: str, tmp_path: Path) -> None:
     """A column or label that no table will have is an issue of the scenario, and nothing runs."""
     scenario = written(tmp_path, f"{SWEEP}  figure: [{{file: a, {figure}}}]\n")
-    with pytest.raises(cutlayer.ScenarioError, match=rf"small\.yaml:\d+: sweep\.figure\.{told}"):
+    with pytest.raises(cutlayer.ScenarioError, match=rf"small\.yaml:\d+: sweep\.figure\.{message}"):
         in_threads(scenario, tmp_path / "out").run()
     assert [scenario] == list(tmp_path.iterdir())
 

@@ -86,10 +86,10 @@ def test_the_remaining_time_follows_from_finished_points(tmp_path: Path) -> None
     in_threads(scenario, tmp_path / "out").run()
     times = pd.read_csv(tmp_path / "out" / "wall_times.csv")
     times.assign(wall_s=1000.0).to_csv(tmp_path / "out" / "wall_times.csv", index=False)
-    told: list[tuple[Any, ...]] = []
+    message: list[tuple[Any, ...]] = []
     more = in_threads(scenario, tmp_path / "out", overrides=["sweep.seeds=5"])
-    more.run(on_progress=lambda *progress: told.append(progress))
-    running = [progress for progress in told if progress[0] == "running"]
+    more.run(on_progress=lambda *progress: message.append(progress))
+    running = [progress for progress in message if progress[0] == "running"]
     assert ("running", 3, 0, 5, 2000.0) == running[0]
     own_s = pd.read_csv(tmp_path / "out" / "wall_times.csv")["wall_s"][3]
     assert [("running", 4, 0, 5, own_s), ("running", 5, 0, 5, 0.0)] == running[1:]

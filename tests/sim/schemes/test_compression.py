@@ -322,7 +322,7 @@ def test_a_unit_table_tells_how_many_values_there_are(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sections", "told"),
+    ("sections", "expected_message"),
     [
         (
             {"schemes": [{"name": "fl", "compression": {"dropout": {"share": 0.5}}}]},
@@ -338,11 +338,11 @@ def test_a_unit_table_tells_how_many_values_there_are(tmp_path: Any) -> None:
         ),
     ],
 )
-def test_a_compression_of_its_own_must_apply(sections: dict[str, Any], told: str) -> None:
+def test_a_compression_of_its_own_must_apply(sections: dict[str, Any], expected_message: str) -> None:
     """Where nothing of it can be done, the fault says what could."""
     with pytest.raises(ScenarioError) as caught:
         ready(learning=None, compression=None, **sections)
-    assert told in str(caught.value)
+    assert expected_message in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["structured", "unstructured"])

@@ -231,19 +231,19 @@ def refused(name: str, devices: dict[str, Any], **more: Any) -> str:
 @pytest.mark.parametrize("name", ["edgesplit", "esfl"])
 def test_memory_that_is_too_small_is_refused_with_the_numbers(name: str) -> None:
     """The message names the device, what the smallest part and the given part need, and what there is."""
-    told = refused(name, {"memory_mib": [100, 1]})
-    assert f"devices.memory_mib: {name} needs {needed_mib(1):.4g} MiB" in told
-    assert "device 1 has 1 MiB" in told
-    told = refused(name, {"memory_mib": [100, needed_mib(2)]}, cuts=[2, 4])
-    assert f"cut 4 needs {needed_mib(4):.4g} MiB on device 1, which has {needed_mib(2):.4g} MiB" in told
+    message = refused(name, {"memory_mib": [100, 1]})
+    assert f"devices.memory_mib: {name} needs {needed_mib(1):.4g} MiB" in message
+    assert "device 1 has 1 MiB" in message
+    message = refused(name, {"memory_mib": [100, needed_mib(2)]}, cuts=[2, 4])
+    assert f"cut 4 needs {needed_mib(4):.4g} MiB on device 1, which has {needed_mib(2):.4g} MiB" in message
 
 
 @pytest.mark.parametrize("cuts", [[3], [3, 3, 3], [3, 12]])
 def test_cuts_must_be_one_a_device_and_inside_the_model(cuts: list[int]) -> None:
     """Too few, too many or too high: the rule and what was given are named."""
-    told = refused("edgesplit", {}, cuts=cuts)
-    assert "cuts must be 2 numbers from 1 to 11, one a device" in told
-    assert ", ".join(str(cut) for cut in cuts) in told
+    message = refused("edgesplit", {}, cuts=cuts)
+    assert "cuts must be 2 numbers from 1 to 11, one a device" in message
+    assert ", ".join(str(cut) for cut in cuts) in message
 
 
 def test_edgesplit_has_nothing_to_share_on_own_links() -> None:

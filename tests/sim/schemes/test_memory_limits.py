@@ -66,27 +66,27 @@ def test_all_methods_keep_to_the_memory(cut: str, method: str | None) -> None:
 def test_an_explicit_cut_that_does_not_fit_is_refused() -> None:
     """With what it needs and what the smallest device has; the cut below is taken."""
     devices = {"count": 3, "memory_mib": [100, needed_mib(0, 4), 100]}
-    told = refused(["psl"], devices=devices, allocation={"cut": 5})
-    assert f"allocation.cut: cut 5 needs {needed_mib(0, 5):.4g} MiB on every device with psl" in told
-    assert f"the smallest has {needed_mib(0, 4):.4g} MiB" in told
+    message = refused(["psl"], devices=devices, allocation={"cut": 5})
+    assert f"allocation.cut: cut 5 needs {needed_mib(0, 5):.4g} MiB on every device with psl" in message
+    assert f"the smallest has {needed_mib(0, 4):.4g} MiB" in message
     assert 4 == run_one("psl", **SECTIONS, devices=devices, allocation={"cut": 4}).plan.cuts.common
 
 
 @pytest.mark.parametrize("scheme", SPLIT, ids=str)
 def test_a_device_that_holds_no_first_unit_is_refused(scheme: Any) -> None:
     """Every split scheme names the least that it needs and what there is."""
-    told = refused([scheme], devices={"count": 3, "memory_mib": 1.0})
+    message = refused([scheme], devices={"count": 3, "memory_mib": 1.0})
     name = scheme if isinstance(scheme, str) else scheme["name"]
     least = min(needed_mib(0, cut) for cut in range(1, 12))
-    assert f"devices.memory_mib: {name} needs {least:.4g} MiB on every device at the least" in told
-    assert "the smallest has 1 MiB" in told
+    assert f"devices.memory_mib: {name} needs {least:.4g} MiB on every device at the least" in message
+    assert "the smallest has 1 MiB" in message
 
 
 def test_fl_needs_the_whole_model_on_every_device() -> None:
     """Refused where the whole model does not fit, and run where it does."""
     whole = needed_mib(0, 12)
-    told = refused(["fl"], devices={"count": 3, "memory_mib": [1e6, 1e6, 0.99 * whole]})
-    assert f"devices.memory_mib: fl needs {whole:.4g} MiB on every device at the least" in told
+    message = refused(["fl"], devices={"count": 3, "memory_mib": [1e6, 1e6, 0.99 * whole]})
+    assert f"devices.memory_mib: fl needs {whole:.4g} MiB on every device at the least" in message
     ran = run_one("fl", **SECTIONS, devices={"count": 3, "memory_mib": whole * (1 + 1e-9)})
     assert pytest.approx([whole] * 3) == (ran.plan.memory.devices_bits / MIB).tolist()
 
@@ -111,9 +111,9 @@ def test_copies_of_the_server_part_count(scheme: str, copies: int) -> None:
         given = {}
     sections = {**SECTIONS, "devices": {"count": 3}, **given}
     assert pytest.approx(copies * part) == run_one(named, **sections).plan.memory.server_bits / MIB
-    told = refused([named], **{**sections, "server": {"memory_mib": 0.999 * copies * part}})
-    assert re.search(rf"server\.memory_mib: {scheme} needs [\d,.]+ MiB on the server, which has", told)
-    assert f"{copies * part:.4g} MiB on the server" in told
+    message = refused([named], **{**sections, "server": {"memory_mib": 0.999 * copies * part}})
+    assert re.search(rf"server\.memory_mib: {scheme} needs [\d,.]+ MiB on the server, which has", message)
+    assert f"{copies * part:.4g} MiB on the server" in message
     run_one(named, **{**sections, "server": {"memory_mib": 1.001 * copies * part}})
 
 
@@ -123,9 +123,10 @@ def test_owners_need_memory_for_both_of_their_parts(scheme: str) -> None:
     both = needed_mib(0, 2) + needed_mib(10, 12)
     named = {"name": scheme, "first_units": 2, "last_units": 2}
     network = {"nodes": [{"name": "n"}]}
-    told = refused([named], network=network, devices={"count": 3, "memory_mib": [1e3, 1e3, 0.9 * both]})
+    message = refused([named], network=network, devices={"count": 3, "memory_mib": [1e3, 1e3, 0.9 * both]})
     assert (
-        f"devices.memory_mib: {scheme}: first and last part need {both:.4g} MiB on a device; device 2" in told
+        f"devices.memory_mib: {scheme}: first and last part need {both:.4g} MiB on a device; device 2"
+        in message
     )
     ran = run_one(named, **SECTIONS, network=network, devices={"count": 3, "memory_mib": both * (1 + 1e-9)})
     assert pytest.approx([both] * 3) == (ran.plan.memory.devices_bits / MIB).tolist()
@@ -133,8 +134,8 @@ def test_owners_need_memory_for_both_of_their_parts(scheme: str) -> None:
 
 def test_all_that_does_not_fit_is_told_at_once() -> None:
     """Faults of several schemes under different keys come together."""
-    told = refused(
+    message = refused(
         ["psl", "centralised"], devices={"count": 3, "memory_mib": 1.0}, server={"memory_mib": 1.0}
     )
-    assert "devices.memory_mib: psl needs" in told
-    assert "server.memory_mib: centralised needs" in told
+    assert "devices.memory_mib: psl needs" in message
+    assert "server.memory_mib: centralised needs" in message

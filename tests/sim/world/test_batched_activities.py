@@ -111,15 +111,15 @@ def test_a_batch_equals_a_process_for_each_client(name: str, data: st.DataObject
         instants_s = table.loc[table["round"] == 1, ["start_s", "end_s"]].to_numpy().ravel()
         met = st.sampled_from(sorted(set(instants_s[instants_s > 0].tolist())))
         options["deadline_s"] = data.draw(st.one_of(met, st.floats(0.01, 1.5).map(lambda x: x * round_s)))
-    (seen, said), (stepped, told) = (run(case, source, name, cut, batch=b, **options) for b in BOTH[::-1])
+    (seen, said), (stepped, message) = (run(case, source, name, cut, batch=b, **options) for b in BOTH[::-1])
     pd.testing.assert_frame_equal(stepped.record.frame(), seen.record.frame(), check_exact=True)
     assert stepped.record.fingerprint() == seen.record.fingerprint()
-    assert [(r.end_s, r.outcome) for r in told] == [(r.end_s, r.outcome) for r in said]
+    assert [(r.end_s, r.outcome) for r in message] == [(r.end_s, r.outcome) for r in said]
     for device in seen.created_devices:  # later work queues alike
         for lane, other in zip(
             device.lanes.values(), stepped.device(device.client).lanes.values(), strict=True
         ):
-            assert max(other.free_at_s, told[-1].end_s) == max(lane.free_at_s, told[-1].end_s)
+            assert max(other.free_at_s, message[-1].end_s) == max(lane.free_at_s, message[-1].end_s)
 
 
 def world(clients: int = 2, deadline_s: float | None = None, *, batch: bool = True) -> World:

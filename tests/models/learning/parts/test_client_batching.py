@@ -189,9 +189,9 @@ def test_what_cannot_be_batched_is_told() -> None:
     """A batched pass raises in one line; a measurement takes the looped pass."""
     parts = parts_of(lambda: nn.Sequential(nn.Linear(4, 4), Branching()), 2)
     inputs = [own.detach() for own in random_inputs(2)]
-    with pytest.raises(PassError, match=r"^torch.func can't batch this model: ") as told:
+    with pytest.raises(PassError, match=r"^torch.func can't batch this model: ") as message:
         BatchedPass().forward(parts, inputs)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(message.value)
     assert "looped" == fastest_pass(parts, inputs).name
 
 
@@ -307,10 +307,10 @@ def test_a_model_that_cannot_be_batched_is_refused_before_it_runs(
         "stop.rounds=1", "schemes=[psl]", "allocation.cut=2",
         "model={name: imported, factory: 'branching:build', input_shape: [1, 8, 8], classes: 10}",
     ]  # fmt: skip
-    with pytest.raises(ScenarioError, match=r"clients_pass: torch\.func can't batch this model") as told:
+    with pytest.raises(ScenarioError, match=r"clients_pass: torch\.func can't batch this model") as message:
         batched = [*overrides, "learning.clients_pass=batched"]
         cutlayer.run("quickstart", overrides=batched, allow_imports=True)
-    assert str(told.value).endswith("looped can")
+    assert str(message.value).endswith("looped can")
     cutlayer.run("quickstart", overrides=overrides, allow_imports=True)
 
 

@@ -80,9 +80,9 @@ def test_a_run_sends_the_same_bits_at_the_same_times(tmp_path: Path) -> None:
         cutlayer.run("fedsl", overrides=[*overrides, f"learning.precision={precision}"]).summary["schemes"]
         for precision in ("float32", "mixed")
     ]
-    told = [[one["timeline_fingerprint"] for one in schemes.values()] for schemes in runs]
+    message = [[one["timeline_fingerprint"] for one in schemes.values()] for schemes in runs]
     learnt = [[one["weights_fingerprint"] for one in schemes.values()] for schemes in runs]
-    assert told[0] == told[1]
+    assert message[0] == message[1]
     assert all(one != other for one, other in zip(*learnt, strict=True))
 
 

@@ -364,18 +364,18 @@ def test_placements_keep_to_the_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    ("placement", "told"),
+    ("placement", "message"),
     [
         ("stage_sum", f"copies of 4 owners need {part_mib(1, 5):.6g} MiB in all"),
         ([3], f"mpsl: units 2 to 3 of 4 owners need {part_mib(1, 3):.4g} MiB on n0, which has 2 MiB"),
     ],
 )
-def test_too_little_memory_is_refused_before_anything_runs(placement: Any, told: str) -> None:
+def test_too_little_memory_is_refused_before_anything_runs(placement: Any, message: str) -> None:
     """The error is one of planning, and has the numbers."""
     limits = [2.0, 2.0] if placement == "stage_sum" else [2.0, 1e3]
     with pytest.raises(ScenarioError) as caught:
         experiment(allocation={}, **with_memory(limits, placement))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def hand_timeline(folder: Path, update_ms: float = 3.0, owners: int = 2) -> dict[str, Any]:

@@ -200,8 +200,8 @@ def test_memory_counts_the_owners_of_each_helper(given: list[int]) -> None:
     fullest = int(np.argmax(counts))
     with pytest.raises(ScenarioError) as caught:
         experiment(allocation={}, schemes=[one_hop(given)], **{**sections, "network": limited})
-    told = f"helper {fullest} has {2.5 * middle_mib:.4g} MiB; its {max(counts)} owners need"
-    assert told in str(caught.value)
+    message = f"helper {fullest} has {2.5 * middle_mib:.4g} MiB; its {max(counts)} owners need"
+    assert message in str(caught.value)
     assert f"{max(counts) * middle_mib:.4g} MiB" in str(caught.value)
 
 

@@ -200,7 +200,7 @@ def test_a_drawn_device_fades_alike_whoever_else_is_drawn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sections", "told"),
+    ("sections", "message"),
     [
         (
             {"participation": {"per_round": 2, "selection": "deadline", "deadline_s": 1e-6}},
@@ -225,11 +225,11 @@ def test_a_drawn_device_fades_alike_whoever_else_is_drawn() -> None:
     ],
     ids=["nobody in time", "no prediction", "owners", "cuts"],
 )
-def test_what_can_not_be_drawn_for_is_refused(sections: dict[str, Any], told: str) -> None:
+def test_what_can_not_be_drawn_for_is_refused(sections: dict[str, Any], message: str) -> None:
     """A draw that a scheme can't have, or that no device can be in, is refused with the reason."""
     with pytest.raises(ScenarioError) as caught:
         experiment(**sections)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_tables_hold_the_devices_that_were_drawn() -> None:
