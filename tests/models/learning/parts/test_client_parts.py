@@ -86,17 +86,16 @@ def test_accuracy_and_fingerprint_are_of_the_clients_that_are_named() -> None:
 def test_a_model_that_is_cut_elsewhere_keeps_its_weights_and_its_optimisers() -> None:
     """New bounds keep the weights, and a return to old bounds continues the old optimiser moments."""
     data = client_data([4], batch_size=2)
-    bounds = {0: (0, 2, 4)}
-    moved = make(ChainLearner, smooth, data, optimizer=adam(), bounds=bounds, at_client=(True, False))
+    moved = make(ChainLearner, smooth, data, optimizer=adam(), bounds={0: (0, 2, 4)}, at_client=(True, False))
     moved.local_steps((0,), 1)
     parts = moved._parts_of(0)
     before = state(moved._models[0].module)
-    bounds[0] = (0, 3, 4)
+    moved.set_bounds({0: (0, 3, 4)})
     elsewhere = moved._parts_of(0)
     assert gap(before, state(moved._models[0].module)) == 0
     moved.local_steps((0,), 2)
     assert gap(before, state(moved._models[0].module)) > 0
-    bounds[0] = (0, 2, 4)
+    moved.set_bounds({0: (0, 2, 4)})
     assert [True, True, False] == [
         moved._parts_of(0) is parts,
         len(elsewhere) == len(parts),

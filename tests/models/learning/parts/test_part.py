@@ -56,7 +56,7 @@ def test_learners_stay_near_float32(kind: Any, clients_pass: Any) -> None:
     for build in (smooth, mixed):
         options: dict[str, Any] = {}
         if kind is ChainLearner:
-            options = {"bounds": [(0, 2, 4)] * 3, "at_client": (True, False)}
+            options = {"bounds": dict.fromkeys(range(3), (0, 2, 4)), "at_client": (True, False)}
         data = client_data((12, 9, 6), 3, torch.float32)
         learner = make(kind, build, data, clients_pass=clients_pass, **options)
         start = state(learner.new_model())
