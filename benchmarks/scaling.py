@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,7 +44,7 @@ from cutlayer.scenarios.loading.loader import LoadedScenario, load_scenario
 
 __all__ = ["figures"]
 
-Measures: TypeAlias = dict[int, Callable[[], float]]
+Measures: TypeAlias = Mapping[int, Callable[[], float]]
 """By size, the function that measures the cost, [s]."""
 
 REPEATS = 5
