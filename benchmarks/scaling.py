@@ -152,7 +152,7 @@ def round_s(experiment: Experiment, rounds: int) -> float:
 
 def rounds_of(scheme: str, *overrides: str) -> Measures:
     """Return the measurements of one scheme's round at each number of devices."""
-    measures: Measures = {}
+    measures: dict[int, Callable[[], float]] = {}
     for count in FROM_100:
         rounds = round(DEVICE_ROUNDS / count)
         experiment = prepare(loaded(*fixed_overrides(count, rounds=rounds), *overrides, schemes=[scheme]))
