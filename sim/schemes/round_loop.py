@@ -113,23 +113,13 @@ def run_rounds(
     if compression is not None and compression.renew_every is not None:
         renewal = MaskRenewal(scheme, compression.renew_every)
         renewal.due = cursor.masks_due
-    round_runner: Scheme | MaskRenewal = renewal or scheme
     while True:
         number = cursor.finished + 1
         world.record.round = number
         planner.before_round(world, number)
         if learner is not None:
             scheme.update_learner(learner, planner.plan)
-        context = RoundContext(world, learner, planner.plan, number)
-        process = world.env.process(round_runner.round(context))
-        outcome = world.env.run(until=process)
-        if not isinstance(outcome, RoundOutcome):
-            raise TypeError(f"{type(scheme).__name__}.round returned {outcome!r}, not a RoundOutcome")
-        if unfinished := world.pool.clients_in_batches():
-            raise RuntimeError(
-                f"{type(scheme).__name__}.round has ended while clients {sorted(unfinished)} are in a batch:"
-                " it must wait for the step's event finished"
-            )
+        outcome = _run_round(scheme, renewal or scheme, RoundContext(world, learner, planner.plan, number))
         now_s = float(world.env.now)
         last = number == stop.rounds or (stop.time_s is not None and now_s >= stop.time_s)
         last = last or world.all_clients_left
@@ -138,11 +128,7 @@ def run_rounds(
             if outcome.participants:
                 train_loss = float(learner.train_loss)
             if last or number % evaluate_every == 0:
-                accuracy = (
-                    learner.evaluate()
-                    if world.sampled_clients is None
-                    else learner.evaluate(world.sampled_clients)
-                )
+                accuracy = learner.evaluate(world.sampled_clients)
                 last = last or (stop.accuracy is not None and accuracy.mean >= stop.accuracy)
         cursor.finished = number
         if renewal is not None:
@@ -150,3 +136,17 @@ def run_rounds(
         yield RoundResult(number, now_s, outcome, train_loss, accuracy, last)
         if last:
             return
+
+
+def _run_round(scheme: Scheme, round_runner: Scheme | MaskRenewal, context: RoundContext) -> RoundOutcome:
+    """Simulate one round to its end; raise if the scheme's round breaks the contract of a scheme."""
+    world = context.world
+    outcome = world.env.run(until=world.env.process(round_runner.round(context)))
+    if not isinstance(outcome, RoundOutcome):
+        raise TypeError(f"{type(scheme).__name__}.round returned {outcome!r}, not a RoundOutcome")
+    if unfinished := world.pool.clients_in_batches():
+        raise RuntimeError(
+            f"{type(scheme).__name__}.round has ended while clients {sorted(unfinished)} are in a batch:"
+            " it must wait for the step's event finished"
+        )
+    return outcome
