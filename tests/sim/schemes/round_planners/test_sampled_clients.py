@@ -1,4 +1,4 @@
-"""Rounds that draw their clients: what they plan, what they cost, and when they are nothing new."""
+"""Rounds that sample their clients: their plans, their cost, and cases equal to runs without sampling."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ DIGITS = {"dataset": "digits", "optimizer": {"client_lr": 3e-3, "server_lr": 3e-
 LENET = {"name": "lenet", "input_shape": [1, 8, 8], "classes": 10}
 
 
-def prints(found: dict[str, Trial]) -> dict[str, tuple[str, list[float]]]:
+def timelines(of_schemes: dict[str, Trial]) -> dict[str, tuple[str, list[float]]]:
     """Return each scheme's timeline."""
-    return {label: (trial.world.record.fingerprint(), trial.ends_s) for label, trial in found.items()}
+    return {label: (trial.world.record.fingerprint(), trial.ends_s) for label, trial in of_schemes.items()}
 
 
-def drawn(ready: Experiment) -> dict[str, list[tuple[int, ...]]]:
+def participants_of_rounds(ready: Experiment) -> dict[str, list[tuple[int, ...]]]:
     """Return the participants of every round of each scheme."""
     return {
         label: [result.outcome.participants for result in trial.results]
@@ -54,15 +54,15 @@ def drawn(ready: Experiment) -> dict[str, list[tuple[int, ...]]]:
     ],
     ids=["plain", "deadline", "battery", "lending", "tdma", "replan", "random", "own links"],
 )
-def test_drawing_everybody_is_not_drawing(sections: dict[str, Any]) -> None:
-    """With per_round = population and any selected, timelines agree to the bit with those without a draw."""
+def test_sampling_everybody_is_not_sampling(sections: dict[str, Any]) -> None:
+    """With per_round = population and any selected, timelines agree to the bit with unsampled ones."""
     given = {"schemes": ALL, "devices": {"count": 4}, **sections}
     everybody = trials(experiment(**given, participation={"per_round": 4}))
-    assert prints(trials(experiment(**given))) == prints(everybody)
+    assert timelines(trials(experiment(**given))) == timelines(everybody)
 
 
-def test_training_everybody_is_training_without_a_draw() -> None:
-    """With per_round = population the weights, the accuracies and every table are those without a draw."""
+def test_training_everybody_is_training_without_sampling() -> None:
+    """With per_round = population the weights, the accuracies and every table are those without sampling."""
     given = {"schemes": ALL, "devices": {"count": 4}, "model": LENET, "learning": DIGITS, "batch_size": 4}
     plain = run_experiment(experiment(**given))
     everybody = run_experiment(experiment(**given, participation={"per_round": 4}))
@@ -72,10 +72,12 @@ def test_training_everybody_is_training_without_a_draw() -> None:
 
 
 def test_schemes_share_their_participants() -> None:
-    """Every scheme draws the same devices in the same rounds: common random numbers."""
-    found = drawn(experiment(schemes=ALL, devices={"count": 20}, participation={"per_round": 4}))
-    assert 1 == len({tuple(of_scheme) for of_scheme in found.values()})
-    assert 3 == len(set(found["psl"]))
+    """Every scheme samples the same devices in the same rounds: common random numbers."""
+    participants = participants_of_rounds(
+        experiment(schemes=ALL, devices={"count": 20}, participation={"per_round": 4})
+    )
+    assert 1 == len({tuple(of_scheme) for of_scheme in participants.values()})
+    assert 3 == len(set(participants["psl"]))
 
 
 @pytest.mark.parametrize("scheme", [*SIDE_BY_SIDE, "sl", "edgesplit", "esfl"])
@@ -91,15 +93,15 @@ def test_a_round_is_that_of_a_fleet_of_its_clients(scheme: Any) -> None:
             **sections,
         )
 
-    (found,) = trials(given(tuple(range(12)), participation={"per_round": 4})).values()
-    latencies_s = np.diff([0.0, *found.ends_s])
-    for result, latency_s in zip(found.results, latencies_s, strict=True):
+    (trial,) = trials(given(tuple(range(12)), participation={"per_round": 4})).values()
+    latencies_s = np.diff([0.0, *trial.ends_s])
+    for result, latency_s in zip(trial.results, latencies_s, strict=True):
         (alone,) = trials(given(result.outcome.participants)).values()
         assert alone.ends_s[0] == pytest.approx(latency_s, rel=1e-9)
 
 
 def test_a_round_makes_what_its_clients_need(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run has the devices that were drawn, as many lasting processes as a round has clients, and as many
+    """A run has the devices that were sampled, as many lasting processes as a round has clients, and as many
     rows in a large population as in a small one."""
     processes: list[Any] = []
     process = Environment.process
@@ -123,7 +125,7 @@ def test_a_round_makes_what_its_clients_need(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_no_device_is_taken_that_is_predicted_late() -> None:
     """T_F + T_U + T_D + T_B, on an equal share of band and power, is within the deadline for all that are
-    drawn, and they are the first of the round's order for which it is."""
+    sampled, and they are the first of the round's order for which it is."""
     deadline_s = 0.02
     section = {"per_round": 5, "selection": "deadline", "deadline_s": deadline_s}
     ready = experiment(
@@ -147,10 +149,10 @@ def test_no_device_is_taken_that_is_predicted_late() -> None:
     assert 0 < len(late) < 60
     scenario = ready.loaded.scenario
     assert scenario.participation is not None
-    draw = ClientSampler(scenario.participation, 60, scenario.seed)
-    for number, members in enumerate(drawn(ready)["psl"], start=1):
-        assert [i for i in draw._order(number) if i not in late][:5] == sorted(
-            members, key=list(draw._order(number)).index
+    sampler = ClientSampler(scenario.participation, 60, scenario.seed)
+    for number, members in enumerate(participants_of_rounds(ready)["psl"], start=1):
+        assert [i for i in sampler._order(number) if i not in late][:5] == sorted(
+            members, key=list(sampler._order(number)).index
         )
 
 
@@ -163,15 +165,15 @@ def test_a_round_waits_for_the_first_device_that_is_available() -> None:
     begun_s = rows.groupby("round")["start_s"].min()
     scenario = ready.loaded.scenario
     assert scenario.participation is not None
-    draw = ClientSampler(scenario.participation, 6, scenario.seed)
+    sampler = ClientSampler(scenario.participation, 6, scenario.seed)
     for result in trial.results:
-        members = draw.sample(result.number, float(begun_s[result.number]), {})
+        members = sampler.sample(result.number, float(begun_s[result.number]), {})
         assert members == result.outcome.participants
     waited_s = begun_s.to_numpy()[1:] - np.array(trial.ends_s[:-1])
     assert (waited_s > 0).any()
 
 
-def test_who_has_left_is_drawn_no_more_and_the_run_ends_with_the_last() -> None:
+def test_a_device_that_has_left_is_sampled_no_more_and_the_run_ends_with_the_last() -> None:
     """A device with an empty battery is in no later round; when all have left, there is no further round."""
     ready = experiment(
         schemes=["fl"],
@@ -188,7 +190,7 @@ def test_who_has_left_is_drawn_no_more_and_the_run_ends_with_the_last() -> None:
         assert 7 > len(gone)
 
 
-def test_a_drawn_device_fades_alike_whoever_else_is_drawn() -> None:
+def test_a_sampled_device_fades_alike_with_any_other_clients() -> None:
     """A device's fading in a block is the same in rounds with other clients: it is drawn for it alone."""
     fading = {"model": "rician", "coherence_s": 0.1}
     channel = experiment(devices={"count": 9}, radio={"fading": fading}).context.channel
@@ -225,14 +227,14 @@ def test_a_drawn_device_fades_alike_whoever_else_is_drawn() -> None:
     ],
     ids=["nobody in time", "no prediction", "owners", "cuts"],
 )
-def test_what_can_not_be_drawn_for_is_refused(sections: dict[str, Any], message: str) -> None:
-    """A draw that a scheme can't have, or that no device can be in, is refused with the reason."""
+def test_impossible_sampling_is_refused(sections: dict[str, Any], message: str) -> None:
+    """Sampling that a scheme can't have, or that no device can be in, is refused with the reason."""
     with pytest.raises(ScenarioError) as caught:
         experiment(**sections)
     assert message in str(caught.value)
 
 
-def test_tables_hold_the_devices_that_were_drawn() -> None:
+def test_tables_hold_the_devices_that_were_sampled() -> None:
     """Rounds taken part in sum to all rounds' participants, and energies to those of the intervals; every
     subchannel of the last plan is one of its clients'.
     """
@@ -252,7 +254,7 @@ def test_tables_hold_the_devices_that_were_drawn() -> None:
 
 
 def test_an_interrupted_round_has_no_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stopped after the next round's draw, accuracies are of the last finished round's clients."""
+    """Stopped after the next round's sampling, accuracies are of the last finished round's clients."""
     before = SampledClients.before_round
 
     def interrupted(self: SampledClients, world: World, number: int) -> None:
@@ -266,8 +268,8 @@ def test_an_interrupted_round_has_no_accuracy(monkeypatch: pytest.MonkeyPatch) -
     assert run.interrupted
     assert 2 == len(run.rounds)
     of_clients = run.devices.set_index("device")["final_accuracy"].dropna()
-    draw = ClientSampler(Participation(per_round=2), 9, run.summary["seed"])
-    assert draw.sample(2, 0.0, {}) == tuple(of_clients.index)
+    sampler = ClientSampler(Participation(per_round=2), 9, run.summary["seed"])
+    assert sampler.sample(2, 0.0, {}) == tuple(of_clients.index)
     assert of_clients.mean() == pytest.approx(run.rounds["test_accuracy"].iloc[-1])
 
 
@@ -275,7 +277,7 @@ def test_planning_and_running_agree_on_the_first_clients(tmp_path: Path) -> None
     """``cutlayer plan`` gives the round time that a run's first plan predicts, for the same devices."""
     text = "name: p\nstop: {rounds: 1}\nschemes: [psl, fl]\n"
     text += "model: {name: lenet, input_shape: [1, 8, 8], classes: 10}\n"
-    path = tmp_path / "drawn.yaml"
+    path = tmp_path / "sampled.yaml"
     path.write_text(text + "devices: {count: 30}\nparticipation: {per_round: 3}\n", encoding="utf-8")
     planned = plan(path, methods=["baseline_a"], bound_time_s=0.1)
     own = planned[planned["method"] == "scenario"].set_index("label")["predicted_s"]
