@@ -13,7 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch
+from matplotlib.textpath import text_to_path
 
 from ...scenarios.ordered_sum import ordered_sum
 from . import style
@@ -26,6 +28,7 @@ __all__ = ["gantt_figure"]
 _THIN_PT = 4.0  # height below which a bar has neither an edge nor a gap to the next row
 _NAME_PT = 6.8  # distance that the names of two rows need
 _CHARACTER_PT = 0.6 * SMALL_PT
+_TIME_AXIS_PT = 32.0  # height of the numbers and the name of the time axis
 _TITLE_CHARACTERS = 88  # of both titles of a panel together
 
 
@@ -68,24 +71,26 @@ def gantt_figure(
     styles = {phase: _bar_style(colour) for phase, colour in colours.items()} | {WAITING: _WAITING_STYLE}
     longest_s = max(panel.end_s for panel in panels) or 1.0
     unit = style.time_unit(longest_s)
-    panels_pt = [panel.height_pt for panel in panels]
-    titles_pt = 18 * len(panels) + 30  # with the time axis
-    figure = Figure(figsize=(style.WIDTH_IN, (ordered_sum(panels_pt) + titles_pt) / 72), layout="constrained")
-    axes = figure.subplots(len(panels), sharex=True, squeeze=False, height_ratios=panels_pt)[:, 0]
+    figure = Figure(figsize=(style.WIDTH_IN, 1.0))
+    axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
     axes[0].set_xlim(0, 1.005 * longest_s / unit.seconds)
     visible: set[str] = set()
+    lines = []
     for axis, panel in zip(axes, panels, strict=True):
         style.plain_axes(axis)
         axis.set_ylim(panel.height_pt, 0)
         visible |= _draw_bars(axis, panel.bars, styles, unit)
         _name_rows(axis, panel)
         _mark_rounds(axis, panel, unit)
-        _add_titles(axis, panel, unit)
+        lines.append(_add_titles(axis, panel, unit))
     first = min(int(panel.rounds.index[0]) for panel in panels if len(panel.rounds))
     origin = "Simulated time" if first == 1 else f"Time since the start of round {first}"
     axes[-1].set_xlabel(f"{origin} ({unit.symbol})", fontsize=LABEL_PT)
+    heights_pt = [panel.height_pt for panel in panels]
+    figure.set_figheight((ordered_sum(heights_pt) + ordered_sum(map(_title_pt, lines)) + _TIME_AXIS_PT) / 72)
     legend = {phase: Patch(**bar_style) for phase, bar_style in styles.items() if phase in visible}
     style.legend_below(figure, [*legend.values()], [style.phase_label(phase) for phase in legend])
+    _place_panels(figure, axes, heights_pt, lines)
     return figure
 
 
@@ -114,19 +119,23 @@ def _draw_bars(
 
     Each phase is one collection, which is fast with thousands of bars.
     """
-    parts = {str(phase): part for phase, part in bars.groupby("phase")}
-    for phase, part in parts.items():
-        thick = part["height_pt"] >= _THIN_PT
-        inset_pt = 0.08 * part["height_pt"].where(thick, 0.0)
-        top, bottom = part["top_pt"] + inset_pt, part["top_pt"] + part["height_pt"] - inset_pt
-        left, right = part["start_s"] / unit.seconds, part["end_s"] / unit.seconds
-        x, y = np.column_stack((left, right, right, left)), np.column_stack((top, top, bottom, bottom))
-        bar_style = styles[phase] | {"linewidth": np.where(thick, styles[phase]["linewidth"], 0.0)}
+    top_pt, height_pt, start_s, end_s = (
+        bars[column].to_numpy(float) for column in ("top_pt", "height_pt", "start_s", "end_s")
+    )
+    thick = height_pt >= _THIN_PT
+    inset_pt = np.where(thick, 0.08 * height_pt, 0.0)
+    top, bottom = top_pt + inset_pt, top_pt + height_pt - inset_pt
+    left, right = start_s / unit.seconds, end_s / unit.seconds
+    x, y = np.column_stack((left, right, right, left)), np.column_stack((top, top, bottom, bottom))
+    corners = np.stack((x, y), axis=-1)
+    parts = {str(phase): index for phase, index in bars.groupby("phase").indices.items()}
+    for phase, index in parts.items():
+        bar_style = styles[phase] | {"linewidth": np.where(thick[index], styles[phase]["linewidth"], 0.0)}
         with matplotlib.rc_context({"hatch.linewidth": 0.4}):
-            collection = PolyCollection([*np.stack((x, y), axis=-1)], label=phase, **bar_style)
+            collection = PolyCollection(corners[index], label=phase, **bar_style)
         collection.set_zorder(1 if phase == WAITING else 2)
         axes.add_collection(collection, autolim=False)
-    return {phase for phase, part in parts.items() if (part["end_s"] > part["start_s"]).any()}
+    return {phase for phase, index in parts.items() if (end_s[index] > start_s[index]).any()}
 
 
 def _name_rows(axes: Axes, panel: Panel) -> None:
@@ -179,12 +188,64 @@ def _mark_rounds(axes: Axes, panel: Panel, unit: TimeUnit) -> None:
         axes.text(middle, HEADER_PT / 2, number, fontsize=SMALL_PT, ha="center", va="center")
 
 
-def _add_titles(axes: Axes, panel: Panel, unit: TimeUnit) -> None:
-    """Write the label on the left and the latency on the right; a long latency narrows the label."""
+def _add_titles(axes: Axes, panel: Panel, unit: TimeUnit) -> int:
+    """Write the label on the left and the latency on the right, and return the label's number of lines.
+
+    A long latency narrows the label.
+    """
     latency = _latency_text(panel, unit)
     label = style.wrapped(panel.label, min(52, _TITLE_CHARACTERS - len(latency)))
-    axes.set_title(label, loc="left", fontsize=style.TITLE_PT, pad=2)
-    axes.set_title(latency, loc="right", fontsize=LABEL_PT, pad=2)
+    axes.set_title(label, loc="left", fontsize=style.TITLE_PT, pad=2, y=1.0)
+    axes.set_title(latency, loc="right", fontsize=LABEL_PT, pad=2, y=1.0)
+    return label.count("\n") + 1
+
+
+def _title_pt(lines: int) -> float:
+    """Return the height between two panels with a title of this many lines, [pt]."""
+    return 6.0 + 12.0 * lines
+
+
+def _place_panels(
+    figure: Figure, axes: Sequence[Axes], heights_pt: Sequence[float], lines: Sequence[int]
+) -> None:
+    """Give each panel its position, from the top down, with a left margin for the longest name of a row.
+
+    All heights are known in points. Matplotlib's layout engine would draw the whole figure to learn them,
+    which takes as long as the drawing itself.
+
+    Parameters
+    ----------
+    heights_pt : sequence of float, [num_panels]
+        Height of each panel, [pt].
+    lines : sequence of int, [num_panels]
+        Number of lines of each panel's title.
+    """
+    width_pt, height_pt = 72 * figure.get_figwidth(), 72 * figure.get_figheight()
+    names = {name.get_text() for axis in axes for name in axis.get_yticklabels()}
+    left_pt = max((_text_width_pt(name, SMALL_PT) for name in names), default=0.0) + 8.0
+    right_pt = 0.995 * width_pt
+    bottom_pt = height_pt
+    for axis, panel_pt, number in zip(axes, heights_pt, lines, strict=True):
+        bottom_pt -= _title_pt(number) + panel_pt
+        axis.set_position(
+            (
+                left_pt / width_pt,
+                bottom_pt / height_pt,
+                (right_pt - left_pt) / width_pt,
+                panel_pt / height_pt,
+            )
+        )
+        # positions that are set need no search for words in the way
+        axis.xaxis.set_label_coords(0.5, -17.0 / panel_pt)
+        axis.yaxis.set_label_coords(0.0, 0.5)
+
+
+def _text_width_pt(text: str, size_pt: float) -> float:
+    """Return the width of a line of text, [pt]."""
+    width_pt, _, _ = text_to_path.get_text_width_height_descent(
+        text, FontProperties(size=size_pt), ismath=False
+    )
+    return float(width_pt)
 
 
 def _latency_text(panel: Panel, unit: TimeUnit) -> str:

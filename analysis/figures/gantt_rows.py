@@ -49,6 +49,17 @@ Spans: TypeAlias = NDArray[np.float64]  # [num_spans, 2]: start and end
 
 
 @dataclass(frozen=True)
+class _Shown:
+    """The nodes, the intervals and the time that a panel shows, and the number of all devices."""
+
+    nodes: list[str]
+    rows: pd.DataFrame
+    rounds: pd.DataFrame
+    end_s: float
+    num_devices: int
+
+
+@dataclass(frozen=True)
 class _Content:
     """The fields of a panel before its rows and bars have a position.
 
@@ -130,8 +141,8 @@ def gantt_panels(
     tables = _tables_by_label(intervals, labels)
     spans = {label: round_spans(table) for label, table in tables.items()}
     if rounds is None:
-        first = [_content(label, table, spans[label].iloc[:1]) for label, table in tables.items()]
-        horizon_s = max(content.end_s for content in first)
+        first = [_shown(table, spans[label].iloc[:1]) for label, table in tables.items()]
+        horizon_s = max(shown.end_s for shown in first)
         spans = {
             label: rounds_that_fit(spans[label], _without_idle_wires(table), horizon_s)
             for label, table in tables.items()
@@ -141,7 +152,7 @@ def gantt_panels(
         spans = {label: span.loc[rounds[0] : rounds[1]] for label, span in spans.items()}
         if all(span.empty for span in spans.values()):
             raise ValueError(f"rounds {rounds[0]} to {rounds[1]}: the table's rounds are 1 to {last}")
-    contents = [_content(label, table, spans[label]) for label, table in tables.items()]
+    contents = [_content(label, _shown(table, spans[label])) for label, table in tables.items()]
     return [
         _positioned(content, rows_pt)
         for content, rows_pt in zip(contents, _row_heights_pt(contents), strict=True)
@@ -205,13 +216,11 @@ def _without_idle_wires(table: pd.DataFrame) -> pd.DataFrame:
     return table if (busy_s >= _BUSY_WIRE * total_s).any() else table[~on_wire]
 
 
-def _content(label: str, table: pd.DataFrame, spans: pd.DataFrame) -> _Content:
-    """Return the bars of a scheme's rounds: of fewer devices if they are too many, then of a shorter time.
+def _shown(table: pd.DataFrame, spans: pd.DataFrame) -> _Shown:
+    """Choose the nodes and the intervals to show: of fewer devices if there are too many, then a shorter time.
 
     Parameters
     ----------
-    label : str
-        Label of the scheme.
     table : DataFrame
         The scheme's intervals of all rounds.
     spans : DataFrame
@@ -222,28 +231,35 @@ def _content(label: str, table: pd.DataFrame, spans: pd.DataFrame) -> _Content:
     rows = table[table["round"].isin(spans.index)]
     active = set(rows["node"].unique())
     nodes = [node for node in nodes if node in active]
-    shown = _shown_nodes(nodes, rows)
-    rows = rows[rows["node"].isin(shown)]
+    shown_nodes = _shown_nodes(nodes, rows)
+    rows = rows[rows["node"].isin(shown_nodes)]
     rows = rows.assign(start_s=rows["start_s"] - origin_s, end_s=rows["end_s"] - origin_s)
     rounds = spans - origin_s
-    columns = ["node", "lane", "phase", "start_s", "end_s"]
-    activities = rows[columns].astype(dict.fromkeys(columns[:3], object))
-    waiting = pd.DataFrame(_waiting_bars(rows, rounds), columns=columns)
-    bars = pd.concat([activities, waiting], ignore_index=True)
     end_s = float(rounds["end_s"].max()) if len(rounds) else 0.0
     later_s = np.sort(rows["start_s"].to_numpy())[MAX_BARS:]
     later_s = later_s[later_s > 0]
     if later_s.size:
         end_s = float(later_s[0])
+    return _Shown(shown_nodes, rows, rounds, end_s, sum(node_kind(node) == "device" for node in nodes))
+
+
+def _content(label: str, shown: _Shown) -> _Content:
+    """Return the bars of a scheme's rounds, and the sub-rows of each node."""
+    rows, rounds, end_s = shown.rows, shown.rounds, shown.end_s
+    columns = ["node", "lane", "phase", "start_s", "end_s"]
+    activities = rows[columns].astype(dict.fromkeys(columns[:3], object))
+    waiting = pd.DataFrame(_waiting_bars(rows, rounds), columns=columns)
+    bars = pd.concat([activities, waiting], ignore_index=True)
+    if len(rounds) and end_s < float(rounds["end_s"].max()):
         bars = bars[bars["start_s"] < end_s]
         bars = bars.assign(end_s=np.minimum(bars["end_s"], end_s))
-    by_node = dict(iter(bars.groupby("node")))
+    bars_of = bars.groupby("node").indices
     lanes = {
-        node: _sub_rows(by_node.get(node, bars.iloc[:0]))
-        for node in shown
-        if node in by_node or node_kind(node) == "device"
+        node: _sub_rows(bars, bars_of.get(node, np.array([], np.intp)))
+        for node in shown.nodes
+        if node in bars_of or node_kind(node) == "device"
     }
-    return _Content(label, rounds, end_s, bars, lanes, sum(node_kind(node) == "device" for node in nodes))
+    return _Content(label, rounds, end_s, bars, lanes, shown.num_devices)
 
 
 def _in_row_order(table: pd.DataFrame) -> list[str]:
@@ -280,15 +296,22 @@ def _number(node: str) -> str:
     return node.rpartition("-")[2]
 
 
-def _sub_rows(bars: pd.DataFrame) -> list[str]:
-    """Return the sub-rows of a node: its lanes if two of them are ever busy at once, and its queue."""
-    busy = bars[bars["phase"] != WAITING]
-    start_s, end_s = busy["start_s"].to_numpy(), busy["end_s"].to_numpy()
+def _sub_rows(bars: pd.DataFrame, of_node: NDArray[np.intp]) -> list[str]:
+    """Return the sub-rows of a node: its lanes if two of them are ever busy at once, and its queue.
+
+    Parameters
+    ----------
+    of_node : ndarray of int
+        Positions of the node's bars in the table.
+    """
+    phase, lane = bars["phase"].to_numpy()[of_node], bars["lane"].to_numpy()[of_node]
+    busy = of_node[phase != WAITING]
+    start_s, end_s = bars["start_s"].to_numpy()[busy], bars["end_s"].to_numpy()[busy]
     order = np.argsort(start_s, kind="stable")
     reach_s = np.maximum.accumulate(end_s[order])[:-1]
     at_once = len(busy) and (start_s[order][1:] < reach_s - 1e-9 * end_s.max()).any()
-    lanes = sorted(set(busy["lane"])) if at_once else [""]
-    return [*lanes, _QUEUE] if (bars["lane"] == _QUEUE).any() else lanes
+    lanes = sorted(set(lane[phase != WAITING])) if at_once else [""]
+    return [*lanes, _QUEUE] if (lane == _QUEUE).any() else lanes
 
 
 def _waiting_bars(rows: pd.DataFrame, rounds: pd.DataFrame) -> list[tuple[str, str, str, float, float]]:

@@ -128,7 +128,7 @@ def legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[str
     figure.legend(
         handles,
         texts,
-        loc="outside lower center",
+        loc="lower center" if figure.get_layout_engine() is None else "outside lower center",
         ncols=columns,
         fontsize=LABEL_PT,
         frameon=False,
