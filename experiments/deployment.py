@@ -14,7 +14,6 @@ from ..scenarios.model_costs.unit_table import UnitTable
 from ..scenarios.schema.scenario import Scenario
 from ..sim.costs.layer_costs import LayerWork, work_from_flops, work_from_profile
 from ..sim.links.channel import Channel
-from ..sim.links.wired_network import build_network
 from ..sim.nodes.fleet import Fleet
 from ..sim.schemes.deployment import Deployment
 from ..sim.schemes.planning.medium_access import fixed_link_rates, whole_band_links
@@ -56,6 +55,9 @@ def make_deployment(
         s_per_flop = [node.cycles_per_flop / node.clock_hz for node in nodes]
         profiles = [node.profile for node in nodes]
         on_nodes = layer_work.on_processors(("network", "nodes"), profiles, s_per_flop)
+        # imports networkx, which scenarios without a network do without
+        from ..sim.links.wired_network import build_network
+
         with issues.at("network"):
             network = build_network(scenario.network)
     if len(issues) > issues_before:

@@ -90,7 +90,7 @@ def gantt_figure(
     figure.set_figheight((ordered_sum(heights_pt) + ordered_sum(map(_title_pt, lines)) + _TIME_AXIS_PT) / 72)
     legend = {phase: Patch(**bar_style) for phase, bar_style in styles.items() if phase in visible}
     style.legend_below(figure, [*legend.values()], [style.phase_label(phase) for phase in legend])
-    _place_panels(figure, axes, heights_pt, lines)
+    _place_panels(figure, list(axes), heights_pt, lines)
     return figure
 
 
@@ -132,7 +132,7 @@ def _draw_bars(
     for phase, index in parts.items():
         bar_style = styles[phase] | {"linewidth": np.where(thick[index], styles[phase]["linewidth"], 0.0)}
         with matplotlib.rc_context({"hatch.linewidth": 0.4}):
-            collection = PolyCollection(corners[index], label=phase, **bar_style)
+            collection = PolyCollection(list(corners[index]), label=phase, **bar_style)
         collection.set_zorder(1 if phase == WAITING else 2)
         axes.add_collection(collection, autolim=False)
     return {phase for phase, index in parts.items() if (end_s[index] > start_s[index]).any()}

@@ -217,7 +217,7 @@ def _without_idle_wires(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _shown(table: pd.DataFrame, spans: pd.DataFrame) -> _Shown:
-    """Choose the nodes and the intervals to show: of fewer devices if there are too many, then a shorter time.
+    """Choose the nodes and intervals to show: of fewer devices if there are too many, then a shorter time.
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ def _content(label: str, shown: _Shown) -> _Content:
     if len(rounds) and end_s < float(rounds["end_s"].max()):
         bars = bars[bars["start_s"] < end_s]
         bars = bars.assign(end_s=np.minimum(bars["end_s"], end_s))
-    bars_of = bars.groupby("node").indices
+    bars_of = {node: np.asarray(index) for node, index in bars.groupby("node").indices.items()}
     lanes = {
         node: _sub_rows(bars, bars_of.get(node, np.array([], np.intp)))
         for node in shown.nodes

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..costs.layer_costs import LayerWork
 from ..links.link_rates import LinkRates
-from ..links.wired_network import Network
 from ..radio.resources import RadioResources
+
+if TYPE_CHECKING:
+    from ..links.wired_network import Network
 
 __all__ = ["Deployment", "MemoryDemand"]
 

@@ -1,4 +1,4 @@
-"""The world of one scheme's run: nodes on a graph, their links, the event loop and the record."""
+"""The world of one scheme's run: its nodes, their links, the event loop and the record."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import math
 from array import array
 from collections.abc import Generator, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import numpy as np
 from simpy import Environment, Event
 
@@ -20,7 +19,6 @@ from ..links.schedulers import Scheduler
 from ..links.shared_medium import SharedMedium
 from ..links.transmitters import BroadcastLink, dedicated_links
 from ..links.wire import Wire
-from ..links.wired_network import Network
 from ..nodes.compute_node import ComputeNode, ServerShare
 from ..nodes.fleet import Fleet
 from ..nodes.node import Device, LinkTransport, Node, Server
@@ -31,6 +29,9 @@ from .batched_activities import BatchedActivities
 from .client_pool import ClientPool, ClientProgram, ParallelStep, as_process
 from .round_policy import WAIT_FOR_ALL, RoundPolicy
 from .world_state import WorldSnapshot
+
+if TYPE_CHECKING:
+    from ..links.wired_network import Network
 
 __all__ = ["World"]
 
@@ -67,9 +68,9 @@ class World:
     ----------
     env : simpy.Environment
         The event loop; its clock is the simulated time, [s].
-    graph : networkx.DiGraph
-        ``device-i`` ↔ ``access-point`` ↔ ``server``. The attribute ``link`` of an edge transports its bits.
-        Messages between access point and server take no time; wires of compute nodes do.
+    wires : dict of (str, str) to Wire
+        The wires behind the access point, by start and end. Messages between the access point and the server
+        take no time.
     compute_nodes : dict of str to ComputeNode
     server_shares : list of ServerShare
         The clients' shares of the server; empty if the server is one processor.
@@ -131,10 +132,7 @@ class World:
                 SharedMedium(self.env, self.record, schedulers[0], devices_pay=True),
                 SharedMedium(self.env, self.record, schedulers[1], devices_pay=False),
             )
-        self.graph: nx.DiGraph[str] = nx.DiGraph()
-        self.graph.add_node(self.server.name, node=self.server)
-        for ends in (("access-point", "server"), ("server", "access-point")):
-            self.graph.add_edge(*ends)
+        self.wires: dict[tuple[str, str], Wire] = {}
         self.server_shares: list[ServerShare] = []
         for client in snapshot.presence if snapshot else ():
             self._create_device(client)
@@ -233,10 +231,9 @@ class World:
         for section in network.nodes:
             node = ComputeNode(self.env, self.record, self._add_name(section.name), **_processor(section))
             self.compute_nodes[section.name] = node
-            self.graph.add_node(section.name, node=node)
         for start, end, wire in network.graph.edges(data=True):
             index = self._add_name(f"{start}>{end}")
-            self.graph.add_edge(start, end, link=Wire(self.env, self.record, index, **wire))
+            self.wires[start, end] = Wire(self.env, self.record, index, **wire)
 
     def _create_device(self, client: int) -> None:
         self.record.nodes[client + 1] = f"device-{client}"
@@ -278,9 +275,6 @@ class World:
         )
 
     def _attach(self, device: Device, uplink: LinkTransport, downlink: LinkTransport) -> None:
-        self.graph.add_node(device.name, node=device)
-        self.graph.add_edge(device.name, "access-point", link=uplink)
-        self.graph.add_edge("access-point", device.name, link=downlink)
         device.uplink_to_server, device.downlink_from_server = uplink, downlink
 
     def _remove_client(self, client: int) -> None:
@@ -314,7 +308,7 @@ class World:
         """
         assert self._network is not None
         for hop in self._network.route(start, end, bits):
-            yield self.graph.edges[hop]["link"].transmit(phase, bits, client)
+            yield self.wires[hop].transmit(phase, bits, client)
 
     @property
     def first_open_row(self) -> int:
@@ -349,13 +343,12 @@ class World:
     @property
     def nodes(self) -> list[Node]:
         """Return all nodes that have lanes."""
-        wires = [edge["link"] for _, _, edge in self.graph.edges(data=True) if "link" in edge]
         return [
             self.server,
             *self._devices.values(),
             *self.server_shares,
             *self.compute_nodes.values(),
-            *(wire for wire in wires if isinstance(wire, Node)),
+            *self.wires.values(),
         ]
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ....scenarios.ordered_sum import ordered_sum
 from ....scenarios.schema.network import ACCESS_POINT
 from ...costs.layer_costs import PartWork
-from ...links.wired_network import Network
+
+if TYPE_CHECKING:
+    from ...links.wired_network import Network
 
 __all__ = ["HopWork", "OwnerWork", "route_latency_s"]
 

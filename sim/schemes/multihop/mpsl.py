@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, Tag
@@ -19,7 +19,6 @@ from ....scenarios.schema.fields import NAME_OR_LIST, PositiveInt
 from ...allocation.placement import PlacementProblem, optimal_placement
 from ...costs.layer_costs import LayerWork
 from ...links.link_rates import LinkRates
-from ...links.wired_network import Network
 from ...planning_error import PlanningError
 from ...radio.units import BITS_PER_MIB, mib_text
 from ..base import TrainingTask
@@ -27,6 +26,9 @@ from ..deployment import Deployment
 from .costs import HopWork
 from .epoch import MultiHopScheme
 from .structure import MultiHopParameters, MultiHopPlan, MultiHopStructure
+
+if TYPE_CHECKING:
+    from ...links.wired_network import Network
 
 __all__ = ["MPSL", "MpslParameters", "capacity_bits", "layer_memory_bits"]
 

@@ -8,7 +8,7 @@ of each helper's tasks, are those of Tirana et al., "Workflow Optimization for P
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,6 @@ from ...allocation.workflow.problem import WorkflowProblem
 from ...allocation.workflow.schedule import Workflow, first_come_first_served
 from ...costs.layer_costs import LayerWork
 from ...links.link_rates import LinkRates
-from ...links.wired_network import Network
 from ...planning_error import PlanningError
 from ..base import TrainingTask
 from ..deployment import Deployment
@@ -32,6 +31,9 @@ from .costs import HopWork
 from .epoch import MultiHopScheme
 from .mpsl import capacity_bits, layer_memory_bits
 from .structure import MultiHopParameters, MultiHopPlan
+
+if TYPE_CHECKING:
+    from ...links.wired_network import Network
 
 __all__ = ["OneHop", "OneHopParameters"]
 

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
@@ -17,7 +17,6 @@ from ....scenarios.schema.registered import SchemeParameters
 from ...allocation.problem import RoundWork
 from ...costs.layer_costs import LayerWork, PartWork
 from ...links.link_rates import LinkRates
-from ...links.wired_network import Network
 from ...planning_error import PlanningError
 from ...radio.units import mib_text
 from ..base import Scheme, TrainingTask
@@ -25,6 +24,9 @@ from ..deployment import Deployment, MemoryDemand
 from ..planning.plan import Cuts, SchemePlan
 from ..planning.radio_planner import RadioPlanner
 from .costs import HopWork, OwnerWork, route_latency_s
+
+if TYPE_CHECKING:
+    from ...links.wired_network import Network
 
 __all__ = ["MultiHopParameters", "MultiHopPlan", "MultiHopStructure"]
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Generator
 from typing import Any
 
-import networkx as nx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,15 +103,6 @@ def test_abandoned_work_keeps_its_share() -> None:
     assert (1.5, 6.0, 4.5) == (row["end_s"], row["bits"], row["energy_j"])
     w.device(0).uplink(UPLINK, 4.0)
     assert 1.5 == w.record.frame()["start_s"].iloc[1], "the lane is free at once"
-
-
-def test_the_graph_carries_the_links() -> None:
-    """Every device reaches the server through the access point, over the very links that carry its bits."""
-    w = world(3)
-    for device in w.created_devices:
-        assert [device.name, "access-point", "server"] == nx.shortest_path(w.graph, device.name, "server")
-        up, down = w.graph.edges[device.name, "access-point"], w.graph.edges["access-point", device.name]
-        assert (up["link"], down["link"]) == (device.uplink_to_server, device.downlink_from_server)
 
 
 class SlowFromOneSecond(PiecewiseCapacity):
