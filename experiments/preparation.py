@@ -91,9 +91,11 @@ def prepare(loaded: LoadedScenario, *, allow_imports: bool = False) -> Experimen
     fleet: Fleet | None = None
     channel: Channel | None = None
     with issues.at("devices", "positions"):
-        fleet = draw_fleet(scenario.devices, scenario.seed)
-        with issues.at("radio", "path_loss"):
-            channel = draw_channel(scenario.radio, fleet, scenario.seed)
+        with issues.at_stated_key():
+            fleet = draw_fleet(scenario.devices, scenario.seed)
+        if fleet is not None:
+            with issues.at("radio", "path_loss"):
+                channel = draw_channel(scenario.radio, fleet, scenario.seed)
     data = _client_data(scenario, issues) if scenario.learning is not None else None
     if units and data and scenario.learning and scenario.learning.clients_pass == "batched":
         _check_batched(scenario, data, issues)
