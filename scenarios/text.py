@@ -63,5 +63,10 @@ class _PatternInSchema:
 Text = Annotated[str, AfterValidator(_without_control_characters), _PatternInSchema()]
 """A text of one line without control characters."""
 
-Label = Annotated[Text, Field(min_length=1, max_length=LABEL_LENGTH_MAX)]
+Label = Annotated[
+    str,
+    Field(min_length=1, max_length=LABEL_LENGTH_MAX),
+    AfterValidator(_without_control_characters),
+    _PatternInSchema(),
+]
 """A name or label that is printed, drawn and written: from 1 to 200 characters without control characters."""

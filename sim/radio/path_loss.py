@@ -185,6 +185,8 @@ def fixed_gains(
 
 
 def _has_heading(path: Path) -> bool:
+    if path.exists() and not path.is_file():  # a pipe could be read without end
+        raise ValueError(f"cannot read the gains in {path}: it is no regular file")
     try:
         with path.open(encoding="utf-8") as lines:
             return "device" in lines.readline()
