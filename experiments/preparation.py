@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..models.data.dataset import DatasetFileError
 from ..models.data.validation import hold_out
 from ..models.unit_tables import unit_table
+from ..scenarios.errors import ScenarioIssue
 from ..scenarios.loading.issue_collector import IssueCollector
 from ..scenarios.loading.loader import LoadedScenario
 from ..scenarios.model_costs.unit_table import UnitTable
@@ -26,11 +27,16 @@ from ..sim.schemes.round_planners.planning_context import PlanningContext
 from ..sim.schemes.round_planners.sampled_clients import client_sampler
 from .compression import CompressedSizesFactory, check_prunable
 from .deployment import make_deployment
+from .work_limits import check_round, check_training_memory
 
 if TYPE_CHECKING:
     from ..models.learning.client_data import ClientData
 
 __all__ = ["Experiment", "first_deployment", "prepare"]
+
+_OUT_OF_MEMORY = (
+    "needs more memory than this machine has: give fewer devices, subchannels or samples, or a smaller model"
+)
 
 
 @dataclass(frozen=True)
@@ -85,16 +91,29 @@ def prepare(loaded: LoadedScenario, *, allow_imports: bool = False) -> Experimen
     ScenarioError
         With all issues of the model, the devices, the channel, the data and the plans.
     """
-    scenario = loaded.scenario
     issues = IssueCollector(loaded)
+    try:
+        return _prepare(loaded, issues, allow_imports=allow_imports)
+    except MemoryError:
+        raise loaded.error([ScenarioIssue((), _OUT_OF_MEMORY)]) from None
+
+
+def _prepare(loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: bool) -> Experiment:
+    scenario = loaded.scenario
     units = _units(scenario, issues, allow_imports=allow_imports)
     fleet: Fleet | None = None
     channel: Channel | None = None
     with issues.at("devices", "positions"):
-        fleet = draw_fleet(scenario.devices, scenario.seed)
-        with issues.at("radio", "path_loss"):
-            channel = draw_channel(scenario.radio, fleet, scenario.seed)
-    data = _client_data(scenario, issues) if scenario.learning is not None else None
+        with issues.at_stated_key():
+            fleet = draw_fleet(scenario.devices, scenario.seed)
+        if fleet is not None:
+            with issues.at("radio", "path_loss"):
+                channel = draw_channel(scenario.radio, fleet, scenario.seed)
+    data: ClientData | None = None
+    if scenario.learning is not None:
+        with issues.at_stated_key():
+            check_training_memory(scenario, scenario.learning, units)
+            data = _client_data(scenario, issues)
     if units and data and scenario.learning and scenario.learning.clients_pass == "batched":
         _check_batched(scenario, data, issues)
     allocation = _allocation(scenario, units, issues) if units else scenario.allocation
@@ -193,6 +212,7 @@ def _plan_schemes(
                 _check_supported(scenario, scheme)
                 plan = scheme.plan(deployment, context.planner())
                 _check_server_memory(scenario, scheme, plan)
+                check_round(scenario, scheme, plan)
                 check_prunable(scheme, plan)
                 if scenario.participation is not None:  # the constructor checks that clients can be sampled
                     client_sampler(scenario.participation, scheme, plan, context.deployment)

@@ -15,6 +15,7 @@ from ..scenarios.errors import issues_of
 from ..scenarios.model_costs.layer_profile import BATCH_SIZE, LayerProfile, read_layer_profile
 from ..scenarios.model_costs.unit_table import UnitTable, read_unit_table
 from ..scenarios.registry import Parameters, lookup
+from ..scenarios.schema.fields import FILE_NAME_LENGTH_MAX
 from .networks.parameters import ImageModelParameters, MeasuredParameters, TableParameters
 
 __all__ = ["TABLES", "model_profile", "named_unit_table", "unit_table"]
@@ -41,7 +42,7 @@ def unit_table(parameters: Parameters) -> UnitTable:
             f"to have an input shape; they are {type(parameters).__name__}"
         )
     committed = TABLES / f"{parameters.table_name}.csv"
-    if committed.is_file():
+    if len(committed.name) <= FILE_NAME_LENGTH_MAX and committed.is_file():
         return read_unit_table(committed)
     from .profile import built_profile
 

@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
+from .text import printable
+
 __all__ = ["KeyPath", "KeyPathError", "ScenarioError", "ScenarioIssue", "issues_of"]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -86,8 +88,10 @@ class ScenarioError(Exception):
 
     def messages(self) -> list[str]:
         """Return one line for each issue."""
-        # messages of libraries may hold line breaks
-        return [" ".join(f"{issue.location}: {_with_key(issue)}".split()) for issue in self.located()]
+        # messages of libraries may hold line breaks, and the user's text may hold escapes of terminals
+        return [
+            printable(" ".join(f"{issue.location}: {_with_key(issue)}".split())) for issue in self.located()
+        ]
 
     def located(self) -> list[ScenarioIssue]:
         """Return the issues with their locations: the option, or the file and the line."""
@@ -178,8 +182,10 @@ _MESSAGES = {
     "float_type": "must be a number",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
+    "int_parsing_size": "must be a smaller whole number",
     "string_type": "must be text",
     "string_too_short": "must not be empty",
+    "string_unicode": "must be text that UTF-8 can encode",
     "invalid_key": "keys must be text",
 }
 """Messages for pydantic's error types, whose own messages name Python's types."""
@@ -189,6 +195,7 @@ def _plain(message: str, value: Any, kind: str) -> str:
     """Return pydantic's message in the wording of this project, with the value of the key."""
     text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
     text = _MESSAGES.get(kind, text.replace("Input should be ", "must be ").replace("String should", "must"))
+    text = re.sub(r"\d{13,}$", lambda digits: f"{float(digits[0]):g}", text)  # bounds such as 1e30
     text = re.sub(
         "Tuple should have (at most .*) after validation, not (.*)", r"must hold \1; it holds \2", text
     )

@@ -1,15 +1,30 @@
-"""Read YAML as plain data with the line of each key. Numbers follow the rules of YAML 1.2."""
+"""Read YAML as plain data with the line of each key. Numbers follow the rules of YAML 1.2.
+
+The text may come from anywhere, so it is checked before it becomes data: its size, its depth, its tags, the
+length of its numbers, and the number of values that its aliases stand for.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from .errors import KeyPath, ScenarioError, ScenarioIssue
+from .text import control_character, printable
 
 __all__ = ["dump_yaml", "parse_value", "parse_yaml"]
+
+CHARACTERS_MAX = 8 * 2**20
+"""Largest number of characters of a YAML text."""
+DEPTH_MAX = 50
+"""Largest number of mappings and lists that are nested in each other."""
+VALUES_MAX = 1_000_000
+"""Largest number of values, where an alias counts as all values that it stands for."""
+DIGITS_MAX = 100
+"""Largest number of digits of a whole number."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -26,7 +41,10 @@ class _Dumper(yaml.SafeDumper):
     }
 
 
-for _tag, _pattern, _first in (
+_PREFIX = "tag:yaml.org,2002:"
+_FORMS: dict[str, re.Pattern[str]] = {}
+"""The pattern of a value of each scalar type, by tag."""
+for _type, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
     ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
@@ -36,10 +54,17 @@ for _tag, _pattern, _first in (
         list("-+0123456789."),
     ),
 ):
+    _FORMS[_PREFIX + _type] = re.compile(rf"(?:{_pattern})\Z")
     for _class in (_Loader, _Dumper):
-        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: _integer(node.value))
-_Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: _real(node.value))
+        _class.add_implicit_resolver(_PREFIX + _type, _FORMS[_PREFIX + _type], _first)
+_Loader.add_constructor(_PREFIX + "int", lambda loader, node: _integer(node.value))
+_Loader.add_constructor(_PREFIX + "float", lambda loader, node: _real(node.value))
+_TAGS: dict[type[yaml.Node], frozenset[str]] = {
+    yaml.ScalarNode: frozenset({*_FORMS, _PREFIX + "str"}),
+    yaml.SequenceNode: frozenset({_PREFIX + "seq"}),
+    yaml.MappingNode: frozenset({_PREFIX + "map"}),
+}
+"""The tags that each kind of node may have."""
 
 
 def _integer(text: str) -> int:
@@ -62,14 +87,19 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[KeyPath, int]]:
     Raises
     ------
     ScenarioError
-        If the text is not valid YAML, or a key is given twice. Other YAML readers silently drop one of them.
+        If the text is not valid YAML, a key is given twice, a tag does not fit its value, or the text stands
+        for too many values. Other YAML readers silently drop one of two equal keys.
     """
+    if len(text) > CHARACTERS_MAX:
+        message = f"has {len(text):,} characters; at most {CHARACTERS_MAX:,} are read"
+        raise ScenarioError([ScenarioIssue((), message)], source)
     lines: dict[KeyPath, int] = {}
     issues: list[ScenarioIssue] = []
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        _collect_lines(node, (), lines, issues)
+        _check_size(node, source)
+        _check_nodes(node, (), lines, issues)
         data = loader.construct_document(node) if node is not None and not issues else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark  # it may lie past the last line
@@ -79,15 +109,64 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[KeyPath, int]]:
     except (yaml.YAMLError, ValueError, TypeError) as error:
         raise ScenarioError([ScenarioIssue((), f"not valid YAML: {error}")], source) from None
     except RecursionError:
-        text = "not valid YAML: nested too deeply, or an alias that stands inside its own anchor"
-        raise ScenarioError([ScenarioIssue((), text)], source) from None
+        raise _nested_too_deeply(source, 1) from None
     if issues:
         raise ScenarioError(issues, source, lines)
     return data, lines
 
 
-def _collect_lines(node: Any, path: KeyPath, lines: dict[KeyPath, int], issues: list[ScenarioIssue]) -> None:
-    """Add the lines of all keys below a node, and issues for keys that are repeated or no text."""
+def _nested_too_deeply(source: str, line: int) -> ScenarioError:
+    message = (
+        f"not valid YAML: nested more than {DEPTH_MAX} deep, or an alias that stands inside its own anchor"
+    )
+    return ScenarioError([ScenarioIssue((), message)], source, {(): line})
+
+
+def _check_size(root: yaml.Node | None, source: str) -> None:
+    """Check the depth and the number of values of a document, before its aliases are followed.
+
+    Raises
+    ------
+    ScenarioError
+        If one of them is too large.
+    """
+    measured: dict[int, tuple[int, int]] = {}
+
+    def measure(node: yaml.Node, depth: int) -> tuple[int, int]:
+        """Return the number of values of a node and its height; an alias is measured once."""
+        if depth > DEPTH_MAX:
+            raise _nested_too_deeply(source, node.start_mark.line + 1)
+        if id(node) not in measured:
+            inner = [measure(child, depth + 1) for child in _inner(node)]
+            height = 1 + max((height for _, height in inner), default=-1)
+            measured[id(node)] = 1 + sum(size for size, _ in inner), height
+        return measured[id(node)]
+
+    total, height = (0, 0) if root is None else measure(root, 0)
+    if height > DEPTH_MAX:
+        raise _nested_too_deeply(source, 1)
+    if total > VALUES_MAX:
+        count = f"{total:,}" if total < 10**12 else f"{float(total):.0e}"
+        message = f"stands for {count} values, aliases included; at most {VALUES_MAX:,} are read"
+        raise ScenarioError([ScenarioIssue((), message)], source)
+
+
+def _inner(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        for pair in node.value:
+            yield from pair
+    elif isinstance(node, yaml.SequenceNode):
+        yield from node.value
+
+
+def _check_nodes(
+    node: yaml.Node | None, path: KeyPath, lines: dict[KeyPath, int], issues: list[ScenarioIssue]
+) -> None:
+    """Add the lines of all keys below a node, and the issues of its keys, tags and values."""
+    if node is None:
+        return
+    if (message := _wrong_value(node)) is not None:
+        issues.append(ScenarioIssue(path, message))
     if isinstance(node, yaml.MappingNode):
         for key_node, value_node in node.value:
             inner = (*path, key_node.value if isinstance(key_node, yaml.ScalarNode) else "?")
@@ -100,11 +179,44 @@ def _collect_lines(node: Any, path: KeyPath, lines: dict[KeyPath, int], issues: 
             if not key_node.tag.endswith(":str"):
                 kind = key_node.tag.rpartition(":")[2]
                 issues.append(ScenarioIssue(inner, f"keys must be text; this one reads as {kind}"))
-            _collect_lines(value_node, inner, lines, issues)
+            elif (escape := control_character(key_node.value)) is not None:
+                message = f"keys must have no control characters; this one has {escape}"
+                issues.append(ScenarioIssue(inner, message))
+            _check_nodes(value_node, inner, lines, issues)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             lines[(*path, index)] = item.start_mark.line + 1
-            _collect_lines(item, (*path, index), lines, issues)
+            _check_nodes(item, (*path, index), lines, issues)
+
+
+def _wrong_value(node: yaml.Node) -> str | None:
+    """Return the message about a tag, number or text that a scenario cannot have; None for other values."""
+    if node.tag not in _TAGS[type(node)]:
+        tag = _short_tag(node)
+        known = any(node.tag in tags for tags in _TAGS.values())
+        reason = f"does not fit this {node.id}" if known else "is not allowed"
+        return f"not valid YAML: the tag {tag} {reason}; leave out the tag"
+    return _wrong_scalar(node) if isinstance(node, yaml.ScalarNode) else None
+
+
+def _wrong_scalar(node: yaml.ScalarNode) -> str | None:
+    form = _FORMS.get(node.tag)
+    if form is None:
+        escape = control_character(node.value.replace("\n", "").replace("\t", ""))
+        return None if escape is None else f"must have no control characters; it has {escape}"
+    if not form.match(node.value):
+        return f"not valid YAML: {_shortened(node.value)} is no value of the type {_short_tag(node)}"
+    if node.tag == _PREFIX + "int" and len(node.value) > DIGITS_MAX:
+        return f"must be a number of at most {DIGITS_MAX} digits; it has {len(node.value):,}"
+    return None
+
+
+def _short_tag(node: yaml.Node) -> str:
+    return printable(node.tag.replace(_PREFIX, "!!"))
+
+
+def _shortened(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:40] + "…")
 
 
 def parse_value(text: str) -> Any:

@@ -13,6 +13,8 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from cutlayer.scenarios.loading.loader import LoadedScenario
+
 __all__ = [
     "AllowImports",
     "InputError",
@@ -24,6 +26,7 @@ __all__ = [
     "import_plugins",
     "names",
     "print_table",
+    "print_warnings",
     "search_working_folder",
 ]
 
@@ -53,11 +56,13 @@ def exit_on_wrong_input() -> Iterator[None]:
     from cutlayer.analysis.results.atomic_files import RunFolderError
     from cutlayer.scenarios.errors import ScenarioError
     from cutlayer.scenarios.plugins import PluginError
+    from cutlayer.scenarios.text import printable
 
     try:
         yield
     except (ScenarioError, RunFolderError, PluginError, InputError) as error:
-        typer.echo(str(error), err=True)
+        for line in str(error).splitlines():  # paths and names of the user may hold escapes of terminals
+            typer.echo(printable(line), err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         typer.echo("interrupted: nothing was finished, nothing was written", err=True)
@@ -74,6 +79,12 @@ def search_working_folder() -> None:
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.insert(0, folder)
+
+
+def print_warnings(loaded: LoadedScenario) -> None:
+    """Print the scenario's warnings, one line each, to standard error."""
+    for line in loaded.warnings():
+        typer.echo(line, err=True)
 
 
 def import_plugins(plugins: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from .options import (
     import_plugins,
     names,
     print_table,
+    print_warnings,
     search_working_folder,
 )
 
@@ -64,6 +65,7 @@ def run(
     with exit_on_wrong_input():
         import_plugins(plugins)
         loaded = load_scenario(scenario, overrides, seed=seed, schemes=names(schemes))
+        print_warnings(loaded)
         if loaded.scenario.sweep is not None:
             typer.echo("note: run takes the scenario as it stands; cutlayer sweep runs its sweep", err=True)
         folder = out or _free_folder(Path("runs"), loaded.scenario.name)

@@ -11,6 +11,7 @@ from .options import (
     ScenarioArgument,
     exit_on_wrong_input,
     import_plugins,
+    print_warnings,
     search_working_folder,
 )
 
@@ -30,6 +31,7 @@ def validate(
     with exit_on_wrong_input():
         import_plugins(plugins)
         loaded = load_scenario(scenario, overrides)
+        print_warnings(loaded)
         if allow_imports:
             search_working_folder()
         experiment = prepare(loaded, allow_imports=allow_imports)

@@ -10,11 +10,12 @@ from pydantic import Field, model_validator
 
 from ...scenarios.random_streams import stream
 from ...scenarios.registry import Parameters
-from ...scenarios.schema.fields import NonNegative, Positive, PositiveInt
+from ...scenarios.schema.fields import WHOLE_NUMBER, NonNegative, Positive, PositiveInt, Seed
 from .dataset import Dataset, standardised
 
 __all__ = ["SyntheticParameters", "load"]
 
+CLASSES_MAX = 1_000_000
 DEFAULT_CLASSES = 7  # the classes of HAM10000, which this data set replaces
 PATTERNS_PER_CLASS = 2  # more than one, so that the mean image does not describe a class
 DISTRACTORS = 8
@@ -26,7 +27,7 @@ SHIFT_SHARE = 0.125  # of height and width
 class SyntheticParameters(Parameters):
     """Size, balance and difficulty of the data set; its images have the model's input shape."""
 
-    classes: Annotated[PositiveInt, Field(ge=2)] | None = Field(
+    classes: Annotated[int, Field(ge=2, le=CLASSES_MAX), WHOLE_NUMBER] | None = Field(
         default=None, description="by default, as many as the model has"
     )
     train_samples: PositiveInt = 2000
@@ -34,7 +35,7 @@ class SyntheticParameters(Parameters):
     class_weights: tuple[Positive, ...] | None = Field(
         default=None, description="relative sizes of the classes, one each; equal by default"
     )
-    seed: Annotated[int, Field(ge=0)] = Field(default=0, description="of the data set, not of the scenario")
+    seed: Seed = Field(default=0, description="of the data set, not of the scenario")
     noise: NonNegative = Field(default=0.5, description="standard deviation; the patterns' is 1")
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import Field, field_validator
 
 from ...scenarios.registry import Parameters
-from ...scenarios.schema.fields import PositiveInt, ScenarioPath
+from ...scenarios.schema.fields import WHOLE_NUMBER, ScenarioPath
 
 __all__ = [
     "Activation",
@@ -22,7 +22,13 @@ __all__ = [
 ]
 
 Activation: TypeAlias = Literal["relu", "gelu", "tanh", "sigmoid", "identity"]
-InputShape: TypeAlias = tuple[PositiveInt, PositiveInt, PositiveInt]
+CLASSES_MAX = 1_000_000
+SIDE_MAX = 100_000
+WIDTH_MAX = 1_000_000
+LAYERS_MAX = 1000
+Size = Annotated[int, Field(ge=1, le=SIDE_MAX), WHOLE_NUMBER]
+Width = Annotated[int, Field(ge=1, le=WIDTH_MAX), WHOLE_NUMBER]
+InputShape: TypeAlias = tuple[Size, Size, Size]
 
 
 class ImageModelParameters(Parameters):
@@ -32,7 +38,7 @@ class ImageModelParameters(Parameters):
     """The smallest height and width of an image that the model's pooling layers can process."""
 
     input_shape: InputShape = Field(default=(3, 64, 64), description="channels, height, width")
-    classes: Annotated[PositiveInt, Field(ge=2)] = 7
+    classes: Annotated[int, Field(ge=2, le=CLASSES_MAX), WHOLE_NUMBER] = 7
     profile: ScenarioPath | None = Field(
         default=None, description="folder of measured layer times, as many rows as units, in place of FLOPs"
     )
@@ -57,7 +63,7 @@ class ImageModelParameters(Parameters):
 class MlpParameters(ImageModelParameters):
     """A multilayer perceptron: the widths of its hidden layers."""
 
-    hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (64, 64)
+    hidden: Annotated[tuple[Width, ...], Field(min_length=1, max_length=LAYERS_MAX)] = (64, 64)
     activation: Activation = Field(default="relu", description="identity makes the model linear")
 
     @property

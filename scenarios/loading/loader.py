@@ -16,6 +16,7 @@ from ..schema.fleets import FLEETS
 from ..schema.registered import SchemeParameters
 from ..schema.scenario import Scenario
 from ..schema.sweep import figure_key_issues
+from ..schema.unit_warnings import unit_warnings
 from ..suggestions import closest
 from ..yaml_lines import dump_yaml, parse_yaml
 from .overrides import override
@@ -57,6 +58,10 @@ class LoadedScenario:
     def error(self, issues: Sequence[ScenarioIssue]) -> ScenarioError:
         """Return the error that names the issues by file and line."""
         return ScenarioError(issues, self.source, self.lines, self.overridden)
+
+    def warnings(self) -> list[str]:
+        """Return one line for each value that looks like a number of another unit, with file and line."""
+        return self.error(unit_warnings(self.scenario)).messages()
 
 
 @dataclass(frozen=True)

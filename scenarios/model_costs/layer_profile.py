@@ -17,10 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..suggestions import closest
+from ..text import control_character
+from .csv_text import csv_text
 
 __all__ = ["BATCH_SIZE", "LayerProfile", "LayerProfileError", "LayerTimes", "read_layer_profile"]
 
 BATCH_SIZE = 128
+LAYERS_MAX = 10_000
+LINE_LENGTH_MAX = 10_000
+VALUE_MAX = 1e15
+"""Largest time, [ms], or size, [KiB], of a layer."""
 TIME_COLUMNS = ("forward_ms", "backward_ms", "update_ms")
 MEMORY_COLUMNS = ("activation_kib", "weight_kib")
 MEMORY_FILE = "memory.csv"
@@ -107,6 +113,8 @@ def read_layer_profile(folder: Path) -> LayerProfile:
     for path in sorted(folder.glob("*.csv")):
         if path.name == MEMORY_FILE:
             continue
+        if (escape := control_character(path.stem)) is not None:
+            raise LayerProfileError(f"the layer profile {folder} has a file with {escape} in its name")
         times_ms = _read_columns(path, TIME_COLUMNS)
         if times_ms.shape[1] != count:
             raise LayerProfileError(f"{path}: {times_ms.shape[1]} layers; {MEMORY_FILE} has {count}")
@@ -119,10 +127,15 @@ def read_layer_profile(folder: Path) -> LayerProfile:
 def _read_columns(path: Path, columns: tuple[str, ...]) -> NDArray[np.float64]:
     """Return the values of the columns, [num_columns, num_layers]."""
     try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets write a byte order mark
-    except (OSError, UnicodeDecodeError) as error:
+        text = csv_text(path)
+    except (OSError, ValueError) as error:
         raise LayerProfileError(f"cannot read {path}: {error}") from None
-    rows = csv.DictReader(text.splitlines(), restval="")
+    lines = text.splitlines()
+    if len(lines) > LAYERS_MAX or max(map(len, lines), default=0) > LINE_LENGTH_MAX:
+        raise LayerProfileError(
+            f"{path}: at most {LAYERS_MAX:,} lines of {LINE_LENGTH_MAX:,} characters are read"
+        )
+    rows = csv.DictReader(lines, restval="")
     missing = [column for column in ("layer", *columns) if column not in (rows.fieldnames or ())]
     if missing:
         raise LayerProfileError(
@@ -148,6 +161,8 @@ def _number(where: str, column: str, text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise LayerProfileError(f"{where}: {column} is {text!r}; it must be a number of 0 or more")
+    if not 0 <= value <= VALUE_MAX:
+        raise LayerProfileError(
+            f"{where}: {column} is {text!r}; it must be a number of 0 or more, and at most {VALUE_MAX:g}"
+        )
     return value

@@ -10,7 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..text import control_character
+from .csv_text import csv_text
+
 __all__ = ["UnitTable", "UnitTableError", "read_unit_table", "unit_table_csv"]
+
+UNITS_MAX = 10_000
+VALUE_MAX = 1e30
+"""Largest number of FLOPs or bits of one unit, far beyond every network."""
 
 COLUMNS = ("forward_flops", "backward_flops", "activation_bits", "gradient_bits", "parameter_bits")
 
@@ -49,10 +56,12 @@ class UnitTable:
             values = getattr(self, column)
             if values.shape != (len(self.units),):
                 raise UnitTableError(f"{column} has {values.size} values for {len(self.units)} units")
-            invalid = np.flatnonzero(~np.isfinite(values) | (values < 0))
+            invalid = np.flatnonzero(~((values >= 0) & (values <= VALUE_MAX)))
             if invalid.size:
                 unit, value = self.units[invalid[0]], values[invalid[0]]
-                raise UnitTableError(f"unit {unit!r}: {column} is {value:g}; it must be 0 or more")
+                raise UnitTableError(
+                    f"unit {unit!r}: {column} is {value:g}; it must be 0 or more, and at most {VALUE_MAX:g}"
+                )
 
     def __len__(self) -> int:
         """Return L, the number of units."""
@@ -93,19 +102,26 @@ def read_unit_table(path: Path) -> UnitTable:
         If the file or a column is missing, or a value is not a number of 0 or more.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets write a byte order mark
-    except (OSError, UnicodeDecodeError) as error:
+        text = csv_text(path)
+    except (OSError, ValueError) as error:
         raise UnitTableError(f"cannot read the unit table {path}: {error}") from None
-    rows = list(csv.reader(text.splitlines()))
+    try:
+        rows = list(csv.reader(text.splitlines()))
+    except csv.Error as error:  # for example a cell of more than 128 KiB
+        raise UnitTableError(f"cannot read the unit table {path}: {error}") from None
     header = ["unit", *COLUMNS]
     if not rows or rows[0] != header:
         raise UnitTableError(f"{path}:1: the header must be {','.join(header)}")
+    if len(rows) > UNITS_MAX:
+        raise UnitTableError(f"{path} has {len(rows) - 1:,} units; at most {UNITS_MAX:,} are allowed")
     values: list[list[float]] = []
     for number, row in enumerate(rows[1:], start=2):
         try:
             values.append([float(value) for value in row[1:]])
         except ValueError as error:
             raise UnitTableError(f"{path}:{number}: {error}") from None
+        if row and (escape := control_character(row[0])) is not None:
+            raise UnitTableError(f"{path}:{number}: a unit's name has the control character {escape}")
         if len(row) != len(header):
             raise UnitTableError(f"{path}:{number}: {len(row)} values, {len(header)} expected")
     columns = np.array(values, dtype=np.float64).reshape(len(values), len(COLUMNS)).T

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..errors import KeyPath, ScenarioIssue
 from .scenario import Allocation, Devices, ExplicitPower, Scenario
+from .size_limits import size_issues, time_scale_issues
 
 __all__ = ["cross_check"]
 
@@ -21,6 +22,8 @@ def cross_check(scenario: Scenario) -> list[ScenarioIssue]:
         *_allocation(scenario),
         *_participation(scenario),
         *_learning(scenario),
+        *size_issues(scenario),
+        *time_scale_issues(scenario),
     ]
 
 

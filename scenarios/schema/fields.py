@@ -1,4 +1,8 @@
-"""Types of scenario values: strict numbers, one value or a distribution for the devices, paths."""
+"""Types of scenario values: strict numbers in bounds, one value or a distribution for the devices, paths.
+
+Each number has a largest and a smallest value, so that no sum or product of them leaves the range of
+floating-point numbers. Quantities with a unit have bounds far beyond anything that can be built.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +23,21 @@ from pydantic import (
 )
 
 from ..section import Section
+from ..text import control_character
 
 __all__ = [
+    "COUNT_MAX",
     "NAME_OR_LIST",
+    "SEED_MAX",
+    "WHOLE_NUMBER",
     "AnyPerDevice",
+    "BitRate",
+    "BitRatePerDevice",
+    "Clock",
+    "ClockPerDevice",
     "Distribution",
+    "Duration",
+    "Frequency",
     "Index",
     "Level",
     "LevelPerDevice",
@@ -35,10 +49,26 @@ __all__ = [
     "PositiveInt",
     "PositivePerDevice",
     "ScenarioPath",
+    "Seed",
+    "Steps",
     "draw",
 ]
 
-
+MAGNITUDE_MAX = 1e30
+"""Largest magnitude of a number. The largest default is 2.8e10, and the smallest is 1e-28."""
+MAGNITUDE_MIN = 1e-30
+"""Smallest number that must be greater than 0."""
+COUNT_MAX = 10**9
+"""Largest count of anything; keys whose values need memory or time have smaller bounds."""
+SEED_MAX = 2**63 - 1
+"""Largest seed, so that a seed fits into a 64-bit column of a table."""
+STEPS_MAX = 100_000
+"""Largest number of steps inside one round."""
+CLOCK_RANGE_HZ = (1e-3, 1e18)
+BIT_RATE_RANGE_BPS = (1e-3, 1e18)
+FREQUENCY_RANGE_HZ = (1e-3, 1e15)
+DURATION_RANGE_S = (1e-9, 1e12)
+DISTANCE_MAX_M = 1e9
 LEVEL_MAX_DB = 300
 """Largest level, [dB]. Products of larger linear values could exceed the range of floating-point numbers."""
 
@@ -50,22 +80,68 @@ def _number(value: Any) -> Any:
     return value
 
 
-Number = Annotated[float, Field(strict=True)]
-Positive = Annotated[Number, Field(gt=0)]
-NonNegative = Annotated[Number, Field(ge=0)]
-# The bound must precede the validator; otherwise the JSON Schema does not state it.
-PositiveInt = Annotated[int, Field(ge=1), BeforeValidator(_number)]
-Index = Annotated[int, Field(ge=0), BeforeValidator(_number)]
+def _at_least(lowest: float) -> AfterValidator:
+    """Return the check of a positive number against its lower bound; 0 has a message of its own."""
+
+    def check(value: float) -> float:
+        if value < lowest:
+            raise ValueError(f"must be {lowest:g} or more")
+        return value
+
+    return AfterValidator(check)
+
+
+Number = Annotated[float, Field(strict=True, ge=-MAGNITUDE_MAX, le=MAGNITUDE_MAX)]
+_AboveZero = Annotated[float, Field(strict=True, gt=0)]
+Positive = Annotated[_AboveZero, Field(le=MAGNITUDE_MAX), _at_least(MAGNITUDE_MIN)]
+NonNegative = Annotated[float, Field(strict=True, ge=0, le=MAGNITUDE_MAX)]
+Clock = Annotated[_AboveZero, Field(le=CLOCK_RANGE_HZ[1]), _at_least(CLOCK_RANGE_HZ[0])]
+BitRate = Annotated[_AboveZero, Field(le=BIT_RATE_RANGE_BPS[1]), _at_least(BIT_RATE_RANGE_BPS[0])]
+Frequency = Annotated[_AboveZero, Field(le=FREQUENCY_RANGE_HZ[1]), _at_least(FREQUENCY_RANGE_HZ[0])]
+Duration = Annotated[_AboveZero, Field(le=DURATION_RANGE_S[1]), _at_least(DURATION_RANGE_S[0])]
+WHOLE_NUMBER = BeforeValidator(_number)
+"""Annotation of a whole number with bounds: ``Annotated[int, Field(ge=1, le=64), WHOLE_NUMBER]``."""
+# The bounds must precede the validator; otherwise the JSON Schema does not state them.
+PositiveInt = Annotated[int, Field(ge=1, le=COUNT_MAX), WHOLE_NUMBER]
+Steps = Annotated[int, Field(ge=1, le=STEPS_MAX), WHOLE_NUMBER]
+Index = Annotated[int, Field(ge=0, le=COUNT_MAX), WHOLE_NUMBER]
+Seed = Annotated[int, Field(ge=0, le=SEED_MAX), WHOLE_NUMBER]
 Level = Annotated[Number, Field(ge=-LEVEL_MAX_DB, le=LEVEL_MAX_DB)]
 """A level in dB or dBm."""
 
 
+PATH_LENGTH_MAX = 4000
+FILE_NAME_LENGTH_MAX = 255
+
+
+def _readable_path(value: Any) -> Any:
+    """Refuse paths that no file can have; the operating system would raise an error for each use."""
+    text = str(value)
+    if not isinstance(value, str | Path):
+        raise ValueError("must be a path")
+    if (escape := control_character(text)) is not None:
+        raise ValueError(f"must be a path without control characters; it has {escape}")
+    if len(text) > PATH_LENGTH_MAX or any(
+        len(part.encode()) > FILE_NAME_LENGTH_MAX for part in Path(text).parts
+    ):
+        raise ValueError(
+            f"must be a path of at most {PATH_LENGTH_MAX} characters, with names of at most"
+            f" {FILE_NAME_LENGTH_MAX} bytes; it has {len(text)} characters"
+        )
+    return value
+
+
 def _from_scenario_folder(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder")
-    return path if folder is None else (Path(folder) / path.expanduser()).resolve()
+    if folder is None:
+        return path
+    try:
+        return (Path(folder) / path.expanduser()).resolve()
+    except (OSError, RuntimeError) as error:  # an unknown user's home folder, or a circle of links
+        raise ValueError(f"cannot be a path: {error}") from None
 
 
-ScenarioPath = Annotated[Path, AfterValidator(_from_scenario_folder)]
+ScenarioPath = Annotated[Path, BeforeValidator(_readable_path), AfterValidator(_from_scenario_folder)]
 """A path. A relative path starts at the folder of the scenario's file."""
 
 
@@ -73,7 +149,9 @@ class Lognormal(Section):
     """A log-normal distribution, which is heavy-tailed: ``exp(N(ln median, sigma))``."""
 
     median: Positive = Field(description="median of the values, in the unit of the key")
-    sigma: NonNegative = Field(description="standard deviation of the natural logarithm of the values")
+    sigma: Annotated[float, Field(strict=True, ge=0, le=10)] = Field(
+        description="standard deviation of the natural logarithm of the values"
+    )
 
 
 class Distribution(Section):
@@ -122,7 +200,7 @@ class Distribution(Section):
 class Placement(Distribution):
     """The distribution of the distances from the devices to the access point."""
 
-    uniform_disc: Positive | None = Field(
+    uniform_disc: Annotated[_AboveZero, Field(le=DISTANCE_MAX_M), _at_least(MAGNITUDE_MIN)] | None = Field(
         default=None,
         description="positions uniform over the area of a disc around the access point: its radius, m",
     )
@@ -183,11 +261,26 @@ def _positive(value: AnyPerDevice) -> AnyPerDevice:
     return value
 
 
-def _not_negative(value: AnyPerDevice) -> AnyPerDevice:
+def _distance(value: AnyPerDevice) -> AnyPerDevice:
     bounds = _bounds(value)
     if bounds and min(bounds) < 0:
         raise _refused("0 or more for every device", value, min(bounds))
+    if bounds and max(bounds) > DISTANCE_MAX_M:
+        raise _refused(f"at most {DISTANCE_MAX_M:g} for every device", value, max(bounds))
     return value
+
+
+def _within(lowest: float, largest: float) -> AfterValidator:
+    """Return the check that a positive value lies in a range for every device."""
+
+    def check(value: AnyPerDevice) -> AnyPerDevice:
+        bounds = [bound for bound in _bounds(value) if bound]  # 0 is a uniform distribution's lower bound
+        for bound in (min(bounds, default=lowest), max(bounds, default=largest)):
+            if not lowest <= bound <= largest:
+                raise _refused(f"from {lowest:g} to {largest:g} for every device", value, bound)
+        return value
+
+    return AfterValidator(check)
 
 
 def _level(value: AnyPerDevice) -> AnyPerDevice:
@@ -197,12 +290,17 @@ def _level(value: AnyPerDevice) -> AnyPerDevice:
     return value
 
 
-PositivePerDevice = Annotated[PerDevice, AfterValidator(_positive)]
+_PositivePerDevice = Annotated[PerDevice, AfterValidator(_positive)]
+PositivePerDevice = Annotated[_PositivePerDevice, _within(MAGNITUDE_MIN, MAGNITUDE_MAX)]
+ClockPerDevice = Annotated[_PositivePerDevice, _within(*CLOCK_RANGE_HZ)]
+BitRatePerDevice = Annotated[_PositivePerDevice, _within(*BIT_RATE_RANGE_BPS)]
 LevelPerDevice = Annotated[PerDevice, AfterValidator(_level)]
-Distances = Annotated[PlacementPerDevice, AfterValidator(_not_negative)]
+Distances = Annotated[PlacementPerDevice, AfterValidator(_distance)]
 
 
-def draw(value: AnyPerDevice, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def draw(
+    value: AnyPerDevice, count: int, rng: np.random.Generator, *, largest: float = MAGNITUDE_MAX
+) -> NDArray[np.float64]:
     """Return the values of a numeric device attribute, [count].
 
     Parameters
@@ -213,7 +311,17 @@ def draw(value: AnyPerDevice, count: int, rng: np.random.Generator) -> NDArray[n
         Number of devices.
     rng : numpy.random.Generator
         The generator of this attribute's stream. Only a distribution uses it.
+    largest : float
+        The largest magnitude of a value.
+
+    Raises
+    ------
+    ValueError
+        If a log-normal distribution gives a device a larger value.
     """
     if isinstance(value, Distribution):
-        return value.sample(count, rng)
+        sampled = value.sample(count, rng)
+        if (most := float(np.abs(sampled).max(initial=0.0))) > largest:
+            raise ValueError(f"its distribution gives a device {most:g}; the largest is {largest:g}")
+        return sampled
     return np.broadcast_to(np.asarray(value, dtype=np.float64), (count,)).copy()

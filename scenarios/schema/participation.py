@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from ..section import Section
-from .fields import Positive, PositiveInt
+from .fields import Duration, PositiveInt
 
 __all__ = ["Participation"]
 
@@ -25,13 +25,13 @@ class Participation(Section):
         description="eligible devices; uniform: all; available: devices that are online at the start of the"
         " round; deadline: devices whose predicted time is at most deadline_s",
     )
-    mean_on_s: Positive | None = Field(
+    mean_on_s: Duration | None = Field(
         default=None, description="for selection available: mean time that a device is online, s"
     )
-    mean_off_s: Positive | None = Field(
+    mean_off_s: Duration | None = Field(
         default=None, description="for selection available: mean time that a device is offline, s"
     )
-    deadline_s: Positive | None = Field(
+    deadline_s: Duration | None = Field(
         default=None,
         description="for selection deadline: largest predicted time of a device's part of a round, s",
     )

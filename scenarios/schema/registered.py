@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import (
     BaseModel,
@@ -19,6 +19,7 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, cor
 
 from ..registry import Kind, Parameters, UnknownNameError, lookup, specs
 from ..section import Section
+from ..text import Label
 from .compression import Compression
 
 __all__ = [
@@ -34,7 +35,7 @@ __all__ = [
 class SchemeParameters(Parameters):
     """The keys that all training schemes have."""
 
-    label: Annotated[str, Field(min_length=1)] | None = Field(
+    label: Label | None = Field(
         default=None,
         description="label of the scheme in tables and figures, unique in the scenario; absent: the name and"
         " the parameters that distinguish it",

@@ -12,12 +12,18 @@ from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from ..registry import Parameters
 from ..section import Section
+from ..text import Label, Text
 from .allocation import Allocation, ExplicitPower
 from .compression import Compression
 from .fields import (
+    WHOLE_NUMBER,
+    BitRatePerDevice,
+    Clock,
+    ClockPerDevice,
     Distances,
     Distribution,
-    Index,
+    Duration,
+    Frequency,
     Level,
     LevelPerDevice,
     NonNegative,
@@ -27,6 +33,7 @@ from .fields import (
     PositiveInt,
     PositivePerDevice,
     ScenarioPath,
+    Seed,
 )
 from .fleets import fleets, named_fleet
 from .network import Network
@@ -62,7 +69,7 @@ class Stop(Section):
     """The end of a scheme's run: the first limit that is reached; give at least one."""
 
     rounds: PositiveInt | None = Field(default=None, description="number of rounds; absent: no limit")
-    time_s: Positive | None = Field(
+    time_s: Duration | None = Field(
         default=None,
         description="simulated time, s; no round starts at or after this time; absent: no limit",
     )
@@ -92,6 +99,12 @@ class Optimizer(Section):
             raise ValueError(f"momentum is a key of sgd; adam takes none, not {self.momentum:g}")
         return self
 
+
+DEVICES_MAX = 1_000_000
+SUBCHANNELS_MAX = 100_000
+BATCH_SIZE_MAX = 10_000_000
+SCHEMES_MAX = 1000
+THREADS_MAX = 256
 
 ClientsPass: TypeAlias = Literal["looped", "batched", "measured"]
 """The computation of the equal model parts of several clients: one by one, in one batch, or the faster."""
@@ -126,7 +139,7 @@ class Learning(Section):
         description="computation of the equal model parts of several clients; looped: one after the other;"
         " batched: in one batch; measured: the faster of both, measured at the start",
     )
-    threads: PositiveInt = Field(
+    threads: Annotated[int, Field(ge=1, le=THREADS_MAX), WHOLE_NUMBER] = Field(
         default=1,
         description="number of torch's threads; a fixed number gives equal results on every machine",
     )
@@ -135,13 +148,15 @@ class Learning(Section):
 class Devices(Section):
     """The devices. Each attribute is a number, a list with one value for each device, or a distribution."""
 
-    count: PositiveInt = Field(default=5, description="number of devices; each is a client")
-    fleet: str | None = Field(
+    count: Annotated[int, Field(ge=1, le=DEVICES_MAX), WHOLE_NUMBER] = Field(
+        default=5, description="number of devices; each is a client"
+    )
+    fleet: Text | None = Field(
         default=None,
         description="named fleet, which sets the attributes that the scenario does not give; absent: the"
         " defaults below",
     )
-    clock_hz: PositivePerDevice = Field(
+    clock_hz: ClockPerDevice = Field(
         default=Distribution(uniform=(1.0e9, 1.6e9)), description="clock of each device, cycles/s"
     )
     cycles_per_flop: PositivePerDevice = Field(
@@ -172,17 +187,17 @@ class Devices(Section):
         description="memory for the weights and the mini-batch's activations of the device's part, MiB;"
         " absent: no limit",
     )
-    uplink_bps: PositivePerDevice | None = Field(
+    uplink_bps: BitRatePerDevice | None = Field(
         default=None,
         description="constant uplink rate of the device, bit/s, instead of the radio; give downlink_bps too;"
         " absent: use the radio",
     )
-    downlink_bps: PositivePerDevice | None = Field(
+    downlink_bps: BitRatePerDevice | None = Field(
         default=None,
         description="constant downlink rate of the device, bit/s, instead of the radio; give uplink_bps too;"
         " absent: use the radio",
     )
-    profile: str | tuple[str, ...] | None = Field(
+    profile: Text | tuple[Text, ...] | None = Field(
         default=None, description="device of model.profile whose measured times they have, or one for each"
     )
 
@@ -211,7 +226,7 @@ class Devices(Section):
 class Server(Section):
     """The server, which is connected to the access point."""
 
-    clock_hz: Positive = Field(default=5.0e9, description="clock of the server, cycles/s")
+    clock_hz: Clock = Field(default=5.0e9, description="clock of the server, cycles/s")
     cycles_per_flop: Positive = Field(default=0.03125, description="κ: cycles per FLOP; time = FLOPs·κ/clock")
     switched_capacitance: Positive = Field(
         default=1e-28,
@@ -222,7 +237,7 @@ class Server(Section):
         description="barrier: computation starts when the data of all clients have arrived; arrival: a queue,"
         " first come, first served",
     )
-    profile: str | None = Field(
+    profile: Text | None = Field(
         default=None,
         description="device of model.profile whose measured times apply to the server; absent: times follow"
         " from FLOPs",
@@ -238,9 +253,11 @@ class Server(Section):
 class Radio(Section):
     """The radio between the devices and one access point: OFDMA subchannels that the devices share."""
 
-    carrier_hz: Positive = Field(default=28.0e9, description="centre frequency of the band, Hz")
-    subchannels: PositiveInt = Field(default=20, description="number of subchannels")
-    subchannel_hz: Positive = Field(default=10.0e6, description="bandwidth of one subchannel, Hz")
+    carrier_hz: Frequency = Field(default=28.0e9, description="centre frequency of the band, Hz")
+    subchannels: Annotated[int, Field(ge=1, le=SUBCHANNELS_MAX), WHOLE_NUMBER] = Field(
+        default=20, description="number of subchannels"
+    )
+    subchannel_hz: Frequency = Field(default=10.0e6, description="bandwidth of one subchannel, Hz")
     antenna_gain: Positive = Field(default=10.0, description="product of the gains of both antennas, linear")
     noise_dbm_per_hz: Level = Field(default=-174.0, description="power spectral density of the noise, dBm/Hz")
     downlink_dbm_per_hz: Level = Field(
@@ -267,7 +284,7 @@ class Radio(Section):
         " work_conserving: idle clients' subchannels serve the others; tdma: clients take turns on the whole"
         " band",
     )
-    tdma_slot_s: Positive = Field(
+    tdma_slot_s: Duration = Field(
         default=1.0e-3, description="for sharing tdma: longest slot of one client, s"
     )
 
@@ -285,11 +302,11 @@ class Radio(Section):
 class Slowdown(Section):
     """Devices switch between a normal and a slow state; the duration of each is exponentially distributed."""
 
-    factor: Annotated[Number, Field(ge=1)] = Field(
+    factor: Annotated[float, Field(strict=True, ge=1, le=1e6)] = Field(
         default=5.0, description="factor by which computation takes longer in the slow state"
     )
-    mean_normal_s: Positive = Field(default=60.0, description="mean duration of the normal state, s")
-    mean_slow_s: Positive = Field(default=10.0, description="mean duration of the slow state, s")
+    mean_normal_s: Duration = Field(default=60.0, description="mean duration of the normal state, s")
+    mean_slow_s: Duration = Field(default=10.0, description="mean duration of the slow state, s")
 
 
 class Stragglers(Section):
@@ -304,7 +321,7 @@ class RoundPolicy(Section):
     """The clients that a round waits for: all of them, or those that meet a deadline."""
 
     wait: Literal["all"] | None = Field(default=None, description="wait for all clients; the default")
-    deadline_s: Positive | None = Field(
+    deadline_s: Duration | None = Field(
         default=None,
         description="time from the start of the round, s; the round goes on without clients that are later",
     )
@@ -324,8 +341,8 @@ class RoundPolicy(Section):
 class Scenario(Section):
     """One experiment: devices, a channel, a model, and the training schemes to compare on them."""
 
-    name: Annotated[str, Field(min_length=1, description="name of the run in folders and tables")]
-    seed: Index = Field(default=0, description="seed of all random numbers")
+    name: Label = Field(description="name of the run in folders and tables")
+    seed: Seed = Field(default=0, description="seed of all random numbers")
     stop: Stop = Field(description="end of a scheme's run")
     target_accuracy: Fraction = Field(
         default=0.755,
@@ -334,9 +351,15 @@ class Scenario(Section):
     )
     schemes: Annotated[
         tuple[NamedScheme, ...],
-        Field(min_length=1, description="training schemes; each runs alone, on the same devices and channel"),
+        Field(
+            min_length=1,
+            max_length=SCHEMES_MAX,
+            description="training schemes; each runs alone, on the same devices and channel",
+        ),
     ]
-    batch_size: PositiveInt = Field(default=64, description="number of samples in a mini-batch of one client")
+    batch_size: Annotated[int, Field(ge=1, le=BATCH_SIZE_MAX), WHOLE_NUMBER] = Field(
+        default=64, description="number of samples in a mini-batch of one client"
+    )
     model: NamedModel = Field(description="model that the schemes split and train")
     learning: Learning | None = Field(
         default=None, description="real training; absent: the run computes only the timeline"

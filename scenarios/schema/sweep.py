@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
 from ..errors import ScenarioIssue
 from ..section import Section
-from .fields import Index, PositiveInt
+from ..text import Label
+from .fields import PositiveInt, Seed
 
 __all__ = ["BestOver", "Sweep", "SweepFigure", "combinations", "figure_key_issues", "swept_keys"]
 
+
+POINTS_MAX = 100_000
+"""Largest number of points of a sweep, seeds included."""
 
 _TABLES = ("points", "rounds", "schemes", "wall_times")
 
@@ -26,7 +31,7 @@ def _values(combination: str) -> Any:
 
 Values = dict[str, Annotated[list[Any], Field(min_length=1)]]
 Overrides = tuple[dict[str, Any], ...]
-Column = Annotated[str, Field(min_length=1)]
+Column: TypeAlias = Label
 
 
 class BestOver(Section):
@@ -125,7 +130,7 @@ class Sweep(Section):
     list: Overrides = Field(
         default=(), description="list of points: each gives dotted keys with one value each"
     )
-    seeds: PositiveInt | Annotated[tuple[Index, ...], Field(min_length=1)] | None = Field(
+    seeds: PositiveInt | Annotated[tuple[Seed, ...], Field(min_length=1)] | None = Field(
         default=None,
         description="number of seeds, counted up from the scenario's seed, or a list of seeds; absent: the"
         " scenario's seed",
@@ -140,6 +145,9 @@ class Sweep(Section):
         if len(set(lengths.values())) > 1:
             counts_text = ", ".join(f"{key} lists {length}" for key, length in lengths.items())
             raise ValueError(f"zip: its keys must list equally many values; {counts_text}")
+        if (points := self.num_points()) > POINTS_MAX:
+            count = f"{points:,}" if points < 10**12 else f"{float(points):.0e}"
+            raise ValueError(f"has {count} points; at most {POINTS_MAX:,} are allowed: sweep fewer values")
         listed = {key for entry in self.list for key in entry}
         counts = Counter([*self.grid, *self.zip, *listed])
         counts["seed"] += self.seeds is not None
@@ -149,6 +157,12 @@ class Sweep(Section):
             if not all(key.split(".")) or re.match(r"sweep\b", key):
                 raise ValueError(f"{key!r} is no dotted key of a scenario such as devices.count")
         return self
+
+    def num_points(self) -> int:
+        """Return the number of points, the product of all numbers of values."""
+        rows = len(next(iter(self.zip.values()))) if self.zip else 1
+        seeds = self.seeds if isinstance(self.seeds, int) else len(self.seeds or (0,))
+        return math.prod(len(values) for values in self.grid.values()) * rows * max(1, len(self.list)) * seeds
 
 
 def swept_keys(sweep: Sweep) -> tuple[str, ...]:

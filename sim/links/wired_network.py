@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -15,10 +12,9 @@ import networkx as nx
 from ...scenarios.ordered_sum import ordered_sum
 from ...scenarios.schema.network import ACCESS_POINT, ComputeNode
 from ...scenarios.schema.network import Network as NetworkSection
+from .graph_files import wires_of_file
 
 __all__ = ["Network", "build_network"]
-
-_READERS: dict[str, Callable[[Path], nx.Graph[str]]] = {".graphml": nx.read_graphml, ".gml": nx.read_gml}
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +71,8 @@ def build_network(section: NetworkSection) -> Network:
     graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from([ACCESS_POINT, *(node.name for node in nodes)])
     if section.graph is not None:
-        _add_file(graph, section.graph)
+        for start, end, rate_bps, delay_s in wires_of_file(section, nodes):
+            _add_direction(graph, start, end, rate_bps, delay_s)
     elif section.wires is not None:
         for wire in section.wires:
             _add_wire(graph, *wire.between, wire.rate_bps, wire.delay_s)
@@ -102,26 +99,3 @@ def _add_direction(graph: nx.DiGraph[str], start: str, end: str, rate_bps: float
     if graph.has_edge(start, end):
         raise ValueError(f"more than one wire leads from {start} to {end}; give one")
     graph.add_edge(start, end, rate_bps=float(rate_bps), delay_s=float(delay_s))
-
-
-def _add_file(graph: nx.DiGraph[str], path: Path) -> None:
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        raise ValueError(f"graph: {path} must be a .graphml or a .gml file")
-    try:
-        read = reader(path)
-    except (OSError, nx.NetworkXException, ValueError, SyntaxError) as error:
-        raise ValueError(f"graph: cannot read {path}: {error}") from None
-    for one, other, wire in read.edges(data=True):
-        try:
-            rate_bps, delay_s = float(wire["rate_bps"]), float(wire.get("delay_s", 0.0))
-        except (KeyError, TypeError, ValueError):
-            rate_bps = delay_s = math.nan
-        if not (0 < rate_bps < math.inf and 0 <= delay_s < math.inf):
-            raise ValueError(
-                f"graph: {path}: the edge {one} – {other} needs rate_bps greater than 0 and delay_s of 0 or"
-                " more"
-            )
-        directions = [(one, other)] if read.is_directed() else [(one, other), (other, one)]
-        for ends in directions:
-            _add_direction(graph, str(ends[0]), str(ends[1]), rate_bps, delay_s)

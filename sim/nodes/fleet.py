@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...scenarios.errors import KeyPathError
 from ...scenarios.random_streams import stream
-from ...scenarios.schema.fields import draw
+from ...scenarios.schema.fields import LEVEL_MAX_DB, MAGNITUDE_MAX, draw
 from ...scenarios.schema.scenario import Devices
 from ..radio.gain_trace import PositionTrace, read_positions
 from ..radio.units import BITS_PER_MIB, dbm_to_w
@@ -72,11 +73,15 @@ def draw_fleet(devices: Devices, seed: int) -> Fleet:
     Raises
     ------
     ValueError
-        If the file of positions cannot be read.
+        If the file of positions cannot be read, or a distribution gives a device a value that is too large.
     """
 
-    def values(name: str) -> Array:
-        return draw(getattr(devices, name), devices.count, stream(seed, f"devices.{name}"))
+    def values(name: str, largest: float = MAGNITUDE_MAX) -> Array:
+        rng = stream(seed, f"devices.{name}")
+        try:
+            return draw(getattr(devices, name), devices.count, rng, largest=largest)
+        except ValueError as error:
+            raise KeyPathError(str(error), ("devices", name)) from None
 
     def values_or_none(name: str) -> Array | None:
         return None if getattr(devices, name) is None else values(name)
@@ -96,7 +101,7 @@ def draw_fleet(devices: Devices, seed: int) -> Fleet:
         switched_capacitance=values("switched_capacitance"),
         distance_m=distance_m,
         angle_rad=angle_rad,
-        power_max_w=np.asarray(dbm_to_w(values("power_max_dbm"))),
+        power_max_w=np.asarray(dbm_to_w(values("power_max_dbm", LEVEL_MAX_DB))),
         battery_j=values_or_none("battery_j"),
         moves=moves if moves is not None and len(moves.times_s) > 1 else None,
         memory_bits=None if memory_mib is None else memory_mib * BITS_PER_MIB,

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...scenarios.schema.fields import Level, Positive
+from ...scenarios.schema.fields import Duration, Level
 from ...scenarios.schema.registered import FadingParameters
 from .units import db_to_linear
 
@@ -27,14 +27,14 @@ class NoFadingParameters(FadingParameters):
 class RayleighParameters(FadingParameters):
     """Rayleigh fading: gains are drawn anew after each coherence time."""
 
-    coherence_s: Positive
+    coherence_s: Duration
 
 
 class RicianParameters(FadingParameters):
     """Rician fading: K is the power of the line-of-sight component over that of all others, in dB."""
 
     k_db: Level = 6.0
-    coherence_s: Positive
+    coherence_s: Duration
 
 
 def no_fading(

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 __all__ = ["GainTrace", "PositionTrace", "read_gains", "read_positions"]
 
 Array = NDArray[np.float64]
+VALUE_MAX = 1e12
+"""Largest magnitude of a time, [s], a coordinate, [m], or a gain, [dB]."""
 
 
 @dataclass(frozen=True)
@@ -102,13 +104,15 @@ def read_gains(path: Path, num_clients: int, num_subchannels: int) -> tuple[Arra
 
 def _read_rows(path: Path) -> pd.DataFrame:
     """Return the rows of a file, each indexed by its line number."""
+    if path.exists() and not path.is_file():  # a pipe could be read without end
+        raise ValueError(f"cannot read {path}: it is no regular file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             table = pd.read_csv(path, index_col=False, skip_blank_lines=False)
     except pd.errors.ParserWarning:
         raise ValueError(f"cannot read {path}: its rows hold more values than its heading") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise ValueError(f"cannot read {path}: {error}") from None
     return table.set_axis(table.index + 2).dropna(how="all")
 
@@ -158,7 +162,8 @@ def _read_values(
 
 def _check_rows(path: Path, numbers: pd.DataFrame, index_sizes: dict[str, int]) -> None:
     """Raise a ValueError for the first row that breaks a rule."""
-    wrong = numbers.index[~np.isfinite(numbers.to_numpy()).all(axis=1) | (numbers["time_s"] < 0).to_numpy()]
+    usable = (np.abs(numbers.to_numpy()) <= VALUE_MAX).all(axis=1) & (numbers["time_s"] >= 0).to_numpy()
+    wrong = numbers.index[~usable]
     if len(wrong):
         raise ValueError(f"{path}: line {wrong[0]} must hold finite numbers, and no time before 0")
     for column, count in index_sizes.items():

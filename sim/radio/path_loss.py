@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from ...scenarios.random_streams import stream
-from ...scenarios.schema.fields import LevelPerDevice, Number, Positive, ScenarioPath, draw
+from ...scenarios.schema.fields import LEVEL_MAX_DB, Level, LevelPerDevice, Positive, ScenarioPath, draw
 from ...scenarios.schema.registered import PathLossParameters
 from .gain_trace import GainTrace, read_gains
 from .units import db_to_linear
@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 LIGHT_M_PER_S = 3.0e8  # rounded, so that the constant at 28 GHz is the paper's 61.4 dB
+EXPONENT_MAX = 100.0
 LOS_EXPONENT, LOS_SHADOWING_DB = 2.1, 3.6
 NLOS_EXPONENT, NLOS_SHADOWING_DB = 3.4, 9.7
 
@@ -44,8 +45,8 @@ class SamimiParameters(PathLossParameters):
 class LogDistanceParameters(PathLossParameters):
     """A loss at the reference distance, and 10·exponent dB more for each tenfold distance."""
 
-    exponent: Positive
-    reference_loss_db: Number
+    exponent: Annotated[float, Field(strict=True, gt=0, le=EXPONENT_MAX)]
+    reference_loss_db: Level
     reference_distance_m: Positive = 1.0
 
 
@@ -172,7 +173,9 @@ def fixed_gains(
         levels_db = parameters.gain_db
         if isinstance(levels_db, tuple) and len(levels_db) != len(distance_m):
             raise ValueError(f"gain_db lists {len(levels_db)} values; there are {len(distance_m)} devices")
-        return _on_all_subchannels(draw(levels_db, len(distance_m), stream(seed, "gain_db")), centre_hz)
+        return _on_all_subchannels(
+            draw(levels_db, len(distance_m), stream(seed, "gain_db"), largest=LEVEL_MAX_DB), centre_hz
+        )
     assert parameters.file is not None
     if _has_heading(parameters.file):
         times_s, gain_db = read_gains(parameters.file, len(distance_m), len(centre_hz))
@@ -182,6 +185,8 @@ def fixed_gains(
 
 
 def _has_heading(path: Path) -> bool:
+    if path.exists() and not path.is_file():  # a pipe could be read without end
+        raise ValueError(f"cannot read the gains in {path}: it is no regular file")
     try:
         with path.open(encoding="utf-8") as lines:
             return "device" in lines.readline()

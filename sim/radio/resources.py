@@ -47,10 +47,11 @@ class RadioResources:
                 f"gains has the shape {self.gains.shape}; {shape[0]} clients have a power limit"
                 f" and the band has {shape[1]} subchannels"
             )
-        if not (self.gains > 0).all():
-            client, subchannel = np.argwhere(~(self.gains > 0))[0]
+        usable = (self.gains > 0) & np.isfinite(self.gains)
+        if not usable.all():
+            client, subchannel = np.argwhere(~usable)[0]
             raise PlanningError(
-                f"the gain of client {client} on subchannel {subchannel} must be greater than 0,"
+                f"the gain of client {client} on subchannel {subchannel} must be finite and greater than 0,"
                 f" not {self.gains[client, subchannel]:g}"
             )
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, Tag
 
-from ...scenarios.schema.fields import NAME_OR_LIST, PositiveInt
+from ...scenarios.schema.fields import NAME_OR_LIST, PositiveInt, Steps
 from ...scenarios.schema.registered import SchemeParameters
 from ..allocation.shares.problem import SharePlan, ShareProblem
 from ..allocation.shares.solvers import alternating, best_shares, brute_force, common_cut, equal_shares, joint
@@ -47,9 +47,7 @@ class SharesParameters(SchemeParameters):
         description="search for the best cuts and shares; alternating: the papers' descent; joint: exact;"
         " brute_force: all combinations",
     )
-    local_steps: PositiveInt = Field(
-        default=1, description="number of mini-batches of each device in a round"
-    )
+    local_steps: Steps = Field(default=1, description="number of mini-batches of each device in a round")
 
     def default_label(self) -> str:
         """Return the name with all parameters that are not the default."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...scenarios.schema.fields import PositiveInt
+from ...scenarios.schema.fields import Steps
 from ...scenarios.schema.registered import SchemeParameters
 from ..allocation.problem import RoundWork
 from ..costs.stages import Stages
@@ -37,7 +37,7 @@ class FedAvgLearner(Protocol):
 class FlParameters(SchemeParameters):
     """The parameters of FedAvg: each client trains on E = ``local_steps`` mini-batches in a round."""
 
-    local_steps: PositiveInt = 1
+    local_steps: Steps = 1
 
     def default_label(self) -> str:
         """Return for example ``fl E=5``."""

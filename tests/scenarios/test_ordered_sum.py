@@ -31,6 +31,8 @@ INTEGER_SUMS = {
     "models/compression/part_sizes.py": 4,  # weights, filters and bits
     "models/learning/parts/part.py": 1,  # weights
     "models/profile.py": 1,  # bits
+    "scenarios/schema/network.py": 1,  # nodes
+    "scenarios/yaml_lines.py": 1,  # values
     "sim/schemes/epsl.py": 1,  # rounds
 }
 

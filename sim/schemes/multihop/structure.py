@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from ....scenarios.ordered_sum import ordered_sum
-from ....scenarios.schema.fields import PositiveInt
+from ....scenarios.schema.fields import PositiveInt, Steps
 from ....scenarios.schema.registered import SchemeParameters
 from ...allocation.problem import RoundWork
 from ...costs.layer_costs import LayerWork, PartWork
@@ -38,10 +38,8 @@ class MultiHopParameters(SchemeParameters):
     last_units: PositiveInt = Field(
         default=1, description="number of units in the owner's last part, which uses the labels"
     )
-    batches: PositiveInt = Field(default=1, description="number of mini-batches of each owner in a round, B")
-    repeats: PositiveInt = Field(
-        default=1, description="number of times that a round uses each mini-batch, r"
-    )
+    batches: Steps = Field(default=1, description="number of mini-batches of each owner in a round, B")
+    repeats: Steps = Field(default=1, description="number of times that a round uses each mini-batch, r")
 
 
 @dataclass(frozen=True)

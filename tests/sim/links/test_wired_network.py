@@ -194,13 +194,7 @@ def test_files_that_are_no_graph_are_refused(
         network(nodes=[{"name": "a"}], graph=str(tmp_path / name))
 
 
-def test_parallel_wires_are_refused(tmp_path: Path) -> None:
-    """Which of two wires a message takes is not said, so neither may be dropped in silence."""
-    graph: nx.MultiGraph[str] = nx.MultiGraph()
-    graph.add_edge(ACCESS_POINT, "a", rate_bps=1.0)
-    graph.add_edge(ACCESS_POINT, "a", rate_bps=9.0)
-    nx.write_graphml(graph, tmp_path / GRAPHML)
-    with pytest.raises(ValueError, match="more than one wire leads from access-point to a"):
-        network(nodes=[{"name": "a"}], graph=str(tmp_path / GRAPHML))
+def test_parallel_wires_of_a_scenario_are_refused() -> None:
+    """Two wires that the scenario lists between the same ends are a mistake."""
     with pytest.raises(ValueError, match="more than one wire leads from access-point to a"):
         network(nodes=[{"name": "a"}], wires=[wire("a", ACCESS_POINT, 1.0), wire(ACCESS_POINT, "a", 9.0)])

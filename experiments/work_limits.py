@@ -1,0 +1,137 @@
+"""Checks of the memory of a training and of the events of a round, before anything is allocated or run."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Iterator
+
+from ..scenarios.errors import KeyPath
+from ..scenarios.model_costs.unit_table import UnitTable
+from ..scenarios.schema.scenario import Learning, Scenario
+from ..sim.planning_error import PlanningError
+from ..sim.schemes.base import Scheme
+from ..sim.schemes.planning.plan import SchemePlan
+
+__all__ = ["available_memory_bytes", "check_round", "check_training_memory", "training_memory_bytes"]
+
+ROUND_MAX_S = 1e12
+"""Longest predicted round, [s]: beyond it, an instant has fewer than four decimals."""
+CHANGES_MAX = 1_000_000
+"""Largest number of fading blocks in one predicted round."""
+SWITCHES_MAX = 10_000_000
+"""Largest number of slots, or of changes of state of all devices, in one predicted round."""
+BYTES_PER_VALUE = {"float32": 4, "float64": 8, "mixed": 4}
+SAMPLE_COPIES = {"synthetic": 4}
+"""Copies of the samples while a data set is made; data sets on disk are kept once more for training."""
+PARAMETER_COPIES = 4
+"""Weights, gradients, and the two moments of Adam."""
+
+
+def available_memory_bytes() -> float:
+    """Return the memory that this process may use: that of the machine, or less if a limit is set, [byte]."""
+    try:
+        available = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):  # not on this system
+        available = math.inf
+    if sys.platform != "win32":
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            available = min(available, float(limit))
+    return available
+
+
+def training_memory_bytes(
+    scenario: Scenario, learning: Learning, units: UnitTable | None
+) -> dict[KeyPath, float]:
+    """Return a lower estimate of the memory that training needs, by the key that decides it, [byte].
+
+    Samples count with their copies, parameters with gradients and the moments of Adam, and activations of one
+    mini-batch with their gradients. The real training needs more.
+    """
+    value = BYTES_PER_VALUE[learning.precision]
+    dataset, model = learning.dataset, scenario.model
+    pixels = math.prod(getattr(model, "input_shape", (1,)))
+    samples = getattr(dataset, "train_samples", 0) + getattr(dataset, "test_samples", 0)
+    patterns = 2 * (getattr(dataset, "classes", None) or getattr(model, "classes", 1))
+    is_synthetic = dataset.name == "synthetic"
+    # only FedAvg keeps a whole model for each client; a split model is at least whole once
+    whole_models = scenario.devices.count if "fl" in {s.name for s in scenario.schemes} else 1
+    parameters = float(units.parameter_bits.sum()) / 32 if units else 0.0
+    activations = pixels + (float(units.activation_bits.sum()) / 32 if units else 0.0)
+    return {
+        ("learning", "dataset"): 4.0
+        * pixels
+        * (samples * SAMPLE_COPIES.get(dataset.name, 1) + (8 * patterns if is_synthetic else 0)),
+        ("model",): PARAMETER_COPIES * value * parameters * whole_models,
+        ("batch_size",): 2.0 * value * scenario.batch_size * activations,
+    }
+
+
+def check_training_memory(scenario: Scenario, learning: Learning, units: UnitTable | None) -> None:
+    """Check that training does not obviously need more memory than this process may use.
+
+    Raises
+    ------
+    PlanningError
+        If it does, at the key that needs most.
+    """
+    needed = training_memory_bytes(scenario, learning, units)
+    key = max(needed, key=lambda key: needed[key])
+    available = available_memory_bytes()
+    if needed[key] > available:
+        raise PlanningError(
+            f"training needs at least {_gib(needed[key])} for it, and this machine has {_gib(available)}:"
+            " give fewer samples, a smaller mini-batch or a smaller model",
+            key,
+        )
+
+
+def _gib(size_bytes: float) -> str:
+    return f"{size_bytes / 2**30:,.1f} GiB" if size_bytes < 2**50 else f"{size_bytes / 2**30:.1e} GiB"
+
+
+def check_round(scenario: Scenario, scheme: Scheme, plan: SchemePlan) -> None:
+    """Check that a round ends, and that the states of channels and devices change a bounded number of times.
+
+    Raises
+    ------
+    PlanningError
+        If the predicted round is too long, or has too many changes of one kind.
+    """
+    name, predicted_s = scheme.parameters.label, plan.predicted_s
+    if not 0 <= predicted_s <= ROUND_MAX_S:
+        raise PlanningError(
+            f"a round of {name} takes {predicted_s:.3g} s by its plan; it may take at most {ROUND_MAX_S:g} s:"
+            " give faster processors, better links or a smaller model",
+            ("schemes",),
+        )
+    for key, period_s, longest_s, count, limit in _changes(scenario, plan):
+        changes = count * longest_s / period_s
+        if changes > limit:
+            raise PlanningError(
+                f"{period_s:g} s is too short: a round of {name} takes {longest_s:.3g} s by its plan, and"
+                f" {changes:.2g} changes would be simulated in it; at most {limit:g} are allowed",
+                key,
+            )
+
+
+def _changes(scenario: Scenario, plan: SchemePlan) -> Iterator[tuple[KeyPath, float, float, int, int]]:
+    """Yield the key, the period, [s], the longest round, [s], the number of processes and the limit."""
+    slowdown = scenario.stragglers.slowdown if scenario.stragglers else None
+    longest_s = plan.predicted_s * (slowdown.factor if slowdown else 1.0)
+    participation, fading = scenario.participation, scenario.radio.fading
+    clients = participation.per_round if participation else scenario.devices.count
+    if slowdown is not None:
+        period_s = slowdown.mean_normal_s + slowdown.mean_slow_s
+        yield ("stragglers", "slowdown"), period_s, longest_s, clients, SWITCHES_MAX
+    if participation is not None and participation.mean_on_s and participation.mean_off_s:
+        period_s = participation.mean_on_s + participation.mean_off_s
+        yield ("participation",), period_s, longest_s, scenario.devices.count, SWITCHES_MAX
+    if (coherence_s := getattr(fading, "coherence_s", None)) is not None:
+        yield ("radio", "fading", "coherence_s"), coherence_s, longest_s, 1, CHANGES_MAX
+    if scenario.radio.sharing == "tdma":
+        yield ("radio", "tdma_slot_s"), scenario.radio.tdma_slot_s, longest_s, 1, SWITCHES_MAX

@@ -1,0 +1,88 @@
+"""Limits on products of several keys of a scenario: sizes of arrays, and the numbers of events of one round.
+
+Each key has bounds of its own; these limits keep a scenario of several large keys within the memory and the
+patience of one machine. They are far above the largest scenario that the benchmarks run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import KeyPath, ScenarioIssue
+from .scenario import Scenario
+
+__all__ = ["size_issues", "time_scale_issues"]
+
+GAINS_MAX = 20_000_000
+"""Largest number of channel gains, one for each device and subchannel: 160 MB an array."""
+PLANNED_GAINS_MAX = 1_000_000
+"""Largest number of gains of the clients of one round, for which subchannels are planned."""
+TASKS_MAX = 1_000_000
+"""Largest number of mini-batches of all devices in one round of a scheme."""
+TIME_RATIO_MAX = 1e10
+"""Largest ratio of two durations. Instants of 53 bits could not hold both with six digits to spare."""
+
+
+def size_issues(scenario: Scenario) -> Iterator[ScenarioIssue]:
+    """Yield an issue for each product of keys that is too large."""
+    count, subchannels = scenario.devices.count, scenario.radio.subchannels
+    if (gains := count * subchannels) > GAINS_MAX:
+        yield ScenarioIssue(
+            ("radio", "subchannels"),
+            f"{count:,} devices x {subchannels:,} subchannels are {gains:,} channel gains; at most"
+            f" {GAINS_MAX:,} are allowed: give fewer devices or subchannels",
+        )
+    clients = min(scenario.participation.per_round, count) if scenario.participation else count
+    if gains <= GAINS_MAX and (planned := clients * subchannels) > PLANNED_GAINS_MAX:
+        yield ScenarioIssue(
+            ("radio", "subchannels"),
+            f"{clients:,} clients of a round x {subchannels:,} subchannels are {planned:,} channel gains to"
+            f" plan with; at most {PLANNED_GAINS_MAX:,} are allowed: give fewer subchannels or devices, or"
+            " participation.per_round",
+        )
+    for index, scheme in enumerate(scenario.schemes):
+        steps = {key: getattr(scheme, key, 1) for key in ("batches", "repeats", "local_steps")}
+        tasks = clients * math.prod(steps.values())
+        if tasks > TASKS_MAX:
+            factors = " x ".join(f"{steps[key]:,} {key}" for key in steps if steps[key] > 1)
+            yield ScenarioIssue(
+                ("schemes", index),
+                f"{clients:,} clients{' x ' if factors else ''}{factors} are {tasks:,} mini-batches a round;"
+                f" at most {TASKS_MAX:,} are allowed",
+            )
+
+
+def time_scale_issues(scenario: Scenario) -> Iterator[ScenarioIssue]:
+    """Yield an issue if two durations of a scenario are too far apart for one clock."""
+    durations_s = dict(_durations(scenario))
+    if not durations_s:
+        return
+    shortest, longest = (
+        min(durations_s, key=durations_s.__getitem__),
+        max(durations_s, key=durations_s.__getitem__),
+    )
+    if durations_s[longest] > TIME_RATIO_MAX * durations_s[shortest]:
+        yield ScenarioIssue(
+            shortest,
+            f"{durations_s[shortest]:g} s is too short beside {'.'.join(map(str, longest))} of"
+            f" {durations_s[longest]:g} s: their ratio may be at most {TIME_RATIO_MAX:g}",
+        )
+
+
+def _durations(scenario: Scenario) -> Iterator[tuple[KeyPath, float]]:
+    """Yield the durations after which a state changes, and those that a round may last, [s]."""
+    sections: dict[str, Any] = {
+        "participation": scenario.participation,
+        "round_policy": scenario.round_policy,
+        "radio.fading": scenario.radio.fading,
+        "stragglers.slowdown": scenario.stragglers.slowdown if scenario.stragglers else None,
+    }
+    for name, section in sections.items():
+        for key in ("mean_on_s", "mean_off_s", "deadline_s", "coherence_s", "mean_normal_s", "mean_slow_s"):
+            duration_s = getattr(section, key, None)
+            if duration_s is not None:
+                yield (*name.split("."), key), duration_s
+    if scenario.radio.sharing == "tdma":
+        yield ("radio", "tdma_slot_s"), scenario.radio.tdma_slot_s
