@@ -51,11 +51,13 @@ def draw_figures(result: SweepResult, figures: Sequence[SweepFigure]) -> tuple[l
             problems.append(str(error))
             continue
         try:
-            save_figure(sweep_figure(table, figure), path)
             write_whole(path.with_suffix(".csv"), functools.partial(table.to_csv, index=False))
+            save_figure(sweep_figure(table, figure), path)
         except OSError as error:  # the disk is full, for example
             problems.append(f"cannot write {path}: {error.strerror or error}")
-            continue
+        except Exception as error:  # of any kind: the other figures are drawn
+            reason = " ".join(str(error).split()) or type(error).__name__
+            problems.append(f"{path} could not be drawn: {reason}")
         listings.append(_listing(table, figure, path))
     return listings, problems
 

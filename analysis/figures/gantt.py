@@ -32,6 +32,7 @@ _TIME_AXIS_PT = 32.0  # height of the numbers and the name of the time axis
 _TITLE_CHARACTERS = 88  # of both titles of a panel together
 
 
+@style.figure_style()
 def gantt_figure(
     intervals: pd.DataFrame,
     *,

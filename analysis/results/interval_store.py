@@ -58,6 +58,11 @@ class Intervals:
         self._source = source
         self._keep = keep
 
+    @property
+    def in_file(self) -> bool:
+        """Return whether the intervals are in a file, and not in memory."""
+        return isinstance(self._source, Path)
+
     def frame(self) -> pd.DataFrame:
         """Return the whole table."""
         return _frame(list(self._tables()))
