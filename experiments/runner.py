@@ -15,6 +15,7 @@ from ..analysis.results.run_folder import FORMAT, TABLES, Run, save_run
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from .checkpoints import Checkpoints, checkpoint_folder
 from .folder_locks import run_lock
+from .named_files import NamedFiles, read_named_files
 from .preparation import Experiment, prepare
 from .provenance import versions
 from .scheme_run import OnRound, SchemeRun, run_scheme
@@ -118,6 +119,7 @@ def run_experiment(
     KeyboardInterrupt
         If the run is interrupted before its first round is finished.
     """
+    named_files = read_named_files(experiment)
     scheme_runs: list[SchemeRun] = []
     interrupted = False
     if checkpoints is not None:
@@ -137,10 +139,15 @@ def run_experiment(
     return Run(
         scenario_yaml(experiment.loaded.scenario),
         _summary(
-            experiment.loaded, scheme_runs, interrupted=interrupted, trained=experiment.data is not None
+            experiment.loaded,
+            named_files,
+            scheme_runs,
+            interrupted=interrupted,
+            trained=experiment.data is not None,
         ),
         **{table: _joined([getattr(scheme_run, table) for scheme_run in scheme_runs]) for table in TABLES},
         recorded=writer.finish(),
+        files=named_files.copies,
     )
 
 
@@ -189,7 +196,12 @@ def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _summary(
-    loaded: LoadedScenario, scheme_runs: Sequence[SchemeRun], *, interrupted: bool, trained: bool
+    loaded: LoadedScenario,
+    named_files: NamedFiles,
+    scheme_runs: Sequence[SchemeRun],
+    *,
+    interrupted: bool,
+    trained: bool,
 ) -> dict[str, Any]:
     """Return the content of ``summary.json``."""
     scenario = loaded.scenario
@@ -200,5 +212,6 @@ def _summary(
         "interrupted": interrupted,
         "target_accuracy": scenario.target_accuracy,
         "versions": versions(trained=trained),
+        "files": named_files.records,
         "schemes": {scheme_run.label: scheme_run.summary for scheme_run in scheme_runs},
     }

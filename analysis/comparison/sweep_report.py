@@ -17,8 +17,9 @@ from ..figures.axis_text import axis_label, value_text
 from ..figures.style import FIGURE_SUFFIXES, save_figure, time_unit
 from ..figures.sweep import sweep_figure
 from ..results.atomic_files import write_whole
+from ..results.confidence_intervals import CONFIDENCE, is_accuracy
 from ..results.sweep_folder import SweepFolder, SweepResult
-from ..results.sweep_statistics import CONFIDENCE, figure_table, grouped, is_accuracy
+from ..results.sweep_statistics import figure_table, grouped
 
 __all__ = ["draw_figures", "estimate_line", "failures", "outcome_line", "point_listing"]
 

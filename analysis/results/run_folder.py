@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,9 @@ class Run:
         The tables of the run folder. ``memory`` is empty unless a scheme uses compute nodes.
     recorded : Intervals
         The intervals, which may be too many for the memory.
+    files : mapping of str to bytes
+        Copies of small files that the scenario names, by their path in the run folder; empty if the run was
+        read from its folder.
     """
 
     scenario: str
@@ -69,6 +72,7 @@ class Run:
     stages: pd.DataFrame
     memory: pd.DataFrame
     recorded: Intervals
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return one line: the scenario, its seed, and the rounds of each scheme."""
@@ -152,6 +156,9 @@ def _write_tables(run: Run, folder: Path) -> None:
         run.memory.to_parquet(folder / "memory.parquet", index=False)
     run.stages.to_csv(folder / "stages.csv", index=False)
     run.recorded.write(folder / "intervals.parquet")
+    for name, content in run.files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
 
 
 def load_run(folder: Path) -> Run:
