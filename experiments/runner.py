@@ -16,6 +16,7 @@ from ..analysis.results.run_folder import FORMAT, TABLES, Run, save_run
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from .checkpoints import Checkpoints, checkpoint_folder
 from .folder_locks import run_lock
+from .named_files import NamedFiles, read_named_files
 from .preparation import Experiment, prepare
 from .process_guards import deferred_interrupt
 from .provenance import versions
@@ -126,6 +127,7 @@ def run_experiment(
     Exception
         The error of the first scheme that failed, if no round of any scheme is finished.
     """
+    named_files = read_named_files(experiment)
     scheme_runs: list[SchemeRun] = []
     interrupted = False
     if checkpoints is not None:
@@ -141,16 +143,23 @@ def run_experiment(
             interrupted = scheme_run is None or scheme_run.interrupted
             if interrupted:
                 break
-        return joined_run(experiment, scheme_runs, writer.finish(), interrupted=interrupted)
+        return joined_run(experiment, named_files, scheme_runs, writer.finish(), interrupted=interrupted)
 
 
 def joined_run(
-    experiment: Experiment, scheme_runs: Sequence[SchemeRun], recorded: Intervals, *, interrupted: bool
+    experiment: Experiment,
+    named_files: NamedFiles,
+    scheme_runs: Sequence[SchemeRun],
+    recorded: Intervals,
+    *,
+    interrupted: bool,
 ) -> Run:
     """Return the results of all schemes as one run.
 
     Parameters
     ----------
+    named_files : NamedFiles
+        Digests and copies of the files that the scenario names, from before the first round.
     scheme_runs : sequence of SchemeRun
         The results of the schemes that have begun, in the scenario's order.
     recorded : Intervals
@@ -173,7 +182,11 @@ def joined_run(
     return Run(
         scenario_yaml(experiment.loaded.scenario),
         _summary(
-            experiment.loaded, scheme_runs, interrupted=interrupted, trained=experiment.data is not None
+            experiment.loaded,
+            named_files,
+            scheme_runs,
+            interrupted=interrupted,
+            trained=experiment.data is not None,
         ),
         tables["rounds"],
         tables["devices"],
@@ -181,7 +194,8 @@ def joined_run(
         tables["stages"],
         tables["memory"],
         recorded,
-        "\n".join(f"{label}: {failure.text}\n\n{failure.traceback}" for label, failure in failures),
+        errors="\n".join(f"{label}: {failure.text}\n\n{failure.traceback}" for label, failure in failures),
+        files=named_files.copies,
     )
 
 
@@ -247,7 +261,12 @@ def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _summary(
-    loaded: LoadedScenario, scheme_runs: Sequence[SchemeRun], *, interrupted: bool, trained: bool
+    loaded: LoadedScenario,
+    named_files: NamedFiles,
+    scheme_runs: Sequence[SchemeRun],
+    *,
+    interrupted: bool,
+    trained: bool,
 ) -> dict[str, Any]:
     """Return the content of ``summary.json``."""
     scenario = loaded.scenario
@@ -258,5 +277,6 @@ def _summary(
         "interrupted": interrupted,
         "target_accuracy": scenario.target_accuracy,
         "versions": versions(trained=trained),
+        "files": named_files.records,
         "schemes": {scheme_run.label: scheme_run.summary for scheme_run in scheme_runs},
     }

@@ -24,6 +24,7 @@ __all__ = [
     "load_plugins",
     "loaded_plugins",
     "require_plugins",
+    "source_files",
 ]
 
 ENTRY_POINT_GROUP = "cutlayer.plugins"
@@ -153,7 +154,7 @@ def _load_file(path: Path) -> Plugin:
 def _load_module(name: str, description: str) -> Plugin:
     importlib.invalidate_caches()  # the file may be newer than Python's list of the folder
     try:
-        plugin = Plugin(name, _digest(_source_files(name)))
+        plugin = Plugin(name, _digest(source_files(name)))
         if not _is_loaded(plugin):
             importlib.import_module(name)
     except (Exception, SystemExit) as error:
@@ -171,7 +172,7 @@ def _is_loaded(plugin: Plugin) -> bool:
     return earlier is not None
 
 
-def _source_files(name: str) -> list[tuple[str, bytes]]:
+def source_files(name: str) -> list[tuple[str, bytes]]:
     """Return the names and contents of the Python files of a module's top-level package."""
     spec = importlib.util.find_spec(name.partition(".")[0])
     if spec is None:

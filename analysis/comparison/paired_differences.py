@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 import pandas as pd
 
-from ..results.sweep_statistics import centre_and_interval
+from ..results.confidence_intervals import Interval, Range, centre_and_interval
 
 __all__ = ["PAIRED_COLUMNS", "REFERENCE_SCHEME", "UnknownReferenceError", "paired_differences"]
 
 REFERENCE_SCHEME = "sl"
 """The default reference of a comparison, after which the column ``speedup_over_sl`` is named."""
-_CHANGES = ("latency_change_percent", "accuracy_change")
+_CHANGES = ("latency_change_percent", "accuracy_change", "time_to_target_change_s")
+_COUNTS = ("pairs", "target_pairs", "target_seeds", "target_sooner", "target_later")
 PAIRED_COLUMNS = (
     "reference",
-    "pairs",
+    *_COUNTS,
     *(f"{change}{end}" for change in _CHANGES for end in ("", "_low", "_high")),
+    "order_undecided_with",
 )
 """Columns of :func:`paired_differences` after ``experiment`` and ``label``."""
+_FIGURES = [
+    *("mean_latency_s", "final_accuracy", "time_below_target_s", "time_to_target_s"),
+    "diverged_in_round",
+]
 
 
 class UnknownReferenceError(ValueError):
@@ -32,14 +43,23 @@ def paired_differences(figures: pd.DataFrame, reference: str | None = None) -> p
     - ``experiment, label, reference, pairs``, where ``pairs`` is the number of seeds that both schemes have;
     - ``latency_change_percent``: mean round latency relative to the reference's at the same seed;
     - ``accuracy_change``: difference of the final accuracy, as a fraction of 1;
-    - both with ``_low`` and ``_high``, the ends of Student's 95 % interval.
+    - ``time_to_target_change_s``: difference of the time to the target over the ``target_pairs`` seeds in
+      which both schemes reached it;
+    - all three with ``_low`` and ``_high``, the ends of the 95 % interval;
+    - ``target_seeds``: the number of seeds in which both schemes were evaluated; ``target_sooner`` and
+      ``target_later``: how many of them decide that the scheme reached the target before, or after, the
+      reference. A seed decides if the brackets of the two schemes do not overlap;
+    - ``order_undecided_with``: labels whose order in time to the target is undecided, joined by ``|``.
 
-    A number is NaN if fewer than two seeds have both schemes, and for the reference itself.
+    A number is NaN if fewer than two seeds have both schemes, and for the reference itself. The change of the
+    accuracy is also NaN if one of the runs diverged: the other seeds alone would favour the scheme.
 
     Parameters
     ----------
     figures : DataFrame
-        One row an experiment, seed and label, with ``scheme, mean_latency_s, final_accuracy``.
+        One row an experiment, seed and label, with ``scheme, mean_latency_s, final_accuracy``, and with
+        ``time_below_target_s, time_to_target_s`` of :func:`.target_bracket` where schemes have a target.
+        ``diverged_in_round`` is needed if a run diverged.
     reference : str, optional
         Label of the reference. The default is SL if the experiment has exactly one label of SL, and otherwise
         the first label of the experiment.
@@ -56,24 +76,126 @@ def paired_differences(figures: pd.DataFrame, reference: str | None = None) -> p
     for experiment, group in figures.groupby("experiment", sort=False):
         schemes = group.drop_duplicates("label").set_index("label")["scheme"]
         chosen = _default_reference(schemes) if reference is None else reference
-        by_seed = (
-            group.groupby(["seed", "label"])[["mean_latency_s", "final_accuracy"]].mean().unstack("label")
-        )
-        latency, accuracy = by_seed["mean_latency_s"], by_seed["final_accuracy"]
+        by_seed = {
+            str(label): runs.set_index("seed").reindex(columns=_FIGURES).astype(float)
+            for label, runs in group.groupby("label", sort=False)
+        }
+        undecided = _undecided_orders(by_seed)
         for label in schemes.index:
-            row = {"experiment": experiment, "label": label, "reference": chosen, "pairs": 0}
+            row = {"experiment": experiment, "label": label, "reference": chosen} | dict.fromkeys(_COUNTS, 0)
             if label != chosen and chosen in schemes.index:
-                ratio = (100 * (latency[label] / latency[chosen] - 1)).dropna()
-                row["pairs"] = len(ratio)
-                for change, values in zip(
-                    _CHANGES, (ratio, (accuracy[label] - accuracy[chosen]).dropna()), strict=True
-                ):
-                    numbers = centre_and_interval(values) if len(values) > 1 else ()
-                    row |= dict(zip((change, f"{change}_low", f"{change}_high"), numbers, strict=False))
-            rows.append(row)
+                row |= _differences(by_seed[label], by_seed[chosen])
+            rows.append(row | {"order_undecided_with": "|".join(undecided[label])})
     table = pd.DataFrame(rows, columns=["experiment", "label", *PAIRED_COLUMNS])
-    number_columns = [name for name in PAIRED_COLUMNS if name not in ("reference", "pairs")]
-    return table.astype(dict.fromkeys(number_columns, float))
+    numbers = [f"{change}{end}" for change in _CHANGES for end in ("", "_low", "_high")]
+    return table.astype(dict.fromkeys(numbers, float))
+
+
+def _differences(scheme: pd.DataFrame, reference: pd.DataFrame) -> dict[str, Any]:
+    """Return the columns of one scheme from its figures and the reference's, one row a seed."""
+    ratio = (scheme["mean_latency_s"] / reference["mean_latency_s"]).dropna()
+    accuracy = (scheme["final_accuracy"] - reference["final_accuracy"]).dropna()
+    row: dict[str, Any] = {"pairs": len(ratio)}
+    if len(ratio) > 1:  # a ratio is positive, so that no interval reaches below -100 %
+        factors = centre_and_interval(ratio, Range.POSITIVE)
+        row |= _named("latency_change_percent", tuple(100 * (factor - 1) for factor in factors))
+    if len(accuracy) > 1 and not _lost_accuracy(scheme) and not _lost_accuracy(reference):
+        row |= _named("accuracy_change", centre_and_interval(accuracy, Range.REAL))
+    return row | _TargetTimes.of(scheme, reference).columns()
+
+
+def _lost_accuracy(figures: pd.DataFrame) -> bool:
+    """Return whether a run diverged and has no final accuracy."""
+    return bool((figures["diverged_in_round"].notna() & figures["final_accuracy"].isna()).any())
+
+
+def _named(change: str, numbers: tuple[float, ...]) -> dict[str, float]:
+    return dict(zip((change, f"{change}_low", f"{change}_high"), numbers, strict=True))
+
+
+@dataclass(frozen=True)
+class _TargetTimes:
+    """The brackets of two schemes at the seeds in which both were evaluated, one row a seed, [s].
+
+    Attributes
+    ----------
+    below, at : DataFrame, [num_seeds, 2]
+        Lower and upper end of each bracket; the upper end is infinite if the target was not reached.
+    """
+
+    below: pd.DataFrame
+    at: pd.DataFrame
+
+    @classmethod
+    def of(cls, scheme: pd.DataFrame, reference: pd.DataFrame) -> _TargetTimes:
+        sides = [side.reset_index(drop=False) for side in (scheme, reference)]
+        both = sides[0].merge(sides[1], on="seed", suffixes=("", "_reference"))
+        names = [["time_below_target_s", "time_below_target_s_reference"]]
+        both = both.dropna(subset=names[0])
+        at = both[["time_to_target_s", "time_to_target_s_reference"]].fillna(np.inf)
+        return cls(both[names[0]], at)
+
+    @property
+    def reached(self) -> pd.Series[bool]:
+        """Return the seeds in which both schemes reached the target."""
+        return self.at.max(axis=1) < np.inf
+
+    @property
+    def sooner(self) -> int:
+        """Return the number of seeds that decide that the first scheme reached the target sooner."""
+        return int((self.at.iloc[:, 0] <= self.below.iloc[:, 1]).sum())
+
+    @property
+    def later(self) -> int:
+        """Return the number of seeds that decide that the first scheme reached the target later."""
+        return int((self.at.iloc[:, 1] <= self.below.iloc[:, 0]).sum())
+
+    def change(self) -> Interval | None:
+        """Return the mean difference and its interval, [s]; None if fewer than two seeds have both times.
+
+        The difference of the true times lies between the differences of opposite ends of the brackets. So the
+        interval reaches from the lower end of the least difference's interval to the upper end of the
+        greatest one's.
+        """
+        below, at = (ends[self.reached] for ends in (self.below, self.at))
+        if len(at) < 2:
+            return None
+        least = centre_and_interval(below.iloc[:, 0] - at.iloc[:, 1], Range.REAL)
+        greatest = centre_and_interval(at.iloc[:, 0] - below.iloc[:, 1], Range.REAL)
+        return float((at.iloc[:, 0] - at.iloc[:, 1]).mean()), least[1], greatest[2]
+
+    def undecided(self) -> bool:
+        """Return whether the seeds leave it open which scheme reaches the target sooner.
+
+        If both schemes reached the target in all of several seeds, the interval of the difference decides.
+        Otherwise every seed must decide for the same scheme. Schemes that never reach it have no order.
+        """
+        if not len(self.at) or self.at.min(axis=None) == np.inf:
+            return False
+        change = self.change() if self.reached.all() else None
+        if change is not None:
+            return change[1] <= 0 <= change[2]
+        return len(self.at) not in (self.sooner, self.later)
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of the comparison table."""
+        change = self.change()
+        return {
+            "target_pairs": int(self.reached.sum()),
+            "target_seeds": len(self.at),
+            "target_sooner": self.sooner,
+            "target_later": self.later,
+        } | ({} if change is None else _named("time_to_target_change_s", change))
+
+
+def _undecided_orders(by_seed: dict[str, pd.DataFrame]) -> dict[str, list[str]]:
+    """Return, for each label, the labels whose order in time to the target is undecided."""
+    undecided: dict[str, list[str]] = {label: [] for label in by_seed}
+    for one, other in itertools.combinations(by_seed, 2):
+        if _TargetTimes.of(by_seed[one], by_seed[other]).undecided():
+            undecided[one].append(other)
+            undecided[other].append(one)
+    return undecided
 
 
 def _default_reference(schemes: pd.Series[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 
@@ -12,91 +11,32 @@ from rich.table import Table
 from rich.text import Text
 from tabulate import tabulate
 
-from ..figures.style import time_unit
+from ..results.confidence_intervals import FEW_SEEDS, FEW_SEEDS_NOTE
 from ..results.run_folder import Run
+from .display import displayed
+from .experiment_groups import group_runs, records_contents
 
 __all__ = ["FORMATS", "formatted", "notes", "rich_table"]
 
 FORMATS = ("table", "csv", "latex", "markdown")
 
-_BITS_PER_MIB = 8.0 * 2**20
-_LATEX = {"|": r"\textbar{}", "φ": r"$\varphi$", "×": r"$\times$", "→": r"$\to$", "–": "--", "±": r"$\pm$"}
+_MAX_PAIRS = 6
+"""The number of pairs with an undecided order that a note lists."""
+_LATEX = {"|": r"\textbar{}", "φ": r"$\varphi$", "×": r"$\times$", "→": r"$\to$", "–": "--"}
 _MINUS_SIGN = re.compile(r"(?<![\w.])-(?=\d)")  # neither a hyphen in a name nor the sign of an exponent
-
-
-def _text(value: float, digits: int = 4) -> str:
-    """Return a number with this many significant digits, and without an exponent below ten million."""
-    if math.isnan(value):
-        return "–"
-    if abs(value) >= 10.0**digits:
-        return f"{value:.0f}" if abs(value) < 1e7 else f"{value:.{digits - 1}e}"
-    return f"{value:#.{digits}g}".rstrip(".")
-
-
-def _display(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table as text: with rounded numbers, units in the headings, and no empty columns."""
-    shown: dict[str, list[str]] = {}
-    if (
-        table["experiment"].nunique() > 1
-        or table["experiment"].str.contains(r"\((?:interrupted|failed)\)").any()
-    ):
-        shown["experiment"] = table["experiment"].tolist()
-    shown["scheme"] = table["label"].tolist()
-    shown["cut"] = [cut or "–" for cut in table["cut"]]
-
-    def show(heading: str, column: str, scale: float = 1.0) -> None:
-        shown[heading] = [_text(x * scale) for x in table[column]]
-
-    def show_time(heading: str, column: str) -> None:
-        unit = time_unit(float(table[column].max()) if table[column].notna().any() else 1.0)
-        show(f"{heading} [{unit.symbol}]", column, 1 / unit.seconds)
-
-    show_time("round", "mean_latency_s")
-    show_time("total", "total_time_s")
-    if table["final_accuracy"].notna().any():
-        show_time("to target", "time_to_target_s")
-        shown["to target [rounds]"] = ["–" if pd.isna(x) else f"{x:.4g}" for x in table["rounds_to_target"]]
-        shown["final acc. [%]"] = ["–" if pd.isna(x) else f"{100 * x:.1f}" for x in table["final_accuracy"]]
-    shown["samples"] = [f"{x:.0f}" for x in table["samples"]]
-    show("up [Mbit]", "uplink_bits", 1e-6)
-    show("down [Mbit]", "downlink_bits", 1e-6)
-    show("energy [J]", "energy_j")
-    if table["memory_counts"].any():
-        show("device [MiB]", "device_memory_bits", 1 / _BITS_PER_MIB)
-        show("node [MiB]", "node_memory_bits", 1 / _BITS_PER_MIB)
-    if (table["cost"] > 0).any():
-        show("cost", "cost")
-    if table["speedup_over_sl"].notna().any():
-        shown["× SL"] = ["–" if pd.isna(x) else f"{x:.2f}" for x in table["speedup_over_sl"]]
-    references = table["reference"].unique()
-    reference = references[0] if len(references) == 1 else "reference"
-    for heading, column, scale in (
-        (f"round vs {reference} [%]", "latency_change_percent", 1.0),
-        (f"acc. vs {reference} [points]", "accuracy_change", 100.0),
-    ):
-        if table[column].notna().any():
-            halves = scale * (table[f"{column}_high"] - table[column])
-            changes = zip(scale * table[column], halves, strict=True)
-            shown[heading] = ["–" if pd.isna(x) else f"{x:+.1f} ± {half:.1f}" for x, half in changes]
-    if (table["runs"] > 1).any():
-        shown["runs"] = [str(x) for x in table["runs"]]
-    return pd.DataFrame(shown)
 
 
 def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     """Return notes on the table: settings of experiments, meanings of columns, and unusual events."""
     experiments = table.drop_duplicates("experiment")[["experiment", "settings"]].itertuples(index=False)
     lines = [f"{name}: {settings}" for name, settings in experiments if settings not in name]
-    if table["final_accuracy"].notna().any():
-        targets = sorted({run.summary["target_accuracy"] for run in runs})
-        percentages = ", ".join(f"{100 * target:g} %" for target in targets)
-        lines.append(f"target: {percentages} test accuracy, seen in evaluated rounds only")
+    if table["time_below_target_s"].notna().any():
+        lines += _target_notes(table, runs)
     if table["speedup_over_sl"].notna().any():
         lines.append("× SL: SL's mean round time over the scheme's; a round of SL makes one update a client")
     if table["latency_change_percent"].notna().any():
-        lines.append(
-            "vs: mean over seeds of the difference at the same seed ± its 95 % interval (Student's t)"
-        )
+        lines.append("vs: mean over seeds of the difference at the same seed, and its 95 % interval")
+    lines += _seed_notes(table, runs)
     if table["memory_counts"].any():
         lines.append(
             "memory: weights and activations, without gradients and optimiser states; the most on one device,"
@@ -109,17 +49,107 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
             f"{row['label']}: nobody took part in {row['empty_rounds']} of {row['rounds']} rounds,"
             " which trained nothing"
         )
-    lines += [line for run in runs for line in _empty_batteries(run)]
-    lines += [
-        f"{label}, seed {run.summary['seed']}: failed: {error}"
-        for run in runs
-        for label, error in run.failed.items()
-    ]
-    if any(run.failed for run in runs):
+    lines += [line for run in runs for line in (*_divergences(run), *_empty_batteries(run), *_failures(run))]
+    if (table["diverged"] > 0).any():
+        lines.append("diverged: the training loss or the model is not finite; such a model has no accuracy")
+    if any(True for run in runs for _ in _failures(run)):
         lines.append("failed: figures are of the rounds before the error")
     if any(run.interrupted for run in runs):
         lines.append("interrupted: figures are of the finished rounds")
     return lines
+
+
+def _target_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
+    """Yield notes on the time to the target: its meaning, censored runs, and orders that are undecided."""
+    targets = sorted({run.summary["target_accuracy"] for run in runs})
+    percentages = ", ".join(f"{100 * target:g} %" for target in targets)
+    several = (table["runs"] > 1).any()
+    yield (
+        f"target: {percentages} test accuracy; to target: from the last evaluated round below it to the first"
+        f" one at it{', means of both over the seeds' if several else ''}"
+    )
+    if ((table["runs_at_target"] < table["runs"]) & table["time_below_target_s"].notna()).any():
+        yield "> : not every run reached the target; the time of its last evaluated round is a lower bound"
+    if (table["rounds_to_target"] - table["rounds_below_target"] > 1).any():
+        yield (
+            "not every round was evaluated: an earlier round may have been at the target unseen;"
+            " learning.evaluate_every: 1 excludes this"
+        )
+    partly = table[(table["target_pairs"] < table["target_seeds"]) & table["time_to_target_change_s"].notna()]
+    for row in partly.to_dict("records"):
+        yield (
+            f"to target vs {row['reference']}: {row['label']}: over the {row['target_pairs']} of"
+            f" {row['target_seeds']} seeds in which both reached the target"
+        )
+    for experiment, rows in table.groupby("experiment", sort=False):
+        place = {label: number for number, label in enumerate(rows["label"])}
+        pairs = [
+            f"{label} and {other}"
+            for label, others in zip(rows["label"], rows["order_undecided_with"], strict=True)
+            for other in others.split("|")
+            if other and place[label] < place[other]
+        ]
+        if pairs:
+            more = f"; and {len(pairs) - _MAX_PAIRS} more pairs" if len(pairs) > _MAX_PAIRS else ""
+            where = f"{experiment}: " if table["experiment"].nunique() > 1 else ""
+            reason = "seeds" if (rows["runs"] > 1).any() else "brackets of this seed"
+            yield (
+                f"{where}the {reason} leave it undecided which is sooner at the target:"
+                f" {'; '.join(pairs[:_MAX_PAIRS])}{more}"
+            )
+
+
+def _seed_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
+    """Yield notes on the seeds: too few for an interval, mixed software, and files of unknown contents."""
+    if table["runs"].between(2, FEW_SEEDS - 1).any():
+        yield FEW_SEEDS_NOTE
+    if ((table["runs"] == 1) & table["final_accuracy"].notna()).any():
+        yield (
+            "one seed: accuracies and times to the target differ between seeds, and slightly between"
+            " processors; several seeds give intervals"
+        )
+    repeated = sum(len(run.summary["schemes"]) for run in runs) - int(table["runs"].sum())
+    if repeated:
+        yield f"{repeated} results were given twice, with equal seeds and values; each counts once"
+    yield from _mixed_software(runs)
+    unknown = sorted({run.summary["name"] for run in runs if not records_contents(run)})
+    for name in unknown:
+        yield (
+            f"{name}: older run folders do not record the contents of the files that the scenario names;"
+            " whether these are equal is unknown"
+        )
+
+
+def _mixed_software(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield a note for each experiment whose runs were made by different versions of the software."""
+    versions: dict[str, dict[str, list[str]]] = {}
+    for grouped in group_runs(runs):
+        of_experiment = versions.setdefault(grouped.name, {})
+        for package, version in grouped.run.summary["versions"].items():
+            of_experiment.setdefault(package, []).append(str(version))
+    for name, packages in versions.items():
+        differences = [
+            f"{package} {', '.join(sorted(set(numbers)))}"
+            for package, numbers in packages.items()
+            if len(set(numbers)) > 1
+        ]
+        if differences:
+            yield f"{name}: its runs are of different versions: {'; '.join(differences)}"
+
+
+def _divergences(run: Run) -> Iterator[str]:
+    """Yield a note for each scheme whose training loss or model was not finite."""
+    for label, figures in run.summary["schemes"].items():
+        number = figures.get("diverged_in_round")  # older run folders lack it
+        if number is not None:
+            yield f"{label}, seed {run.summary['seed']}: diverged in round {number}"
+
+
+def _failures(run: Run) -> Iterator[str]:
+    """Yield a note for each scheme that failed."""
+    for label, figures in run.summary["schemes"].items():
+        if figures.get("failed"):
+            yield f"{label}, seed {run.summary['seed']}: failed: {figures['failed']}"
 
 
 def _empty_batteries(run: Run) -> Iterator[str]:
@@ -135,7 +165,7 @@ def _empty_batteries(run: Run) -> Iterator[str]:
 
 def rich_table(table: pd.DataFrame, title: str) -> Table:
     """Return the comparison as a table for the terminal."""
-    shown = _display(table)
+    shown = displayed(table)
     rich = Table(title=Text(title), box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for name in shown.columns:
         if name in ("experiment", "scheme"):
@@ -169,7 +199,7 @@ def formatted(table: pd.DataFrame, form: str, remarks: Sequence[str] = ()) -> st
     styles = {"latex": "latex_booktabs", "markdown": "github"}
     if form not in styles:
         raise ValueError(f"format {form!r} is unknown; known: {', '.join(FORMATS)}")
-    shown = _display(table)
+    shown = displayed(table)
     labelled = 1 + ("experiment" in shown.columns)
     if form == "markdown":  # a bar, as in lists of cuts, would start another cell
         shown = shown.map(lambda cell: cell.replace("|", r"\|"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -17,8 +18,9 @@ from ..figures.axis_text import axis_label, value_text
 from ..figures.style import FIGURE_SUFFIXES, save_figure, time_unit
 from ..figures.sweep import sweep_figure
 from ..results.atomic_files import write_whole
+from ..results.confidence_intervals import CONFIDENCE, FEW_SEEDS, FEW_SEEDS_NOTE, is_accuracy
 from ..results.sweep_folder import SweepFolder, SweepResult
-from ..results.sweep_statistics import CONFIDENCE, figure_table, grouped, is_accuracy
+from ..results.sweep_statistics import figure_table, grouped
 
 __all__ = ["draw_figures", "estimate_line", "failures", "outcome_line", "point_listing"]
 
@@ -41,7 +43,7 @@ def draw_figures(result: SweepResult, figures: Sequence[SweepFigure]) -> tuple[l
     if not len(result.schemes) or (result.points["status"] == "pending").any():
         return [], []
     listings: list[Listing] = [] if figures else _overview(result)
-    problems = []
+    problems = _changed_files(result)
     for figure in figures:
         path = result.folder / figure.file
         path = path if path.suffix.lower() in FIGURE_SUFFIXES else Path(f"{path}.png")
@@ -62,13 +64,33 @@ def draw_figures(result: SweepResult, figures: Sequence[SweepFigure]) -> tuple[l
     return listings, problems
 
 
+def _changed_files(result: SweepResult) -> list[str]:
+    """Return a message for each file or data set whose contents differ between points of the sweep.
+
+    Points are named after the contents of small files, but after the path of a data set alone.
+    """
+    contents: dict[tuple[str, str], set[str]] = {}
+    for point in result.points.loc[result.points["status"] == "finished", "point"]:
+        summary = json.loads((result.folder / str(point) / "summary.json").read_text(encoding="utf-8"))
+        for file in summary.get("files", ()):
+            contents.setdefault((file["key"], file["path"]), set()).add(str(file["sha256"]))
+    return [
+        f"{key}: {path} had other contents in some points, so that means over seeds mix them; delete the"
+        " folders of the older points, and run the sweep again"
+        for (key, path), digests in contents.items()
+        if len(digests) > 1
+    ]
+
+
 def _overview(result: SweepResult) -> list[Listing]:
     """Return a table of the round time and one of the accuracy, over all swept keys and labels."""
     by = [*result.keys, "label"]
     listings: list[Listing] = []
     for y in ("mean_latency_s", "final_accuracy"):
         if y in result.schemes and result.schemes[y].notna().any():
-            listings.append((_rich(grouped(result.schemes, by, y), y, "mean", axis_label(y)),))
+            table = grouped(result.schemes, by, y)
+            few = [FEW_SEEDS_NOTE] if table["seeds"].between(2, FEW_SEEDS - 1).any() else []
+            listings.append((_rich(table, y, "mean", axis_label(y)), *few))
     return listings
 
 
@@ -80,6 +102,8 @@ def _listing(table: pd.DataFrame, figure: SweepFigure, path: Path) -> Listing:
         line = [name for name in (figure.panels, figure.lines, "label") if name]
         shown = table.sort_values("round", kind="stable").drop_duplicates(line, keep="last").sort_index()
         notes.append("the last round of each curve; all rounds are in the table's file")
+    if figure.centre == "mean" and table["seeds"].between(2, FEW_SEEDS - 1).any():
+        notes.append(FEW_SEEDS_NOTE)
     if figure.best_over is not None:
         best, rank = figure.best_over, "greatest" if is_accuracy(figure.best_over.by) else "least"
         notes.append(f"{axis_label(best.key)}: the value with the {rank} mean {best.by} over seeds")

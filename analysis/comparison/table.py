@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ...scenarios.yaml_lines import parse_yaml
+from ..results.confidence_intervals import Interval, centre_and_interval, range_of
 from ..results.run_folder import Run
+from ..results.target_brackets import target_bracket
+from .experiment_groups import GroupedRun, group_runs, scenario_of
 from .paired_differences import REFERENCE_SCHEME, paired_differences
+
+if TYPE_CHECKING:
+    from pandas.core.groupby import DataFrameGroupBy
 
 __all__ = ["comparison"]
 
-_MAX_NAME = 70  # characters
-_FAILED = " (failed)"
-"""The end of the experiment's name in the rows of schemes that failed."""
 _MEANS = [
     "mean_latency_s",
     "total_time_s",
+    "time_below_target_s",
     "time_to_target_s",
+    "rounds_below_target",
     "rounds_to_target",
     "final_accuracy",
     "samples",
@@ -32,136 +36,116 @@ _MEANS = [
     "node_memory_bits",
     "cost",
 ]
+_FAILED = " (failed)"
+"""The end of the experiment's name in the rows of schemes that failed."""
+_WITH_INTERVALS = ("mean_latency_s", "time_to_target_s", "final_accuracy", "energy_j")
 
 
 def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFrame:
     """Return one row an experiment and label, with means over the seeds.
 
-    Runs belong to one experiment if their scenarios differ only in the seed and in the list of schemes, and
-    if schemes of one label have the same parameters. An interrupted run is an experiment of its own, and so
-    are the schemes that failed: their figures are of the finished rounds. If
-    several experiments have one name, the keys in which they differ follow the name, or a number if the keys
-    are too long. ``settings`` has these keys in full.
+    :func:`.group_runs` decides which runs are one experiment. A seed counts once, however often it is given.
+    If several experiments have one name, the keys in which they differ follow the name, or a number if the
+    keys are too long. ``settings`` has these keys in full.
 
-    Columns: ``experiment, settings, scheme, label, runs, cut, mean_latency_s, total_time_s, time_to_target_s,
-    rounds_to_target, final_accuracy, samples, uplink_bits, downlink_bits, energy_j, device_memory_bits,
-    node_memory_bits, cost, memory_counts, speedup_over_sl, empty_rounds, rounds``, and the columns of
+    Columns: ``experiment, settings, scheme, runs, cut, label``, the means ``mean_latency_s, total_time_s,
+    time_below_target_s, time_to_target_s, rounds_below_target, rounds_to_target, final_accuracy, samples,
+    uplink_bits, downlink_bits, energy_j, device_memory_bits, node_memory_bits, cost``, the 95 % intervals
+    ``_low`` and ``_high`` of round time, time to target, final accuracy and energy, ``runs_at_target,
+    memory_counts, speedup_over_sl, empty_rounds, rounds, diverged``, and the columns of
     :func:`.paired_differences`, with ``reference`` as the reference. Figures that do not exist are NaN.
 
     - ``empty_rounds`` and ``rounds`` are sums over all seeds.
-    - The time and the rounds to the target exist only if every run reached the target.
+    - ``diverged`` is the number of runs that diverged. Such a run has no final accuracy unless it recovered.
+    - Schemes that failed are in rows of their own: their figures are of the finished rounds.
+    - ``time_below_target_s`` and ``time_to_target_s`` are means of the lower and the upper ends of the seeds'
+      brackets (:func:`.target_bracket`). The second one exists only if every run reached the target; without
+      it, the first one is a lower bound of the mean. ``runs_at_target`` counts the runs that reached it.
     - ``speedup_over_sl`` is SL's mean round latency divided by that of the scheme, in the same experiment. It
       is NaN for a scheme that trained nothing.
+
+    Raises
+    ------
+    ContradictoryRunsError
+        If two runs of one scenario, seed, software and machine have different results.
+    UnknownReferenceError
+        If no experiment has the reference.
     """
-    experiments = _experiments(runs)
-    names = [name for name, _ in experiments]
+    grouped_runs = group_runs(runs)
     frame = pd.DataFrame(
         [
             {
-                "experiment": f"{name}{_FAILED}" if figures.get("failed") else name,
-                "seed": run.summary["seed"],
+                "experiment": grouped_run.name + (_FAILED if figures.get("failed") else ""),
+                "seed": grouped_run.run.summary["seed"],
                 "label": label,
                 **figures,
             }
-            for name, run in zip(names, runs, strict=True)
-            for label, figures in run.summary["schemes"].items()
+            for grouped_run in grouped_runs
+            for label, figures in _figures(grouped_run).items()
         ]
     )
     keys = ["experiment", "label"]
     numbers = frame[keys].join(frame[_MEANS].astype(float))
-    table = numbers.groupby(keys, sort=False)[_MEANS].agg(_strict_mean)
     grouped = frame.groupby(keys, sort=False)
+    table = numbers.groupby(keys, sort=False)[_MEANS].agg(_strict_mean)
+    for column in _WITH_INTERVALS:
+        intervals = numbers.groupby(keys, sort=False)[column].agg(partial(_interval, column=column))
+        for position, end in ((1, "low"), (2, "high")):
+            table[f"{column}_{end}"] = intervals.map(itemgetter(position)).astype(float)
+    _widen_to_brackets(table, numbers.groupby(keys, sort=False))
     table.insert(0, "scheme", grouped["scheme"].first())
     table.insert(1, "runs", grouped.size())
     table.insert(2, "cut", grouped["cut"].agg(_cuts))
+    table["runs_at_target"] = grouped["time_to_target_s"].count()
     for column in ("empty_rounds", "rounds"):
         table[column] = grouped[column].sum()
+    table["diverged"] = grouped["diverged_in_round"].count() if "diverged_in_round" in frame else 0
     table = table.reset_index()
-    table.insert(1, "settings", table["experiment"].str.removesuffix(_FAILED).map(dict(experiments)))
-    table["memory_counts"] = (
-        table["experiment"]
-        .str.removesuffix(_FAILED)
-        .isin({name for name, run in zip(names, runs, strict=True) if _memory_counts(run)})
+    names = table["experiment"].str.removesuffix(_FAILED)
+    settings = {grouped_run.name: grouped_run.settings for grouped_run in grouped_runs}
+    table.insert(1, "settings", names.map(settings))
+    table["memory_counts"] = names.isin(
+        {grouped_run.name for grouped_run in grouped_runs if _memory_counts(grouped_run.run)}
     )
     reference_rows = table[table["scheme"] == REFERENCE_SCHEME].drop_duplicates("experiment", keep=False)
     sl_s = table["experiment"].map(reference_rows.set_index("experiment")["mean_latency_s"])
     table["speedup_over_sl"] = (sl_s / table["mean_latency_s"]).where(table["samples"] > 0)
-    paired = frame.astype({"mean_latency_s": float, "final_accuracy": float})
-    return table.merge(paired_differences(paired, reference), on=keys)
+    return table.merge(paired_differences(frame, reference), on=keys)
 
 
-def _experiments(runs: Sequence[Run]) -> list[tuple[str, str]]:
-    """Return the name and the settings of each run's experiment.
+def _figures(grouped_run: GroupedRun) -> dict[str, dict[str, Any]]:
+    """Return the figures of each scheme that counts; those of older runs lack the lower end of a bracket."""
+    run = grouped_run.run
+    figures = {}
+    for label in grouped_run.labels:
+        summary = run.summary["schemes"][label]
+        if "time_below_target_s" not in summary:
+            rounds = run.rounds[run.rounds["label"] == label]
+            bracket = target_bracket(rounds, run.summary["target_accuracy"])
+            summary = {**bracket, **summary}
+        figures[label] = summary
+    return figures
 
-    The settings are the keys in which experiments of one name differ, with their values.
+
+def _interval(values: pd.Series[float], column: str) -> Interval:
+    return centre_and_interval(values, range_of(column))
+
+
+def _widen_to_brackets(table: pd.DataFrame, groups: DataFrameGroupBy[Any, Any]) -> None:
+    """Let the interval of the time to the target begin at that of the lower ends of the brackets.
+
+    The true time of each seed lies between the ends of its bracket, and so does the mean.
     """
-    scenarios = [parse_yaml(run.scenario, "scenario.yaml")[0] for run in runs]
-    common = [
-        {key: value for key, value in scenario.items() if key not in ("seed", "schemes")}
-        for scenario in scenarios
-    ]
-    experiments: dict[str, tuple[str, dict[str, Any]]] = {}  # name and values of each experiment
-    identities = []
-    for run, settings, varied in zip(runs, common, _varied_schemes(common, scenarios), strict=True):
-        values = {**settings, "schemes": varied} if varied else settings
-        identities.append(json.dumps([values, run.interrupted], sort_keys=True))
-        experiments.setdefault(identities[-1], (run.summary["name"], dict(_flat(values))))
-    names: dict[str, tuple[str, str]] = {}
-    for number, (identity, (name, values)) in enumerate(experiments.items()):
-        namesakes = [other for other_name, other in experiments.values() if other_name == name]
-        keys = [
-            key
-            for key in dict.fromkeys(key for other in namesakes for key in other)
-            if any(other.get(key) != values.get(key) for other in namesakes)
-        ]
-        suffix = differences = ", ".join(f"{key}={values.get(key, '–')}" for key in keys)
-        if len(suffix) > _MAX_NAME:
-            suffix = f"#{1 + sum(other == name for other, _ in list(experiments.values())[:number])}"
-        names[identity] = f"{name} {suffix}".strip(), differences
-    return [
-        (names[identity][0] + (" (interrupted)" if run.interrupted else ""), names[identity][1])
-        for identity, run in zip(identities, runs, strict=True)
-    ]
-
-
-def _varied_schemes(
-    common: Sequence[dict[str, Any]], scenarios: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return, for each run and by label, the schemes that have other parameters in an otherwise equal run.
-
-    Parameters
-    ----------
-    common : sequence of dict
-        The scenario of each run without the seed and the schemes.
-    scenarios : sequence of dict
-        The scenario of each run.
-    """
-    schemes = [{scheme["label"]: scheme for scheme in scenario["schemes"]} for scenario in scenarios]
-    variants: dict[tuple[str, str], set[str]] = defaultdict(set)
-    texts = [json.dumps(settings, sort_keys=True) for settings in common]
-    for text, run_schemes in zip(texts, schemes, strict=True):
-        for label, scheme in run_schemes.items():
-            variants[text, label].add(json.dumps(scheme, sort_keys=True))
-    return [
-        {label: scheme for label, scheme in run_schemes.items() if len(variants[text, label]) > 1}
-        for text, run_schemes in zip(texts, schemes, strict=True)
-    ]
+    lower = groups["time_below_target_s"].agg(partial(_interval, column="time_below_target_s"))
+    reached = table["time_to_target_s_low"].notna()
+    table.loc[reached, "time_to_target_s_low"] = lower.map(itemgetter(1)).astype(float)[reached]
 
 
 def _memory_counts(run: Run) -> bool:
     """Return whether the scenario limits the memory of devices or server, or has compute nodes."""
-    scenario, _ = parse_yaml(run.scenario, "scenario.yaml")
+    scenario = scenario_of(run)
     limited = any((scenario.get(section) or {}).get("memory_mib") for section in ("devices", "server"))
     return limited or bool(scenario.get("network"))
-
-
-def _flat(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted key and the value of each entry of nested mappings."""
-    if not isinstance(values, dict):
-        yield path, values
-        return
-    for key, inner in values.items():
-        yield from _flat(inner, f"{path}.{key}" if path else str(key))
 
 
 def _cuts(values: pd.Series[Any]) -> str:

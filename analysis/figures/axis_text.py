@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from ..results.sweep_statistics import is_accuracy
+from ..results.confidence_intervals import is_accuracy
 
 __all__ = [
     "axis_label",
@@ -29,6 +29,7 @@ _LABELS = {
     "end_s": "Simulated time",
     "round": "Round",
     "time_to_target_s": "Time to target accuracy",
+    "time_below_target_s": "Time below target accuracy",
     "rounds_to_target": "Rounds to target accuracy",
     "final_accuracy": "Final test accuracy",
     "best_accuracy": "Best test accuracy",

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ...scenarios.schema.sweep import SweepFigure
-from ..results.sweep_statistics import CONFIDENCE, is_accuracy
+from ..results.confidence_intervals import CONFIDENCE, is_accuracy
 from .axis_text import (
     axis_label,
     label_and_unit,

@@ -46,8 +46,9 @@ def write_folder(
     try:
         draft.chmod(0o755)
         write(draft)
-        for path in draft.iterdir():
-            _flush_to_disk(path)
+        for path in draft.rglob("*"):
+            if path.is_file():
+                _flush_to_disk(path)
         _move_into_place(draft, folder, overwrite=overwrite)
     except OSError as error:
         raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from None

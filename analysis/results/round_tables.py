@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .target_brackets import target_bracket
+
 __all__ = ["ROUND_COLUMNS", "RoundTotals", "StageTotals", "scheme_summary"]
 
 ROUND_COLUMNS = (
@@ -150,8 +152,8 @@ def scheme_summary(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, An
         The test accuracy for the time, rounds and samples to the target, as a fraction of 1.
     """
     accuracy = rounds["test_accuracy"]
-    reached = np.flatnonzero(accuracy >= target_accuracy)
-    until = rounds.iloc[: reached[0] + 1] if reached.size else None
+    bracket = target_bracket(rounds, target_accuracy)
+    rounds_to_target = bracket["rounds_to_target"]
     return {
         "rounds": len(rounds),
         "mean_latency_s": _or_none(rounds["latency_s"].mean()),
@@ -160,9 +162,11 @@ def scheme_summary(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, An
         "best_accuracy": _or_none(accuracy.max()),
         "final_validation_accuracy": _or_none(_last(rounds["validation_accuracy"])),
         "target_accuracy": target_accuracy,
-        "time_to_target_s": None if until is None else float(until["end_s"].iloc[-1]),
-        "rounds_to_target": None if until is None else len(until),
-        "samples_to_target": None if until is None else int(until["samples"].sum()),
+        **{name: bracket[name] for name in ("time_below_target_s", "time_to_target_s")},
+        **{name: bracket[name] for name in ("rounds_below_target", "rounds_to_target")},
+        "samples_to_target": None
+        if rounds_to_target is None
+        else int(rounds["samples"].iloc[:rounds_to_target].sum()),
         "updates": int(rounds["updates"].sum()),
         "samples": int(rounds["samples"].sum()),
         "uplink_bits": float(rounds["uplink_bits"].sum()),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,9 @@ class Run:
         The tracebacks of the schemes that failed; empty if none has failed.
     problems : tuple of str
         A line for each figure that could not be drawn, and for other problems after the last round.
+    files : mapping of str to bytes
+        Copies of small files that the scenario names, by their path in the run folder; empty if the run was
+        read from its folder.
     """
 
     scenario: str
@@ -76,6 +80,7 @@ class Run:
     recorded: Intervals
     errors: str = ""
     problems: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return one line: the scenario, its seed, and the rounds of each scheme."""
@@ -169,6 +174,9 @@ def _write_tables(run: Run, folder: Path) -> None:
     run.recorded.write(folder / "intervals.parquet")
     if run.errors:
         (folder / ERRORS).write_text(run.errors, encoding="utf-8", errors="backslashreplace")
+    for name, content in run.files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
 
 
 def load_run(folder: Path) -> Run:

@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import pandas as pd
 
 from ...scenarios.schema.sweep import BestOver, SweepFigure
+from .confidence_intervals import Range, centre_and_interval, is_accuracy, range_of
 from .sweep_folder import SweepResult
 
 __all__ = [
-    "CONFIDENCE",
-    "centre_and_interval",
     "figure_table",
     "grouped",
-    "is_accuracy",
     "overlapping_keys",
     "unknown_names",
 ]
-
-CONFIDENCE = 0.95
-"""Confidence level of every interval."""
-
-
-def is_accuracy(column: str) -> bool:
-    """Return whether a column holds accuracies, which are fractions of 1; higher is better."""
-    return "accuracy" in column and "target" not in column
-
-
-def centre_and_interval(values: pd.Series[float], centre: str = "mean") -> tuple[float, float, float]:
-    """Return the mean or the median of the values, and the lower and upper end of its 95 % interval.
-
-    The mean has Student's interval. The median's interval lies between two order statistics, holds for any
-    distribution, and needs 6 values or more. An interval that does not exist is NaN; if a value is missing,
-    all three numbers are NaN.
-    """
-    from scipy import stats  # takes half a second to import, which a single run does not need
-
-    count = len(values)
-    if values.isna().any() or not count:
-        return math.nan, math.nan, math.nan
-    if centre == "mean":
-        mean = float(values.mean())
-        error = float(values.std(ddof=1)) / math.sqrt(count)  # NaN if there is one value only
-        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, max(1, count - 1))) * error
-        return mean, mean - half, mean + half
-    bounds: Any = stats.quantile_test(values, p=0.5).confidence_interval(CONFIDENCE)
-    return float(values.median()), float(bounds.low), float(bounds.high)
 
 
 def overlapping_keys(points: pd.DataFrame, figure: SweepFigure) -> list[str]:
@@ -138,7 +104,8 @@ def figure_table(result: SweepResult, figure: SweepFigure) -> pd.DataFrame:
     by = list(dict.fromkeys(name for name in columns if name is not None))
     if figure.kind == "curves":
         rows = rows.dropna(subset=[figure.y])
-    frame = grouped(rows, by, figure.y, figure.centre)
+    value_range = range_of(figure.y) if figure.normalise_to is None else Range.POSITIVE
+    frame = grouped(rows, by, figure.y, figure.centre, value_range)
     if figure.kind == "curves":
         ends_s = rows.groupby(by, dropna=False)["end_s"].mean().reset_index()
         frame = frame.merge(ends_s, on=by)
@@ -156,11 +123,27 @@ def figure_table(result: SweepResult, figure: SweepFigure) -> pd.DataFrame:
     return frame.dropna(subset=[figure.y]).reset_index(drop=True)
 
 
-def grouped(rows: pd.DataFrame, by: list[str], y: str, centre: str = "mean") -> pd.DataFrame:
-    """Return one row a group: its keys, the centre of y, its interval ``y_low, y_high``, and ``seeds``."""
+def grouped(
+    rows: pd.DataFrame, by: list[str], y: str, centre: str = "mean", value_range: Range | None = None
+) -> pd.DataFrame:
+    """Return one row a group: its keys, the centre of y, its interval ``y_low, y_high``, and ``seeds``.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        One row a seed and group.
+    by : list of str
+        The keys of a group.
+    y : str
+        The column of the values.
+    centre : {"mean", "median"}
+        The centre.
+    value_range : Range, optional
+        The range of the values; by default that of the column y.
+    """
     table = []
     for keys, group in rows.groupby(by, sort=False, dropna=False):
-        numbers = centre_and_interval(group[y], centre)
+        numbers = centre_and_interval(group[y], value_range or range_of(y), centre)
         values = dict(zip((y, f"{y}_low", f"{y}_high"), numbers, strict=True))
         table.append(dict(zip(by, keys, strict=True)) | values | {"seeds": len(group)})
     return pd.DataFrame(table, columns=[*by, y, f"{y}_low", f"{y}_high", "seeds"])

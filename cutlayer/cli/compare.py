@@ -20,6 +20,7 @@ def compare(
     ] = None,
 ) -> None:
     """Print the comparison table of finished runs or of a sweep, with paired differences over seeds."""
+    from cutlayer.analysis.comparison.experiment_groups import ContradictoryRunsError
     from cutlayer.analysis.comparison.paired_differences import UnknownReferenceError
     from cutlayer.analysis.comparison.report import FORMATS, formatted, notes, rich_table
     from cutlayer.analysis.comparison.table import comparison
@@ -33,6 +34,8 @@ def compare(
             table = comparison(runs, reference)
         except UnknownReferenceError as error:
             raise InputError(f"--reference: {error}") from None
+        except ContradictoryRunsError as error:
+            raise InputError(str(error)) from None
     if form == "table":
         print_table(rich_table(table, title="comparison"), *notes(table, runs))
     else:

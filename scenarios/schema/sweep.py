@@ -69,8 +69,8 @@ class SweepFigure(Section):
     )
     centre: Literal["mean", "median"] = Field(
         default="mean",
-        description="average over seeds, shown with its 95 % confidence interval; mean: from Student's t"
-        " distribution; median: from order statistics",
+        description="average over seeds, shown with its 95 % confidence interval; mean: by the delta method"
+        " on a scale that keeps the interval in the range of the quantity; median: from order statistics",
     )
     normalise_to: Column | None = Field(
         default=None,

@@ -42,7 +42,8 @@ def scenario(folder: Path, **sections: Any) -> Path:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Return what each file of a folder holds."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def stopped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from scipy import stats
 
 from cutlayer.analysis.figures.palette import curve_style
 from cutlayer.analysis.figures.sweep import sweep_figure
+from cutlayer.analysis.results.confidence_intervals import Range, centre_and_interval
 from cutlayer.analysis.results.sweep_folder import SweepResult
 from cutlayer.analysis.results.sweep_statistics import figure_table, overlapping_keys
 from cutlayer.analysis.results.sweep_tables import point_table
@@ -59,7 +59,7 @@ def lines(axes: Axes) -> list[np.ndarray[Any, Any]]:
 
 
 def test_a_line_is_the_mean_over_seeds_and_its_band_the_interval(result: SweepResult) -> None:
-    """A point of a line is the mean over seeds with Student's interval as band, in the panel of its key."""
+    """A point of a line is the mean over seeds, its band the mean's interval, in the panel of its key."""
     wanted = figure(panels="client_lr")
     drawn = sweep_figure(figure_table(result, wanted), wanted)
     assert ["Client lr: 0.001", "Client lr: 0.01"] == [axes.get_title() for axes in drawn.axes]
@@ -70,9 +70,9 @@ def test_a_line_is_the_mean_over_seeds_and_its_band_the_interval(result: SweepRe
             groups = [rows.loc[rows["devices.count"] == count, "mean_latency_s"] for count in COUNTS]
             expected = [(count, group.mean()) for count, group in zip(COUNTS, groups, strict=True)]
             np.testing.assert_allclose(expected, lines(axes)[number], rtol=1e-12)
-            bounds = [stats.ttest_1samp(group, 0).confidence_interval(0.95) for group in groups]
+            bounds = [centre_and_interval(group, Range.POSITIVE)[1:] for group in groups]
             extent = axes.collections[number].get_paths()[0].get_extents()
-            ends = min(bound.low for bound in bounds), max(bound.high for bound in bounds)
+            ends = min(low for low, _ in bounds), max(high for _, high in bounds)
             assert ends == pytest.approx((extent.y0, extent.y1), rel=1e-9)
 
 

@@ -62,6 +62,7 @@ def test_the_summary_finds_the_first_round_at_the_target() -> None:
     assert (8.0, 4, 30) == tuple(
         summary[k] for k in ("time_to_target_s", "rounds_to_target", "samples_to_target")
     )
+    assert (4.0, 2) == (summary["time_below_target_s"], summary["rounds_below_target"])
     assert (0.6, 0.8, 1) == tuple(summary[k] for k in ("final_accuracy", "best_accuracy", "empty_rounds"))
     assert 0.5 == summary["final_validation_accuracy"]
     assert scheme_summary(rounds, 0.9)["time_to_target_s"] is None
@@ -201,7 +202,9 @@ def test_experiments_with_many_differences_have_numbers() -> None:
 
 def test_a_negative_number_has_a_minus_in_latex(timeline: Run) -> None:
     """A minus sign becomes mathematics; the hyphens of names and the signs of exponents stay."""
-    table = comparison([timeline]).assign(latency_change_percent=-26.7, latency_change_percent_high=-24.5)
+    table = comparison([timeline]).assign(
+        latency_change_percent=-26.7, latency_change_percent_low=-29.1, latency_change_percent_high=-24.5
+    )
     text = formatted(table.assign(label="a-1", energy_j=1e-7), "latex")
-    assert r"$-$26.7 $\pm$ 2.2" in text
+    assert "$-$26.7 ($-$29.1 to $-$24.5)" in text
     assert "a-1" in text and "e-07" in text

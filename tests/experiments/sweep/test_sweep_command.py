@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 import cutlayer
+from cutlayer.analysis.comparison.sweep_report import draw_figures
 from cutlayer.analysis.results.atomic_files import RunFolderError
 from cutlayer.analysis.results.sweep_folder import SweepResult, load_sweep
 from cutlayer.cli.main import app
@@ -69,6 +70,25 @@ def test_a_point_is_the_run_of_its_scenario(finished: SweepResult) -> None:
         figures = finished.schemes[finished.schemes["point"] == point["point"]].set_index("label")
         for label, summary in run.summary["schemes"].items():
             assert summary["mean_latency_s"] == figures.loc[label, "mean_latency_s"]
+
+
+def test_contents_that_changed_between_points_are_reported(tmp_path: Path) -> None:
+    """A data set has the same path and other samples in a later point: the sweep says that means mix both."""
+    result = in_threads(written(tmp_path), tmp_path / "out").run()
+    assert [] == draw_figures(result, ())[1]
+    for number, point in enumerate(result.points["point"]):
+        path = result.folder / point / "summary.json"
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        record = {"key": "learning.dataset.path", "path": "/data", "sha256": f"{number // 3}", "bytes": None}
+        path.write_text(json.dumps({**summary, "files": [record]}), encoding="utf-8")
+    (message,) = draw_figures(result, ())[1]
+    assert "learning.dataset.path: /data had other contents in some points" in message
+
+
+def test_few_seeds_are_noted(finished: SweepResult) -> None:
+    """The overview of a sweep over three seeds warns of intervals from so few."""
+    ((_, note),) = draw_figures(finished, ())[0]
+    assert "fewer than 5 seeds" in note
 
 
 def test_the_points_are_listed(finished: SweepResult) -> None:

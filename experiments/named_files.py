@@ -1,0 +1,96 @@
+"""The files that a scenario names, as its run records them: digests in ``summary.json``, and small copies.
+
+Paths in a scenario do not say which contents a run has used. With the digests, comparisons tell runs of
+changed files apart; with the copies, a run can be repeated after a file was lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..scenarios.loading.referenced_files import files_by_key, files_in
+from ..scenarios.plugins import source_files
+
+if TYPE_CHECKING:
+    from .preparation import Experiment
+
+__all__ = ["COPY_BYTES_MAX", "NamedFiles", "read_named_files"]
+
+COPY_BYTES_MAX = 2**20
+"""Size of the largest file that a run folder holds a copy of, [B]."""
+
+_DATASET = "learning.dataset"
+
+
+@dataclass(frozen=True)
+class NamedFiles:
+    """The files that a scenario names, as they were when the run began.
+
+    Attributes
+    ----------
+    records : list of dict
+        One row a file: ``key, path, sha256, bytes, copy``. ``copy`` is a path in the run folder, or None.
+    copies : dict of str to bytes
+        The contents of the copies, by their path in the run folder.
+    """
+
+    records: list[dict[str, Any]]
+    copies: dict[str, bytes]
+
+
+def read_named_files(experiment: Experiment) -> NamedFiles:
+    """Return the files that the scenario of a prepared experiment names.
+
+    - Unit tables, positions, gains, graphs and plug-ins' own files have the digest of the file.
+    - A folder of layer profiles has one row for each of its CSV files.
+    - A data set on the disk has the digest of its samples, as they were loaded and scaled; the files may be
+      gigabytes of images.
+    - A model that is imported from the user's code has the digest of the Python files of its package.
+
+    A file that cannot be read any more has no digest.
+    """
+    records: list[dict[str, Any]] = []
+    copies: dict[str, bytes] = {}
+    for key, path in files_by_key(experiment.loaded.scenario):
+        if key.startswith(f"{_DATASET}."):
+            digest = experiment.data.fingerprint() if experiment.data else None
+            records.append(_record(key, str(path), digest, None, None))
+            continue
+        for file in files_in(path):
+            try:
+                content = file.read_bytes()
+            except OSError:
+                records.append(_record(key, str(file), None, None, None))
+                continue
+            small = len(content) <= COPY_BYTES_MAX
+            copy = f"files/{key}/{file.name}" if small else None
+            if copy is not None:
+                copies[copy] = content
+            records.append(_record(key, str(file), hashlib.sha256(content).hexdigest(), len(content), copy))
+    records += _imported_model(experiment)
+    return NamedFiles(records, copies)
+
+
+def _imported_model(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    """Yield the record of the user's code that builds the model, if the scenario imports one."""
+    factory = getattr(experiment.loaded.scenario.model, "factory", None)
+    if not isinstance(factory, str):
+        return
+    module = factory.partition(":")[0]
+    try:
+        files = source_files(module)
+    except (ImportError, OSError, ValueError):
+        yield _record("model.factory", factory, None, None, None)
+        return
+    digest = hashlib.sha256()
+    for name, content in files:
+        digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+    size = sum(len(content) for _, content in files)
+    yield _record("model.factory", factory, digest.hexdigest(), size, None)
+
+
+def _record(key: str, path: str, sha256: str | None, size: int | None, copy: str | None) -> dict[str, Any]:
+    return {"key": key, "path": path, "sha256": sha256, "bytes": size, "copy": copy}
