@@ -25,7 +25,7 @@ register(
 register(
     "subchannels",
     "exchange",
-    f"{__package__}.subchannels.local_search:local_search",
+    f"{__package__}.subchannels.cut_search:exchange",
     summary="moves and swaps while the round shortens with optimal power; slower, near the optimum",
 )
 register(

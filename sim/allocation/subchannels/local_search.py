@@ -110,7 +110,8 @@ def iterated_search(start: Assignment) -> Assignment:
         moved = int(rng.integers(subchannels))
         if np.count_nonzero(client_of == client_of[moved]) > 1:
             client_of[moved] = rng.integers(clients)
-        candidate = search(Assignment(start.tables, start.work, client_of), RESTART_TEMPERATURES)
+        perturbed = Assignment(start.tables, start.work, client_of, best.ends_s)
+        candidate = search(perturbed, RESTART_TEMPERATURES)
         if candidate.time_s < best.time_s * (1.0 - ROUNDING):
             best = candidate
     return best
@@ -163,7 +164,9 @@ def _after_pass(start: Assignment, temperature: float) -> Assignment | None:
         total = sum_terms(terms)  # summed again, since differences of huge terms lose the small ones
         best_s = objective.value_s(total)
         failures, changed = 0, True
-    return Assignment(start.tables, start.work, np.array(client_of, dtype=np.intp)) if changed else None
+    if not changed:
+        return None
+    return Assignment(start.tables, start.work, np.array(client_of, dtype=np.intp), start.ends_s)
 
 
 def _ranked_moves(assignment: Assignment, objective: SmoothedRoundTime) -> Iterator[Change]:

@@ -18,7 +18,7 @@ from ...radio.resources import RadioResources
 from ..problem import RoundWork
 from .assignment import Assignment, LinkTables
 from .baselines import UNUSED
-from .greedy import greedy, marginal_greedy
+from .greedy import marginal_greedy
 from .smoothed_objective import SmoothedRoundTime, sum_terms
 
 __all__ = ["surrogate_greedy"]
@@ -50,12 +50,12 @@ def surrogate_greedy(tables: LinkTables, work: RoundWork, rng: np.random.Generat
     """
     problem = tables.problem
     best = _shortest(
-        Assignment(tables, work, _complete(problem, rule(problem, work, rng)))
-        for rule in (greedy, marginal_greedy)
+        Assignment(tables, work, _complete(problem, client_of))
+        for client_of in marginal_greedy.candidates(problem, {0: work}, rng)[0]
     )
     candidate = best
     for _ in range(REPEATS_MAX):
-        candidate = Assignment(tables, work, _greedy_by_tangent(candidate))
+        candidate = Assignment(tables, work, _greedy_by_tangent(candidate), candidate.ends_s)
         gain_s = best.time_s - candidate.time_s
         best = _shortest((best, candidate))
         if gain_s <= GAIN_MIN * best.time_s:
