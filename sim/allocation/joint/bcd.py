@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...radio.resources import RadioResources
 from ..planner import Plan
 from ..power.methods import optimal
 from ..problem import RoundWork, link_rates, round_time_s
 from ..subchannels.cut_search import search_cuts
+from ..subchannels.greedy import marginal_greedy
 
 __all__ = ["bcd"]
 
@@ -36,7 +38,11 @@ def bcd(problem: RadioResources, work_by_cut: Mapping[int, RoundWork], rng: np.r
     PlanningError
         If there are more clients than subchannels.
     """
-    best_at, history_s = search_cuts(problem, work_by_cut, rng)
+
+    def starts_at(cut: int) -> Sequence[NDArray[np.intp]]:
+        return marginal_greedy.candidates(problem, {cut: work_by_cut[cut]}, rng)[cut]
+
+    best_at, history_s = search_cuts(problem, work_by_cut, starts_at)
     cut = min(best_at, key=lambda cut: best_at[cut].round_s)
     work, client_of = work_by_cut[cut], best_at[cut].client_of
     psd_w_per_hz = optimal(problem, work, client_of)

@@ -222,7 +222,7 @@ class _Curve:
         return self._first(), self.at(float(latest_s), second_s)
 
     def bracket_near(self, near_s: NDArray[np.float64]) -> tuple[_Point, _Point]:
-        """Return two points with the least h between them, found in growing steps from the ends of another."""
+        """Return two points with the least h between them, by growing steps from the ends nearby."""
         lowest_s = float(self._earliest_s[0])
         point = self.at(max(float(near_s[0]), lowest_s), float(near_s[1]))
         if not math.isfinite(point.slope):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,9 @@ ROUNDING = 1e-12  # relative; a smaller gain is not an improvement
 
 
 def search_cuts(
-    problem: RadioResources, work_by_cut: Mapping[int, RoundWork], rng: np.random.Generator
+    problem: RadioResources,
+    work_by_cut: Mapping[int, RoundWork],
+    starts_at: Callable[[int], Sequence[NDArray[np.intp]]],
 ) -> tuple[dict[int, Assignment], list[float]]:
     """Return the best assignment at each cut that its lower bound does not exclude, with optimal power.
 
@@ -39,8 +41,8 @@ def search_cuts(
         Subchannels, gains and power limits.
     work_by_cut : mapping of int to RoundWork
         The work of a round at each cut. A scheme without a cut has one entry.
-    rng : numpy.random.Generator
-        Unused; the signature is that of every method.
+    starts_at : callable
+        Maps a cut to assignments that the search begins with.
 
     Returns
     -------
@@ -48,11 +50,6 @@ def search_cuts(
         The best assignment at each cut.
     list of float
         Round times of the incumbents, each shorter than the one before, [s].
-
-    Raises
-    ------
-    PlanningError
-        If there are more clients than subchannels.
     """
     tables = LinkTables.of(problem)
     bounds_s = cut_bounds(problem, work_by_cut)
@@ -72,7 +69,7 @@ def search_cuts(
 
     for cut in sorted(bounds_s, key=bounds_s.__getitem__):
         if bounds_s[cut] < history_s[-1]:
-            keep(cut, surrogate_greedy(tables, work_by_cut[cut], rng))
+            keep(cut, surrogate_greedy(tables, work_by_cut[cut], starts_at(cut)))
     improve(search, NEAR + NEAR_PER_SUBCHANNEL / problem.num_subchannels)
     # The assignment of the best cut may be a better start for another cut than that cut's present one.
     client_of = min(best_at.values(), key=lambda assignment: assignment.round_s).client_of
@@ -115,7 +112,7 @@ class _Exchange:
             For each cut, assignments that were made for it: the client of each subchannel, from 0, or -1.
         """
         candidates = marginal_greedy.candidates(problem, work_by_cut, rng)
-        searched, _ = search_cuts(problem, work_by_cut, rng)
+        searched, _ = search_cuts(problem, work_by_cut, candidates.__getitem__)
         for cut, assignment in searched.items():
             candidates[cut].append(assignment.client_of)
         return candidates
