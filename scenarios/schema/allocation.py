@@ -71,8 +71,9 @@ class Allocation(Section):
         " power then; absent: a method for each",
     )
     subchannels: Annotated[Assignment | str, MethodOrValue("subchannels", Assignment)] = Field(
-        default="greedy",
-        description="a method, or a list with the subchannels of each device, by index from 0",
+        default="exchange",
+        description="a method, or a list with the subchannels of each device, by index from 0; exchange: near"
+        " the optimum; greedy: the rule of Lin et al.",
     )
     power: Annotated[ExplicitPower | str, MethodOrValue("power", ExplicitPower)] = Field(
         default="optimal",

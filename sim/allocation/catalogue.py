@@ -20,13 +20,13 @@ register(
     "subchannels",
     "marginal_greedy",
     f"{__package__}.subchannels.greedy:marginal_greedy",
-    summary="each subchannel goes where it shortens the round most",
+    summary="each subchannel goes where it shortens the round most; never worse than greedy",
 )
 register(
     "subchannels",
     "exchange",
-    f"{__package__}.subchannels.local_search:local_search",
-    summary="moves and swaps while the round shortens with optimal power; slower, near the optimum",
+    f"{__package__}.subchannels.cut_search:exchange",
+    summary="moves and swaps while the round shortens with optimal power; never worse than both greedy rules",
 )
 register(
     "subchannels",

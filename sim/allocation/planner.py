@@ -1,21 +1,22 @@
-"""Joint choice of subchannels, power and cut by block-coordinate descent (docs/model.md, section 4)."""
+"""Joint choice of subchannels, power and cut: every assignment at every cut (docs/model.md, section 4)."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..planning_error import PlanningError
 from ..radio.resources import RadioResources
+from .power.water_filling import WaterFilling
 from .problem import Rates, RoundWork, link_rates, round_time_s
 
 __all__ = [
+    "CandidateMethod",
     "Plan",
     "PlanMethod",
     "PowerMethod",
@@ -25,6 +26,8 @@ __all__ = [
     "plan",
     "random_cut",
 ]
+
+ROUNDING = 1e-12  # relative; a smaller gain is not an improvement
 
 SubchannelMethod: TypeAlias = Callable[[RadioResources, RoundWork, np.random.Generator], NDArray[np.intp]]
 PowerMethod: TypeAlias = Callable[[RadioResources, RoundWork, NDArray[np.intp]], NDArray[np.float64]]
@@ -61,6 +64,16 @@ class Plan:
 PlanMethod: TypeAlias = Callable[[RadioResources, Mapping[int, RoundWork], np.random.Generator], Plan]
 
 
+@runtime_checkable
+class CandidateMethod(Protocol):
+    """A subchannel method that offers several assignments; the planner chooses among them."""
+
+    def candidates(
+        self, problem: RadioResources, work_by_cut: Mapping[int, RoundWork], rng: np.random.Generator
+    ) -> Mapping[int, Sequence[NDArray[np.intp]]]:
+        """Return assignments for each cut; the order decides between rounds of equal length."""
+
+
 def plan(
     problem: RadioResources,
     work_by_cut: Mapping[int, RoundWork],
@@ -69,15 +82,20 @@ def plan(
     *,
     cut: int | None,
     rng: np.random.Generator,
-    epsilon: float = 1e-9,
 ) -> Plan:
-    """Return the best allocation that block-coordinate descent reaches.
+    """Return the allocation of the shortest round among all assignments at all cuts.
 
-    The descent alternates between two steps. The first chooses subchannels and power for the present cut. The
-    second chooses the cut of the shortest round for the present rates. It ends when a pass gains less than
-    epsilon; docs/model.md (P28) shows that it always ends. The incumbent is kept, so the round time never
-    rises. Every cut serves as a start, and each cut's subchannels and power are computed once. So the plan is
-    never worse than the best cut with its subchannels and power alone.
+    The subchannel method gives one or more assignments for each cut. Each assignment is tried at every cut,
+    with the powers that the power method chooses for it there, and the shortest round is kept. So the plan
+    is at least as good as the block-coordinate descent from every cut, which tries some of these pairs. The
+    shortest round over more pairs is never longer, up to rounding. Three laws follow:
+
+    - The plan with a free cut is no worse than with any fixed one.
+    - Optimal power is no worse than any other power.
+    - A method that offers the assignments of another one too is no worse than that one.
+
+    Pairs are left out if the round would be no shorter even if each client could use its own power limit
+    regardless of the limit of all clients together.
 
     Parameters
     ----------
@@ -86,15 +104,14 @@ def plan(
     work_by_cut : mapping of int to RoundWork
         The work of a round at each cut. A scheme without a cut has one entry.
     subchannels : SubchannelMethod
-        Chooses the client of each subchannel.
+        Chooses the client of each subchannel. If it is a :class:`CandidateMethod`, it offers several
+        assignments.
     power : PowerMethod
         Chooses the power of each subchannel.
     cut : int or None
         A fixed cut, for which only subchannels and power are chosen; None chooses the cut too.
     rng : numpy.random.Generator
         Every cut gets a copy. So a random method draws the same assignment for each cut.
-    epsilon : float
-        Relative gain below which a descent ends.
 
     Raises
     ------
@@ -104,22 +121,95 @@ def plan(
     if cut is not None and cut not in work_by_cut:
         raise PlanningError(f"cut {cut} is not possible; it must be {min(work_by_cut)} to {max(work_by_cut)}")
     choices = dict(work_by_cut) if cut is None else {cut: work_by_cut[cut]}
+    candidates = _candidates(problem, choices, subchannels, rng)
 
-    @cache
-    def plan_at(choice: int) -> Plan:
-        work = choices[choice]
-        client_of = subchannels(problem, work, copy.deepcopy(rng))
-        psd_w_per_hz = power(problem, work, client_of)
+    def plan_with(choice: int, client_of: NDArray[np.intp]) -> Plan:
+        psd_w_per_hz = power(problem, choices[choice], client_of)
         rates = link_rates(problem, client_of, psd_w_per_hz)
-        return Plan(choice, client_of, psd_w_per_hz, rates, round_time_s(work, rates))
+        return Plan(choice, client_of, psd_w_per_hz, rates, round_time_s(choices[choice], rates))
 
-    best, history_s = plan_at(next(iter(choices))), list[float]()
-    for start in choices:
-        for incumbent in _descent(start, choices, plan_at, epsilon):
-            if not history_s or incumbent.predicted_s < best.predicted_s:
-                best = incumbent
-                history_s.append(incumbent.predicted_s)
+    best: Plan | None = None
+    history_s = list[float]()
+    for choice, assignments in candidates.items():
+        own = _shortest(plan_with, choice, assignments)
+        if best is None or own.predicted_s < best.predicted_s:
+            best = own
+            history_s.append(own.predicted_s)
+    assert best is not None  # there is at least one cut
+    for bound_s, choice, client_of in _other_pairs(problem, choices, candidates):
+        if bound_s >= best.predicted_s * (1.0 - ROUNDING):
+            break
+        other = plan_with(choice, client_of)
+        if other.predicted_s < best.predicted_s * (1.0 - ROUNDING):
+            best = other
+            history_s.append(other.predicted_s)
     return replace(best, history_s=tuple(history_s))
+
+
+def _candidates(
+    problem: RadioResources,
+    work_by_cut: Mapping[int, RoundWork],
+    subchannels: SubchannelMethod,
+    rng: np.random.Generator,
+) -> Mapping[int, Sequence[NDArray[np.intp]]]:
+    """Return the assignments that a subchannel method gives for each cut."""
+    if isinstance(subchannels, CandidateMethod):
+        return subchannels.candidates(problem, work_by_cut, copy.deepcopy(rng))
+    return {cut: [subchannels(problem, work, copy.deepcopy(rng))] for cut, work in work_by_cut.items()}
+
+
+def _shortest(
+    plan_with: Callable[[int, NDArray[np.intp]], Plan], cut: int, assignments: Iterable[NDArray[np.intp]]
+) -> Plan:
+    """Return the plan of the shortest round among some assignments at one cut.
+
+    Raises
+    ------
+    PlanningError
+        If the power method refuses all of them. Densities of the scenario may exceed a limit on one
+        assignment, and meet it on another.
+    """
+    plans, errors = [], []
+    for client_of in assignments:
+        try:
+            plans.append(plan_with(cut, client_of))
+        except PlanningError as error:
+            errors.append(error)
+    if not plans:
+        raise errors[0]
+    return min(plans, key=lambda candidate: candidate.predicted_s)
+
+
+def _other_pairs(
+    problem: RadioResources,
+    work_by_cut: Mapping[int, RoundWork],
+    candidates: Mapping[int, Sequence[NDArray[np.intp]]],
+) -> list[tuple[float, int, NDArray[np.intp]]]:
+    """Return the assignments at the cuts that they were not made for, by rising lower bound.
+
+    Returns
+    -------
+    list of tuple
+        The lower bound of the round time [s], the cut, and the client of each subchannel.
+    """
+    if len(work_by_cut) == 1:
+        return []
+    made_for: dict[bytes, set[int]] = {}
+    distinct: dict[bytes, NDArray[np.intp]] = {}
+    for cut, assignments in candidates.items():
+        for client_of in assignments:
+            distinct.setdefault(client_of.tobytes(), client_of)
+            made_for.setdefault(client_of.tobytes(), set()).add(cut)
+    pairs = []
+    for key, client_of in distinct.items():
+        idle = link_rates(problem, client_of, np.zeros(problem.num_subchannels))
+        fastest = replace(idle, uplink_bps=WaterFilling(problem, client_of).rate_max_bps)
+        pairs += [
+            (round_time_s(work, fastest), cut, client_of)
+            for cut, work in work_by_cut.items()
+            if cut not in made_for[key]
+        ]
+    return sorted(pairs, key=lambda pair: pair[0])
 
 
 def checked_plan(
@@ -170,7 +260,7 @@ def checked_plan(
 
 
 def optimal_cut(cuts: Sequence[int], rng: np.random.Generator) -> None:
-    """Return None, the argument ``cut`` of :func:`plan` that lets the descent choose the cut.
+    """Return None, the argument ``cut`` of :func:`plan` that leaves the cut to the planner.
 
     It is the cut method ``optimal``; it uses neither the cuts nor the generator.
     """
@@ -182,20 +272,3 @@ def random_cut(cuts: Sequence[int], rng: np.random.Generator) -> int:
     It is the cut method ``random``; its result is the argument ``cut`` of :func:`plan`.
     """
     return int(rng.choice(np.asarray(cuts)))
-
-
-def _descent(
-    start: int, work_by_cut: Mapping[int, RoundWork], plan_at: Callable[[int], Plan], epsilon: float
-) -> list[Plan]:
-    """Return the incumbents of one descent; each has a shorter round than the one before."""
-    incumbents = [plan_at(start)]
-    while True:
-        incumbent = incumbents[-1]
-        round_s = {cut: round_time_s(work, incumbent.rates) for cut, work in work_by_cut.items()}
-        cut = min(round_s, key=round_s.__getitem__)
-        moved = replace(incumbent, cut=cut, predicted_s=round_s[cut])
-        better = min(plan_at(cut), moved, key=lambda candidate: candidate.predicted_s)
-        if better.predicted_s < incumbent.predicted_s:
-            incumbents.append(better)
-        if better.predicted_s >= incumbent.predicted_s * (1.0 - epsilon):
-            return incumbents

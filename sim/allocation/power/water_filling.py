@@ -111,15 +111,17 @@ class WaterFilling:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return :meth:`levels` and :meth:`powers_w` for the rates, with one search in the tables."""
         efficiency = rate_bps / self._subchannel_hz
-        rows, upper, fraction = _cells(efficiency, self._efficiency_table)
-        levels = _between(rows, upper, fraction, self._level_table)
+        cell, fraction = _cells(efficiency, self._efficiency_table)
+        start = self._level_table.take(cell - 1)
+        rise = self._level_table.take(cell) - start
+        levels = start + fraction * rise
         # Between two bends the power is linear in 2^level.
-        start, end = self._level_table[rows, upper - 1], self._level_table[rows, upper]
-        width = np.expm1((end - start) * LN2)
-        fraction = np.where(
-            width > 0, np.expm1((levels - start) * LN2) / np.where(width > 0, width, 1.0), 0.0
-        )
-        power_w = _between(rows, upper, fraction, self._power_table) * self._subchannel_hz / self._best
+        width = np.expm1(rise * LN2)
+        fraction = np.expm1((levels - start) * LN2) / np.where(width > 0, width, 1.0)
+        below_w = self._power_table.take(cell - 1)
+        power_w = below_w + fraction * (self._power_table.take(cell) - below_w)
+        power_w *= self._subchannel_hz
+        power_w /= self._best
         return levels, power_w
 
     def powers_w(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -170,24 +172,24 @@ def _interpolate(
     result_table : ndarray, [num_clients, num_bends]
         Results at the same bends.
     """
-    return _between(*_cells(values, table), result_table)
+    cell, fraction = _cells(values, table)
+    below = result_table.take(cell - 1)
+    interpolated: NDArray[np.float64] = below + fraction * (result_table.take(cell) - below)
+    return interpolated
 
 
 def _cells(
     values: NDArray[np.float64], table: NDArray[np.float64]
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
-    """Return each value's row, the column at the end of its cell, and its position in the cell, 0 to 1."""
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return each value's cell in its row of a table, and its position in the cell, 0 to 1.
+
+    A cell is the flat index of its end, since :meth:`numpy.ndarray.take` is faster than two indices.
+    """
+    num_rows, num_bends = table.shape
     values = np.minimum(values, table[:, -1])
-    upper = np.clip((table < values[:, np.newaxis]).sum(axis=1), 1, table.shape[1] - 1)
-    rows = np.arange(len(values))
-    start, width = table[rows, upper - 1], table[rows, upper] - table[rows, upper - 1]
-    return rows, upper, np.where(width > 0, (values - start) / np.where(width > 0, width, 1.0), 0.0)
-
-
-def _between(
-    rows: NDArray[np.intp], upper: NDArray[np.intp], fraction: NDArray[np.float64], table: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the linear interpolation at a fraction of one cell in each row of a table."""
-    below, above = table[rows, upper - 1], table[rows, upper]
-    interpolated: NDArray[np.float64] = below + fraction * (above - below)
-    return interpolated
+    cell = np.count_nonzero(table < values[:, np.newaxis], axis=1)
+    np.minimum(np.maximum(cell, 1, out=cell), num_bends - 1, out=cell)
+    cell += np.arange(0, num_rows * num_bends, num_bends)
+    start = table.take(cell - 1)
+    width = table.take(cell) - start
+    return cell, (values - start) / np.where(width > 0, width, 1.0)

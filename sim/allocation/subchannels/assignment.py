@@ -83,6 +83,8 @@ class LinkTables:
 class Assignment:
     """An assignment of subchannels with its optimal powers (docs/model.md, section 4.2).
 
+    The argument ``near_s`` of the constructor gives the stage ends of a similar assignment, which save time.
+
     Attributes
     ----------
     tables : LinkTables
@@ -115,11 +117,17 @@ class Assignment:
         The whole round time, [s].
     """
 
-    def __init__(self, tables: LinkTables, work: RoundWork, client_of: NDArray[np.intp]) -> None:
+    def __init__(
+        self,
+        tables: LinkTables,
+        work: RoundWork,
+        client_of: NDArray[np.intp],
+        near_s: NDArray[np.float64] | None = None,
+    ) -> None:
         self.tables, self.work, self.client_of = tables, work, client_of
         share = work.averaging_share
         demand = StageDemand(tables.problem, work, client_of)
-        self.ends_s, self.bits = minimal_stage_times(demand, share, TOLERANCE), demand.bits
+        self.ends_s, self.bits = minimal_stage_times(demand, share, TOLERANCE, near_s), demand.bits
         both = demand.power_demand(self.ends_s)
         self.power_w, self.log_level = both.power_w, demand.filling.log_levels(both.levels)
         self.second_stage_binds = both.rate_bps[1] > both.rate_bps[0]

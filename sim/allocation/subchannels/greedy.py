@@ -5,6 +5,8 @@ Both assume uniform power: client i spreads min(p_i^max, p_th/C) evenly over its
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -141,35 +143,83 @@ def greedy(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -
     return _by_longest_phase(problem, work).client_of
 
 
-def marginal_greedy(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return the assignment that gives each subchannel to the client where it shortens the round most.
+class _MarginalGreedy:
+    """Each subchannel goes to the client where it shortens the round most, with uniform power."""
 
-    The first subchannels are assigned as in :func:`greedy`. Then each step compares all clients, each with
-    its best free subchannel, and chooses the one with the shortest round. Often no single subchannel shortens
-    the round, for example when two clients are equally late. Then a client that determines a stage's length
-    comes first, and among several the one whose stages shrink most. A subchannel that would lengthen the
-    round stays unused. The rule looks one subchannel ahead. Where :func:`greedy` ends with the shorter round,
-    its assignment is returned.
+    def __call__(
+        self, problem: RadioResources, work: RoundWork, rng: np.random.Generator
+    ) -> NDArray[np.intp]:
+        """Return the assignment that gives each subchannel to the client where it shortens the round most.
 
-    Parameters
-    ----------
-    problem : RadioResources
-        Subchannels, gains and power limits.
-    work : RoundWork
-        Computation and traffic of a round.
-    rng : numpy.random.Generator
-        Unused; the signature is that of every subchannel method.
+        The first subchannels are assigned as in :func:`greedy`. Then each step compares all clients, each
+        with its best free subchannel, and chooses the one with the shortest round. Often no single subchannel
+        shortens the round, for example when two clients are equally late. Then a client that determines a
+        stage's length comes first, and among several the one whose stages shrink most. A subchannel that
+        would lengthen the round stays unused. The rule looks one subchannel ahead. Where :func:`greedy` ends
+        with the shorter round, with uniform power, its assignment is returned.
 
-    Returns
-    -------
-    ndarray of int, [num_subchannels]
-        Client of each subchannel, from 0; -1 where it is unused.
+        Parameters
+        ----------
+        problem : RadioResources
+            Subchannels, gains and power limits.
+        work : RoundWork
+            Computation and traffic of a round.
+        rng : numpy.random.Generator
+            Unused; the signature is that of every subchannel method.
 
-    Raises
-    ------
-    PlanningError
-        If there are more clients than subchannels.
-    """
+        Returns
+        -------
+        ndarray of int, [num_subchannels]
+            Client of each subchannel, from 0; -1 where it is unused.
+
+        Raises
+        ------
+        PlanningError
+            If there are more clients than subchannels.
+        """
+        return min(_both(problem, work), key=_PartialAssignment.round_s).client_of
+
+    def candidates(
+        self, problem: RadioResources, work_by_cut: Mapping[int, RoundWork], rng: np.random.Generator
+    ) -> dict[int, list[NDArray[np.intp]]]:
+        """Return the assignments of this rule and of :func:`greedy` for each cut.
+
+        Which of both has the shorter round depends on the power method, so that the planner chooses.
+
+        Parameters
+        ----------
+        problem : RadioResources
+            Subchannels, gains and power limits.
+        work_by_cut : mapping of int to RoundWork
+            The work of a round at each cut.
+        rng : numpy.random.Generator
+            Unused; the signature is that of every method.
+
+        Returns
+        -------
+        dict of int to list of ndarray of int, [num_subchannels]
+            For each cut, the client of each subchannel, from 0; -1 where it is unused.
+
+        Raises
+        ------
+        PlanningError
+            If there are more clients than subchannels.
+        """
+        return {
+            cut: [partial.client_of for partial in _both(problem, work)] for cut, work in work_by_cut.items()
+        }
+
+
+marginal_greedy = _MarginalGreedy()
+
+
+def _both(problem: RadioResources, work: RoundWork) -> tuple[_PartialAssignment, _PartialAssignment]:
+    """Return the assignments of both rules, marginal greedy first."""
+    return _by_shortest_round(problem, work), _by_longest_phase(problem, work)
+
+
+def _by_shortest_round(problem: RadioResources, work: RoundWork) -> _PartialAssignment:
+    """Return the assignment of marginal greedy alone."""
     partial = _PartialAssignment(problem, work)
     weights = _stage_weights(work)
     stages_s = partial.stages_s
@@ -183,7 +233,7 @@ def marginal_greedy(problem: RadioResources, work: RoundWork, rng: np.random.Gen
         fall_s = weights @ (stages_s - trial_s)
         client = int(np.lexsort((-fall_s, ~is_latest, round_s))[0])
         partial.assign(client)
-    return min(partial, _by_longest_phase(problem, work), key=_PartialAssignment.round_s).client_of
+    return partial
 
 
 def _by_longest_phase(problem: RadioResources, work: RoundWork) -> _PartialAssignment:

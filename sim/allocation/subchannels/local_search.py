@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ...radio.resources import RadioResources
 from ..problem import RoundWork
 from .assignment import Assignment, LinkTables
+from .greedy import marginal_greedy
 from .smoothed_objective import SmoothedRoundTime, sum_terms
 from .surrogate_greedy import surrogate_greedy
 
@@ -44,7 +45,7 @@ EXPONENT_MAX = 50.0  # of the factor by which a water level rises
 def local_search(problem: RadioResources, work: RoundWork, rng: np.random.Generator) -> NDArray[np.intp]:
     """Return an assignment that no move or swap of subchannels improves much, with optimal power.
 
-    It is the subchannel method ``exchange``. With optimal power its round is no longer than that of
+    With optimal power its round is no longer than that of
     ``greedy`` and of ``marginal_greedy``, from which it starts.
 
     Parameters
@@ -66,7 +67,8 @@ def local_search(problem: RadioResources, work: RoundWork, rng: np.random.Genera
     PlanningError
         If there are more clients than subchannels.
     """
-    return iterated_search(search(surrogate_greedy(LinkTables.of(problem), work, rng))).client_of
+    starts = marginal_greedy.candidates(problem, {0: work}, rng)[0]
+    return iterated_search(search(surrogate_greedy(LinkTables.of(problem), work, starts))).client_of
 
 
 def search(start: Assignment, temperatures: Sequence[float] = TEMPERATURES) -> Assignment:
@@ -110,7 +112,8 @@ def iterated_search(start: Assignment) -> Assignment:
         moved = int(rng.integers(subchannels))
         if np.count_nonzero(client_of == client_of[moved]) > 1:
             client_of[moved] = rng.integers(clients)
-        candidate = search(Assignment(start.tables, start.work, client_of), RESTART_TEMPERATURES)
+        perturbed = Assignment(start.tables, start.work, client_of, best.ends_s)
+        candidate = search(perturbed, RESTART_TEMPERATURES)
         if candidate.time_s < best.time_s * (1.0 - ROUNDING):
             best = candidate
     return best
@@ -163,7 +166,9 @@ def _after_pass(start: Assignment, temperature: float) -> Assignment | None:
         total = sum_terms(terms)  # summed again, since differences of huge terms lose the small ones
         best_s = objective.value_s(total)
         failures, changed = 0, True
-    return Assignment(start.tables, start.work, np.array(client_of, dtype=np.intp)) if changed else None
+    if not changed:
+        return None
+    return Assignment(start.tables, start.work, np.array(client_of, dtype=np.intp), start.ends_s)
 
 
 def _ranked_moves(assignment: Assignment, objective: SmoothedRoundTime) -> Iterator[Change]:

@@ -8,7 +8,7 @@ depend on the other clients, and a priority queue holds one offer of each client
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,6 @@ from ...radio.resources import RadioResources
 from ..problem import RoundWork
 from .assignment import Assignment, LinkTables
 from .baselines import UNUSED
-from .greedy import greedy, marginal_greedy
 from .smoothed_objective import SmoothedRoundTime, sum_terms
 
 __all__ = ["surrogate_greedy"]
@@ -28,11 +27,11 @@ REPEATS_MAX = 4
 GAIN_MIN = 1e-4  # relative; a repeat with a smaller gain is the last one
 
 
-def surrogate_greedy(tables: LinkTables, work: RoundWork, rng: np.random.Generator) -> Assignment:
-    """Return an assignment of all subchannels, no worse with optimal power than both greedy rules.
+def surrogate_greedy(tables: LinkTables, work: RoundWork, starts: Sequence[NDArray[np.intp]]) -> Assignment:
+    """Return an assignment of all subchannels, no worse with optimal power than the given ones.
 
-    The better of ``greedy`` and ``marginal_greedy`` is the first reference. Each repeat builds the greedy
-    assignment for the tangent of the objective at the last assignment.
+    The best of the given assignments is the first reference. Each repeat builds the greedy assignment for the
+    tangent of the objective at the last assignment.
 
     Parameters
     ----------
@@ -40,22 +39,14 @@ def surrogate_greedy(tables: LinkTables, work: RoundWork, rng: np.random.Generat
         Resources, and the quality of each subchannel for each client.
     work : RoundWork
         Computation and traffic of a round.
-    rng : numpy.random.Generator
-        Passed to the greedy rules, which do not use it.
-
-    Raises
-    ------
-    PlanningError
-        If there are more clients than subchannels.
+    starts : sequence of ndarray of int, [num_subchannels]
+        Assignments to begin with: the client of each subchannel, from 0, or -1. Each serves every client.
     """
     problem = tables.problem
-    best = _shortest(
-        Assignment(tables, work, _complete(problem, rule(problem, work, rng)))
-        for rule in (greedy, marginal_greedy)
-    )
+    best = _shortest(Assignment(tables, work, _complete(problem, client_of)) for client_of in starts)
     candidate = best
     for _ in range(REPEATS_MAX):
-        candidate = Assignment(tables, work, _greedy_by_tangent(candidate))
+        candidate = Assignment(tables, work, _greedy_by_tangent(candidate), candidate.ends_s)
         gain_s = best.time_s - candidate.time_s
         best = _shortest((best, candidate))
         if gain_s <= GAIN_MIN * best.time_s:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutlayer.sim.allocation.joint.bcd import bcd, cut_bounds
+from cutlayer.sim.allocation.cut_bounds import cut_bounds
+from cutlayer.sim.allocation.joint.bcd import bcd
 from cutlayer.sim.allocation.planner import plan
 from cutlayer.sim.allocation.power.methods import optimal
 from cutlayer.sim.allocation.problem import RoundWork, link_rates, round_time_s

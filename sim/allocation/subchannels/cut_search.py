@@ -1,0 +1,121 @@
+"""The subchannel method ``exchange``: local search at the cuts that may have the shortest round."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...radio.resources import RadioResources
+from ..cut_bounds import cut_bounds
+from ..problem import RoundWork
+from .assignment import Assignment, LinkTables
+from .greedy import marginal_greedy
+from .local_search import iterated_search, local_search, search
+from .surrogate_greedy import surrogate_greedy
+
+__all__ = ["exchange", "search_cuts"]
+
+# A cut is searched if its round is at most NEAR + NEAR_PER_SUBCHANNEL / M times the best one.
+NEAR, NEAR_PER_SUBCHANNEL = 1.03, 1.2
+NEAR_FOR_RESTARTS = 1.02  # the same for the iterated search
+SEARCHED_CUTS_MAX = 3
+ROUNDING = 1e-12  # relative; a smaller gain is not an improvement
+
+
+def search_cuts(
+    problem: RadioResources,
+    work_by_cut: Mapping[int, RoundWork],
+    starts_at: Callable[[int], Sequence[NDArray[np.intp]]],
+) -> tuple[dict[int, Assignment], list[float]]:
+    """Return the best assignment at each cut that its lower bound does not exclude, with optimal power.
+
+    The cuts are taken in the order of their lower bounds. Each gets a greedy assignment with optimal power,
+    until no bound is below the best round time. Local search then improves the subchannels of the best cuts.
+
+    Parameters
+    ----------
+    problem : RadioResources
+        Subchannels, gains and power limits.
+    work_by_cut : mapping of int to RoundWork
+        The work of a round at each cut. A scheme without a cut has one entry.
+    starts_at : callable
+        Maps a cut to assignments that the search begins with.
+
+    Returns
+    -------
+    dict of int to Assignment
+        The best assignment at each cut.
+    list of float
+        Round times of the incumbents, each shorter than the one before, [s].
+    """
+    tables = LinkTables.of(problem)
+    bounds_s = cut_bounds(problem, work_by_cut)
+    best_at: dict[int, Assignment] = {}
+    history_s = [math.inf]
+
+    def keep(cut: int, assignment: Assignment) -> None:
+        best_at[cut] = assignment
+        if assignment.round_s < history_s[-1] * (1.0 - ROUNDING):
+            history_s.append(assignment.round_s)
+
+    def improve(method: Callable[[Assignment], Assignment], near: float) -> None:
+        limit_s = near * history_s[-1]
+        for cut in sorted(best_at, key=lambda cut: best_at[cut].round_s)[:SEARCHED_CUTS_MAX]:
+            if best_at[cut].round_s <= limit_s and bounds_s[cut] < history_s[-1]:
+                keep(cut, method(best_at[cut]))
+
+    for cut in sorted(bounds_s, key=bounds_s.__getitem__):
+        if bounds_s[cut] < history_s[-1]:
+            keep(cut, surrogate_greedy(tables, work_by_cut[cut], starts_at(cut)))
+    improve(search, NEAR + NEAR_PER_SUBCHANNEL / problem.num_subchannels)
+    # The assignment of the best cut may be a better start for another cut than that cut's present one.
+    client_of = min(best_at.values(), key=lambda assignment: assignment.round_s).client_of
+    for cut, present in list(best_at.items()):
+        candidate = Assignment(tables, work_by_cut[cut], client_of)
+        if candidate.round_s < present.round_s:
+            keep(cut, search(candidate))
+    improve(iterated_search, NEAR_FOR_RESTARTS)
+    return best_at, history_s[1:]
+
+
+class _Exchange:
+    """Moves and swaps of subchannels between clients while they shorten the round with optimal power."""
+
+    def __call__(
+        self, problem: RadioResources, work: RoundWork, rng: np.random.Generator
+    ) -> NDArray[np.intp]:
+        """Return the assignment of :func:`.local_search.local_search` for one cut."""
+        return local_search(problem, work, rng)
+
+    def candidates(
+        self, problem: RadioResources, work_by_cut: Mapping[int, RoundWork], rng: np.random.Generator
+    ) -> dict[int, list[NDArray[np.intp]]]:
+        """Return the candidates of ``marginal_greedy``, and the results of the search at the best cuts.
+
+        So a plan by this method is no worse than one by ``greedy`` or ``marginal_greedy``, with any power.
+
+        Parameters
+        ----------
+        problem : RadioResources
+            Subchannels, gains and power limits.
+        work_by_cut : mapping of int to RoundWork
+            The work of a round at each cut. A scheme without a cut has one entry.
+        rng : numpy.random.Generator
+            Unused; the signature is that of every method.
+
+        Returns
+        -------
+        dict of int to list of ndarray of int, [num_subchannels]
+            For each cut, assignments that were made for it: the client of each subchannel, from 0, or -1.
+        """
+        candidates = marginal_greedy.candidates(problem, work_by_cut, rng)
+        searched, _ = search_cuts(problem, work_by_cut, candidates.__getitem__)
+        for cut, assignment in searched.items():
+            candidates[cut].append(assignment.client_of)
+        return candidates
+
+
+exchange = _Exchange()
