@@ -51,6 +51,7 @@ class TrainingTask:
         *,
         merged: int = 0,
         backward_all_rows: bool = False,
+        forward_twice: bool = False,
         masks_on: bool = True,
     ) -> Stages:
         """Return FLOPs and bits of a split round after compression; see :func:`split_stages`.
@@ -62,7 +63,13 @@ class TrainingTask:
         """
         batch = self.batch_size
         stages = split_stages(
-            self.units, cut, batch, clients, merged=merged, backward_all_rows=backward_all_rows
+            self.units,
+            cut,
+            batch,
+            clients,
+            merged=merged,
+            backward_all_rows=backward_all_rows,
+            forward_twice=forward_twice,
         )
         if self.compression is None:
             return stages
