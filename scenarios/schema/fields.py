@@ -28,6 +28,7 @@ __all__ = [
     "Level",
     "LevelPerDevice",
     "NonNegative",
+    "NonNegativePerDevice",
     "Number",
     "PerDevice",
     "Placement",
@@ -198,6 +199,7 @@ def _level(value: AnyPerDevice) -> AnyPerDevice:
 
 
 PositivePerDevice = Annotated[PerDevice, AfterValidator(_positive)]
+NonNegativePerDevice = Annotated[PerDevice, AfterValidator(_not_negative)]
 LevelPerDevice = Annotated[PerDevice, AfterValidator(_level)]
 Distances = Annotated[PlacementPerDevice, AfterValidator(_not_negative)]
 

@@ -140,6 +140,8 @@ class Scheme(ABC):
         Whether the model is split.
     chooses_cut : bool
         Whether the scheme chooses the cut itself, instead of the scenario's ``allocation.cut``.
+    uses_devices : bool
+        Whether the devices take part; otherwise they spend no energy, not even while they are idle.
     prediction_is_bound : bool
         Whether the prediction is a lower bound of a round's time, instead of the time itself.
     selects_participants : bool
@@ -157,6 +159,7 @@ class Scheme(ABC):
     uses_subchannels: ClassVar[bool] = True
     has_cut: ClassVar[bool] = True
     chooses_cut: ClassVar[bool] = False
+    uses_devices: ClassVar[bool] = True
     prediction_is_bound: ClassVar[bool] = False
     selects_participants: ClassVar[bool] = False
     measurable: ClassVar[bool] = False

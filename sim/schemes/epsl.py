@@ -28,7 +28,7 @@ Aggregation = Literal["virtual", "exact"]
 SecondForward = Annotated[
     bool,
     Field(
-        description="charge the second forward pass of the server, over the rows that it back-propagates, which"
+        description="charge the server's second forward pass, over the rows that it back-propagates, which"
         " aggregation: virtual computes; false: the paper's times, without that pass"
     ),
 ]
