@@ -282,7 +282,7 @@ def test_nobody_spends_what_it_does_not_have(name: str, data: st.DataObject) -> 
 def with_powers(case: Setting, idle_w: float, receive_w: float, circuit_w: float) -> Setting:
     """Return the setting with these powers of each device."""
     ones = np.ones(case.clients)
-    powers = {
+    powers: dict[str, Any] = {
         "power_idle_w": idle_w * ones,
         "power_receive_w": receive_w * ones,
         "power_circuit_w": circuit_w * ones,

@@ -30,7 +30,7 @@ def latency_s(setting: Setting, name: str, cut: int, **parameters: Any) -> float
 
 @given(settings_and_cuts(), st.floats(0, 1), st.booleans())
 def test_epsl(case: tuple[Setting, int], phi: float, charged: bool) -> None:
-    """A round of EPSL takes what the closed form says, for any φ, with and without the second forward pass."""
+    """A round of EPSL takes what the closed form says, with one forward pass on the server or two."""
     setting, cut = case
     n_a = next(n for n in range(setting.batch_size + 1) if n >= phi * setting.batch_size - 1e-9)
     expected = Forms(setting, cut).epsl(n_a, forward_twice=charged)

@@ -20,7 +20,7 @@ from cutlayer.sim.timeline.interval_record import IntervalRecord
 from cutlayer.sim.timeline.phases import CLIENT_FORWARD, DOWNLINK, UPLINK
 from cutlayer.sim.world.round_times import RoundTimes, round_times
 from cutlayer.sim.world.world import World
-from tests.support.worlds import Setting, make_scheme, positive, run_scheme_rounds, run_timeline, settings_of
+from tests.support.worlds import Setting, make_scheme, run_scheme_rounds, run_timeline, settings_of
 
 SCHEMES = ["sl", "sfl", "sfl_v2", "psl", "epsl", "fl"]
 
@@ -29,7 +29,7 @@ SCHEMES = ["sl", "sfl", "sfl_v2", "psl", "epsl", "fl"]
 def powered_settings(draw: st.DrawFn) -> Setting:
     """Return any setting whose devices have powers for idling, receiving and their circuits."""
     setting = draw(settings_of(service=draw(st.sampled_from(["barrier", "arrival"])), max_clients=3))
-    powers = {
+    powers: dict[str, Any] = {
         f"power_{name}_w": np.array([draw(st.floats(0.01, 10)) for _ in range(setting.clients)])
         for name in ("idle", "receive", "circuit")
     }
@@ -76,8 +76,11 @@ def test_busy_and_idle_time_are_the_whole_round(
             }
             assert sum(lanes.values()) == pytest.approx(times.busy_s[row], rel=1e-9, abs=rounding_s)
             assert lanes["downlink"] == pytest.approx(times.receive_s[row], rel=1e-9, abs=rounding_s)
-        assert times.idle_s * setting.fleet.power_idle_w == pytest.approx(times.idle_j)
-        assert times.receive_s * setting.fleet.power_receive_w == pytest.approx(times.receive_j)
+        idle_w, receive_w = setting.fleet.power_idle_w, setting.fleet.power_receive_w
+        assert idle_w is not None
+        assert receive_w is not None
+        assert times.idle_s * idle_w == pytest.approx(times.idle_j)
+        assert times.receive_s * receive_w == pytest.approx(times.receive_j)
 
 
 @settings(max_examples=15)
@@ -118,7 +121,7 @@ def test_batches_have_the_same_times(setting: Setting, name: str) -> None:
 
 
 def test_overlapping_activities_count_once() -> None:
-    """A device that computes from 0 to 4 s, and receives from 1 to 2 s and 3 to 6 s, is idle for 4 of 10 s."""
+    """A device computes from 0 to 4 s, and receives from 1 to 2 s and 3 to 6 s: it is idle for 4 of 10 s."""
     record = IntervalRecord(["server", "device-0", "device-1"])
     for phase, start_s, end_s in ((CLIENT_FORWARD, 0.0, 4.0), (DOWNLINK, 1.0, 2.0), (DOWNLINK, 3.0, 6.0)):
         record.append(1, phase, start_s, end_s, 0.0, 1.0, 0.0, 0.0, -1)
