@@ -1,4 +1,4 @@
-"""The power rule of a run, ``allocation.power``, for the senders of every scheme (docs/model.md, section 2.8)."""
+"""The power rule of a run, ``allocation.power``, for every scheme's senders (docs/model.md, section 2.8)."""
 
 from __future__ import annotations
 
