@@ -17,7 +17,7 @@ from ..sim.schemes.round_planners.round_planner import DevicePlan
 from ..sim.world.world import World
 from .preparation import Experiment
 
-__all__ = ["device_table", "energy_columns", "memory_table", "node_table"]
+__all__ = ["device_table", "energy_columns", "memory_table", "node_table", "with_device_times"]
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -190,9 +190,9 @@ def memory_table(world: World, identity: dict[str, Any]) -> pd.DataFrame:
 
 
 def energy_columns(
-    stages: pd.DataFrame, lanes: Mapping[str, str], devices: Sequence[int]
+    stages: pd.DataFrame, lanes: Mapping[str, str], devices: Sequence[int], device_times: pd.DataFrame
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the energy that each device spent on compute and uplinks, and the access point on its downlinks.
+    """Return the energy that each device spent, and that of the access point on its downlinks.
 
     Parameters
     ----------
@@ -202,14 +202,56 @@ def energy_columns(
         The lane of each phase.
     devices : sequence of int
         The devices' numbers.
+    device_times : DataFrame
+        The energies of receivers and of idle time, as :meth:`RoundLog.device_times` returns them.
 
     Returns
     -------
     dict of str to ndarray, [num_devices]
-        ``compute_energy_j``, ``uplink_energy_j`` and ``downlink_energy_j``, [J].
+        ``compute_energy_j``, ``uplink_energy_j``, ``downlink_energy_j``, which the access point spends,
+        ``receive_energy_j`` and ``idle_energy_j``, [J].
     """
     names = [f"device-{i}" for i in devices]
     lane = stages["phase"].map(lanes).rename("lane")
     energy_j = stages["energy_j"].groupby([stages["node"], lane]).sum().unstack()
     energy_j = energy_j.reindex(index=names, columns=["compute", "uplink", "downlink"]).fillna(0.0)
-    return {f"{lane}_energy_j": energy_j[lane].to_numpy() for lane in energy_j.columns}
+    further_j = device_times.reindex(list(devices)).fillna(0.0)
+    return {
+        **{f"{lane}_energy_j": energy_j[lane].to_numpy() for lane in energy_j.columns},
+        **{column: further_j[column].to_numpy() for column in ("receive_energy_j", "idle_energy_j")},
+    }
+
+
+def with_device_times(
+    stages: pd.DataFrame, device_times: pd.DataFrame, identity: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Return the stages with two further rows for each device: ``receive`` and ``idle``.
+
+    The energies of all rows then sum to the energy of the run. ``receive`` has the receiver's energy during
+    transfers and broadcasts, whose own rows have the access point's. There are no further rows where all of
+    these energies are 0.
+
+    Parameters
+    ----------
+    stages : DataFrame
+        The scheme's time, FLOPs and energy for each node and phase.
+    device_times : DataFrame
+        Times and energies of receivers and of idle time, as :meth:`RoundLog.device_times` returns them.
+    identity : mapping
+        The scheme's ``label`` and the scenario's ``seed``, for every row.
+    """
+    if device_times.empty:
+        return stages
+    tables = [stages]
+    for phase in ("receive", "idle"):
+        rows = pd.DataFrame(
+            {
+                **identity,
+                "node": [f"device-{client}" for client in device_times.index],
+                "phase": phase,
+                "busy_s": device_times[f"{phase}_s"].to_numpy(),
+                "energy_j": device_times[f"{phase}_energy_j"].to_numpy(),
+            }
+        )
+        tables.append(rows.assign(intervals=0, wait_s=0.0, bits=0.0, flops=0.0)[list(stages.columns)])
+    return pd.concat(tables, ignore_index=True)

@@ -16,6 +16,7 @@ from ..analysis.results.interval_store import GROUP_ROWS, IntervalWriter
 from ..analysis.results.round_tables import RoundTotals, StageTotals
 from ..sim.schemes.round_loop import Accuracy, RoundResult
 from ..sim.timeline.interval_record import IntervalRecord, Rows, TimelineHash, lasting
+from ..sim.world.round_times import RoundTimes
 
 __all__ = ["IntervalStream", "LoggedRounds", "RoundLog", "RoundLogSnapshot"]
 
@@ -87,6 +88,8 @@ _COLUMN_TYPES = {
     "participants": "q",
     "updates": "q",
     "samples": "q",
+    "receive_energy_j": "d",
+    "idle_energy_j": "d",
     "train_loss": "d",
     "test_accuracy": "d",
     "test_accuracy_min": "d",
@@ -108,6 +111,7 @@ class RoundLogSnapshot:
     accuracy: Accuracy | None = None
     sampled_clients: tuple[int, ...] | None = None
     rounds_of_device: Counter[int] = field(default_factory=Counter)
+    times_of_device: dict[int, list[float]] = field(default_factory=dict)
 
 
 class RoundLog:
@@ -126,6 +130,9 @@ class RoundLog:
         The clients of the last round; None if all devices take part in every round.
     rounds_of_device : Counter
         The number of rounds in which each device took part.
+    times_of_device : dict of int to list of float
+        For each device the sums of its times and energies, in the columns of :meth:`device_times`; empty if
+        no device has power besides computing and sending.
     """
 
     def __init__(self, snapshot: RoundLogSnapshot | None = None) -> None:
@@ -134,6 +141,7 @@ class RoundLog:
         self.accuracy = snapshot.accuracy
         self.sampled_clients = snapshot.sampled_clients
         self.rounds_of_device = snapshot.rounds_of_device.copy()
+        self.times_of_device = {client: [*each] for client, each in snapshot.times_of_device.items()}
         self._cuts: list[str] = []
         self._num_in_increments = 0
 
@@ -147,12 +155,17 @@ class RoundLog:
         self.sampled_clients = sampled_clients
         self.rounds_of_device.update(result.outcome.participants)
         self._add_cut(cut)
+        times = result.times
+        if times is not None:
+            self._add_device_times(times)
         validation = accuracy.validation if accuracy else None
         values = (
             result.end_s,
             len(result.outcome.participants),
             result.outcome.updates,
             result.outcome.samples,
+            float(times.receive_j.sum()) if times else 0.0,
+            float(times.idle_j.sum()) if times else 0.0,
             result.train_loss,
             accuracy.mean if accuracy else math.nan,
             min(accuracy.per_client) if accuracy else math.nan,
@@ -163,13 +176,28 @@ class RoundLog:
         for column, value in zip(self._columns.values(), values, strict=True):
             column.append(value)
 
+    def _add_device_times(self, times: RoundTimes) -> None:
+        columns = (times.receive_s, times.receive_j, times.idle_s, times.idle_j)
+        for client, *amounts in zip(times.clients, *(each.tolist() for each in columns), strict=True):
+            total = self.times_of_device.setdefault(client, [0.0] * len(columns))
+            total[:] = [before + amount for before, amount in zip(total, amounts, strict=True)]
+
+    def device_times(self) -> pd.DataFrame:
+        """Return the time that each device received and was idle, and the energy of both, by device.
+
+        Columns: ``receive_s, receive_energy_j, idle_s, idle_energy_j``; no rows if these energies are all 0.
+        """
+        columns = ["receive_s", "receive_energy_j", "idle_s", "idle_energy_j"]
+        return pd.DataFrame.from_dict(self.times_of_device, orient="index", columns=columns, dtype=float)
+
     def _add_cut(self, cut: str) -> None:
         # equal texts of consecutive rounds are one object, which saves memory
         self._cuts.append(self._cuts[-1] if self._cuts and self._cuts[-1] == cut else cut)
 
     def snapshot(self) -> RoundLogSnapshot:
         """Return the state from which another log continues, without the rounds."""
-        return RoundLogSnapshot(self.accuracy, self.sampled_clients, self.rounds_of_device.copy())
+        times = {client: [*each] for client, each in self.times_of_device.items()}
+        return RoundLogSnapshot(self.accuracy, self.sampled_clients, self.rounds_of_device.copy(), times)
 
     def increment(self) -> LoggedRounds:
         """Return the rounds since the last call."""

@@ -36,7 +36,7 @@ from .checkpoints import (
 )
 from .preparation import Experiment
 from .process_guards import deferred_interrupt, frozen_gc, interruptible
-from .result_tables import device_table, energy_columns, memory_table, node_table
+from .result_tables import device_table, energy_columns, memory_table, node_table, with_device_times
 from .round_log import IntervalStream, RoundLog
 
 __all__ = ["Failure", "OnRound", "SchemeRun", "make_world", "round_planner", "run_scheme", "scheme_learner"]
@@ -401,7 +401,8 @@ class SchemeExecution:
             round_log.accuracy,
         )
         lanes: dict[str, str] = dict(world.record.phases)
-        devices = devices.assign(**energy_columns(stages, lanes, devices["device"].tolist()))
+        times = round_log.device_times().sort_index()
+        devices = devices.assign(**energy_columns(stages, lanes, devices["device"].tolist(), times))
         devices["left_at_s"] = [world.departed_at_s.get(client, np.nan) for client in devices["device"]]
         devices["rounds"] = [round_log.rounds_of_device[client] for client in devices["device"]]
         nodes = node_table(experiment, scheme, self._plan, world, identity, stages, total_s)
@@ -427,4 +428,5 @@ class SchemeExecution:
             "cost": float(nodes["cost"].sum()),
         }
         memory = memory_table(world, identity)
+        stages = with_device_times(stages, times, identity)
         return SchemeRun(label, summary, rounds, devices, nodes, stages, memory, interrupted, failure)

@@ -10,7 +10,7 @@ import copy
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -110,15 +110,20 @@ def group_runs(runs: Sequence[Run]) -> list[GroupedRun]:
         assert identity in identities
         raise ContradictoryRunsError(message)
     names = _names(runs, values, identities)
-    counted: set[tuple[str, int, str]] = set()
+    counted: set[tuple[Hashable, ...]] = set()
     grouped = []
     for run, identity in zip(runs, identities, strict=True):
-        new = [
-            label for label in run.summary["schemes"] if (identity, run.summary["seed"], label) not in counted
-        ]
-        counted |= {(identity, run.summary["seed"], label) for label in new}
+        keys = {label: _scheme_key(run, identity, label) for label in run.summary["schemes"]}
+        new = [label for label, key in keys.items() if key not in counted]
+        counted |= {keys[label] for label in new}
         grouped.append(GroupedRun(run, *names[identity], tuple(new)))
     return grouped
+
+
+def _scheme_key(run: Run, identity: str, label: str) -> tuple[Hashable, ...]:
+    """Return the key that equal results of a scheme share. A failed scheme never stands for a complete one."""
+    failed = run.summary["schemes"][label].get("failed") is not None
+    return identity, run.summary["seed"], label, failed
 
 
 def _identity(run: Run, values: Mapping[str, Any]) -> str:
@@ -127,11 +132,11 @@ def _identity(run: Run, values: Mapping[str, Any]) -> str:
 
 def _contradictions(runs: Sequence[Run], identities: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield the identity and a message for each scheme whose results differ between runs of one seed."""
-    first: dict[tuple[str, int, str], dict[str, Any]] = {}
+    first: dict[tuple[Hashable, ...], dict[str, Any]] = {}
     for run, identity in zip(runs, identities, strict=True):
         seed = run.summary["seed"]
         for label, figures in run.summary["schemes"].items():
-            earlier = first.setdefault((identity, seed, label), figures)
+            earlier = first.setdefault(_scheme_key(run, identity, label), figures)
             name = next((key for key in earlier if key in figures and earlier[key] != figures[key]), None)
             if name is not None:
                 yield (

@@ -36,6 +36,8 @@ _LABELS = {
     "test_accuracy": "Test accuracy",
     "energy_j": "Energy",
     "client_energy_j": "Energy of the devices",
+    "receive_energy_j": "Energy of the devices' receivers",
+    "idle_energy_j": "Idle energy of the devices",
     "uplink_bits": "Uplink",
     "downlink_bits": "Downlink",
     "devices.count": "Number of devices",

@@ -31,6 +31,8 @@ ROUND_COLUMNS = (
     "server_flops",
     "energy_j",
     "client_energy_j",
+    "receive_energy_j",
+    "idle_energy_j",
     "train_loss",
     "test_accuracy",
     "test_accuracy_min",
@@ -80,8 +82,8 @@ class RoundTotals:
         ----------
         rounds : DataFrame
             One row a finished round, in order, with ``scheme, label, seed, round, end_s, cut, participants,
-            updates, samples, train_loss``, the ``test_accuracy`` columns and ``validation_accuracy``. A round
-            may end before the compute nodes have finished its work.
+            updates, samples, receive_energy_j, idle_energy_j, train_loss``, the ``test_accuracy`` columns and
+            ``validation_accuracy``. A round may end before the compute nodes have finished its work.
         """
         sums = np.zeros((len(rounds), len(_SUMS)))
         recorded = self._sums[: len(rounds)]
@@ -91,6 +93,10 @@ class RoundTotals:
         table = rounds.assign(
             start_s=start_s, latency_s=end_s - start_s, **dict(zip(_SUMS, sums.T, strict=True))
         )
+        # The intervals have no energy of receivers and of idle time.
+        further_j = rounds["receive_energy_j"] + rounds["idle_energy_j"]
+        for column in ("energy_j", "client_energy_j"):
+            table[column] += further_j
         return table[list(ROUND_COLUMNS)]
 
 
@@ -173,6 +179,8 @@ def scheme_summary(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, An
         "downlink_bits": float(rounds["downlink_bits"].sum()),
         "energy_j": float(rounds["energy_j"].sum()),
         "client_energy_j": float(rounds["client_energy_j"].sum()),
+        "receive_energy_j": float(rounds["receive_energy_j"].sum()),
+        "idle_energy_j": float(rounds["idle_energy_j"].sum()),
         "empty_rounds": int((rounds["participants"] == 0).sum()),
     }
 

@@ -73,7 +73,10 @@ def _allocation(scenario: Scenario) -> Iterator[ScenarioIssue]:
     allocation = scenario.allocation
     for key in ("subchannels", "power"):
         # The scenario of a run folder states all defaults, so a default may not be the user's choice.
-        if allocation.method is not None and getattr(allocation, key) != Allocation.model_fields[key].default:
+        stated, default = getattr(allocation, key), Allocation.model_fields[key].default
+        if key == "power" and stated == "full":
+            continue  # the method's powers are raised to the limits
+        if allocation.method is not None and stated != default:
             yield ScenarioIssue(
                 ("allocation", key), f"allocation.method is {allocation.method}, which chooses the {key} too;"
                 f" leave out either method or {key}"

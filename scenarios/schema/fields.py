@@ -42,6 +42,7 @@ __all__ = [
     "Level",
     "LevelPerDevice",
     "NonNegative",
+    "NonNegativePerDevice",
     "Number",
     "PerDevice",
     "Placement",
@@ -283,6 +284,13 @@ def _within(lowest: float, largest: float) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _not_negative(value: AnyPerDevice) -> AnyPerDevice:
+    for bound in _bounds(value):
+        if not 0 <= bound <= MAGNITUDE_MAX:
+            raise _refused(f"from 0 to {MAGNITUDE_MAX:g} for every device", value, bound)
+    return value
+
+
 def _level(value: AnyPerDevice) -> AnyPerDevice:
     for level in _bounds(value):
         if abs(level) > LEVEL_MAX_DB:
@@ -294,6 +302,7 @@ _PositivePerDevice = Annotated[PerDevice, AfterValidator(_positive)]
 PositivePerDevice = Annotated[_PositivePerDevice, _within(MAGNITUDE_MIN, MAGNITUDE_MAX)]
 ClockPerDevice = Annotated[_PositivePerDevice, _within(*CLOCK_RANGE_HZ)]
 BitRatePerDevice = Annotated[_PositivePerDevice, _within(*BIT_RATE_RANGE_BPS)]
+NonNegativePerDevice = Annotated[PerDevice, AfterValidator(_not_negative)]
 LevelPerDevice = Annotated[PerDevice, AfterValidator(_level)]
 Distances = Annotated[PlacementPerDevice, AfterValidator(_distance)]
 

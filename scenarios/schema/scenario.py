@@ -27,6 +27,7 @@ from .fields import (
     Level,
     LevelPerDevice,
     NonNegative,
+    NonNegativePerDevice,
     Number,
     Placement,
     Positive,
@@ -172,10 +173,21 @@ class Devices(Section):
         default=1e-28,
         description="ς: effective switched capacitance, J·s²/cycle³; energy = ς·clock²·κ·FLOPs",
     )
+    power_idle_w: NonNegativePerDevice = Field(
+        default=0.0,
+        description="power of a device in a round while it neither computes, sends nor receives, W",
+    )
+    power_receive_w: NonNegativePerDevice = Field(
+        default=0.0, description="power of the receiver while a transfer or a broadcast arrives, W"
+    )
+    power_circuit_w: NonNegativePerDevice = Field(
+        default=0.0,
+        description="power of the circuits while the device sends, in addition to the radiated power, W",
+    )
     battery_j: PositivePerDevice | None = Field(
         default=None,
-        description="energy for computation and uplink, J; a device that has used it up leaves the run;"
-        " absent: no limit",
+        description="energy for everything that the device does, J; a device that has used it up leaves the"
+        " run; absent: no limit",
     )
     positions: ScenarioPath | None = Field(
         default=None,

@@ -59,6 +59,12 @@ register(
     summary="each client spreads an equal share of the total power flat over its subchannels",
 )
 register(
+    "power",
+    "full",
+    f"{__package__}.power.methods:full",
+    summary="as optimal, and each device uses all the power that the limits leave",
+)
+register(
     "cut",
     "optimal",
     f"{__package__}.planner:optimal_cut",

@@ -29,10 +29,14 @@ class Stages:
     clients : int
         Clients that take part, C.
     server_forward_flops : float
-        Forward pass on the server for one client's rows, b(ρ_L−ρ_j), [FLOP].
+        Forward pass on the server for one client's rows, b(ρ_L−ρ_j), and a second one for its unmerged rows
+        where that is charged, (b−n_a)(ρ_L−ρ_j), [FLOP].
     server_backward_flops : float
         Backward pass on the server for one client's rows: the unmerged ones, (b−n_a)(ϖ_{L−1}−ϖ_j), and the
         last unit for all of them, b(ϖ_L−ϖ_{L−1}), [FLOP].
+    merged_forward_flops : float
+        Second forward pass on the server for the merged slots where that is charged, n_a(ρ_L−ρ_j), else 0,
+        [FLOP].
     merged_backward_flops : float
         Backward pass on the server for the merged slots, n_a(ϖ_{L−1}−ϖ_j), [FLOP].
     broadcast_bits : float
@@ -46,6 +50,7 @@ class Stages:
     clients: int
     server_forward_flops: float
     server_backward_flops: float
+    merged_forward_flops: float
     merged_backward_flops: float
     broadcast_bits: float
     downlink_bits: float
@@ -56,7 +61,7 @@ class Stages:
     @property
     def all_forward_flops(self) -> float:
         """Return the server's forward FLOPs for all participants, T_s^F without κ_s/f_s."""
-        return self.clients * self.server_forward_flops
+        return self.clients * self.server_forward_flops + self.merged_forward_flops
 
     @property
     def all_backward_flops(self) -> float:
@@ -85,6 +90,7 @@ def split_stages(
     *,
     merged: int = 0,
     backward_all_rows: bool = False,
+    forward_twice: bool = False,
 ) -> Stages:
     """Return the stages of a round with ``clients`` participants, after Lin et al., EPSL.
 
@@ -102,16 +108,22 @@ def split_stages(
         Slots of the mini-batch whose gradients are aggregated, n_a.
     backward_all_rows : bool
         Whether the server back-propagates all C·b rows (``aggregation: exact``) although n_a are merged.
+    forward_twice : bool
+        Whether the server's second forward pass is charged if slots are merged. The first pass gives the
+        last-layer gradients; the second one runs over the n_a + C(b−n_a) rows that are back-propagated.
     """
     num_units = len(units)
     last_unit_flops = units.backward_flops_to(num_units) - units.backward_flops_to(num_units - 1)
     between_flops = units.backward_flops_to(num_units - 1) - units.backward_flops_to(cut)
+    forward_flops = units.forward_flops_to(num_units) - units.forward_flops_to(cut)
+    rows_again = batch_size - merged if forward_twice and merged else 0
     return Stages(
         client_forward_flops=batch_size * units.forward_flops_to(cut),
         uplink_bits=batch_size * units.activation_bits_at(cut),
         clients=clients,
-        server_forward_flops=batch_size * (units.forward_flops_to(num_units) - units.forward_flops_to(cut)),
+        server_forward_flops=(batch_size + rows_again) * forward_flops,
         server_backward_flops=(batch_size - merged) * between_flops + batch_size * last_unit_flops,
+        merged_forward_flops=merged * forward_flops if forward_twice else 0.0,
         merged_backward_flops=merged * (clients if backward_all_rows else 1) * between_flops,
         broadcast_bits=merged * units.gradient_bits_at(cut),
         downlink_bits=(batch_size - merged) * units.gradient_bits_at(cut),

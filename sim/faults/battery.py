@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
-
-from simpy import Event
+from typing import TypeAlias
 
 from ...scenarios.schema.scenario import Scenario
 from ..nodes.fleet import Fleet
 from ..nodes.node import Device
-from ..timeline.event_order import cancel, schedule_after
+from ..timeline.event_order import schedule_after, schedule_at
 from ..timeline.lanes import Lane
 from .effects import Fault
 
-__all__ = ["Battery", "battery_fault"]
+__all__ = ["Battery", "BatteryState", "battery_fault"]
+
+BatteryState: TypeAlias = tuple[float, float, bool, bool]
+"""Energy, [J], the instant up to which spending is charged, [s], whether it is suspended, and is empty."""
 
 
 def battery_fault(scenario: Scenario | None, fleet: Fleet) -> Fault | None:
@@ -25,9 +28,11 @@ def battery_fault(scenario: Scenario | None, fleet: Fleet) -> Fault | None:
 
 
 class Battery:
-    """A battery that computations and uplinks drain; when it is empty, the device leaves the run.
+    """A battery that its device drains; when it is empty, the device leaves the run.
 
-    It is both the presence trace and the energy account of its device.
+    It supplies computations, uplinks with their circuits, receptions and idle time. It is both the presence
+    trace and the energy account of its device. Idle time needs no event while the device is idle, except the
+    one at which the battery would be empty.
 
     Parameters
     ----------
@@ -37,47 +42,88 @@ class Battery:
 
     def __init__(self, charge_j: float) -> None:
         self._charge_j = charge_j
-        self._booked = (-1, 0.0)  # the current activity: its row in the record, and its energy
-        self._alarm: Event | None = None
+        self._charged_until_s = 0.0  # all spending before this instant is charged; idle time follows
+        self._booked: dict[int, float] = {}  # energy of the current activities, by their rows in the record
+        self._num_transfers = 0  # over shared media, which drain the battery themselves
+        self._suspended = True  # until its first round begins
+        self._is_empty = False
+        self._alarm = 0  # the number of the scheduled depletion; others are cancelled
 
     def follow(self, device: Device, leave: Callable[[], None]) -> None:
         """Account for this device's energy, and call ``leave`` when the battery is empty."""
         self._device, self._leave = device, leave
         device.energy_account = self
+        self._charged_until_s = float(device.env.now)
 
-    def state(self) -> float:
-        """Return the remaining energy, [J]."""
-        return self._charge_j
+    def state(self) -> BatteryState:
+        """Return the state from which another battery continues."""
+        return self._charge_j, self._charged_until_s, self._suspended, self._is_empty
 
-    def restore(self, state: float) -> None:
-        """Take over the remaining energy of another battery, [J]."""
-        self._charge_j = state
+    def restore(self, state: BatteryState) -> None:
+        """Take over the state of another battery."""
+        self._charge_j, self._charged_until_s, self._suspended, self._is_empty = state
+        self._new_alarm()
+        self._expect_idle_depletion()
 
     def book(self, lane: Lane, energy_j: float) -> None:
         """Charge an activity, and let the device leave during it if the battery does not last to its end."""
         device = self._device
-        if lane is device.lanes["downlink"] or not energy_j:
-            return  # receiving costs the device no energy
-        self._booked = (lane.row, min(energy_j, self._charge_j))
+        powers = device.powers
+        is_reception = lane is device.lanes["downlink"]
+        if not powers.idle_w and not (powers.receive_w if is_reception else energy_j):
+            return
+        start_s, end_s = device.record.span(lane.row)
+        if is_reception:
+            energy_j = powers.receive_w * (end_s - start_s) if powers.receive_w else 0.0
+        now_s = float(device.env.now)
+        self._charge_idle_time(start_s)
+        self._charged_until_s = max(self._charged_until_s, end_s)
+        self._booked = {row: each for row, each in self._booked.items() if device.record.span(row)[1] > now_s}
+        self._booked[lane.row] = min(energy_j, self._charge_j)
         if energy_j > self._charge_j:
-            start_s, end_s = device.record.span(lane.row)
             fraction = self._charge_j / energy_j
             lasting_s = fraction * (end_s - start_s)
             capacity = device.compute_capacity
             if capacity is not None and lane is device.lanes["compute"]:
                 lasting_s = capacity.duration_s(start_s, fraction * capacity.done(start_s, end_s))
-            delay_s = start_s + lasting_s - device.env.now
-            if device.env.now + delay_s < end_s:  # otherwise it lasts to the end, except for rounding
-                cancel(self._alarm)
-                self._alarm = schedule_after(device.env, delay_s, self.deplete)
+            delay_s = start_s + lasting_s - now_s
+            if now_s + delay_s < end_s:  # otherwise it lasts to the end, except for rounding
+                number = self._new_alarm()
+                schedule_after(device.env, delay_s, lambda: self._ring(number))
+                self.drain(energy_j)
+                return
         self.drain(energy_j)
+        self._expect_idle_depletion()
 
     def settle_aborted(self, rows: Collection[int]) -> None:
-        """Give back the energy that the current activity has not spent, if it is among the stopped rows."""
-        cancel(self._alarm)
-        row, energy_j = self._booked
-        if row in rows:
-            self._charge_j += energy_j - self._device.record.energy_j(row)
+        """Give back the energy that the current activities have not spent, if they are among the rows."""
+        self._new_alarm()
+        record, receive_w = self._device.record, self._device.powers.receive_w
+        downlink_row = self._device.lanes["downlink"].row
+        for row, energy_j in self._booked.items():
+            if row in rows:
+                start_s, end_s = record.span(row)
+                spent_j = receive_w * (end_s - start_s) if row == downlink_row else record.energy_j(row)
+                self._charge_j += energy_j - spent_j
+        self._booked = {row: each for row, each in self._booked.items() if row not in rows}
+        now_s = float(self._device.env.now)
+        if rows:  # the device was busy up to now, and its activities end here
+            self._charged_until_s = min(self._charged_until_s, now_s)
+        self._charge_idle_time(now_s)
+        self._expect_idle_depletion()
+
+    def begin_transfer(self) -> None:
+        """Leave the accounting to a shared medium until the transfer ends."""
+        self._charge_idle_time(float(self._device.env.now))
+        self._num_transfers += 1
+        if self._device.powers.idle_w:
+            self._new_alarm()
+
+    def end_transfer(self) -> None:
+        """Account for idle time again, unless another transfer goes on."""
+        self._num_transfers -= 1
+        self._charged_until_s = max(self._charged_until_s, float(self._device.env.now))
+        self._expect_idle_depletion()
 
     def drain(self, energy_j: float) -> None:
         """Take energy out of the battery, [J]."""
@@ -89,5 +135,49 @@ class Battery:
 
     def deplete(self) -> None:
         """Let the device leave the run now."""
-        cancel(self._alarm)
-        self._leave()
+        if not self._is_empty:
+            self._is_empty = True
+            self._new_alarm()
+            self._leave()
+
+    def suspend(self) -> None:
+        """Stop charging idle time."""
+        if not self._suspended:
+            self._charge_idle_time(float(self._device.env.now))
+            self._suspended = True
+            if self._device.powers.idle_w:
+                self._new_alarm()
+
+    def resume(self) -> None:
+        """Charge idle time from now on."""
+        if self._suspended:
+            self._suspended = False
+            self._charged_until_s = max(self._charged_until_s, float(self._device.env.now))
+            self._expect_idle_depletion()
+
+    def _charge_idle_time(self, until_s: float) -> None:
+        """Charge the idle time up to an instant, unless a shared medium charges it."""
+        idle_s = until_s - self._charged_until_s
+        if idle_s > 0:
+            if not self._suspended and not self._num_transfers:
+                self.drain(self._device.powers.idle_w * idle_s)
+            self._charged_until_s = until_s
+
+    def _expect_idle_depletion(self) -> None:
+        """Schedule the instant at which idle time would empty the battery, in place of an earlier alarm."""
+        idle_w = self._device.powers.idle_w
+        if not idle_w or self._suspended or self._num_transfers or self._is_empty:
+            return
+        empty_s = self._charged_until_s + self._charge_j / idle_w
+        number, env = self._new_alarm(), self._device.env
+        if math.isfinite(empty_s):
+            schedule_at(env, max(empty_s, float(env.now)), lambda: self._ring(number))
+
+    def _new_alarm(self) -> int:
+        """Cancel the scheduled depletion, and return the number of the next one."""
+        self._alarm += 1
+        return self._alarm
+
+    def _ring(self, number: int) -> None:
+        if number == self._alarm:
+            self.deplete()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -32,6 +32,9 @@ class Grant(Protocol):
     def select(self, clients: Collection[int]) -> list[tuple[int, float, float]]:
         """Return client, rate, [bit/s], and power, [W], of those of these clients that send."""
 
+    def add_power(self, power_w: Mapping[int, float]) -> None:
+        """Add a power to that of some senders, for example the power of their circuits, [W]."""
+
     def advance(self, remaining_bits: array[float], energy_j: array[float], elapsed_s: float) -> None:
         """Update the remaining bits and the spent energy, [J], of all senders after this time, [s]."""
 
@@ -58,6 +61,10 @@ class ExclusiveGrant:
     def select(self, clients: Collection[int]) -> list[tuple[int, float, float]]:
         """Return client, rate, [bit/s], and power, [W], if these clients include the sender."""
         return [(self.client, self.rate_bps, self.power_w)] if self.client in clients else []
+
+    def add_power(self, power_w: Mapping[int, float]) -> None:
+        """Add a power to that of the sender, [W]."""
+        self.power_w += power_w.get(self.client, 0.0)
 
     def advance(self, remaining_bits: array[float], energy_j: array[float], elapsed_s: float) -> None:
         """Update the remaining bits and the spent energy, [J], after this time, [s]."""
@@ -104,6 +111,10 @@ class ConcurrentGrants:
         (indices,) = np.nonzero(np.isin(self.clients, np.fromiter(clients, np.intp)))
         columns = (column[indices].tolist() for column in (self.clients, self.rate_bps, self.power_w))
         return list(zip(*columns, strict=True))
+
+    def add_power(self, power_w: Mapping[int, float]) -> None:
+        """Add a power to that of some senders, [W]."""
+        self.power_w = self.power_w + [power_w.get(client, 0.0) for client in self.clients.tolist()]
 
     def advance(self, remaining_bits: array[float], energy_j: array[float], elapsed_s: float) -> None:
         """Update the remaining bits and the spent energy, [J], of all senders after this time, [s]."""

@@ -52,6 +52,12 @@ class SharedMedium:
         Grants the band to the clients that have bits to send.
     devices_pay : bool
         Whether the energy is the devices' (uplink) or the access point's (downlink).
+
+    Attributes
+    ----------
+    pauses_s : dict of int to float
+        For each device with powers of its own, the time in which its transfer had begun and had no grant,
+        [s]. The world takes these times out at the end of a round.
     """
 
     capacity: CapacityTrace | None = None
@@ -69,6 +75,8 @@ class SharedMedium:
         self._remaining_bits, self._energy_j = array("d"), array("d")
         self._not_begun: set[int] = set()  # rows of transfers that have not sent their first bit
         self._accounts: dict[int, EnergyAccount] = {}  # by row, of devices that account for their energy
+        self._circuits_w: dict[int, float] = {}  # by row, of devices that send
+        self.pauses_s: dict[int, float] = {}
         self._grant: Grant | None = None
         self._depleted_s: dict[int, float] = {}  # by row, when the device's energy is spent
         self._last_change_s = 0.0
@@ -94,8 +102,12 @@ class SharedMedium:
             values.extend([0.0] * (client + 1 - len(values)))
         self._remaining_bits[client], self._energy_j[client] = bits, 0.0
         self._not_begun.add(client)
-        if self._devices_pay and device.energy_account is not None:
+        powers = device.powers
+        if self._devices_pay and powers.circuit_w:
+            self._circuits_w[client] = powers.circuit_w
+        if device.energy_account is not None and (self._devices_pay or any(powers)):
             self._accounts[client] = device.energy_account
+            device.energy_account.begin_transfer()
         insort(self._order, client)
         self._change_after(0.0)
         return ended
@@ -105,10 +117,11 @@ class SharedMedium:
         client = device.row
         if client in self._transfers:
             self._advance()
-            self._remove(client)
+            transfer = self._remove(client)
             if self._grant is not None:
                 self._grant.drop(client)  # its transfer may have been about to end at this very instant
             self._depleted_s.pop(client, None)
+            transfer.ended.succeed()  # a round may wait for the last downlinks of all its clients
             self._change_after(0.0)
 
     @property
@@ -122,8 +135,32 @@ class SharedMedium:
         elapsed_s, self._last_change_s = now_s - self._last_change_s, now_s
         if elapsed_s > 0 and self._grant is not None:
             self._grant.advance(self._remaining_bits, self._energy_j, elapsed_s)
-            for client, _, power_w in self._grant.select(self._accounts):
+            for client, power_w in self._powers_w(self._grant):
                 self._accounts[client].drain(power_w * elapsed_s)
+            self._count_pauses(self._grant, elapsed_s)
+
+    def _powers_w(self, grant: Grant) -> list[tuple[int, float]]:
+        """Return each client that accounts for its energy, and its power under a grant, [W]."""
+        if not self._accounts:
+            return []
+        granted_w = {client: power_w for client, _, power_w in grant.select(self._accounts)}
+        powers = []
+        for client in self._accounts:
+            device = self._transfers[client].device.powers
+            if client not in granted_w:
+                powers.append((client, device.idle_w))
+            else:
+                powers.append((client, granted_w[client] if self._devices_pay else device.receive_w))
+        return powers
+
+    def _count_pauses(self, grant: Grant, elapsed_s: float) -> None:
+        """Add the time to the pauses of the transfers that have begun and have no grant."""
+        tracked = [row for row, each in self._transfers.items() if each.row >= 0 and any(each.device.powers)]
+        granted = {row for row, _, _ in grant.select(tracked)}
+        for row in tracked:
+            if row not in granted:
+                device = self._transfers[row].device.client
+                self.pauses_s[device] = self.pauses_s.get(device, 0.0) + elapsed_s
 
     def _change_after(self, delay_s: float) -> None:
         """Make a new grant after this delay, behind everything else that happens at that instant."""
@@ -150,13 +187,15 @@ class SharedMedium:
             self._grant = None
             return
         grant = self._grant = self.scheduler.grant(self._order, self._remaining_bits, now_s)
+        if self._circuits_w:
+            grant.add_power(self._circuits_w)
         for client, rate_bps, _ in grant.select(self._not_begun):
             if rate_bps > 0:
                 self._begin(self._transfers[client])
                 self._not_begun.discard(client)
         first_end_s = grant.first_end_s(self._remaining_bits, now_s)
-        for client, rate_bps, power_w in grant.select(self._accounts):
-            if rate_bps > 0:
+        for client, power_w in self._powers_w(grant):
+            if power_w > 0:
                 self._depleted_s[client] = now_s + self._accounts[client].lasts_s(power_w)
         change_s = min(grant.until_s, first_end_s, *self._depleted_s.values())
         if math.isfinite(change_s):
@@ -182,7 +221,10 @@ class SharedMedium:
         bits, energy_j = transfer.bits - self._remaining_bits[client], self._energy_j[client]
         self._order.remove(client)
         self._not_begun.discard(client)
-        self._accounts.pop(client, None)
+        self._circuits_w.pop(client, None)
+        account = self._accounts.pop(client, None)
+        if account is not None:
+            account.end_transfer()
         if transfer.row >= 0:
             self._record.close(transfer.row, self._env.now, bits, energy_j)
         return transfer

@@ -106,7 +106,7 @@ class BroadcastLink:
 
     def air_time_s(self, bits: float, clients: Sequence[int], start_s: float) -> float:
         """Return the duration of a broadcast to these clients, [s]."""
-        if not bits:
+        if not bits or not clients:
             return 0.0
         rows = list(clients) if self._row is None else [self._row[client] for client in clients]
         return air_time_s(self._source, lambda links: float(links.whole_band_bps[rows].min()), start_s, bits)
@@ -166,10 +166,20 @@ def air_times_s(
     return times_s
 
 
-def dedicated_links(source: LinkRatesOverTime, row: int) -> tuple[LinkTransport, LinkTransport]:
-    """Return the uplink and the downlink of one row of the links, for a client with its own subchannels."""
+def dedicated_links(
+    source: LinkRatesOverTime, row: int, circuit_w: float = 0.0
+) -> tuple[LinkTransport, LinkTransport]:
+    """Return the uplink and the downlink of one row of the links, for a client with its own subchannels.
+
+    Parameters
+    ----------
+    row : int
+        The client's row in the links.
+    circuit_w : float
+        Power of the transmitter's circuits, which the uplink's energy includes, [W].
+    """
     links, until_s = source.at(0.0)
-    uplink_w, downlink_w = float(links.uplink_w[row]), float(links.downlink_w[row])
+    uplink_w, downlink_w = float(links.uplink_w[row]) + circuit_w, float(links.downlink_w[row])
     if math.isinf(until_s):
         return (
             ConstantRateLink(_seconds_per_bit(float(links.uplink_bps[row])), uplink_w),

@@ -13,6 +13,7 @@ from ...scenarios.schema.fields import LEVEL_MAX_DB, MAGNITUDE_MAX, draw
 from ...scenarios.schema.scenario import Devices
 from ..radio.gain_trace import PositionTrace, read_positions
 from ..radio.units import BITS_PER_MIB, dbm_to_w
+from .device_powers import NO_POWERS, DevicePowers
 
 __all__ = ["Fleet", "draw_fleet"]
 
@@ -43,6 +44,9 @@ class Fleet:
         The capacity of each device's memory, [bit]; None where it is unlimited.
     uplink_bps, downlink_bps : ndarray or None
         Rates of links that do not use the radio, [bit/s]; None where all transfers use the radio.
+    power_idle_w, power_receive_w, power_circuit_w : ndarray or None
+        Powers while a device is idle, while it receives, and of its circuits while it sends, [W]; None where
+        they are all 0.
     """
 
     clock_hz: Array
@@ -56,6 +60,9 @@ class Fleet:
     memory_bits: Array | None = None
     uplink_bps: Array | None = None
     downlink_bps: Array | None = None
+    power_idle_w: Array | None = None
+    power_receive_w: Array | None = None
+    power_circuit_w: Array | None = None
 
     def __len__(self) -> int:
         """Return the number of devices."""
@@ -65,6 +72,19 @@ class Fleet:
     def seconds_per_flop(self) -> Array:
         """Return κ/f of each device, [s/FLOP]."""
         return self.cycles_per_flop / self.clock_hz
+
+    @property
+    def has_powers(self) -> bool:
+        """Return whether any device has a power besides computation and radiated power."""
+        powers = (self.power_idle_w, self.power_receive_w, self.power_circuit_w)
+        return any(power_w is not None for power_w in powers)
+
+    def powers(self, device: int) -> DevicePowers:
+        """Return a device's powers besides computation and radiated power."""
+        if not self.has_powers:
+            return NO_POWERS
+        powers = (self.power_idle_w, self.power_receive_w, self.power_circuit_w)
+        return DevicePowers(*(0.0 if power_w is None else float(power_w[device]) for power_w in powers))
 
 
 def draw_fleet(devices: Devices, seed: int) -> Fleet:
@@ -85,6 +105,10 @@ def draw_fleet(devices: Devices, seed: int) -> Fleet:
 
     def values_or_none(name: str) -> Array | None:
         return None if getattr(devices, name) is None else values(name)
+
+    def values_unless_zero(name: str) -> Array | None:
+        drawn = values(name)
+        return drawn if drawn.any() else None
 
     memory_mib = values_or_none("memory_mib")
 
@@ -107,4 +131,7 @@ def draw_fleet(devices: Devices, seed: int) -> Fleet:
         memory_bits=None if memory_mib is None else memory_mib * BITS_PER_MIB,
         uplink_bps=values_or_none("uplink_bps"),
         downlink_bps=values_or_none("downlink_bps"),
+        power_idle_w=values_unless_zero("power_idle_w"),
+        power_receive_w=values_unless_zero("power_receive_w"),
+        power_circuit_w=values_unless_zero("power_circuit_w"),
     )

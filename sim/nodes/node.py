@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..timeline.interval_record import IntervalRecord
 from ..timeline.lanes import LANES, Lane, missing_lane
 from ..timeline.phases import LaneName, Phase
 from .capacity import CapacityTrace, fractions_at
+from .device_powers import NO_POWERS, DevicePowers
 from .energy_account import EnergyAccount
 
 __all__ = ["BroadcastChannel", "Device", "LinkTransport", "Node", "Server"]
@@ -192,7 +193,7 @@ class Node:
 class Device(Node):
     """A client's device: it computes, and sends and receives over its links."""
 
-    __slots__ = ("downlink_from_server", "received", "row", "uplink_to_server")
+    __slots__ = ("_powers", "downlink_from_server", "received", "row", "uplink_to_server")
 
     uplink_to_server: LinkTransport
     downlink_from_server: LinkTransport
@@ -200,6 +201,15 @@ class Device(Node):
     received: Event
     #: the device's row in the links and plans of the current round
     row: int
+
+    @property
+    def powers(self) -> DevicePowers:
+        """Return the device's powers besides computation and radiated power; all 0 by default."""
+        return getattr(self, "_powers", NO_POWERS)
+
+    @powers.setter
+    def powers(self, powers: DevicePowers) -> None:
+        self._powers = powers
 
     @property
     def client(self) -> int:
@@ -240,6 +250,14 @@ class Device(Node):
         self.received = self.downlink_from_server.transmit(self, phase, bits)
         return self.received
 
+    def receive_broadcast(self, phase: Phase, start_s: float, end_s: float) -> None:
+        """Record the reception of a broadcast; its bits and its transmit energy are in the server's row."""
+        lane = self.lanes["downlink"]
+        lane.row = self.record.append(self.index, phase, start_s, end_s, 0.0, 0.0, 0.0, 0.0, -1)
+        lane.free_at_s = max(lane.free_at_s, end_s)
+        if self.energy_account is not None:
+            self.energy_account.book(lane, 0.0)
+
     def abort(self) -> None:
         """Stop computing, sending and receiving now; the record keeps the part that is done."""
         now_s = self.env.now
@@ -252,9 +270,17 @@ class Device(Node):
 
 
 class Server(Node):
-    """The server with the access point's broadcast channel."""
+    """The server with the access point's broadcast channel.
+
+    Attributes
+    ----------
+    listeners : callable or None
+        From the clients that a broadcast is for to their devices, which record its reception. None if no
+        device spends energy on receptions or idle time, so that nothing has to be recorded.
+    """
 
     broadcaster: BroadcastChannel
+    listeners: Callable[[Sequence[int]], Iterable[Device]] | None = None
 
     def serve(self, stages: Iterable[tuple[Phase, float]], client: int) -> Timeout:
         """Return the event at which the server has done one client's stages, one behind the other.
@@ -293,4 +319,9 @@ class Server(Node):
         lane = self.lanes["downlink"]
         start_s = max(self.env.now, lane.free_at_s)
         duration_s = self.broadcaster.air_time_s(bits, clients, start_s)
-        return self.occupy(lane, phase, duration_s, bits, 0.0, duration_s * self.broadcaster.power_w(start_s))
+        power_w = self.broadcaster.power_w(start_s)
+        ended = self.occupy(lane, phase, duration_s, bits, 0.0, duration_s * power_w)
+        if bits and self.listeners is not None:
+            for device in self.listeners(clients):
+                device.receive_broadcast(phase, start_s, lane.free_at_s)
+        return ended

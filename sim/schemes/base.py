@@ -51,6 +51,7 @@ class TrainingTask:
         *,
         merged: int = 0,
         backward_all_rows: bool = False,
+        forward_twice: bool = False,
         masks_on: bool = True,
     ) -> Stages:
         """Return FLOPs and bits of a split round after compression; see :func:`split_stages`.
@@ -62,7 +63,13 @@ class TrainingTask:
         """
         batch = self.batch_size
         stages = split_stages(
-            self.units, cut, batch, clients, merged=merged, backward_all_rows=backward_all_rows
+            self.units,
+            cut,
+            batch,
+            clients,
+            merged=merged,
+            backward_all_rows=backward_all_rows,
+            forward_twice=forward_twice,
         )
         if self.compression is None:
             return stages
@@ -133,6 +140,8 @@ class Scheme(ABC):
         Whether the model is split.
     chooses_cut : bool
         Whether the scheme chooses the cut itself, instead of the scenario's ``allocation.cut``.
+    uses_devices : bool
+        Whether the devices take part; otherwise they spend no energy, not even while they are idle.
     prediction_is_bound : bool
         Whether the prediction is a lower bound of a round's time, instead of the time itself.
     selects_participants : bool
@@ -150,6 +159,7 @@ class Scheme(ABC):
     uses_subchannels: ClassVar[bool] = True
     has_cut: ClassVar[bool] = True
     chooses_cut: ClassVar[bool] = False
+    uses_devices: ClassVar[bool] = True
     prediction_is_bound: ClassVar[bool] = False
     selects_participants: ClassVar[bool] = False
     measurable: ClassVar[bool] = False

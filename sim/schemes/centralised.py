@@ -26,6 +26,7 @@ class Centralised(Scheme):
 
     uses_subchannels = False
     has_cut = False
+    uses_devices = False
     learner = "cutlayer.models.learning.centralised:CentralisedLearner"
 
     def plan(self, deployment: Deployment, planner: RadioPlanner) -> SchemePlan:

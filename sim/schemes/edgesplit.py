@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 from simpy import Event
 
 from ...scenarios.ordered_sum import ordered_sum
+from ..allocation.power.methods import with_remaining_power
+from ..allocation.shares.band import BandProblem, PowerLimits, ShareUplinks
 from ..allocation.shares.problem import SharePlan, ShareProblem
 from ..costs.layer_costs import LayerWork, PartWork
 from ..costs.stages import Stages
 from ..nodes.node import Device
 from ..planning_error import PlanningError
+from ..radio.resources import RadioResources
 from ..timeline.phases import (
     CLIENT_BACKWARD,
     CLIENT_FORWARD,
@@ -39,11 +42,56 @@ from .edgesplit_cuts import SharesParameters, check_device_memory, plan_by_param
 from .fl import FedAvgLearner
 from .planning.medium_access import BandShares, FixedLinks, MediumAccess
 from .planning.plan import Cuts, SchemePlan
+from .planning.power_rule import PowerRule
 from .planning.radio_planner import RadioPlanner
 
 __all__ = ["ESFL", "EdgeSplit", "SharesParameters"]
 
 Array = NDArray[np.float64]
+
+
+EARLY = 1e-9  # relative; devices that end together differ by less, for rounding
+
+
+@dataclass(frozen=True)
+class _RoundTimes:
+    """The times and bits of each device's round by cut; columns stand for the cuts 1 to L−1.
+
+    Attributes
+    ----------
+    compute_s : ndarray, [num_devices, num_cuts]
+        Computations on the device, [s].
+    server_s : ndarray, [num_devices, num_cuts]
+        Computations on the whole server, [s].
+    uplink_bits, downlink_bits : ndarray, [num_cuts]
+        Bits that a device sends and receives, [bit].
+    needed_bits : ndarray, [num_cuts]
+        Memory that a device's part needs, [bit].
+    memory_bits : ndarray, [num_devices]
+        Memory of each device, [bit].
+    """
+
+    compute_s: Array
+    server_s: Array
+    uplink_bits: Array
+    downlink_bits: Array
+    needed_bits: Array
+    memory_bits: Array
+
+    @property
+    def allowed(self) -> NDArray[np.bool_]:
+        """Return whether each cut fits into each device's memory, [num_devices, num_cuts]."""
+        return self.needed_bits <= self.memory_bits[:, None]
+
+    def with_air_times(self, air_s: Array) -> ShareProblem:
+        """Return the problem of sharing the server, for these times of all transfers, [s]."""
+        return ShareProblem(self.compute_s + air_s, self.server_s, self.allowed)
+
+    def on_band(self, deployment: Deployment, limits: PowerLimits, fixed_s: Array) -> BandProblem:
+        """Return the times by share of the band, with these times off the band, [s]."""
+        uplinks = ShareUplinks.of(deployment.resources, limits)
+        downlink_s = self.downlink_bits / deployment.links.downlink_bps[:, None]
+        return BandProblem(fixed_s, self.uplink_bits, downlink_s, self.allowed, uplinks)
 
 
 @dataclass(frozen=True)
@@ -98,11 +146,10 @@ class _SplitWithShares(Scheme):
             )
         needed_bits = np.array([self.device_bits(cut) for cut in range(1, len(self.task.units))])
         check_device_memory(self._shares.name, needed_bits, deployment.memory_bits)
-        problem = self._problem(deployment, deployment.server_work, needed_bits)
-        best = plan_by_parameters(self._shares, problem, needed_bits, deployment.memory_bits)
+        times = self._round_times(deployment, deployment.server_work, needed_bits)
+        best, access, server_shares = self._best_plan(deployment, planner.power_rule, times)
         cuts = tuple(int(column) + 1 for column in best.cut_columns)
         self._check_pruning(cuts)
-        access, server_shares = self._access_and_server_shares(deployment, best)
         count = len(self.task.units)
         return SchemePlan(
             cuts=Cuts(cuts, per_device=True),
@@ -131,19 +178,16 @@ class _SplitWithShares(Scheme):
         learner.set_bounds(plan.learner_bounds)
 
     @abstractmethod
-    def _fixed_and_shared_s(
-        self, deployment: Deployment, compute_s: Array, server_s: Array, air_s: Array
-    ) -> tuple[Array, Array]:
-        """Return the times off and on the shared resource at share 1, each [num_devices, num_cuts], [s]."""
+    def _best_plan(
+        self, deployment: Deployment, rule: PowerRule, times: _RoundTimes
+    ) -> tuple[SharePlan, MediumAccess, tuple[float, ...]]:
+        """Return the best cuts and shares, the medium access, and each client's share of the server."""
 
-    @abstractmethod
-    def _access_and_server_shares(
-        self, deployment: Deployment, best: SharePlan
-    ) -> tuple[MediumAccess, tuple[float, ...]]:
-        """Return the medium access, and each client's share of the server, for the best shares."""
+    def _plan_shares(self, problem: ShareProblem, times: _RoundTimes) -> SharePlan:
+        return plan_by_parameters(self._shares, problem, times.needed_bits, times.memory_bits)
 
-    def _problem(self, deployment: Deployment, server: LayerWork, needed_bits: Array) -> ShareProblem:
-        """Return the times of each device's round for the cuts 1 to L−1."""
+    def _round_times(self, deployment: Deployment, server: LayerWork, needed_bits: Array) -> _RoundTimes:
+        """Return the times and bits of each device's round for the cuts 1 to L−1."""
         steps, cuts, devices = self._steps, range(1, len(self.task.units)), deployment.device_work
         stages: list[Stages] = [self._stages(cut, True) for cut in cuts]  # plans are for rounds with masks
         # [num_cuts, 2], the fractions of forward and of backward FLOPs that remain
@@ -155,13 +199,16 @@ class _SplitWithShares(Scheme):
         server_s = server.forward_s[0] + server.backward_s[0]
         # Summed from the last layer on: a difference of two sums could fall below 0 by rounding.
         from_cut_s = np.broadcast_to(np.cumsum(server_s[::-1])[::-1][1:], forward_s.shape)
-        up_bits = np.array([steps * stage.uplink_bits + stage.model_bits for stage in stages])
-        down_bits = np.array([steps * stage.downlink_bits + stage.model_download_bits for stage in stages])
-        links = deployment.links
-        air_s = up_bits / links.uplink_bps[:, None] + down_bits / links.downlink_bps[:, None]
-        compute_s = steps * (forward_s + backward_s)
-        fixed_s, shared_s = self._fixed_and_shared_s(deployment, compute_s, steps * from_cut_s, air_s)
-        return ShareProblem(fixed_s, shared_s, needed_bits <= deployment.memory_bits[:, None])
+        return _RoundTimes(
+            compute_s=steps * (forward_s + backward_s),
+            server_s=steps * from_cut_s,
+            uplink_bits=np.array([steps * stage.uplink_bits + stage.model_bits for stage in stages]),
+            downlink_bits=np.array(
+                [steps * stage.downlink_bits + stage.model_download_bits for stage in stages]
+            ),
+            needed_bits=needed_bits,
+            memory_bits=deployment.memory_bits,
+        )
 
     def _flops_kept(self, cut: int, masks_on: bool) -> tuple[float, float]:
         """Return the fractions of a device's forward and backward FLOPs that remain after pruning."""
@@ -229,35 +276,99 @@ class _SplitWithShares(Scheme):
 class EdgeSplit(_SplitWithShares):
     """EdgeSplit: optimised shares of the bandwidth, and equal shares of the server's processor."""
 
-    def _fixed_and_shared_s(
-        self, deployment: Deployment, compute_s: Array, server_s: Array, air_s: Array
-    ) -> tuple[Array, Array]:
+    def _best_plan(
+        self, deployment: Deployment, rule: PowerRule, times: _RoundTimes
+    ) -> tuple[SharePlan, MediumAccess, tuple[float, ...]]:
         if deployment.has_fixed_links:
             raise PlanningError(
                 "edgesplit shares out the bandwidth; with devices.uplink_bps there is none to share",
                 ("devices", "uplink_bps"),
             )
-        return compute_s + deployment.num_clients * server_s, air_s
+        count, resources = deployment.num_clients, deployment.resources
+        fixed_s = times.compute_s + count * times.server_s
+        problems = [times.on_band(deployment, limits, fixed_s) for limits in rule.on_shares(resources)]
+        planned = [(self._best_on_band(problem, times), problem) for problem in problems]
+        best, problem = min(planned, key=lambda each: each[0].time_s)
+        return *_with_powers(problem, best, best.shares, rule, resources), (1.0 / count,) * count
 
-    def _access_and_server_shares(
-        self, deployment: Deployment, best: SharePlan
-    ) -> tuple[MediumAccess, tuple[float, ...]]:
-        return BandShares(best.shares), (1.0 / deployment.num_clients,) * deployment.num_clients
+    def _best_on_band(self, problem: BandProblem, times: _RoundTimes) -> SharePlan:
+        """Return the plan that the parameters ask for, with the densities that the shares allow."""
+        even = np.full(len(problem.fixed_s), 1.0 / len(problem.fixed_s))
+        # Densities as if every share was equal: the problem of the papers, in which a share scales the rate.
+        linear = ShareProblem(problem.fixed_s, problem.linear_shared_s(even), problem.allowed)
+        start = self._plan_shares(linear, times)
+        cuts_are_chosen = self._shares.cuts == "each"
+        if self._shares.shares == "equal":
+            return problem.at_shares(None if cuts_are_chosen else start.cut_columns, even)
+        if cuts_are_chosen:
+            return problem.descent(start)
+        if self._shares.cuts == "common":
+            columns = np.flatnonzero(problem.allowed.all(axis=0))
+            plans = [problem.with_best_shares(np.full(len(even), each), start.shares) for each in columns]
+            return min(plans, key=lambda plan: plan.time_s)
+        return problem.with_best_shares(start.cut_columns, start.shares)
 
 
 class ESFL(_SplitWithShares):
     """ESFL: optimised shares of the server's processor, and equal shares of the bandwidth."""
 
-    def _fixed_and_shared_s(
-        self, deployment: Deployment, compute_s: Array, server_s: Array, air_s: Array
-    ) -> tuple[Array, Array]:
-        return compute_s + air_s * (1 if deployment.has_fixed_links else deployment.num_clients), server_s
-
-    def _access_and_server_shares(
-        self, deployment: Deployment, best: SharePlan
-    ) -> tuple[MediumAccess, tuple[float, ...]]:
-        server_shares = tuple(best.shares.tolist())
+    def _best_plan(
+        self, deployment: Deployment, rule: PowerRule, times: _RoundTimes
+    ) -> tuple[SharePlan, MediumAccess, tuple[float, ...]]:
         if deployment.has_fixed_links:
-            return FixedLinks(deployment.links), server_shares
-        count = deployment.num_clients
-        return BandShares(np.full(count, 1.0 / count)), server_shares
+            links = deployment.links
+            uplink_s = times.uplink_bits / links.uplink_bps[:, None]
+            air_s = uplink_s + times.downlink_bits / links.downlink_bps[:, None]
+            best = self._plan_shares(times.with_air_times(air_s), times)
+            return best, FixedLinks(links), tuple(best.shares.tolist())
+        count, resources = deployment.num_clients, deployment.resources
+        even, plans = np.full(count, 1.0 / count), []
+        for limits in rule.on_shares(resources):
+            problem = times.on_band(deployment, limits, times.compute_s)
+            shared = times.with_air_times(count * problem.linear_shared_s(even))
+            plan = self._plan_shares(shared, times)
+            rows = np.arange(count)
+            server_s = times.server_s[rows, plan.cut_columns]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                waits_s = np.where(server_s > 0, server_s / plan.shares, 0.0)
+            fixed_s = times.compute_s.copy()
+            fixed_s[rows, plan.cut_columns] += waits_s
+            plans.append((plan, replace(problem, fixed_s=fixed_s)))
+        best, problem = min(plans, key=lambda each: each[0].time_s)
+        return *_with_powers(problem, best, even, rule, resources), tuple(best.shares.tolist())
+
+
+def _with_powers(
+    problem: BandProblem, plan: SharePlan, shares: Array, rule: PowerRule, resources: RadioResources
+) -> tuple[SharePlan, BandShares]:
+    """Return the plan with its longest time, and the shares of the band with the powers of the rule.
+
+    A rule that saves power gives each device the least power with which it ends by the longest time. The rule
+    ``full`` gives the devices all the power that the limits leave, so that the longest time may fall.
+
+    Parameters
+    ----------
+    problem : BandProblem
+        The times by share of the band.
+    plan : SharePlan
+        The chosen cuts.
+    shares : ndarray, [num_devices]
+        The shares of the band.
+    """
+    rows, uplinks = np.arange(len(shares)), problem.uplinks
+    band_hz = resources.band.subchannel_hz * resources.num_subchannels
+    ratios, bits = uplinks.ratios(shares), problem.uplink_bits[plan.cut_columns]
+    times_s = problem.times_s(shares)[rows, plan.cut_columns]
+    uplink_s = bits / uplinks.rates_bps(shares)
+    if rule.saves_power:
+        early_s = times_s.max() - times_s
+        early = (early_s > EARLY * times_s.max()) & (bits > 0)
+        needed_bps = bits / np.where(early, uplink_s + early_s, np.inf)
+        ratios = np.where(early, np.minimum(ratios, uplinks.ratios_for(needed_bps / shares)), ratios)
+    elif rule.name == "full":
+        power_w = shares * ratios * uplinks.limits.power_w
+        raised_w = with_remaining_power(resources, power_w)
+        ratios = ratios * np.where(power_w > 0, raised_w / np.where(power_w > 0, power_w, 1.0), 1.0)
+        faster_s = bits / (shares * uplinks.whole_band_bps(ratios))
+        plan = replace(plan, time_s=float((times_s - uplink_s + faster_s).max()))
+    return plan, BandShares(shares, ratios * uplinks.limits.power_w / band_hz)

@@ -25,6 +25,13 @@ __all__ = ["EPSL", "EpslParameters", "EpslPtParameters", "PslParameters", "Train
 
 AggregationShare = Annotated[Number, Field(ge=0, le=1)]
 Aggregation = Literal["virtual", "exact"]
+SecondForward = Annotated[
+    bool,
+    Field(
+        description="charge the server's second forward pass, over the rows that it back-propagates, which"
+        " aggregation: virtual computes; false: the paper's times, without that pass"
+    ),
+]
 
 
 class TrainingPhase(Section):
@@ -54,12 +61,18 @@ class PslParameters(SchemeParameters):
         """Return a form of aggregation, which has no effect for φ = 0."""
         return "virtual"
 
+    @property
+    def charge_second_forward(self) -> bool:
+        """Return False: without aggregation there is one forward pass."""
+        return False
+
 
 class EpslParameters(SchemeParameters):
     """The parameters of EPSL(φ): the last-layer gradients of a share φ of the slots are aggregated."""
 
     phi: AggregationShare = 0.5
     aggregation: Aggregation = "virtual"
+    charge_second_forward: SecondForward = True
 
     @property
     def phases(self) -> tuple[TrainingPhase, ...]:
@@ -73,7 +86,7 @@ class EpslParameters(SchemeParameters):
 
     def default_label(self) -> str:
         """Return for example ``epsl φ=0.5``."""
-        return f"{self.name} φ={self.phi:g}" + (" exact" if self.aggregation == "exact" else "")
+        return f"{self.name} φ={self.phi:g}" + _variant(self)
 
 
 class EpslPtParameters(SchemeParameters):
@@ -88,6 +101,7 @@ class EpslPtParameters(SchemeParameters):
     )
     plan_phase: PositiveInt | None = None
     aggregation: Aggregation = "virtual"
+    charge_second_forward: SecondForward = True
 
     @model_validator(mode="after")
     def _phases_follow(self) -> EpslPtParameters:
@@ -114,7 +128,14 @@ class EpslPtParameters(SchemeParameters):
 
     def default_label(self) -> str:
         """Return for example ``epsl_pt φ=1→0``."""
-        return f"{self.name} φ=" + "→".join(f"{phase.phi:g}" for phase in self.phases)
+        return f"{self.name} φ=" + "→".join(f"{phase.phi:g}" for phase in self.phases) + _variant(self)
+
+
+def _variant(parameters: EpslParameters | EpslPtParameters) -> str:
+    """Return the suffix of a label for exact aggregation, or for times without the second forward pass."""
+    if parameters.aggregation == "exact":
+        return " exact"
+    return "" if parameters.charge_second_forward else " one forward pass"
 
 
 class EPSL(ParallelSplit):
@@ -131,6 +152,8 @@ class EPSL(ParallelSplit):
         if isinstance(parameters, EpslPtParameters):
             self.first_planned_round = parameters.planned_from
         self.backward_all_rows = parameters.aggregation == "exact"
+        # exact aggregation back-propagates through the first forward pass
+        self.forward_twice = parameters.charge_second_forward and not self.backward_all_rows
 
     def learner_options(self, plan: SchemePlan) -> Mapping[str, Any]:
         """Return whether the aggregation of gradients is exact."""
@@ -157,7 +180,11 @@ class EPSL(ParallelSplit):
         """Return a round's work at the aggregation share φ that plans are made for."""
         merged = merged_slots(self._planned_phi, self.task.batch_size)
         stages = self.task.stages(
-            cut, deployment.num_clients, merged=merged, backward_all_rows=self.backward_all_rows
+            cut,
+            deployment.num_clients,
+            merged=merged,
+            backward_all_rows=self.backward_all_rows,
+            forward_twice=self.forward_twice,
         )
         return RoundWork(
             before_uplink_s=stages.client_forward_flops * deployment.device_s_per_flop,

@@ -50,10 +50,13 @@ class ParallelSplit(Scheme):
     ----------
     backward_all_rows : bool
         Whether all rows of a mini-batch go back through the server's part, also aggregated ones.
+    forward_twice : bool
+        Whether a second forward pass on the server is charged in rounds that aggregate gradients.
     """
 
     compresses = frozenset({"pruning", "dropout", "activations", "gradients"})
     backward_all_rows = False
+    forward_twice = False
 
     def __init__(self, parameters: SchemeParameters, task: TrainingTask) -> None:
         super().__init__(parameters, task)
@@ -65,7 +68,12 @@ class ParallelSplit(Scheme):
 
     def _stages_at(self, cut: int, clients: int, merged: int, masks_on: bool) -> Stages:
         return self.task.stages(
-            cut, clients, merged=merged, backward_all_rows=self.backward_all_rows, masks_on=masks_on
+            cut,
+            clients,
+            merged=merged,
+            backward_all_rows=self.backward_all_rows,
+            forward_twice=self.forward_twice,
+            masks_on=masks_on,
         )
 
     def split_round(self, context: RoundContext, merged: int, *, upload_model: bool) -> SplitRound:
@@ -145,6 +153,7 @@ def _arrival_round(
         learner.server_step(merged, context.number)
     if merged:
         together = scheme.stages(context, len(on_time), merged)
+        yield world.server.compute(SERVER_FORWARD, together.merged_forward_flops)
         yield world.server.compute(SERVER_BACKWARD, together.merged_backward_flops)
         # The broadcast takes the whole band, so it waits for the clients' own downlinks.
         if one.downlink_bits:

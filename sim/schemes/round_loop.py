@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ...scenarios.schema.scenario import Stop
+from ..world.round_times import RoundTimes
 from ..world.world import World
 from .base import RoundContext, RoundOutcome, Scheme
 from .mask_renewal import MaskRenewal
@@ -54,6 +55,8 @@ class RoundResult:
         The evaluation at the end of the round; None if the round has none.
     is_last : bool
         Whether the run ends with it.
+    times : RoundTimes or None
+        The busy and idle times of its devices; None if no device has power besides computing and sending.
     """
 
     number: int
@@ -62,6 +65,7 @@ class RoundResult:
     train_loss: float
     accuracy: Accuracy | None
     is_last: bool
+    times: RoundTimes | None = None
 
 
 @dataclass
@@ -117,6 +121,8 @@ def run_rounds(
         number = cursor.finished + 1
         world.record.round = number
         planner.before_round(world, number)
+        if scheme.uses_devices:
+            world.begin_round()
         if learner is not None:
             scheme.update_learner(learner, planner.plan)
         outcome = _run_round(scheme, renewal or scheme, RoundContext(world, learner, planner.plan, number))
@@ -133,7 +139,8 @@ def run_rounds(
         cursor.finished = number
         if renewal is not None:
             cursor.masks_due = renewal.due
-        yield RoundResult(number, now_s, outcome, train_loss, accuracy, last)
+        times = world.round_times() if scheme.uses_devices else None
+        yield RoundResult(number, now_s, outcome, train_loss, accuracy, last, times)
         if last:
             return
 

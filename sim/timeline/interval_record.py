@@ -193,6 +193,12 @@ class IntervalRecord:
         assert index >= 0, f"row {row} was taken out, so it cannot be read or changed"
         return read_rows(self._rows)[index : index + 1]
 
+    def rows_from(self, row: int) -> Rows:
+        """Return a copy of the rows from this one on, in their order; they stay in the record."""
+        index = row - self._taken
+        assert index >= 0, f"row {row} was taken out, so it cannot be read"
+        return in_order(read_rows(self._rows[index * ROW_BYTES :]))
+
     def take(self, end: int) -> Rows:
         """Remove and return the rows before row ``end``, which cannot be changed any more."""
         size = (end - self._taken) * ROW_BYTES

@@ -48,7 +48,7 @@ class _Activity:
     duration_s : ndarray, [num_clients], or None
         The duration at full speed, [s]; None on links whose rates change.
     power_w : ndarray, [num_clients]
-        The transmit power of a transfer, [W].
+        The transmit power of a transfer, with that of a device's circuits, [W].
     """
 
     phase: Phase
@@ -245,6 +245,8 @@ class BatchedActivities:
                     power_w = np.zeros(len(clients))
                 else:
                     duration_s, power_w = self._transfer(phase, amount, link_rows)
+                    if phase.lane == "uplink":
+                        power_w = power_w + np.array([d.powers.circuit_w for d in devices])
                 activities.append(_Activity(phase, amount, lanes, duration_s, power_w))
         rows = empty_rows(len(activities), len(clients))
         rows["node"], rows["client"] = [device.index for device in devices], -1

@@ -28,6 +28,7 @@ from ..timeline.phases import Phase
 from .batched_activities import BatchedActivities
 from .client_pool import ClientPool, ClientProgram, ParallelStep, as_process
 from .round_policy import WAIT_FOR_ALL, RoundPolicy
+from .round_times import RoundTimes, round_times
 from .world_state import WorldSnapshot
 
 if TYPE_CHECKING:
@@ -134,6 +135,10 @@ class World:
             )
         self.wires: dict[tuple[str, str], Wire] = {}
         self.server_shares: list[ServerShare] = []
+        self._round_start: tuple[float, int, tuple[int, ...]] = (0.0, 0, ())
+        self._round_devices: dict[int, Device] = {}
+        if fleet.has_powers:
+            self.server.listeners = self._listeners
         for client in snapshot.presence if snapshot else ():
             self._create_device(client)
         self._assign_rows(self.clients)
@@ -200,7 +205,50 @@ class World:
         self.connect(links, schedulers)
         self._share_server(server_shares)
 
+    def begin_round(self) -> None:
+        """Note that a round of the present clients begins now; from now on their idle time has a power."""
+        self._round_start = float(self.env.now), len(self.record), self.clients
+        for device in self._round_devices.values():
+            if device.energy_account is not None:
+                device.energy_account.resume()
+
+    def pause_clients(self) -> None:
+        """Let no device be in a round until the next one begins."""
+        for device in self._round_devices.values():
+            if device.energy_account is not None:
+                device.energy_account.suspend()
+
+    def round_times(self) -> RoundTimes | None:
+        """Return the busy and idle times of the round that ends now; None if no device has idle power.
+
+        It needs the rows of the round, so it is to be called before they leave the record.
+        """
+        fleet = self._fleet
+        if not fleet.has_powers:
+            return None
+        start_s, first_row, clients = self._round_start
+        now_s = float(self.env.now)
+        end_s = np.array([min(now_s, self.departed_at_s.get(client, now_s)) for client in clients])
+        pauses_s: list[dict[int, float]] = [{}, {}]
+        for number, medium in enumerate(self.media or ()):
+            pauses_s[number], medium.pauses_s = medium.pauses_s, {}
+        powers = np.array([fleet.powers(client) for client in clients]).reshape(-1, 3)
+        return round_times(
+            self.record.rows_from(first_row),
+            [lane for _, lane in self.record.phases],
+            clients,
+            end_s - start_s,
+            (pauses_s[0], pauses_s[1]),
+            powers[:, 0],
+            powers[:, 1],
+        )
+
+    def _listeners(self, clients: Sequence[int]) -> list[Device]:
+        """Return the devices of these clients that are still in the run."""
+        return [self._devices[client] for client in clients if client not in self.departed_at_s]
+
     def _assign_rows(self, clients: Sequence[int]) -> None:
+        self.pause_clients()  # those of the last round
         for row, client in enumerate(clients):
             if client not in self._devices:
                 self._create_device(client)
@@ -249,6 +297,8 @@ class World:
             ends_s=self._free_at_s,
             first_lane=len(LANES) * client,
         )
+        if fleet.has_powers:
+            device.powers = fleet.powers(client)
         self.presence[client] = self._faults.presence(client)
         for trace in self.presence[client]:
             trace.follow(device, partial(self._remove_client, client))
@@ -269,7 +319,8 @@ class World:
         if self._batches is not None:
             self._batches.connect(links, list(self._round_devices))
         for device in self._round_devices.values():
-            self._attach(device, *(self.media or dedicated_links(links, device.row)))
+            own_links = self.media or dedicated_links(links, device.row, device.powers.circuit_w)
+            self._attach(device, *own_links)
         self.server.broadcaster = BroadcastLink(
             links, {client: device.row for client, device in self._round_devices.items()}
         )
@@ -289,8 +340,11 @@ class World:
         return len(self.departed_at_s) >= self.num_eligible
 
     def received(self, clients: Sequence[int]) -> Event:
-        """Return the event at which the last downlinks of these clients end, except those in batches."""
-        return self.env.all_of([self.device(client).received for client in clients])
+        """Return the event at which the last downlinks of these clients end, except those in batches.
+
+        Clients that have left the run may have no downlink, and are not waited for.
+        """
+        return self.env.all_of([self.device(client).received for client in self._present(clients)])
 
     def send(
         self, start: str, end: str, phase: Phase, bits: float, client: int

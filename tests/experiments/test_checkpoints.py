@@ -40,6 +40,7 @@ FADING = {"fading": {"model": "rayleigh", "coherence_s": 2e-3}}
 
 
 BATTERIES_J = [0.0008, 0.004, 0.02, 100.0]
+POWERS = {"power_idle_w": 0.05, "power_receive_w": 0.1, "power_circuit_w": 0.1}
 
 
 def assert_continues(path: Path, monkeypatch: pytest.MonkeyPatch, *, every: int = 2) -> None:
@@ -131,8 +132,9 @@ def slowed_down(run: cutlayer.Run) -> bool:
             replanned,
         ),
         ({"devices": {"count": 4, "battery_j": BATTERIES_J}}, some_batteries_empty),
+        ({"devices": {"count": 4, "battery_j": BATTERIES_J, **POWERS}}, some_batteries_empty),
     ],
-    ids=["slow-downs", "turns cut off", "epochs cut off", "plans", "batteries"],
+    ids=["slow-downs", "turns cut off", "epochs cut off", "plans", "batteries", "idle power"],
 )
 def test_the_state_of_the_network_continues(
     sections: dict[str, Any],
@@ -167,11 +169,15 @@ REPLAN = {"replan": {"every_rounds": 1}, "knowledge": {"error_db": 2.0}}
         (ON_AND_OFF, {"stragglers": SLOW}),
         ({"selection": "deadline", "deadline_s": 0.03}, {"schemes": ["psl", "sfl", "fl"]}),
         ({}, {"devices": {"count": 4, "battery_j": BATTERIES_J}, "schemes": ["psl", "sfl", "esfl"]}),
+        (
+            ON_AND_OFF,
+            {"devices": {"count": 6, "battery_j": [0.002, 1.0] * 3, **POWERS}, "schemes": ["psl", "sl"]},
+        ),
         ({}, {"allocation": {"cut": 2, "power": "uniform", **REPLAN}, "radio": FADING}),
         ({}, {"radio": {"sharing": "tdma", "tdma_slot_s": 1e-3}, "server": {"service": "arrival"}}),
         ({}, {"radio": {"sharing": "work_conserving"}, "schemes": ["psl", "sfl", "fl", "epsl"]}),
     ],
-    ids=["uniform", "available", "in time", "batteries", "plans", "turns", "lending"],
+    ids=["uniform", "available", "in time", "batteries", "idle power", "plans", "turns", "lending"],
 )
 def test_sampled_clients_continue(
     drawn: dict[str, Any], sections: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -10,7 +10,7 @@ from cutlayer.scenarios.registry import Kind, lookup
 NAMES: dict[Kind, list[str]] = {
     "path_loss": ["samimi_28ghz", "log_distance", "fixed", "tr38901"],
     "subchannels": ["greedy", "marginal_greedy", "round_robin", "random"],
-    "power": ["optimal", "uniform"],
+    "power": ["optimal", "full", "uniform"],
     "cut": ["optimal", "random"],
 }
 SIGNATURES: dict[Kind, list[str]] = {

@@ -29,13 +29,17 @@ class Forms:
         self.j = cut
         self.i = range(self.C)
 
-    def epsl(self, n_a: int, *, rows_back: int | None = None) -> float:
-        """Return the round time of EPSL with n_a aggregated slots."""
+    def epsl(self, n_a: int, *, rows_back: int | None = None, forward_twice: bool = False) -> float:
+        """Return the round time of EPSL with n_a aggregated slots.
+
+        The paper has one forward pass on the server; ``forward_twice`` adds that over the rows that go back.
+        """
         b, C, L, j = self.b, self.C, self.L, self.j
         rows = n_a + C * (b - n_a) if rows_back is None else rows_back
         T_F = [b * self.kappa[i] * self.rho[j] / self.f[i] for i in self.i]
         T_U = [b * self.psi[j] / self.RU[i] for i in self.i]
-        T_sF = C * b * self.ks * (self.rho[L] - self.rho[j]) / self.fs
+        rows_again = rows if forward_twice and n_a else 0
+        T_sF = (C * b + rows_again) * self.ks * (self.rho[L] - self.rho[j]) / self.fs
         T_sB = (
             rows * self.ks * (self.varpi[L - 1] - self.varpi[j])
             + C * b * self.ks * (self.varpi[L] - self.varpi[L - 1])

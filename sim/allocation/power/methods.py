@@ -13,7 +13,15 @@ from ...radio.units import dbm_to_w
 from ..problem import RoundWork, link_rates, round_time_s
 from .stage_deadlines import StageDemand, minimal_stage_times
 
-__all__ = ["explicit_power", "optimal", "uniform"]
+__all__ = [
+    "explicit_power",
+    "full",
+    "optimal",
+    "raised_to_limits",
+    "shared_limits_w",
+    "uniform",
+    "with_remaining_power",
+]
 
 KEY_PATH = ("allocation", "power")
 ROUNDING = 1e-12  # relative; a smaller difference of round times does not count
@@ -77,6 +85,79 @@ def optimal(problem: RadioResources, work: RoundWork, client_of: NDArray[np.intp
         round_time_s(work, link_rates(problem, client_of, psd)) for psd in (psd_w_per_hz, flat)
     )
     return flat if flat_s < optimal_s * (1.0 - ROUNDING) else psd_w_per_hz
+
+
+def full(problem: RadioResources, work: RoundWork, client_of: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the powers of the shortest round, raised by all the power that the limits leave.
+
+    Parameters
+    ----------
+    problem : RadioResources
+        Subchannels, gains and power limits.
+    work : RoundWork
+        Computation and traffic of a round.
+    client_of : ndarray of int, [num_subchannels]
+        Client of each subchannel, from 0; -1 for none.
+
+    Returns
+    -------
+    ndarray, [num_subchannels]
+        Power spectral densities p_k, [W/Hz]; 0 where a subchannel is unused.
+
+    Raises
+    ------
+    PlanningError
+        If a client has no subchannel.
+    """
+    return raised_to_limits(problem, client_of, optimal(problem, work, client_of))
+
+
+def raised_to_limits(
+    problem: RadioResources, client_of: NDArray[np.intp], psd_w_per_hz: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return densities raised until all clients or the common limit have no power left, [num_subchannels].
+
+    Each client gets the same fraction of the power that it lacks to its own limit. Its densities grow by one
+    factor, so that no transfer becomes slower.
+
+    Parameters
+    ----------
+    psd_w_per_hz : ndarray, [num_subchannels]
+        Power spectral densities within the limits, [W/Hz].
+    """
+    power_w = _client_power_w(problem, client_of, psd_w_per_hz)
+    factor = with_remaining_power(problem, power_w) / np.where(power_w > 0, power_w, 1.0)
+    raised = np.where(client_of >= 0, psd_w_per_hz * np.maximum(factor, 1.0)[client_of], 0.0)
+    return _within_limits(problem, client_of, raised)
+
+
+def with_remaining_power(problem: RadioResources, power_w: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return powers raised by the power that the limits leave, [num_clients], [W].
+
+    Each client that sends gets the same fraction of the power that it lacks to its own limit.
+
+    Parameters
+    ----------
+    power_w : ndarray, [num_clients]
+        Powers within the limits, [W].
+    """
+    missing_w = np.where(power_w > 0, np.maximum(problem.power_max_w - power_w, 0.0), 0.0)
+    remaining_w = max(0.0, problem.total_power_max_w - float(power_w.sum()))
+    fraction = min(1.0, remaining_w / float(missing_w.sum())) if missing_w.any() else 0.0
+    raised_w: NDArray[np.float64] = power_w + fraction * missing_w
+    return raised_w
+
+
+def shared_limits_w(problem: RadioResources) -> NDArray[np.float64]:
+    """Return ``min(p_i^max, P)`` with the greatest P that keeps the common limit, [num_clients], [W]."""
+    limits_w = np.sort(problem.power_max_w)
+    count = len(limits_w)
+    used_w = np.concatenate(([0.0], np.cumsum(limits_w)[:-1]))
+    # P if the smallest limits bind and the other devices share the rest; the first one below its limit holds
+    levels_w = (problem.total_power_max_w - used_w) / (count - np.arange(count))
+    binding = np.flatnonzero(levels_w <= limits_w)
+    level_w = float(levels_w[binding[0]]) if binding.size else np.inf
+    return np.minimum(problem.power_max_w, level_w)
 
 
 def explicit_power(

@@ -74,12 +74,7 @@ class MediumAccess(ABC):
 
     def uplink_snr(self, resources: RadioResources) -> Array:
         """Return the mean signal-to-noise ratio of each uplink's subchannels, [num_clients], linear."""
-        band = resources.band
-        flat_w_per_hz = whole_band_links(resources).uplink_w / (
-            band.subchannel_hz * resources.num_subchannels
-        )
-        mean: Array = flat_w_per_hz * band.snr_per_w_per_hz(resources.gains).mean(axis=1)
-        return mean
+        return flat_snr(resources, whole_band_links(resources).uplink_w)
 
     def describe(self) -> list[str]:
         """Return phrases for decisions that have no column in the table of plans."""
@@ -89,14 +84,26 @@ class MediumAccess(ABC):
         return ["all"] * resources.num_clients
 
 
+@dataclass(frozen=True)
 class WholeBand(MediumAccess):
-    """One client at a time sends, on the whole band, as in sequential split learning."""
+    """One client at a time sends, on the whole band, as in sequential split learning.
 
-    one_at_a_time = True
+    Attributes
+    ----------
+    power_w : ndarray, [num_clients], or None
+        The power of each client, [W]; None for all that the limits allow, min(p_i^max, p_th).
+    """
+
+    power_w: Array | None = None
+    one_at_a_time: ClassVar[bool] = True
 
     def links(self, resources: RadioResources) -> LinkRates:
         """Return each client's links on the whole band."""
-        return whole_band_links(resources)
+        return whole_band_links(resources, self.power_w)
+
+    def uplink_snr(self, resources: RadioResources) -> Array:
+        """Return the mean signal-to-noise ratio of each client's uplink, [num_clients], linear."""
+        return flat_snr(resources, self.links(resources).uplink_w)
 
 
 @dataclass(frozen=True)
@@ -107,13 +114,20 @@ class TimeSlots(MediumAccess):
     ----------
     slot_s : float
         The longest time of a turn, [s].
+    power_w : ndarray, [num_clients], or None
+        The power of each client in its turn, [W]; None for all that the limits allow, min(p_i^max, p_th).
     """
 
     slot_s: float
+    power_w: Array | None = None
 
     def links(self, resources: RadioResources) -> LinkRates:
         """Return each client's links during its turn."""
-        return whole_band_links(resources)
+        return whole_band_links(resources, self.power_w)
+
+    def uplink_snr(self, resources: RadioResources) -> Array:
+        """Return the mean signal-to-noise ratio of each client's uplink, [num_clients], linear."""
+        return flat_snr(resources, self.links(resources).uplink_w)
 
     def schedulers(self, resources: RadioResources, channel: Channel, links: LinkRatesOverTime) -> Schedulers:
         """Return the two TDMA schedulers."""
@@ -131,19 +145,29 @@ class BandShares(MediumAccess):
     ----------
     shares : ndarray, [num_clients]
         Each client's share of the band; their sum is at most 1.
+    density_w_per_hz : ndarray, [num_clients]
+        Each client's power spectral density on its share, [W/Hz].
     """
 
     shares: Array
+    density_w_per_hz: Array
 
     def links(self, resources: RadioResources) -> LinkRates:
-        """Return the links on the shares, with each client's power density on the whole band."""
-        whole, shares = whole_band_links(resources), self.shares
+        """Return the links on the shares: β_i of the rate and of the power on the whole band."""
+        band_hz = resources.band.subchannel_hz * resources.num_subchannels
+        whole, shares = whole_band_links(resources, self.density_w_per_hz * band_hz), self.shares
         return replace(
             whole,
             uplink_bps=shares * whole.uplink_bps,
             downlink_bps=shares * whole.downlink_bps,
             uplink_w=shares * whole.uplink_w,
             downlink_w=shares * whole.downlink_w,
+        )
+
+    def uplink_snr(self, resources: RadioResources) -> Array:
+        """Return the mean signal-to-noise ratio of each client's uplink, [num_clients], linear."""
+        return flat_snr(
+            resources, self.density_w_per_hz * len(resources.band.centre_hz) * resources.band.subchannel_hz
         )
 
     def device_columns(self, resources: RadioResources) -> dict[str, Any]:
@@ -277,9 +301,30 @@ class NoRadio(MediumAccess):
         return {"subchannels": [""] * resources.num_clients, **dict.fromkeys(columns, np.nan)}
 
 
-def whole_band_links(resources: RadioResources) -> LinkRates:
-    """Return each client's links on the whole band, with power min(p_i^max, p_th) at a flat density."""
-    power_w = np.minimum(resources.power_max_w, resources.total_power_max_w)
+def flat_snr(resources: RadioResources, power_w: Array) -> Array:
+    """Return the mean signal-to-noise ratio over the band, [num_clients], linear.
+
+    Parameters
+    ----------
+    power_w : ndarray, [num_clients]
+        The power of each client if its density were on the whole band, [W].
+    """
+    band = resources.band
+    flat_w_per_hz = power_w / (band.subchannel_hz * resources.num_subchannels)
+    mean: Array = flat_w_per_hz * band.snr_per_w_per_hz(resources.gains).mean(axis=1)
+    return mean
+
+
+def whole_band_links(resources: RadioResources, power_w: Array | None = None) -> LinkRates:
+    """Return each client's links on the whole band, at a flat density.
+
+    Parameters
+    ----------
+    power_w : ndarray, [num_clients], optional
+        The power of each client, [W]; by default all that the limits allow, min(p_i^max, p_th).
+    """
+    if power_w is None:
+        power_w = np.minimum(resources.power_max_w, resources.total_power_max_w)
     uplink_bps, downlink_bps = whole_band_rates(resources.band, resources.gains, power_w)
     band_w = resources.band.downlink_w_per_hz * resources.band.subchannel_hz * resources.num_subchannels
     return LinkRates(

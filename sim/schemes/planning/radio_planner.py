@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 from ....scenarios.errors import ScenarioIssue
@@ -11,9 +11,9 @@ from ....scenarios.random_streams import stream
 from ....scenarios.registry import lookup
 from ....scenarios.schema.registered import SchemeParameters
 from ....scenarios.schema.scenario import Allocation, ExplicitPower, Radio
-from ...allocation.planner import PlanMethod, PowerMethod, SubchannelMethod, checked_plan
+from ...allocation.planner import Plan, PlanMethod, PowerMethod, SubchannelMethod, checked_plan
 from ...allocation.planner import plan as plan_by_methods
-from ...allocation.power.methods import explicit_power
+from ...allocation.power.methods import explicit_power, raised_to_limits
 from ...allocation.problem import Rates, RoundWork
 from ...allocation.subchannels.baselines import explicit_assignment
 from ...links.link_rates import LinkRates
@@ -30,6 +30,7 @@ from .medium_access import (
     WorkConservingSubchannels,
 )
 from .plan import RadioPlan
+from .power_rule import PowerRule
 
 __all__ = ["BandSharing", "PlannableScheme", "RadioPlanner", "band_sharing", "cut_issues"]
 
@@ -75,6 +76,11 @@ class RadioPlanner:
     seed: int
     round_number: int = 0
 
+    @property
+    def power_rule(self) -> PowerRule:
+        """Return the rule by which the senders of every scheme choose their powers."""
+        return PowerRule.of(self.allocation)
+
     def for_parallel_clients(self, scheme: PlannableScheme, deployment: Deployment) -> RadioPlan:
         """Return the plan of a scheme whose clients send at the same time.
 
@@ -92,7 +98,8 @@ class RadioPlanner:
     def for_sequential_clients(self, scheme: PlannableScheme, deployment: Deployment) -> RadioPlan:
         """Return the plan of a scheme whose clients send one after the other on the whole band."""
         fixed, links = deployment.has_fixed_links, deployment.links
-        access = FixedLinks(links, sequential=True) if fixed else WholeBand()
+        power_w = self.power_rule.alone_w(deployment.resources)
+        access = FixedLinks(links, sequential=True) if fixed else WholeBand(power_w)
         return self._plan_on_whole_band(scheme, deployment, access)
 
     def without_radio(self, scheme: PlannableScheme, deployment: Deployment) -> RadioPlan:
@@ -150,9 +157,11 @@ class RadioPlanner:
         work_by_cut = {j: scheme.work(j, deployment) for j in cuts}
         if allocation.method is not None:
             method: PlanMethod = lookup("plan", allocation.method).load()
-            plan = checked_plan(
-                allocation.method, method(resources, work_by_cut, rng), resources, work_by_cut
-            )
+            planned = method(resources, work_by_cut, rng)
+            if self.power_rule.name == "full" and isinstance(planned, Plan):
+                psd_w_per_hz = raised_to_limits(resources, planned.client_of, planned.psd_w_per_hz)
+                planned = replace(planned, psd_w_per_hz=psd_w_per_hz)
+            plan = checked_plan(allocation.method, planned, resources, work_by_cut)
         else:
             subchannels, power = _subchannel_method(allocation), _power_method(allocation)
             plan = plan_by_methods(resources, work_by_cut, subchannels, power, cut=cut, rng=rng)
@@ -183,7 +192,7 @@ class RadioPlanner:
 
         The predicted time is an upper bound.
         """
-        access = TimeSlots(slot_s)
+        access = TimeSlots(slot_s, self.power_rule.alone_w(deployment.resources))
         links = access.links(deployment.resources)
         return self._best_cut(scheme, deployment, cut, access, links, senders=deployment.num_clients)
 

@@ -70,6 +70,7 @@ class SampledClients(FixedPlan):
         world.num_eligible = self._sampler.num_eligible
         members = self._sampler.sample(number, float(world.env.now), world.departed_at_s)
         if not members and not world.all_clients_left:
+            world.pause_clients()
             world.env.run(until=self._sampler.next_available_s(float(world.env.now), world.departed_at_s))
             members = self._sampler.sample(number, float(world.env.now), world.departed_at_s)
         replan = self._context.allocation.replan is not None

@@ -56,6 +56,7 @@ def test_the_summary_finds_the_first_round_at_the_target() -> None:
             "updates": [1] * 5,
             "participants": [1, 1, 0, 1, 1],
             **{c: [1.0] * 5 for c in ("uplink_bits", "downlink_bits", "energy_j", "client_energy_j")},
+            **{c: [0.0] * 5 for c in ("receive_energy_j", "idle_energy_j")},
         }
     )
     summary = scheme_summary(rounds, 0.8)

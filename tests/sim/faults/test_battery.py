@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cutlayer
@@ -276,6 +276,81 @@ def test_nobody_spends_what_it_does_not_have(name: str, data: st.DataObject) -> 
         assert (client in world.clients) == (client not in world.departed_at_s)
         for result, start_s in zip(results, [0.0, *(r.end_s for r in results)], strict=False):
             assert client not in result.outcome.participants or start_s < left_s
+    assert len(results) == 4 or not world.clients
+
+
+def with_powers(case: Setting, idle_w: float, receive_w: float, circuit_w: float) -> Setting:
+    """Return the setting with these powers of each device."""
+    ones = np.ones(case.clients)
+    powers: dict[str, Any] = {
+        "power_idle_w": idle_w * ones,
+        "power_receive_w": receive_w * ones,
+        "power_circuit_w": circuit_w * ones,
+    }
+    return replace(case, fleet=replace(case.fleet, **powers))
+
+
+@pytest.mark.parametrize(
+    ("name", "powers", "battery_j", "left_s", "participants"),
+    [
+        ("psl", (0.5, 0.0, 0.0), 3.0, 4.0, [(0, 1), (1,)]),  # idle from 2 to 6 s
+        ("psl", (0.5, 0.0, 0.0), 4.5, 7.5, [(0, 1), (1,)]),  # 4 J by 7 s, then backward
+        ("psl", (0.0, 1.0, 0.0), 2.5, 6.5, [(0, 1), (1,)]),  # while it receives, from 6 to 7 s
+        ("psl", (0.0, 0.0, 1.0), 2.5, 1.75, [(1,), (1,)]),  # its uplink costs 2 W, from 1 s on
+        ("sl", (1.0, 0.0, 0.0), 3.5, 3.5, [(1,), (1,)]),  # while the server works for it, in its turn
+        ("sl", (1.0, 0.0, 0.0), 10.0, 11.0, [(0, 1), (1,)]),  # idle from 8 s on, in the other's turn
+        ("fl", (1.0, 0.0, 0.0), 7.5, 9.5, [(0, 1), (1,)]),  # from 7 to 9 s it receives: that is not idle
+        ("fl", (0.0, 1.0, 0.0), 8.0, 8.0, [(0, 1), (1,)]),  # while it receives the average, from 7 s on
+    ],
+)
+def test_a_battery_is_empty_while_idle_or_receiving(
+    name: str,
+    powers: tuple[float, float, float],
+    battery_j: float,
+    left_s: float,
+    participants: list[tuple[int, ...]],
+) -> None:
+    """By hand: idle time, reception and circuits drain the battery, and the device leaves at that instant."""
+    case = with_powers(setting([battery_j, PLENTY_J]), *powers)
+    world, results = run_timeline(case, name, 1, count=2)
+    assert {0: left_s} == pytest.approx(world.departed_at_s)
+    assert participants == [result.outcome.participants for result in results]
+
+
+def further_j(results: list[Any], client: int) -> float:
+    """Return the energy of a device's receiver and of its idle time."""
+    total = 0.0
+    for result in results:
+        if client in result.times.clients:
+            row = result.times.clients.index(client)
+            total += float(result.times.idle_j[row] + result.times.receive_j[row])
+    return total
+
+
+@pytest.mark.parametrize("name", [*SPLIT, "fl"])
+@settings(max_examples=20)
+@given(data=st.data())
+def test_a_battery_supplies_all_that_its_device_spends(name: str, data: st.DataObject) -> None:
+    """A device that left has spent its battery on compute, uplinks, receptions and idle time, to rounding."""
+    free, cut, options = data.draw(cases(name))
+    watts = st.one_of(st.just(0.0), st.floats(0.01, 2))
+    case = with_powers(free, data.draw(watts), data.draw(watts), data.draw(st.floats(0.01, 2)))
+    powers = case.fleet.powers(0)
+    whole, ran = run_timeline(case, name, cut)
+    need_j = spent(whole.record.frame(), 0) + further_j(ran, 0)
+    battery_j = [need_j * data.draw(st.floats(0.01, 5)) for _ in range(case.clients)]
+    case = replace(case, fleet=replace(case.fleet, battery_j=np.array(battery_j)))
+    world, results = run_timeline(case, name, cut, **options)
+    table = world.record.frame()
+    for client, charge_j in enumerate(battery_j):
+        total_j = spent(table, client) + further_j(results, client)
+        power_w = (
+            1.0 + sum(powers) + case.fleet.switched_capacitance[client] * case.fleet.clock_hz[client] ** 3
+        )
+        rounding_j = 1e-9 * charge_j + 1e-14 * results[-1].end_s * power_w
+        assert total_j <= charge_j + rounding_j
+        if client in world.departed_at_s:
+            assert charge_j == pytest.approx(total_j, abs=rounding_j)
     assert len(results) == 4 or not world.clients
 
 

@@ -352,6 +352,6 @@ def test_a_downlink_takes_no_energy_from_the_battery() -> None:
     battery = Battery(100.0)
     battery.follow(w.device(0), lambda: None)
     w.env.run(until=w.device(0).downlink(DOWNLINK, 8.0))
-    assert 100.0 == battery.state()
+    assert 100.0 == battery.state()[0]
     w.env.run(until=w.device(0).uplink(UPLINK, 2.0))
-    assert 98.0 == pytest.approx(battery.state())
+    assert 98.0 == pytest.approx(battery.state()[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import pytest
@@ -27,13 +28,14 @@ def latency_s(setting: Setting, name: str, cut: int, **parameters: Any) -> float
     return run_timeline(setting, name, cut, **parameters)[1][0].end_s
 
 
-@given(settings_and_cuts(), st.floats(0, 1))
-def test_epsl(case: tuple[Setting, int], phi: float) -> None:
-    """A round of EPSL takes what the closed form says, for any φ."""
+@given(settings_and_cuts(), st.floats(0, 1), st.booleans())
+def test_epsl(case: tuple[Setting, int], phi: float, charged: bool) -> None:
+    """A round of EPSL takes what the closed form says, with one forward pass on the server or two."""
     setting, cut = case
     n_a = next(n for n in range(setting.batch_size + 1) if n >= phi * setting.batch_size - 1e-9)
-    expected = Forms(setting, cut).epsl(n_a)
-    assert latency_s(setting, "epsl", cut, phi=phi) == pytest.approx(expected, rel=RELATIVE)
+    expected = Forms(setting, cut).epsl(n_a, forward_twice=charged)
+    simulated = latency_s(setting, "epsl", cut, phi=phi, charge_second_forward=charged)
+    assert simulated == pytest.approx(expected, rel=RELATIVE)
 
 
 @given(settings_and_cuts(), st.floats(0, 1))
@@ -95,5 +97,6 @@ def test_epsl_pt_changes_phase(case: tuple[Setting, int]) -> None:
     phases = [{"rounds": 2, "phi": 1.0}, {"rounds": 1, "phi": 0.5}, {"phi": 0.0}]
     _, results = run_timeline(setting, "epsl_pt", cut, count=4, phases=phases)
     b = setting.batch_size
-    expected = 2 * forms.epsl(b) + forms.epsl(math.ceil(b / 2)) + forms.epsl(0)
+    twice = partial(forms.epsl, forward_twice=True)
+    expected = 2 * twice(b) + twice(math.ceil(b / 2)) + twice(0)
     assert results[-1].end_s == pytest.approx(expected, rel=RELATIVE)

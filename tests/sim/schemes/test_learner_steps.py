@@ -159,7 +159,7 @@ def test_broadcasts_wait_for_the_weakest_of_their_listeners(service: str) -> Non
 @pytest.mark.parametrize(("aggregation", "rows"), [("virtual", 2), ("exact", 4)])
 def test_a_late_clients_rows_cost_the_server_nothing(aggregation: str, rows: int) -> None:
     """In a queue, 2 merged slots of 2 clients are 2 rows, or 4 exactly, of one unit between cut and last."""
-    _, _, world = run("epsl", "arrival", 20.0, phi=0.5, aggregation=aggregation)
+    _, _, world = run("epsl", "arrival", 20.0, phi=0.5, aggregation=aggregation, charge_second_forward=False)
     merged = world.record.frame().query(
         "round == 1 and node == 'server' and client == -1 and lane == 'compute'"
     )

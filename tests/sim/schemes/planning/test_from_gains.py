@@ -99,7 +99,7 @@ def test_latency_from_gains_and_allocations(case: tuple[Setting, int, Radio], na
     b = setting.batch_size
     expected = {
         "psl": lambda: forms.epsl(0),
-        "epsl": lambda: forms.epsl(math.ceil(b / 2)),
+        "epsl": lambda: forms.epsl(math.ceil(b / 2), forward_twice=True),
         "sfl": forms.sfl,
         "fl": lambda: forms.fl(1),
         "sl": forms.sl,
