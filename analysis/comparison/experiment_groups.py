@@ -121,7 +121,7 @@ def group_runs(runs: Sequence[Run]) -> list[GroupedRun]:
 
 
 def _scheme_key(run: Run, identity: str, label: str) -> tuple[Hashable, ...]:
-    """Return the key that equal results of a scheme share. A failed scheme never stands for a complete one."""
+    """Return the key that equal results of a scheme share; a failed scheme never counts as a complete one."""
     failed = run.summary["schemes"][label].get("failed") is not None
     return identity, run.summary["seed"], label, failed
 
