@@ -98,6 +98,10 @@ def sweep(
     plugins: Sequence[str | Path] = (),
     allow_imports: bool = False,
     scheduler: str | None = None,
+    shard: tuple[int, int] | None = None,
+    tables: bool = False,
+    time_limit_s: float | None = None,
+    fail_fast: bool = False,
 ) -> SweepResult:
     """Run every point of a scenario's sweep that is not finished, and return the tables of all points.
 
@@ -125,6 +129,15 @@ def sweep(
     scheduler : str | None
         ``tcp://HOST:PORT`` of a dask.distributed scheduler. Its workers run the points and write them to
         the folder, which must be on a file system that they share.
+    shard : tuple[int, int] | None
+        Number K and count N: run every N-th point from the K-th on. Other shards may run in the same folder
+        at the same time. The result has the states of the shard's points, and no other table.
+    tables : bool
+        Run no point, but gather the tables and figures of the points that are finished so far.
+    time_limit_s : float | None
+        Longest wall time of a point, [s]. A point that takes longer is ended, and has failed.
+    fail_fast : bool
+        Start no further point once one has failed. The running points finish.
 
     Raises
     ------
@@ -148,9 +161,18 @@ def sweep(
         plugins=plugins,
         allow_imports=allow_imports,
         scheduler=scheduler,
+        shard=shard,
     )
-    result = sweep_run.run(retry_failed=retry_failed, mix_versions=mix_versions)
-    for message in draw_figures(result, sweep_run.figures)[1]:
+    if tables:
+        result = sweep_run.gather(mix_versions=mix_versions)
+    else:
+        result = sweep_run.run(
+            retry_failed=retry_failed,
+            mix_versions=mix_versions,
+            time_limit_s=time_limit_s,
+            fail_fast=fail_fast,
+        )
+    for message in draw_figures(result, sweep_run.figures, partial=tables)[1]:
         warnings.warn(message, stacklevel=2)
     return result
 

@@ -20,7 +20,7 @@ from ..results.atomic_files import write_whole
 from ..results.sweep_folder import SweepFolder, SweepResult
 from ..results.sweep_statistics import CONFIDENCE, figure_table, grouped, is_accuracy
 
-__all__ = ["draw_figures", "estimate_line", "failures", "outcome_line", "point_listing"]
+__all__ = ["draw_figures", "estimate_line", "failures", "missing_line", "outcome_line", "point_listing"]
 
 Listing: TypeAlias = tuple[Table, *tuple[str, ...]]
 """A table for the terminal, and the notes below it."""
@@ -28,8 +28,19 @@ Listing: TypeAlias = tuple[Table, *tuple[str, ...]]
 _MAX_FAILURES = 10
 
 
-def draw_figures(result: SweepResult, figures: Sequence[SweepFigure]) -> tuple[list[Listing], list[str]]:
-    """Write each figure, and its table as a CSV of the same name, unless a point of the sweep is pending.
+def draw_figures(
+    result: SweepResult, figures: Sequence[SweepFigure], *, partial: bool = False
+) -> tuple[list[Listing], list[str]]:
+    """Write each figure, and before it its table as a CSV of the same name.
+
+    Parameters
+    ----------
+    result : SweepResult
+        The tables of the sweep.
+    figures : sequence of SweepFigure
+        The figures of its scenario.
+    partial : bool
+        Draw figures of the finished points although others are pending.
 
     Returns
     -------
@@ -38,7 +49,8 @@ def draw_figures(result: SweepResult, figures: Sequence[SweepFigure]) -> tuple[l
     problems : list of str
         A message for each figure that could not be drawn or written.
     """
-    if not len(result.schemes) or (result.points["status"] == "pending").any():
+    pending = not partial and (result.points["status"] == "pending").any()
+    if not len(result.schemes) or pending:
         return [], []
     listings: list[Listing] = [] if figures else _overview(result)
     problems = []
@@ -51,10 +63,13 @@ def draw_figures(result: SweepResult, figures: Sequence[SweepFigure]) -> tuple[l
             problems.append(str(error))
             continue
         try:
-            save_figure(sweep_figure(table, figure), path)
             write_whole(path.with_suffix(".csv"), functools.partial(table.to_csv, index=False))
+            save_figure(sweep_figure(table, figure), path)
         except OSError as error:  # the disk is full, for example
             problems.append(f"cannot write {path}: {error.strerror or error}")
+            continue
+        except Exception as error:  # of any kind, from the library of figures: the other figures are drawn
+            problems.append(f"cannot draw {path}: {type(error).__name__}: {' '.join(str(error).split())}")
             continue
         listings.append(_listing(table, figure, path))
     return listings, problems
@@ -110,7 +125,7 @@ def _rich(table: pd.DataFrame, y: str, centre: str, title: str, *, in_percent: b
 def point_listing(folder: SweepFolder) -> Table:
     """Return the points of a sweep and their states as a table for the terminal."""
     rich = Table(title=Text(str(folder.path)), box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    shown = folder.points.drop(columns="overrides")
+    shown = folder.chosen.drop(columns="overrides")
     for name in (*shown.columns, "status"):
         rich.add_column(Text(name), no_wrap=True)
     for row in shown.to_dict("records"):
@@ -133,6 +148,15 @@ def outcome_line(result: SweepResult) -> str:
         f"{counts[state]} {state}" for state in ("finished", "failed", "pending") if state in counts
     )
     return f"written to {result.folder}: {states} of {len(result.points)} points"
+
+
+def missing_line(result: SweepResult) -> str | None:
+    """Return a line with the number of points that the tables lack; None if they have all points."""
+    missing = int((result.points["status"] != "finished").sum())
+    if not missing:
+        return None
+    total = len(result.points)
+    return f"{missing} of {total} points are missing from the tables: they are pending or have failed"
 
 
 def failures(result: SweepResult) -> list[str]:
