@@ -58,7 +58,7 @@ def run(
 
     @contextmanager
     def progress_bars() -> Iterator[OnRound]:
-        with RunProgress(loaded.scenario, console) as progress:
+        with RunProgress(loaded.scenario) as progress:
             yield progress.on_round
 
     with exit_on_wrong_input():
