@@ -30,6 +30,7 @@ def run(
     plugins: Sequence[str | Path] = (),
     allow_imports: bool = False,
     checkpoint_every: int | None = None,
+    figures: bool = True,
 ) -> Run:
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights.
 
@@ -51,11 +52,14 @@ def run(
         Let ``model: {name: imported}`` import and run your code.
     checkpoint_every : int | None
         Rounds between two checkpoints beside ``out``. The same call goes on from the last one.
+    figures : bool
+        Draw the figures of the run into ``out``, after its tables.
 
     Returns
     -------
     Run
-        ``rounds``, ``devices`` and ``intervals`` as DataFrames, and the ``summary``.
+        ``rounds``, ``devices`` and ``intervals`` as DataFrames, and the ``summary``. A scheme that raised an
+        error is listed in ``failed``; its tables end with its last finished round.
 
     Raises
     ------
@@ -66,14 +70,21 @@ def run(
     RunFolderError
         If ``out`` holds a run, cannot be written or is in use by another process, or if checkpoints of
         another run are beside it.
+    Exception
+        The error of the first scheme that failed, if no scheme has finished a round.
     """
     load_plugins(plugins)
-    return run_scenario(
+    result = run_scenario(
         load_scenario(scenario, overrides, seed=seed, schemes=schemes),
         None if out is None else Path(out),
         allow_imports=allow_imports,
         checkpoint_every=checkpoint_every,
+        figures=figures,
     )
+    failures = [f"{label} failed: {error}" for label, error in result.failed.items()]
+    for message in (*failures, *result.problems):
+        warnings.warn(message, stacklevel=2)
+    return result
 
 
 def load(folder: str | Path) -> Run:

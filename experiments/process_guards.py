@@ -1,14 +1,27 @@
-"""Guards around a block of code: no garbage collection of long-lived objects, no interrupt in its middle."""
+"""Guards around a block of code: no garbage collection of long-lived objects, no interrupt in its middle.
+
+An interrupt is Ctrl-C. Inside of :func:`catch_termination` it is also SIGTERM, which batch systems,
+containers and ``timeout`` send before they end a process, and SIGHUP, which a closed terminal sends.
+"""
 
 from __future__ import annotations
 
 import gc
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, TypeAlias
 
-__all__ = ["deferred_interrupt", "frozen_gc"]
+__all__ = ["StopSignal", "catch_termination", "deferred_interrupt", "frozen_gc", "interruptible"]
+
+_Handler: TypeAlias = Callable[[int, FrameType | None], Any]
+
+_TERMINATIONS = tuple(
+    number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
+)
 
 
 @contextmanager
@@ -28,18 +41,126 @@ def frozen_gc() -> Iterator[None]:
         gc.unfreeze()
 
 
+@dataclass
+class StopSignal:
+    """The signal that asked this process to end.
+
+    Attributes
+    ----------
+    number : int or None
+        The number of the signal; None as long as none has arrived.
+    """
+
+    number: int | None = None
+
+    @property
+    def exit_status(self) -> int:
+        """Return the exit status of an interrupted process: 130 after Ctrl-C, 143 after SIGTERM."""
+        return 128 + (self.number or signal.SIGINT)
+
+
+@contextmanager
+def catch_termination() -> Iterator[StopSignal]:
+    """Let SIGTERM and SIGHUP raise ``KeyboardInterrupt`` while the block runs, as Ctrl-C does.
+
+    A signal that the process ignores or handles already keeps its handler. Outside of the main thread, which
+    alone receives signals, nothing changes.
+    """
+    stop = StopSignal()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.number = number
+        raise KeyboardInterrupt
+
+    caught: list[int] = []
+    if threading.current_thread() is threading.main_thread():
+        caught = [number for number in _TERMINATIONS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in caught:
+        signal.signal(number, on_signal)
+    try:
+        yield stop
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
+
+
+class _Deferral:
+    """The handler of the signals that are deferred at the moment.
+
+    Attributes
+    ----------
+    is_open : bool
+        Whether the signals reach their previous handlers at once.
+    """
+
+    def __init__(self, previous: dict[int, _Handler]) -> None:
+        self.is_open = False
+        self._previous = previous
+        self._received: list[int] = []
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Keep the signal for later, or hand it on."""
+        if not self.is_open:
+            self._received.append(number)
+            return
+        self.is_open = False  # the handler raises as a rule, and the block ends
+        self._previous[number](number, frame)
+        self.is_open = True
+
+    def with_outer(self) -> list[_Deferral]:
+        """Return this deferral and those around it, the outermost first."""
+        outer = next((h for h in self._previous.values() if isinstance(h, _Deferral)), None)
+        return [*(outer.with_outer() if outer else ()), self]
+
+    def deliver(self) -> None:
+        """Hand on the latest of the signals that were kept."""
+        if self._received:
+            number = self._received[-1]
+            self._received.clear()
+            self._previous[number](number, None)
+
+    def restore(self) -> None:
+        """Give the signals their previous handlers again."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+
 @contextmanager
 def deferred_interrupt() -> Iterator[None]:
-    """Defer an interrupt (Ctrl-C) until the end of the block, so that the block runs completely."""
-    handler = signal.getsignal(signal.SIGINT)
-    if handler is None or threading.current_thread() is not threading.main_thread():
+    """Defer an interrupt until the end of the block, so that the block runs completely.
+
+    Blocks may be nested. :func:`interruptible` lets interrupts through for a part of the block.
+    """
+    if threading.current_thread() is not threading.main_thread():
         yield  # Python delivers interrupts to the main thread alone
         return
-    received: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, frame: received.append(number))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *_TERMINATIONS)}
+    deferral = _Deferral({number: handler for number, handler in handlers.items() if callable(handler)})
+    for number, handler in handlers.items():
+        if callable(handler):
+            signal.signal(number, deferral)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
-        if received:
-            signal.raise_signal(signal.SIGINT)
+        deferral.restore()
+        deferral.deliver()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let interrupts end this part of a block of :func:`deferred_interrupt`, and deliver earlier ones now."""
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, *_TERMINATIONS)]
+    innermost = next((handler for handler in handlers if isinstance(handler, _Deferral)), None)
+    if innermost is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    deferrals = innermost.with_outer()
+    try:
+        for deferral in deferrals:
+            deferral.is_open = True
+        for deferral in deferrals:
+            deferral.deliver()
+        yield
+    finally:
+        for deferral in deferrals:
+            deferral.is_open = False

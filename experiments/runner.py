@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
 
 from ..analysis.results.atomic_files import RunFolderError, check_free
-from ..analysis.results.interval_store import IntervalWriter
+from ..analysis.results.interval_store import Intervals, IntervalWriter, read_intervals
 from ..analysis.results.run_folder import FORMAT, TABLES, Run, save_run
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from .checkpoints import Checkpoints, checkpoint_folder
 from .folder_locks import run_lock
 from .preparation import Experiment, prepare
+from .process_guards import deferred_interrupt
 from .provenance import versions
 from .scheme_run import OnRound, SchemeRun, run_scheme
 
-__all__ = ["UnsavedRunError", "WatchRounds", "run_experiment", "run_scenario"]
+__all__ = ["UnsavedRunError", "WatchRounds", "joined_run", "run_experiment", "run_scenario"]
 
 WatchRounds: TypeAlias = Callable[[], AbstractContextManager[OnRound]]
 """Opens a context around all rounds. Its value is called after each round."""
@@ -40,6 +42,7 @@ def run_scenario(
     allow_imports: bool = False,
     checkpoint_every: int | None = None,
     overwrite: bool = False,
+    figures: bool = True,
     watch_rounds: WatchRounds = lambda: nullcontext(_ignore_round),
 ) -> Run:
     """Run a scenario and write its run folder.
@@ -57,6 +60,8 @@ def run_scenario(
         continues from the last one.
     overwrite : bool
         Replace a run in the folder.
+    figures : bool
+        Draw the figures, after all tables are written.
     watch_rounds : callable
         Shows the progress of the rounds.
 
@@ -86,11 +91,7 @@ def run_scenario(
         experiment = prepare(loaded, allow_imports=allow_imports)
         with watch_rounds() as on_round:
             run = run_experiment(experiment, on_round, folder=folder, checkpoints=checkpoints)
-        try:
-            _save(run, folder, checkpoints, overwrite=overwrite)
-        except RunFolderError as error:  # the folder was writable when the run began
-            raise UnsavedRunError(str(error)) from None
-    return run
+        return _saved(run, folder, checkpoints, overwrite=overwrite, figures=figures)
 
 
 def run_experiment(
@@ -100,7 +101,10 @@ def run_experiment(
     folder: Path | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> Run:
-    """Run the schemes of a prepared scenario. An interrupt ends the run; its finished rounds are kept.
+    """Run the schemes of a prepared scenario, one after the other.
+
+    An interrupt ends the run; its finished rounds are kept. A scheme that raises an error ends alone, and its
+    finished rounds are kept too.
 
     Parameters
     ----------
@@ -117,6 +121,10 @@ def run_experiment(
     ------
     KeyboardInterrupt
         If the run is interrupted before its first round is finished.
+    RunFolderError
+        If a checkpoint cannot be read.
+    Exception
+        The error of the first scheme that failed, if no round of any scheme is finished.
     """
     scheme_runs: list[SchemeRun] = []
     interrupted = False
@@ -124,23 +132,56 @@ def run_experiment(
         checkpoints.begin(experiment.data)
         folder = checkpoints.folder / "intervals"
     writer = IntervalWriter(folder)
-    for number, (scheme, plan) in enumerate(experiment.schemes):
-        scheme_checkpoints = checkpoints.of_scheme(number) if checkpoints else None
-        scheme_run = run_scheme(experiment, scheme, plan, on_round, writer, scheme_checkpoints)
-        if scheme_run is not None:
-            scheme_runs.append(scheme_run)
-        interrupted = scheme_run is None or scheme_run.interrupted
-        if interrupted:
-            break
-    if not scheme_runs:
-        raise KeyboardInterrupt
+    with deferred_interrupt():
+        for number, (scheme, plan) in enumerate(experiment.schemes):
+            scheme_checkpoints = checkpoints.of_scheme(number) if checkpoints else None
+            scheme_run = run_scheme(experiment, scheme, plan, on_round, writer, scheme_checkpoints)
+            if scheme_run is not None:
+                scheme_runs.append(scheme_run)
+            interrupted = scheme_run is None or scheme_run.interrupted
+            if interrupted:
+                break
+        return joined_run(experiment, scheme_runs, writer.finish(), interrupted=interrupted)
+
+
+def joined_run(
+    experiment: Experiment, scheme_runs: Sequence[SchemeRun], recorded: Intervals, *, interrupted: bool
+) -> Run:
+    """Return the results of all schemes as one run.
+
+    Parameters
+    ----------
+    scheme_runs : sequence of SchemeRun
+        The results of the schemes that have begun, in the scenario's order.
+    recorded : Intervals
+        The intervals of these schemes.
+    interrupted : bool
+        Whether an interrupt ended the run.
+
+    Raises
+    ------
+    Exception
+        The error of the first scheme that failed, if no round of any scheme is finished.
+    KeyboardInterrupt
+        If no round is finished, and no scheme has failed.
+    """
+    failures = [(run.label, run.failure) for run in scheme_runs if run.failure is not None]
+    with_rounds = [run for run in scheme_runs if len(run.rounds)]
+    if not with_rounds:
+        raise failures[0][1].error if failures else KeyboardInterrupt
+    tables = {table: _joined([getattr(run, table) for run in with_rounds]) for table in TABLES}
     return Run(
         scenario_yaml(experiment.loaded.scenario),
         _summary(
             experiment.loaded, scheme_runs, interrupted=interrupted, trained=experiment.data is not None
         ),
-        **{table: _joined([getattr(scheme_run, table) for scheme_run in scheme_runs]) for table in TABLES},
-        recorded=writer.finish(),
+        tables["rounds"],
+        tables["devices"],
+        tables["nodes"],
+        tables["stages"],
+        tables["memory"],
+        recorded,
+        "\n".join(f"{label}: {failure.text}\n\n{failure.traceback}" for label, failure in failures),
     )
 
 
@@ -170,17 +211,34 @@ def _checkpoints(
     return checkpoints
 
 
-def _save(run: Run, folder: Path, checkpoints: Checkpoints | None, *, overwrite: bool) -> None:
-    """Write the run folder; remove its checkpoints if the run was not interrupted."""
-    from ..analysis.figures.run import draw_figures  # takes 0.3 s, which the workers of a sweep save
+def _saved(run: Run, folder: Path, checkpoints: Checkpoints | None, *, overwrite: bool, figures: bool) -> Run:
+    """Write the tables of a run, and then its figures. Return the run with the problems of its figures."""
+    with deferred_interrupt():
+        try:
+            if checkpoints is None:
+                save_run(run, folder, overwrite=overwrite)
+            else:
+                overwrite = overwrite or checkpoints.exist
+                save_run(run, folder, overwrite=overwrite, drafts=checkpoints.folder)
+        except RunFolderError as error:  # the folder was writable when the run began
+            raise UnsavedRunError(str(error)) from None
+        if run.recorded.in_file:  # beside the folder, and among the checkpoints that are removed now
+            run = replace(run, recorded=read_intervals(folder / "intervals.parquet"))
+        if checkpoints is not None and not run.interrupted and not run.failed:
+            checkpoints.remove()
+    return replace(run, problems=tuple(_drawn(run, folder))) if figures else run
 
-    if checkpoints is None:
-        save_run(run, folder, draw=draw_figures, overwrite=overwrite)
-        return
-    overwrite = overwrite or checkpoints.exist
-    save_run(run, folder, draw=draw_figures, overwrite=overwrite, drafts=checkpoints.folder)
-    if not run.interrupted:
-        checkpoints.remove()
+
+def _drawn(run: Run, folder: Path) -> list[str]:
+    """Draw the figures of a run; return a line for each that failed. An interrupt leaves out the rest."""
+    try:
+        from ..analysis.figures.run import draw_figures  # takes 0.3 s, which the workers of a sweep save
+
+        return draw_figures(run, folder)
+    except KeyboardInterrupt:
+        return ["interrupted: not all figures are drawn; cutlayer gantt DIR draws the Gantt chart"]
+    except Exception as error:  # the drawing library cannot be imported, for example
+        return [f"no figure could be drawn: {' '.join(str(error).split())}"]
 
 
 def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pickle import PicklingError
@@ -10,8 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from ..analysis.results.atomic_files import RunFolderError
 from ..analysis.results.interval_store import IntervalWriter
-from ..analysis.results.round_tables import scheme_summary
+from ..analysis.results.round_tables import ROUND_COLUMNS, scheme_summary
 from ..sim.faults.effects import faults_of
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
@@ -33,11 +35,11 @@ from .checkpoints import (
     SchemeCheckpoints,
 )
 from .preparation import Experiment
-from .process_guards import deferred_interrupt, frozen_gc
+from .process_guards import deferred_interrupt, frozen_gc, interruptible
 from .result_tables import device_table, energy_columns, memory_table, node_table
 from .round_log import IntervalStream, RoundLog
 
-__all__ = ["OnRound", "SchemeRun", "make_world", "round_planner", "run_scheme", "scheme_learner"]
+__all__ = ["Failure", "OnRound", "SchemeRun", "make_world", "round_planner", "run_scheme", "scheme_learner"]
 
 OnRound: TypeAlias = Callable[[str, RoundResult], None]
 """Called with a scheme's label and result after each round. For a scheme that finished in an earlier process,
@@ -62,6 +64,8 @@ class SchemeRun:
         The scheme's rows of these tables.
     interrupted : bool
         Whether an interrupt ended the scheme early.
+    failure : Failure or None
+        The error that ended the scheme early.
     """
 
     label: str
@@ -72,6 +76,26 @@ class SchemeRun:
     stages: pd.DataFrame
     memory: pd.DataFrame
     interrupted: bool
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The error that ended a scheme.
+
+    Attributes
+    ----------
+    error : Exception
+        The error.
+    text : str
+        Its type, the round in which it occurred and its message, in one line.
+    traceback : str
+        Its traceback.
+    """
+
+    error: Exception
+    text: str
+    traceback: str
 
 
 def run_scheme(
@@ -82,7 +106,7 @@ def run_scheme(
     writer: IntervalWriter,
     checkpoints: SchemeCheckpoints | None = None,
 ) -> SchemeRun | None:
-    """Run one scheme in a new world, until a stop of the scenario or an interrupt.
+    """Run one scheme in a new world, until a stop of the scenario, an interrupt or an error.
 
     Parameters
     ----------
@@ -96,7 +120,13 @@ def run_scheme(
     Returns
     -------
     SchemeRun or None
-        None if the run was interrupted before its first round was finished.
+        The results of the finished rounds. None if the run was interrupted before its first round was
+        finished; after an error there are results without a round.
+
+    Raises
+    ------
+    RunFolderError
+        If a checkpoint cannot be read.
     """
     if checkpoints is not None and checkpoints.finished is not None:
         finished = checkpoints.finished
@@ -107,7 +137,64 @@ def run_scheme(
         intervals.finish()
         on_round(finished.run.label, finished.last_round)
         return finished.run
-    return SchemeExecution(experiment, scheme, plan, writer, checkpoints).run(on_round)
+    execution: SchemeExecution | None = None
+    interrupted, error = False, None
+    with deferred_interrupt():
+        try:
+            with interruptible():
+                execution = SchemeExecution(experiment, scheme, plan, writer, checkpoints)
+                execution.run(on_round)
+        except KeyboardInterrupt:
+            interrupted = True
+        except RunFolderError:
+            raise
+        except Exception as raised:  # of any kind: it costs this scheme alone
+            error = raised
+        num_rounds = 0 if execution is None else execution.num_rounds
+        failure = None if error is None else _failure(error, num_rounds + 1)
+        if execution is not None and num_rounds:
+            try:
+                return execution.finish(interrupted=interrupted, failure=failure)
+            except Exception as raised:
+                failure = failure or _failure(raised, num_rounds)
+        return None if failure is None else _run_without_rounds(experiment, scheme, plan, failure)
+
+
+def _failure(error: Exception, number: int) -> Failure:
+    """Return an error that occurred in a round, with its text in one line."""
+    message = " ".join(str(error).split())
+    name = type(error).__name__
+    text = f"{name} in round {number}: {message}" if message else f"{name} in round {number}"
+    failure = Failure(error, text, "".join(traceback.format_exception(error)))
+    chain: BaseException | None = error
+    while chain is not None:  # the frames would keep the learner and its tensors in memory
+        traceback.clear_frames(chain.__traceback__)
+        chain = chain.__cause__ or chain.__context__
+    return failure
+
+
+def _run_without_rounds(
+    experiment: Experiment, scheme: Scheme, plan: SchemePlan, failure: Failure
+) -> SchemeRun:
+    """Return the results of a scheme that failed before its first round was finished: no figure exists."""
+    empty = pd.DataFrame(columns=[*ROUND_COLUMNS], dtype=float)
+    summary = {
+        "scheme": scheme.parameters.name,
+        "failed": failure.text,
+        "cut": None,
+        "predicted_latency_s": plan.predicted_s,
+        **scheme_summary(empty, experiment.loaded.scenario.target_accuracy),
+        "plans": 1,
+        "left_at_s": {},
+        "timeline_fingerprint": None,
+        "weights_fingerprint": None,
+        "clients_pass": {},
+        "device_memory_bits": None,
+        "node_memory_bits": None,
+        "cost": None,
+    }
+    label = str(scheme.parameters.label)
+    return SchemeRun(label, summary, empty, empty, empty, empty, empty, interrupted=False, failure=failure)
 
 
 def _identity(experiment: Experiment, scheme: Scheme) -> dict[str, Any]:
@@ -217,10 +304,14 @@ class SchemeExecution:
             if self._learner is not None:
                 self._learner.restore(checkpoint.learner)
 
-    def run(self, on_round: OnRound) -> SchemeRun | None:
-        """Run the remaining rounds, and return the results of all rounds."""
+    @property
+    def num_rounds(self) -> int:
+        """Return the number of finished rounds."""
+        return len(self._round_log)
+
+    def run(self, on_round: OnRound) -> None:
+        """Run the remaining rounds."""
         scenario = self._experiment.loaded.scenario
-        interrupted = False
         results = run_rounds(
             self._scheme,
             self._world,
@@ -230,18 +321,11 @@ class SchemeExecution:
             scenario.learning.evaluate_every if scenario.learning else 1,
             self._cursor,
         )
-        try:
-            with frozen_gc():
-                for result in results:
-                    with deferred_interrupt():
-                        self._add_round(result)
-                    on_round(str(self._identity["label"]), result)
-        except KeyboardInterrupt:
-            interrupted = True
-        if not len(self._round_log):
-            return None
-        with deferred_interrupt():
-            return self._finish(interrupted=interrupted)
+        with frozen_gc():
+            for result in results:
+                with deferred_interrupt():
+                    self._add_round(result)
+                on_round(str(self._identity["label"]), result)
 
     def _add_round(self, result: RoundResult) -> None:
         """Log a finished round, and save a checkpoint if one is due."""
@@ -287,22 +371,22 @@ class SchemeExecution:
         planner, round_log = self._planner.snapshot(), self._round_log.snapshot()
         return SchemeCheckpoint(world, learner, planner, self._cursor, round_log)
 
-    def _finish(self, *, interrupted: bool) -> SchemeRun:
-        """Return the results of the finished rounds; save them unless the scheme was interrupted."""
-        record = self._world.record
-        if interrupted:
+    def finish(self, *, interrupted: bool = False, failure: Failure | None = None) -> SchemeRun:
+        """Return the results of the finished rounds; save them if the scheme has come to its end."""
+        record, complete = self._world.record, not interrupted and failure is None
+        if not complete:
             rows = record.take(len(record))
             self._intervals.add(rows[rows["round"] <= len(self._round_log)])
         else:
             self._take_rows(len(record))
         self._intervals.finish()
-        run = self._results(interrupted=interrupted)
-        if self._checkpoints is not None and not interrupted:
+        run = self._results(interrupted=interrupted, failure=failure)
+        if self._checkpoints is not None and complete:
             assert self._last_round is not None  # a scheme that has not finished has rounds left to run
             self._checkpoints.finish(FinishedScheme(run, record.emptied(), self._last_round))
         return run
 
-    def _results(self, *, interrupted: bool) -> SchemeRun:
+    def _results(self, *, interrupted: bool, failure: Failure | None) -> SchemeRun:
         experiment, scheme, world = self._experiment, self._scheme, self._world
         identity, learner, planner = self._identity, self._learner, self._planner
         round_log, label = self._round_log, str(identity["label"])
@@ -323,11 +407,12 @@ class SchemeExecution:
         nodes = node_table(experiment, scheme, self._plan, world, identity, stages, total_s)
         cuts = planner.plan.cuts
         cut = list(cuts.of_clients) if cuts.per_device else cuts.common
-        # an interrupted round may have changed some of the weights
-        trained = learner is not None and not interrupted
+        # a round that did not end may have changed some of the weights
+        trained = learner is not None and not interrupted and failure is None
         weights = learner.fingerprint(planner.participants()) if trained else None
         summary = {
             "scheme": scheme.parameters.name,
+            "failed": None if failure is None else failure.text,
             "cut": cut if scheme.has_cut else None,
             **self._plan.notes,
             "predicted_latency_s": self._plan.predicted_s,
@@ -342,4 +427,4 @@ class SchemeExecution:
             "cost": float(nodes["cost"].sum()),
         }
         memory = memory_table(world, identity)
-        return SchemeRun(label, summary, rounds, devices, nodes, stages, memory, interrupted)
+        return SchemeRun(label, summary, rounds, devices, nodes, stages, memory, interrupted, failure)

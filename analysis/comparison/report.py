@@ -36,7 +36,10 @@ def _text(value: float, digits: int = 4) -> str:
 def _display(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table as text: with rounded numbers, units in the headings, and no empty columns."""
     shown: dict[str, list[str]] = {}
-    if table["experiment"].nunique() > 1 or table["experiment"].str.contains("interrupted").any():
+    if (
+        table["experiment"].nunique() > 1
+        or table["experiment"].str.contains(r"\((?:interrupted|failed)\)").any()
+    ):
         shown["experiment"] = table["experiment"].tolist()
     shown["scheme"] = table["label"].tolist()
     shown["cut"] = [cut or "–" for cut in table["cut"]]
@@ -107,6 +110,13 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
             " which trained nothing"
         )
     lines += [line for run in runs for line in _empty_batteries(run)]
+    lines += [
+        f"{label}, seed {run.summary['seed']}: failed: {error}"
+        for run in runs
+        for label, error in run.failed.items()
+    ]
+    if any(run.failed for run in runs):
+        lines.append("failed: figures are of the rounds before the error")
     if any(run.interrupted for run in runs):
         lines.append("interrupted: figures are of the finished rounds")
     return lines

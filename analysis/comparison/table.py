@@ -16,6 +16,8 @@ from .paired_differences import REFERENCE_SCHEME, paired_differences
 __all__ = ["comparison"]
 
 _MAX_NAME = 70  # characters
+_FAILED = " (failed)"
+"""The end of the experiment's name in the rows of schemes that failed."""
 _MEANS = [
     "mean_latency_s",
     "total_time_s",
@@ -36,7 +38,8 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
     """Return one row an experiment and label, with means over the seeds.
 
     Runs belong to one experiment if their scenarios differ only in the seed and in the list of schemes, and
-    if schemes of one label have the same parameters. An interrupted run is an experiment of its own. If
+    if schemes of one label have the same parameters. An interrupted run is an experiment of its own, and so
+    are the schemes that failed: their figures are of the finished rounds. If
     several experiments have one name, the keys in which they differ follow the name, or a number if the keys
     are too long. ``settings`` has these keys in full.
 
@@ -54,7 +57,12 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
     names = [name for name, _ in experiments]
     frame = pd.DataFrame(
         [
-            {"experiment": name, "seed": run.summary["seed"], "label": label, **figures}
+            {
+                "experiment": f"{name}{_FAILED}" if figures.get("failed") else name,
+                "seed": run.summary["seed"],
+                "label": label,
+                **figures,
+            }
             for name, run in zip(names, runs, strict=True)
             for label, figures in run.summary["schemes"].items()
         ]
@@ -69,9 +77,11 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
     for column in ("empty_rounds", "rounds"):
         table[column] = grouped[column].sum()
     table = table.reset_index()
-    table.insert(1, "settings", table["experiment"].map(dict(experiments)))
-    table["memory_counts"] = table["experiment"].isin(
-        {name for name, run in zip(names, runs, strict=True) if _memory_counts(run)}
+    table.insert(1, "settings", table["experiment"].str.removesuffix(_FAILED).map(dict(experiments)))
+    table["memory_counts"] = (
+        table["experiment"]
+        .str.removesuffix(_FAILED)
+        .isin({name for name, run in zip(names, runs, strict=True) if _memory_counts(run)})
     )
     reference_rows = table[table["scheme"] == REFERENCE_SCHEME].drop_duplicates("experiment", keep=False)
     sl_s = table["experiment"].map(reference_rows.set_index("experiment")["mean_latency_s"])

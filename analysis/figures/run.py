@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from ..results.run_folder import Run
 from .gantt import gantt_figure
@@ -14,13 +17,45 @@ from .style import save_figure
 __all__ = ["draw_figures"]
 
 
-def draw_figures(run: Run, folder: Path) -> None:
-    """Write into the folder every figure for which the run has data."""
-    intervals = plotted_intervals(run)
-    if len(intervals):
-        save_figure(gantt_figure(intervals), folder / "gantt.png")
-    if len(run.memory):
-        save_figure(memory_figure(run.memory, run.nodes, run.rounds), folder / "memory.png")
-    if run.rounds["test_accuracy"].notna().any():
-        target = run.summary["target_accuracy"]
-        save_figure(accuracy_figure(run.rounds, target=target), folder / "accuracy.png")
+def draw_figures(run: Run, folder: Path) -> list[str]:
+    """Write every figure for which the run has data into the folder. Each may fail without the others.
+
+    Returns
+    -------
+    list of str
+        A line for each figure that could not be drawn or written.
+    """
+    problems = []
+    for name, draw in _FIGURES.items():
+        try:
+            figure = draw(run)
+            if figure is not None:
+                save_figure(figure, folder / name)
+        except Exception as error:  # of any kind: the tables are complete without the figure
+            reason = " ".join(str(error).split()) or type(error).__name__
+            problems.append(f"{name} could not be drawn: {reason}")
+    return problems
+
+
+def _gantt(run: Run) -> Figure | None:
+    intervals = run.with_failures(plotted_intervals(run))
+    return gantt_figure(intervals) if len(intervals) else None
+
+
+def _memory(run: Run) -> Figure | None:
+    if not len(run.memory):
+        return None
+    return memory_figure(*(run.with_failures(table) for table in (run.memory, run.nodes, run.rounds)))
+
+
+def _accuracy(run: Run) -> Figure | None:
+    if not run.rounds["test_accuracy"].notna().any():
+        return None
+    return accuracy_figure(run.with_failures(run.rounds), target=run.summary["target_accuracy"])
+
+
+_FIGURES: dict[str, Callable[[Run], Figure | None]] = {
+    "gantt.png": _gantt,
+    "memory.png": _memory,
+    "accuracy.png": _accuracy,
+}

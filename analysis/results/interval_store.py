@@ -62,6 +62,11 @@ class Intervals:
         """Pickle the source alone: the process that wrote the file keeps it."""
         return Intervals, (self._source,)
 
+    @property
+    def in_file(self) -> bool:
+        """Return whether the intervals are in a file, and not in memory."""
+        return isinstance(self._source, Path)
+
     def frame(self) -> pd.DataFrame:
         """Return the whole table."""
         return _frame(list(self.tables()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +15,7 @@ import pyarrow.csv
 from .atomic_files import RunFolderError, write_folder
 from .interval_store import Intervals, read_intervals
 
-__all__ = ["FORMAT", "TABLES", "Run", "load_run", "read_csv", "save_run"]
+__all__ = ["ERRORS", "FORMAT", "TABLES", "Run", "load_run", "read_csv", "save_run"]
 
 FORMAT = 1
 _TEXT_COLUMNS = (
@@ -41,6 +40,8 @@ _FILES = (
     "stages.csv",
     "intervals.parquet",
 )
+ERRORS = "errors.txt"
+"""The file of the tracebacks of schemes that failed."""
 TABLES = ("rounds", "devices", "nodes", "stages", "memory")
 """The names of a run's tables, without the intervals."""
 
@@ -59,6 +60,10 @@ class Run:
         The tables of the run folder. ``memory`` is empty unless a scheme uses compute nodes.
     recorded : Intervals
         The intervals, which may be too many for the memory.
+    errors : str
+        The tracebacks of the schemes that failed; empty if none has failed.
+    problems : tuple of str
+        A line for each figure that could not be drawn, and for other problems after the last round.
     """
 
     scenario: str
@@ -69,6 +74,8 @@ class Run:
     stages: pd.DataFrame
     memory: pd.DataFrame
     recorded: Intervals
+    errors: str = ""
+    problems: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Return one line: the scenario, its seed, and the rounds of each scheme."""
@@ -85,16 +92,33 @@ class Run:
         """Return whether the run was stopped before its end."""
         return bool(self.summary["interrupted"])
 
+    @property
+    def failed(self) -> dict[str, str]:
+        """Return the error of each scheme that failed, by label. Its figures are of its finished rounds."""
+        schemes = self.summary["schemes"].items()
+        return {label: figures["failed"] for label, figures in schemes if figures.get("failed")}
+
+    def with_failures(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return a table of this run in which the labels of failed schemes say so, for figures."""
+        if not self.failed:
+            return table
+        return table.assign(label=table["label"].astype(str).map(self.shown_label))
+
+    def shown_label(self, label: str) -> str:
+        """Return the label of a scheme for figures: a failed scheme says so, and its finished rounds."""
+        if label not in self.failed:
+            return label
+        return f"{label} (failed after round {self.summary['schemes'][label]['rounds']})"
+
 
 def save_run(
     run: Run,
     folder: Path,
     *,
-    draw: Callable[[Run, Path], None] | None = None,
     overwrite: bool = False,
     drafts: Path | None = None,
 ) -> None:
-    """Write the run folder. If an error occurs, no folder appears.
+    """Write the tables of a run folder. If an error occurs, no folder appears.
 
     Parameters
     ----------
@@ -102,9 +126,6 @@ def save_run(
         The run to write.
     folder : Path
         The path of the run folder.
-    draw : callable, optional
-        Writes figures of the run into a folder. Figures take longer than all tables; by default there are
-        none.
     overwrite : bool, optional
         Whether to replace a run in the folder.
     drafts : Path, optional
@@ -115,13 +136,7 @@ def save_run(
     RunFolderError
         If the folder exists, is not empty, and may not be replaced; or if it cannot be written.
     """
-
-    def write(draft: Path) -> None:
-        _write_tables(run, draft)
-        if draw is not None:
-            draw(run, draft)
-
-    write_folder(folder, write, overwrite=overwrite, drafts=drafts)
+    write_folder(folder, lambda draft: _write_tables(run, draft), overwrite=overwrite, drafts=drafts)
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -152,6 +167,8 @@ def _write_tables(run: Run, folder: Path) -> None:
         run.memory.to_parquet(folder / "memory.parquet", index=False)
     run.stages.to_csv(folder / "stages.csv", index=False)
     run.recorded.write(folder / "intervals.parquet")
+    if run.errors:
+        (folder / ERRORS).write_text(run.errors, encoding="utf-8", errors="backslashreplace")
 
 
 def load_run(folder: Path) -> Run:
@@ -162,7 +179,7 @@ def load_run(folder: Path) -> Run:
     RunFolderError
         If a file is missing, is broken, or has another format.
     """
-    memory = folder / "memory.parquet"
+    memory, errors = folder / "memory.parquet", folder / ERRORS
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise RunFolderError(f"{folder} is no run folder: {', '.join(missing)} missing")
@@ -181,6 +198,7 @@ def load_run(folder: Path) -> Run:
             read_csv(folder / "stages.csv"),
             pd.read_parquet(memory) if memory.is_file() else pd.DataFrame(columns=_MEMORY_COLUMNS),
             read_intervals(folder / "intervals.parquet"),
+            errors.read_text(encoding="utf-8") if errors.is_file() else "",
         )
     except (OSError, ValueError) as error:  # these are base classes of pyarrow's errors
         raise RunFolderError(f"{folder} cannot be read: {error}") from None

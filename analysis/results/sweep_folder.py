@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from .atomic_files import RunFolderError, check_writable, write_whole
-from .run_folder import Run, load_run, read_csv
+from .run_folder import ERRORS, Run, load_run, read_csv
 from .sweep_tables import scheme_rows
 
 __all__ = ["LOCK", "Shard", "SweepFolder", "SweepResult", "load_runs", "load_sweep"]
@@ -181,10 +181,18 @@ class SweepFolder:
                 _remove(draft)
 
     def status(self, point: str) -> str:
-        """Return the state of a point: ``finished``, ``failed`` or ``pending``."""
-        if (self.path / point / "summary.json").is_file():
+        """Return the state of a point: ``finished``, ``failed`` or ``pending``.
+
+        A point of which one scheme has failed is failed, although the results of the others are there.
+        """
+        has_results = self.has_results(point)
+        if has_results and not (self.path / point / ERRORS).is_file():
             return "finished"
-        return "failed" if self._failure_file(point).is_file() else "pending"
+        return "failed" if has_results or self._failure_file(point).is_file() else "pending"
+
+    def has_results(self, point: str) -> bool:
+        """Return whether the run folder of the point is there, also if one of its schemes has failed."""
+        return (self.path / point / "summary.json").is_file()
 
     def with_status(self, status: str) -> list[str]:
         """Return the names of the points of this process in a state."""
@@ -225,14 +233,17 @@ class SweepFolder:
         # The states are read once: an abandoned worker of a cluster may still finish a point meanwhile.
         status = [self.status(point) for point in self.points["point"]]
         self._write_points(status)
-        finished = self.points[[state == "finished" for state in status]]
+        states = zip(self.points["point"], status, strict=True)
+        finished = self.points[[state != "pending" and self.has_results(point) for point, state in states]]
         keys = [name for name in self.points.columns if name not in ("overrides", "seed")]
         rounds, schemes = [], []
         for row in finished.to_dict("records"):
             point_values = {key: row[key] for key in keys}
+            summary = self._summary(row["point"])
             table = read_csv(self.path / row["point"] / "rounds.csv")
+            table = table[~table["label"].isin(_failed_schemes(summary))]
             rounds.append(table.assign(**point_values)[[*keys, *(c for c in table if c not in keys)]])
-            for scheme_row in scheme_rows(self._summary(row["point"])):
+            for scheme_row in scheme_rows(summary):
                 schemes.append({**point_values, "seed": row["seed"], **scheme_row})
         all_rounds = pd.concat(rounds, ignore_index=True) if rounds else pd.DataFrame(columns=keys)
         all_schemes = pd.DataFrame(schemes, columns=None if schemes else [*keys, "seed", "label"])
@@ -269,8 +280,11 @@ class SweepFolder:
         """Return the last line of the reason why the point failed."""
         try:
             lines = self._failure_file(point).read_text(encoding="utf-8").split("\n")
-        except FileNotFoundError:  # another shard has just run the point again
-            return ""
+        except FileNotFoundError:  # the process ended before it could record the failed scheme
+            if not self.has_results(point):  # another process has just run the point again
+                return ""
+            errors = _failed_schemes(self._summary(point))
+            return "; ".join(f"{label}: {text}" for label, text in errors.items())
         return next((line for line in reversed(lines) if line), "")
 
     def _write(self, name: str, write: Callable[[Path], Any]) -> None:
@@ -278,6 +292,11 @@ class SweepFolder:
             write_whole(self.path / name, write)
         except OSError as error:
             raise RunFolderError(f"cannot write {self.path / name}: {error.strerror or error}") from None
+
+
+def _failed_schemes(summary: Mapping[str, Any]) -> dict[str, str]:
+    """Return the error of each scheme that failed, by label."""
+    return {label: s["failed"] for label, s in summary["schemes"].items() if s.get("failed")}
 
 
 def _remove(draft: Path) -> None:

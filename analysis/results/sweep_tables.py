@@ -38,17 +38,22 @@ def point_table(
 
 
 def scheme_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one row for each label of a run's summary: the label and its figures.
+    """Return one row for each label of a run's summary that has not failed: the label and its figures.
 
     The cut and figures that are mappings become text.
     """
     return [
         {
             "label": label,
-            **{name: _mapping_text(f) if isinstance(f, Mapping) else f for name, f in figures.items()},
+            **{
+                name: _mapping_text(f) if isinstance(f, Mapping) else f
+                for name, f in figures.items()
+                if name != "failed"
+            },
             "cut": _cut_text(figures["cut"]),
         }
         for label, figures in summary["schemes"].items()
+        if not figures.get("failed")
     ]
 
 

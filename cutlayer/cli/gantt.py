@@ -32,7 +32,9 @@ def gantt(
         path = output or folder / "gantt.png"
         try:
             labels = _matching_labels(result.summary["schemes"], scheme) if scheme else None
-            figure = gantt_figure(plotted_intervals(result, span), rounds=span, labels=labels)
+            shown = None if labels is None else [result.shown_label(label) for label in labels]
+            intervals = result.with_failures(plotted_intervals(result, span))
+            figure = gantt_figure(intervals, rounds=span, labels=shown)
             save_figure(figure, path)
         except ValueError as error:
             raise InputError(str(error)) from None

@@ -35,6 +35,9 @@ def run(
     seed: Seed = None,
     schemes: Annotated[str | None, typer.Option(help="Names or labels to run, comma-separated.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
+    figures: Annotated[
+        bool, typer.Option("--figures/--no-figures", help="Draw the figures of the run, after its tables.")
+    ] = True,
     plugins: Plugins = [],  # noqa: B006
     allow_imports: AllowImports = False,
     checkpoint_every: Annotated[
@@ -48,6 +51,7 @@ def run(
     from cutlayer.analysis.comparison.report import notes, rich_table
     from cutlayer.analysis.comparison.table import comparison
     from cutlayer.analysis.results.interval_store import SpillError
+    from cutlayer.analysis.results.run_folder import ERRORS
     from cutlayer.experiments.checkpoints import CheckpointError
     from cutlayer.experiments.runner import UnsavedRunError, run_scenario
     from cutlayer.scenarios.loading.loader import load_scenario
@@ -76,6 +80,7 @@ def run(
                 allow_imports=allow_imports,
                 checkpoint_every=checkpoint_every,
                 overwrite=overwrite,
+                figures=figures,
                 watch_rounds=progress_bars,
             )
         except (CheckpointError, SpillError, UnsavedRunError) as error:
@@ -83,12 +88,19 @@ def run(
             raise typer.Exit(1) from None
     table = comparison([result])
     print_table(rich_table(table, title=loaded.scenario.name), *notes(table, [result]))
-    figures = ", ".join(path.name for path in sorted(folder.glob("*.png")))
-    console.print(f"written to {folder}: figures {figures}", soft_wrap=True, highlight=False, markup=False)
+    drawn = ", ".join(path.name for path in sorted(folder.glob("*.png")))
+    written = f"written to {folder}" + (f": figures {drawn}" if drawn else "")
+    console.print(written, soft_wrap=True, highlight=False, markup=False)
+    for problem in result.problems:
+        typer.echo(f"warning: {problem}", err=True)
+    for label, error in result.failed.items():
+        typer.echo(f"failed: {label}: {error}; {folder / ERRORS} has the details", err=True)
     if result.interrupted:
         advice = "" if checkpoint_every is None else "; the same command continues"
         typer.echo(f"interrupted: the finished rounds are kept{advice}", err=True)
         raise typer.Exit(130)
+    if result.failed:
+        raise typer.Exit(1)
 
 
 def _free_folder(parent: Path, name: str) -> Path:

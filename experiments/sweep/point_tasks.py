@@ -11,7 +11,7 @@ import pandas as pd
 
 from ...analysis.results.atomic_files import RunFolderError
 from ...analysis.results.interval_store import SpillError
-from ...analysis.results.run_folder import save_run
+from ...analysis.results.run_folder import ERRORS, save_run
 from ...analysis.results.sweep_tables import scheme_rows
 from ...scenarios.errors import ScenarioError, ScenarioIssue
 from ...scenarios.loading.loader import LoadedScenario
@@ -59,8 +59,8 @@ class PointTask:
 
     @property
     def finished(self) -> bool:
-        """Return whether the run folder is complete."""
-        return (self.folder / "summary.json").is_file()
+        """Return whether the run folder is complete, and none of its schemes has failed."""
+        return (self.folder / "summary.json").is_file() and not _has_failed_schemes(self.folder)
 
     def prepare(self) -> Experiment:
         """Prepare the scenario of the point."""
@@ -125,7 +125,11 @@ def run_point(task: PointTask) -> PointOutcome:
 
     try:
         # intervals that do not fit into the memory go beside the run folder, not to a disk of the worker
-        save_run(run_experiment(task.prepare(), on_round, folder=task.folder), task.folder)
+        run = run_experiment(task.prepare(), on_round, folder=task.folder)
+        save_run(run, task.folder, overwrite=_has_failed_schemes(task.folder))
+        if run.failed:
+            summary = "; ".join(f"{label}: {text}" for label, text in run.failed.items())
+            error = f"{run.errors}\n{summary}\n"
     except _TimeLimitReached:
         error = time_limit_text(task.limit_s)
     except (RunFolderError, SpillError) as reason:
@@ -137,6 +141,10 @@ def run_point(task: PointTask) -> PointOutcome:
         if len(lines) > 1:  # one more line, because tables show the last line of the traceback
             error += f"{type(failure).__name__}: {' '.join(lines)}\n"
     return PointOutcome(time.perf_counter() - started_s, error, unwritable)
+
+
+def _has_failed_schemes(folder: Path) -> bool:
+    return (folder / ERRORS).is_file()
 
 
 def estimate_wall_s(task: PointTask) -> float | None:

@@ -44,7 +44,7 @@ BATTERIES_J = [0.0008, 0.004, 0.02, 100.0]
 
 def assert_continues(path: Path, monkeypatch: pytest.MonkeyPatch, *, every: int = 2) -> None:
     """Compare the files, without charts, of a whole run and of one that is killed after each checkpoint."""
-    monkeypatch.setattr(run_figures, "draw_figures", lambda run, folder: None)
+    monkeypatch.setattr(run_figures, "draw_figures", lambda run, folder: [])
     cutlayer.run(path, out=path.parent / "at once")
     save = checkpoints.SchemeCheckpoints.save
 

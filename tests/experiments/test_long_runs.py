@@ -54,7 +54,7 @@ def run(
         patch.setattr(experiment, "SPILL_ROWS", spill)
         patch.setattr(intervals, "KEPT_ROWS", kept)
         patch.setattr(recording, "GROUP_ROWS", group)
-        patch.setattr(run_figures, "draw_figures", lambda run, folder: None)
+        patch.setattr(run_figures, "draw_figures", lambda run, folder: [])
         return cutlayer.run(path, out=None if out is None else path.parent / out)
 
 

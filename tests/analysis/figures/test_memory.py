@@ -232,6 +232,7 @@ def test_a_run_folder_has_the_figure_if_nodes_held_memory(tmp_path: Path, count:
         memory,
         Intervals([]),
     )
-    save_run(run, tmp_path / "run", draw=draw_figures)
+    save_run(run, tmp_path / "run")
+    assert [] == draw_figures(run, tmp_path / "run")
 
     assert {True: 2, False: 0}[count > 0] == len(list((tmp_path / "run").glob("memory.*")))
