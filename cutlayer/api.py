@@ -31,6 +31,7 @@ def run(
     allow_imports: bool = False,
     checkpoint_every: int | None = None,
     figures: bool = True,
+    jobs: int | None = 1,
 ) -> Run:
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights.
 
@@ -54,6 +55,10 @@ def run(
         Rounds between two checkpoints beside ``out``. The same call goes on from the last one.
     figures : bool
         Draw the figures of the run into ``out``, after its tables.
+    jobs : int | None
+        Schemes that run side by side, each in a worker process that imports the calling script anew. Above 1,
+        call this function under ``if __name__ == "__main__":``. None chooses the number of cores where
+        schemes train. Results do not depend on it.
 
     Returns
     -------
@@ -70,6 +75,8 @@ def run(
     RunFolderError
         If ``out`` holds a run, cannot be written or is in use by another process, or if checkpoints of
         another run are beside it.
+    WorkersError
+        If no worker process starts.
     Exception
         The error of the first scheme that failed, if no scheme has finished a round.
     """
@@ -80,6 +87,7 @@ def run(
         allow_imports=allow_imports,
         checkpoint_every=checkpoint_every,
         figures=figures,
+        jobs=jobs,
     )
     failures = [f"{label} failed: {error}" for label, error in result.failed.items()]
     for message in (*failures, *result.problems):

@@ -13,14 +13,13 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ..scenarios.plugins import Plugin, require_plugins
+from .library_threads import one_library_thread
 
 __all__ = [
     "FAILED_TO_START",
     "WorkerProcess",
     "WorkersError",
     "cores",
-    "end_with_parent",
-    "environment_of_workers",
     "exit_if_reimported",
     "picklable_error",
 ]
@@ -31,7 +30,6 @@ FAILED_TO_START = (
     '    if __name__ == "__main__":\n'
     "Workers import the script anew, and would start workers again."
 )
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 class WorkersError(Exception):
@@ -71,7 +69,7 @@ class WorkerProcess:
         self.connection, other_end = context.Pipe()
         arguments = other_end, tuple(plugins), function, pickle.dumps(argument)
         self._process = context.Process(target=_work, args=arguments)
-        with environment_of_workers():
+        with _environment_of_workers():
             self._process.start()
         other_end.close()  # so that the end of the worker closes the pipe
 
@@ -94,12 +92,12 @@ def _work(
     pickled_argument: bytes,
 ) -> None:
     """Run the function of a worker process."""
-    end_with_parent()
+    _end_with_parent()
     require_plugins(plugins)
     function(connection, pickle.loads(pickled_argument))
 
 
-def end_with_parent() -> None:
+def _end_with_parent() -> None:
     """End this worker process as soon as its parent process has ended, by whatever cause.
 
     Without it, the workers of a killed parent would wait or compute forever.
@@ -125,20 +123,16 @@ def exit_if_reimported() -> None:
 
 
 @contextmanager
-def environment_of_workers() -> Iterator[None]:
-    """Block interrupts and limit libraries to one thread, for the workers that start meanwhile.
+def _environment_of_workers() -> Iterator[None]:
+    """Block interrupts, and limit libraries to one thread, for the workers that start meanwhile.
 
-    A terminal sends an interrupt to every process of its group, but a worker must finish its item. The number
-    of torch's threads is a key of the scenario, ``learning.threads``, and is set by the worker itself.
+    A terminal sends an interrupt to every process of its group, but a worker must finish its item.
     """
-    added = [name for name in _THREAD_VARIABLES if name not in os.environ]
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    os.environ.update(dict.fromkeys(added, "1"))
     try:
-        yield
+        with one_library_thread():
+            yield
     finally:
-        for name in added:
-            del os.environ[name]
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 

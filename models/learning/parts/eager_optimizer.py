@@ -7,9 +7,7 @@ for the compiler, so the results are the same to the bit.
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -34,10 +32,4 @@ def step(optimizer: torch.optim.Optimizer) -> None:
         optimizer.step()  # one of the wrappers calls the hooks
         return
     with torch.no_grad():
-        _plain_step(type(optimizer))(optimizer)
-
-
-@functools.cache
-def _plain_step(kind: type[torch.optim.Optimizer]) -> Callable[[torch.optim.Optimizer], Any]:
-    """Return the method ``step`` of a class without its wrappers."""
-    return inspect.unwrap(kind.step)
+        inspect.unwrap(type(optimizer).step)(optimizer)
