@@ -31,6 +31,7 @@ def run(
     allow_imports: bool = False,
     checkpoint_every: int | None = None,
     figures: bool = True,
+    jobs: int | None = 1,
 ) -> Run:
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights.
 
@@ -54,6 +55,10 @@ def run(
         Rounds between two checkpoints beside ``out``. The same call goes on from the last one.
     figures : bool
         Draw the figures of the run into ``out``, after its tables.
+    jobs : int | None
+        Schemes that run side by side, each in a worker process that imports the calling script anew. Above 1,
+        call this function under ``if __name__ == "__main__":``. None chooses the number of cores where
+        schemes train. Results do not depend on it.
 
     Returns
     -------
@@ -70,6 +75,8 @@ def run(
     RunFolderError
         If ``out`` holds a run, cannot be written or is in use by another process, or if checkpoints of
         another run are beside it.
+    WorkersError
+        If no worker process starts.
     Exception
         The error of the first scheme that failed, if no scheme has finished a round.
     """
@@ -80,6 +87,7 @@ def run(
         allow_imports=allow_imports,
         checkpoint_every=checkpoint_every,
         figures=figures,
+        jobs=jobs,
     )
     failures = [f"{label} failed: {error}" for label, error in result.failed.items()]
     for message in (*failures, *result.problems):
@@ -109,6 +117,10 @@ def sweep(
     plugins: Sequence[str | Path] = (),
     allow_imports: bool = False,
     scheduler: str | None = None,
+    shard: tuple[int, int] | None = None,
+    tables: bool = False,
+    time_limit_s: float | None = None,
+    fail_fast: bool = False,
 ) -> SweepResult:
     """Run every point of a scenario's sweep that is not finished, and return the tables of all points.
 
@@ -136,6 +148,15 @@ def sweep(
     scheduler : str | None
         ``tcp://HOST:PORT`` of a dask.distributed scheduler. Its workers run the points and write them to
         the folder, which must be on a file system that they share.
+    shard : tuple[int, int] | None
+        Number K and count N: run every N-th point from the K-th on. Other shards may run in the same folder
+        at the same time. The result has the states of the shard's points, and no other table.
+    tables : bool
+        Run no point, but gather the tables and figures of the points that are finished so far.
+    time_limit_s : float | None
+        Longest wall time of a point, [s]. A point that takes longer is ended, and has failed.
+    fail_fast : bool
+        Start no further point once one has failed. The running points finish.
 
     Raises
     ------
@@ -159,9 +180,18 @@ def sweep(
         plugins=plugins,
         allow_imports=allow_imports,
         scheduler=scheduler,
+        shard=shard,
     )
-    result = sweep_run.run(retry_failed=retry_failed, mix_versions=mix_versions)
-    for message in draw_figures(result, sweep_run.figures)[1]:
+    if tables:
+        result = sweep_run.gather(mix_versions=mix_versions)
+    else:
+        result = sweep_run.run(
+            retry_failed=retry_failed,
+            mix_versions=mix_versions,
+            time_limit_s=time_limit_s,
+            fail_fast=fail_fast,
+        )
+    for message in draw_figures(result, sweep_run.figures, partial=tables)[1]:
         warnings.warn(message, stacklevel=2)
     return result
 

@@ -38,16 +38,29 @@ def run_lock(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def sweep_lock(folder: Path) -> Iterator[None]:
-    """Lock a sweep folder. The lock file is in the folder.
+def sweep_lock(folder: Path, *, shared: bool = False, part: str = "") -> Iterator[None]:
+    """Lock a sweep folder. The lock files are in the folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The sweep folder.
+    shared : bool
+        Allow other processes that share the folder, but none that needs it alone.
+    part : str, optional
+        Name of a part of the folder that this process needs alone, for example of a shard.
 
     Raises
     ------
     RunFolderError
         If another process has locked the folder, or it cannot be written.
     """
-    with _lock(folder / LOCK, folder):
-        yield
+    with _lock(folder / LOCK, folder, shared=shared):
+        if not part:
+            yield
+            return
+        with _lock(folder / f"{LOCK}.{part}", folder):
+            yield
 
 
 def run_in_use(folder: Path) -> bool:
@@ -66,26 +79,27 @@ def _run_lock_file(folder: Path) -> Path:
 
 
 @contextmanager
-def _lock(lock_file: Path, folder: Path) -> Iterator[None]:
+def _lock(lock_file: Path, folder: Path, *, shared: bool = False) -> Iterator[None]:
     check_writable(lock_file.parent, message_path=folder)
     missing = [parent for parent in lock_file.absolute().parents if not parent.exists()]
     try:
         lock_file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _acquire(lock_file, folder)
+        descriptor = _acquire(lock_file, folder, shared=shared)
     except OSError as error:
         raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from None
     try:
         yield
     finally:
-        with suppress(OSError):
-            lock_file.unlink()  # before the lock is released, or it could be another process's file
+        with suppress(OSError):  # a shared lock may have other holders, whose file must stay
+            if not shared or _try_lock(descriptor, lock_file):
+                lock_file.unlink()  # before the lock is released, or it could be another process's file
         os.close(descriptor)
         for parent in missing:
             with suppress(OSError):  # a folder that is not empty stays
                 parent.rmdir()
 
 
-def _acquire(lock_file: Path, folder: Path) -> int:
+def _acquire(lock_file: Path, folder: Path, *, shared: bool = False) -> int:
     """Return the descriptor of the locked file. The lock ends when it is closed.
 
     Raises
@@ -96,7 +110,7 @@ def _acquire(lock_file: Path, folder: Path) -> int:
     while True:
         descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            if _try_lock(descriptor, lock_file):
+            if _try_lock(descriptor, lock_file, shared=shared):
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
                 return descriptor
@@ -112,7 +126,7 @@ def _acquire(lock_file: Path, folder: Path) -> int:
         os.close(descriptor)
 
 
-def _try_lock(descriptor: int, lock_file: Path) -> bool:
+def _try_lock(descriptor: int, lock_file: Path, *, shared: bool = False) -> bool:
     """Lock an open file, and return whether its path still leads to it.
 
     The process that held the lock before may have removed the file between its opening and its locking.
@@ -124,7 +138,7 @@ def _try_lock(descriptor: int, lock_file: Path) -> bool:
     """
     if fcntl is not None:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             raise
         except OSError:  # a file system without locks

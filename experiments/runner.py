@@ -21,6 +21,7 @@ from .preparation import Experiment, prepare
 from .process_guards import deferred_interrupt
 from .provenance import versions
 from .scheme_run import OnRound, SchemeRun, run_scheme
+from .scheme_workers import SchemeWorkers, default_jobs
 
 __all__ = ["UnsavedRunError", "WatchRounds", "joined_run", "run_experiment", "run_scenario"]
 
@@ -44,6 +45,7 @@ def run_scenario(
     checkpoint_every: int | None = None,
     overwrite: bool = False,
     figures: bool = True,
+    jobs: int | None = 1,
     watch_rounds: WatchRounds = lambda: nullcontext(_ignore_round),
 ) -> Run:
     """Run a scenario and write its run folder.
@@ -63,6 +65,9 @@ def run_scenario(
         Replace a run in the folder.
     figures : bool
         Draw the figures, after all tables are written.
+    jobs : int or None
+        The number of schemes that run side by side, each in a worker process. None chooses the number of
+        cores where schemes train. Results do not depend on it.
     watch_rounds : callable
         Shows the progress of the rounds.
 
@@ -84,14 +89,18 @@ def run_scenario(
             raise ValueError(
                 f"checkpoint_every is {checkpoint_every}, and out is None: checkpoints need a folder"
             )
-        experiment = prepare(loaded, allow_imports=allow_imports)
-        with watch_rounds() as on_round:
-            return run_experiment(experiment, on_round)
+        with _workers(loaded, jobs, allow_imports=allow_imports) as workers:
+            experiment = prepare(loaded, allow_imports=allow_imports)
+            with watch_rounds() as on_round:
+                return run_experiment(experiment, on_round, workers=workers)
     with run_lock(folder):
         checkpoints = _checkpoints(folder, loaded, checkpoint_every, overwrite=overwrite)
-        experiment = prepare(loaded, allow_imports=allow_imports)
-        with watch_rounds() as on_round:
-            run = run_experiment(experiment, on_round, folder=folder, checkpoints=checkpoints)
+        with _workers(loaded, jobs, folder, checkpoints, allow_imports=allow_imports) as workers:
+            experiment = prepare(loaded, allow_imports=allow_imports)
+            with watch_rounds() as on_round:
+                run = run_experiment(
+                    experiment, on_round, folder=folder, checkpoints=checkpoints, workers=workers
+                )
         return _saved(run, folder, checkpoints, overwrite=overwrite, figures=figures)
 
 
@@ -101,8 +110,9 @@ def run_experiment(
     *,
     folder: Path | None = None,
     checkpoints: Checkpoints | None = None,
+    workers: SchemeWorkers | None = None,
 ) -> Run:
-    """Run the schemes of a prepared scenario, one after the other.
+    """Run the schemes of a prepared scenario, one after the other or side by side in workers.
 
     An interrupt ends the run; its finished rounds are kept. A scheme that raises an error ends alone, and its
     finished rounds are kept too.
@@ -117,6 +127,8 @@ def run_experiment(
         The run folder. Intervals that do not fit into the memory go to a file beside it.
     checkpoints : Checkpoints, optional
         Where the run is saved regularly. The run continues from the latest checkpoint in it.
+    workers : SchemeWorkers, optional
+        Processes that run the schemes; by default this process does.
 
     Raises
     ------
@@ -124,16 +136,20 @@ def run_experiment(
         If the run is interrupted before its first round is finished.
     RunFolderError
         If a checkpoint cannot be read.
+    WorkersError
+        If no worker starts.
     Exception
         The error of the first scheme that failed, if no round of any scheme is finished.
     """
     named_files = read_named_files(experiment)
-    scheme_runs: list[SchemeRun] = []
-    interrupted = False
     if checkpoints is not None:
         checkpoints.begin(experiment.data)
         folder = checkpoints.folder / "intervals"
     writer = IntervalWriter(folder)
+    if workers is not None:
+        return _run_side_by_side(experiment, named_files, on_round, writer, workers)
+    scheme_runs: list[SchemeRun] = []
+    interrupted = False
     with deferred_interrupt():
         for number, (scheme, plan) in enumerate(experiment.schemes):
             scheme_checkpoints = checkpoints.of_scheme(number) if checkpoints else None
@@ -143,6 +159,44 @@ def run_experiment(
             interrupted = scheme_run is None or scheme_run.interrupted
             if interrupted:
                 break
+        return joined_run(experiment, named_files, scheme_runs, writer.finish(), interrupted=interrupted)
+
+
+def _workers(
+    loaded: LoadedScenario,
+    jobs: int | None,
+    folder: Path | None = None,
+    checkpoints: Checkpoints | None = None,
+    *,
+    allow_imports: bool,
+) -> AbstractContextManager[SchemeWorkers | None]:
+    """Return a context with the workers of a run; without workers if one scheme at a time is to run."""
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs must be 1 or more; it is {jobs}")
+    jobs = min(jobs or default_jobs(loaded.scenario), len(loaded.scenario.schemes))
+    if jobs == 1:
+        return nullcontext()
+    return SchemeWorkers(loaded, jobs, allow_imports=allow_imports, folder=folder, checkpoints=checkpoints)
+
+
+def _run_side_by_side(
+    experiment: Experiment,
+    named_files: NamedFiles,
+    on_round: OnRound,
+    writer: IntervalWriter,
+    workers: SchemeWorkers,
+) -> Run:
+    """Run the schemes in workers, and join their results in the scenario's order."""
+    outcomes, interrupted = workers.run(len(experiment.schemes), on_round)
+    with deferred_interrupt():
+        scheme_runs: list[SchemeRun] = []
+        for number, outcome in enumerate(outcomes):
+            scheme_run = None if outcome is None else outcome.scheme_run(experiment, number)
+            if outcome is not None and scheme_run is not None:
+                scheme_runs.append(scheme_run)
+                for group in outcome.intervals.tables():
+                    writer.add_group(group)
+            interrupted = interrupted or scheme_run is None or scheme_run.interrupted
         return joined_run(experiment, named_files, scheme_runs, writer.finish(), interrupted=interrupted)
 
 

@@ -39,7 +39,16 @@ from .process_guards import deferred_interrupt, frozen_gc, interruptible
 from .result_tables import device_table, energy_columns, memory_table, node_table, with_device_times
 from .round_log import IntervalStream, RoundLog
 
-__all__ = ["Failure", "OnRound", "SchemeRun", "make_world", "round_planner", "run_scheme", "scheme_learner"]
+__all__ = [
+    "Failure",
+    "OnRound",
+    "SchemeRun",
+    "make_world",
+    "round_planner",
+    "run_scheme",
+    "run_without_rounds",
+    "scheme_learner",
+]
 
 OnRound: TypeAlias = Callable[[str, RoundResult], None]
 """Called with a scheme's label and result after each round. For a scheme that finished in an earlier process,
@@ -157,7 +166,7 @@ def run_scheme(
                 return execution.finish(interrupted=interrupted, failure=failure)
             except Exception as raised:
                 failure = failure or _failure(raised, num_rounds)
-        return None if failure is None else _run_without_rounds(experiment, scheme, plan, failure)
+        return None if failure is None else run_without_rounds(experiment, scheme, plan, failure)
 
 
 def _failure(error: Exception, number: int) -> Failure:
@@ -173,10 +182,10 @@ def _failure(error: Exception, number: int) -> Failure:
     return failure
 
 
-def _run_without_rounds(
+def run_without_rounds(
     experiment: Experiment, scheme: Scheme, plan: SchemePlan, failure: Failure
 ) -> SchemeRun:
-    """Return the results of a scheme that failed before its first round was finished: no figure exists."""
+    """Return the results of a scheme that failed without a finished round: no figure exists."""
     empty = pd.DataFrame(columns=[*ROUND_COLUMNS], dtype=float)
     summary = {
         "scheme": scheme.parameters.name,

@@ -22,7 +22,7 @@ from ..results.confidence_intervals import CONFIDENCE, FEW_SEEDS, FEW_SEEDS_NOTE
 from ..results.sweep_folder import SweepFolder, SweepResult
 from ..results.sweep_statistics import figure_table, grouped
 
-__all__ = ["draw_figures", "estimate_line", "failures", "outcome_line", "point_listing"]
+__all__ = ["draw_figures", "estimate_line", "failures", "missing_line", "outcome_line", "point_listing"]
 
 Listing: TypeAlias = tuple[Table, *tuple[str, ...]]
 """A table for the terminal, and the notes below it."""
@@ -30,8 +30,19 @@ Listing: TypeAlias = tuple[Table, *tuple[str, ...]]
 _MAX_FAILURES = 10
 
 
-def draw_figures(result: SweepResult, figures: Sequence[SweepFigure]) -> tuple[list[Listing], list[str]]:
-    """Write each figure, and its table as a CSV of the same name, unless a point of the sweep is pending.
+def draw_figures(
+    result: SweepResult, figures: Sequence[SweepFigure], *, partial: bool = False
+) -> tuple[list[Listing], list[str]]:
+    """Write each figure, and before it its table as a CSV of the same name.
+
+    Parameters
+    ----------
+    result : SweepResult
+        The tables of the sweep.
+    figures : sequence of SweepFigure
+        The figures of its scenario.
+    partial : bool
+        Draw figures of the finished points although others are pending.
 
     Returns
     -------
@@ -40,7 +51,8 @@ def draw_figures(result: SweepResult, figures: Sequence[SweepFigure]) -> tuple[l
     problems : list of str
         A message for each figure that could not be drawn or written.
     """
-    if not len(result.schemes) or (result.points["status"] == "pending").any():
+    pending = not partial and (result.points["status"] == "pending").any()
+    if not len(result.schemes) or pending:
         return [], []
     listings: list[Listing] = [] if figures else _overview(result)
     problems = _changed_files(result)
@@ -57,9 +69,11 @@ def draw_figures(result: SweepResult, figures: Sequence[SweepFigure]) -> tuple[l
             save_figure(sweep_figure(table, figure), path)
         except OSError as error:  # the disk is full, for example
             problems.append(f"cannot write {path}: {error.strerror or error}")
+            continue
         except Exception as error:  # of any kind: the other figures are drawn
             reason = " ".join(str(error).split()) or type(error).__name__
             problems.append(f"{path} could not be drawn: {reason}")
+            continue
         listings.append(_listing(table, figure, path))
     return listings, problems
 
@@ -136,7 +150,7 @@ def _rich(table: pd.DataFrame, y: str, centre: str, title: str, *, in_percent: b
 def point_listing(folder: SweepFolder) -> Table:
     """Return the points of a sweep and their states as a table for the terminal."""
     rich = Table(title=Text(str(folder.path)), box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    shown = folder.points.drop(columns="overrides")
+    shown = folder.chosen.drop(columns="overrides")
     for name in (*shown.columns, "status"):
         rich.add_column(Text(name), no_wrap=True)
     for row in shown.to_dict("records"):
@@ -159,6 +173,15 @@ def outcome_line(result: SweepResult) -> str:
         f"{counts[state]} {state}" for state in ("finished", "failed", "pending") if state in counts
     )
     return f"written to {result.folder}: {states} of {len(result.points)} points"
+
+
+def missing_line(result: SweepResult) -> str | None:
+    """Return a line with the number of points that the tables lack; None if they have all points."""
+    missing = int((result.points["status"] != "finished").sum())
+    if not missing:
+        return None
+    total = len(result.points)
+    return f"{missing} of {total} points are missing from the tables: they are pending or have failed"
 
 
 def failures(result: SweepResult) -> list[str]:

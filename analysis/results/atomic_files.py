@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -114,7 +115,8 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     write : callable
         Writes the file at the path that it is called with.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    # a random number, because processes of several machines may write the same file at the same time
+    draft = path.with_name(f".{path.name}.{secrets.randbits(48)}")
     try:
         write(draft)
         _flush_to_disk(draft)

@@ -58,6 +58,10 @@ class Intervals:
         self._source = source
         self._keep = keep
 
+    def __reduce__(self) -> tuple[type[Intervals], tuple[Path | list[pyarrow.Table]]]:
+        """Pickle the source alone: the process that wrote the file keeps it."""
+        return Intervals, (self._source,)
+
     @property
     def in_file(self) -> bool:
         """Return whether the intervals are in a file, and not in memory."""
@@ -65,11 +69,11 @@ class Intervals:
 
     def frame(self) -> pd.DataFrame:
         """Return the whole table."""
-        return _frame(list(self._tables()))
+        return _frame(list(self.tables()))
 
     def groups(self) -> Iterator[pd.DataFrame]:
         """Yield the row groups one after the other, with texts as categories."""
-        for group in self._tables():
+        for group in self.tables():
             yield group.to_pandas(categories=_TEXT)
 
     def first_rounds(self, enough: int) -> pd.DataFrame:
@@ -116,7 +120,8 @@ class Intervals:
             for group in self._source:
                 writer.write_table(group)
 
-    def _tables(self) -> Iterator[pyarrow.Table]:
+    def tables(self) -> Iterator[pyarrow.Table]:
+        """Yield the row groups one after the other as tables of Arrow."""
         return (self._group(number) for number in range(self._num_groups()))
 
     @cached_property
@@ -128,7 +133,8 @@ class Intervals:
 
     def _group(self, number: int) -> pyarrow.Table:
         if isinstance(self._source, Path):
-            return self._file.read_row_group(number).replace_schema_metadata()
+            # in one chunk, as it was written, so that a copy of the file has the same bytes
+            return self._file.read_row_group(number).replace_schema_metadata().combine_chunks()
         return self._source[number]
 
     def _only_label(self, number: int) -> str | None:
@@ -202,7 +208,16 @@ class IntervalWriter:
             pyarrow.array(frame[name]).cast(kind) if name in _TEXT else pyarrow.array(frame[name], type=kind)
             for name, kind in _COLUMNS.items()
         ]
-        group = pyarrow.table(columns, schema=_SCHEMA)
+        self.add_group(pyarrow.table(columns, schema=_SCHEMA))
+
+    def add_group(self, group: pyarrow.Table) -> None:
+        """Add a row group that another writer has made.
+
+        Raises
+        ------
+        SpillError
+            If the file can't be written.
+        """
         with self._writing():
             if self._writer is None:
                 self._groups.append(group)

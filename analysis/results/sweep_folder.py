@@ -20,10 +20,10 @@ from typing import Any
 import pandas as pd
 
 from .atomic_files import RunFolderError, check_writable, write_whole
-from .run_folder import Run, load_run, read_csv
+from .run_folder import ERRORS, Run, load_run, read_csv
 from .sweep_tables import scheme_rows
 
-__all__ = ["LOCK", "SweepFolder", "SweepResult", "load_runs", "load_sweep"]
+__all__ = ["LOCK", "Shard", "SweepFolder", "SweepResult", "load_runs", "load_sweep"]
 
 POINTS, ROUNDS, SCHEMES, TIMES = "points.csv", "rounds.parquet", "schemes.csv", "wall_times.csv"
 LOCK = ".lock"
@@ -72,8 +72,46 @@ def _keys(points: pd.DataFrame) -> list[str]:
     return [name for name in points.columns if name not in ("point", "status", "seed", "overrides", "error")]
 
 
+@dataclass(frozen=True)
+class Shard:
+    """One of several parts of a sweep: every n-th point, in the order of the points.
+
+    Attributes
+    ----------
+    number : int
+        From 1.
+    count : int
+        The number of shards.
+
+    Raises
+    ------
+    ValueError
+        If the number is not in 1 to ``count``.
+    """
+
+    number: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.count:
+            raise ValueError(f"a shard is K/N with K from 1 to N; it is {self.number}/{self.count}")
+
+    @property
+    def rows(self) -> slice:
+        """Return the rows of the shard in the table of points."""
+        return slice(self.number - 1, None, self.count)
+
+    @property
+    def name(self) -> str:
+        """Return the part of file names that stands for the shard."""
+        return f"{self.number}-of-{self.count}"
+
+
 class SweepFolder:
     """A sweep's folder while the sweep runs. Its files are always complete.
+
+    Several shards may use a folder at the same time. A shard removes only drafts of its own points, and it
+    writes the wall times of its points to a separate file.
 
     Parameters
     ----------
@@ -81,15 +119,26 @@ class SweepFolder:
         The sweep folder.
     points : DataFrame
         The result of :func:`.sweep_tables.point_table`.
+    shard : Shard, optional
+        The part of the points that this process runs; all by default.
+
+    Attributes
+    ----------
+    chosen : DataFrame
+        The rows of ``points`` that this process runs.
+    wall_s : dict of str to float
+        The wall time of each point that was timed, [s].
     """
 
-    def __init__(self, path: Path, points: pd.DataFrame) -> None:
+    def __init__(self, path: Path, points: pd.DataFrame, shard: Shard | None = None) -> None:
         self.path = path
         self.points = points
-        times = path / TIMES
-        self.wall_s: dict[str, float] = (
-            dict(read_csv(times).itertuples(index=False, name=None)) if times.is_file() else {}
-        )
+        self.shard = shard
+        self.chosen = points if shard is None else points.iloc[shard.rows].reset_index(drop=True)
+        self.wall_s: dict[str, float] = {}
+        for times in self._files_of_times():
+            with suppress(FileNotFoundError):  # the tables have just been gathered
+                self.wall_s.update(read_csv(times).itertuples(index=False, name=None))
 
     def check(self) -> None:
         """Check that the sweep can be written to its folder without the loss of other files.
@@ -104,7 +153,7 @@ class SweepFolder:
         check_writable(self.path)
         if not self.path.is_dir() or (self.path / POINTS).is_file():
             return
-        if not all(entry.name == LOCK or _DRAFT.match(entry.name) for entry in self.path.iterdir()):
+        if not all(entry.name.startswith(LOCK) or _DRAFT.match(entry.name) for entry in self.path.iterdir()):
             raise RunFolderError(
                 f"{self.path} holds something, and is no sweep folder; choose another folder"
             )
@@ -125,9 +174,10 @@ class SweepFolder:
         self.write_points()
 
     def remove_drafts(self) -> None:
-        """Remove the drafts of killed processes. No point may be running meanwhile."""
+        """Remove the drafts of killed processes. No point of this process may be running meanwhile."""
+        own = None if self.shard is None else tuple(f".{point}" for point in self.chosen["point"])
         for draft in self.path.iterdir():
-            if _DRAFT.match(draft.name):
+            if _DRAFT.match(draft.name) and (own is None or draft.name.startswith(own)):
                 _remove(draft)
 
     def status(self, point: str) -> str:
@@ -136,7 +186,7 @@ class SweepFolder:
         A point of which one scheme has failed is failed, although the results of the others are there.
         """
         has_results = self.has_results(point)
-        if has_results and not _failed_schemes(self._summary(point)):
+        if has_results and not (self.path / point / ERRORS).is_file():
             return "finished"
         return "failed" if has_results or self._failure_file(point).is_file() else "pending"
 
@@ -145,8 +195,8 @@ class SweepFolder:
         return (self.path / point / "summary.json").is_file()
 
     def with_status(self, status: str) -> list[str]:
-        """Return the names of the points in a state."""
-        return [point for point in self.points["point"] if self.status(point) == status]
+        """Return the names of the points of this process in a state."""
+        return [point for point in self.chosen["point"] if self.status(point) == status]
 
     def finish(self, point: str, wall_s: float | None) -> None:
         """Record that the point's run folder is complete, and the wall time of the run if it was measured."""
@@ -171,13 +221,12 @@ class SweepFolder:
         self._write_points([self.status(point) for point in self.points["point"]])
 
     def _write_points(self, status: Sequence[str]) -> None:
-        states = zip(self.points["point"], status, strict=True)
-        table = self.points.assign(error=[self._error(p) if s == "failed" else "" for p, s in states])
-        table.insert(1, "status", status)
+        table = self._with_status(self.points, status)
         self._write(POINTS, lambda draft: table.to_csv(draft, index=False))
-        timed = [(point, self.wall_s[point]) for point in self.points["point"] if point in self.wall_s]
+        timed = [(point, self.wall_s[point]) for point in self.chosen["point"] if point in self.wall_s]
         times = pd.DataFrame(timed, columns=["point", "wall_s"])
-        self._write(TIMES, lambda draft: times.to_csv(draft, index=False))
+        name = TIMES if self.shard is None else f"wall_times.{self.shard.name}.csv"
+        self._write(name, lambda draft: times.to_csv(draft, index=False))
 
     def write_tables(self) -> None:
         """Write all tables again from the run folders."""
@@ -200,6 +249,24 @@ class SweepFolder:
         all_schemes = pd.DataFrame(schemes, columns=None if schemes else [*keys, "seed", "label"])
         self._write(ROUNDS, lambda draft: all_rounds.to_parquet(draft, index=False))
         self._write(SCHEMES, lambda draft: all_schemes.to_csv(draft, index=False))
+        if "pending" not in status:  # the shards have ended, and their wall times are in the common file
+            for times in self._files_of_times():
+                if times.name != TIMES:
+                    times.unlink(missing_ok=True)
+
+    def progress(self, *, interrupted: bool) -> SweepResult:
+        """Return the states of the points of this process, without tables of results."""
+        table = self._with_status(self.chosen, [self.status(point) for point in self.chosen["point"]])
+        return SweepResult(self.path, table, pd.DataFrame(), pd.DataFrame(), interrupted)
+
+    def _with_status(self, points: pd.DataFrame, status: Sequence[str]) -> pd.DataFrame:
+        states = zip(points["point"], status, strict=True)
+        table = points.assign(error=[self._error(p) if s == "failed" else "" for p, s in states])
+        table.insert(1, "status", status)
+        return table
+
+    def _files_of_times(self) -> list[Path]:
+        return sorted(self.path.glob("wall_times*.csv"))
 
     def _summary(self, point: str) -> dict[str, Any]:
         summary = json.loads((self.path / point / "summary.json").read_text(encoding="utf-8"))
@@ -211,12 +278,13 @@ class SweepFolder:
 
     def _error(self, point: str) -> str:
         """Return the last line of the reason why the point failed."""
-        failure = self._failure_file(point)
-        if not failure.is_file():  # the process ended before it could record the failed scheme
-            return "; ".join(
-                f"{label}: {text}" for label, text in _failed_schemes(self._summary(point)).items()
-            )
-        lines = failure.read_text(encoding="utf-8").split("\n")
+        try:
+            lines = self._failure_file(point).read_text(encoding="utf-8").split("\n")
+        except FileNotFoundError:  # the process ended before it could record the failed scheme
+            if not self.has_results(point):  # another process has just run the point again
+                return ""
+            errors = _failed_schemes(self._summary(point))
+            return "; ".join(f"{label}: {text}" for label, text in errors.items())
         return next((line for line in reversed(lines) if line), "")
 
     def _write(self, name: str, write: Callable[[Path], Any]) -> None:

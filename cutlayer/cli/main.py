@@ -31,6 +31,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
+    from cutlayer.experiments.library_threads import limit_library_threads
+
+    limit_library_threads()  # as in worker processes, before a command imports the libraries
     app(prog_name="cutlayer")
 
 

@@ -1,12 +1,17 @@
-"""Progress in the terminal: a bar for each scheme of a run, one bar over the points of a sweep."""
+"""Progress on standard error: bars in a terminal; elsewhere, as in a log of a batch job, a line at times."""
 
 from __future__ import annotations
 
 import math
+import sys
+import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -25,21 +30,129 @@ from rich.text import Text
 from cutlayer.scenarios.schema.scenario import Scenario
 from cutlayer.sim.schemes.round_loop import RoundResult
 
-__all__ = ["RunProgress", "SweepProgress"]
+__all__ = ["RunBars", "RunLines", "RunProgress", "SweepBars", "SweepLines", "SweepProgress"]
+
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 10.0, 600.0
+
+
+def pause_s(elapsed_s: float) -> float:
+    """Return the time until the next line, [s]: a tenth of the time so far, within limits.
+
+    So the log of a short run is not empty, and the log of a run of days is not long.
+    """
+    return min(max(elapsed_s / 10, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
+
+
+class _Display(Protocol):
+    """Something that shows progress between its start and its end."""
+
+    def start(self) -> None:
+        """Begin to show progress."""
+
+    def stop(self) -> None:
+        """End it."""
+
+
+class _RunDisplay(_Display, Protocol):
+    def on_round(self, label: str, result: RoundResult) -> None:
+        """Show a finished round."""
+
+
+class _SweepDisplay(_Display, Protocol):
+    def on_progress(self, activity: str, done: int, failed: int, total: int, left_s: float | None) -> None:
+        """Show how many of the points are done, and how long the others will take."""
+
+
+def _in_terminal() -> bool:
+    """Return whether standard error is a terminal that can draw bars."""
+    console = Console(stderr=True)
+    # rich also takes a file for a terminal if the environment variable FORCE_COLOR is set
+    return bool(sys.stderr and sys.stderr.isatty()) and not console.is_dumb_terminal
 
 
 class RunProgress:
-    """A context with one progress bar for each scheme of a run, over its rounds."""
+    """A context that shows the progress of a run's schemes over their rounds.
 
-    def __init__(self, scenario: Scenario, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("rounds"),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            console=console,
+    Parameters
+    ----------
+    scenario : Scenario
+        The scenario of the run.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._display: _RunDisplay = RunBars(scenario) if _in_terminal() else RunLines(scenario)
+
+    def __enter__(self) -> RunProgress:
+        """Begin to show progress."""
+        self._display.start()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        """End it."""
+        self._display.stop()
+
+    def on_round(self, label: str, result: RoundResult) -> None:
+        """Show a finished round."""
+        self._display.on_round(label, result)
+
+
+class SweepProgress:
+    """A context that shows how many points of a sweep are checked, and how many are done."""
+
+    def __init__(self) -> None:
+        self._display: _SweepDisplay = SweepBars() if _in_terminal() else SweepLines()
+
+    def __enter__(self) -> SweepProgress:
+        """Begin to show progress."""
+        self._display.start()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        """End it."""
+        self._display.stop()
+
+    def on_progress(self, activity: str, done: int, failed: int, total: int, left_s: float | None) -> None:
+        """Show how many of the points are done, and how long the others will take."""
+        self._display.on_progress(activity, done, failed, total, left_s)
+
+
+class _Bars:
+    """Progress bars of rich."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def start(self) -> None:
+        """Start drawing."""
+        self._progress.start()
+
+    def stop(self) -> None:
+        """Stop drawing."""
+        self._progress.stop()
+
+
+class RunBars(_Bars):
+    """One progress bar for each scheme of a run, over its rounds.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The scenario of the run.
+    console : Console, optional
+        Standard error by default.
+    """
+
+    def __init__(self, scenario: Scenario, console: Console | None = None) -> None:
+        super().__init__(
+            Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("rounds"),
+                TextColumn("{task.fields[figures]}"),
+                TimeElapsedColumn(),
+                console=console or Console(stderr=True),
+            )
         )
         self._accuracy: dict[str, float] = {}
         self._tasks: dict[str, TaskID] = {
@@ -48,15 +161,6 @@ class RunProgress:
             )
             for scheme in scenario.schemes
         }
-
-    def __enter__(self) -> RunProgress:
-        """Start drawing."""
-        self._progress.start()
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        """Stop drawing."""
-        self._progress.stop()
 
     def on_round(self, label: str, result: RoundResult) -> None:
         """Show a finished round."""
@@ -79,46 +183,42 @@ class _TimeLeft(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Return hours, minutes and seconds."""
         ends_at_s = task.fields["ends_at_s"]
-        if ends_at_s is None:
-            return Text("-:--:--")
-        return Text(str(timedelta(seconds=math.ceil(max(0.0, ends_at_s - task.get_time())))))
+        return Text("-:--:--" if ends_at_s is None else _duration(ends_at_s - task.get_time()))
 
 
-class SweepProgress:
-    """A context with one progress bar over the points of a sweep, and the remaining time.
+def _duration(seconds: float) -> str:
+    """Return hours, minutes and seconds."""
+    return str(timedelta(seconds=math.ceil(max(0.0, seconds))))
+
+
+class SweepBars(_Bars):
+    """One progress bar over the points of a sweep, and the remaining time.
 
     Parameters
     ----------
-    console : Console | None
-        Standard output by default.
-    clock : Callable[[], float]
+    console : Console, optional
+        Standard error by default.
+    clock : callable
         Returns the current time, [s].
     """
 
     def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("points{task.fields[failed]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            _TimeLeft(),
-            console=console or Console(),
-            get_time=clock,
+        super().__init__(
+            Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("points{task.fields[failed]}"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                _TimeLeft(),
+                console=console or Console(stderr=True),
+                get_time=clock,
+            )
         )
         self._clock = clock
         self._task: TaskID | None = None
         self._activity = ""
-
-    def __enter__(self) -> SweepProgress:
-        """Start drawing."""
-        self._progress.start()
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        """Stop drawing."""
-        self._progress.stop()
 
     def on_progress(self, activity: str, done: int, failed: int, total: int, left_s: float | None) -> None:
         """Show how many of the points are done, and how long the others will take."""
@@ -130,3 +230,127 @@ class SweepProgress:
             self._activity = activity
             self._task = self._progress.add_task(activity, total=total, failed=failures, ends_at_s=ends_at_s)
         self._progress.update(self._task, completed=done, failed=failures, ends_at_s=ends_at_s)
+
+
+class _Lines(ABC):
+    """Lines of text without control characters, which a thread writes from time to time.
+
+    Parameters
+    ----------
+    file : TextIO, optional
+        Standard error by default.
+    clock : callable
+        Returns the current time, [s].
+    """
+
+    def __init__(self, file: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._file = file or sys.stderr
+        self.clock = clock
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._write_at_times, daemon=True)
+
+    @abstractmethod
+    def lines(self) -> list[str]:
+        """Return the lines that are due."""
+
+    def start(self) -> None:
+        """Start to write."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop to write."""
+        self._ended.set()
+        self._thread.join()
+
+    def write(self) -> None:
+        """Write the lines now. A log that cannot be written stops nothing."""
+        text = "".join(f"{_printable(line)}\n" for line in self.lines())
+        with suppress(OSError, ValueError):
+            self._file.write(text)
+            self._file.flush()
+
+    def _write_at_times(self) -> None:
+        start_s = self.clock()
+        while not self._ended.wait(pause_s(self.clock() - start_s)):
+            self.write()
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+@dataclass
+class _SchemeState:
+    """The latest round of a scheme, and the state at the previous line."""
+
+    number: int
+    simulated_s: float
+    line_number: int
+    line_s: float
+    accuracy: float | None = None
+    ended: bool = False
+    end_shown: bool = False
+
+
+class RunLines(_Lines):
+    """A line for each scheme of a run that has begun, until it has ended.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The scenario of the run.
+    file : TextIO, optional
+        Standard error by default.
+    clock : callable
+        Returns the current time, [s].
+    """
+
+    def __init__(
+        self, scenario: Scenario, file: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(file, clock)
+        self._of_all = "" if scenario.stop.rounds is None else f" of {scenario.stop.rounds}"
+        self._states: dict[str, _SchemeState] = {}
+        self._lock = threading.Lock()
+
+    def on_round(self, label: str, result: RoundResult) -> None:
+        """Note a finished round."""
+        with self._lock:
+            state = self._states.get(label)
+            if state is None:
+                state = _SchemeState(result.number, result.end_s, result.number, self.clock())
+                self._states[label] = state
+            state.number, state.simulated_s, state.ended = result.number, result.end_s, result.is_last
+            if result.accuracy is not None:
+                state.accuracy = result.accuracy.mean
+
+    def lines(self) -> list[str]:
+        """Return a line for each scheme that was running since the previous lines."""
+        with self._lock:
+            lines = [self._line(*item) for item in self._states.items() if not item[1].end_shown]
+            for state in self._states.values():
+                state.line_number, state.line_s, state.end_shown = state.number, self.clock(), state.ended
+        return lines
+
+    def _line(self, label: str, state: _SchemeState) -> str:
+        passed_s = self.clock() - state.line_s
+        rate = (state.number - state.line_number) / passed_s if passed_s > 0 else 0.0
+        accuracy = "" if state.accuracy is None else f", accuracy {state.accuracy:.1%}"
+        text = f"{label}: round {state.number}{self._of_all}, {rate:.3g} rounds/s{accuracy}"
+        return f"{text}, {state.simulated_s:.4g} s simulated"
+
+
+class SweepLines(_Lines):
+    """A line with the number of points that are checked or done."""
+
+    _line = ""
+
+    def on_progress(self, activity: str, done: int, failed: int, total: int, left_s: float | None) -> None:
+        """Note how many of the points are done, and how long the others will take."""
+        failures = f", {failed} failed" if failed else ""
+        left = "" if left_s is None else f", about {_duration(left_s)} left"
+        self._line = f"{activity}: {done} of {total} points{failures}{left}"
+
+    def lines(self) -> list[str]:
+        """Return the line."""
+        return [self._line] if self._line else []

@@ -11,6 +11,7 @@ import typer
 
 from .options import (
     AllowImports,
+    InputError,
     Overrides,
     Plugins,
     ScenarioArgument,
@@ -41,6 +42,12 @@ def run(
     ] = True,
     plugins: Plugins = [],  # noqa: B006
     allow_imports: AllowImports = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Schemes that run side by side; by default one a core where schemes train, else one."
+        ),
+    ] = None,
     checkpoint_every: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Save the run every N rounds; the same command continues it."),
@@ -55,6 +62,7 @@ def run(
     from cutlayer.analysis.results.run_folder import ERRORS
     from cutlayer.experiments.checkpoints import CheckpointError
     from cutlayer.experiments.runner import UnsavedRunError, run_scenario
+    from cutlayer.experiments.worker_processes import WorkersError
     from cutlayer.scenarios.loading.loader import load_scenario
 
     from .progress import RunProgress
@@ -63,7 +71,7 @@ def run(
 
     @contextmanager
     def progress_bars() -> Iterator[OnRound]:
-        with RunProgress(loaded.scenario, console) as progress:
+        with RunProgress(loaded.scenario) as progress:
             yield progress.on_round
 
     with exit_on_wrong_input():
@@ -83,11 +91,14 @@ def run(
                 checkpoint_every=checkpoint_every,
                 overwrite=overwrite,
                 figures=figures,
+                jobs=jobs,
                 watch_rounds=progress_bars,
             )
         except (CheckpointError, SpillError, UnsavedRunError) as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None
+        except WorkersError as error:
+            raise InputError(str(error)) from None
     table = comparison([result])
     print_table(rich_table(table, title=loaded.scenario.name), *notes(table, [result]))
     drawn = ", ".join(path.name for path in sorted(folder.glob("*.png")))

@@ -40,6 +40,28 @@ def sweep(
     ] = None,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the points, estimate the time.")] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K/N",
+            help="Run every N-th point from the K-th on; other shards may run meanwhile. --tables gathers.",
+        ),
+    ] = None,
+    tables: Annotated[
+        bool, typer.Option("--tables", help="Write tables and figures of the finished points; run none.")
+    ] = False,
+    time_limit_s: Annotated[
+        float | None,
+        typer.Option(
+            "--time-limit",
+            min=0,
+            metavar="SECONDS",
+            help="A point that takes longer is ended, and has failed.",
+        ),
+    ] = None,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Start no further point once one has failed.")
+    ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed points again.")] = False,
     mix_versions: Annotated[
         bool, typer.Option("--mix-versions", help="Keep points that other versions of the code made.")
@@ -50,7 +72,7 @@ def sweep(
     """Run every point of a scenario's sweep that is not finished yet."""
     from cutlayer.analysis.comparison.sweep_report import estimate_line, point_listing
     from cutlayer.experiments.sweep.sweep import SweepRun, SweepStoppedError
-    from cutlayer.experiments.sweep.worker_pool import WorkersError
+    from cutlayer.experiments.worker_processes import WorkersError
 
     from .progress import SweepProgress
 
@@ -58,6 +80,10 @@ def sweep(
         import_plugins(plugins)
         if allow_imports:
             search_working_folder()
+        if tables and (shard or dry_run or retry_failed or scheduler):
+            raise InputError(
+                "--tables runs no points; leave out --shard, --dry-run, --retry-failed and --scheduler"
+            )
         sweep_run = SweepRun(
             scenario,
             out=out,
@@ -66,17 +92,26 @@ def sweep(
             plugins=plugins,
             allow_imports=allow_imports,
             scheduler=scheduler,
+            shard=None if shard is None else _shard(shard),
         )
         try:
             if dry_run:
-                estimate = sweep_run.estimate(mix_versions=mix_versions)
+                with SweepProgress() as progress:
+                    estimate = sweep_run.estimate(mix_versions=mix_versions, on_progress=progress.on_progress)
                 line = estimate_line(len(sweep_run.pending()), sweep_run.jobs, *estimate)
                 print_table(point_listing(sweep_run.folder), line)
                 return
-            with SweepProgress() as progress:
-                result = sweep_run.run(
-                    retry_failed=retry_failed, mix_versions=mix_versions, on_progress=progress.on_progress
-                )
+            if tables:
+                result = sweep_run.gather(mix_versions=mix_versions)
+            else:
+                with SweepProgress() as progress:
+                    result = sweep_run.run(
+                        retry_failed=retry_failed,
+                        mix_versions=mix_versions,
+                        time_limit_s=time_limit_s,
+                        fail_fast=fail_fast,
+                        on_progress=progress.on_progress,
+                    )
         except KeyboardInterrupt:
             if dry_run:
                 raise
@@ -86,22 +121,37 @@ def sweep(
         except SweepStoppedError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None
-    _report(result, sweep_run.figures)
+    _report(result, sweep_run.figures, partial=tables)
 
 
-def _report(result: SweepResult, figures: Sequence[SweepFigure]) -> None:
+def _shard(text: str) -> tuple[int, int]:
+    """Return the number of a shard and the count of shards.
+
+    Raises
+    ------
+    InputError
+        If the text is not ``K/N`` with K from 1 to N.
+    """
+    number, slash, count = text.partition("/")
+    if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise InputError(f"--shard {text}: a shard is K/N with K from 1 to N, for example 1/8")
+    return int(number), int(count)
+
+
+def _report(result: SweepResult, figures: Sequence[SweepFigure], *, partial: bool) -> None:
     """Draw the figures, print the outcome of the sweep, and exit with its status."""
-    from cutlayer.analysis.comparison.sweep_report import draw_figures, failures, outcome_line
+    from cutlayer.analysis.comparison.sweep_report import draw_figures, failures, missing_line, outcome_line
 
-    drawn, faults = draw_figures(result, figures)
+    drawn, problems = draw_figures(result, figures, partial=partial)
     for table, *notes in drawn:
         print_table(table, *notes)
     typer.echo(outcome_line(result))
-    for line in (*failures(result), *faults):
+    missing = missing_line(result) if partial else None
+    for line in (*failures(result), *([missing] if missing else []), *problems):
         typer.echo(line, err=True)
     if result.interrupted:
         raise _interrupted_sweep()
-    if faults or (result.points["status"] == "failed").any():
+    if problems or (result.points["status"] == "failed").any():
         raise typer.Exit(1)
 
 

@@ -114,6 +114,24 @@ class SweepChecks:
                     " choose another folder, or allow them with --mix-versions"
                 )
 
+    def check_same_versions(self) -> None:
+        """Check that the same code computed all finished points.
+
+        Raises
+        ------
+        RunFolderError
+            If the versions of two finished points differ.
+        """
+        first: dict[str, str] | None = None
+        for name in self._folder.with_status("finished"):
+            recorded = self._folder.versions(name)
+            first = first or recorded
+            if differing := version_differences(recorded, first):
+                raise RunFolderError(
+                    f"{self._folder.path} holds points of different versions ({', '.join(differing)});"
+                    " gather them all the same with --mix-versions"
+                )
+
     def check_points(
         self, tasks: Sequence[PointTask], workers: WorkerPool, on_checked: Callable[[int], None]
     ) -> None:
@@ -134,6 +152,7 @@ class SweepChecks:
         if tasks:
             figure_issues += self._column_issues(workers)
         issues: dict[str, tuple[ScenarioIssue, ...]] = {}
+        total = len(self._folder.chosen)
         for task, future in workers.map_unordered(point_issues, tasks):
             # a worker that dies here dies again when it runs the point, which is then recorded as failed
             issues[task.point.name] = () if future.exception() else future.result()
@@ -143,7 +162,7 @@ class SweepChecks:
         ]
         if issues_by_point or figure_issues:
             located = self._loaded.error(figure_issues).located()
-            raise error_of_points(issues_by_point, len(self._points), self._loaded.source, located)
+            raise error_of_points(issues_by_point, total, self._loaded.source, located)
 
     def _column_issues(self, workers: WorkerPool) -> list[ScenarioIssue]:
         """Return the issues of the figures' columns and labels, after one round of a few points."""

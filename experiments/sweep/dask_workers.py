@@ -18,7 +18,8 @@ from distributed.scheduler import KilledWorker
 
 from ...scenarios.plugins import Plugin, PluginError, require_plugins
 from ..provenance import versions
-from .worker_pool import WorkerDiedError, WorkersError
+from ..worker_processes import WorkersError
+from .worker_pool import WorkerDiedError
 
 __all__ = ["DaskWorkers"]
 

@@ -29,6 +29,7 @@ __all__ = [
     "first_round_tables",
     "point_issues",
     "run_point",
+    "time_limit_text",
 ]
 
 ROUNDS_TIMED = 3
@@ -47,11 +48,14 @@ class PointTask:
         Its run folder.
     allow_imports : bool
         Let ``model: {name: imported}`` import and run the user's code.
+    limit_s : float or None
+        The longest wall time of the run, [s].
     """
 
     point: Point
     folder: Path
     allow_imports: bool
+    limit_s: float | None = None
 
     @property
     def finished(self) -> bool:
@@ -88,6 +92,15 @@ class PointOutcome:
     unwritable: str | None = None
 
 
+class _TimeLimitReached(BaseException):
+    """Ends a run between two rounds. It is no ``Exception``, which would cost a single scheme."""
+
+
+def time_limit_text(limit_s: float | None) -> str:
+    """Return the reason why a point failed that has reached its time limit, [s]."""
+    return f"took longer than {limit_s:g} s"
+
+
 def point_issues(task: PointTask) -> tuple[ScenarioIssue, ...]:
     """Return the issues that the preparation of the point finds."""
     try:
@@ -105,13 +118,20 @@ def run_point(task: PointTask) -> PointOutcome:
         return PointOutcome(None)
     started_s = time.perf_counter()
     error = unwritable = None
+
+    def on_round(label: str, result: RoundResult) -> None:
+        if task.limit_s is not None and time.perf_counter() > started_s + task.limit_s:
+            raise _TimeLimitReached
+
     try:
         # intervals that do not fit into the memory go beside the run folder, not to a disk of the worker
-        run = run_experiment(task.prepare(), folder=task.folder)
+        run = run_experiment(task.prepare(), on_round, folder=task.folder)
         save_run(run, task.folder, overwrite=_has_failed_schemes(task.folder))
         if run.failed:
             summary = "; ".join(f"{label}: {text}" for label, text in run.failed.items())
             error = f"{run.errors}\n{summary}\n"
+    except _TimeLimitReached:
+        error = time_limit_text(task.limit_s)
     except (RunFolderError, SpillError) as reason:
         if not task.finished:  # another worker, which the scheduler believed dead, may have been faster
             unwritable = str(reason)

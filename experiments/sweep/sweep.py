@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ...analysis.results.atomic_files import RunFolderError
-from ...analysis.results.sweep_folder import SweepFolder, SweepResult, load_sweep
+from ...analysis.results.sweep_folder import POINTS, Shard, SweepFolder, SweepResult, load_sweep
 from ...analysis.results.sweep_tables import point_table
 from ...scenarios.loading.loader import scenario_yaml
 from ...scenarios.loading.sweep_points import Point, load_points
@@ -18,17 +18,10 @@ from ...scenarios.ordered_sum import ordered_sum
 from ...scenarios.plugins import load_plugins, loaded_plugins
 from ...scenarios.schema.sweep import SweepFigure
 from ..folder_locks import sweep_lock
+from ..worker_processes import WorkersError, cores, exit_if_reimported
 from .checks import SweepChecks
-from .point_tasks import ROUNDS_TIMED, PointOutcome, PointTask, estimate_wall_s, run_point
-from .worker_pool import (
-    StartExecutor,
-    WorkerDiedError,
-    WorkerPool,
-    WorkersError,
-    cores,
-    exit_if_reimported,
-    process_executor,
-)
+from .point_tasks import ROUNDS_TIMED, PointOutcome, PointTask, estimate_wall_s, run_point, time_limit_text
+from .worker_pool import StartExecutor, TimeLimitError, WorkerDiedError, WorkerPool, process_executor
 
 __all__ = ["OnProgress", "SweepRun", "SweepStoppedError", "time_left_s"]
 
@@ -37,6 +30,8 @@ OnProgress: TypeAlias = Callable[[str, int, int, int, float | None], None]
 failed, and of all, and the remaining wall time, [s], or None if it is unknown."""
 
 _WRITE_EVERY_S = 2.0
+_GRACE_S = 5.0
+"""The time after a point's limit at which its worker is ended, if no round has ended meanwhile, [s]."""
 _WORKER_DIED = "the worker process died: it crashed, was killed, or was out of memory"
 _RESUME_ADVICE = "the finished points are kept; the same command continues"
 
@@ -89,6 +84,9 @@ class SweepRun:
         Let ``model: {name: imported}`` import and run your code.
     scheduler : str, optional
         Address of a dask.distributed scheduler whose workers run the points.
+    shard : (int, int), optional
+        Number K and count N: every N-th point from the K-th on, K = 1 … N. Other shards may run in the same
+        folder at the same time, on other machines too. Tables over all points are written by :meth:`gather`.
     start : StartExecutor, optional
         Starts the workers if there is no scheduler; worker processes by default.
 
@@ -110,6 +108,8 @@ class SweepRun:
         report the issues of data, plans, gains and figures.
     RunFolderError
         If the folder holds something else.
+    ValueError
+        If there is no such shard.
     """
 
     def __init__(
@@ -122,9 +122,11 @@ class SweepRun:
         plugins: Sequence[str | Path] = (),
         allow_imports: bool = False,
         scheduler: str | None = None,
+        shard: tuple[int, int] | None = None,
         start: StartExecutor | None = None,
     ) -> None:
         exit_if_reimported()
+        chosen = None if shard is None else Shard(*shard)
         load_plugins(plugins)
         self.loaded, points = load_points(scenario, overrides)
         self._plugins = loaded_plugins()
@@ -135,7 +137,7 @@ class SweepRun:
             [point.loaded.scenario.model_dump(mode="json", exclude_none=True) for point in points],
         )
         folder = Path(out or Path("sweeps") / _folder_name(self.loaded.scenario.name))
-        self.folder = SweepFolder(folder, table)
+        self.folder = SweepFolder(folder, table, chosen)
         self.folder.check()
         self._checks = SweepChecks(self.loaded, self.points, self.folder, allow_imports=allow_imports)
         # points that share a core only slow each other down
@@ -156,12 +158,14 @@ class SweepRun:
         *,
         retry_failed: bool = False,
         mix_versions: bool = False,
+        time_limit_s: float | None = None,
+        fail_fast: bool = False,
         on_progress: OnProgress = lambda *progress: None,
     ) -> SweepResult:
         """Check the pending points, run them, and return the tables of all finished points.
 
         After an interrupt the running points finish, and the result is marked as interrupted. A second
-        interrupt ends them.
+        interrupt ends them. The result of a shard has the states of its own points, and no other table.
 
         Parameters
         ----------
@@ -169,6 +173,10 @@ class SweepRun:
             Run the points again that failed before.
         mix_versions : bool
             Continue although other versions of the code computed the finished points.
+        time_limit_s : float, optional
+            Longest wall time of a point, [s]. A point that takes longer is ended, and has failed.
+        fail_fast : bool
+            Start no further point once one has failed. The running points finish.
         on_progress : callable
             Shows the progress.
 
@@ -186,37 +194,74 @@ class SweepRun:
         KeyboardInterrupt
             After a second interrupt, or if the first arrives before any point runs.
         """
-        with sweep_lock(self.folder.path):
-            return self._run_locked(on_progress, retry_failed=retry_failed, mix_versions=mix_versions)
+        part = "" if self.folder.shard is None else self.folder.shard.name
+        with sweep_lock(self.folder.path, shared=bool(part), part=part):
+            if not mix_versions:
+                self._checks.check_versions()
+            tasks = self._tasks(retry_failed=retry_failed, limit_s=time_limit_s)
+            return self._run_locked(tasks, on_progress, mix_versions=mix_versions, fail_fast=fail_fast)
 
-    def _run_locked(self, on_progress: OnProgress, *, retry_failed: bool, mix_versions: bool) -> SweepResult:
-        if not mix_versions:
-            self._checks.check_versions()
-        tasks = self._tasks(retry_failed=retry_failed)
+    def gather(self, *, mix_versions: bool = False) -> SweepResult:
+        """Write the tables of the points that are finished so far, and return them. No point is run.
+
+        Parameters
+        ----------
+        mix_versions : bool
+            Gather points although different versions of the code computed them.
+
+        Raises
+        ------
+        RunFolderError
+            If the folder holds no sweep, a sweep without shards is running in it, or its points are of
+            different versions.
+        SweepStoppedError
+            If the folder can no longer be written.
+        """
+        if not (self.folder.path / POINTS).is_file():
+            raise RunFolderError(f"{self.folder.path} is no sweep folder: {POINTS} is missing")
+        with sweep_lock(self.folder.path, shared=True):
+            if not mix_versions:
+                self._checks.check_same_versions()
+            self._write_tables()
+            return load_sweep(self.folder.path)
+
+    def _run_locked(
+        self, tasks: Sequence[PointTask], on_progress: OnProgress, *, mix_versions: bool, fail_fast: bool
+    ) -> SweepResult:
         opened = False
         try:
             with self._workers(len(tasks), mix_versions=mix_versions) as (workers, require_shared_folder):
-                self._checks.check_points(
-                    tasks, workers, lambda done: on_progress("checking", done, 0, len(tasks), None)
-                )
+                self._check_points(tasks, workers, on_progress)
                 if workers.interrupted:
                     raise KeyboardInterrupt
                 self.folder.open()
                 require_shared_folder(self.folder.path.absolute())
                 opened = True
-                self._run_tasks(tasks, workers, on_progress)
+                self._run_tasks(tasks, workers, on_progress, fail_fast=fail_fast)
             self.folder.remove_drafts()  # of workers that died meanwhile
         except WorkersError as error:
             if not opened:
                 raise
             raise SweepStoppedError(f"{error}\n{_RESUME_ADVICE}") from None
         finally:  # the workers have ended, so that no further point finishes
-            if opened:
+            if opened and self.folder.shard is None:
                 self._write_tables()
+        if self.folder.shard is not None:
+            self.folder.write_points()
+            return self.folder.progress(interrupted=workers.interrupted)
         return load_sweep(self.folder.path, interrupted=workers.interrupted)
 
-    def estimate(self, *, mix_versions: bool = False) -> tuple[float | None, str]:
+    def estimate(
+        self, *, mix_versions: bool = False, on_progress: OnProgress = lambda *progress: None
+    ) -> tuple[float | None, str]:
         """Check the pending points; return the wall time that they will take, [s], and the estimate's basis.
+
+        Parameters
+        ----------
+        mix_versions : bool
+            Accept workers of a scheduler with other versions of the code.
+        on_progress : callable
+            Shows the progress of the checks.
 
         Raises
         ------
@@ -227,7 +272,7 @@ class SweepRun:
         """
         tasks = self._tasks(retry_failed=False)
         with self._workers(len(tasks), mix_versions=mix_versions) as (workers, _):
-            self._checks.check_points(tasks, workers, lambda done: None)
+            self._check_points(tasks, workers, on_progress)
             wall_s = [self.folder.wall_s[name] for name in self.points if name in self.folder.wall_s]
             basis = f"from {len(wall_s)} finished points"
             if tasks and not wall_s and not workers.interrupted:
@@ -273,26 +318,40 @@ class SweepRun:
             ) as workers:
                 yield workers, dask_workers.require_shared_folder
 
-    def _tasks(self, *, retry_failed: bool) -> list[PointTask]:
+    def _check_points(self, tasks: Sequence[PointTask], workers: WorkerPool, on_progress: OnProgress) -> None:
+        def on_checked(done: int) -> None:
+            on_progress("checking", done, 0, len(tasks), None)
+
+        on_checked(0)
+        self._checks.check_points(tasks, workers, on_checked)
+
+    def _tasks(self, *, retry_failed: bool, limit_s: float | None = None) -> list[PointTask]:
         folder = self.folder.path.absolute()  # workers may have another working directory
         return [
-            PointTask(point, folder / point.name, self._allow_imports)
+            PointTask(point, folder / point.name, self._allow_imports, limit_s)
             for point in self.pending(retry_failed=retry_failed)
         ]
 
-    def _run_tasks(self, tasks: Sequence[PointTask], workers: WorkerPool, on_progress: OnProgress) -> None:
-        done, failed, written_s = len(self.points) - len(tasks), 0, time.monotonic()
+    def _run_tasks(
+        self, tasks: Sequence[PointTask], workers: WorkerPool, on_progress: OnProgress, *, fail_fast: bool
+    ) -> None:
+        total = len(self.folder.chosen)
+        done, failed, written_s = total - len(tasks), 0, time.monotonic()
         earlier_s, wall_s = list(self.folder.wall_s.values()), list[float]()
         unwritable = ""
         left_s = time_left_s(earlier_s, len(tasks), workers.jobs)
-        on_progress("running", done, failed, len(self.points), left_s)
-        for task, future in workers.map_unordered(run_point, tasks):
-            outcome = _outcome_of_error(future.exception()) or future.result()
+        on_progress("running", done, failed, total, left_s)
+        limit_s = tasks[0].limit_s if tasks else None
+        hard_limit_s = None if limit_s is None else limit_s + _GRACE_S
+        for task, future in workers.map_unordered(run_point, tasks, limit_s=hard_limit_s):
+            outcome = _outcome_of_error(future.exception(), limit_s) or future.result()
             if outcome.wall_s is not None:
                 wall_s.append(outcome.wall_s)
             done += 1
             failed += outcome.error is not None
-            left_s = time_left_s(wall_s or earlier_s, len(self.points) - done, workers.jobs)
+            if failed and fail_fast:
+                workers.stop()
+            left_s = time_left_s(wall_s or earlier_s, total - done, workers.jobs)
             try:
                 if outcome.unwritable is not None:
                     raise RunFolderError(outcome.unwritable)
@@ -300,7 +359,7 @@ class SweepRun:
                     self.folder.fail(task.point.name, outcome.error)
                 else:
                     self.folder.finish(task.point.name, outcome.wall_s)
-                on_progress("running", done, failed, len(self.points), left_s)
+                on_progress("running", done, failed, total, left_s)
                 if outcome.error is not None or time.monotonic() > written_s + _WRITE_EVERY_S:
                     self.folder.write_points()
                     written_s = time.monotonic()
@@ -319,8 +378,18 @@ class SweepRun:
             raise SweepStoppedError(f"{error}\n{_RESUME_ADVICE}") from None
 
 
-def _outcome_of_error(error: BaseException | None) -> PointOutcome | None:
-    """Return the outcome of a point whose worker died or raised an error; None if it returned the outcome."""
+def _outcome_of_error(error: BaseException | None, limit_s: float | None) -> PointOutcome | None:
+    """Return the outcome of a point whose worker died, was ended, or raised an error; None without an error.
+
+    Parameters
+    ----------
+    error : BaseException or None
+        The exception of the point's future.
+    limit_s : float or None
+        The time limit of a point, [s].
+    """
     if error is None:
         return None
+    if isinstance(error, TimeLimitError):
+        return PointOutcome(None, time_limit_text(limit_s))
     return PointOutcome(None, _WORKER_DIED if isinstance(error, WorkerDiedError) else repr(error))

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, TypeAlias, TypeVar
 
-from ...scenarios.plugins import Plugin, require_plugins
+from ...scenarios.plugins import Plugin
+from ..worker_processes import FAILED_TO_START, WorkerProcess, WorkersError, picklable_error
 
 __all__ = [
     "StartExecutor",
+    "TimeLimitError",
     "WorkerDiedError",
     "WorkerPool",
-    "WorkersError",
-    "cores",
-    "exit_if_reimported",
     "process_executor",
 ]
 
@@ -32,30 +30,20 @@ StartExecutor: TypeAlias = Callable[[int], Executor]
 
 _POLL_S = 0.2
 _MAX_FAILED_STARTS = 3
-_FAILED_TO_START = (
-    "the worker processes end before their first point; their messages are above. Either they are killed,\n"
-    "for example for lack of memory, or a script of yours starts the sweep outside of the guard\n"
-    '    if __name__ == "__main__":\n'
-    "Workers import the script anew, and would start the sweep again."
-)
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-
-
-class WorkersError(Exception):
-    """Raised if no workers are available, or all are lost, for a reason that no item has caused."""
 
 
 class WorkerDiedError(Exception):
     """The exception of an item whose worker died at every attempt."""
 
 
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+class TimeLimitError(Exception):
+    """The exception of an item that was ended because it took longer than its time limit."""
 
 
 def process_executor(jobs: int, plugins: Sequence[Plugin] = ()) -> Executor:
     """Return an executor of new processes, which import all modules anew and share no state with this one.
+
+    It sets no limit: the caller submits at most ``jobs`` items.
 
     Parameters
     ----------
@@ -64,55 +52,101 @@ def process_executor(jobs: int, plugins: Sequence[Plugin] = ()) -> Executor:
     plugins : sequence of Plugin
         Plug-ins that each process imports before its first item.
     """
-    return _ProcessExecutor(jobs, plugins)
+    return _ProcessExecutor(plugins)
 
 
-class _ProcessExecutor(ProcessPoolExecutor):
-    """An executor to which each worker reports its start with one byte.
+class _ProcessExecutor(Executor):
+    """An executor with a pipe and a thread for each worker process.
 
-    A task that reports the start would not do, because the executor may start one more worker for it.
+    So the death of one worker is the end of one item, and an item that takes too long can be ended. The
+    executor of concurrent.futures has one queue for all workers: if one dies, all of them end.
+
+    Attributes
+    ----------
+    any_started : bool
+        Whether a worker has ever started.
     """
 
-    def __init__(self, jobs: int, plugins: Sequence[Plugin]) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._start_reports, report_end = context.Pipe(duplex=False)
-        super().__init__(jobs, mp_context=context, initializer=_start_worker, initargs=(report_end, plugins))
+    def __init__(self, plugins: Sequence[Plugin]) -> None:
+        self._plugins = plugins
+        self._idle: list[WorkerProcess] = []
+        self.any_started = self._closed = False
+        self._threads: list[threading.Thread] = []
 
-    @property
-    def failed_to_start(self) -> bool:
-        """Return whether none of the workers has ever started."""
-        return not self._start_reports.poll()
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Call the function in a worker that is idle, or in a new one."""
+        return self.submit_limited(None, fn, *args, **kwargs)
+
+    def submit_limited(
+        self, limit_s: float | None, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Future[Any]:
+        """Call the function in a worker, and end the worker if the call takes longer than the limit, [s]."""
+        future: Future[Any] = Future()
+        is_new = not self._idle
+        worker = WorkerProcess(_run_items, None, self._plugins) if is_new else self._idle.pop()
+        call = fn, args, kwargs
+        thread = threading.Thread(
+            target=self._call, args=(worker, is_new, call, limit_s, future), daemon=True
+        )
+        self._threads = [other for other in self._threads if other.is_alive()]
+        self._threads.append(thread)
+        thread.start()
+        return future
+
+    def _call(
+        self, worker: WorkerProcess, is_new: bool, call: Any, limit_s: float | None, future: Future[Any]
+    ) -> None:
+        """Have a worker run a call, and complete its future."""
+        try:
+            if is_new:
+                worker.connection.recv()  # a report of the start, which counts for no item
+                self.any_started = True
+            worker.connection.send(call)
+            if not worker.connection.poll(limit_s):
+                worker.kill()
+                future.set_exception(TimeLimitError())
+                return
+            result, error = worker.connection.recv()
+        except (EOFError, OSError):
+            worker.kill()
+            future.set_exception(BrokenExecutor())
+            return
+        if self._closed:
+            worker.kill()
+        else:
+            self._idle.append(worker)  # before the future is complete, after which another item is submitted
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the idle workers; the others end after their items, which ``wait`` waits for."""
+        self._closed = True
+        for worker in self._idle:
+            worker.kill()
+        self._idle.clear()
+        if wait:
+            for thread in self._threads:
+                thread.join()
 
 
-def _start_worker(report_end: Connection, plugins: Sequence[Plugin]) -> None:
-    """Prepare this worker for items, report its start, and end it as soon as its parent process has ended.
-
-    Without the last step, the workers of a killed parent would wait forever.
-    """
-    require_plugins(plugins)  # before the first item, whose classes a plug-in may define
-    report_end.send_bytes(b".")
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait_for_parent = parent.join
-
-    def exit_with_parent() -> None:
-        wait_for_parent()
-        os._exit(1)
-
-    threading.Thread(target=exit_with_parent, daemon=True).start()
-
-
-def exit_if_reimported() -> None:
-    """End this process if it is a starting worker that imports a script which starts a sweep again.
-
-    It ends without a message, because the process that waits for its workers explains the problem.
-    """
-    if getattr(multiprocessing.current_process(), "_inheriting", False):  # the test of multiprocessing itself
-        raise SystemExit(1)
+def _run_items(connection: Connection, argument: None) -> None:
+    """Run items in this worker process: receive calls, and send results or errors."""
+    connection.send(None)  # the worker has started
+    with suppress(EOFError):
+        while True:
+            function, arguments, named_arguments = connection.recv()
+            result = error = None
+            try:
+                result = function(*arguments, **named_arguments)
+            except (Exception, SystemExit) as raised:
+                error = picklable_error(raised)
+            connection.send((result, error))
 
 
 class WorkerPool:
-    """A context with workers, which are started at the first item.
+    """A context with workers, which are started when items need them.
 
     After an interrupt (Ctrl-C), running items finish and no others start. A second interrupt ends the workers
     and raises ``KeyboardInterrupt``.
@@ -122,7 +156,7 @@ class WorkerPool:
     jobs : int or callable
         The number of simultaneous items, or a function that returns the current number.
     start : StartExecutor
-        Starts the executor, and starts another one after a worker has died.
+        Starts the executor.
 
     Attributes
     ----------
@@ -136,7 +170,7 @@ class WorkerPool:
         self._stopped = False
         self._start = start
         self._executor: Executor | None = None
-        self._failed_starts = 0  # in a row
+        self._failed_starts = 0
         self._other_children: set[Any] = set()
         self._previous_handler: Any = None
 
@@ -149,11 +183,7 @@ class WorkerPool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        """End the workers: immediately after an exception, otherwise when they are idle.
-
-        Even idle worker processes are killed. If one of them was killed while it waited for an item, it holds
-        the lock of their queue forever, so that the others would never receive the order to end.
-        """
+        """End the workers: immediately after an exception, otherwise when they are idle."""
         try:
             if self._executor is not None:
                 self._executor.shutdown(wait=False, cancel_futures=True)
@@ -181,13 +211,23 @@ class WorkerPool:
         self.interrupted = True
 
     def map_unordered(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, limit_s: float | None = None
     ) -> Iterator[tuple[Item, Future[Result]]]:
         """Call the function on each item in a worker; yield items with their futures, as they finish.
 
-        When a worker dies, its executor breaks, and all running items are lost. Each of them is tried once
-        more, alone, so that a further death has one possible cause: the future of that item gets a
-        ``WorkerDiedError`` as its exception. After an interrupt, items that have not started are left out.
+        An item whose worker dies is tried once more, alone, because all items together may have needed too
+        much memory. If its worker dies again, its future gets a ``WorkerDiedError`` as its exception. After
+        an interrupt, items that have not started are left out.
+
+        Parameters
+        ----------
+        function : callable
+            Called in a worker.
+        items : iterable
+            Its arguments.
+        limit_s : float, optional
+            A worker process that takes longer for an item is ended, [s]. The item's future gets a
+            ``TimeLimitError``. Workers in threads and on other machines are not ended.
 
         Raises
         ------
@@ -195,32 +235,25 @@ class WorkerPool:
             If no workers are available any more.
         """
         waiting, suspects = deque(items), deque[Item]()
-        running: dict[Future[Result], tuple[Item, bool, Executor]] = {}
+        running: dict[Future[Result], tuple[Item, bool]] = {}
         while True:
-            # submit no more items than run at once, because the executor starts all that it holds
+            # submit no more items than run at once, because an executor starts all that it holds
             while not (self.interrupted or self._stopped) and (suspects or waiting):
-                alone = bool(suspects) or any(retried for _, retried, _ in running.values())
+                alone = bool(suspects) or any(retried for _, retried in running.values())
                 if len(running) >= (1 if alone else self.jobs):
                     break
-                queue = suspects or waiting
-                try:
-                    executor, future = self._submit(function, queue[0])
-                except BrokenExecutor:  # a worker died between two items; running items are handled below
-                    self._discard(self._executor)
-                    if running:
-                        break
-                    continue
-                running[future] = (queue.popleft(), alone, executor)
+                item = (suspects or waiting).popleft()
+                running[self._submit(limit_s, function, item)] = item, alone
             if not running:
                 return
             done, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
             for future in done:
-                item, retried, executor = running.pop(future)
+                item, retried = running.pop(future)
                 error = future.exception()
                 if isinstance(error, WorkersError):
                     raise error
                 if isinstance(error, BrokenExecutor):
-                    if self._discard(executor):
+                    if self._failed_to_start():
                         (suspects if retried else waiting).appendleft(item)
                         continue
                     if not retried:
@@ -230,41 +263,26 @@ class WorkerPool:
                     future.set_exception(WorkerDiedError())
                 yield item, future
 
-    def _submit(self, function: Callable[[Item], Result], item: Item) -> tuple[Executor, Future[Result]]:
-        with _environment_of_workers():
-            if self._executor is None:
-                self._executor = self._start(self.jobs)
-            return self._executor, self._executor.submit(function, item)
+    def _submit(
+        self, limit_s: float | None, function: Callable[[Item], Result], item: Item
+    ) -> Future[Result]:
+        if self._executor is None:
+            self._executor = self._start(self.jobs)
+        if isinstance(self._executor, _ProcessExecutor):
+            return self._executor.submit_limited(limit_s, function, item)
+        return self._executor.submit(function, item)
 
-    def _discard(self, broken: Executor | None) -> bool:
-        """Discard a broken executor; return whether its workers never started, so that no item broke it.
+    def _failed_to_start(self) -> bool:
+        """Return whether no worker has ever started, so that no item has caused the death of one.
 
         Raises
         ------
         WorkersError
-            If the workers of several executors in a row have never started.
+            If this has happened several times.
         """
-        failed_to_start = isinstance(broken, _ProcessExecutor) and broken.failed_to_start
-        if broken is self._executor:
-            self._executor = None
-            self._failed_starts = self._failed_starts + 1 if failed_to_start else 0
-            if self._failed_starts >= _MAX_FAILED_STARTS:
-                raise WorkersError(_FAILED_TO_START)
-        return failed_to_start
-
-
-@contextmanager
-def _environment_of_workers() -> Iterator[None]:
-    """Block interrupts and limit libraries to one thread, for the workers that start meanwhile.
-
-    A terminal sends an interrupt to every process of its group, but a worker must finish its item.
-    """
-    added = [name for name in _THREAD_VARIABLES if name not in os.environ]
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    os.environ.update(dict.fromkeys(added, "1"))
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if not isinstance(self._executor, _ProcessExecutor) or self._executor.any_started:
+            return False
+        self._failed_starts += 1
+        if self._failed_starts >= _MAX_FAILED_STARTS:
+            raise WorkersError(FAILED_TO_START)
+        return True

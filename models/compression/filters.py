@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from ..networks.pooling import HalvingMaxPool
 from ..networks.resnet import BasicBlock
 from .cut_layer_codec import ChannelGate
 
@@ -46,6 +47,7 @@ _CHANNEL_WISE = (
     nn.Softplus,
     nn.Tanh,
     ChannelGate,
+    HalvingMaxPool,
 )
 """Modules in which each output channel depends on the same input channel alone."""
 

@@ -15,6 +15,7 @@ from torch import nn
 
 from .mlp import ACTIVATIONS, dense_units
 from .parameters import Activation, LenetParameters
+from .pooling import HalvingMaxPool
 
 __all__ = ["build"]
 
@@ -28,7 +29,7 @@ def build(parameters: LenetParameters) -> nn.Sequential:
     units: OrderedDict[str, nn.Module] = OrderedDict()
     for number, outputs in enumerate(CHANNELS, start=1):
         units[f"conv{number}"] = _convolution(channels, outputs, parameters.activation)
-        units[f"pool{number}"] = nn.MaxPool2d(2)
+        units[f"pool{number}"] = HalvingMaxPool()
         channels, height, width = outputs, height // 2, width // 2
     units |= dense_units(channels * height * width, (HIDDEN, parameters.classes), parameters.activation)
     return nn.Sequential(units)

@@ -14,6 +14,7 @@ from torch import nn
 
 from .mlp import ACTIVATIONS, dense_units
 from .parameters import Activation, VggParameters
+from .pooling import HalvingMaxPool
 
 __all__ = ["build"]
 
@@ -31,7 +32,7 @@ def build(parameters: VggParameters) -> nn.Sequential:
         for position in range(1, count + 1):
             units[f"conv{stage}_{position}"] = _convolution(channels, outputs, parameters.activation)
             channels = outputs
-        units[f"pool{stage}"] = nn.MaxPool2d(2)
+        units[f"pool{stage}"] = HalvingMaxPool()
         height, width = height // 2, width // 2
     units |= dense_units(channels * height * width, (*HIDDEN, parameters.classes), parameters.activation)
     return nn.Sequential(units)

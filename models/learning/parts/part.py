@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from ....scenarios.schema.scenario import Optimizer
 from ...compression.compressor import ClientCompression
+from .eager_optimizer import new_optimizer, step
 
 __all__ = [
     "MixedSequential",
@@ -102,7 +103,7 @@ class Part:
     def step(self) -> None:
         """Update the parameters."""
         if self.optimizer is not None:
-            self.optimizer.step()
+            step(self.optimizer)
 
 
 class Updates:
@@ -134,7 +135,7 @@ class Updates:
         if trainable != self._parts:
             self._parts, self._joint = trainable, self._joint_optimizer(trainable)
         if self._joint is not None:
-            self._joint.step()
+            step(self._joint)
 
     def _joint_optimizer(self, parts: Sequence[Part]) -> torch.optim.Optimizer | None:
         rates: dict[float, list[nn.Parameter]] = {}
@@ -170,8 +171,10 @@ def optimizer_of(rates: Mapping[float, Sequence[nn.Parameter]], settings: Optimi
         for lr, parameters in rates.items()
     ]
     if settings.name == "adam":
-        return torch.optim.Adam(groups, weight_decay=settings.weight_decay)
-    return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=settings.weight_decay)
+        return new_optimizer(torch.optim.Adam, groups, weight_decay=settings.weight_decay)
+    return new_optimizer(
+        torch.optim.SGD, groups, momentum=settings.momentum, weight_decay=settings.weight_decay
+    )
 
 
 def _many_small(parameters: Sequence[nn.Parameter]) -> bool | None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from cutlayer.cli.progress import SweepProgress
+from cutlayer.cli.progress import SweepBars
 from cutlayer.experiments.sweep import point_tasks as sweep_tasks
 from cutlayer.experiments.sweep.point_tasks import PointTask, estimate_wall_s
 from cutlayer.experiments.sweep.sweep import time_left_s
@@ -98,8 +98,10 @@ def test_the_remaining_time_follows_from_finished_points(tmp_path: Path) -> None
 def test_the_remaining_time_counts_down() -> None:
     """The terminal shows the last reported time, less the time that has passed since."""
     clock, shown = Clock(), io.StringIO()
-    with SweepProgress(Console(file=shown, width=120), clock) as progress:
-        progress.on_progress("running", 5, 1, 10, 3630.0)
-        clock.now_s = 20.0
+    bars = SweepBars(Console(file=shown, width=120), clock)
+    bars.start()
+    bars.on_progress("running", 5, 1, 10, 3630.0)
+    clock.now_s = 20.0
+    bars.stop()
     assert "5/10 points, 1 failed" in shown.getvalue()
     assert "left 1:00:10" in shown.getvalue()
