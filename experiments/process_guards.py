@@ -10,12 +10,19 @@ import gc
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeAlias
 
-__all__ = ["StopSignal", "catch_termination", "deferred_interrupt", "frozen_gc", "interruptible"]
+__all__ = [
+    "StopSignal",
+    "catch_termination",
+    "deferred_interrupt",
+    "frozen_gc",
+    "interruptible",
+    "termination_after",
+]
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], Any]
 
@@ -82,6 +89,19 @@ def catch_termination() -> Iterator[StopSignal]:
     finally:
         for number in caught:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def termination_after() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP interrupt the block, and end this process by the same signal after the block."""
+    with ExitStack() as stack:
+        stop = stack.enter_context(catch_termination())
+        try:
+            yield
+        finally:
+            stack.close()  # the signal has its default action again
+            if stop.number is not None:
+                signal.raise_signal(stop.number)
 
 
 class _Deferral:
