@@ -37,7 +37,14 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from measuring import Figure, interleaved, show, timed
 
 from cutlayer.analysis.figures.palette import curve_indices, curve_style
-from cutlayer.analysis.figures.style import LABEL_PT, SMALL_PT, WIDTH_IN, plain_axes, save_figure
+from cutlayer.analysis.figures.style import (
+    LABEL_PT,
+    SMALL_PT,
+    WIDTH_IN,
+    figure_style,
+    plain_axes,
+    save_figure,
+)
 from cutlayer.experiments.preparation import Experiment, prepare
 from cutlayer.experiments.runner import run_experiment
 from cutlayer.scenarios.loading.loader import LoadedScenario, load_scenario
@@ -250,6 +257,7 @@ FIXED = {
 }
 
 
+@figure_style()
 def draw(lines: Sequence[Line]) -> Chart:
     """Return the chart of cost over size, log-log, with one panel for each variable."""
     chart = Chart(figsize=(WIDTH_IN, 7.0), layout="constrained")

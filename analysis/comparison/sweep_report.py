@@ -68,9 +68,9 @@ def draw_figures(
         except OSError as error:  # the disk is full, for example
             problems.append(f"cannot write {path}: {error.strerror or error}")
             continue
-        except Exception as error:  # of any kind, from the library of figures: the other figures are drawn
-            problems.append(f"cannot draw {path}: {type(error).__name__}: {' '.join(str(error).split())}")
-            continue
+        except Exception as error:  # of any kind: the other figures are drawn
+            reason = " ".join(str(error).split()) or type(error).__name__
+            problems.append(f"{path} could not be drawn: {reason}")
         listings.append(_listing(table, figure, path))
     return listings, problems
 

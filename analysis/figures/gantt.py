@@ -29,6 +29,7 @@ _CHARACTER_PT = 0.6 * SMALL_PT
 _TITLE_CHARACTERS = 88  # of both titles of a panel together
 
 
+@style.figure_style()
 def gantt_figure(
     intervals: pd.DataFrame,
     *,

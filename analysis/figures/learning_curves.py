@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from .axis_text import log_ticks
 from .palette import curve_indices, curve_style, marked_points
-from .style import LABEL_PT, WIDTH_IN, legend_below, plain_axes, time_unit
+from .style import LABEL_PT, WIDTH_IN, figure_style, legend_below, plain_axes, time_unit
 
 __all__ = ["accuracy_figure"]
 
@@ -40,6 +40,7 @@ class _Curve:
     points: pd.DataFrame
 
 
+@figure_style()
 def accuracy_figure(rounds: pd.DataFrame, *, target: float | None = None) -> Figure:
     """Draw test accuracy over simulated time (left) and over rounds (right), one curve a scheme.
 

@@ -20,6 +20,7 @@ from .style import (
     TITLE_PT,
     WIDTH_IN,
     TimeUnit,
+    figure_style,
     legend_below,
     node_label,
     plain_axes,
@@ -80,6 +81,7 @@ class _Panel:
         return float(max(self.changes["time_s"].max(), *self.round_ends_s[-1:]))
 
 
+@figure_style()
 def memory_figure(memory: pd.DataFrame, nodes: pd.DataFrame, rounds: pd.DataFrame) -> Figure:
     """Draw the memory of each compute node over simulated time, one panel a scheme, all on the same axes.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ __all__ = [
     "TITLE_PT",
     "WIDTH_IN",
     "TimeUnit",
+    "figure_style",
     "legend_below",
     "node_label",
     "phase_label",
@@ -36,14 +38,37 @@ TITLE_PT, LABEL_PT, SMALL_PT = 9, 8, 7
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf", ".html")
 _PNG_DPI = 200
-# Text stays text in vector files (TrueType in PDF), and the same figure gives the same bytes.
-_FILE_SETTINGS: dict[Any, Any] = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "cutlayer"}
+# Text stays text in vector files (TrueType in PDF), and the same figure gives the same bytes. Labels are the
+# user's, so that a dollar sign is a dollar sign, and no formula.
+_SETTINGS: dict[Any, Any] = {
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "cutlayer",
+    "text.parse_math": False,
+    "text.usetex": False,
+}
+_RENDERERS = {"png": "agg", "svg": "svg", "pdf": "pdf"}
 _FILE_METADATA: dict[str, dict[str, str | None]] = {
     ".png": {},
     ".svg": {"Date": None},
     ".pdf": {"CreationDate": None},
     ".html": {"Date": None},
 }
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Draw with Matplotlib's defaults and the settings of this package, whatever the user has set.
+
+    The user's matplotlibrc, style sheets and backend have no effect on a figure that is made and saved
+    inside of this context, and they are in force again after it.
+    """
+    with matplotlib.rc_context():
+        matplotlib.rcParams.update(_DEFAULTS | _SETTINGS)
+        yield
+
+
+_DEFAULTS = {name: value for name, value in dict.items(matplotlib.rcParamsDefault) if name != "backend"}
 
 
 def phase_label(phase: str) -> str:
@@ -155,8 +180,14 @@ def save_figure(figure: Figure, path: Path) -> None:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         form = "svg" if suffix == ".html" else suffix[1:]
-        with matplotlib.rc_context(_FILE_SETTINGS):
-            figure.savefig(unfinished, format=form, dpi=_PNG_DPI, metadata=_FILE_METADATA[suffix])
+        with figure_style():
+            figure.savefig(
+                unfinished,
+                format=form,
+                backend=_RENDERERS[form],
+                dpi=_PNG_DPI,
+                metadata=_FILE_METADATA[suffix],
+            )
         if suffix == ".html":
             svg = unfinished.read_text(encoding="utf-8")
             header = '<!doctype html>\n<meta charset="utf-8">\n<title>Cutlayer</title>\n'

@@ -27,7 +27,7 @@ from .axis_text import (
     with_unit,
 )
 from .palette import curve_indices, curve_style, marked_points
-from .style import LABEL_PT, WIDTH_IN, legend_below, plain_axes, time_unit
+from .style import LABEL_PT, WIDTH_IN, figure_style, legend_below, plain_axes, time_unit
 
 __all__ = ["sweep_figure"]
 
@@ -61,6 +61,7 @@ class _Line:
     style: int
 
 
+@figure_style()
 def sweep_figure(table: pd.DataFrame, figure: SweepFigure) -> Figure:
     """Draw a figure of a sweep.
 

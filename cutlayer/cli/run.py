@@ -104,8 +104,8 @@ def run(
     console.print(written, soft_wrap=True, highlight=False, markup=False)
     for problem in result.problems:
         typer.echo(f"warning: {problem}", err=True)
-    for label, error in result.failed.items():
-        typer.echo(f"failed: {label}: {error}; {folder / ERRORS} has the details", err=True)
+    for label, reason in result.failed.items():
+        typer.echo(f"failed: {label}: {reason}; {folder / ERRORS} has the details", err=True)
     if result.interrupted:
         advice = "" if checkpoint_every is None else "; the same command continues"
         typer.echo(f"interrupted: the finished rounds are kept{advice}", err=True)

@@ -224,7 +224,7 @@ def test_a_run_folder_has_the_figure_if_nodes_held_memory(tmp_path: Path, count:
     nothing = pd.DataFrame()
     run = Run(
         "",
-        {},
+        {"schemes": {}},
         rounds(memory).assign(test_accuracy=np.nan),
         nothing,
         limited(memory),
