@@ -11,13 +11,14 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from ..analysis.results.atomic_files import RunFolderError, check_free
+from ..analysis.results.atomic_files import RunFolderError, check_free, check_place, rehearse_writing
 from ..analysis.results.interval_store import Intervals, IntervalWriter, read_intervals
 from ..analysis.results.run_folder import FORMAT, TABLES, Run, save_run
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from ..sim.schemes.round_loop import RoundResult
 from .checkpoints import Checkpoints, checkpoint_folder
 from .folder_locks import run_lock
+from .machine import machine
 from .preparation import Experiment, prepare
 from .process_guards import deferred_interrupt, interruptible
 from .provenance import versions
@@ -108,8 +109,10 @@ def run_scenario(
             experiment = prepare(loaded, allow_imports=allow_imports)
             with _display(watch_rounds) as on_round:
                 return run_experiment(experiment, on_round, workers=workers)
+    check_place(folder)
     with run_lock(folder):
         checkpoints = _checkpoints(folder, loaded, checkpoint_every, overwrite=overwrite)
+        rehearse_writing(folder, [scenario_yaml(loaded.scenario), *_labels(loaded)])
         with _workers(loaded, jobs, folder, checkpoints, allow_imports=allow_imports) as workers:
             experiment = prepare(loaded, allow_imports=allow_imports)
             with deferred_interrupt():
@@ -339,6 +342,10 @@ def _rescued(run: Run, folder: Path, error: Exception) -> UnsavedRunError:
     return UnsavedRunError(f"{reason}; the tables of the run are lost", run)
 
 
+def _labels(loaded: LoadedScenario) -> list[str]:
+    return [loaded.scenario.name, *(str(scheme.label) for scheme in loaded.scenario.schemes)]
+
+
 def _drawn(run: Run, folder: Path) -> list[str]:
     """Draw the figures of a run; return a line for each that failed. An interrupt leaves out the rest."""
     try:
@@ -369,5 +376,6 @@ def _summary(
         "interrupted": interrupted,
         "target_accuracy": scenario.target_accuracy,
         "versions": versions(trained=trained),
+        "machine": machine(scenario.learning if trained else None),
         "schemes": {scheme_run.label: scheme_run.summary for scheme_run in scheme_runs},
     }
