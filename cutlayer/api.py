@@ -12,6 +12,7 @@ from cutlayer.analysis.comparison.sweep_report import draw_figures
 from cutlayer.analysis.comparison.table import comparison
 from cutlayer.analysis.results.run_folder import Run, load_run
 from cutlayer.analysis.results.sweep_folder import SweepResult, load_runs
+from cutlayer.experiments.process_guards import termination_after
 from cutlayer.experiments.runner import run_scenario
 from cutlayer.experiments.sweep.sweep import SweepRun
 from cutlayer.scenarios.loading.loader import load_scenario
@@ -34,6 +35,9 @@ def run(
     jobs: int | None = 1,
 ) -> Run:
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights.
+
+    An interrupt (Ctrl-C) ends the run, and its finished rounds are kept. SIGTERM does so too, and then ends
+    the process.
 
     Parameters
     ----------
@@ -81,14 +85,16 @@ def run(
         The error of the first scheme that failed, if no scheme has finished a round.
     """
     load_plugins(plugins)
-    result = run_scenario(
-        load_scenario(scenario, overrides, seed=seed, schemes=schemes),
-        None if out is None else Path(out),
-        allow_imports=allow_imports,
-        checkpoint_every=checkpoint_every,
-        figures=figures,
-        jobs=jobs,
-    )
+    loaded = load_scenario(scenario, overrides, seed=seed, schemes=schemes)
+    with termination_after():
+        result = run_scenario(
+            loaded,
+            None if out is None else Path(out),
+            allow_imports=allow_imports,
+            checkpoint_every=checkpoint_every,
+            figures=figures,
+            jobs=jobs,
+        )
     failures = [f"{label} failed: {error}" for label, error in result.failed.items()]
     for message in (*failures, *result.problems):
         warnings.warn(message, stacklevel=2)
@@ -182,15 +188,16 @@ def sweep(
         scheduler=scheduler,
         shard=shard,
     )
-    if tables:
-        result = sweep_run.gather(mix_versions=mix_versions)
-    else:
-        result = sweep_run.run(
-            retry_failed=retry_failed,
-            mix_versions=mix_versions,
-            time_limit_s=time_limit_s,
-            fail_fast=fail_fast,
-        )
+    with termination_after():
+        if tables:
+            result = sweep_run.gather(mix_versions=mix_versions)
+        else:
+            result = sweep_run.run(
+                retry_failed=retry_failed,
+                mix_versions=mix_versions,
+                time_limit_s=time_limit_s,
+                fail_fast=fail_fast,
+            )
     for message in draw_figures(result, sweep_run.figures, partial=tables)[1]:
         warnings.warn(message, stacklevel=2)
     return result

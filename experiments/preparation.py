@@ -124,8 +124,23 @@ def _prepare(loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: b
             context = PlanningContext(deployment, channel, allocation, sharing, scenario.seed)
             schemes = _plan_schemes(loaded, units, context, issues)
             if not issues:
-                return Experiment(loaded, units, fleet, context, schemes, data)
+                experiment = Experiment(loaded, units, fleet, context, schemes, data)
+                _check_normalisation(experiment, issues)
+                if not issues:
+                    return experiment
     raise issues.error()
+
+
+def _check_normalisation(experiment: Experiment, issues: IssueCollector) -> None:
+    from .rehearsal import schemes_that_cannot_normalise  # here, because it runs what this module prepares
+
+    labels = schemes_that_cannot_normalise(experiment)
+    if labels:
+        issues.add(
+            ("batch_size",),
+            f"{experiment.loaded.scenario.model.name} has batch normalisation, which needs more than one"
+            f" value for each channel; one sample has a single one in {', '.join(labels)}; use 2 or more",
+        )
 
 
 def _units(scenario: Scenario, issues: IssueCollector, *, allow_imports: bool) -> UnitTable | None:

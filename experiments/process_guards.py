@@ -10,12 +10,21 @@ import gc
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeAlias
 
-__all__ = ["StopSignal", "catch_termination", "deferred_interrupt", "frozen_gc", "interruptible"]
+__all__ = [
+    "InterruptCount",
+    "StopSignal",
+    "catch_termination",
+    "count_interrupts",
+    "deferred_interrupt",
+    "frozen_gc",
+    "interruptible",
+    "termination_after",
+]
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], Any]
 
@@ -84,6 +93,19 @@ def catch_termination() -> Iterator[StopSignal]:
             signal.signal(number, signal.SIG_DFL)
 
 
+@contextmanager
+def termination_after() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP interrupt the block, and end this process by the same signal after the block."""
+    with ExitStack() as stack:
+        stop = stack.enter_context(catch_termination())
+        try:
+            yield
+        finally:
+            stack.close()  # the signal has its default action again
+            if stop.number is not None:
+                signal.raise_signal(stop.number)
+
+
 class _Deferral:
     """The handler of the signals that are deferred at the moment.
 
@@ -91,11 +113,13 @@ class _Deferral:
     ----------
     is_open : bool
         Whether the signals reach their previous handlers at once.
+    previous : dict of int to callable
+        The previous handler of each signal.
     """
 
     def __init__(self, previous: dict[int, _Handler]) -> None:
         self.is_open = False
-        self._previous = previous
+        self.previous = previous
         self._received: list[int] = []
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -104,12 +128,12 @@ class _Deferral:
             self._received.append(number)
             return
         self.is_open = False  # the handler raises as a rule, and the block ends
-        self._previous[number](number, frame)
+        self.previous[number](number, frame)
         self.is_open = True
 
     def with_outer(self) -> list[_Deferral]:
         """Return this deferral and those around it, the outermost first."""
-        outer = next((h for h in self._previous.values() if isinstance(h, _Deferral)), None)
+        outer = next((h for h in self.previous.values() if isinstance(h, _Deferral)), None)
         return [*(outer.with_outer() if outer else ()), self]
 
     def deliver(self) -> None:
@@ -117,11 +141,11 @@ class _Deferral:
         if self._received:
             number = self._received[-1]
             self._received.clear()
-            self._previous[number](number, None)
+            self.previous[number](number, None)
 
     def restore(self) -> None:
         """Give the signals their previous handlers again."""
-        for number, handler in self._previous.items():
+        for number, handler in self.previous.items():
             signal.signal(number, handler)
 
 
@@ -164,3 +188,49 @@ def interruptible() -> Iterator[None]:
     finally:
         for deferral in deferrals:
             deferral.is_open = False
+
+
+@dataclass
+class InterruptCount:
+    """The number of interrupts that have arrived."""
+
+    count: int = 0
+
+
+@contextmanager
+def count_interrupts() -> Iterator[InterruptCount]:
+    """Count interrupts while the block runs, so that they do not end it, deferred or not.
+
+    The handlers of the signals are called, and the ``KeyboardInterrupt`` that they raise is counted. Outside
+    of the main thread, which alone receives signals, nothing changes.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If an interrupt was deferred before the block.
+    """
+    with interruptible():  # delivers earlier interrupts
+        pass
+    interrupts = InterruptCount()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupts
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *_TERMINATIONS)}
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        handler: Any = handlers[signal.Signals(number)]
+        while isinstance(handler, _Deferral):
+            handler = handler.previous[number]
+        try:
+            handler(number, frame)
+        except KeyboardInterrupt:
+            interrupts.count += 1
+
+    replaced = [number for number, handler in handlers.items() if callable(handler)]
+    for number in replaced:
+        signal.signal(number, on_signal)
+    try:
+        yield interrupts
+    finally:
+        for number in replaced:
+            signal.signal(number, handlers[number])

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
 
-from ..analysis.results.atomic_files import RunFolderError, check_free
+from ..analysis.results.atomic_files import RunFolderError, check_free, check_place, rehearse_writing
 from ..analysis.results.interval_store import Intervals, IntervalWriter, read_intervals
 from ..analysis.results.run_folder import FORMAT, TABLES, Run, save_run
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
+from ..sim.schemes.round_loop import RoundResult
 from .checkpoints import Checkpoints, checkpoint_folder
 from .folder_locks import run_lock
+from .machine import machine
 from .named_files import NamedFiles, read_named_files
 from .preparation import Experiment, prepare
-from .process_guards import deferred_interrupt
+from .process_guards import deferred_interrupt, interruptible
 from .provenance import versions
 from .scheme_run import OnRound, SchemeRun, run_scheme
 from .scheme_workers import SchemeWorkers, default_jobs
@@ -29,8 +32,22 @@ WatchRounds: TypeAlias = Callable[[], AbstractContextManager[OnRound]]
 """Opens a context around all rounds. Its value is called after each round."""
 
 
+_DISPLAY_ERRORS = (Exception, SystemExit)  # a display may exit when its reader is gone
+_MAX_PREFIX = 100  # characters of a folder's name, so that a longer name is valid too
+
+
 class UnsavedRunError(RunFolderError):
-    """Raised if the folder of a finished run cannot be written."""
+    """Raised if the folder of a finished run cannot be written.
+
+    Attributes
+    ----------
+    run : Run
+        The run. Its tables are in another folder, which the message names, if one could be written.
+    """
+
+    def __init__(self, message: str, run: Run) -> None:
+        super().__init__(message)
+        self.run = run
 
 
 def _ignore_round(label: str, result: object) -> None:
@@ -78,7 +95,7 @@ def run_scenario(
     RunFolderError
         If the folder holds a run, is locked by another process, or has checkpoints of another run beside it.
     UnsavedRunError
-        If the run has finished, but its folder cannot be written.
+        If the run has finished, but its folder cannot be written. Its tables are then in another folder.
     CheckpointError, SpillError
         If a checkpoint, or the file of the intervals, cannot be written.
     KeyboardInterrupt
@@ -91,17 +108,48 @@ def run_scenario(
             )
         with _workers(loaded, jobs, allow_imports=allow_imports) as workers:
             experiment = prepare(loaded, allow_imports=allow_imports)
-            with watch_rounds() as on_round:
+            with _display(watch_rounds) as on_round:
                 return run_experiment(experiment, on_round, workers=workers)
+    check_place(folder)
     with run_lock(folder):
         checkpoints = _checkpoints(folder, loaded, checkpoint_every, overwrite=overwrite)
+        rehearse_writing(folder, [scenario_yaml(loaded.scenario), *_labels(loaded)])
         with _workers(loaded, jobs, folder, checkpoints, allow_imports=allow_imports) as workers:
             experiment = prepare(loaded, allow_imports=allow_imports)
-            with watch_rounds() as on_round:
-                run = run_experiment(
-                    experiment, on_round, folder=folder, checkpoints=checkpoints, workers=workers
-                )
-        return _saved(run, folder, checkpoints, overwrite=overwrite, figures=figures)
+            with deferred_interrupt():
+                with _display(watch_rounds) as on_round:
+                    run = run_experiment(
+                        experiment, on_round, folder=folder, checkpoints=checkpoints, workers=workers
+                    )
+                run = _saved(run, folder, checkpoints, overwrite=overwrite, figures=figures)
+                with suppress(KeyboardInterrupt), interruptible():
+                    pass  # an interrupt comes too late to stop anything
+                return run
+
+
+@contextmanager
+def _display(watch_rounds: WatchRounds) -> Iterator[OnRound]:
+    """Open the display of the rounds. A display that fails ends without a message, and the run goes on."""
+    with ExitStack() as stack:
+        display: AbstractContextManager[OnRound] = watch_rounds()
+        show: list[OnRound] = []  # empty as soon as the display has failed
+        with suppress(*_DISPLAY_ERRORS):
+            show.append(display.__enter__())
+            stack.callback(_close, display)
+
+        def on_round(label: str, result: RoundResult) -> None:
+            for display_round in list(show):
+                try:
+                    display_round(label, result)
+                except _DISPLAY_ERRORS:
+                    show.clear()
+
+        yield on_round
+
+
+def _close(display: AbstractContextManager[OnRound]) -> None:
+    with suppress(*_DISPLAY_ERRORS):
+        display.__exit__(None, None, None)
 
 
 def run_experiment(
@@ -187,8 +235,8 @@ def _run_side_by_side(
     workers: SchemeWorkers,
 ) -> Run:
     """Run the schemes in workers, and join their results in the scenario's order."""
-    outcomes, interrupted = workers.run(len(experiment.schemes), on_round)
     with deferred_interrupt():
+        outcomes, interrupted = workers.run(len(experiment.schemes), on_round)
         scheme_runs: list[SchemeRun] = []
         for number, outcome in enumerate(outcomes):
             scheme_run = None if outcome is None else outcome.scheme_run(experiment, number)
@@ -281,28 +329,48 @@ def _checkpoints(
 
 def _saved(run: Run, folder: Path, checkpoints: Checkpoints | None, *, overwrite: bool, figures: bool) -> Run:
     """Write the tables of a run, and then its figures. Return the run with the problems of its figures."""
-    with deferred_interrupt():
+    try:
+        if checkpoints is None:
+            save_run(run, folder, overwrite=overwrite)
+        else:
+            overwrite = overwrite or checkpoints.exist
+            save_run(run, folder, overwrite=overwrite, drafts=checkpoints.folder)
+    except Exception as error:  # of any kind, although the folder was writable when the run began
+        raise _rescued(run, folder, error) from error
+    problems = []
+    if run.recorded.in_file:  # beside the folder, and among the checkpoints that are removed now
+        run = replace(run, recorded=read_intervals(folder / "intervals.parquet"))
+    if checkpoints is not None and not run.interrupted and not run.failed:
         try:
-            if checkpoints is None:
-                save_run(run, folder, overwrite=overwrite)
-            else:
-                overwrite = overwrite or checkpoints.exist
-                save_run(run, folder, overwrite=overwrite, drafts=checkpoints.folder)
-        except RunFolderError as error:  # the folder was writable when the run began
-            raise UnsavedRunError(str(error)) from None
-        if run.recorded.in_file:  # beside the folder, and among the checkpoints that are removed now
-            run = replace(run, recorded=read_intervals(folder / "intervals.parquet"))
-        if checkpoints is not None and not run.interrupted and not run.failed:
             checkpoints.remove()
-    return replace(run, problems=tuple(_drawn(run, folder))) if figures else run
+        except OSError as error:
+            problems.append(f"{checkpoints.folder} could not be removed: {error.strerror or error}")
+    problems += _drawn(run, folder) if figures else []
+    return replace(run, problems=tuple(problems))
+
+
+def _rescued(run: Run, folder: Path, error: Exception) -> UnsavedRunError:
+    """Write the tables of a finished run to another folder, and return the error that names it."""
+    reason = str(error) if isinstance(error, RunFolderError) else f"cannot write {folder}: {error!r}"
+    for parent in (folder.absolute().parent, Path(tempfile.gettempdir())):
+        with suppress(Exception):
+            rescued = Path(tempfile.mkdtemp(prefix=f"{folder.name[:_MAX_PREFIX]}-unsaved-", dir=parent))
+            save_run(run, rescued)
+            return UnsavedRunError(f"{reason}; the tables of the run are in {rescued}", run)
+    return UnsavedRunError(f"{reason}; the tables of the run are lost", run)
+
+
+def _labels(loaded: LoadedScenario) -> list[str]:
+    return [loaded.scenario.name, *(str(scheme.label) for scheme in loaded.scenario.schemes)]
 
 
 def _drawn(run: Run, folder: Path) -> list[str]:
     """Draw the figures of a run; return a line for each that failed. An interrupt leaves out the rest."""
     try:
-        from ..analysis.figures.run import draw_figures  # takes 0.3 s, which the workers of a sweep save
+        with interruptible():
+            from ..analysis.figures.run import draw_figures  # takes 0.3 s, which the workers of a sweep save
 
-        return draw_figures(run, folder)
+            return draw_figures(run, folder)
     except KeyboardInterrupt:
         return ["interrupted: not all figures are drawn; cutlayer gantt DIR draws the Gantt chart"]
     except Exception as error:  # the drawing library cannot be imported, for example
@@ -332,5 +400,6 @@ def _summary(
         "target_accuracy": scenario.target_accuracy,
         "versions": versions(trained=trained),
         "files": named_files.records,
+        "machine": machine(scenario.learning if trained else None),
         "schemes": {scheme_run.label: scheme_run.summary for scheme_run in scheme_runs},
     }

@@ -11,13 +11,11 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 import time
 import traceback
 import uuid
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -31,7 +29,7 @@ from ..scenarios.schema.scenario import Scenario
 from ..sim.schemes.round_loop import RoundResult
 from .checkpoints import Checkpoints, SchemeCheckpoints
 from .preparation import Experiment, prepare
-from .process_guards import deferred_interrupt
+from .process_guards import InterruptCount, count_interrupts, deferred_interrupt
 from .scheme_run import Failure, OnRound, SchemeRun, run_scheme, run_without_rounds
 from .worker_processes import (
     FAILED_TO_START,
@@ -228,7 +226,7 @@ class SchemeWorkers:
         waiting = deque(range(num_schemes))
         outcomes: list[SchemeOutcome | None] = [None] * num_schemes
         forwarded = 0
-        with _count_interrupts() as interrupts:
+        with count_interrupts() as interrupts:
             while True:
                 if not interrupts.count:
                     self._hand_out(waiting)
@@ -260,7 +258,7 @@ class SchemeWorkers:
         outcomes: list[SchemeOutcome | None],
         waiting: deque[int],
         on_round: OnRound,
-        interrupts: _InterruptCount,
+        interrupts: InterruptCount,
     ) -> None:
         """Handle the messages that have arrived, or wait a moment for one."""
         by_connection = {worker.process.connection: worker for worker in self._workers}
@@ -283,7 +281,7 @@ class SchemeWorkers:
         worker: _Worker,
         outcomes: list[SchemeOutcome | None],
         waiting: deque[int],
-        interrupts: _InterruptCount,
+        interrupts: InterruptCount,
     ) -> None:
         """Record the scheme of a worker that has died, and start another worker if schemes are left.
 
@@ -381,38 +379,3 @@ def _picklable(run: SchemeRun) -> SchemeRun:
     if run.failure is None:
         return run
     return replace(run, failure=replace(run.failure, error=picklable_error(run.failure.error)))
-
-
-@dataclass
-class _InterruptCount:
-    """The number of interrupts that have arrived."""
-
-    count: int = 0
-
-
-@contextmanager
-def _count_interrupts() -> Iterator[_InterruptCount]:
-    """Count interrupts while the block runs, so that they do not end it.
-
-    The previous handlers are called, and the ``KeyboardInterrupt`` that they raise is counted. Outside of the
-    main thread, which alone receives signals, nothing changes.
-    """
-    interrupts = _InterruptCount()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupts
-        return
-    handlers = {number: handler for number in _SIGNALS if callable(handler := signal.getsignal(number))}
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        try:
-            handlers[signal.Signals(number)](number, frame)
-        except KeyboardInterrupt:
-            interrupts.count += 1
-
-    for number in handlers:
-        signal.signal(number, on_signal)
-    try:
-        yield interrupts
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

@@ -64,9 +64,7 @@ def figure_style() -> Iterator[None]:
     inside of this context, and they are in force again after it.
     """
     with matplotlib.rc_context():
-        # the defaults are valid, and rcParams would check each of them again
-        dict.update(matplotlib.rcParams, _DEFAULTS)
-        matplotlib.rcParams.update(_SETTINGS)
+        matplotlib.rcParams.update(_DEFAULTS | _SETTINGS)
         yield
 
 

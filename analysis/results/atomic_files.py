@@ -6,11 +6,24 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RunFolderError", "check_free", "check_writable", "write_folder", "write_whole"]
+__all__ = [
+    "RunFolderError",
+    "check_free",
+    "check_place",
+    "check_writable",
+    "portable_name",
+    "rehearse_writing",
+    "write_folder",
+    "write_whole",
+]
+
+_MAX_FOLDER_BYTES = 200  # of a folder's name; drafts, locks and checkpoints beside it have longer names
+_MAX_NAME_BYTES = 120
+"""The length of a folder's name that is made from a scenario's name; file systems allow about 255 bytes."""
 
 
 class RunFolderError(Exception):
@@ -55,6 +68,92 @@ def write_folder(
         raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def check_place(folder: Path) -> None:
+    """Check that another folder can take the place of this path.
+
+    Raises
+    ------
+    RunFolderError
+        If the path is a symbolic link, a mount point or the working folder, or its name is no valid name.
+    """
+    if len(os.fsencode(folder.name)) > _MAX_FOLDER_BYTES:
+        raise RunFolderError(
+            f"cannot write {folder}: the folder's name is too long; {_MAX_FOLDER_BYTES} bytes are allowed"
+        )
+    if "\0" in str(folder):
+        raise RunFolderError(f"cannot write {str(folder)!r}: a path has no NUL character")
+    if not folder.name or (folder.is_dir() and folder.samefile(Path.cwd())):
+        raise RunFolderError(f"cannot write {folder}: it is the working folder or the root; name another one")
+    if folder.is_symlink():
+        raise RunFolderError(
+            f"cannot write {folder}: it is a symbolic link; name the folder that it leads to"
+        )
+    if folder.is_mount():
+        raise RunFolderError(f"cannot write {folder}: it is a mount point; name a folder inside of it")
+
+
+def rehearse_writing(folder: Path, texts: Sequence[str] = (), *, drafts: Path | None = None) -> None:
+    """Check that :func:`write_folder` will succeed, by writing a draft with these texts and removing it.
+
+    A rehearsal finds what permissions do not show: disks that are full, names that a file system refuses, and
+    characters that no file can hold.
+
+    Parameters
+    ----------
+    folder : Path
+        The final path of the run folder.
+    texts : sequence of str, optional
+        Texts that will be part of the files.
+    drafts : Path, optional
+        Folder in which the draft will be created.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder cannot be written.
+    """
+    draft: Path | None = None
+    try:
+        parent = drafts if drafts is not None and drafts.is_dir() else folder.parent
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=parent))
+        rehearsal = draft / "rehearsal"
+        rehearsal.write_text("\n".join([*texts, " " * _REHEARSAL_BYTES]), encoding="utf-8")
+        _flush_to_disk(rehearsal)
+    except UnicodeEncodeError as error:
+        character = error.object[error.start]
+        raise RunFolderError(
+            f"cannot write {folder}: the character {character!a} is no Unicode character; remove it from the"
+            " names and labels of the scenario"
+        ) from None
+    except OSError as error:
+        raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from None
+    finally:
+        if draft is not None:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+_REHEARSAL_BYTES = 2**16  # as much as a small run folder
+
+
+def portable_name(name: str) -> str:
+    """Return a folder's name for the name of a scenario, with hyphens in the place of other characters.
+
+    Letters and digits stay if the file system can encode them, and a long name is cut.
+    """
+    kept = "".join(c if (c.isalnum() or c in "-_.") and _is_encodable(c) else "-" for c in name)
+    while len(os.fsencode(kept)) > _MAX_NAME_BYTES:
+        kept = kept[:-1]
+    return kept if kept.strip(".") else "run"
+
+
+def _is_encodable(character: str) -> bool:
+    try:
+        os.fsencode(character)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_free(folder: Path, *, overwrite: bool = False) -> None:

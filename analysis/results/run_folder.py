@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow
 import pyarrow.csv
@@ -163,7 +165,8 @@ def read_csv(path: Path) -> pd.DataFrame:
 def _write_tables(run: Run, folder: Path) -> None:
     (folder / "scenario.yaml").write_text(run.scenario, encoding="utf-8")
     (folder / "summary.json").write_text(
-        json.dumps(run.summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        json.dumps(_finite(run.summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+        encoding="utf-8",
     )
     run.rounds.to_csv(folder / "rounds.csv", index=False)
     run.devices.to_csv(folder / "devices.csv", index=False)
@@ -177,6 +180,17 @@ def _write_tables(run: Run, folder: Path) -> None:
     for name, content in run.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
+
+
+def _finite(value: Any) -> Any:
+    """Return a value of the summary, with None in the place of numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def load_run(folder: Path) -> Run:

@@ -5,9 +5,13 @@ Each command imports what it needs when it runs, so that ``cutlayer --help`` tak
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
+
+from cutlayer.experiments.library_threads import limit_library_threads
+from cutlayer.experiments.process_guards import catch_termination
 
 from .compare import compare
 from .gantt import gantt
@@ -17,6 +21,7 @@ from .profile import profile
 from .run import run
 from .schema import schema
 from .sweep import sweep
+from .terminal import tolerate_output_errors
 from .validate import validate
 
 __all__ = ["app", "main"]
@@ -30,11 +35,29 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line."""
-    from cutlayer.experiments.library_threads import limit_library_threads
+    """Run the command line, and exit with its status.
 
+    A process that was asked to end has the status 128 plus the number of the signal: 143 after SIGTERM. If
+    standard output cannot take a result, the status is 1, except for ``run`` and ``sweep``, whose results are
+    in their folders.
+    """
     limit_library_threads()  # as in worker processes, before a command imports the libraries
-    app(prog_name="cutlayer")
+    output = tolerate_output_errors()
+    with catch_termination() as stop:
+        try:
+            app(prog_name="cutlayer")
+            status: int | str | None = 0
+        except SystemExit as ended:
+            status = ended.code
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    if stop.number is not None and status:
+        status = stop.exit_status
+    if output is not None and output.is_incomplete:
+        typer.echo(f"standard output is incomplete: {output.error}", err=True)
+        if sys.argv[1:2] not in (["run"], ["sweep"]):
+            status = status or 1
+    sys.exit(status)
 
 
 def _print_version(wanted: bool) -> None:

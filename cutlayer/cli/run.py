@@ -25,6 +25,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from cutlayer.analysis.results.run_folder import Run
     from cutlayer.experiments.scheme_run import OnRound
 
 __all__ = ["run"]
@@ -54,10 +55,6 @@ def run(
     ] = None,
 ) -> None:
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights."""
-    from rich.console import Console
-
-    from cutlayer.analysis.comparison.report import notes, rich_table
-    from cutlayer.analysis.comparison.table import comparison
     from cutlayer.analysis.results.interval_store import SpillError
     from cutlayer.analysis.results.run_folder import ERRORS
     from cutlayer.experiments.checkpoints import CheckpointError
@@ -66,8 +63,6 @@ def run(
     from cutlayer.scenarios.loading.loader import load_scenario
 
     from .progress import RunProgress
-
-    console = Console()
 
     @contextmanager
     def progress_bars() -> Iterator[OnRound]:
@@ -99,15 +94,14 @@ def run(
             raise typer.Exit(1) from None
         except WorkersError as error:
             raise InputError(str(error)) from None
-    table = comparison([result])
-    print_table(rich_table(table, title=loaded.scenario.name), *notes(table, [result]))
-    drawn = ", ".join(path.name for path in sorted(folder.glob("*.png")))
-    written = f"written to {folder}" + (f": figures {drawn}" if drawn else "")
-    console.print(written, soft_wrap=True, highlight=False, markup=False)
+    try:
+        _report(result, folder)
+    except Exception as error:  # of any kind: the run is finished, and its tables are written
+        typer.echo(f"warning: the report could not be printed: {' '.join(str(error).split())}", err=True)
     for problem in result.problems:
         typer.echo(f"warning: {problem}", err=True)
-    for label, error in result.failed.items():
-        typer.echo(f"failed: {label}: {error}; {folder / ERRORS} has the details", err=True)
+    for label, reason in result.failed.items():
+        typer.echo(f"failed: {label}: {reason}; {folder / ERRORS} has the details", err=True)
     if result.interrupted:
         advice = "" if checkpoint_every is None else "; the same command continues"
         typer.echo(f"interrupted: the finished rounds are kept{advice}", err=True)
@@ -116,12 +110,27 @@ def run(
         raise typer.Exit(1)
 
 
+def _report(result: Run, folder: Path) -> None:
+    """Print the comparison table of a run, and the folder with the figures."""
+    from rich.console import Console
+
+    from cutlayer.analysis.comparison.report import notes, rich_table
+    from cutlayer.analysis.comparison.table import comparison
+
+    table = comparison([result])
+    print_table(rich_table(table, title=str(result.summary["name"])), *notes(table, [result]))
+    drawn = ", ".join(path.name for path in sorted(folder.glob("*.png")))
+    written = f"written to {folder}" + (f": figures {drawn}" if drawn else "")
+    Console().print(written, soft_wrap=True, highlight=False, markup=False)
+
+
 def _free_folder(parent: Path, name: str) -> Path:
     """Return ``parent/name``, with a number if it exists; a folder with checkpoints is free to go on."""
+    from cutlayer.analysis.results.atomic_files import portable_name
     from cutlayer.experiments.checkpoints import checkpoint_folder
     from cutlayer.experiments.folder_locks import run_in_use
 
-    stem = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+    stem = portable_name(name)
     folder, number = parent / stem, 1
     while run_in_use(folder) or (folder.exists() and not checkpoint_folder(folder).exists()):
         number += 1

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from ...analysis.results.atomic_files import RunFolderError
+from ...analysis.results.atomic_files import RunFolderError, portable_name
 from ...analysis.results.sweep_folder import POINTS, Shard, SweepFolder, SweepResult, load_sweep
 from ...analysis.results.sweep_tables import point_table
 from ...scenarios.loading.loader import scenario_yaml
@@ -57,11 +57,6 @@ def time_left_s(wall_s: Sequence[float], points: int, jobs: int) -> float | None
     if not points:
         return 0.0
     return ordered_sum(wall_s) / len(wall_s) * max(1.0, points / jobs) if wall_s else None
-
-
-def _folder_name(name: str) -> str:
-    """Return the name of a scenario with hyphens in the place of characters that file systems refuse."""
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
 
 
 class SweepRun:
@@ -136,7 +131,7 @@ class SweepRun:
             [point.overrides for point in points],
             [point.loaded.scenario.model_dump(mode="json", exclude_none=True) for point in points],
         )
-        folder = Path(out or Path("sweeps") / _folder_name(self.loaded.scenario.name))
+        folder = Path(out or Path("sweeps") / portable_name(self.loaded.scenario.name))
         self.folder = SweepFolder(folder, table, chosen)
         self.folder.check()
         self._checks = SweepChecks(self.loaded, self.points, self.folder, allow_imports=allow_imports)

@@ -20,7 +20,7 @@ from cutlayer.experiments.runner import run_experiment
 from cutlayer.experiments.scheme_run import OnRound
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.sim.schemes.round_loop import RoundResult
-from tests.support.processes import COMMAND
+from tests.support.processes import COMMAND, messages
 from tests.support.stopped_runs import Killed, contents, scenario
 
 LEARNING = {
@@ -284,11 +284,13 @@ def test_an_interrupted_run_continues(tmp_path: Path) -> None:
         [sys.executable, "-c", TELL_ROUND_25, *arguments], cwd=tmp_path, capture_output=True, text=True
     )
     assert 130 == interrupted.returncode
-    assert "interrupted: the finished rounds are kept; the same command continues\n" == interrupted.stderr
+    assert "interrupted: the finished rounds are kept; the same command continues\n" == messages(
+        interrupted.stderr
+    )
     part = cutlayer.load(tmp_path / "in parts")
     assert (True, 25) == (part.interrupted, len(part.rounds))
     again = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True)
-    assert (0, "") == (again.returncode, again.stderr)
+    assert (0, "") == (again.returncode, messages(again.stderr))
     cutlayer.run(path, out=tmp_path / "at once")
     assert contents(tmp_path / "at once") == contents(tmp_path / "in parts")
     assert not (tmp_path / "in parts.checkpoint").exists()

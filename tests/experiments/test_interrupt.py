@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import cutlayer
+from tests.support.processes import messages
 
 SCENARIO = """\
 name: endless
@@ -58,7 +59,7 @@ def interrupted(folder: Path, change: str) -> tuple[int, str]:
         _, errors = process.communicate()
     finally:
         process.kill()
-    return process.returncode, errors
+    return process.returncode, messages(errors)
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_learning_gives_the_same_bytes(tmp_path: Path) -> None:
     """Every file of the run folder, with checkpoints in the run with workers, is equal to the byte."""
     learning = {"dataset": {"name": "digits"}, "evaluate_every": 2}
-    schemes = ["sl", "sfl", {"name": "epsl", "phi": 0.5}]
+    schemes = ["sfl", {"name": "epsl", "phi": 0.5}]
     path = scenario(tmp_path, schemes=schemes, learning=learning, stop={"rounds": 3})
     cutlayer.run(path, out=tmp_path / "one")
     cutlayer.run(path, out=tmp_path / "two", jobs=2, checkpoint_every=1)
@@ -89,7 +89,7 @@ def test_learning_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_row_groups_and_failures_are_the_same(plugin: Path, tmp_path: Path) -> None:
     """Intervals that do not fit into the memory of a worker, and a scheme that raises an error, are the same.
 
-    The schemes are plug-ins. A run without a folder has the same intervals.
+    The schemes are plug-ins.
     """
     path = scenario(tmp_path, schemes=["psl", "failing", "sfl"])
     with warnings.catch_warnings():
@@ -97,11 +97,9 @@ def test_row_groups_and_failures_are_the_same(plugin: Path, tmp_path: Path) -> N
         options: dict[str, Any] = {"plugins": [plugin]}
         one = cutlayer.run(path, out=tmp_path / "one", **options)
         two = cutlayer.run(path, out=tmp_path / "two", jobs=2, **options)
-        three = cutlayer.run(path, jobs=3, **options)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     assert ["failing"] == list(one.failed) == list(two.failed)
     assert two.recorded.in_file
-    assert one.intervals.equals(three.intervals)
     assert not list(tmp_path.glob(".two*"))
 
 
@@ -194,6 +192,7 @@ def test_workers_end_with_their_run(tmp_path: Path) -> None:
     process.communicate()
 
 
+@pytest.mark.slow
 def test_a_script_without_a_main_guard_is_reported(tmp_path: Path) -> None:
     """Workers that cannot start end the run with advice."""
     scenario(tmp_path, schemes=["sl", "psl"])

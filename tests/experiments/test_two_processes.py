@@ -27,6 +27,7 @@ from cutlayer.cli.main import app
 from cutlayer.experiments import folder_locks as locks
 from cutlayer.experiments.sweep import point_tasks as sweep_tasks
 from cutlayer.experiments.sweep.point_tasks import PointTask
+from tests.support.processes import messages
 from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
 
 PLAIN = SWEEP[: SWEEP.index("sweep:")] + "devices: {count: 2}\n"
@@ -56,7 +57,7 @@ def holder(lock: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
 def answer(*arguments: object) -> tuple[int, str]:
     """Return the status and the errors of a command."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    return result.exit_code, result.stderr
+    return result.exit_code, messages(result.stderr)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["COMMAND", "INTERRUPTIBLE", "python"]
+__all__ = ["COMMAND", "INTERRUPTIBLE", "messages", "python"]
+
+_PROGRESS = re.compile(r"(checking|running): \d+ of \d+ points|.+: round \d+( of \d+)?, ")
 
 COMMAND = [sys.executable, "-c", "from cutlayer.cli.main import main; main()"]
 """The console command ``cutlayer``; arguments follow."""
@@ -25,3 +28,8 @@ def python(script: str, folder: Path) -> str:
         [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=True
     )
     return done.stdout
+
+
+def messages(errors: str) -> str:
+    """Return the text on standard error without lines of progress, which a slow machine lets appear."""
+    return "".join(line for line in errors.splitlines(keepends=True) if not _PROGRESS.match(line))

@@ -21,7 +21,7 @@ from cutlayer.experiments.sweep.worker_pool import WorkerPool
 from cutlayer.experiments.worker_processes import WorkersError
 from tests.support.clusters import LocalCluster, running
 from tests.support.held_sweeps import HOLD, held, wait_for, when_idle
-from tests.support.processes import python
+from tests.support.processes import messages, python
 from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
 
 pytestmark = pytest.mark.slow
@@ -67,7 +67,7 @@ def answer(folder: Path, address: str, *options: str) -> tuple[int, str]:
     """Return the status and the errors of a sweep on a scheduler's workers, run in this process."""
     command = ["sweep", str(folder / "small.yaml"), "--out", str(folder / "out"), "--scheduler", address]
     result = CliRunner().invoke(app, [*command, *options])
-    return result.exit_code, result.stderr
+    return result.exit_code, messages(result.stderr)
 
 
 def test_results_do_not_depend_on_the_kind_of_worker(
@@ -168,7 +168,7 @@ def test_an_interrupt_lets_running_points_finish(
         wait_for(tmp_path / "heard", process)
         (tmp_path / "hold").unlink()
         _, errors = process.communicate()
-    assert (130, f"interrupted: {KEPT}\n") == (process.returncode, errors)
+    assert (130, f"interrupted: {KEPT}\n") == (process.returncode, messages(errors))
     states = load_sweep(tmp_path / "out").points["status"].value_counts()
     assert states["finished"] == len(list(tmp_path.glob("out/[!.]*/summary.json")))
     assert states["pending"] > 0
@@ -189,7 +189,7 @@ def test_a_second_interrupt_stops_at_once(
         wait_for(tmp_path / "heard", process)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
-        assert (130, f"interrupted: {KEPT}\n") == (process.returncode, errors)
+        assert (130, f"interrupted: {KEPT}\n") == (process.returncode, messages(errors))
         points = load_sweep(tmp_path / "out").points
         assert {"finished", "pending"} == set(points["status"])
         finished = points.loc[points["status"] == "finished", "point"]
@@ -255,7 +255,7 @@ def test_a_lost_scheduler_costs_only_running_points(undisturbed: dict[str, bytes
     with running(tmp_path, workers=1, preload="hold.py") as own, held(tmp_path, own.address) as process:
         own.scheduler.kill()
         _, errors = process.communicate()
-    assert (1, f"the scheduler at {own.address} is gone\n{KEPT}\n") == (process.returncode, errors)
+    assert (1, f"the scheduler at {own.address} is gone\n{KEPT}\n") == (process.returncode, messages(errors))
     assert "finished" in set(load_sweep(tmp_path / "out").points["status"])
     in_threads(tmp_path / "small.yaml", tmp_path / "out").run()
     assert undisturbed == folder_bytes(tmp_path / "out")

@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from cutlayer.analysis.results.sweep_folder import load_sweep
 from cutlayer.cli.main import app
 from cutlayer.experiments.sweep.worker_pool import WorkerPool
-from tests.support.processes import COMMAND
+from tests.support.processes import COMMAND, messages
 from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
 
 KILLS = 4
@@ -58,7 +58,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, byt
     process = started(folder)
     opened(folder, process)
     opened_s = time.monotonic()
-    assert ("", 0) == (process.communicate()[1], process.returncode)
+    assert ("", 0) == (messages(process.communicate()[1]), process.returncode)
     return folder_bytes(folder / "out"), opened_s - began_s, time.monotonic() - opened_s
 
 
@@ -170,7 +170,7 @@ def test_a_full_disk_stops_the_sweep(full: str, tmp_path: Path) -> None:
     assert most_bytes < largest(files)
 
     process = started(tmp_path, most_bytes)
-    errors = process.communicate()[1].splitlines()
+    errors = messages(process.communicate()[1]).splitlines()
     assert 1 == process.returncode
     assert (2, KEPT) == (len(errors), errors[1])
     assert errors[0].startswith("cannot write ")
