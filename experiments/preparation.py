@@ -26,6 +26,7 @@ from ..sim.schemes.round_planners.planning_context import PlanningContext
 from ..sim.schemes.round_planners.sampled_clients import client_sampler
 from .compression import CompressedSizesFactory, check_prunable
 from .deployment import make_deployment
+from .named_files import NamedFiles, read_named_files
 
 if TYPE_CHECKING:
     from ..models.learning.client_data import ClientData
@@ -52,6 +53,8 @@ class Experiment:
         is for the first clients in the random order of round 1.
     data : ClientData or None
         The clients' samples; None for a timeline alone.
+    named_files : NamedFiles
+        The files that the scenario names.
     """
 
     loaded: LoadedScenario
@@ -60,6 +63,7 @@ class Experiment:
     context: PlanningContext
     schemes: tuple[tuple[Scheme, SchemePlan], ...]
     data: ClientData | None
+    named_files: NamedFiles
 
     @property
     def deployment(self) -> Deployment:
@@ -105,7 +109,8 @@ def prepare(loaded: LoadedScenario, *, allow_imports: bool = False) -> Experimen
             context = PlanningContext(deployment, channel, allocation, sharing, scenario.seed)
             schemes = _plan_schemes(loaded, units, context, issues)
             if not issues:
-                return Experiment(loaded, units, fleet, context, schemes, data)
+                named_files = read_named_files(scenario)
+                return Experiment(loaded, units, fleet, context, schemes, data, named_files)
     raise issues.error()
 
 

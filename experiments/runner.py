@@ -15,7 +15,6 @@ from ..analysis.results.run_folder import FORMAT, TABLES, Run, save_run
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from .checkpoints import Checkpoints, checkpoint_folder
 from .folder_locks import run_lock
-from .named_files import NamedFiles, read_named_files
 from .preparation import Experiment, prepare
 from .provenance import versions
 from .scheme_run import OnRound, SchemeRun, run_scheme
@@ -119,7 +118,6 @@ def run_experiment(
     KeyboardInterrupt
         If the run is interrupted before its first round is finished.
     """
-    named_files = read_named_files(experiment)
     scheme_runs: list[SchemeRun] = []
     interrupted = False
     if checkpoints is not None:
@@ -138,16 +136,10 @@ def run_experiment(
         raise KeyboardInterrupt
     return Run(
         scenario_yaml(experiment.loaded.scenario),
-        _summary(
-            experiment.loaded,
-            named_files,
-            scheme_runs,
-            interrupted=interrupted,
-            trained=experiment.data is not None,
-        ),
+        _summary(experiment, scheme_runs, interrupted=interrupted),
         **{table: _joined([getattr(scheme_run, table) for scheme_run in scheme_runs]) for table in TABLES},
         recorded=writer.finish(),
-        files=named_files.copies,
+        files=experiment.named_files.copies,
     )
 
 
@@ -196,22 +188,17 @@ def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _summary(
-    loaded: LoadedScenario,
-    named_files: NamedFiles,
-    scheme_runs: Sequence[SchemeRun],
-    *,
-    interrupted: bool,
-    trained: bool,
+    experiment: Experiment, scheme_runs: Sequence[SchemeRun], *, interrupted: bool
 ) -> dict[str, Any]:
     """Return the content of ``summary.json``."""
-    scenario = loaded.scenario
+    scenario = experiment.loaded.scenario
     return {
         "format": FORMAT,
         "name": scenario.name,
         "seed": scenario.seed,
         "interrupted": interrupted,
         "target_accuracy": scenario.target_accuracy,
-        "versions": versions(trained=trained),
-        "files": named_files.records,
+        "versions": versions(trained=experiment.data is not None),
+        "files": experiment.named_files.records(experiment.data),
         "schemes": {scheme_run.label: scheme_run.summary for scheme_run in scheme_runs},
     }
