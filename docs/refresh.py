@@ -30,8 +30,8 @@ PAGES = ROOT / "docs" / "experiments"
 CUTLAYER = str(Path(sys.executable).with_name("cutlayer"))
 QUICKSTART = re.compile(r"(<!-- quickstart -->\n).*?(<!-- end -->)", re.DOTALL)
 QUICKSTART_SEEDS = re.compile(r"(<!-- quickstart seeds -->\n).*?(<!-- end -->)", re.DOTALL)
-LEARNING_COLUMNS = ("scheme", "to target", "at target", "final acc.", "acc.", "sooner than")
-"""Beginnings of the headings of the columns that the README shows of the quickstart's sweep."""
+LEARNING_COLUMNS = ("to target", "at target", "final acc.", "acc.", "sooner than")
+"""Beginnings of the headings of learning results, which the README gives over several seeds alone."""
 TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 COLUMNS = re.compile(r"(<!-- columns ([^\n]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 RUN = re.compile(r"(<!-- run( [^\n]+?)? -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -45,7 +45,7 @@ def quickstart() -> None:
         subprocess.run([CUTLAYER, "run", "quickstart", "--out", str(folder)], check=True)
         for name in ("gantt", "accuracy"):
             shutil.copy(folder / f"{name}.png", FIGURES / f"quickstart_{name}.png")
-        table = comparison(folder)
+        table = selected(compared(folder), learning=False)
     sweep = ROOT / "sweeps" / "quickstart"
     subprocess.run([CUTLAYER, "sweep", "quickstart", "--out", str(sweep)], check=True)
     readme = ROOT / "README.md"
@@ -69,13 +69,17 @@ def comparison(folder: Path) -> str:
 def over_seeds(folder: Path) -> str:
     """Return the learning results of a sweep over seeds as a table, with the note on undecided orders."""
     lines = compared(folder)
+    undecided = [line.removeprefix("- ") for line in lines if "undecided" in line]
+    return selected(lines, learning=True) + "".join(f"\n{n[0].upper()}{n[1:]}.\n" for n in undecided)
+
+
+def selected(lines: list[str], *, learning: bool) -> str:
+    """Return the schemes with the columns of learning results, or with all others, of a table in Markdown."""
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    shown = [n for n, heading in enumerate(rows[0]) if heading.startswith(LEARNING_COLUMNS)]
+    shown = [n for n, name in enumerate(rows[0]) if n == 0 or learning == name.startswith(LEARNING_COLUMNS)]
     table = pd.DataFrame(rows[2:], columns=rows[0]).iloc[:, shown]
     sides = ["left", *["right"] * (len(shown) - 1)]
-    undecided = [line.removeprefix("- ") for line in lines if "undecided" in line]
-    notes = "".join(f"\n{note[0].upper()}{note[1:]}.\n" for note in undecided)
-    return table.to_markdown(index=False, disable_numparse=True, colalign=sides) + "\n" + notes
+    return table.to_markdown(index=False, disable_numparse=True, colalign=sides) + "\n"
 
 
 def rerun(name: str, options: str) -> str:
