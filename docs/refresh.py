@@ -1,7 +1,8 @@
 """Make the figures and tables of the README, of docs/experiments and of docs/design.md anew.
 
 ``python docs/refresh.py`` does all of them, ``python docs/refresh.py quickstart epsl_clients`` some, from any
-folder; ``python docs/refresh.py map`` draws the maps of the folders in docs/design.md. Sweeps are kept in
+folder; ``python docs/refresh.py map`` draws the maps of the folders in docs/design.md, and ``coverage``
+measures the coverage of intervals over seeds for docs/model.md. Sweeps are kept in
 ``sweeps/``, so that points that are finished are not run again. The table from measured layer times is made
 anew only where ``CUTLAYER_PROFILES`` in the environment names their folder.
 """
@@ -16,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import interval_coverage
 import pandas as pd
 from import_map import PAGE, with_maps
 
@@ -27,6 +29,9 @@ FIGURES = ROOT / "docs" / "figures"
 PAGES = ROOT / "docs" / "experiments"
 CUTLAYER = str(Path(sys.executable).with_name("cutlayer"))
 QUICKSTART = re.compile(r"(<!-- quickstart -->\n).*?(<!-- end -->)", re.DOTALL)
+QUICKSTART_SEEDS = re.compile(r"(<!-- quickstart seeds -->\n).*?(<!-- end -->)", re.DOTALL)
+LEARNING_COLUMNS = ("to target", "at target", "final acc.", "acc.", "sooner than")
+"""Beginnings of the headings of learning results, which the README gives over several seeds alone."""
 TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 COLUMNS = re.compile(r"(<!-- columns ([^\n]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 RUN = re.compile(r"(<!-- run( [^\n]+?)? -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -34,23 +39,47 @@ MEASURED = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def quickstart() -> None:
-    """Run the quickstart, and put its figures and table into the README."""
+    """Run the quickstart and its sweep over seeds, and put figures and tables into the README."""
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "quickstart"
         subprocess.run([CUTLAYER, "run", "quickstart", "--out", str(folder)], check=True)
         for name in ("gantt", "accuracy"):
             shutil.copy(folder / f"{name}.png", FIGURES / f"quickstart_{name}.png")
-        table = comparison(folder)
+        table = selected(compared(folder), learning=False)
+    sweep = ROOT / "sweeps" / "quickstart"
+    subprocess.run([CUTLAYER, "sweep", "quickstart", "--out", str(sweep)], check=True)
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
-    readme.write_text(QUICKSTART.sub(lambda m: f"{m[1]}{table}{m[2]}", text), encoding="utf-8")
+    text = QUICKSTART.sub(lambda m: f"{m[1]}{table}{m[2]}", text)
+    text = QUICKSTART_SEEDS.sub(lambda m: f"{m[1]}{over_seeds(sweep)}{m[2]}", text)
+    readme.write_text(text, encoding="utf-8")
+
+
+def compared(folder: Path) -> list[str]:
+    """Return the lines of the comparison in Markdown: the table, and notes that begin with a hyphen."""
+    command = [CUTLAYER, "compare", str(folder), "--format", "markdown"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
 def comparison(folder: Path) -> str:
     """Return the comparison table of a run without its notes, since the pages explain the tables."""
-    command = [CUTLAYER, "compare", str(folder), "--format", "markdown"]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return "".join(line for line in output.splitlines(keepends=True) if line.startswith("|"))
+    return "".join(f"{line}\n" for line in compared(folder) if line.startswith("|"))
+
+
+def over_seeds(folder: Path) -> str:
+    """Return the learning results of a sweep over seeds as a table, with the note on undecided orders."""
+    lines = compared(folder)
+    undecided = [line.removeprefix("- ") for line in lines if "undecided" in line]
+    return selected(lines, learning=True) + "".join(f"\n{n[0].upper()}{n[1:]}.\n" for n in undecided)
+
+
+def selected(lines: list[str], *, learning: bool) -> str:
+    """Return the schemes with the columns of learning results, or with all others, of a table in Markdown."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    shown = [n for n, name in enumerate(rows[0]) if n == 0 or learning == name.startswith(LEARNING_COLUMNS)]
+    table = pd.DataFrame(rows[2:], columns=rows[0]).iloc[:, shown]
+    sides = ["left", *["right"] * (len(shown) - 1)]
+    return table.to_markdown(index=False, disable_numparse=True, colalign=sides) + "\n"
 
 
 def rerun(name: str, options: str) -> str:
@@ -200,10 +229,16 @@ def import_maps() -> None:
     PAGE.write_text(with_maps(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
+def coverage() -> None:
+    """Measure the coverage of the intervals over seeds for docs/model.md."""
+    page = interval_coverage.PAGE
+    page.write_text(interval_coverage.with_coverage(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
 def main(targets: list[str]) -> None:
     """Make these targets anew; by default all."""
     pages = sorted(page.stem for page in PAGES.glob("*.md") if page.stem != "README")
-    others = {"quickstart": quickstart, "map": import_maps}
+    others = {"quickstart": quickstart, "map": import_maps, "coverage": coverage}
     for name in targets or [*others, *pages]:
         others[name]() if name in others else experiment(name)
 

@@ -15,68 +15,86 @@ from ..scenarios.loading.referenced_files import files_by_key, files_in
 from ..scenarios.plugins import source_files
 
 if TYPE_CHECKING:
-    from .preparation import Experiment
+    from pathlib import Path
+
+    from ..models.learning.client_data import ClientData
+    from ..scenarios.schema.scenario import Scenario
 
 __all__ = ["COPY_BYTES_MAX", "NamedFiles", "read_named_files"]
 
 COPY_BYTES_MAX = 2**20
 """Size of the largest file that a run folder holds a copy of, [B]."""
 
-_DATASET = "learning.dataset"
+_DATASET = "learning.dataset."
 
 
 @dataclass(frozen=True)
 class NamedFiles:
-    """The files that a scenario names, as they were when the run began.
+    """The files that a scenario names, as they were when the scenario was prepared.
 
     Attributes
     ----------
-    records : list of dict
-        One row a file: ``key, path, sha256, bytes, copy``. ``copy`` is a path in the run folder, or None.
     copies : dict of str to bytes
-        The contents of the copies, by their path in the run folder.
+        The contents of small files, by the path of their copy in the run folder.
     """
 
-    records: list[dict[str, Any]]
     copies: dict[str, bytes]
+    _records: tuple[dict[str, Any], ...]
+
+    def records(self, data: ClientData | None) -> list[dict[str, Any]]:
+        """Return one entry a file: ``key, path, sha256, bytes, copy``.
+
+        ``copy`` is a path in the run folder. A value is None if it does not exist.
+
+        Parameters
+        ----------
+        data : ClientData or None
+            The samples, which have a digest if the scenario names the files of a data set.
+        """
+        return [
+            {**record, "sha256": data.fingerprint()}
+            if data is not None and record["key"].startswith(_DATASET)
+            else dict(record)
+            for record in self._records
+        ]
 
 
-def read_named_files(experiment: Experiment) -> NamedFiles:
-    """Return the files that the scenario of a prepared experiment names.
+def read_named_files(scenario: Scenario) -> NamedFiles:
+    """Read the files that a scenario names.
 
     - Unit tables, positions, gains, graphs and plug-ins' own files have the digest of the file.
-    - A folder of layer profiles has one row for each of its CSV files.
+    - A folder of layer profiles has one entry for each of its CSV files.
     - A data set on the disk has the digest of its samples, as they were loaded and scaled; the files may be
       gigabytes of images.
     - A model that is imported from the user's code has the digest of the Python files of its package.
 
-    A file that cannot be read any more has no digest.
+    A file that cannot be read has no digest.
     """
     records: list[dict[str, Any]] = []
     copies: dict[str, bytes] = {}
-    for key, path in files_by_key(experiment.loaded.scenario):
-        if key.startswith(f"{_DATASET}."):
-            digest = experiment.data.fingerprint() if experiment.data else None
-            records.append(_record(key, str(path), digest, None, None))
-            continue
-        for file in files_in(path):
-            try:
-                content = file.read_bytes()
-            except OSError:
+    for key, path in files_by_key(scenario):
+        for file in [path] if key.startswith(_DATASET) else files_in(path):
+            content = None if key.startswith(_DATASET) else _content(file)
+            if content is None:
                 records.append(_record(key, str(file), None, None, None))
                 continue
-            small = len(content) <= COPY_BYTES_MAX
-            copy = f"files/{key}/{file.name}" if small else None
+            copy = f"files/{key}/{file.name}" if len(content) <= COPY_BYTES_MAX else None
             if copy is not None:
                 copies[copy] = content
             records.append(_record(key, str(file), hashlib.sha256(content).hexdigest(), len(content), copy))
-    records += _imported_model(experiment)
-    return NamedFiles(records, copies)
+    return NamedFiles(copies, (*records, *_imported_model(scenario)))
 
 
-def _imported_model(experiment: Experiment) -> Iterator[dict[str, Any]]:
+def _content(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except OSError:  # removed after it was used
+        return None
+
+
+def _imported_model(scenario: Scenario) -> Iterator[dict[str, Any]]:
     """Yield the record of the user's code that builds the model, if the scenario imports one."""
-    factory = getattr(experiment.loaded.scenario.model, "factory", None)
+    factory = getattr(scenario.model, "factory", None)
     if not isinstance(factory, str):
         return
     module = factory.partition(":")[0]

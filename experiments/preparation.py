@@ -27,6 +27,7 @@ from ..sim.schemes.round_planners.planning_context import PlanningContext
 from ..sim.schemes.round_planners.sampled_clients import client_sampler
 from .compression import CompressedSizesFactory, check_prunable
 from .deployment import make_deployment
+from .named_files import NamedFiles, read_named_files
 from .work_limits import check_round, check_training_memory
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Experiment:
         is for the first clients in the random order of round 1.
     data : ClientData or None
         The clients' samples; None for a timeline alone.
+    named_files : NamedFiles
+        The files that the scenario names.
     """
 
     loaded: LoadedScenario
@@ -66,6 +69,7 @@ class Experiment:
     context: PlanningContext
     schemes: tuple[tuple[Scheme, SchemePlan], ...]
     data: ClientData | None
+    named_files: NamedFiles
 
     @property
     def deployment(self) -> Deployment:
@@ -124,7 +128,8 @@ def _prepare(loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: b
             context = PlanningContext(deployment, channel, allocation, sharing, scenario.seed)
             schemes = _plan_schemes(loaded, units, context, issues)
             if not issues:
-                experiment = Experiment(loaded, units, fleet, context, schemes, data)
+                named_files = read_named_files(scenario)
+                experiment = Experiment(loaded, units, fleet, context, schemes, data, named_files)
                 _check_normalisation(experiment, issues)
                 if not issues:
                     return experiment

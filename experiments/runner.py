@@ -19,7 +19,6 @@ from ..sim.schemes.round_loop import RoundResult
 from .checkpoints import Checkpoints, checkpoint_folder
 from .folder_locks import run_lock
 from .machine import machine
-from .named_files import NamedFiles, read_named_files
 from .preparation import Experiment, prepare
 from .process_guards import deferred_interrupt, interruptible
 from .provenance import versions
@@ -189,13 +188,12 @@ def run_experiment(
     Exception
         The error of the first scheme that failed, if no round of any scheme is finished.
     """
-    named_files = read_named_files(experiment)
     if checkpoints is not None:
         checkpoints.begin(experiment.data)
         folder = checkpoints.folder / "intervals"
     writer = IntervalWriter(folder)
     if workers is not None:
-        return _run_side_by_side(experiment, named_files, on_round, writer, workers)
+        return _run_side_by_side(experiment, on_round, writer, workers)
     scheme_runs: list[SchemeRun] = []
     interrupted = False
     with deferred_interrupt():
@@ -207,7 +205,7 @@ def run_experiment(
             interrupted = scheme_run is None or scheme_run.interrupted
             if interrupted:
                 break
-        return joined_run(experiment, named_files, scheme_runs, writer.finish(), interrupted=interrupted)
+        return joined_run(experiment, scheme_runs, writer.finish(), interrupted=interrupted)
 
 
 def _workers(
@@ -229,7 +227,6 @@ def _workers(
 
 def _run_side_by_side(
     experiment: Experiment,
-    named_files: NamedFiles,
     on_round: OnRound,
     writer: IntervalWriter,
     workers: SchemeWorkers,
@@ -245,12 +242,11 @@ def _run_side_by_side(
                 for group in outcome.intervals.tables():
                     writer.add_group(group)
             interrupted = interrupted or scheme_run is None or scheme_run.interrupted
-        return joined_run(experiment, named_files, scheme_runs, writer.finish(), interrupted=interrupted)
+        return joined_run(experiment, scheme_runs, writer.finish(), interrupted=interrupted)
 
 
 def joined_run(
     experiment: Experiment,
-    named_files: NamedFiles,
     scheme_runs: Sequence[SchemeRun],
     recorded: Intervals,
     *,
@@ -260,8 +256,6 @@ def joined_run(
 
     Parameters
     ----------
-    named_files : NamedFiles
-        Digests and copies of the files that the scenario names, from before the first round.
     scheme_runs : sequence of SchemeRun
         The results of the schemes that have begun, in the scenario's order.
     recorded : Intervals
@@ -283,13 +277,7 @@ def joined_run(
     tables = {table: _joined([getattr(run, table) for run in with_rounds]) for table in TABLES}
     return Run(
         scenario_yaml(experiment.loaded.scenario),
-        _summary(
-            experiment.loaded,
-            named_files,
-            scheme_runs,
-            interrupted=interrupted,
-            trained=experiment.data is not None,
-        ),
+        _summary(experiment, scheme_runs, interrupted=interrupted),
         tables["rounds"],
         tables["devices"],
         tables["nodes"],
@@ -297,7 +285,7 @@ def joined_run(
         tables["memory"],
         recorded,
         errors="\n".join(f"{label}: {failure.text}\n\n{failure.traceback}" for label, failure in failures),
-        files=named_files.copies,
+        files=experiment.named_files.copies,
     )
 
 
@@ -383,23 +371,18 @@ def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _summary(
-    loaded: LoadedScenario,
-    named_files: NamedFiles,
-    scheme_runs: Sequence[SchemeRun],
-    *,
-    interrupted: bool,
-    trained: bool,
+    experiment: Experiment, scheme_runs: Sequence[SchemeRun], *, interrupted: bool
 ) -> dict[str, Any]:
     """Return the content of ``summary.json``."""
-    scenario = loaded.scenario
+    scenario = experiment.loaded.scenario
     return {
         "format": FORMAT,
         "name": scenario.name,
         "seed": scenario.seed,
         "interrupted": interrupted,
         "target_accuracy": scenario.target_accuracy,
-        "versions": versions(trained=trained),
-        "files": named_files.records,
-        "machine": machine(scenario.learning if trained else None),
+        "versions": versions(trained=experiment.data is not None),
+        "files": experiment.named_files.records(experiment.data),
+        "machine": machine(scenario.learning if experiment.data is not None else None),
         "schemes": {scheme_run.label: scheme_run.summary for scheme_run in scheme_runs},
     }

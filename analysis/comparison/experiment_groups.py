@@ -19,7 +19,14 @@ from typing import Any
 from ...scenarios.yaml_lines import parse_yaml
 from ..results.run_folder import Run
 
-__all__ = ["ContradictoryRunsError", "GroupedRun", "group_runs", "records_contents", "scenario_of"]
+__all__ = [
+    "ContradictoryRunsError",
+    "GroupedRun",
+    "group_runs",
+    "provenance",
+    "records_contents",
+    "scenario_of",
+]
 
 _MAX_NAME = 70  # characters
 _NOT_SETTINGS = ("seed", "schemes", "sweep")
@@ -104,7 +111,7 @@ def group_runs(runs: Sequence[Run]) -> list[GroupedRun]:
     contradictory = {identity for identity, _ in _contradictions(runs, identities)}
     for number, (run, identity) in enumerate(zip(runs, identities, strict=True)):
         if identity in contradictory:
-            values[number] |= _flat(_provenance(run))
+            values[number] |= provenance(run)
             identities[number] = _identity(run, values[number])
     for identity, message in _contradictions(runs, identities):
         assert identity in identities
@@ -147,9 +154,9 @@ def _contradictions(runs: Sequence[Run], identities: Sequence[str]) -> Iterator[
                 )
 
 
-def _provenance(run: Run) -> dict[str, Any]:
-    """Return the recorded software and machine of a run."""
-    return {key: value for key, value in run.summary.items() if key not in _NOT_PROVENANCE}
+def provenance(run: Run) -> dict[str, Any]:
+    """Return the recorded software and machine of a run, by dotted key."""
+    return _flat({key: value for key, value in run.summary.items() if key not in _NOT_PROVENANCE})
 
 
 def _by_content(run: Run) -> dict[str, Any]:

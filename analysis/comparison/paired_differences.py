@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..results.confidence_intervals import Interval, Range, centre_and_interval
 
@@ -76,8 +77,9 @@ def paired_differences(figures: pd.DataFrame, reference: str | None = None) -> p
     for experiment, group in figures.groupby("experiment", sort=False):
         schemes = group.drop_duplicates("label").set_index("label")["scheme"]
         chosen = _default_reference(schemes) if reference is None else reference
+        seeds = group["seed"].unique()
         by_seed = {
-            str(label): runs.set_index("seed").reindex(columns=_FIGURES).astype(float)
+            str(label): runs.set_index("seed").reindex(index=seeds, columns=_FIGURES).astype(float)
             for label, runs in group.groupby("label", sort=False)
         }
         undecided = _undecided_orders(by_seed)
@@ -115,40 +117,41 @@ def _named(change: str, numbers: tuple[float, ...]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class _TargetTimes:
-    """The brackets of two schemes at the seeds in which both were evaluated, one row a seed, [s].
+    """The brackets of two schemes at the seeds in which both were evaluated, [s].
 
     Attributes
     ----------
-    below, at : DataFrame, [num_seeds, 2]
+    below, at : ndarray, [num_seeds, 2]
         Lower and upper end of each bracket; the upper end is infinite if the target was not reached.
     """
 
-    below: pd.DataFrame
-    at: pd.DataFrame
+    below: NDArray[np.float64]
+    at: NDArray[np.float64]
 
     @classmethod
     def of(cls, scheme: pd.DataFrame, reference: pd.DataFrame) -> _TargetTimes:
-        sides = [side.reset_index(drop=False) for side in (scheme, reference)]
-        both = sides[0].merge(sides[1], on="seed", suffixes=("", "_reference"))
-        names = [["time_below_target_s", "time_below_target_s_reference"]]
-        both = both.dropna(subset=names[0])
-        at = both[["time_to_target_s", "time_to_target_s_reference"]].fillna(np.inf)
-        return cls(both[names[0]], at)
+        """Return the brackets of two tables with a row for each seed of the experiment."""
+        below, at = (
+            np.column_stack([side[name].to_numpy() for side in (scheme, reference)])
+            for name in ("time_below_target_s", "time_to_target_s")
+        )
+        evaluated = ~np.isnan(below).any(axis=1)
+        return cls(below[evaluated], np.nan_to_num(at[evaluated], nan=np.inf))
 
     @property
-    def reached(self) -> pd.Series[bool]:
+    def reached(self) -> NDArray[np.bool_]:
         """Return the seeds in which both schemes reached the target."""
-        return self.at.max(axis=1) < np.inf
+        return np.asarray((self.at < np.inf).all(axis=1))
 
     @property
     def sooner(self) -> int:
         """Return the number of seeds that decide that the first scheme reached the target sooner."""
-        return int((self.at.iloc[:, 0] <= self.below.iloc[:, 1]).sum())
+        return int((self.at[:, 0] <= self.below[:, 1]).sum())
 
     @property
     def later(self) -> int:
         """Return the number of seeds that decide that the first scheme reached the target later."""
-        return int((self.at.iloc[:, 1] <= self.below.iloc[:, 0]).sum())
+        return int((self.at[:, 1] <= self.below[:, 0]).sum())
 
     def change(self) -> Interval | None:
         """Return the mean difference and its interval, [s]; None if fewer than two seeds have both times.
@@ -160,9 +163,9 @@ class _TargetTimes:
         below, at = (ends[self.reached] for ends in (self.below, self.at))
         if len(at) < 2:
             return None
-        least = centre_and_interval(below.iloc[:, 0] - at.iloc[:, 1], Range.REAL)
-        greatest = centre_and_interval(at.iloc[:, 0] - below.iloc[:, 1], Range.REAL)
-        return float((at.iloc[:, 0] - at.iloc[:, 1]).mean()), least[1], greatest[2]
+        least = centre_and_interval(below[:, 0] - at[:, 1], Range.REAL)
+        greatest = centre_and_interval(at[:, 0] - below[:, 1], Range.REAL)
+        return float((at[:, 0] - at[:, 1]).mean()), least[1], greatest[2]
 
     def undecided(self) -> bool:
         """Return whether the seeds leave it open which scheme reaches the target sooner.
@@ -170,7 +173,7 @@ class _TargetTimes:
         If both schemes reached the target in all of several seeds, the interval of the difference decides.
         Otherwise every seed must decide for the same scheme. Schemes that never reach it have no order.
         """
-        if not len(self.at) or self.at.min(axis=None) == np.inf:
+        if not (self.at < np.inf).any():
             return False
         change = self.change() if self.reached.all() else None
         if change is not None:

@@ -14,7 +14,7 @@ from tabulate import tabulate
 from ..results.confidence_intervals import FEW_SEEDS, FEW_SEEDS_NOTE
 from ..results.run_folder import Run
 from .display import displayed
-from .experiment_groups import group_runs, records_contents
+from .experiment_groups import group_runs, provenance, records_contents
 
 __all__ = ["FORMATS", "formatted", "notes", "rich_table"]
 
@@ -121,20 +121,16 @@ def _seed_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _mixed_software(runs: Sequence[Run]) -> Iterator[str]:
-    """Yield a note for each experiment whose runs were made by different versions of the software."""
-    versions: dict[str, dict[str, list[str]]] = {}
+    """Yield a note for each experiment whose runs were made by different software or machines."""
+    values: dict[str, dict[str, set[str]]] = {}
     for grouped in group_runs(runs):
-        of_experiment = versions.setdefault(grouped.name, {})
-        for package, version in grouped.run.summary["versions"].items():
-            of_experiment.setdefault(package, []).append(str(version))
-    for name, packages in versions.items():
-        differences = [
-            f"{package} {', '.join(sorted(set(numbers)))}"
-            for package, numbers in packages.items()
-            if len(set(numbers)) > 1
-        ]
+        of_experiment = values.setdefault(grouped.name, {})
+        for key, value in provenance(grouped.run).items():
+            of_experiment.setdefault(key, set()).add(str(value))
+    for name, by_key in values.items():
+        differences = [f"{key} {', '.join(sorted(texts))}" for key, texts in by_key.items() if len(texts) > 1]
         if differences:
-            yield f"{name}: its runs are of different versions: {'; '.join(differences)}"
+            yield f"{name}: its runs are of different software or machines: {'; '.join(differences)}"
 
 
 def _divergences(run: Run) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from enum import Enum
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -120,18 +121,18 @@ def centre_and_interval(
         return math.nan, math.nan, math.nan
     if centre == "median":
         return _median_interval(array)
-    mean = float(pd.Series(array).mean())
+    mean = float(array.mean())
     if len(array) == 1 or not np.isfinite(array).all():
         return mean, math.nan, math.nan
     return _interval_of_mean(array, mean, value_range)
 
 
 def _interval_of_mean(values: NDArray[np.float64], mean: float, value_range: Range) -> Interval:
-    from scipy import special, stats  # takes half a second to import, which a single run does not need
+    from scipy import special  # takes half a second to import, which a single run does not need
 
     scale = float(np.abs(values).max()) or 1.0  # the squares of large values would exceed the range of floats
     error = float((values / scale).std(ddof=1)) * scale / math.sqrt(len(values))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
+    half = _student_quantile(len(values) - 1) * error
     if value_range is Range.POSITIVE and values.min() >= 0:
         factor = math.exp(half / mean) if mean else 1.0
         return mean, mean / factor, mean * factor
@@ -141,6 +142,13 @@ def _interval_of_mean(values: NDArray[np.float64], mean: float, value_range: Ran
         logit, width = special.logit(mean), half / (mean * (1 - mean))
         return mean, float(special.expit(logit - width)), float(special.expit(logit + width))
     return mean, mean - half, mean + half
+
+
+@cache  # a comparison needs few of them, thousands of times
+def _student_quantile(degrees_of_freedom: int) -> float:
+    from scipy import stats  # takes half a second to import, which a single run does not need
+
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees_of_freedom))
 
 
 def _median_interval(values: NDArray[np.float64]) -> Interval:

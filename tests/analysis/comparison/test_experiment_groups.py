@@ -140,13 +140,13 @@ def test_a_run_and_a_point_of_a_sweep_are_one_experiment(tmp_path: Path) -> None
     assert ["tabled", "tabled"] == names(run, with_sweep)
 
 
-def test_versions_that_differ_within_an_experiment_are_in_the_notes(tmp_path: Path) -> None:
+def test_software_that_differs_within_an_experiment_is_in_the_notes(tmp_path: Path) -> None:
     """Seeds by different versions are averaged, and a note lists the versions."""
     runs = [run_of(tmp_path / "study", seed=seed) for seed in (0, 1)]
     runs[1] = changed(runs[1], versions={**runs[1].summary["versions"], "numpy": "1.0"})
     table = comparison(runs)
     assert [2, 2] == table["runs"].tolist()
-    assert any("different versions: numpy 1.0, " in note for note in notes(table, runs))
+    assert any("different software or machines: versions.numpy 1.0, " in n for n in notes(table, runs))
 
 
 def test_older_runs_have_brackets_too(tmp_path: Path) -> None:
