@@ -5,8 +5,8 @@ lower bound does not exclude, and improves the best cuts by local search. The re
 HiGHS, which solves the mixed-integer program of the lower bound on a small instance. The reference for
 SplitFed is PSL in the same run.
 
-``python benchmarks/planning.py --methods SEEDS`` prints the table of docs/planning.md instead: the methods that
-a scenario may name, on five devices and twenty subchannels.
+``python benchmarks/planning.py --methods SEEDS`` prints the table of docs/planning.md instead: the methods
+that a scenario may name, on five devices and twenty subchannels.
 """
 
 from __future__ import annotations

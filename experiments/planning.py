@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..scenarios.loading.loader import load_scenario
+from ..scenarios.schema.scenario import Allocation
 from ..scenarios.plugins import load_plugins
 from ..scenarios.registry import lookup, specs
 from ..sim.allocation.joint.brute_force import optimal
@@ -122,7 +123,7 @@ def _scheme_rows(
     has_subchannels = context.sharing.allocates_subchannels and not deployment.has_fixed_links
     allocates = scheme.uses_subchannels and has_subchannels
     if allocates:
-        defaults = {"subchannels": "greedy", "power": "optimal"}
+        defaults = {key: Allocation.model_fields[key].default for key in ("subchannels", "power")}
         for name in methods:
             lookup("plan", name).load()  # here, so that the import does not count as planning time
             allocations[name] = context.allocation.model_copy(update={**defaults, "method": name})
