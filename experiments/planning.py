@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from ..scenarios.loading.loader import load_scenario
-from ..scenarios.schema.scenario import Allocation
 from ..scenarios.plugins import load_plugins
 from ..scenarios.registry import lookup, specs
+from ..scenarios.schema.scenario import Allocation
 from ..sim.allocation.joint.brute_force import optimal
 from ..sim.allocation.joint.milp_bound import lower_bound_s
 from ..sim.allocation.problem import RoundWork, link_rates, round_time_s, transfer_s

@@ -71,7 +71,9 @@ def local_search(problem: RadioResources, work: RoundWork, rng: np.random.Genera
     return iterated_search(search(surrogate_greedy(LinkTables.of(problem), work, starts))).client_of
 
 
-def search(start: Assignment, temperatures: Sequence[float] = TEMPERATURES) -> Assignment:
+def search(
+    start: Assignment, temperatures: Sequence[float] = TEMPERATURES, limit_s: float = math.inf
+) -> Assignment:
     """Return the assignment that passes of moves and swaps reach; its round is no longer than at the start.
 
     Parameters
@@ -80,6 +82,8 @@ def search(start: Assignment, temperatures: Sequence[float] = TEMPERATURES) -> A
         The first assignment.
     temperatures : sequence of float
         Temperatures of the smoothed objective, relative to the round time, in the order of their use.
+    limit_s : float
+        A round that is longer after one temperature is not searched at the next, [s].
     """
     best = start
     for temperature in temperatures:
@@ -91,6 +95,8 @@ def search(start: Assignment, temperatures: Sequence[float] = TEMPERATURES) -> A
             gain = 1.0 - candidate.time_s / best.time_s
             if gain > ROUNDING:
                 best = candidate
+        if best.round_s > limit_s:
+            break
     return best
 
 
