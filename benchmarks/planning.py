@@ -2,33 +2,46 @@
 
 The model is ResNet-18 with eleven cuts. The method ``bcd`` starts from a greedy assignment at each cut that a
 lower bound does not exclude, and improves the best cuts by local search. The reference for its time is
-HiGHS, which solves the mixed-integer program of the lower bound on a small instance.
+HiGHS, which solves the mixed-integer program of the lower bound on a small instance. The reference for
+SplitFed is PSL in the same run.
+
+``python benchmarks/planning.py --methods SEEDS`` prints the table of docs/planning.md instead: the methods
+that a scenario may name, on five devices and twenty subchannels.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from measuring import Figure, interleaved, ratios, show, timed
+from tabulate import tabulate
 
 from cutlayer.experiments.preparation import prepare
 from cutlayer.scenarios.loading.loader import load_scenario
+from cutlayer.scenarios.registry import lookup
 from cutlayer.sim.allocation.joint.bcd import bcd
 from cutlayer.sim.allocation.joint.brute_force import optimal
 from cutlayer.sim.allocation.joint.milp_bound import lower_bound_s
+from cutlayer.sim.allocation.planner import plan
+from cutlayer.sim.allocation.power.methods import optimal as optimal_power
 from cutlayer.sim.allocation.problem import RoundWork
 from cutlayer.sim.radio.resources import RadioResources
 
-__all__ = ["figures"]
+__all__ = ["figures", "methods"]
 
 REPEATS = 5
 LARGE = {(50, 200): "≤ 100 ms", (200, 1000): "≤ 1000 ms"}  # targets by clients and subchannels
 SCHEMES = ("psl", "epsl φ=1", "sfl")
 SMALL = (3, 7)
 INSTANCES = 40
+MIDDLE = (5, 20)
+FIXED_CUT = 2
+COMPARED_SCHEMES = ("psl", "epsl φ=0.5", "epsl φ=1", "sfl", "fl")
+COMPARED_METHODS = ("greedy", "marginal_greedy", "exchange", "bcd")
 
 Instance = tuple[RadioResources, Mapping[int, RoundWork]]
 
@@ -58,12 +71,17 @@ def large() -> list[Figure]:
     rows = []
     for (clients, subchannels), target in LARGE.items():
         for rayleigh in (False, True):
-            gains = "Rayleigh" if rayleigh else "mean gains"
-            for scheme in SCHEMES:
-                ((problem, work_by_cut),) = instances(clients, subchannels, [scheme], rayleigh=rayleigh)
-                (plan_s,) = interleaved(REPEATS, partial(plan_time_s, problem, work_by_cut))
-                name = f"planning: bcd, {clients} × {subchannels}, {gains}, {scheme}"
-                rows.append(Figure(name, milliseconds(plan_s), "ms", target))
+            name = f"planning: bcd, {clients} × {subchannels}, {'Rayleigh' if rayleigh else 'mean gains'}"
+            plans = [
+                partial(plan_time_s, *instance)
+                for scheme in SCHEMES
+                for instance in instances(clients, subchannels, [scheme], rayleigh=rayleigh)
+            ]
+            times_s = dict(zip(SCHEMES, interleaved(REPEATS, *plans), strict=True))
+            rows += [
+                Figure(f"{name}, {scheme}", milliseconds(times_s[scheme]), "ms", target) for scheme in SCHEMES
+            ]
+            rows.append(Figure(f"{name}, sfl / psl", ratios(times_s["sfl"], times_s["psl"])))
     return rows
 
 
@@ -85,8 +103,8 @@ def small() -> list[Figure]:
         for seed in range(INSTANCES):
             ((problem, work_by_cut),) = instances(*SMALL, ["psl"], seed, rayleigh=rayleigh)
             rng = np.random.default_rng(seed)
-            plan, best = bcd(problem, work_by_cut, rng), optimal(problem, work_by_cut, rng)
-            gaps.append(plan.predicted_s / best.predicted_s - 1.0)
+            found, best = bcd(problem, work_by_cut, rng), optimal(problem, work_by_cut, rng)
+            gaps.append(found.predicted_s / best.predicted_s - 1.0)
         name = f"planning: gap of bcd to the optimum, {'Rayleigh' if rayleigh else 'mean gains'}"
         rows.append(Figure(f"{name}, mean", (100 * float(np.mean(gaps)),), "%", target))
         rows.append(Figure(f"{name}, worst of {INSTANCES}", (100 * max(gaps),), "%"))
@@ -102,10 +120,67 @@ def small() -> list[Figure]:
     return rows
 
 
+def methods(seeds: int) -> str:
+    """Return a table in Markdown: each method's round time above the best one's, and its planning time.
+
+    Parameters
+    ----------
+    seeds : int
+        Number of seeds; each is planned for with mean gains and with Rayleigh fading.
+    """
+    rows = []
+    for scheme in COMPARED_SCHEMES:
+        for cut in (None,) if scheme == "fl" else (None, FIXED_CUT):
+            cases = [
+                instance
+                for seed in range(seeds)
+                for rayleigh in (False, True)
+                for instance in instances(*MIDDLE, [scheme], seed, rayleigh=rayleigh)
+            ]
+            if cut is not None:
+                cases = [(problem, {cut: work_by_cut[cut]}) for problem, work_by_cut in cases]
+            rounds_s = {name: [plan_with(name, *case) for case in cases] for name in COMPARED_METHODS}
+            predicted_s = {
+                name: np.array([predicted for predicted, _ in values]) for name, values in rounds_s.items()
+            }
+            best_s = np.min(list(predicted_s.values()), axis=0)
+            row = [scheme, "best" if cut is None else str(cut)]
+            for name, values in rounds_s.items():
+                above = 100 * (predicted_s[name] / best_s - 1.0)
+                plan_ms = 1e3 * float(np.median([time_s for _, time_s in values]))
+                row.append(f"{above.mean():.2f} %, {above.max():.1f} %, {plan_ms:.0f} ms")
+            rows.append(row)
+    return tabulate(rows, ["scheme", "cut", *COMPARED_METHODS], tablefmt="github", disable_numparse=True)
+
+
+def plan_with(
+    method: str, problem: RadioResources, work_by_cut: Mapping[int, RoundWork]
+) -> tuple[float, float]:
+    """Return the round time of a method's plan with optimal power, and the time of planning, [s]."""
+    result = []
+
+    def work() -> None:
+        rng = np.random.default_rng(0)
+        if method == "bcd":
+            result.append(bcd(problem, work_by_cut, rng))
+        else:
+            subchannels = lookup("subchannels", method).load()
+            result.append(plan(problem, work_by_cut, subchannels, optimal_power, cut=None, rng=rng))
+
+    time_s = timed(work)
+    return result[0].predicted_s, time_s
+
+
 def figures() -> list[Figure]:
     """Return times, gaps and the ratio to HiGHS."""
     return [*large(), *small()]
 
 
 if __name__ == "__main__":
-    show(figures())
+    parser = argparse.ArgumentParser(description="The time of planning, and the gap to the optimum.")
+    parser.add_argument("--methods", type=int, metavar="SEEDS", help="compare the methods over these seeds")
+    seeds = parser.parse_args().methods
+    if seeds is None:
+        show(figures())
+    else:
+        print(methods(seeds))

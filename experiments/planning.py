@@ -15,6 +15,7 @@ import pandas as pd
 from ..scenarios.loading.loader import load_scenario
 from ..scenarios.plugins import load_plugins
 from ..scenarios.registry import lookup, specs
+from ..scenarios.schema.scenario import Allocation
 from ..sim.allocation.joint.brute_force import optimal
 from ..sim.allocation.joint.milp_bound import lower_bound_s
 from ..sim.allocation.problem import RoundWork, link_rates, round_time_s, transfer_s
@@ -122,7 +123,7 @@ def _scheme_rows(
     has_subchannels = context.sharing.allocates_subchannels and not deployment.has_fixed_links
     allocates = scheme.uses_subchannels and has_subchannels
     if allocates:
-        defaults = {"subchannels": "greedy", "power": "optimal"}
+        defaults = {key: Allocation.model_fields[key].default for key in ("subchannels", "power")}
         for name in methods:
             lookup("plan", name).load()  # here, so that the import does not count as planning time
             allocations[name] = context.allocation.model_copy(update={**defaults, "method": name})

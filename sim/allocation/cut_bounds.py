@@ -3,7 +3,7 @@
 The bound of a cut has a closed form. It assumes that every subchannel of a client is as good as its best one,
 and that subchannels can be divided. Then a rate R at the spectral efficiency y [nat/s/Hz] needs the bandwidth
 R ln 2 / y and the power (e^y − 1) R ln 2 / (g y). Let a subchannel of the bandwidth B have a price of λ
-watts. The cheapest y for a bit/s solves (y − 1) e^y + 1 = λ g / B, which Lambert's function gives. At these
+watts. The cheapest y for a bit/s solves (y − 1) e^y + 1 = λ g / B. At these
 prices the demand of all clients costs at most the supply, p_th + λ M. This bounds the end of a stage for
 every λ (weak duality; Boyd, Vandenberghe 2004, section 5.2.2), and the greatest of these bounds is used.
 """
@@ -23,7 +23,7 @@ __all__ = ["cut_bounds"]
 
 LN2 = np.log(2.0)
 PRICES = np.geomspace(1e-3, 1e6, 46)  # of all subchannels together, in units of p_th
-NEWTON_STEPS = 12  # from below, so that the bound holds after any number of steps
+NEWTON_STEPS = 12  # of the ends from below, so that the bound holds after any number of steps
 BOUND_MARGIN = 1e-9  # relative
 
 
@@ -37,9 +37,6 @@ def cut_bounds(problem: RadioResources, work_by_cut: Mapping[int, RoundWork]) ->
     work_by_cut : mapping of int to RoundWork
         The work of a round at each cut.
     """
-    # This import takes a tenth of a second, which a plan for one cut need not spend.
-    from scipy.special import lambertw
-
     band, count = problem.band, problem.num_subchannels
     hz, cap = band.subchannel_hz, band.efficiency_cap_bps_per_hz
     snr_per_w_per_hz = band.snr_per_w_per_hz(problem.gains)
@@ -49,7 +46,7 @@ def cut_bounds(problem: RadioResources, work_by_cut: Mapping[int, RoundWork]) ->
     alone_w = np.minimum(problem.power_max_w, problem.total_power_max_w)
     alone_bps = hz * count * spectral_efficiency(alone_w * best / (hz * count), cap)
     price_w = (PRICES * problem.total_power_max_w / count)[:, np.newaxis]  # λ; [num_prices, 1]
-    nats = np.maximum(1.0 + lambertw((price_w * best / hz - 1.0) / np.e).real, 1e-9)
+    nats = _cheapest_nats(price_w * best / hz)  # [num_prices, num_clients]
     cost_w_per_bps = (np.expm1(nats) / best + price_w / hz) * (LN2 / nats)  # [num_prices, num_clients]
     budget_w = problem.total_power_max_w + price_w[:, 0] * count
     broadcast_bps = np.asarray(broadcast_rate(band, problem.gains))
@@ -74,6 +71,23 @@ def cut_bounds(problem: RadioResources, work_by_cut: Mapping[int, RoundWork]) ->
         return time_s + work.server_s + float(transfer_s(broadcast_bits, broadcast_bps))
 
     return {cut: bound(work) * (1.0 - BOUND_MARGIN) for cut, work in work_by_cut.items()}
+
+
+def _cheapest_nats(price: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the solutions y of ``(y − 1) e^y + 1 = price``; SciPy's Lambert function takes long to import.
+
+    The left side is convex for y > 0, so Newton's method falls to the solution from any greater start.
+
+    Parameters
+    ----------
+    price : ndarray, any shape
+        Prices λ g / B, greater than 0, without a unit.
+    """
+    nats = np.minimum(np.sqrt(2.0 * price), 1.0 + np.log1p(price))
+    for _ in range(NEWTON_STEPS):
+        rising = nats * np.exp(nats)
+        nats = nats - (rising - np.expm1(nats) - price) / rising
+    return np.maximum(nats, 1e-9)
 
 
 def _earliest_end(

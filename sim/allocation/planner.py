@@ -153,8 +153,9 @@ def _candidates(
     rng: np.random.Generator,
 ) -> Mapping[int, Sequence[NDArray[np.intp]]]:
     """Return the assignments that a subchannel method gives for each cut."""
-    if isinstance(subchannels, CandidateMethod):
-        return subchannels.candidates(problem, work_by_cut, copy.deepcopy(rng))
+    offers: CandidateMethod | SubchannelMethod = subchannels
+    if isinstance(offers, CandidateMethod):
+        return offers.candidates(problem, work_by_cut, copy.deepcopy(rng))
     return {cut: [subchannels(problem, work, copy.deepcopy(rng))] for cut, work in work_by_cut.items()}
 
 

@@ -20,7 +20,9 @@ from .water_filling import WaterFilling
 __all__ = ["PowerDemand", "StageDemand", "minimal_stage_times"]
 
 GAP = 1e-13  # relative difference between a minimum and its lower bound
-STEP_SHARE = 0.1  # last step of Newton's method, relative to the tolerance; the error is far smaller
+# Last step of Newton's method, relative; the error that is left is about its square. The second one is for searches,
+# whose tolerance is greater than GAP.
+STEP_EXACT, STEP_OF_SEARCH = 1e-14, 1e-7
 SHRINK = 0.01  # least relative distance of the next point from both ends of a bracket
 FIRST_STEP = 1e-3  # of the search for a bracket, relative to T_1
 STEP_GROWTH = 8.0  # factor between its steps
@@ -147,7 +149,7 @@ def minimal_stage_times(
     earliest_s = np.where(demand.bits > 0, demand.ends(demand.filling.rate_max_bps), np.inf)
     if demand.power_demand(earliest_s).power_w.sum() <= demand.limit_w:
         return earliest_s
-    curve = _Curve(demand, share, earliest_s, STEP_SHARE * tolerance)
+    curve = _Curve(demand, share, earliest_s, STEP_EXACT if tolerance <= GAP else STEP_OF_SEARCH)
     if np.isinf(earliest_s).any():
         return np.array([curve.end_alone_s(stage, near_s) for stage in range(2)])
     bracket = curve.whole_bracket() if near_s is None else curve.bracket_near(near_s)

@@ -13,7 +13,7 @@ from ..cut_bounds import cut_bounds
 from ..problem import RoundWork
 from .assignment import Assignment, LinkTables
 from .greedy import marginal_greedy
-from .local_search import iterated_search, local_search, search
+from .local_search import RESTARTS_MAX, iterated_search, local_search, num_restarts, search
 from .surrogate_greedy import surrogate_greedy
 
 __all__ = ["exchange", "search_cuts"]
@@ -52,7 +52,8 @@ def search_cuts(
         Round times of the incumbents, each shorter than the one before, [s].
     """
     tables = LinkTables.of(problem)
-    bounds_s = cut_bounds(problem, work_by_cut)
+    # With one cut there is nothing to exclude.
+    bounds_s = cut_bounds(problem, work_by_cut) if len(work_by_cut) > 1 else dict.fromkeys(work_by_cut, 0.0)
     best_at: dict[int, Assignment] = {}
     history_s = [math.inf]
 
@@ -61,23 +62,28 @@ def search_cuts(
         if assignment.round_s < history_s[-1] * (1.0 - ROUNDING):
             history_s.append(assignment.round_s)
 
-    def improve(method: Callable[[Assignment], Assignment], near: float) -> None:
+    def improve(method: Callable[[Assignment, float], Assignment], near: float) -> None:
         limit_s = near * history_s[-1]
         for cut in sorted(best_at, key=lambda cut: best_at[cut].round_s)[:SEARCHED_CUTS_MAX]:
             if best_at[cut].round_s <= limit_s and bounds_s[cut] < history_s[-1]:
-                keep(cut, method(best_at[cut]))
+                keep(cut, method(best_at[cut], near_for_restarts * history_s[-1]))
 
+    near, near_for_restarts = NEAR + NEAR_PER_SUBCHANNEL / problem.num_subchannels, NEAR_FOR_RESTARTS
+    if num_restarts(problem.num_clients, problem.num_subchannels) == RESTARTS_MAX:
+        # On the smallest instances a greedy assignment may take twice the time of the best one.
+        near = near_for_restarts = math.inf
     for cut in sorted(bounds_s, key=bounds_s.__getitem__):
         if bounds_s[cut] < history_s[-1]:
-            keep(cut, surrogate_greedy(tables, work_by_cut[cut], starts_at(cut)))
-    improve(search, NEAR + NEAR_PER_SUBCHANNEL / problem.num_subchannels)
+            limit_s = near * history_s[-1]
+            keep(cut, surrogate_greedy(tables, work_by_cut[cut], starts_at(cut), limit_s))
+    improve(lambda start, limit_s: search(start, limit_s=limit_s), near)
     # The assignment of the best cut may be a better start for another cut than that cut's present one.
     client_of = min(best_at.values(), key=lambda assignment: assignment.round_s).client_of
     for cut, present in list(best_at.items()):
         candidate = Assignment(tables, work_by_cut[cut], client_of)
         if candidate.round_s < present.round_s:
             keep(cut, search(candidate))
-    improve(iterated_search, NEAR_FOR_RESTARTS)
+    improve(lambda start, limit_s: iterated_search(start), near_for_restarts)
     return best_at, history_s[1:]
 
 

@@ -116,7 +116,8 @@ class SmoothedRoundTime:
         if self._downlink_bits:
             backward_end_s += self._downlink_bits / downlink_bps
         limit_w = self._limits_w[client]
-        power_w = self._least_w(log_snr, self._first_nats[client])
+        best_first = sorted(log_snr, reverse=True)
+        power_w = self._hz * least_power(best_first, self._first_nats[client], self._cap_nats)
         exp_first = _exp((power_w - limit_w) / self._first_scale_w[client])
         exp_upload = 1.0
         if self._upload_nats:
@@ -124,7 +125,7 @@ class SmoothedRoundTime:
             remaining_s = self._upload_end_s - backward_end_s
             # Near the end the hyperbola goes on as its tangent, since a client may be too late altogether.
             inverse = 1.0 / remaining_s if remaining_s > least_s else (2.0 - remaining_s / least_s) / least_s
-            upload_w = self._least_w(log_snr, self._upload_nats * inverse)
+            upload_w = self._hz * least_power(best_first, self._upload_nats * inverse, self._cap_nats)
             exp_upload = _exp((upload_w - limit_w) / self._upload_scale_w[client])
             power_w = max(power_w, upload_w)
         exp_late = _exp((backward_end_s - self._latest_s) / self.tau_s)
@@ -191,17 +192,14 @@ class SmoothedRoundTime:
             for i, subchannels in enumerate(assignment.subchannels_by_client())
         ]
 
-    def _least_w(self, log_snr: list[float], nats: float) -> float:
-        return self._hz * least_power(log_snr, nats, self._cap_nats)
 
-
-def least_power(log_snr: list[float], nats: float, cap_nats: float) -> float:
+def least_power(best_first: list[float], nats: float, cap_nats: float) -> float:
     """Return the least sum of power densities for a spectral efficiency, by water-filling, [W/Hz] (P1).
 
     Parameters
     ----------
-    log_snr : list of float
-        ln g_ik of the client's subchannels, in any order; g_ik in [Hz/W].
+    best_first : list of float
+        ln g_ik of the client's subchannels, the greatest first; g_ik in [Hz/W].
     nats : float
         Spectral efficiency ν, summed over the subchannels, [nat/s/Hz].
     cap_nats : float
@@ -215,20 +213,20 @@ def least_power(log_snr: list[float], nats: float, cap_nats: float) -> float:
     """
     if nats <= 0.0:
         return 0.0
-    best_first = sorted(log_snr, reverse=True)
     at_cap = 0.0  # power density of the subchannels that carry the cap
-    while best_first:
+    exp = math.exp
+    for num_at_cap, best in enumerate(best_first):
         used, log_snr_sum, inverse_sum, log_level = 0, 0.0, 0.0, math.inf
-        for one in best_first:
+        for one in best_first[num_at_cap:] if num_at_cap else best_first:
             if log_level <= -one:
                 break
             used += 1
             log_snr_sum += one
-            inverse_sum += math.exp(-one)
+            inverse_sum += exp(-one)
             log_level = (nats - log_snr_sum) / used
-        if log_level + best_first[0] <= cap_nats:
+        if log_level + best <= cap_nats:
             return at_cap + used * _exp(log_level) - inverse_sum
-        at_cap += math.expm1(cap_nats) * math.exp(-best_first.pop(0))
+        at_cap += math.expm1(cap_nats) * exp(-best)
         nats -= cap_nats
         if nats <= 0.0:
             return at_cap

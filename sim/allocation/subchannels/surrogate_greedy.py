@@ -8,12 +8,12 @@ depend on the other clients, and a priority queue holds one offer of each client
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ....scenarios.ordered_sum import ordered_sum
 from ...radio.resources import RadioResources
 from ..problem import RoundWork
 from .assignment import Assignment, LinkTables
@@ -27,7 +27,9 @@ REPEATS_MAX = 4
 GAIN_MIN = 1e-4  # relative; a repeat with a smaller gain is the last one
 
 
-def surrogate_greedy(tables: LinkTables, work: RoundWork, starts: Sequence[NDArray[np.intp]]) -> Assignment:
+def surrogate_greedy(
+    tables: LinkTables, work: RoundWork, starts: Sequence[NDArray[np.intp]], limit_s: float = math.inf
+) -> Assignment:
     """Return an assignment of all subchannels, no worse with optimal power than the given ones.
 
     The best of the given assignments is the first reference. Each repeat builds the greedy assignment for the
@@ -41,21 +43,25 @@ def surrogate_greedy(tables: LinkTables, work: RoundWork, starts: Sequence[NDArr
         Computation and traffic of a round.
     starts : sequence of ndarray of int, [num_subchannels]
         Assignments to begin with: the client of each subchannel, from 0, or -1. Each serves every client.
+    limit_s : float
+        A longer round is not improved by repeats, since its cut is not promising, [s].
     """
     problem = tables.problem
-    best = _shortest(Assignment(tables, work, _complete(problem, client_of)) for client_of in starts)
+    best = Assignment(tables, work, _complete(problem, starts[0]))
+    for client_of in starts[1:]:
+        best = _shorter(best, Assignment(tables, work, _complete(problem, client_of), best.ends_s))
     candidate = best
     for _ in range(REPEATS_MAX):
         candidate = Assignment(tables, work, _greedy_by_tangent(candidate), candidate.ends_s)
         gain_s = best.time_s - candidate.time_s
-        best = _shortest((best, candidate))
-        if gain_s <= GAIN_MIN * best.time_s:
+        best = _shorter(best, candidate)
+        if gain_s <= GAIN_MIN * best.time_s or best.round_s > limit_s:
             break
     return best
 
 
-def _shortest(assignments: Iterable[Assignment]) -> Assignment:
-    return min(assignments, key=lambda assignment: assignment.time_s)
+def _shorter(first: Assignment, second: Assignment) -> Assignment:
+    return second if second.time_s < first.time_s else first
 
 
 def _complete(problem: RadioResources, client_of: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -72,17 +78,18 @@ def _greedy_by_tangent(reference: Assignment) -> NDArray[np.intp]:
     objective = SmoothedRoundTime(reference, TEMPERATURE)
     log_snr, downlink_bps, preferences = tables.log_snr_lists, tables.downlink_lists, tables.preferences
     clients = range(problem.num_clients)
-    gradients = objective.gradients(sum_terms(objective.terms(reference)))
+    by_power, by_first, by_upload, by_late = objective.gradients(sum_terms(objective.terms(reference)))
     client_of = [UNUSED] * problem.num_subchannels
     assigned_snr: list[list[float]] = [[] for _ in clients]
     assigned_bps = [0.0] * problem.num_clients
     num_taken = [0] * problem.num_clients  # leading preferences of each client that are assigned already
 
     def best_free(client: int) -> int:
-        ranked = preferences[client]
-        while client_of[ranked[num_taken[client]]] != UNUSED:
-            num_taken[client] += 1
-        return ranked[num_taken[client]]
+        ranked, taken = preferences[client], num_taken[client]
+        while client_of[ranked[taken]] != UNUSED:
+            taken += 1
+        num_taken[client] = taken
+        return ranked[taken]
 
     def assign(client: int, subchannel: int) -> None:
         client_of[subchannel] = client
@@ -91,8 +98,10 @@ def _greedy_by_tangent(reference: Assignment) -> NDArray[np.intp]:
 
     def surrogate_s(client: int, added_snr: list[float], added_bps: float) -> float:
         """Return f_i for the client's subchannels and the added one, [s]."""
-        term = objective.term(client, assigned_snr[client] + added_snr, assigned_bps[client] + added_bps)
-        return ordered_sum(gradient * value for gradient, value in zip(gradients, term, strict=True))
+        power_w, exp_first, exp_upload, exp_late = objective.term(
+            client, assigned_snr[client] + added_snr, assigned_bps[client] + added_bps
+        )
+        return by_power * power_w + by_first * exp_first + by_upload * exp_upload + by_late * exp_late
 
     def offer(client: int) -> tuple[float, int, int, float]:
         """Return the change of f_i by the best free subchannel, client, subchannel and the new f_i."""

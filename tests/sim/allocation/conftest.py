@@ -36,6 +36,7 @@ def _instance(
     averaging_share: float = 0.0,
     cap_bps_per_hz: float = np.inf,
     fading: bool = False,
+    spread_db: float = 0.0,
 ) -> Instance:
     rng = np.random.default_rng(seed)
     centre_hz = 28e9 + (np.arange(1.0, subchannels + 1) - (subchannels + 1) / 2) * 10e6
@@ -44,6 +45,9 @@ def _instance(
     gains = samimi_gains(parameters, 200 * np.sqrt(rng.uniform(size=clients)), centre_hz, seed)
     if fading:
         gains = gains * rng.exponential(size=gains.shape)
+    if spread_db:  # further losses of each link, which are independent even between neighbouring subchannels
+        loss_db = np.random.default_rng((seed, 1)).uniform(0.0, spread_db, gains.shape)
+        gains = gains * 10 ** (-loss_db / 10)
     power_max_w = dbm_to_w(31.76) * rng.uniform(0.2, 1.0, clients)
     # Either limit may bind.
     total_power_max_w = rng.uniform(0.2, 1.2) * float(power_max_w.sum())

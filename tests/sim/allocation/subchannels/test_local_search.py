@@ -134,7 +134,7 @@ def test_the_least_power_is_that_of_water_filling(
     hz = problem.band.subchannel_hz
     tables = LinkTables.of(problem)
     nats = float(rate_bps[0]) * np.log(2) / hz
-    actual_w = hz * least_power(tables.log_snr_lists[0], nats, tables.cap_nats)
+    actual_w = hz * least_power(sorted(tables.log_snr_lists[0], reverse=True), nats, tables.cap_nats)
     assert pytest.approx(expected_w, rel=1e-9) == actual_w
 
 
@@ -209,7 +209,9 @@ def test_power_values_bound_the_change_of_the_least_power(
         tolerance_w = 1e-9 * start.power_w[client]
         for k in range(9):
             changed = [s for s in subchannels if s != k] if k in subchannels else [*subchannels, k]
-            power_w = hz * least_power([snr[s] for s in changed], float(nats[client]), tables.cap_nats)
+            power_w = hz * least_power(
+                sorted((snr[s] for s in changed), reverse=True), float(nats[client]), tables.cap_nats
+            )
             kept_w = kept_s[client, k] / price_s_per_w[client]
             if k not in subchannels:
                 gained_w = gained_s[client, k] / price_s_per_w[client]
