@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 
 GAIN_MIN = 1e-12  # relative; a smaller gain of a descent step is rounding
 STEPS_MAX = 60  # of Newton's method; it needs about ten
+GAP = 1e-13  # relative difference between the longest time and its lower bound at which the search ends
 BISECTIONS = 60  # of a density, to full precision
 
 
@@ -184,7 +185,7 @@ class BandProblem:
             falls_s = bits * slope_bps / rate_bps**2 + down_s / shares**2  # −dT_i/dβ_i
             weights = 1.0 / np.maximum(falls_s, np.finfo(float).tiny)
             bound_s = float((weights * times_s).sum() / weights.sum())  # all tangents end together here
-            if best_s - bound_s <= 1e-15 * best_s:
+            if best_s - bound_s <= GAP * best_s:
                 break
             shares = np.maximum(shares + weights * (times_s - bound_s), 0.125 * shares)
             shares = shares / shares.sum()

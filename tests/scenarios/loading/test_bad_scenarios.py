@@ -215,7 +215,7 @@ SHAPE = [
     Row(
         "power method",
         GOOD + "allocation: {power: best}\n",
-        issue("allocation.power", "no power method is named 'best'; known: optimal, uniform"),
+        issue("allocation.power", "no power method is named 'best'; known: full, optimal, uniform"),
     ),
     Row(
         "neither method nor value",

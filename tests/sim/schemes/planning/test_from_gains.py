@@ -92,8 +92,8 @@ def test_latency_from_gains_and_allocations(case: tuple[Setting, int, Radio], na
     down = [radio.rate(i, radio.owned[i], radio.downlink_w_per_hz) for i in range(C)]
     whole = [radio.rate(i, everything, radio.downlink_w_per_hz) for i in range(C)]
     up = [radio.rate(i, radio.owned[i], density[i]) for i in range(C)]
-    if name == "sl":  # the whole band, at min(p_i^max, p_th) spread flat
-        up, down = [radio.rate(i, everything, limit_w / (radio.B * M)) for i in range(C)], whole
+    if name == "sl":  # the whole band, at the stated density
+        up, down = [radio.rate(i, everything, density[i]) for i in range(C)], whole
     own = Setting(setting.units, setting.batch_size, setting.fleet, setting.server, links(up, down, whole))
     forms = Forms(own, cut)
     b = setting.batch_size
