@@ -72,6 +72,20 @@ def test_multiply_accumulates_at_224_pixels_are_as_published(
     assert billions == pytest.approx(built_profile(parameters).forward_flops.sum() / 1e9, abs=0.05)
 
 
+def test_the_testbeds_resnet_has_the_published_sizes() -> None:
+    """Blocks of ResNet-101 weigh what MP-SL's authors publish, the shortcuts between stages included.
+
+    Their sheet gives sizes of files, [KiB]. A file adds 3.86 to 3.99 KiB for each convolution and its batch
+    norm, whatever their number of channels.
+    """
+    table = built_profile(ResnetParameters(name="resnet101_basic", input_shape=(3, 32, 32), classes=10))
+    published_kib = {"block1": 298.004, "block4": 1169.600, "block8": 4631.600, "block31": 18467.600}
+    for block, expected_kib in published_kib.items():
+        convolutions = 2 if block == "block1" else 3
+        kib = table.parameter_bits[table.units.index(block)] / 8192
+        assert 3.8 <= (expected_kib - kib) / convolutions <= 4.1
+
+
 @pytest.mark.parametrize(("name", "published"), [("vgg16", 138_357_544), ("vgg19", 143_667_240)])
 def test_vgg_parameters_are_as_published(name: str, published: int) -> None:
     """At 224 pixels and 1000 classes the count is the published one, with batch norm instead of biases.
