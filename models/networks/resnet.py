@@ -19,7 +19,7 @@ __all__ = ["BasicBlock", "build"]
 
 STAGE_CHANNELS = (64, 128, 256, 512)
 BLOCKS_PER_STAGE = {"resnet18": (2, 2, 2, 2), "resnet101_basic": (3, 4, 23, 3)}
-# The testbed's published layer sizes show 3x3 convolutions: 1169.6, 4631.6 and 18467.6 KiB (MP-SL, real_data).
+# MP-SL publishes the sizes of these blocks, 1169.6, 4631.6 and 18467.6 KiB: they hold 3x3 convolutions.
 SHORTCUT_KERNEL = {"resnet18": 1, "resnet101_basic": 3}
 
 

@@ -92,6 +92,11 @@ class Optimizer(Section):
             raise ValueError(f"momentum is a key of sgd; adam takes none, not {self.momentum:g}")
         return self
 
+    @property
+    def state_copies(self) -> int:
+        """Return the number of values that the optimiser keeps for each parameter."""
+        return 2 if self.name == "adam" else int(self.momentum > 0)
+
 
 ClientsPass: TypeAlias = Literal["looped", "batched", "measured"]
 """The computation of the equal model parts of several clients: one by one, in one batch, or the faster."""

@@ -38,11 +38,14 @@ class PlacementProblem:
     backward_s : ndarray, [num_nodes, num_layers]
         Time of its backward pass and weight update, [s].
     memory_bits : ndarray, [num_layers]
-        Weights and activations of one owner's copy of the layer, [bit].
+        Memory of one owner's copy of the layer, and of its mini-batch, [bit].
     num_owners : int
         Data owners, K; each has a copy of every layer.
     capacity_bits : ndarray, [num_nodes]
         Memory of each node, [bit]; infinite where there is no limit.
+    begin_bits, end_bits : ndarray, [num_layers + 1], or None
+        Memory that a node needs besides for one owner because its first layer is ``a``, and because layer
+        ``b`` is the first that follows its layers, [bit]: the tensors at the cuts. None stands for zeros.
 
     Raises
     ------
@@ -55,6 +58,8 @@ class PlacementProblem:
     memory_bits: NDArray[np.float64]
     num_owners: int
     capacity_bits: NDArray[np.float64]
+    begin_bits: NDArray[np.float64] | None = None
+    end_bits: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         nodes, layers = len(self.capacity_bits), len(self.memory_bits)
@@ -83,6 +88,18 @@ class PlacementProblem:
             raise PlanningError(
                 f"each node needs a layer, and there must be one: {layers} layers, {nodes} nodes"
             )
+        for name, bits in (("begin_bits", self.begin_bits), ("end_bits", self.end_bits)):
+            if bits is not None and (bits.shape != (layers + 1,) or not (bits >= 0).all()):
+                raise PlanningError(f"{name} must be {layers + 1} numbers of at least 0")
+
+    def part_bits(self) -> NDArray[np.float64]:
+        """Return the memory that all owners' copies of layers a to b − 1 need, [a, b], [bit]."""
+        bits = _segment_sums(self.memory_bits)
+        if self.begin_bits is not None:
+            bits = bits + self.begin_bits[:, np.newaxis]
+        if self.end_bits is not None:
+            bits = bits + self.end_bits
+        return self.num_owners * bits
 
 
 @dataclass(frozen=True)
@@ -132,10 +149,7 @@ def optimal_placement(problem: PlacementProblem, objective: Objective) -> Placem
     PlanningError
         If no placement fits into the memories.
     """
-    fits = (
-        problem.num_owners * _segment_sums(problem.memory_bits)
-        <= problem.capacity_bits[:, np.newaxis, np.newaxis]
-    )
+    fits = problem.part_bits() <= problem.capacity_bits[:, np.newaxis, np.newaxis]
     forward_s = np.where(fits, _segment_sums(problem.forward_s), np.inf)
     backward_s = np.where(fits, _segment_sums(problem.backward_s), np.inf)
     both_s = forward_s + backward_s
@@ -220,7 +234,8 @@ def _lowest_bounds(allowed: NDArray[np.bool_]) -> tuple[int, ...]:
 
 def _memory_error(problem: PlacementProblem) -> PlanningError:
     """Return the error for one layer that fits no node, or for layers that do not fit together."""
-    copies_mib = problem.num_owners * problem.memory_bits / BITS_PER_MIB
+    part_mib = problem.part_bits() / BITS_PER_MIB
+    copies_mib = np.diagonal(part_mib, offset=1)  # of each layer alone
     capacity_mib = problem.capacity_bits / BITS_PER_MIB
     for layer in np.flatnonzero(copies_mib > capacity_mib.max()):
         return PlanningError(
@@ -230,6 +245,6 @@ def _memory_error(problem: PlacementProblem) -> PlanningError:
     capacities = ", ".join(f"{each:.6g}" for each in capacity_mib)
     return PlanningError(
         f"no contiguous placement fits: the copies of {problem.num_owners} owners need"
-        f" {copies_mib.sum():.6g} MiB in all, in layers of up to {copies_mib.max():.6g} MiB,"
+        f" {part_mib[0, -1]:.6g} MiB in all, in layers of up to {copies_mib.max():.6g} MiB,"
         f" and the nodes have {capacities} MiB"
     )

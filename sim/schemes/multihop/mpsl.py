@@ -26,9 +26,9 @@ from ..base import TrainingTask
 from ..deployment import Deployment
 from .costs import HopWork
 from .epoch import MultiHopScheme
-from .structure import MultiHopParameters, MultiHopPlan, MultiHopStructure
+from .structure import MultiHopParameters, MultiHopPlan
 
-__all__ = ["MPSL", "MpslParameters", "capacity_bits", "layer_memory_bits"]
+__all__ = ["MPSL", "MpslParameters", "capacity_bits"]
 
 
 class MpslParameters(MultiHopParameters):
@@ -70,13 +70,16 @@ class MPSL(MultiHopScheme):
                 ("network", "nodes"),
             )
         units = slice(self._first, self._head)
-        memory = layer_memory_bits(self)
+        task = self.task
+        begin_bits, end_bits = task.units.cut_memory_bits(task.batch_size)
         problem = PlacementProblem(
             nodes.forward_s[:, units],
             nodes.backward_s[:, units],
-            memory[units],
+            task.units.unit_memory_bits(task.batch_size, task.optimizer_copies)[units],
             deployment.num_clients,
             capacity_bits(network),
+            begin_bits[self._first : self._head + 1],
+            end_bits[self._first : self._head + 1],
         )
         if isinstance(self._placement, str):
             try:
@@ -86,13 +89,13 @@ class MPSL(MultiHopScheme):
                 raise PlanningError(text, ("network", "nodes")) from None
             bounds = tuple(self._first + bound for bound in placement.bounds)
         else:
-            bounds = self._explicit_bounds(network, problem, deployment.num_clients)
+            bounds = self._explicit_bounds(network, deployment.num_clients)
         return [
             self.hop(node.name, nodes.part(number, first, end), float(nodes.s_per_flop[number]), first, end)
             for number, (node, (first, end)) in enumerate(zip(network.nodes, pairwise(bounds), strict=True))
         ]
 
-    def _explicit_bounds(self, network: Network, problem: PlacementProblem, owners: int) -> tuple[int, ...]:
+    def _explicit_bounds(self, network: Network, owners: int) -> tuple[int, ...]:
         """Check the user's placement, and return the first units of the nodes' parts and of the head."""
         assert not isinstance(self._placement, str)
         bounds = (self._first, *self._placement, self._head)
@@ -105,8 +108,7 @@ class MPSL(MultiHopScheme):
                 ("schemes",),
             )
         for node, (first, end) in zip(network.nodes, pairwise(bounds), strict=True):
-            part_bits = problem.memory_bits[first - self._first : end - self._first]
-            needed_bits = owners * float(part_bits.sum())
+            needed_bits = owners * self.task.part_memory(first, end).total_bits
             if node.memory_mib is not None and needed_bits > node.memory_mib * BITS_PER_MIB:
                 has = mib_text(node.memory_mib * BITS_PER_MIB)
                 raise PlanningError(
@@ -144,12 +146,6 @@ class MPSL(MultiHopScheme):
         one_s = ordered_sum(hop.forward_s + hop.backward_s for hop in path)
         stage_sum_s = max(hop.forward_s for hop in path) + max(hop.backward_s for hop in path)
         return ends_s + one_s + (self.steps * owners - 1) * stage_sum_s
-
-
-def layer_memory_bits(scheme: MultiHopStructure) -> Any:
-    """Return the memory that each unit of one owner's model needs on a node, [num_units], [bit]."""
-    units = scheme.task.units
-    return units.parameter_bits + scheme.task.batch_size * units.activation_bits
 
 
 def capacity_bits(network: Network) -> Any:

@@ -26,6 +26,7 @@ from tests.support.networks import (
     table_model,
     write_profile,
 )
+from tests.support.part_sizes import batch_bits, resident_bits, training_bits
 from tests.support.worlds import experiment, positive, unit_table
 
 RELATIVE = 1e-9
@@ -281,26 +282,25 @@ def node_memory(ran: Ran) -> dict[str, list[tuple[float, float]]]:
 
 
 def assert_memory_is_kept(ran: Ran, owners: int) -> None:
-    """Assert that no node holds more than planned, and that copies of weights alone stay after each round."""
+    """Assert that no node holds more than planned, and that only its copies stay after each round."""
     ends = bounds_of(ran)
     units = ran.ready.units
     for (name, changes), (first, end) in zip(node_memory(ran).items(), pairwise(ends), strict=True):
-        weights = owners * units.parameter_bits[first:end].sum()
-        batches = owners * BATCH * units.activation_bits[first:end].sum()
+        copies = owners * resident_bits(units, first, end)
         planned = ran.plan.memory.nodes_bits[name]
-        assert pytest.approx(weights + batches, rel=1e-12) == planned
+        assert pytest.approx(copies + owners * batch_bits(units, first, end, BATCH), rel=1e-12) == planned
         assert max(bits for _, bits in changes) <= planned * (1 + 1e-12)
         assert pytest.approx(max(bits for _, bits in changes)) == (
             ran.trial.world.compute_nodes[name].memory.peak_bits
         )
         for end_s in ran.trial.ends_s:
             held = [bits for time_s, bits in changes if time_s <= end_s][-1]
-            assert pytest.approx(weights, rel=1e-9) == held
+            assert pytest.approx(copies, rel=1e-9) == held
 
 
 @given(chains())
-def test_memory_returns_to_the_weights_after_each_round(sections: dict[str, Any]) -> None:
-    """A node plans K·Σ(activations + weights), never holds more, and after an epoch K·Σ weights."""
+def test_memory_returns_to_the_copies_after_each_round(sections: dict[str, Any]) -> None:
+    """A node plans a copy and a mini-batch for each owner, never holds more, and keeps only the copies."""
     ran, _, _ = run_chain(sections, rounds=2)
     assert_memory_is_kept(ran, sections["devices"]["count"])
 
@@ -353,8 +353,7 @@ def with_memory(memory_mib: Any, placement: Any = "stage_sum") -> dict[str, Any]
 
 def part_mib(first: int, end: int, owners: int = 4) -> float:
     """Return what owners' copies of some of LeNet's units need on a node."""
-    bits = UNITS.parameter_bits[first:end].sum() + BATCH * UNITS.activation_bits[first:end].sum()
-    return owners * float(bits) / MIB
+    return owners * training_bits(UNITS, first, end, BATCH) / MIB
 
 
 def test_placements_keep_to_the_memory() -> None:
@@ -367,12 +366,12 @@ def test_placements_keep_to_the_memory() -> None:
     ("placement", "message"),
     [
         ("stage_sum", f"copies of 4 owners need {part_mib(1, 5):.6g} MiB in all"),
-        ([3], f"mpsl: units 2 to 3 of 4 owners need {part_mib(1, 3):.4g} MiB on n0, which has 2 MiB"),
+        ([3], f"mpsl: units 2 to 3 of 4 owners need {part_mib(1, 3):.4g} MiB on n0, which has 7 MiB"),
     ],
 )
 def test_too_little_memory_is_refused_before_anything_runs(placement: Any, message: str) -> None:
     """The error is one of planning, and has the numbers."""
-    limits = [2.0, 2.0] if placement == "stage_sum" else [2.0, 1e3]
+    limits = [9.5, 8.0] if placement == "stage_sum" else [7.0, 1e3]
     with pytest.raises(ScenarioError) as caught:
         experiment(allocation={}, **with_memory(limits, placement))
     assert message in str(caught.value)
