@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +48,7 @@ class UnitTable:
     activation_bits: NDArray[np.float64]
     gradient_bits: NDArray[np.float64]
     parameter_bits: NDArray[np.float64]
-    autograd: AutogradMemory | None = None
+    autograd: AutogradMemory | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if not self.units:
@@ -201,7 +201,13 @@ def _table(names: tuple[str, ...], columns: list[NDArray[np.float64]]) -> UnitTa
     assumed = assumed_autograd_memory(activation_bits, parameter_bits)
     autograd = AutogradMemory(*memory) if memory else assumed
     return UnitTable(
-        names, forward_flops, backward_flops, activation_bits, gradient_bits, parameter_bits, autograd
+        names,
+        forward_flops,
+        backward_flops,
+        activation_bits,
+        gradient_bits,
+        parameter_bits,
+        autograd=autograd,
     )
 
 

@@ -20,7 +20,15 @@ from numpy.typing import NDArray
 from ..planning_error import PlanningError
 from ..radio.units import BITS_PER_MIB
 
-__all__ = ["Objective", "Placement", "PlacementProblem", "optimal_placement"]
+__all__ = [
+    "TIE",
+    "Objective",
+    "Placement",
+    "PlacementProblem",
+    "memory_error",
+    "optimal_placement",
+    "segment_sums",
+]
 
 Objective: TypeAlias = Literal["stage_sum", "slowest"]
 
@@ -94,7 +102,7 @@ class PlacementProblem:
 
     def part_bits(self) -> NDArray[np.float64]:
         """Return the memory that all owners' copies of layers a to b − 1 need, [a, b], [bit]."""
-        bits = _segment_sums(self.memory_bits)
+        bits = segment_sums(self.memory_bits)
         if self.begin_bits is not None:
             bits = bits + self.begin_bits[:, np.newaxis]
         if self.end_bits is not None:
@@ -150,12 +158,12 @@ def optimal_placement(problem: PlacementProblem, objective: Objective) -> Placem
         If no placement fits into the memories.
     """
     fits = problem.part_bits() <= problem.capacity_bits[:, np.newaxis, np.newaxis]
-    forward_s = np.where(fits, _segment_sums(problem.forward_s), np.inf)
-    backward_s = np.where(fits, _segment_sums(problem.backward_s), np.inf)
+    forward_s = np.where(fits, segment_sums(problem.forward_s), np.inf)
+    backward_s = np.where(fits, segment_sums(problem.backward_s), np.inf)
     both_s = forward_s + backward_s
     least_s = _minimal_maximum(both_s)
     if not np.isfinite(least_s):
-        raise _memory_error(problem)
+        raise memory_error(problem)
     if objective == "slowest":
         optimal = both_s <= least_s * (1.0 + TIE)
         forward_s, backward_s = np.where(optimal, forward_s, np.inf), np.where(optimal, backward_s, np.inf)
@@ -174,7 +182,7 @@ def optimal_placement(problem: PlacementProblem, objective: Objective) -> Placem
     return Placement(bounds, forward_s[segments], backward_s[segments])
 
 
-def _segment_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def segment_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the sums of layers a to b − 1, [..., a, b]; infinity for empty segments.
 
     Each sum adds from left to right, so that equal numbers of equal terms always have the same sum.
@@ -232,7 +240,7 @@ def _lowest_bounds(allowed: NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(bounds)
 
 
-def _memory_error(problem: PlacementProblem) -> PlanningError:
+def memory_error(problem: PlacementProblem) -> PlanningError:
     """Return the error for one layer that fits no node, or for layers that do not fit together."""
     part_mib = problem.part_bits() / BITS_PER_MIB
     copies_mib = np.diagonal(part_mib, offset=1)  # of each layer alone

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from torch import Tensor
+from torch.func import stack_module_state
 
 from cutlayer.experiments.scheme_run import make_world, scheme_learner
 from cutlayer.models.learning.parts import client_batching
+from cutlayer.models.learning.parts.part import Part
 from cutlayer.sim.schemes.base import Scheme
 from cutlayer.sim.schemes.planning.plan import SchemePlan
 from cutlayer.sim.schemes.round_loop import run_rounds
@@ -42,42 +44,44 @@ CHAINS: list[Any] = [
 ]
 
 
-def _meter(scheme: Scheme, plan: SchemePlan, learner: Any) -> MemoryMeter:
-    """Return a meter of the learner's parts, each on its machine."""
+def _chain_meter(scheme: Scheme, plan: SchemePlan, learner: Any) -> MemoryMeter:
+    """Return a meter of models in chains of parts, each part on its machine."""
+    meter, count = MemoryMeter(), len(scheme.task.units)
+    on_nodes = scheme.parameters.name in ("mpsl", "one_hop")
+    for client in range(CLIENTS):
+        parts = learner._parts_of(client)
+        for index, part in enumerate(parts):
+            machine = "device" if learner._at_client[index] else "server"
+            if machine == "server" and on_nodes:
+                machine = plan.structure.paths[client][index - 1].node
+            meter.add_part(machine, part, ends_model=index == len(parts) - 1)
+    first, head = plan.learner_bounds[0][1], plan.learner_bounds[0][-2]
+    averaged = [*range(first), *range(head, count)] if on_nodes else range(count)
+    model = learner.new_model()
+    for unit in averaged:
+        meter.add_average("server", model[unit])
+    return meter
+
+
+def _meter(scheme: Scheme, learner: Any) -> MemoryMeter:
+    """Return a meter of the clients' parts and the server's parts."""
     name = scheme.parameters.name
     meter = MemoryMeter(
         sequential={"server"} if name == "sfl_v2" else (), in_turn={"server"} if name == "sl" else ()
     )
-    if hasattr(learner, "_parts_of"):
-        paths = plan.structure.paths if name in ("mpsl", "one_hop") else None
-        for client in range(CLIENTS):
-            parts = learner._parts_of(client)
-            for index, part in enumerate(parts):
-                last = index == len(parts) - 1
-                machine = "device" if learner._at_client[index] else "server"
-                if paths is not None and 0 < index < len(parts) - 1:
-                    machine = paths[client][index - 1].node
-                meter.add_part(machine, part, ends_model=last)
-        first, last_units = plan.learner_bounds[0][1], plan.learner_bounds[0][-2]
-        model = learner.new_model()
-        kept = range(len(model)) if paths is None else [*range(first), *range(last_units, len(model))]
-        for unit in kept:
-            meter.add_average("server", model[unit])
-        return meter
-    whole = name in ("fl", "centralised")
     if name != "centralised":
         for client in range(CLIENTS):
-            meter.add_part("device", learner.clients[client], ends_model=whole)
+            meter.add_part("device", learner.clients[client], ends_model=name == "fl")
     if name == "fl":
         meter.add_average("server", learner.new_model())
-    elif name in ("sfl", "sfl_v2"):
+        return meter
+    if name in ("sfl", "sfl_v2"):
         meter.add_average("server", learner.average_client)
-    servers = {
-        "sfl": lambda: [learner.server_for(client) for client in range(CLIENTS)],
-        "sfl_v2": lambda: [learner.server_for(0)],
-        "fl": lambda: [],
-    }.get(name, lambda: [learner.server])()
-    for part in servers:
+        servers = {id(part): part for part in map(learner.server_for, range(CLIENTS))}
+        parts: list[Part] = list(servers.values())
+    else:
+        parts = [learner.server]
+    for part in parts:
         meter.add_part("server", part, ends_model=True)
     return meter
 
@@ -107,8 +111,9 @@ def _assert_planned_memory_is_needed(
     ((planned, plan),) = ready.schemes
     world, planner = make_world(ready, planned, plan)
     learner = scheme_learner(ready, planned, plan)
-    meter = _meter(planned, plan, learner)
-    stack = client_batching.stack_module_state
+    chained = hasattr(learner, "set_bounds")
+    meter = _chain_meter(planned, plan, learner) if chained else _meter(planned, learner)
+    stack = stack_module_state
 
     def stack_resident(modules: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         parameters, buffers = stack(modules)

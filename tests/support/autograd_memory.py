@@ -36,7 +36,7 @@ class _Regions:
 
     def add(self, tensor: Tensor) -> None:
         """Add a tensor and keep it alive, so that no other tensor gets its place."""
-        key = int(tensor.untyped_storage()._cdata), tensor.storage_offset()
+        key = int(tensor.untyped_storage()._cdata), int(tensor.storage_offset())
         if key not in self._tensors or tensor.numel() > self._tensors[key].numel():
             self._tensors[key] = tensor
 
