@@ -63,7 +63,7 @@ class Network:
         return ordered_sum(bits / wire["rate_bps"] + wire["delay_s"] for wire in wires)
 
     def busy_s(self, start: str, end: str, bits: float) -> float:
-        """Return how long a message keeps the slowest wire of its route busy, [s]."""
+        """Return the time for which a message keeps the slowest wire of its route busy, [s]."""
         rates_bps = [self.graph.edges[wire]["rate_bps"] for wire in self.route(start, end, bits)]
         return bits / min(rates_bps) if rates_bps else 0.0
 
