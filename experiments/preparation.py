@@ -13,7 +13,7 @@ from ..scenarios.loading.issue_collector import IssueCollector
 from ..scenarios.loading.loader import LoadedScenario
 from ..scenarios.model_costs.unit_table import UnitTable
 from ..scenarios.registry import lookup, specs
-from ..scenarios.schema.scenario import Allocation, Scenario
+from ..scenarios.schema.scenario import Allocation, Optimizer, Scenario
 from ..sim.links.channel import Channel, draw_channel
 from ..sim.nodes.fleet import Fleet, draw_fleet
 from ..sim.planning_error import PlanningError
@@ -218,7 +218,8 @@ def _plan_schemes(
     """Return each scheme with its first plan. A scheme that cannot be planned adds an issue."""
     scenario = loaded.scenario
     deployment = first_deployment(scenario, context)
-    task = TrainingTask(units, scenario.batch_size)
+    optimizer = scenario.learning.optimizer if scenario.learning else Optimizer()
+    task = TrainingTask(units, scenario.batch_size, optimizer_copies=optimizer.state_copies)
     planned: list[tuple[Scheme, SchemePlan]] = []
     # several schemes may have the same issue with different numbers: only the first is reported
     planning_issues = IssueCollector(loaded, one_per_key=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..scenarios.model_costs.training_memory import NO_MEMORY, PartMemory
 from ..sim.radio.units import BITS_PER_MIB, linear_to_db
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
@@ -20,6 +22,8 @@ from .preparation import Experiment
 __all__ = ["device_table", "energy_columns", "memory_table", "node_table", "with_device_times"]
 
 SECONDS_PER_HOUR = 3600.0
+PARTS = tuple(field.name for field in fields(PartMemory))
+"""The parts of a machine's memory. Columns have the prefix ``memory_``."""
 
 
 def device_table(
@@ -66,6 +70,7 @@ def _planned_columns(scheme: Scheme, plan: SchemePlan) -> pd.DataFrame:
             "server_share": list(plan.server_shares) or np.nan,
             "cut": cuts,
             "memory_bits": plan.memory.devices_bits,
+            **{f"memory_{name}": [getattr(part, name) for part in plan.memory.devices] for name in PARTS},
             **plan.access.device_columns(plan.resources),
         }
     )
@@ -99,6 +104,7 @@ def _with_attributes(
                 for name in ("subchannels", "band_share", "server_share", "cut", "memory_bits")
             },
             "memory_limit_bits": np.where(np.isinf(limits_bits), np.nan, limits_bits),
+            **{f"memory_{name}": planned[f"memory_{name}"].to_numpy() for name in PARTS},
             **{
                 name: planned[name].to_numpy() for name in ("power_w", "snr_db", "uplink_bps", "downlink_bps")
             },
@@ -121,9 +127,9 @@ def node_table(
     """Return one row for the server and for each compute node: memory, busy time and cost.
 
     Columns besides scheme, label and seed: ``node, units, memory_planned_bits, memory_peak_bits,
-    memory_limit_bits, busy_s, utilisation, price_per_hour, cost``. The peak is measured during the run, on
-    compute nodes only. The server, and each node that holds a part of the model, costs its price for the
-    whole run, idle or not.
+    memory_limit_bits``, the parts of the planned memory, ``busy_s, utilisation, price_per_hour, cost``. The
+    peak is measured during the run, on compute nodes only. The server, and each node that holds a part of the
+    model, costs its price for the whole run, idle or not.
 
     Parameters
     ----------
@@ -141,13 +147,13 @@ def node_table(
     node_names = stages["node"].astype(str).str.replace(r"^server-\d+$", "server", regex=True)
     flops = stages["flops"].groupby(node_names).sum()
     rows = []
-    processors: list[tuple[str, Any, float, float]] = [("server", server, planned.server_bits, np.nan)]
-    if planned.nodes_bits and experiment.deployment.network is not None:
+    processors: list[tuple[str, Any, PartMemory, float]] = [("server", server, planned.server, np.nan)]
+    if planned.nodes and experiment.deployment.network is not None:
         for node in experiment.deployment.network.nodes:
             peak_bits = world.compute_nodes[node.name].memory.peak_bits
-            processors.append((node.name, node, planned.nodes_bits.get(node.name, 0.0), peak_bits))
+            processors.append((node.name, node, planned.nodes.get(node.name, NO_MEMORY), peak_bits))
     on_nodes = plan.units_on_nodes
-    for name, section, planned_bits, peak_bits in processors:
+    for name, section, part, peak_bits in processors:
         # from FLOPs, because an interval on a share of the server takes longer than the whole server would
         busy_s = float(flops.get(name, 0.0)) * section.cycles_per_flop / section.clock_hz
         paid_s = total_s if name == "server" or name in on_nodes else 0.0  # an unused node costs nothing
@@ -157,11 +163,12 @@ def node_table(
                 **identity,
                 "node": name,
                 "units": on_nodes.get(name, ""),
-                "memory_planned_bits": planned_bits,
+                "memory_planned_bits": part.total_bits,
                 "memory_peak_bits": peak_bits,
                 "memory_limit_bits": np.nan
                 if section.memory_mib is None
                 else section.memory_mib * BITS_PER_MIB,
+                **{f"memory_{name}": getattr(part, name) for name in PARTS},
                 "busy_s": busy_s,
                 "utilisation": busy_s / total_s if total_s else np.nan,
                 "price_per_hour": section.price_per_hour,

@@ -1,4 +1,7 @@
-"""Computes the cost of each unit of a model: FLOPs and bits. The model runs on torch's "meta" device."""
+"""Computes the costs of each unit of a model: FLOPs, bits, and the memory that autograd uses.
+
+The model runs on torch's "meta" device, so nothing is computed.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..scenarios.model_costs.training_memory import AutogradMemory
 from ..scenarios.model_costs.unit_table import UnitTable, unit_table_csv
 from ..scenarios.registry import lookup
 from .networks.parameters import (
@@ -46,7 +52,8 @@ BACKWARD_PER_FORWARD = 2
 def profile(model: nn.Sequential, input_shape: Sequence[int]) -> UnitTable:
     """Return the unit table of a model, whose children are the units (docs/model.md section 1).
 
-    FLOPs of matrix products and convolutions are counted, and no others. The model is not changed.
+    FLOPs of matrix products and convolutions are counted, and no others. Memory is that of a training step
+    with a cross-entropy loss: autograd reports each tensor that it keeps. The model is not changed.
 
     Parameters
     ----------
@@ -84,6 +91,7 @@ def _profile_units(model: nn.Sequential, input_shape: Sequence[int]) -> tuple[Un
         activation_bits=activations,
         gradient_bits=activations.copy(),
         parameter_bits=np.array(parameter_bits, dtype=np.float64),
+        autograd=_autograd_memory(units, input_shape, dtype),
     )
     return table, values.shape[1:]
 
@@ -106,6 +114,82 @@ def _run(name: str, unit: nn.Module, values: Tensor) -> tuple[Tensor, float]:
             f"it makes {list(result.shape)} of {list(values.shape)}"
         )
     return result, counter.get_total_flops() / TORCH_FLOPS_PER_MULTIPLY_ACCUMULATE
+
+
+def _autograd_memory(units: nn.Sequential, input_shape: Sequence[int], dtype: torch.dtype) -> AutogradMemory:
+    """Return the memory of the units, from training passes on two and on three samples."""
+    for module in units.train().modules():
+        if hasattr(module, "inplace"):  # as in training: no unit may overwrite what it receives
+            setattr(module, "inplace", False)  # noqa: B010 - torch types attributes as tensors
+    with torch.random.fork_rng(devices=[]):  # dropout draws random values
+        two, three = (_training_pass(units, (rows, *input_shape), dtype) for rows in (2, 3))
+    sample_bits = (
+        three.saved_bits - two.saved_bits
+    )  # twice and three times the sample's, and the batch's once
+    return AutogradMemory(
+        trained_bits=two.trained_bits,
+        saved_bits=sample_bits,
+        saved_batch_bits=np.maximum(two.saved_bits - 2 * sample_bits, 0.0),
+        unsaved_output_bits=three.unsaved_output_bits - two.unsaved_output_bits,
+    )
+
+
+def _training_pass(units: nn.Sequential, shape: tuple[int, ...], dtype: torch.dtype) -> AutogradMemory:
+    """Return the memory of the units for all samples of a mini-batch of this shape.
+
+    Tensors that are views of one storage count once. A storage belongs to the unit that creates it, the input
+    to the first unit, and what the loss keeps to the last unit.
+    """
+    batch = torch.empty(*shape, dtype=dtype, device="meta")
+    resident = {_storage(tensor) for tensor in (*units.parameters(), *units.buffers())}
+    kept = {_storage(batch): batch}
+    creators = {_storage(batch): 0}
+    outputs: list[Tensor] = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        if _storage(tensor) not in resident:
+            kept.setdefault(_storage(tensor), tensor)
+            creators.setdefault(_storage(tensor), min(len(outputs), len(units) - 1))
+        return tensor
+
+    values = batch
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        for unit in units._modules.values():
+            assert unit is not None
+            values = unit(values)
+            creators.setdefault(_storage(values), len(outputs))
+            outputs.append(values)
+        loss = _loss(values)
+    saved_bits = np.zeros(len(units))
+    for storage, tensor in kept.items():
+        saved_bits[creators[storage]] += 8 * tensor.untyped_storage().nbytes()
+    del loss  # with it autograd's graph, whose tensors had to stay until they were counted
+    trained_bits = [
+        sum(_bits(tensor) for tensor in unit.parameters() if tensor.requires_grad)
+        for unit in units._modules.values()
+        if unit is not None
+    ]
+    unsaved = [0 if _storage(output) in kept else _bits(output) for output in outputs]
+    return AutogradMemory(
+        np.array(trained_bits, dtype=np.float64),
+        saved_bits,
+        np.zeros(len(units)),
+        np.array(unsaved, dtype=np.float64),
+    )
+
+
+def _loss(logits: Tensor) -> Tensor:
+    """Return a weighted cross-entropy, as the learners use it; 0 if the outputs are not logits of classes."""
+    if logits.dim() != 2:
+        return logits.new_zeros(())
+    labels = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
+    losses = functional.cross_entropy(logits, labels, reduction="none")
+    return losses @ losses.new_empty(len(logits))
+
+
+def _storage(tensor: Tensor) -> int:
+    """Return a number that tensors on the same memory have in common, as long as one of them exists."""
+    return int(tensor.untyped_storage()._cdata)
 
 
 def _bits(tensor: Tensor) -> int:

@@ -1,7 +1,7 @@
 """Confidence intervals over seeds. An interval stays within the range of its quantity, such as 0 to 1.
 
 Every interval of the comparison tables, of the sweep tables and of the sweep figures comes from here. The
-derivation, with sources and measured coverage, is in docs/model.md, section 8.
+derivation, with sources and measured coverage, is in docs/model.md, section 9.
 """
 
 from __future__ import annotations

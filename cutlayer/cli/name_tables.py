@@ -77,8 +77,16 @@ def _scenarios() -> Table:
 def unit_listing(units: UnitTable, title: str) -> Table:
     """Return a terminal table of a model's units; a multiply-accumulate counts as one FLOP."""
     mebi = 8 * 2**20
-    columns = ("unit", "forward [MFLOP]", "backward [MFLOP]", "activations [kbit]", "parameters [MiB]")
+    columns = (
+        "unit",
+        "forward [MFLOP]",
+        "backward [MFLOP]",
+        "activations [kbit]",
+        "kept by autograd [kbit]",
+        "parameters [MiB]",
+    )
     caption = "per sample; a multiply-accumulate counts as one FLOP"
+    saved_bits = units.activation_bits if units.autograd is None else units.autograd.saved_bits
     table = Table(title=title, caption=caption)
     for number, column in enumerate(columns):
         table.add_column(Text(column), justify="right" if number else "left")
@@ -87,15 +95,17 @@ def unit_listing(units: UnitTable, title: str) -> Table:
         units.forward_flops,
         units.backward_flops,
         units.activation_bits,
+        saved_bits,
         units.parameter_bits,
         strict=True,
     )
-    for unit, forward, backward, activation, parameters in rows:
+    for unit, forward, backward, activation, saved, parameters in rows:
         table.add_row(
             unit,
             f"{forward / 1e6:.4f}",
             f"{backward / 1e6:.4f}",
             f"{activation / 1e3:.1f}",
+            f"{saved / 1e3:.1f}",
             f"{parameters / mebi:.4f}",
         )
     table.add_section()
@@ -104,6 +114,7 @@ def unit_listing(units: UnitTable, title: str) -> Table:
         f"{units.forward_flops.sum() / 1e6:.4f}",
         f"{units.backward_flops.sum() / 1e6:.4f}",
         "",
+        f"{saved_bits.sum() / 1e3:.1f}",
         f"{units.parameter_bits.sum() / mebi:.4f}",
     )
     return table

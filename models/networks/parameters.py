@@ -56,8 +56,13 @@ class ImageModelParameters(Parameters):
 
     @property
     def table_name(self) -> str:
-        """Return the name of the model's unit table; equal names mean equal tables."""
-        return f"{self.name}_{'x'.join(str(size) for size in self.input_shape)}_{self.classes}"
+        """Return the name of the model's unit table; equal names mean equal tables.
+
+        The activation is part of the name unless it is ReLU. It decides what autograd keeps.
+        """
+        activation = getattr(self, "activation", "relu")
+        suffix = "" if activation == "relu" else f"_{activation}"
+        return f"{self.name}_{'x'.join(str(size) for size in self.input_shape)}_{self.classes}{suffix}"
 
 
 class MlpParameters(ImageModelParameters):
@@ -68,7 +73,7 @@ class MlpParameters(ImageModelParameters):
 
     @property
     def table_name(self) -> str:
-        """Return the name with the hidden widths. Activations are left out, since they count no FLOPs."""
+        """Return the name with the hidden widths."""
         return f"{super().table_name}_{'-'.join(str(width) for width in self.hidden)}"
 
 

@@ -100,6 +100,11 @@ class Optimizer(Section):
             raise ValueError(f"momentum is a key of sgd; adam takes none, not {self.momentum:g}")
         return self
 
+    @property
+    def state_copies(self) -> int:
+        """Return the number of values that the optimiser keeps for each parameter."""
+        return 2 if self.name == "adam" else int(self.momentum > 0)
+
 
 DEVICES_MAX = 1_000_000
 SUBCHANNELS_MAX = 100_000

@@ -20,7 +20,15 @@ from numpy.typing import NDArray
 from ..planning_error import PlanningError
 from ..radio.units import BITS_PER_MIB
 
-__all__ = ["Objective", "Placement", "PlacementProblem", "optimal_placement"]
+__all__ = [
+    "TIE",
+    "Objective",
+    "Placement",
+    "PlacementProblem",
+    "memory_error",
+    "optimal_placement",
+    "segment_sums",
+]
 
 Objective: TypeAlias = Literal["stage_sum", "slowest"]
 
@@ -38,11 +46,14 @@ class PlacementProblem:
     backward_s : ndarray, [num_nodes, num_layers]
         Time of its backward pass and weight update, [s].
     memory_bits : ndarray, [num_layers]
-        Weights and activations of one owner's copy of the layer, [bit].
+        Memory of one owner's copy of the layer, and of its mini-batch, [bit].
     num_owners : int
         Data owners, K; each has a copy of every layer.
     capacity_bits : ndarray, [num_nodes]
         Memory of each node, [bit]; infinite where there is no limit.
+    begin_bits, end_bits : ndarray, [num_layers + 1], or None
+        Memory that a node needs besides for one owner because its first layer is ``a``, and because layer
+        ``b`` is the first that follows its layers, [bit]: the tensors at the cuts. None stands for zeros.
 
     Raises
     ------
@@ -55,6 +66,8 @@ class PlacementProblem:
     memory_bits: NDArray[np.float64]
     num_owners: int
     capacity_bits: NDArray[np.float64]
+    begin_bits: NDArray[np.float64] | None = None
+    end_bits: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         nodes, layers = len(self.capacity_bits), len(self.memory_bits)
@@ -83,6 +96,18 @@ class PlacementProblem:
             raise PlanningError(
                 f"each node needs a layer, and there must be one: {layers} layers, {nodes} nodes"
             )
+        for name, bits in (("begin_bits", self.begin_bits), ("end_bits", self.end_bits)):
+            if bits is not None and (bits.shape != (layers + 1,) or not (bits >= 0).all()):
+                raise PlanningError(f"{name} must be {layers + 1} numbers of at least 0")
+
+    def part_bits(self) -> NDArray[np.float64]:
+        """Return the memory that all owners' copies of layers a to b − 1 need, [a, b], [bit]."""
+        bits = segment_sums(self.memory_bits)
+        if self.begin_bits is not None:
+            bits = bits + self.begin_bits[:, np.newaxis]
+        if self.end_bits is not None:
+            bits = bits + self.end_bits
+        return self.num_owners * bits
 
 
 @dataclass(frozen=True)
@@ -132,16 +157,13 @@ def optimal_placement(problem: PlacementProblem, objective: Objective) -> Placem
     PlanningError
         If no placement fits into the memories.
     """
-    fits = (
-        problem.num_owners * _segment_sums(problem.memory_bits)
-        <= problem.capacity_bits[:, np.newaxis, np.newaxis]
-    )
-    forward_s = np.where(fits, _segment_sums(problem.forward_s), np.inf)
-    backward_s = np.where(fits, _segment_sums(problem.backward_s), np.inf)
+    fits = problem.part_bits() <= problem.capacity_bits[:, np.newaxis, np.newaxis]
+    forward_s = np.where(fits, segment_sums(problem.forward_s), np.inf)
+    backward_s = np.where(fits, segment_sums(problem.backward_s), np.inf)
     both_s = forward_s + backward_s
     least_s = _minimal_maximum(both_s)
     if not np.isfinite(least_s):
-        raise _memory_error(problem)
+        raise memory_error(problem)
     if objective == "slowest":
         optimal = both_s <= least_s * (1.0 + TIE)
         forward_s, backward_s = np.where(optimal, forward_s, np.inf), np.where(optimal, backward_s, np.inf)
@@ -160,7 +182,7 @@ def optimal_placement(problem: PlacementProblem, objective: Objective) -> Placem
     return Placement(bounds, forward_s[segments], backward_s[segments])
 
 
-def _segment_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def segment_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the sums of layers a to b − 1, [..., a, b]; infinity for empty segments.
 
     Each sum adds from left to right, so that equal numbers of equal terms always have the same sum.
@@ -218,9 +240,10 @@ def _lowest_bounds(allowed: NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(bounds)
 
 
-def _memory_error(problem: PlacementProblem) -> PlanningError:
+def memory_error(problem: PlacementProblem) -> PlanningError:
     """Return the error for one layer that fits no node, or for layers that do not fit together."""
-    copies_mib = problem.num_owners * problem.memory_bits / BITS_PER_MIB
+    part_mib = problem.part_bits() / BITS_PER_MIB
+    copies_mib = np.diagonal(part_mib, offset=1)  # of each layer alone
     capacity_mib = problem.capacity_bits / BITS_PER_MIB
     for layer in np.flatnonzero(copies_mib > capacity_mib.max()):
         return PlanningError(
@@ -230,6 +253,6 @@ def _memory_error(problem: PlacementProblem) -> PlanningError:
     capacities = ", ".join(f"{each:.6g}" for each in capacity_mib)
     return PlanningError(
         f"no contiguous placement fits: the copies of {problem.num_owners} owners need"
-        f" {copies_mib.sum():.6g} MiB in all, in layers of up to {copies_mib.max():.6g} MiB,"
+        f" {part_mib[0, -1]:.6g} MiB in all, in layers of up to {copies_mib.max():.6g} MiB,"
         f" and the nodes have {capacities} MiB"
     )

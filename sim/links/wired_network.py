@@ -58,6 +58,11 @@ class Network:
         wires = (self.graph.edges[wire] for wire in self.route(start, end, bits))
         return ordered_sum(bits / wire["rate_bps"] + wire["delay_s"] for wire in wires)
 
+    def busy_s(self, start: str, end: str, bits: float) -> float:
+        """Return the time for which a message keeps the slowest wire of its route busy, [s]."""
+        rates_bps = [self.graph.edges[wire]["rate_bps"] for wire in self.route(start, end, bits)]
+        return bits / min(rates_bps) if rates_bps else 0.0
+
 
 def build_network(section: NetworkSection) -> Network:
     """Return the wired network of a scenario's section ``network``.

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from simpy import Event
 
+from ...scenarios.model_costs.training_memory import NO_MEMORY, PartMemory
 from ...scenarios.model_costs.unit_table import UnitTable
 from ...scenarios.schema.compression import Compressible
 from ...scenarios.schema.registered import SchemeParameters
@@ -28,7 +29,7 @@ __all__ = ["Round", "RoundContext", "RoundOutcome", "Scheme", "TrainingTask"]
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """The model that is trained, and the size of its mini-batches.
+    """The model that is trained, the size of its mini-batches, and the memory of its optimiser.
 
     Attributes
     ----------
@@ -38,11 +39,34 @@ class TrainingTask:
         Samples of each client in a mini-batch, b.
     compression : CompressedSizes or None
         The sizes of parts and messages after compression; None without compression.
+    optimizer_copies : int
+        Values that the optimiser keeps for each parameter: two with Adam, one with momentum.
     """
 
     units: UnitTable
     batch_size: int
     compression: CompressedSizes | None = None
+    optimizer_copies: int = 2
+
+    def part_memory(self, first: int, end: int, rows: int | None = None) -> PartMemory:
+        """Return the memory for training units ``first`` to ``end - 1``, counted from 0.
+
+        Parameters
+        ----------
+        rows : int, optional
+            Samples that are in the part at once; by default a client's mini-batch.
+        """
+        rows = self.batch_size if rows is None else rows
+        return self.units.part_memory(first, end, rows, self.optimizer_copies)
+
+    @property
+    def model_memory(self) -> PartMemory:
+        """Return the memory of the whole model's parameters and buffers, which are not trained."""
+        return self.averaged_memory(len(self.units))
+
+    def averaged_memory(self, end: int) -> PartMemory:
+        """Return the memory of an average of units 1 to ``end``: their parameters and buffers."""
+        return PartMemory(self.units.parameter_bits_to(end))
 
     def stages(
         self,
@@ -230,16 +254,20 @@ class Scheme(ABC):
         return round_time_s(self.work(cut, deployment), rates)
 
     def device_bits(self, cut: int) -> float:
-        """Return the memory that a device's part of the model needs at a common cut, [bit]."""
-        return self.task.units.memory_bits(0, cut, self.task.batch_size)
+        """Return the memory that a device needs at a common cut, [bit]."""
+        return self.device_memory(cut).total_bits
 
-    def server_bits(self, cut: int, clients: int) -> float:
-        """Return the memory that the server's parts need, by default those of one client, [bit]."""
-        return self.task.units.memory_bits(cut, len(self.task.units), self.task.batch_size)
+    def device_memory(self, cut: int) -> PartMemory:
+        """Return the memory of a device's part of the model at a common cut."""
+        return self.task.part_memory(0, cut) if cut else NO_MEMORY
+
+    def server_memory(self, cut: int, clients: int) -> PartMemory:
+        """Return the memory of the server's parts, by default for one client's mini-batch at a time."""
+        return self.task.part_memory(cut, len(self.task.units))
 
     def memory(self, cut: int, clients: int) -> MemoryDemand:
         """Return the memory that all parts of the model need at a common cut."""
-        return MemoryDemand(np.full(clients, self.device_bits(cut)), self.server_bits(cut, clients), {})
+        return MemoryDemand((self.device_memory(cut),) * clients, self.server_memory(cut, clients))
 
     def sampling_unsupported(self) -> str | None:
         """Return the reason why rounds cannot sample their clients; None if they can."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ...scenarios.model_costs.training_memory import PartMemory
 from ..allocation.problem import Rates
 from ..timeline.phases import SERVER_BACKWARD, SERVER_FORWARD
 from .base import Round, RoundContext, RoundOutcome, Scheme
@@ -33,9 +34,9 @@ class Centralised(Scheme):
         """Return the plan without a cut and without transfers."""
         return self.plan_from_radio(planner.without_radio(self, deployment), deployment)
 
-    def server_bits(self, cut: int, clients: int) -> float:
-        """Return the memory of the whole model for the union batch, [bit]."""
-        return self.task.units.memory_bits(0, len(self.task.units), clients * self.task.batch_size)
+    def server_memory(self, cut: int, clients: int) -> PartMemory:
+        """Return the memory of the whole model for the union batch."""
+        return self.task.part_memory(0, len(self.task.units), clients * self.task.batch_size)
 
     def round_time_s(self, cut: int, deployment: Deployment, rates: Rates) -> float:
         """Return C·b·κ_s(ρ_L+ϖ_L)/f_s, [s]."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...scenarios.model_costs.training_memory import PartMemory
 from ..costs.layer_costs import LayerWork
 from ..links.link_rates import LinkRates
 from ..radio.resources import RadioResources
@@ -91,20 +92,33 @@ class Deployment:
 
 @dataclass(frozen=True)
 class MemoryDemand:
-    """Memory that the parts of the model need: their weights, and the activations of their mini-batches.
-
-    It leaves out gradients and optimiser states, as MP-SL's memory model does (docs/model.md section 7.3).
+    """Memory that training takes on each machine (docs/model.md section 8).
 
     Attributes
     ----------
-    devices_bits : ndarray, [num_devices]
-        On each device, [bit].
-    server_bits : float
-        On the server, [bit].
-    nodes_bits : dict of str to float
-        On each compute node by name, [bit].
+    devices : tuple of PartMemory, [num_devices]
+        On each device.
+    server : PartMemory
+        On the server.
+    nodes : mapping of str to PartMemory
+        On each compute node by name.
     """
 
-    devices_bits: NDArray[np.float64]
-    server_bits: float
-    nodes_bits: dict[str, float]
+    devices: tuple[PartMemory, ...]
+    server: PartMemory
+    nodes: Mapping[str, PartMemory] = field(default_factory=dict)
+
+    @property
+    def devices_bits(self) -> NDArray[np.float64]:
+        """Return the memory on each device, [num_devices], [bit]."""
+        return np.array([part.total_bits for part in self.devices])
+
+    @property
+    def server_bits(self) -> float:
+        """Return the memory on the server, [bit]."""
+        return self.server.total_bits
+
+    @property
+    def nodes_bits(self) -> dict[str, float]:
+        """Return the memory on each compute node by name, [bit]."""
+        return {name: part.total_bits for name, part in self.nodes.items()}

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from simpy import Event
 
-from ...scenarios.ordered_sum import ordered_sum
 from ..allocation.power.methods import with_remaining_power
 from ..allocation.shares.band import BandProblem, PowerLimits, ShareUplinks
 from ..allocation.shares.problem import SharePlan, ShareProblem
@@ -229,11 +228,12 @@ class _SplitWithShares(Scheme):
             )
 
     def _memory(self, cuts: tuple[int, ...]) -> MemoryDemand:
-        """Return the memory of all parts; the server has one for each client."""
-        units, size = self.task.units, self.task.batch_size
-        devices = np.array([units.memory_bits(0, cut, size) for cut in cuts])
-        server = ordered_sum(units.memory_bits(cut, len(units), size) for cut in cuts)
-        return MemoryDemand(devices, server, {})
+        """Return the memory of all parts; the server has one for each client, and the average."""
+        task, count = self.task, len(self.task.units)
+        server = task.model_memory
+        for cut in cuts:
+            server += task.part_memory(cut, count)
+        return MemoryDemand(tuple(self.device_memory(cut) for cut in cuts), server)
 
     def round(self, context: RoundContext) -> Round:
         """Run one round: the models that arrive on time are averaged on the server."""

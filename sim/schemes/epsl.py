@@ -7,10 +7,13 @@ docs/model.md section 3 has the times and the learning of a round.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
+from ...scenarios.model_costs.training_memory import LOSS_BITS_PER_ROW, PartMemory
 from ...scenarios.schema.fields import Number, PositiveInt
 from ...scenarios.schema.registered import SchemeParameters
 from ...scenarios.section import Section
@@ -167,14 +170,35 @@ class EPSL(ParallelSplit):
             number -= phase.rounds
         return merged_slots(phase.phi, self.task.batch_size)
 
-    def server_bits(self, cut: int, clients: int) -> float:
-        """Return the memory of the server's part, for all rows of its backward pass, [bit]."""
-        task = self.task
-        merged = 0
-        if not self.backward_all_rows:
-            merged = min(merged_slots(phase.phi, task.batch_size) for phase in self._phases)
-        rows = merged + clients * (task.batch_size - merged)
-        return task.units.memory_bits(cut, len(task.units), rows)
+    def server_memory(self, cut: int, clients: int) -> PartMemory:
+        """Return the memory of the server's part in the phase of training that needs most."""
+        merged = {merged_slots(phase.phi, self.task.batch_size) for phase in self._phases}
+        demands = [self._server_memory(cut, clients, slots) for slots in sorted(merged)]
+        return max(demands, key=lambda demand: demand.total_bits)
+
+    def _server_memory(self, cut: int, clients: int, merged: int) -> PartMemory:
+        """Return the memory for all rows of the clients, of which ``merged`` slots are aggregated.
+
+        With aggregation the server first runs all received rows forward, and keeps the input and the output
+        of one unit at a time. Then it computes the loss, and runs the aggregated and the other rows forward
+        and backward. The memory is that of the step that needs more.
+        """
+        task, units = self.task, self.task.units
+        count, rows = len(units), clients * task.batch_size
+        backward_rows = rows if self.backward_all_rows else rows - (clients - 1) * merged
+        part = task.part_memory(cut, count, backward_rows)
+        if merged == 0 or self.backward_all_rows or units.autograd is None:
+            return part
+        received_bits = rows * units.activation_bits_at(cut)
+        loss_bits = rows * (2 * units.activation_bits_at(count) + LOSS_BITS_PER_ROW)  # logits, log-softmax
+        outputs_bits = units.activation_bits[cut:]
+        inputs_bits = np.append(0.0, outputs_bits[:-1])  # the first input is the received rows
+        first_pass = rows * float((inputs_bits + outputs_bits).max())
+        return max(
+            replace(part, activation_bits=received_bits + first_pass, cut_bits=0.0),
+            replace(part, activation_bits=received_bits + loss_bits + part.activation_bits),
+            key=lambda demand: demand.total_bits,
+        )
 
     def work(self, cut: int, deployment: Deployment) -> RoundWork:
         """Return a round's work at the aggregation share φ that plans are made for."""

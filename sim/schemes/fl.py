@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ...scenarios.model_costs.training_memory import PartMemory
 from ...scenarios.schema.fields import Steps
 from ...scenarios.schema.registered import SchemeParameters
 from ..allocation.problem import RoundWork
@@ -61,13 +62,13 @@ class FL(Scheme):
         """Return the number of local steps."""
         return {"local_steps": self._steps}
 
-    def device_bits(self, cut: int) -> float:
-        """Return the memory of the whole model, [bit]."""
-        return self.task.units.memory_bits(0, len(self.task.units), self.task.batch_size)
+    def device_memory(self, cut: int) -> PartMemory:
+        """Return the memory of the whole model on a device."""
+        return self.task.part_memory(0, len(self.task.units))
 
-    def server_bits(self, cut: int, clients: int) -> float:
-        """Return the size of the averaged model, [bit]."""
-        return self.task.units.parameter_bits_to(len(self.task.units))
+    def server_memory(self, cut: int, clients: int) -> PartMemory:
+        """Return the memory of the averaged model."""
+        return self.task.model_memory
 
     def work(self, cut: int, deployment: Deployment) -> RoundWork:
         """Return a round's work: local training, model upload, model broadcast."""

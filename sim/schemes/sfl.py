@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ...scenarios.model_costs.training_memory import PartMemory
 from ...scenarios.schema.fields import PositiveInt
 from ...scenarios.schema.registered import SchemeParameters
 from ..allocation.problem import RoundWork
@@ -60,9 +61,10 @@ class SFL(ParallelSplit):
             averaging_share=1.0 / self._every,
         )
 
-    def server_bits(self, cut: int, clients: int) -> float:
-        """Return the memory of the server's copies, one for each client, [bit]."""
-        return clients * super().server_bits(cut, clients)
+    def server_memory(self, cut: int, clients: int) -> PartMemory:
+        """Return the memory of the server's copies, one for each client, and of the clients' average."""
+        copy = self.task.part_memory(cut, len(self.task.units))
+        return copy * clients + self.task.averaged_memory(cut)
 
     def updates(self, participants: int) -> int:
         """Return the optimiser steps of each server copy in a round."""
@@ -88,9 +90,16 @@ class SFLV2(SFL):
 
     learner = "cutlayer.models.learning.sfl:SharedServerLearner"
 
-    def server_bits(self, cut: int, clients: int) -> float:
-        """Return the memory of the one server model, for one client's rows at a time, [bit]."""
-        return super().server_bits(cut, clients) / clients
+    def server_memory(self, cut: int, clients: int) -> PartMemory:
+        """Return the memory of the one server part, of the clients' average, and of data that wait.
+
+        The part trains on one client's rows at a time. The smashed data and the gradients of the other
+        clients wait.
+        """
+        task = self.task
+        cut_bits = task.units.activation_bits_at(cut) + task.units.gradient_bits_at(cut)
+        waiting = PartMemory(cut_bits=(clients - 1) * task.batch_size * cut_bits)
+        return task.part_memory(cut, len(task.units)) + task.averaged_memory(cut) + waiting
 
     def updates(self, participants: int) -> int:
         """Return the optimiser steps of the one server model: one for each participant."""

@@ -13,7 +13,9 @@ from cutlayer.analysis.results.run_folder import Run, load_run, save_run
 from cutlayer.experiments.preparation import Experiment
 from cutlayer.experiments.runner import run_experiment
 from cutlayer.models.unit_tables import named_unit_table
+from tests.support import part_sizes
 from tests.support.networks import FAST, MIB, own_links, write_profile
+from tests.support.part_sizes import resident_bits
 from tests.support.worlds import experiment
 
 BATCH = 16
@@ -52,14 +54,14 @@ def run(ready: Experiment) -> Run:
     return run_experiment(ready)
 
 
-def weights_bits(first: int, end: int) -> float:
-    """Return the parameters of some units, [bit]."""
-    return float(UNITS.parameter_bits[first:end].sum())
+def copy_bits(first: int, end: int) -> float:
+    """Return the memory of a copy of some units: parameters, gradients and Adam's state, [bit]."""
+    return resident_bits(UNITS, first, end)
 
 
 def batch_bits(first: int, end: int) -> float:
-    """Return the activations of a mini-batch in some units, [bit]."""
-    return BATCH * float(UNITS.activation_bits[first:end].sum())
+    """Return the memory that a mini-batch adds in some units, [bit]."""
+    return part_sizes.batch_bits(UNITS, first, end, BATCH)
 
 
 def nodes_of(run: Run, label: str) -> pd.DataFrame:
@@ -80,10 +82,10 @@ def test_memory_of_nodes(run: Run) -> None:
     """The plan has three copies and batches; the peak is between the weights and the plan."""
     mpsl, one_hop = (nodes_of(run, label) for label in list(run.summary["schemes"])[:2])
     for name, first, end in (("cheap", 1, 3), ("dear", 3, 5)):
-        planned = 3 * (weights_bits(first, end) + batch_bits(first, end))
+        planned = 3 * (copy_bits(first, end) + batch_bits(first, end))
         assert pytest.approx(planned) == mpsl.loc[name, "memory_planned_bits"]
         peak = float(mpsl["memory_peak_bits"][name])
-        assert 3 * weights_bits(first, end) + batch_bits(first, end) <= peak * (1 + 1e-12)
+        assert 3 * copy_bits(first, end) + batch_bits(first, end) <= peak * (1 + 1e-12)
         assert peak <= planned * (1 + 1e-12)
     assert (0.0, 0.0) == tuple(one_hop.loc["cheap", ["memory_planned_bits", "memory_peak_bits"]])
     assert 64 * MIB == mpsl.loc["cheap", "memory_limit_bits"]
@@ -132,7 +134,7 @@ def test_memory_over_time(run: Run) -> None:
         mine = rows[rows["node"] == name]
         assert mine["time_s"].is_monotonic_increasing
         assert nodes_of(run, label).loc[name, "memory_peak_bits"] == mine["held_bits"].max()
-        assert pytest.approx(3 * weights_bits(first, end)) == mine["held_bits"].iloc[-1]
+        assert pytest.approx(3 * copy_bits(first, end)) == mine["held_bits"].iloc[-1]
         # copies of three owners' weights, and in two rounds two batches each, in and out
         assert 3 + 2 * 2 * 3 * 2 == len(mine)
 
@@ -145,7 +147,7 @@ def test_devices_have_their_cuts_shares_and_memory(ready: Experiment, run: Run) 
         assert expected == rows["cut"].tolist()
         assert [90 * MIB, 80 * MIB, 70 * MIB] == rows["memory_limit_bits"].tolist()
     split = run.devices[run.devices["label"] == "edgesplit cuts 1|2|3"]
-    needed = [weights_bits(0, cut) + batch_bits(0, cut) for cut in (1, 2, 3)]
+    needed = [copy_bits(0, cut) + batch_bits(0, cut) for cut in (1, 2, 3)]
     assert pytest.approx(needed) == split["memory_bits"].tolist()
     assert pytest.approx(1.0) == split["band_share"].sum()
     assert pytest.approx([1 / 3] * 3) == split["server_share"].tolist()
@@ -153,7 +155,7 @@ def test_devices_have_their_cuts_shares_and_memory(ready: Experiment, run: Run) 
     psl = run.devices[run.devices["label"] == "psl"]
     assert psl["band_share"].isna().all()
     assert psl["server_share"].isna().all()
-    owner = weights_bits(0, 1) + batch_bits(0, 1) + weights_bits(5, 6) + batch_bits(5, 6)
+    owner = copy_bits(0, 1) + batch_bits(0, 1) + copy_bits(5, 6) + batch_bits(5, 6)
     assert (
         pytest.approx([owner] * 3)
         == run.devices.loc[run.devices["label"] == "mpsl 3", "memory_bits"].tolist()

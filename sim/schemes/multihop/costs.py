@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ....scenarios.model_costs.training_memory import PartMemory
 from ....scenarios.ordered_sum import ordered_sum
 from ....scenarios.schema.network import ACCESS_POINT
 from ...costs.layer_costs import PartWork
@@ -34,8 +35,8 @@ class HopWork:
         The activations that enter the part's first unit, and those that leave its last unit, [bit].
     entering_gradient_bits, leaving_gradient_bits : float
         The gradients of the leaving activations, and those of the entering activations, [bit].
-    activation_bits : float
-        The activations of all units of the part, which the node stores for the backward pass, [bit].
+    memory : PartMemory
+        The memory of one owner's copy of the part and of its mini-batch.
     """
 
     node: str
@@ -47,7 +48,7 @@ class HopWork:
     leaving_bits: float
     entering_gradient_bits: float
     leaving_gradient_bits: float
-    activation_bits: float
+    memory: PartMemory
 
     @property
     def forward_s(self) -> float:

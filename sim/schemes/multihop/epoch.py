@@ -56,7 +56,7 @@ class MultiHopScheme(MultiHopStructure):
         learner: FedAvgLearner | None = context.learner
         structure: MultiHopPlan = context.plan.structure
         if context.number == 1:
-            self._load_weights(world, structure)
+            self._load_copies(world, structure)
         owner_work = structure.owner_work if masks_on else structure.unmasked_work
         order = _service_order(world, structure)
 
@@ -75,11 +75,11 @@ class MultiHopScheme(MultiHopStructure):
         yield world.server.broadcast(MODEL_DOWNLOAD, self.download_bits(masks_on=masks_on), world.clients)
         return RoundOutcome(on_time, self.steps, len(on_time) * self.steps * self.task.batch_size)
 
-    def _load_weights(self, world: World, structure: MultiHopPlan) -> None:
-        weights = self.task.units.parameter_bits
+    def _load_copies(self, world: World, structure: MultiHopPlan) -> None:
+        """Allocate each owner's copy of the nodes' parts, with its gradients and optimiser."""
         for path in structure.paths:
             for hop in path:
-                world.compute_nodes[hop.node].memory.allocate(float(weights[hop.first : hop.end].sum()))
+                world.compute_nodes[hop.node].memory.allocate(hop.memory.resident_bits)
 
 
 def _service_order(world: World, structure: MultiHopPlan) -> ServiceOrder:
@@ -105,8 +105,8 @@ def _mini_batch(
         for hop in path:
             yield from world.send(position, hop.node, ACTIVATION_HOP, hop.entering_bits, client)
             position, node = hop.node, world.compute_nodes[hop.node]
-            allocated.append((node.memory, hop.activation_bits))
-            node.memory.allocate(hop.activation_bits)
+            allocated.append((node.memory, hop.memory.batch_bits))
+            node.memory.allocate(hop.memory.batch_bits)
             if hop.node in order:
                 yield order[hop.node].turn((client, False))
             yield node.compute(NODE_FORWARD, hop.work.forward_flops, client)

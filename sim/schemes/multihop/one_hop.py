@@ -29,7 +29,7 @@ from ..base import TrainingTask
 from ..deployment import Deployment
 from .costs import HopWork
 from .epoch import MultiHopScheme
-from .mpsl import capacity_bits, layer_memory_bits
+from .mpsl import capacity_bits
 from .structure import MultiHopParameters, MultiHopPlan
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class OneHop(MultiHopScheme):
         def to_access_point_s(hop: HopWork, bits: float) -> float:
             return network.route_s(hop.node, ACCESS_POINT, bits)
 
-        units = layer_memory_bits(self)
+        copy_bits = self.task.part_memory(self._first, self._head).total_bits
         return WorkflowProblem(
             ready_s=table(lambda i, hop: owners_s[i][0] + to_node_s(hop, hop.entering_bits)),
             forward_s=table(lambda i, hop: hop.forward_s),
@@ -153,7 +153,7 @@ class OneHop(MultiHopScheme):
                     to_access_point_s(hop, hop.leaving_gradient_bits) + owners_s[i][2] + float(upload_s[i])
                 )
             ),
-            memory_bits=np.full(deployment.num_clients, float(units[self._first : self._head].sum())),
+            memory_bits=np.full(deployment.num_clients, copy_bits),
             capacity_bits=capacity_bits(network),
         )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
+from ....scenarios.model_costs.training_memory import NO_MEMORY, PartMemory
 from ....scenarios.ordered_sum import ordered_sum
 from ....scenarios.schema.fields import PositiveInt, Steps
 from ....scenarios.schema.registered import SchemeParameters
@@ -166,18 +167,18 @@ class MultiHopStructure(Scheme):
         """Return the plan with the path of each owner, which may depend on the links."""
 
     def _check_device_memory(self, deployment: Deployment) -> None:
-        short = np.flatnonzero(deployment.memory_bits < self._owner_bits)
+        needed_bits = self._owner_memory.total_bits
+        short = np.flatnonzero(deployment.memory_bits < needed_bits)
         if short.size:
             raise PlanningError(
-                f"{self.parameters.name}: first and last part need {mib_text(self._owner_bits)}"
+                f"{self.parameters.name}: first and last part need {mib_text(needed_bits)}"
                 f" on a device; device {short[0]} has {mib_text(deployment.memory_bits[short[0]])}",
                 ("devices", "memory_mib"),
             )
 
     @property
-    def _owner_bits(self) -> float:
-        units, size = self.task.units, self.task.batch_size
-        return units.memory_bits(0, self._first, size) + units.memory_bits(self._head, len(units), size)
+    def _owner_memory(self) -> PartMemory:
+        return self.task.part_memory(0, self._first) + self.task.part_memory(self._head, len(self.task.units))
 
     @property
     def _head_model_bits(self) -> float:
@@ -204,7 +205,7 @@ class MultiHopStructure(Scheme):
             leaving_bits=size * units.activation_bits_at(end),
             entering_gradient_bits=size * units.gradient_bits_at(end),
             leaving_gradient_bits=size * units.gradient_bits_at(first),
-            activation_bits=size * float(units.activation_bits[first:end].sum()),
+            memory=self.task.part_memory(first, end),
         )
 
     def owner_work(self, deployment: Deployment, *, masks_on: bool) -> tuple[OwnerWork, ...]:
@@ -301,11 +302,10 @@ class MultiHopStructure(Scheme):
         return max(slowest_s, *awaited_s) + averages_s
 
     def _memory(self, structure: MultiHopPlan) -> MemoryDemand:
-        """Return the memory: a node stores a copy of its part and one mini-batch for each owner."""
-        units, size = self.task.units, self.task.batch_size
-        nodes: dict[str, float] = {}
+        """Return the memory: a node trains a copy of its part with one mini-batch for each owner."""
+        nodes: dict[str, PartMemory] = {}
         for path in structure.paths:
             for hop in path:
-                nodes[hop.node] = nodes.get(hop.node, 0.0) + units.memory_bits(hop.first, hop.end, size)
-        average_bits = units.parameter_bits_to(self._first) + self._head_model_bits
-        return MemoryDemand(np.full(len(structure.paths), self._owner_bits), average_bits, nodes)
+                nodes[hop.node] = nodes.get(hop.node, NO_MEMORY) + hop.memory
+        average = PartMemory(self.task.units.parameter_bits_to(self._first) + self._head_model_bits)
+        return MemoryDemand((self._owner_memory,) * len(structure.paths), average, nodes)

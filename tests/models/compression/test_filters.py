@@ -57,8 +57,8 @@ def residual() -> nn.Sequential:
     """Return basic blocks between convolutions, with and without a projection."""
     return nn.Sequential(
         nn.Sequential(convolution(2, 4), nn.BatchNorm2d(4), nn.ReLU()),
-        BasicBlock(4, 4, 1, "relu"),
-        BasicBlock(4, 6, 2, "sigmoid"),
+        BasicBlock(4, 4, 1, "relu", 1),
+        BasicBlock(4, 6, 2, "sigmoid", 3),
         convolution(6, 5),
     )
 

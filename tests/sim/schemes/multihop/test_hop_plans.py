@@ -20,6 +20,7 @@ from cutlayer.scenarios.loading.loader import RawScenario, check_scenario
 from cutlayer.sim.schemes.planning.medium_access import BandShares
 from cutlayer.sim.schemes.round_loop import run_rounds
 from tests.support.networks import own_links, run_one, table_model
+from tests.support.part_sizes import resident_bits, training_bits
 from tests.support.worlds import experiment, trials, unit_table
 
 LENET: dict[str, Any] = {"name": "lenet", "input_shape": [1, 28, 28], "classes": 10}
@@ -213,23 +214,38 @@ ALL = len(UNITS)
 
 
 def rows_bits(first: int, end: int, rows: int) -> float:
-    """Return the weights of some units, and the activations of so many rows."""
-    return float(UNITS.parameter_bits[first:end].sum() + rows * UNITS.activation_bits[first:end].sum())
+    """Return what training some units with this number of rows needs, [bit]."""
+    return training_bits(UNITS, first, end, rows)
+
+
+def average_bits(end: int) -> float:
+    """Return the size of the averaged units 1 to ``end``, [bit]."""
+    return float(UNITS.parameter_bits[:end].sum())
+
+
+CUT_BITS = float(UNITS.activation_bits[1])
+LOGITS_BITS = float(UNITS.activation_bits[-1])
+RECEIVED_BITS = 3 * BATCH * (CUT_BITS + 2 * LOGITS_BITS + 64 + 32)
+"""Of all rows: smashed data, logits and their log-softmax; label and weight."""
+FORWARD_BITS = resident_bits(UNITS, 2, ALL) + 3 * BATCH * (
+    CUT_BITS + float(UNITS.activation_bits[2] + UNITS.activation_bits[3])
+)
+"""LeNet's server part, all smashed data, and the input and the output of its first pooling."""
 
 
 @pytest.mark.parametrize(
     ("scheme", "expected"),
     [
         ("sl", rows_bits(2, ALL, BATCH)),
-        ("sfl", 3 * rows_bits(2, ALL, BATCH)),
-        ("sfl_v2", rows_bits(2, ALL, BATCH)),
+        ("sfl", 3 * rows_bits(2, ALL, BATCH) + average_bits(2)),
+        ("sfl_v2", rows_bits(2, ALL, BATCH) + average_bits(2) + 2 * BATCH * 2 * CUT_BITS),
         ("psl", rows_bits(2, ALL, 3 * BATCH)),
-        ({"name": "epsl", "phi": 0.5}, rows_bits(2, ALL, 4 + 3 * 4)),
-        ({"name": "epsl", "phi": 1.0}, rows_bits(2, ALL, BATCH)),
+        ({"name": "epsl", "phi": 0.5}, max(FORWARD_BITS, rows_bits(2, ALL, 4 + 3 * 4) + RECEIVED_BITS)),
+        ({"name": "epsl", "phi": 1.0}, max(FORWARD_BITS, rows_bits(2, ALL, BATCH) + RECEIVED_BITS)),
         ({"name": "epsl", "phi": 0.5, "aggregation": "exact"}, rows_bits(2, ALL, 3 * BATCH)),
         (
             {"name": "epsl_pt", "phases": [{"rounds": 1, "phi": 1.0}, {"phi": 0.5}], "plan_phase": 1},
-            rows_bits(2, ALL, 4 + 3 * 4),
+            max(FORWARD_BITS, rows_bits(2, ALL, 4 + 3 * 4) + RECEIVED_BITS),
         ),
         ("fl", float(UNITS.parameter_bits.sum())),
         ("centralised", rows_bits(0, ALL, 3 * BATCH)),
@@ -237,9 +253,10 @@ def rows_bits(first: int, end: int, rows: int) -> float:
     ids=str,
 )
 def test_what_the_server_holds(scheme: Any, expected: float) -> None:
-    """Weights and activations: a copy a client in V1, one in V2 and SL, all rows that go back in EPSL.
+    """V1 has a copy for each client, V2 and SL have one; in PSL all rows are on the server at once.
 
-    Of EPSL-PT's phases the one with the most rows counts; FL's server has the average alone.
+    With aggregated rows the server needs what the larger of its two passes needs. Of EPSL-PT's phases that
+    with most counts; FL's server has the average alone, and SplitFed's the average of the clients' parts.
     """
     ran = run_one(scheme, model=LENET, batch_size=BATCH, allocation={"cut": 2})
     assert pytest.approx(expected, rel=1e-12) == ran.plan.memory.server_bits
@@ -356,9 +373,9 @@ def test_a_node_holds_a_batch_until_its_own_gradient_leaves(batches: int) -> Non
 
 @pytest.mark.parametrize("name", ["edgesplit", "esfl"])
 def test_the_server_holds_each_devices_own_rest(name: str) -> None:
-    """With cuts of their own the server's copies differ: their sum is what it needs."""
+    """With cuts of their own the server's copies differ: it needs their sum and the averaged model."""
     ran = run_one({"name": name, "cuts": [1, 3, 5]}, model=LENET, batch_size=BATCH)
-    expected = sum(rows_bits(cut, ALL, BATCH) for cut in (1, 3, 5))
+    expected = sum(rows_bits(cut, ALL, BATCH) for cut in (1, 3, 5)) + average_bits(ALL)
     assert pytest.approx(expected, rel=1e-12) == ran.plan.memory.server_bits
 
 

@@ -16,6 +16,7 @@ from cutlayer.sim.allocation.workflow.local_search import search
 from cutlayer.sim.allocation.workflow.schedule import Workflow, first_come_first_served
 from cutlayer.sim.schemes.multihop.one_hop import OneHop
 from tests.support.networks import FAST, MIB, Ran, own_links, rows_of, run_all, run_one
+from tests.support.part_sizes import training_bits
 from tests.support.worlds import experiment, positive
 
 RELATIVE = 1e-9
@@ -182,7 +183,7 @@ def test_owners_that_leave_do_not_block_the_others(workflow: str, share: float, 
 @given(st.lists(st.integers(0, 1), min_size=4, max_size=4))
 def test_memory_counts_the_owners_of_each_helper(given: list[int]) -> None:
     """A helper plans the middle part once for each of its owners, and is refused what exceeds its memory."""
-    middle_mib = float(UNITS.parameter_bits[1:5].sum() + BATCH * UNITS.activation_bits[1:5].sum()) / MIB
+    middle_mib = training_bits(UNITS, 1, 5, BATCH) / MIB
     sections = {
         **FLEET,
         "devices": own_links(1e8, count=4),
