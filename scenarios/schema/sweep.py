@@ -93,9 +93,9 @@ class SweepFigure(Section):
     @classmethod
     def _in_the_folder(cls, name: str) -> str:
         if name != Path(name).name or name.startswith("."):
-            raise ValueError(f"must be a file's name, without a folder; it is {name!r}")
+            raise ValueError(f"must be a file's name, without a folder")
         if Path(name).stem in _TABLES:  # the figure's own table is a CSV of its name
-            raise ValueError(f"must be none of the sweep's tables ({', '.join(_TABLES)}); it is {name!r}")
+            raise ValueError(f"must be none of the sweep's tables ({', '.join(_TABLES)})")
         return name
 
     @model_validator(mode="after")
