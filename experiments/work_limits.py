@@ -64,7 +64,8 @@ def training_memory_bytes(
     dataset, model = learning.dataset, scenario.model
     pixels = math.prod(getattr(model, "input_shape", (1,)))
     samples = getattr(dataset, "train_samples", 0) + getattr(dataset, "test_samples", 0)
-    patterns = 2 * (getattr(dataset, "classes", None) or getattr(model, "classes", 1))
+    classes: int = getattr(dataset, "classes", None) or getattr(model, "classes", 1)
+    patterns = 2 * classes
     is_synthetic = dataset.name == "synthetic"
     participation = scenario.participation
     clients = (

@@ -38,7 +38,7 @@ schemes:
 batch_size: 4
 model: {name: mlp, input_shape: [1, 4, 4], classes: 3, hidden: [8, 8, 8], activation: tanh}
 learning:
-  dataset: {name: synthetic, train_samples: 40, test_samples: 10, class_weights: [1, 2, 3], classes: 3, noise: 0.1}
+  dataset: {name: synthetic, train_samples: 40, test_samples: 10, class_weights: [1, 2, 3], classes: 3}
   partition: {kind: dirichlet, alpha: 5.0}
   optimizer: {name: sgd, client_lr: 0.1, server_lr: 0.1, momentum: 0.5, weight_decay: 0.001}
   evaluate_every: 1
@@ -70,12 +70,18 @@ radio:
   spectral_efficiency_max: 7.4
 stragglers: {slowdown: {factor: 5, mean_normal_s: 6.0, mean_slow_s: 1.0}}
 round_policy: {deadline_s: 30.0}
-allocation: {subchannels: exchange, power: uniform, cut: 1, replan: {every_rounds: 1}, knowledge: {age_s: 0.01}}
+allocation:
+  {subchannels: exchange, power: uniform, cut: 1, replan: {every_rounds: 1}, knowledge: {age_s: 0.01}}
 """
 OPTIONS = """\
 name: options
 stop: {rounds: 1}
-schemes: [{name: psl, label: one}, {name: esfl, cuts: common}, {name: sfl_v2, compression: {}}, fedsl, centralised]
+schemes:
+  - {name: psl, label: one}
+  - {name: esfl, cuts: common}
+  - {name: sfl_v2, compression: {}}
+  - fedsl
+  - centralised
 batch_size: 4
 model: {name: lenet, input_shape: [1, 8, 8], classes: 4}
 learning:
@@ -84,8 +90,16 @@ learning:
 devices: {count: 4, uplink_bps: 1.0e6, downlink_bps: {uniform: [1.0e6, 2.0e6]}, fleet: uk_4g}
 participation: {per_round: 2, selection: available, mean_on_s: 10.0, mean_off_s: 5.0}
 compression: {pruning: {share: 0.3, renew_every: 4}, quantisation: {bits: 8}, dropout: {share: 0.2}}
-radio: {sharing: tdma, tdma_slot_s: 0.001, subchannels: 4, path_loss: {model: fixed, gain_db: [-90, -91, -92, -93]}}
-sweep: {grid: {devices.count: [4, 5]}, zip: {seed: [1, 2]}, list: [{batch_size: 2}], figure: [{file: a.png, x: devices.count, y: final_accuracy}]}
+radio:
+  sharing: tdma
+  tdma_slot_s: 0.001
+  subchannels: 4
+  path_loss: {model: fixed, gain_db: [-90, -91, -92, -93]}
+sweep:
+  grid: {devices.count: [4, 5]}
+  zip: {seed: [1, 2]}
+  list: [{batch_size: 2}]
+  figure: [{file: a.png, x: devices.count, y: final_accuracy}]
 """
 
 NUMBERS: tuple[Any, ...] = (
@@ -166,7 +180,7 @@ def mutated(number: int) -> str:
 
 
 def _simplify(rng: random.Random, data: Any) -> None:
-    """Keep one or two schemes, and leave out some optional sections: smaller scenarios are accepted more often."""
+    """Keep one or two schemes and some optional sections: small scenarios are accepted more often."""
     data["schemes"] = rng.sample(data["schemes"], min(len(data["schemes"]), rng.choice((1, 1, 2))))
     if rng.random() < 0.8:
         data.pop("sweep", None)

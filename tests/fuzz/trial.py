@@ -24,7 +24,7 @@ from cutlayer.scenarios.text import control_character
 __all__ = ["trial"]
 
 TRAINED_FLOPS = 2e7
-"""Trainings with more FLOPs in a round are tried as a timeline alone, so that a trial takes a second at most."""
+"""Trainings with more FLOPs in a round are tried as a timeline alone."""
 TRAINED_VALUES = 1e6
 TASKS = 2000
 MESSAGE = re.compile(r"(?:.*:[0-9]+|--[a-z]+)(?::[0-9]+)?: \S.*", re.DOTALL)
@@ -149,7 +149,7 @@ def _check_run(run: Run, experiment: Experiment) -> None:
 
 
 def _check_conservation(rows: pd.DataFrame, experiment: Experiment) -> None:
-    """Check that a round of parallel clients sends and computes what its plan says, where nobody is left out."""
+    """Check that clients send and compute what the plan says, in a round where nobody is left out."""
     scenario = experiment.loaded.scenario
     (scheme, plan), units = experiment.schemes[0], experiment.units
     if scheme.parameters.name not in ("psl", "epsl", "sfl", "sl", "sfl_v2") or _may_leave_out(
