@@ -64,8 +64,7 @@ def training_memory_bytes(
     dataset, model = learning.dataset, scenario.model
     pixels = math.prod(getattr(model, "input_shape", (1,)))
     samples = getattr(dataset, "train_samples", 0) + getattr(dataset, "test_samples", 0)
-    classes: int = getattr(dataset, "classes", None) or getattr(model, "classes", 1)
-    patterns = 2 * classes
+    patterns = 2 * int(getattr(dataset, "classes", None) or getattr(model, "classes", 1))
     is_synthetic = dataset.name == "synthetic"
     participation = scenario.participation
     clients = (

@@ -146,7 +146,8 @@ class Sweep(Section):
             counts_text = ", ".join(f"{key} lists {length}" for key, length in lengths.items())
             raise ValueError(f"zip: its keys must list equally many values; {counts_text}")
         if (points := self.num_points()) > POINTS_MAX:
-            shown = f"{points:,}" if points < 10**12 else f"{float(points):.0e}"
+            digits = int(points.bit_length() * math.log10(2))
+            shown = f"{points:,}" if digits < 12 else f"more than 10^{digits - 1}"
             raise ValueError(f"has {shown} points; at most {POINTS_MAX:,} are allowed: sweep fewer values")
         listed = {key for entry in self.list for key in entry}
         counts = Counter([*self.grid, *self.zip, *listed])
