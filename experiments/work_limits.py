@@ -6,6 +6,8 @@ import math
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 from ..scenarios.errors import KeyPath
 from ..scenarios.model_costs.unit_table import UnitTable
@@ -35,6 +37,12 @@ def available_memory_bytes() -> float:
         available = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, OSError, ValueError):  # not on this system
         available = math.inf
+    for limit_file in (
+        Path("/sys/fs/cgroup/memory.max"),
+        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+    ):
+        with suppress(OSError, ValueError):  # containers and batch systems set it
+            available = min(available, float(limit_file.read_text(encoding="ascii")))
     if sys.platform != "win32":
         import resource
 
@@ -50,14 +58,18 @@ def training_memory_bytes(
     """Return a lower estimate of the memory that training needs, by the key that decides it, [byte].
 
     Samples count with their copies, parameters with gradients and the moments of Adam, and activations of one
-    mini-batch with their gradients. The real training needs more.
+    mini-batch of each client with their gradients. The real training needs more.
     """
     value = BYTES_PER_VALUE[learning.precision]
     dataset, model = learning.dataset, scenario.model
     pixels = math.prod(getattr(model, "input_shape", (1,)))
     samples = getattr(dataset, "train_samples", 0) + getattr(dataset, "test_samples", 0)
-    patterns = 2 * (getattr(dataset, "classes", None) or getattr(model, "classes", 1))
+    patterns = 2 * int(getattr(dataset, "classes", None) or getattr(model, "classes", 1))
     is_synthetic = dataset.name == "synthetic"
+    participation = scenario.participation
+    clients = (
+        min(participation.per_round, scenario.devices.count) if participation else scenario.devices.count
+    )
     # only FedAvg keeps a whole model for each client; a split model is at least whole once
     whole_models = scenario.devices.count if "fl" in {s.name for s in scenario.schemes} else 1
     parameters = float(units.parameter_bits.sum()) / 32 if units else 0.0
@@ -67,7 +79,7 @@ def training_memory_bytes(
         * pixels
         * (samples * SAMPLE_COPIES.get(dataset.name, 1) + (8 * patterns if is_synthetic else 0)),
         ("model",): PARAMETER_COPIES * value * parameters * whole_models,
-        ("batch_size",): 2.0 * value * scenario.batch_size * activations,
+        ("batch_size",): 2.0 * value * clients * scenario.batch_size * activations,
     }
 
 

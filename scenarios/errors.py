@@ -90,7 +90,8 @@ class ScenarioError(Exception):
         """Return one line for each issue."""
         # messages of libraries may hold line breaks, and the user's text may hold escapes of terminals
         return [
-            printable(" ".join(f"{issue.location}: {_with_key(issue)}".split())) for issue in self.located()
+            _shortened(printable(" ".join(f"{issue.location}: {_with_key(issue)}".split())))
+            for issue in self.located()
         ]
 
     def located(self) -> list[ScenarioIssue]:
@@ -121,6 +122,11 @@ class ScenarioError(Exception):
     def _line(self, path: KeyPath) -> int:
         path_and_parents = (path[:depth] for depth in range(len(path), -1, -1))
         return next((self.lines[key] for key in path_and_parents if key in self.lines), 1)
+
+
+def _shortened(line: str) -> str:
+    """Return a line in which words of more than 300 characters, which a user may give, have no middle."""
+    return re.sub(r"(\S{100})\S{200,}(\S{50})", r"\1…\2", line)
 
 
 def _with_key(issue: ScenarioIssue) -> str:

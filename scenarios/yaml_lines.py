@@ -65,6 +65,7 @@ _TAGS: dict[type[yaml.Node], frozenset[str]] = {
     yaml.MappingNode: frozenset({_PREFIX + "map"}),
 }
 """The tags that each kind of node may have."""
+_KINDS = {yaml.ScalarNode: "value", yaml.SequenceNode: "sequence", yaml.MappingNode: "mapping"}
 
 
 def _integer(text: str) -> int:
@@ -194,7 +195,7 @@ def _wrong_value(node: yaml.Node) -> str | None:
     if node.tag not in _TAGS[type(node)]:
         tag = _short_tag(node)
         known = any(node.tag in tags for tags in _TAGS.values())
-        reason = f"does not fit this {node.id}" if known else "is not allowed"
+        reason = f"does not fit this {_KINDS[type(node)]}" if known else "is not allowed"
         return f"not valid YAML: the tag {tag} {reason}; leave out the tag"
     return _wrong_scalar(node) if isinstance(node, yaml.ScalarNode) else None
 

@@ -93,9 +93,9 @@ class SweepFigure(Section):
     @classmethod
     def _in_the_folder(cls, name: str) -> str:
         if name != Path(name).name or name.startswith("."):
-            raise ValueError(f"must be a file's name, without a folder; it is {name!r}")
+            raise ValueError("must be a file's name, without a folder")
         if Path(name).stem in _TABLES:  # the figure's own table is a CSV of its name
-            raise ValueError(f"must be none of the sweep's tables ({', '.join(_TABLES)}); it is {name!r}")
+            raise ValueError(f"must be none of the sweep's tables ({', '.join(_TABLES)})")
         return name
 
     @model_validator(mode="after")
@@ -146,8 +146,9 @@ class Sweep(Section):
             counts_text = ", ".join(f"{key} lists {length}" for key, length in lengths.items())
             raise ValueError(f"zip: its keys must list equally many values; {counts_text}")
         if (points := self.num_points()) > POINTS_MAX:
-            count = f"{points:,}" if points < 10**12 else f"{float(points):.0e}"
-            raise ValueError(f"has {count} points; at most {POINTS_MAX:,} are allowed: sweep fewer values")
+            digits = int(points.bit_length() * math.log10(2))
+            shown = f"{points:,}" if digits < 12 else f"more than 10^{digits - 1}"
+            raise ValueError(f"has {shown} points; at most {POINTS_MAX:,} are allowed: sweep fewer values")
         listed = {key for entry in self.list for key in entry}
         counts = Counter([*self.grid, *self.zip, *listed])
         counts["seed"] += self.seeds is not None
