@@ -90,8 +90,8 @@ def run_scenario(
         If the folder holds a run, is locked by another process, or has checkpoints of another run beside it.
     UnsavedRunError
         If the run has finished, but its folder cannot be written. Its tables are then in another folder.
-    CheckpointError, SpillError
-        If a checkpoint, or the file of the intervals, cannot be written.
+    CheckpointError
+        If the folder of the checkpoints cannot be written.
     KeyboardInterrupt
         If the run is interrupted before its first round is finished.
     """
@@ -230,6 +230,7 @@ def joined_run(
         tables["memory"],
         recorded,
         "\n".join(f"{label}: {failure.text}\n\n{failure.traceback}" for label, failure in failures),
+        (f"all intervals are lost: {recorded.lost}",) if recorded.lost else (),
     )
 
 
@@ -269,7 +270,7 @@ def _saved(run: Run, folder: Path, checkpoints: Checkpoints | None, *, overwrite
             save_run(run, folder, overwrite=overwrite, drafts=checkpoints.folder)
     except Exception as error:  # of any kind, although the folder was writable when the run began
         raise _rescued(run, folder, error) from error
-    problems = []
+    problems = [*run.problems]
     if run.recorded.in_file:  # beside the folder, and among the checkpoints that are removed now
         run = replace(run, recorded=read_intervals(folder / "intervals.parquet"))
     if checkpoints is not None and not run.interrupted and not run.failed:

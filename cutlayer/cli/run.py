@@ -49,7 +49,6 @@ def run(
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights."""
     from rich.console import Console
 
-    from cutlayer.analysis.results.interval_store import SpillError
     from cutlayer.analysis.results.run_folder import ERRORS
     from cutlayer.experiments.checkpoints import CheckpointError
     from cutlayer.experiments.runner import UnsavedRunError, run_scenario
@@ -82,7 +81,7 @@ def run(
                 figures=figures,
                 watch_rounds=progress_bars,
             )
-        except (CheckpointError, SpillError, UnsavedRunError) as error:
+        except (CheckpointError, UnsavedRunError) as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None
     try:
@@ -97,7 +96,7 @@ def run(
         advice = "" if checkpoint_every is None else "; the same command continues"
         typer.echo(f"interrupted: the finished rounds are kept{advice}", err=True)
         raise typer.Exit(130)
-    if result.failed:
+    if result.failed or result.recorded.lost:
         raise typer.Exit(1)
 
 
