@@ -95,8 +95,8 @@ def run_scenario(
         If the folder holds a run, is locked by another process, or has checkpoints of another run beside it.
     UnsavedRunError
         If the run has finished, but its folder cannot be written. Its tables are then in another folder.
-    CheckpointError, SpillError
-        If a checkpoint, or the file of the intervals, cannot be written.
+    CheckpointError
+        If the folder of the checkpoints cannot be written.
     KeyboardInterrupt
         If the run is interrupted before its first round is finished.
     """
@@ -239,8 +239,7 @@ def _run_side_by_side(
             scheme_run = None if outcome is None else outcome.scheme_run(experiment, number)
             if outcome is not None and scheme_run is not None:
                 scheme_runs.append(scheme_run)
-                for group in outcome.intervals.tables():
-                    writer.add_group(group)
+                writer.add_all(outcome.intervals)
             interrupted = interrupted or scheme_run is None or scheme_run.interrupted
         return joined_run(experiment, scheme_runs, writer.finish(), interrupted=interrupted)
 
@@ -285,6 +284,7 @@ def joined_run(
         tables["memory"],
         recorded,
         errors="\n".join(f"{label}: {failure.text}\n\n{failure.traceback}" for label, failure in failures),
+        problems=(f"all intervals are lost: {recorded.lost}",) if recorded.lost else (),
         files=experiment.named_files.copies,
     )
 
@@ -325,7 +325,7 @@ def _saved(run: Run, folder: Path, checkpoints: Checkpoints | None, *, overwrite
             save_run(run, folder, overwrite=overwrite, drafts=checkpoints.folder)
     except Exception as error:  # of any kind, although the folder was writable when the run began
         raise _rescued(run, folder, error) from error
-    problems = []
+    problems = [*run.problems]
     if run.recorded.in_file:  # beside the folder, and among the checkpoints that are removed now
         run = replace(run, recorded=read_intervals(folder / "intervals.parquet"))
     if checkpoints is not None and not run.interrupted and not run.failed:

@@ -52,15 +52,23 @@ class Intervals:
         The file, or the row groups.
     keep : Any, optional
         An object to keep alive as long as this one, for example the temporary folder of the file.
+    lost : str, optional
+        The reason why the intervals are lost.
+
+    Attributes
+    ----------
+    lost : str
+        The reason why there are no intervals, although the run had some; empty if they are not lost.
     """
 
-    def __init__(self, source: Path | list[pyarrow.Table], keep: Any = None) -> None:
+    def __init__(self, source: Path | list[pyarrow.Table], keep: Any = None, *, lost: str = "") -> None:
+        self.lost = lost
         self._source = source
         self._keep = keep
 
-    def __reduce__(self) -> tuple[type[Intervals], tuple[Path | list[pyarrow.Table]]]:
-        """Pickle the source alone: the process that wrote the file keeps it."""
-        return Intervals, (self._source,)
+    def __reduce__(self) -> tuple[type[Intervals], tuple[Path | list[pyarrow.Table]], dict[str, str]]:
+        """Pickle the source, and no object to keep alive: the process that wrote the file keeps it."""
+        return Intervals, (self._source,), {"lost": self.lost}
 
     @property
     def in_file(self) -> bool:
@@ -177,7 +185,7 @@ def read_intervals(path: Path) -> Intervals:
 
 
 class SpillError(Exception):
-    """Raised if the intervals of a running simulation cannot be written to their temporary file."""
+    """Raised by the workers of a sweep if the intervals of a point cannot be written."""
 
 
 class IntervalWriter:
@@ -188,6 +196,11 @@ class IntervalWriter:
     beside : Path, optional
         Path of the future run folder. The temporary file is created next to it, on the same disk. By default
         it is in the system's folder for temporary files.
+
+    Attributes
+    ----------
+    lost : str
+        The reason why the intervals are lost; empty if they are not.
     """
 
     def __init__(self, beside: Path | None = None) -> None:
@@ -195,29 +208,31 @@ class IntervalWriter:
         self._groups: list[pyarrow.Table] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._writer: parquet.ParquetWriter | None = None
+        self.lost = ""
 
     def add(self, frame: pd.DataFrame) -> None:
         """Add a row group with the columns of ``intervals.parquet``.
 
-        Raises
-        ------
-        SpillError
-            If the file can't be written.
+        If the file cannot be written, all intervals are lost, and further ones are dropped. The run goes on,
+        because its other tables do not need them.
         """
+        if self.lost:
+            return
         columns = [
             pyarrow.array(frame[name]).cast(kind) if name in _TEXT else pyarrow.array(frame[name], type=kind)
             for name, kind in _COLUMNS.items()
         ]
-        self.add_group(pyarrow.table(columns, schema=_SCHEMA))
+        self._add_group(pyarrow.table(columns, schema=_SCHEMA))
 
-    def add_group(self, group: pyarrow.Table) -> None:
-        """Add a row group that another writer has made.
+    def add_all(self, intervals: Intervals) -> None:
+        """Add the row groups of another writer. If they are lost, all intervals of this one are lost too."""
+        if intervals.lost:
+            self._drop(intervals.lost)
+        for group in intervals.tables():
+            if not self.lost:
+                self._add_group(group)
 
-        Raises
-        ------
-        SpillError
-            If the file can't be written.
-        """
+    def _add_group(self, group: pyarrow.Table) -> None:
         with self._writing():
             if self._writer is None:
                 self._groups.append(group)
@@ -227,17 +242,12 @@ class IntervalWriter:
                 self._writer.write_table(group)
 
     def finish(self) -> Intervals:
-        """Return all added intervals.
-
-        Raises
-        ------
-        SpillError
-            If the file can't be written.
-        """
-        if self._writer is None or self._folder is None:
-            return Intervals(self._groups)
+        """Return all added intervals, or none if their file could not be written."""
         with self._writing():
-            self._writer.close()
+            if self._writer is not None:
+                self._writer.close()
+        if self._writer is None or self._folder is None:
+            return Intervals(self._groups, lost=self.lost)
         return Intervals(Path(self._folder.name) / _NAME, keep=self._folder)
 
     @contextmanager
@@ -245,8 +255,18 @@ class IntervalWriter:
         try:
             yield
         except OSError as error:  # pyarrow's errors of input and output are OSErrors
-            path = self._beside or tempfile.gettempdir()
-            raise SpillError(f"cannot write {path}: {error.strerror or error}") from None
+            self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        self._drop(f"cannot write {self._beside or tempfile.gettempdir()}: {error.strerror or error}")
+
+    def _drop(self, reason: str) -> None:
+        """Note the reason, and remove the file, so that its space is free for the other tables."""
+        self.lost = reason
+        self._groups, self._writer = [], None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     def _open_file(self) -> None:
         prefix, parent = ".cutlayer-", None

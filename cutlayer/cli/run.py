@@ -55,7 +55,6 @@ def run(
     ] = None,
 ) -> None:
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights."""
-    from cutlayer.analysis.results.interval_store import SpillError
     from cutlayer.analysis.results.run_folder import ERRORS
     from cutlayer.experiments.checkpoints import CheckpointError
     from cutlayer.experiments.runner import UnsavedRunError, run_scenario
@@ -89,7 +88,7 @@ def run(
                 jobs=jobs,
                 watch_rounds=progress_bars,
             )
-        except (CheckpointError, SpillError, UnsavedRunError) as error:
+        except (CheckpointError, UnsavedRunError) as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None
         except WorkersError as error:
@@ -106,7 +105,7 @@ def run(
         advice = "" if checkpoint_every is None else "; the same command continues"
         typer.echo(f"interrupted: the finished rounds are kept{advice}", err=True)
         raise typer.Exit(130)
-    if result.failed:
+    if result.failed or result.recorded.lost:
         raise typer.Exit(1)
 
 

@@ -126,6 +126,8 @@ def run_point(task: PointTask) -> PointOutcome:
     try:
         # intervals that do not fit into the memory go beside the run folder, not to a disk of the worker
         run = run_experiment(task.prepare(), on_round, folder=task.folder)
+        if run.recorded.lost:
+            raise SpillError(run.recorded.lost)
         save_run(run, task.folder, overwrite=_has_failed_schemes(task.folder))
         if run.failed:
             summary = "; ".join(f"{label}: {text}" for label, text in run.failed.items())

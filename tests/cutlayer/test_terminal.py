@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import cutlayer
+from cutlayer.analysis.results.sweep_folder import load_sweep
 from tests.support.processes import COMMAND
 
 SCENARIO = """\
@@ -120,3 +121,26 @@ def test_a_termination_signal_keeps_the_finished_rounds(call: str, status: int, 
     assert len(run.rounds) >= 3
     assert ("interrupted: the finished rounds are kept" in log_text) == (call == "command")
     assert "not reached" not in log_text
+
+
+def test_a_termination_signal_ends_a_sweep_and_its_workers(tmp_path: Path) -> None:
+    """After SIGTERM the finished points and their tables are in the folder, and no lock is left behind."""
+    sweep = "sweep: {list: [{stop.rounds: 2}, {stop.rounds: 1000000000}]}\n"
+    (tmp_path / "phi.yaml").write_text(SCENARIO + sweep, encoding="utf-8")
+    out = tmp_path / "out"
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*COMMAND, "sweep", "phi.yaml", "--out", "out", "--jobs", "2"],
+            cwd=tmp_path,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        while not list(out.glob("[!.]*/summary.json")) and process.poll() is None:
+            time.sleep(0.02)
+        process.terminate()
+        assert 143 == process.wait(timeout=60), (tmp_path / "log").read_text(encoding="utf-8")
+    finally:
+        process.kill()
+    assert ["finished", "pending"] == sorted(load_sweep(out).points["status"])
+    assert not (out / ".lock").exists()

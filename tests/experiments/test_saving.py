@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -108,7 +109,7 @@ def test_tables_that_cannot_be_written_are_written_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """If a step of the writing fails, the command has status 1, and its message names a complete folder."""
-    save = runner.save_run
+    save = run_folder.save_run
 
     def save_and_fail(*arguments: Any, **options: Any) -> None:
         if not failed:
@@ -155,7 +156,7 @@ def test_one_figure_fails_without_the_others(path: Path, monkeypatch: pytest.Mon
         "overrides": ["learning={dataset: digits}", "batch_size=2"],
         "schemes": ["psl"],
     }
-    monkeypatch.setattr(run, "gantt_figure", failing(run.gantt_figure, ERRORS[1], once=False))
+    monkeypatch.setattr(run, "gantt_figure", failing(gantt.gantt_figure, ERRORS[1], once=False))
     with pytest.warns(UserWarning, match=r"gantt\.png could not be drawn: broken"):
         result = cutlayer.run(path, **options)
     assert ("gantt.png could not be drawn: broken",) == result.problems
@@ -172,7 +173,7 @@ def test_no_figures_on_request(path: Path, undisturbed: dict[str, bytes]) -> Non
 
 def test_an_unsaved_run_is_not_lost_to_python(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If no folder can be written at all, the error of the Python interface holds the run."""
-    monkeypatch.setattr(runner, "save_run", failing(runner.save_run, ERRORS[0], once=False))
+    monkeypatch.setattr(runner, "save_run", failing(run_folder.save_run, ERRORS[0], once=False))
     with pytest.raises(runner.UnsavedRunError, match="are lost") as caught:
         cutlayer.run(path, out=path.parent / "out")
     assert 4 == len(caught.value.run.rounds)
@@ -254,3 +255,29 @@ def test_any_label_seed_and_encoding(
         for note in notes(comparison, [loaded]):
             console.print(note, markup=False)
         stream.flush()
+
+
+def test_a_full_disk_below_the_intervals_costs_the_intervals_alone(
+    path: Path, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the file of the intervals cannot be continued, all schemes keep their other tables."""
+    write = parquet.ParquetWriter.write_table
+    written: list[bool] = []
+
+    def full(self: Any, *arguments: Any, **options: Any) -> Any:
+        written.append(True)
+        if len(written) == 2:
+            raise ERRORS[0]
+        return write(self, *arguments, **options)
+
+    monkeypatch.setattr(interval_store, "KEPT_ROWS", 0)
+    monkeypatch.setattr(parquet.ParquetWriter, "write_table", full)
+    with pytest.warns(UserWarning, match="No space left on device") as caught:
+        result = cutlayer.run(path, out=path.parent / "out", figures=False)
+    assert any("intervals are lost" in str(warning.message) for warning in caught)
+    assert {} == result.failed
+    loaded = cutlayer.load(path.parent / "out")
+    written_tables = contents(path.parent / "out")
+    tables = {"rounds.csv", "devices.csv", "nodes.csv", "stages.csv", "summary.json"}
+    assert {name: undisturbed[name] for name in tables} == {name: written_tables[name] for name in tables}
+    assert 0 == len(loaded.intervals)

@@ -17,6 +17,7 @@ import pytest
 import cutlayer
 from cutlayer.analysis.results import interval_store
 from cutlayer.experiments import round_log, scheme_workers
+from cutlayer.experiments.process_guards import count_interrupts, deferred_interrupt
 from cutlayer.experiments.scheme_workers import default_jobs
 from cutlayer.scenarios import plugins, registry
 from cutlayer.scenarios.loading.loader import load_scenario
@@ -154,21 +155,23 @@ def wait_for_end(process: subprocess.Popen[str]) -> None:
             time.sleep(0.05)
 
 
-@pytest.mark.parametrize("to_all", [False, True], ids=["one process", "all processes"])
-def test_an_interrupted_run_continues_to_the_same_bytes(to_all: bool, tmp_path: Path) -> None:
-    """Ctrl-C, as a terminal sends it to all processes too, keeps finished rounds and leaves no process.
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_an_interrupted_run_continues_to_the_same_bytes(
+    number: signal.Signals, status: int, tmp_path: Path
+) -> None:
+    """SIGTERM to the command, and Ctrl-C to all processes, keep finished rounds and leave no process.
 
     The same command with one job ends with the bytes of a run that was never interrupted.
     """
     path = scenario(tmp_path, schemes=["sl", "psl", "sfl"], stop={"rounds": 1000})
     process = started(tmp_path)
-    if to_all:
-        os.killpg(process.pid, signal.SIGINT)
+    if number == signal.SIGINT:  # as a terminal does
+        os.killpg(process.pid, number)
     else:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
     _, errors = process.communicate()
     last = "interrupted: the finished rounds are kept; the same command continues"
-    assert (130, last) == (process.returncode, errors.splitlines()[-1]), errors
+    assert (status, last) == (process.returncode, errors.splitlines()[-1]), errors
     wait_for_end(process)
     kept = cutlayer.load(tmp_path / "out")
     assert kept.interrupted
@@ -180,6 +183,18 @@ def test_an_interrupted_run_continues_to_the_same_bytes(to_all: bool, tmp_path: 
         finished = kept.rounds[kept.rounds["label"] == label].reset_index(drop=True)
         assert rounds.head(len(finished)).reset_index(drop=True).equals(finished)
     assert contents(tmp_path / "whole") == contents(tmp_path / "out")
+
+
+def test_interrupts_are_counted_where_they_are_deferred() -> None:
+    """Counted interrupts end no block; one that was deferred before raises at once."""
+    with deferred_interrupt(), count_interrupts() as interrupts:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+    assert 2 == interrupts.count
+    with pytest.raises(KeyboardInterrupt), deferred_interrupt():
+        signal.raise_signal(signal.SIGINT)
+        with count_interrupts():
+            pytest.fail("the interrupt was lost")
 
 
 def test_workers_end_with_their_run(tmp_path: Path) -> None:

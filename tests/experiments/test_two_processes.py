@@ -233,9 +233,11 @@ def test_intervals_beyond_the_memory_stay_in_the_folder_of_the_sweep(
         sweep_tasks.run_point(task)
     assert [f".{task.folder.name}-"] == [name[:18] for name in found]
 
+    finish = intervals.IntervalWriter.finish
+
     def full(writer: intervals.IntervalWriter) -> intervals.Intervals:
-        with writer._writing():
-            raise OSError(errno.ENOSPC, "No space left on device")
+        writer._lose(OSError(errno.ENOSPC, "No space left on device"))
+        return finish(writer)
 
     with monkeypatch.context() as patch:
         patch.setattr(intervals.IntervalWriter, "finish", full)

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pandas as pd
 import pytest
+from cycler import cycler
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -22,11 +24,11 @@ from cutlayer.analysis.figures.sweep import sweep_figure
 from cutlayer.scenarios.schema.sweep import SweepFigure
 
 FORMULA = "cost $^$ a_b \\frac{"
-USERS = {
+USERS: dict[Any, Any] = {
     "text.usetex": True,
     "text.parse_math": True,
     "axes.formatter.use_locale": True,
-    "axes.prop_cycle": matplotlib.cycler(color=["red"]),
+    "axes.prop_cycle": cycler(color=["red"]),
     "font.size": 31.0,
     "font.family": ["cursive"],
     "savefig.bbox": "tight",
