@@ -195,7 +195,7 @@ ROWS = [
         scenario("[mpsl]", more=one_node("name: n, count: 2, memory_mib: 0.01")),
         issue(
             "network.nodes",
-            "mpsl, whose layer 0 is unit 2: layer 0 fits no node: the copies of 2 owners need 0.125"
+            "mpsl, whose layer 0 is unit 2: layer 0 fits no node: the copies of 2 owners need 1.5"
             " MiB, and the largest node has 0.01 MiB",
         ),
     ),

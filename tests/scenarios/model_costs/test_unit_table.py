@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from cutlayer.scenarios.model_costs.training_memory import assumed_autograd_memory
 from cutlayer.scenarios.model_costs.unit_table import (
     UnitTable,
     UnitTableError,
@@ -20,7 +22,7 @@ from cutlayer.scenarios.model_costs.unit_table import (
 
 COLUMNS = ("forward_flops", "backward_flops", "activation_bits", "gradient_bits", "parameter_bits")
 HEADER = "unit," + ",".join(COLUMNS)
-VALUES = st.floats(min_value=0, max_value=1e300, allow_nan=False) | st.integers(0, 2**60).map(float)
+VALUES = st.floats(min_value=0, max_value=1e250, allow_nan=False) | st.integers(0, 2**60).map(float)
 
 
 @st.composite
@@ -51,6 +53,40 @@ def test_csv_round_trip_is_exact(table: UnitTable) -> None:
     assert table.units == again.units
     for column in COLUMNS:
         np.testing.assert_array_equal(getattr(table, column), getattr(again, column))
+
+
+def test_columns_of_memory_are_read_and_written(tmp_path: Path) -> None:
+    """A file with the four columns of memory has these values, and is written as it was."""
+    text = f"{HEADER},trained_bits,saved_bits,saved_batch_bits,unsaved_output_bits\na,1,2,3,4,5,6,7,8,9\n"
+    path = tmp_path / "units.csv"
+    path.write_text(text, encoding="utf-8")
+    table = read_unit_table(path)
+    assert table.autograd is not None
+    assert [6, 7, 8, 9] == [float(values[0]) for values in vars(table.autograd).values()]
+    assert text == unit_table_csv(table)
+
+
+def test_without_columns_of_memory_four_values_are_kept_for_each_output(tmp_path: Path) -> None:
+    """Every parameter is trained, and four values are kept for each output value."""
+    path = tmp_path / "units.csv"
+    path.write_text(f"{HEADER}\na,1,2,3,4,5\n", encoding="utf-8")
+    table = read_unit_table(path)
+    assert table.autograd is not None
+    assert [5, 12, 0, 0] == [float(values[0]) for values in vars(table.autograd).values()]
+
+
+@settings(deadline=None)
+@given(tables(), st.integers(1, 64), st.integers(0, 2))
+def test_memory_of_a_part_is_that_of_its_units_and_its_ends(table: UnitTable, rows: int, copies: int) -> None:
+    """Units inside a part add up, and its first and its last unit add what the cuts need."""
+    autograd = assumed_autograd_memory(table.activation_bits, table.parameter_bits)
+    full = replace(table, autograd=autograd)
+    inside = full.unit_memory_bits(rows, copies)
+    begin, end = full.cut_memory_bits(rows)
+    for first in range(len(full)):
+        for last in range(first + 1, len(full) + 1):
+            expected = inside[first:last].sum() + begin[first] + end[last]
+            assert pytest.approx(expected) == full.part_memory(first, last, rows, copies).total_bits
 
 
 def test_csv_is_as_documented() -> None:
