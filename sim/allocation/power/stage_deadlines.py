@@ -20,8 +20,8 @@ from .water_filling import WaterFilling
 __all__ = ["PowerDemand", "StageDemand", "minimal_stage_times"]
 
 GAP = 1e-13  # relative difference between a minimum and its lower bound
-# Last step of Newton's method, relative; the error that is left is about its square. The second one is for searches,
-# whose tolerance is greater than GAP.
+# Last step of Newton's method, relative; the error that is left is about its square. The second one is for
+# searches, whose tolerance is greater than GAP.
 STEP_EXACT, STEP_OF_SEARCH = 1e-14, 1e-7
 SHRINK = 0.01  # least relative distance of the next point from both ends of a bracket
 FIRST_STEP = 1e-3  # of the search for a bracket, relative to T_1
