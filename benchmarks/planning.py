@@ -15,6 +15,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from measuring import Figure, interleaved, ratios, show, timed
@@ -38,6 +39,11 @@ LARGE = {(50, 200): "≤ 100 ms", (200, 1000): "≤ 1000 ms"}  # targets by clie
 SCHEMES = ("psl", "epsl φ=1", "sfl")
 SMALL = (3, 7)
 INSTANCES = 40
+SMALL_GAINS: Sequence[tuple[str, Mapping[str, Any], str]] = (
+    ("mean gains", {}, "≤ 0.1 %"),
+    ("Rayleigh", {"rayleigh": True}, "≤ 1 %"),
+    ("gains over 35 dB", {"spread_db": 35.0}, "≤ 1 %"),
+)
 MIDDLE = (5, 20)
 FIXED_CUT = 2
 COMPARED_SCHEMES = ("psl", "epsl φ=0.5", "epsl φ=1", "sfl", "fl")
@@ -47,9 +53,18 @@ Instance = tuple[RadioResources, Mapping[int, RoundWork]]
 
 
 def instances(
-    clients: int, subchannels: int, schemes: Sequence[str], seed: int = 0, *, rayleigh: bool = False
+    clients: int,
+    subchannels: int,
+    schemes: Sequence[str],
+    seed: int = 0,
+    *,
+    rayleigh: bool = False,
+    spread_db: float = 0.0,
 ) -> list[Instance]:
-    """Return one instance for each scheme, with positions after Lin et al. and optional Rayleigh fading."""
+    """Return one instance for each scheme, with positions after Lin et al.
+
+    Fading is optional, and so are further losses of up to ``spread_db``, independent for each subchannel.
+    """
     overrides = [
         f"devices.count={clients}",
         f"radio.subchannels={subchannels}",
@@ -60,6 +75,9 @@ def instances(
     if rayleigh:
         fading = np.random.default_rng(seed).exponential(size=problem.gains.shape)
         problem = replace(problem, gains=problem.gains * fading)
+    if spread_db:
+        loss_db = np.random.default_rng(seed).uniform(0.0, spread_db, problem.gains.shape)
+        problem = replace(problem, gains=problem.gains * 10 ** (-loss_db / 10))
     return [
         (problem, {cut: scheme.work(cut, experiment.deployment) for cut in scheme.cuts()})
         for scheme, _ in experiment.schemes
@@ -98,14 +116,14 @@ def milliseconds(values_s: tuple[float, ...]) -> tuple[float, ...]:
 def small() -> list[Figure]:
     """Return the gaps to brute force, and the time of HiGHS divided by the time of bcd."""
     rows = []
-    for rayleigh, target in ((False, "≤ 0.1 %"), (True, "≤ 1 %")):
+    for kind, options, target in SMALL_GAINS:
         gaps = []
         for seed in range(INSTANCES):
-            ((problem, work_by_cut),) = instances(*SMALL, ["psl"], seed, rayleigh=rayleigh)
+            ((problem, work_by_cut),) = instances(*SMALL, ["psl"], seed, **options)
             rng = np.random.default_rng(seed)
             found, best = bcd(problem, work_by_cut, rng), optimal(problem, work_by_cut, rng)
             gaps.append(found.predicted_s / best.predicted_s - 1.0)
-        name = f"planning: gap of bcd to the optimum, {'Rayleigh' if rayleigh else 'mean gains'}"
+        name = f"planning: gap of bcd to the optimum, {kind}"
         rows.append(Figure(f"{name}, mean", (100 * float(np.mean(gaps)),), "%", target))
         rows.append(Figure(f"{name}, worst of {INSTANCES}", (100 * max(gaps),), "%"))
     ((problem, work_by_cut),) = instances(*SMALL, ["psl"])

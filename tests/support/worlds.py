@@ -120,7 +120,7 @@ def experiment(**sections: Any) -> Experiment:
         "batch_size": 16,
         "model": {"name": "lenet", "input_shape": [1, 28, 28], "classes": 10},
         "devices": {"count": 3},
-        "allocation": {"cut": 2},
+        "allocation": {"subchannels": "marginal_greedy", "cut": 2},
     }
     return prepare(check_scenario(RawScenario({**good, **sections}, Path(), "small.yaml", {}, {}, [])))
 
@@ -179,8 +179,9 @@ def deployment_of(
 
 
 def radio_planner(seed: int = 0, **allocation: Any) -> RadioPlanner:
-    """Return a planner of dedicated subchannels, by these methods or values."""
-    return RadioPlanner(Allocation.model_validate(allocation), band_sharing(Radio()), seed)
+    """Return a planner of dedicated subchannels, by these methods or values; without a search by default."""
+    methods = {"subchannels": "marginal_greedy", **allocation}
+    return RadioPlanner(Allocation.model_validate(methods), band_sharing(Radio()), seed)
 
 
 def run_timeline(

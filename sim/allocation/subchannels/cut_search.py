@@ -21,7 +21,7 @@ __all__ = ["exchange", "search_cuts"]
 # A cut is searched if its round is at most NEAR + NEAR_PER_SUBCHANNEL / M times the best one.
 NEAR, NEAR_PER_SUBCHANNEL = 1.03, 1.2
 NEAR_FOR_RESTARTS = 1.02  # the same for the iterated search
-SEARCHED_CUTS_MAX = 3
+SEARCHED_CUTS_MAX, RESTARTED_CUTS_MAX = 3, 2
 ROUNDING = 1e-12  # relative; a smaller gain is not an improvement
 
 
@@ -62,9 +62,9 @@ def search_cuts(
         if assignment.round_s < history_s[-1] * (1.0 - ROUNDING):
             history_s.append(assignment.round_s)
 
-    def improve(method: Callable[[Assignment, float], Assignment], near: float) -> None:
+    def improve(method: Callable[[Assignment, float], Assignment], near: float, cuts_max: int) -> None:
         limit_s = near * history_s[-1]
-        for cut in sorted(best_at, key=lambda cut: best_at[cut].round_s)[:SEARCHED_CUTS_MAX]:
+        for cut in sorted(best_at, key=lambda cut: best_at[cut].round_s)[:cuts_max]:
             if best_at[cut].round_s <= limit_s and bounds_s[cut] < history_s[-1]:
                 keep(cut, method(best_at[cut], near_for_restarts * history_s[-1]))
 
@@ -76,14 +76,14 @@ def search_cuts(
         if bounds_s[cut] < history_s[-1]:
             limit_s = near * history_s[-1]
             keep(cut, surrogate_greedy(tables, work_by_cut[cut], starts_at(cut), limit_s))
-    improve(lambda start, limit_s: search(start, limit_s=limit_s), near)
+    improve(lambda start, limit_s: search(start, limit_s=limit_s), near, SEARCHED_CUTS_MAX)
     # The assignment of the best cut may be a better start for another cut than that cut's present one.
     client_of = min(best_at.values(), key=lambda assignment: assignment.round_s).client_of
     for cut, present in list(best_at.items()):
         candidate = Assignment(tables, work_by_cut[cut], client_of)
         if candidate.round_s < present.round_s:
             keep(cut, search(candidate))
-    improve(lambda start, limit_s: iterated_search(start), near_for_restarts)
+    improve(lambda start, limit_s: iterated_search(start), near_for_restarts, RESTARTED_CUTS_MAX)
     return best_at, history_s[1:]
 
 

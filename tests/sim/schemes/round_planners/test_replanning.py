@@ -54,7 +54,7 @@ def run(
     replan: dict[str, Any] | None, knowledge: dict[str, Any] | None = None, **sections: Any
 ) -> dict[str, Trial]:
     """Run schemes that plan anew; the cut is 2 and the power flat, if not said otherwise."""
-    allocation = {"cut": 2, "power": "uniform", **sections.pop("allocation", {})}
+    allocation = {"subchannels": "greedy", "cut": 2, "power": "uniform", **sections.pop("allocation", {})}
     if replan is not None:
         allocation["replan"] = replan
     return trials(
