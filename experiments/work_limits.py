@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from ..scenarios.errors import KeyPath
 from ..scenarios.model_costs.unit_table import UnitTable
@@ -64,7 +65,8 @@ def training_memory_bytes(
     dataset, model = learning.dataset, scenario.model
     pixels = math.prod(getattr(model, "input_shape", (1,)))
     samples = getattr(dataset, "train_samples", 0) + getattr(dataset, "test_samples", 0)
-    patterns = 2 * int(getattr(dataset, "classes", None) or getattr(model, "classes", 1))
+    classes: Any = getattr(dataset, "classes", None) or getattr(model, "classes", 1)
+    patterns = 2 * int(classes)
     is_synthetic = dataset.name == "synthetic"
     participation = scenario.participation
     clients = (

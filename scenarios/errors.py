@@ -15,6 +15,9 @@ from .text import printable
 
 __all__ = ["KeyPath", "KeyPathError", "ScenarioError", "ScenarioIssue", "issues_of"]
 
+LINE_LENGTH_MAX = 3000
+"""Largest number of characters of a message, about."""
+
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 
@@ -125,8 +128,13 @@ class ScenarioError(Exception):
 
 
 def _shortened(line: str) -> str:
-    """Return a line in which words of more than 300 characters, which a user may give, have no middle."""
-    return re.sub(r"(\S{100})\S{200,}(\S{50})", r"\1…\2", line)
+    """Return a line without the middle of long words, which a user may give, and of long lists of names."""
+    shorter = re.sub(r"(\S{100})\S{200,}(\S{50})", r"\1…\2", line)
+    return (
+        shorter
+        if len(shorter) <= LINE_LENGTH_MAX
+        else f"{shorter[: LINE_LENGTH_MAX - 300]} … {shorter[-300:]}"
+    )
 
 
 def _with_key(issue: ScenarioIssue) -> str:
