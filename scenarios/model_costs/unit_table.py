@@ -68,9 +68,8 @@ class UnitTable:
             invalid = np.flatnonzero(~((values >= 0) & (values <= VALUE_MAX)))
             if invalid.size:
                 unit, value = self.units[invalid[0]], values[invalid[0]]
-                raise UnitTableError(
-                    f"unit {unit!r}: {column} is {value:g}; it must be 0 or more, and at most {VALUE_MAX:g}"
-                )
+                rule = f"at most {VALUE_MAX:g}" if value > VALUE_MAX else "0 or more"
+                raise UnitTableError(f"unit {unit!r}: {column} is {value:g}; it must be {rule}")
 
     def __len__(self) -> int:
         """Return L, the number of units."""
