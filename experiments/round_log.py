@@ -88,6 +88,7 @@ _COLUMN_TYPES = {
     "updates": "q",
     "samples": "q",
     "train_loss": "d",
+    "diverged": "b",
     "test_accuracy": "d",
     "test_accuracy_min": "d",
     "test_accuracy_max": "d",
@@ -148,15 +149,16 @@ class RoundLog:
         self.rounds_of_device.update(result.outcome.participants)
         self._add_cut(cut)
         validation = accuracy.validation if accuracy else None
-        values = (
+        values: tuple[float, ...] = (
             result.end_s,
             len(result.outcome.participants),
             result.outcome.updates,
             result.outcome.samples,
             result.train_loss,
+            result.diverged,
             accuracy.mean if accuracy else math.nan,
-            min(accuracy.per_client) if accuracy else math.nan,
-            max(accuracy.per_client) if accuracy else math.nan,
+            accuracy.lowest if accuracy else math.nan,
+            accuracy.highest if accuracy else math.nan,
             accuracy.averaged if accuracy else math.nan,
             math.nan if validation is None else validation,
         )
@@ -196,5 +198,6 @@ class RoundLog:
             The scheme's ``label`` and the scenario's ``seed``.
         """
         columns = {name: np.array(values) for name, values in self._columns.items()}
+        columns["diverged"] = columns["diverged"].astype(bool)
         numbers = np.arange(1, len(self) + 1)
         return pd.DataFrame({"scheme": scheme, **identity, "round": numbers, "cut": self._cuts, **columns})

@@ -34,12 +34,14 @@ def paired_differences(figures: pd.DataFrame, reference: str | None = None) -> p
     - ``accuracy_change``: difference of the final accuracy, as a fraction of 1;
     - both with ``_low`` and ``_high``, the ends of Student's 95 % interval.
 
-    A number is NaN if fewer than two seeds have both schemes, and for the reference itself.
+    A number is NaN if fewer than two seeds have both schemes, and for the reference itself. The change of the
+    accuracy is also NaN if one of the runs diverged: the other seeds alone would favour the scheme.
 
     Parameters
     ----------
     figures : DataFrame
-        One row an experiment, seed and label, with ``scheme, mean_latency_s, final_accuracy``.
+        One row an experiment, seed and label, with ``scheme, mean_latency_s, final_accuracy`` and, if a run
+        diverged, ``diverged_in_round``.
     reference : str, optional
         Label of the reference. The default is SL if the experiment has exactly one label of SL, and otherwise
         the first label of the experiment.
@@ -60,6 +62,7 @@ def paired_differences(figures: pd.DataFrame, reference: str | None = None) -> p
             group.groupby(["seed", "label"])[["mean_latency_s", "final_accuracy"]].mean().unstack("label")
         )
         latency, accuracy = by_seed["mean_latency_s"], by_seed["final_accuracy"]
+        diverged = _diverged_labels(group)
         for label in schemes.index:
             row = {"experiment": experiment, "label": label, "reference": chosen, "pairs": 0}
             if label != chosen and chosen in schemes.index:
@@ -68,12 +71,21 @@ def paired_differences(figures: pd.DataFrame, reference: str | None = None) -> p
                 for change, values in zip(
                     _CHANGES, (ratio, (accuracy[label] - accuracy[chosen]).dropna()), strict=True
                 ):
-                    numbers = centre_and_interval(values) if len(values) > 1 else ()
+                    missing = change == "accuracy_change" and not diverged.isdisjoint((label, chosen))
+                    numbers = centre_and_interval(values) if len(values) > 1 and not missing else ()
                     row |= dict(zip((change, f"{change}_low", f"{change}_high"), numbers, strict=False))
             rows.append(row)
     table = pd.DataFrame(rows, columns=["experiment", "label", *PAIRED_COLUMNS])
     number_columns = [name for name in PAIRED_COLUMNS if name not in ("reference", "pairs")]
     return table.astype(dict.fromkeys(number_columns, float))
+
+
+def _diverged_labels(figures: pd.DataFrame) -> set[str]:
+    """Return the labels with a run that diverged and has no final accuracy."""
+    if "diverged_in_round" not in figures:
+        return set()
+    without = figures["diverged_in_round"].notna() & figures["final_accuracy"].isna()
+    return set(figures.loc[without, "label"])
 
 
 def _default_reference(schemes: pd.Series[str]) -> str:

@@ -50,10 +50,13 @@ def _display(table: pd.DataFrame) -> pd.DataFrame:
 
     show_time("round", "mean_latency_s")
     show_time("total", "total_time_s")
-    if table["final_accuracy"].notna().any():
+    if table["final_accuracy"].notna().any() or (table["diverged"] > 0).any():
         show_time("to target", "time_to_target_s")
         shown["to target [rounds]"] = ["–" if pd.isna(x) else f"{x:.4g}" for x in table["rounds_to_target"]]
-        shown["final acc. [%]"] = ["–" if pd.isna(x) else f"{100 * x:.1f}" for x in table["final_accuracy"]]
+        shown["final acc. [%]"] = [
+            ("diverged" if diverged else "–") if pd.isna(x) else f"{100 * x:.1f}"
+            for x, diverged in zip(table["final_accuracy"], table["diverged"], strict=True)
+        ]
     shown["samples"] = [f"{x:.0f}" for x in table["samples"]]
     show("up [Mbit]", "uplink_bits", 1e-6)
     show("down [Mbit]", "downlink_bits", 1e-6)
@@ -106,10 +109,21 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
             f"{row['label']}: nobody took part in {row['empty_rounds']} of {row['rounds']} rounds,"
             " which trained nothing"
         )
+    if (table["diverged"] > 0).any():
+        lines.append("diverged: the training loss or the model is not finite; such a model has no accuracy")
+    lines += [line for run in runs for line in _divergences(run)]
     lines += [line for run in runs for line in _empty_batteries(run)]
     if any(run.interrupted for run in runs):
         lines.append("interrupted: figures are of the finished rounds")
     return lines
+
+
+def _divergences(run: Run) -> Iterator[str]:
+    """Yield a note for each scheme whose training loss or model was not finite."""
+    for label, figures in run.summary["schemes"].items():
+        number = figures.get("diverged_in_round")  # older run folders lack it
+        if number is not None:
+            yield f"{label}, seed {run.summary['seed']}: diverged in round {number}"
 
 
 def _empty_batteries(run: Run) -> Iterator[str]:

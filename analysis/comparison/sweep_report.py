@@ -18,7 +18,14 @@ from ..figures.style import FIGURE_SUFFIXES, save_figure, time_unit
 from ..figures.sweep import sweep_figure
 from ..results.atomic_files import write_whole
 from ..results.sweep_folder import SweepFolder, SweepResult
-from ..results.sweep_statistics import CONFIDENCE, figure_table, grouped, is_accuracy
+from ..results.sweep_statistics import (
+    CONFIDENCE,
+    figure_table,
+    grouped,
+    is_accuracy,
+    lines_without_best_value,
+    num_diverged,
+)
 
 __all__ = ["draw_figures", "estimate_line", "failures", "outcome_line", "point_listing"]
 
@@ -56,8 +63,30 @@ def draw_figures(result: SweepResult, figures: Sequence[SweepFigure]) -> tuple[l
         except OSError as error:  # the disk is full, for example
             problems.append(f"cannot write {path}: {error.strerror or error}")
             continue
-        listings.append(_listing(table, figure, path))
+        title, *notes = _listing(table, figure, path)
+        listings.append((title, *_divergence_notes(result, figure), *notes))
     return listings, problems
+
+
+def _divergence_notes(result: SweepResult, figure: SweepFigure) -> list[str]:
+    """Return notes on the runs that diverged, which a figure may not show."""
+    notes = _num_diverged_note(result) if is_accuracy(figure.y) else []
+    if figure.best_over is not None:
+        notes += [
+            f"{line}: runs diverged at every value of {figure.best_over.key}; it is left out"
+            for line in lines_without_best_value(result, figure)
+        ]
+    return notes
+
+
+def _num_diverged_note(result: SweepResult) -> list[str]:
+    count = num_diverged(result)
+    if not count:
+        return []
+    return [
+        f"{count} of {len(result.schemes)} runs diverged (diverged_in_round in schemes.csv): they have no final"
+        " accuracy, and a mean over seeds that includes one of them has no value"
+    ]
 
 
 def _overview(result: SweepResult) -> list[Listing]:
@@ -66,7 +95,8 @@ def _overview(result: SweepResult) -> list[Listing]:
     listings: list[Listing] = []
     for y in ("mean_latency_s", "final_accuracy"):
         if y in result.schemes and result.schemes[y].notna().any():
-            listings.append((_rich(grouped(result.schemes, by, y), y, "mean", axis_label(y)),))
+            notes = _num_diverged_note(result) if is_accuracy(y) else []
+            listings.append((_rich(grouped(result.schemes, by, y), y, "mean", axis_label(y)), *notes))
     return listings
 
 

@@ -42,10 +42,11 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
 
     Columns: ``experiment, settings, scheme, label, runs, cut, mean_latency_s, total_time_s, time_to_target_s,
     rounds_to_target, final_accuracy, samples, uplink_bits, downlink_bits, energy_j, device_memory_bits,
-    node_memory_bits, cost, memory_counts, speedup_over_sl, empty_rounds, rounds``, and the columns of
-    :func:`.paired_differences`, with ``reference`` as the reference. Figures that do not exist are NaN.
+    node_memory_bits, cost, memory_counts, speedup_over_sl, empty_rounds, rounds, diverged``, and the columns
+    of :func:`.paired_differences`, with ``reference`` as the reference. Figures that do not exist are NaN.
 
     - ``empty_rounds`` and ``rounds`` are sums over all seeds.
+    - ``diverged`` is the number of runs that diverged. Such a run has no final accuracy unless it recovered.
     - The time and the rounds to the target exist only if every run reached the target.
     - ``speedup_over_sl`` is SL's mean round latency divided by that of the scheme, in the same experiment. It
       is NaN for a scheme that trained nothing.
@@ -68,6 +69,7 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
     table.insert(2, "cut", grouped["cut"].agg(_cuts))
     for column in ("empty_rounds", "rounds"):
         table[column] = grouped[column].sum()
+    table["diverged"] = grouped["diverged_in_round"].count() if "diverged_in_round" in frame else 0
     table = table.reset_index()
     table.insert(1, "settings", table["experiment"].map(dict(experiments)))
     table["memory_counts"] = table["experiment"].isin(

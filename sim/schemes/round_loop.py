@@ -35,6 +35,18 @@ class Accuracy(Protocol):
     def validation(self) -> float | None:
         """Mean over the clients on the validation set; None without one."""
 
+    @property
+    def lowest(self) -> float:
+        """Lowest accuracy of a client."""
+
+    @property
+    def highest(self) -> float:
+        """Highest accuracy of a client."""
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a client's model has no accuracy, because it is not finite."""
+
 
 @dataclass(frozen=True)
 class RoundResult:
@@ -54,6 +66,8 @@ class RoundResult:
         The evaluation at the end of the round; None if the round has none.
     is_last : bool
         Whether the run ends with it.
+    diverged : bool
+        Whether the training loss, or a model that was evaluated, is not finite.
     """
 
     number: int
@@ -62,6 +76,7 @@ class RoundResult:
     train_loss: float
     accuracy: Accuracy | None
     is_last: bool
+    diverged: bool = False
 
 
 @dataclass
@@ -88,10 +103,13 @@ def run_rounds(
     stop: Stop,
     evaluate_every: int,
     cursor: RoundCursor | None = None,
+    *,
+    stop_on_divergence: bool = True,
 ) -> Iterator[RoundResult]:
     """Run rounds and yield each as it finishes; the last one is always evaluated.
 
-    The run also ends when all clients have left it.
+    The run also ends when all clients have left it. A round diverges if its training loss, or a model that is
+    evaluated at its end, is not finite. If the loss is not finite, the round has no evaluation.
 
     Parameters
     ----------
@@ -106,6 +124,8 @@ def run_rounds(
     cursor : RoundCursor, optional
         The progress from which the run continues; each round updates it. By default the run begins with
         round 1.
+    stop_on_divergence : bool
+        Whether the run also ends with the first round that diverges.
     """
     cursor = cursor or RoundCursor()
     compression = scheme.task.compression
@@ -123,17 +143,20 @@ def run_rounds(
         now_s = float(world.env.now)
         last = number == stop.rounds or (stop.time_s is not None and now_s >= stop.time_s)
         last = last or world.all_clients_left
-        train_loss, accuracy = math.nan, None
+        train_loss, accuracy, diverged = math.nan, None, False
         if learner is not None:
             if outcome.participants:
                 train_loss = float(learner.train_loss)
-            if last or number % evaluate_every == 0:
+                diverged = not math.isfinite(train_loss)
+            if not diverged and (last or number % evaluate_every == 0):
                 accuracy = learner.evaluate(world.sampled_clients)
+                diverged = accuracy.diverged
                 last = last or (stop.accuracy is not None and accuracy.mean >= stop.accuracy)
+            last = last or (diverged and stop_on_divergence)
         cursor.finished = number
         if renewal is not None:
             cursor.masks_due = renewal.due
-        yield RoundResult(number, now_s, outcome, train_loss, accuracy, last)
+        yield RoundResult(number, now_s, outcome, train_loss, accuracy, last, diverged)
         if last:
             return
 
