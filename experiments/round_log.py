@@ -91,6 +91,7 @@ _COLUMN_TYPES = {
     "receive_energy_j": "d",
     "idle_energy_j": "d",
     "train_loss": "d",
+    "diverged": "b",
     "test_accuracy": "d",
     "test_accuracy_min": "d",
     "test_accuracy_max": "d",
@@ -159,7 +160,7 @@ class RoundLog:
         if times is not None:
             self._add_device_times(times)
         validation = accuracy.validation if accuracy else None
-        values = (
+        values: tuple[float, ...] = (
             result.end_s,
             len(result.outcome.participants),
             result.outcome.updates,
@@ -167,9 +168,10 @@ class RoundLog:
             float(times.receive_j.sum()) if times else 0.0,
             float(times.idle_j.sum()) if times else 0.0,
             result.train_loss,
+            result.diverged,
             accuracy.mean if accuracy else math.nan,
-            min(accuracy.per_client) if accuracy else math.nan,
-            max(accuracy.per_client) if accuracy else math.nan,
+            accuracy.lowest if accuracy else math.nan,
+            accuracy.highest if accuracy else math.nan,
             accuracy.averaged if accuracy else math.nan,
             math.nan if validation is None else validation,
         )
@@ -224,5 +226,6 @@ class RoundLog:
             The scheme's ``label`` and the scenario's ``seed``.
         """
         columns = {name: np.array(values) for name, values in self._columns.items()}
+        columns["diverged"] = columns["diverged"].astype(bool)
         numbers = np.arange(1, len(self) + 1)
         return pd.DataFrame({"scheme": scheme, **identity, "round": numbers, "cut": self._cuts, **columns})

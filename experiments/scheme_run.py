@@ -329,6 +329,7 @@ class SchemeExecution:
             scenario.stop,
             scenario.learning.evaluate_every if scenario.learning else 1,
             self._cursor,
+            stop_on_divergence=scenario.learning is None or scenario.learning.on_divergence == "stop",
         )
         with frozen_gc():
             for result in results:

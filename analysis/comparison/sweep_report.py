@@ -20,7 +20,7 @@ from ..figures.sweep import sweep_figure
 from ..results.atomic_files import write_whole
 from ..results.confidence_intervals import CONFIDENCE, FEW_SEEDS, FEW_SEEDS_NOTE, is_accuracy
 from ..results.sweep_folder import SweepFolder, SweepResult
-from ..results.sweep_statistics import figure_table, grouped
+from ..results.sweep_statistics import figure_table, grouped, lines_without_best_value, num_diverged
 
 __all__ = ["draw_figures", "estimate_line", "failures", "missing_line", "outcome_line", "point_listing"]
 
@@ -74,7 +74,8 @@ def draw_figures(
             reason = " ".join(str(error).split()) or type(error).__name__
             problems.append(f"{path} could not be drawn: {reason}")
             continue
-        listings.append(_listing(table, figure, path))
+        title, *notes = _listing(table, figure, path)
+        listings.append((title, *_divergence_notes(result, figure), *notes))
     return listings, problems
 
 
@@ -96,6 +97,27 @@ def _changed_files(result: SweepResult) -> list[str]:
     ]
 
 
+def _divergence_notes(result: SweepResult, figure: SweepFigure) -> list[str]:
+    """Return notes on the runs that diverged, which a figure may not show."""
+    notes = _num_diverged_note(result) if is_accuracy(figure.y) else []
+    if figure.best_over is not None:
+        notes += [
+            f"{line}: runs diverged at every value of {figure.best_over.key}; it is left out"
+            for line in lines_without_best_value(result, figure)
+        ]
+    return notes
+
+
+def _num_diverged_note(result: SweepResult) -> list[str]:
+    count = num_diverged(result)
+    if not count:
+        return []
+    return [
+        f"{count} of {len(result.schemes)} runs diverged (diverged_in_round in schemes.csv): they have no"
+        " final accuracy, and a mean over seeds that includes one of them has no value"
+    ]
+
+
 def _overview(result: SweepResult) -> list[Listing]:
     """Return a table of the round time and one of the accuracy, over all swept keys and labels."""
     by = [*result.keys, "label"]
@@ -104,7 +126,8 @@ def _overview(result: SweepResult) -> list[Listing]:
         if y in result.schemes and result.schemes[y].notna().any():
             table = grouped(result.schemes, by, y)
             few = [FEW_SEEDS_NOTE] if table["seeds"].between(2, FEW_SEEDS - 1).any() else []
-            listings.append((_rich(table, y, "mean", axis_label(y)), *few))
+            diverged = _num_diverged_note(result) if is_accuracy(y) else []
+            listings.append((_rich(table, y, "mean", axis_label(y)), *diverged, *few))
     return listings
 
 

@@ -34,10 +34,19 @@ _TARGET: dict[str, Any] = {"color": "#333333", "linewidth": 0.8, "linestyle": (0
 
 @dataclass(frozen=True)
 class _Curve:
-    """Points of one scheme, one row an evaluated round: round, time_s, accuracy, low, high (fractions)."""
+    """Points of one scheme, one row an evaluated round: round, time_s, accuracy, low, high (fractions).
+
+    ``divergence`` says when the scheme diverged; it is empty if it did not.
+    """
 
     label: str
     points: pd.DataFrame
+    divergence: str
+
+    @property
+    def legend(self) -> str:
+        """Return the curve's text in the legend."""
+        return f"{self.label} ({self.divergence})" if self.divergence else self.label
 
 
 @figure_style()
@@ -48,12 +57,15 @@ def accuracy_figure(rounds: pd.DataFrame, *, target: float | None = None) -> Fig
     highest accuracy of a client. With several seeds the curve is the mean of accuracy and time over the
     seeds, at each round that all seeds of the scheme evaluated. The band is then the standard error of that
     mean. The time axis is logarithmic if the longest scheme takes more than 20 times as long as the shortest.
+    A curve ends with a cross where its scheme diverged, and the legend says in which round. It also lists the
+    schemes that diverged before their first accuracy.
 
     Parameters
     ----------
     rounds : DataFrame
         One row a round: label, scheme, seed, round, end_s [s], test_accuracy, and optionally
-        test_accuracy_min and test_accuracy_max (fractions of 1; NaN without an evaluation).
+        test_accuracy_min and test_accuracy_max (fractions of 1; NaN without an evaluation), and diverged
+        (bool).
     target : float, optional
         Accuracy, as a fraction of 1, to draw as a dashed line. A large mark shows where each curve first
         reaches it.
@@ -66,6 +78,7 @@ def accuracy_figure(rounds: pd.DataFrame, *, target: float | None = None) -> Fig
     several_seeds = rounds["seed"].nunique() > 1
     by_label = {label: rounds[rounds["label"] == label] for label in dict.fromkeys(rounds["label"])}
     curves = [_curve(label, rows, several_seeds) for label, rows in by_label.items()]
+    empty = [curve for curve in curves if curve.divergence and curve.points.empty]
     curves = [curve for curve in curves if len(curve.points)]
     if not curves:
         raise ValueError("no round has a test_accuracy: these runs are timelines, without learning")
@@ -93,26 +106,37 @@ def accuracy_figure(rounds: pd.DataFrame, *, target: float | None = None) -> Fig
     over_time.set_xlabel(f"Simulated time ({unit.symbol})", fontsize=LABEL_PT)
     over_rounds.set_xlabel("Round", fontsize=LABEL_PT)
     over_time.set_ylabel("Test accuracy (%)", fontsize=LABEL_PT)
-    _legend(figure, curves, indices, several_seeds, target)
+    _legend(figure, curves, indices, several_seeds, target, empty)
     return figure
 
 
 def _curve(label: str, rows: pd.DataFrame, several_seeds: bool) -> _Curve:
     """Return the points of a scheme's curve, with the ends of its band."""
+    divergence, num_seeds = _divergence(rows), rows["seed"].nunique()
     rows = rows.dropna(subset=["test_accuracy"]).sort_values(["round", "seed"])
     names = {"round": "round", "end_s": "time_s", "test_accuracy": "accuracy"}
     if not several_seeds:
         names |= {"test_accuracy_min": "low", "test_accuracy_max": "high"}
-        return _Curve(label, rows.reindex(columns=list(names)).rename(columns=names))
+        return _Curve(label, rows.reindex(columns=list(names)).rename(columns=names), divergence)
     points = rows.groupby("round", as_index=False).agg(
         time_s=("end_s", "mean"),
         accuracy=("test_accuracy", "mean"),
         error=("test_accuracy", "sem"),
         seeds=("seed", "nunique"),
     )
-    points = points[points["seeds"] == rows["seed"].nunique()]
+    points = points[points["seeds"] == num_seeds]
     low, high = points["accuracy"] - points["error"], points["accuracy"] + points["error"]
-    return _Curve(label, points.assign(low=low, high=high))
+    return _Curve(label, points.assign(low=low, high=high), divergence)
+
+
+def _divergence(rows: pd.DataFrame) -> str:
+    """Return in which round a scheme diverged, or how many of its seeds did; empty if none did."""
+    if "diverged" not in rows or not rows["diverged"].any():
+        return ""
+    first = rows[rows["diverged"]].groupby("seed")["round"].min()
+    if rows["seed"].nunique() == 1:
+        return f"diverged in round {first.iloc[0]}"
+    return f"diverged with {len(first)} of {rows['seed'].nunique()} seeds"
 
 
 def _draw_curve(
@@ -128,6 +152,9 @@ def _draw_curve(
     accuracy, low, high = (100 * curve.points[name].to_numpy(float) for name in ("accuracy", "low", "high"))
     axes.fill_between(x, low, high, color=curve_properties["color"], alpha=0.18, linewidth=0)
     axes.plot(x, accuracy, **curve_properties)
+    if curve.divergence and len(x):
+        cross = curve_properties | {"marker": "x", "markersize": 7, "markevery": None, "zorder": 5}
+        axes.plot(x[-1:], accuracy[-1:], **cross)
     reached = np.flatnonzero(curve.points["accuracy"] >= target) if target is not None else np.empty(0, int)
     if len(reached):
         mark = {
@@ -140,10 +167,16 @@ def _draw_curve(
 
 
 def _legend(
-    figure: Figure, curves: list[_Curve], indices: list[int], several_seeds: bool, target: float | None
+    figure: Figure,
+    curves: list[_Curve],
+    indices: list[int],
+    several_seeds: bool,
+    target: float | None,
+    empty: list[_Curve],
 ) -> None:
     handles: list[Artist] = [Line2D([], [], **curve_style(index)) for index in indices]
-    labels = [curve.label for curve in curves]
+    handles += [Line2D([], [], linestyle="none") for _ in empty]
+    labels = [curve.legend for curve in (*curves, *empty)]
     if target is not None:
         handles.append(Line2D([], [], **_TARGET))
         labels.append(f"Target, {100 * target:g} %")

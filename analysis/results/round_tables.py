@@ -34,6 +34,7 @@ ROUND_COLUMNS = (
     "receive_energy_j",
     "idle_energy_j",
     "train_loss",
+    "diverged",
     "test_accuracy",
     "test_accuracy_min",
     "test_accuracy_max",
@@ -82,8 +83,9 @@ class RoundTotals:
         ----------
         rounds : DataFrame
             One row a finished round, in order, with ``scheme, label, seed, round, end_s, cut, participants,
-            updates, samples, receive_energy_j, idle_energy_j, train_loss``, the ``test_accuracy`` columns and
-            ``validation_accuracy``. A round may end before the compute nodes have finished its work.
+            updates, samples, receive_energy_j, idle_energy_j, train_loss, diverged``, the ``test_accuracy``
+            columns and ``validation_accuracy``. A round may end before the compute nodes have finished its
+            work.
         """
         sums = np.zeros((len(rounds), len(_SUMS)))
         recorded = self._sums[: len(rounds)]
@@ -150,6 +152,9 @@ _AMOUNTS = ["intervals", "busy_s", "wait_s", "bits", "flops", "energy_j"]
 def scheme_summary(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, Any]:
     """Return the totals of one scheme's run; a figure that does not exist is None.
 
+    A scheme whose last evaluated round diverged has no final accuracy. The best accuracy, and the time,
+    rounds and samples to the target, refer to the rounds in which its model had an accuracy.
+
     Parameters
     ----------
     rounds : DataFrame
@@ -160,13 +165,16 @@ def scheme_summary(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, An
     accuracy = rounds["test_accuracy"]
     bracket = target_bracket(rounds, target_accuracy)
     rounds_to_target = bracket["rounds_to_target"]
+    diverged = np.flatnonzero(rounds["diverged"])
+    observed = rounds[rounds["diverged"] | accuracy.notna()]  # an accuracy, or the finding that there is none
     return {
         "rounds": len(rounds),
         "mean_latency_s": _or_none(rounds["latency_s"].mean()),
         "total_time_s": _or_none(rounds["end_s"].max()),
-        "final_accuracy": _or_none(_last(accuracy)),
+        "diverged_in_round": int(rounds["round"].iloc[diverged[0]]) if diverged.size else None,
+        "final_accuracy": _or_none(_last(observed["test_accuracy"])),
         "best_accuracy": _or_none(accuracy.max()),
-        "final_validation_accuracy": _or_none(_last(rounds["validation_accuracy"])),
+        "final_validation_accuracy": _or_none(_last(observed["validation_accuracy"])),
         "target_accuracy": target_accuracy,
         **{name: bracket[name] for name in ("time_below_target_s", "time_to_target_s")},
         **{name: bracket[name] for name in ("rounds_below_target", "rounds_to_target")},
@@ -186,9 +194,8 @@ def scheme_summary(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, An
 
 
 def _last(values: pd.Series[float]) -> float:
-    """Return the last value that is not NaN; NaN if there is none."""
-    present = values.dropna()
-    return float(present.iloc[-1]) if len(present) else math.nan
+    """Return the last value; NaN if there is none."""
+    return float(values.iloc[-1]) if len(values) else math.nan
 
 
 def _or_none(value: float) -> float | None:

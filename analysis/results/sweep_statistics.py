@@ -11,6 +11,8 @@ from .sweep_folder import SweepResult
 __all__ = [
     "figure_table",
     "grouped",
+    "lines_without_best_value",
+    "num_diverged",
     "overlapping_keys",
     "unknown_names",
 ]
@@ -85,6 +87,10 @@ def figure_table(result: SweepResult, figure: SweepFigure) -> pd.DataFrame:
     ``seeds``, and the key of ``best_over`` with its best value. Curves have the rounds for which every seed
     of a line has a value.
 
+    ``best_over`` never chooses a value at which a run diverged. Of the others, it chooses among those with a
+    number for the most seeds. A line whose runs diverged at every value is left out; see
+    :func:`lines_without_best_value`.
+
     Raises
     ------
     ValueError
@@ -102,6 +108,8 @@ def figure_table(result: SweepResult, figure: SweepFigure) -> pd.DataFrame:
     along = "round" if figure.kind == "curves" else figure.x
     columns = [figure.panels, figure.lines, "label", "scheme", along, *best]
     by = list(dict.fromkeys(name for name in columns if name is not None))
+    line = [name for name in by if name != "round"]
+    num_seeds = rows.groupby(line, dropna=False, sort=False)["seed"].nunique().rename("num_seeds")
     if figure.kind == "curves":
         rows = rows.dropna(subset=[figure.y])
     value_range = range_of(figure.y) if figure.normalise_to is None else Range.POSITIVE
@@ -112,8 +120,10 @@ def figure_table(result: SweepResult, figure: SweepFigure) -> pd.DataFrame:
     if not len(frame) or frame[figure.y].isna().all():
         raise ValueError(f"figure {figure.file}: {figure.y} has no value at any point of the figure")
     if figure.kind == "curves":
-        line = [name for name in by if name != "round"]
-        frame = frame[frame["seeds"] == frame.groupby(line, dropna=False)["seeds"].transform("max")]
+        frame = frame.merge(num_seeds.reset_index(), on=line)
+        frame = frame[frame["seeds"] == frame.pop("num_seeds")]
+        if frame.empty:
+            raise ValueError(f"figure {figure.file}: no round has a {figure.y} for every seed of a line")
     # The selection by best_over may have changed the order of the points.
     order = [name for name in (figure.panels, along, figure.lines, "label") if name is not None]
     source = result.rounds if figure.kind == "curves" else result.schemes
@@ -157,13 +167,60 @@ def _rows_at_best_value(
         return schemes
     if best.by not in schemes.columns or schemes[best.by].isna().all():
         raise ValueError(f"figure {file}: best_over: the runs have no {best.by}")
+    best_values = _best_values(schemes, keys, best)
+    if best_values.empty:
+        raise ValueError(f"figure {file}: best_over: runs diverged at every value of {best.key}")
+    return schemes.merge(best_values, on=list(best_values.columns))
+
+
+def _best_values(schemes: pd.DataFrame, keys: list[str], best: BestOver) -> pd.DataFrame:
+    """Return the best value of the key for each label and combination of the other keys, if it has one."""
     others = ["label", *(key for key in keys if key != best.key)]
-    means = (
-        schemes.groupby([*others, best.key], sort=False, dropna=False)[best.by].mean().dropna().reset_index()
+    candidates = schemes.assign(diverged=_diverged(schemes)).groupby(
+        [*others, best.key], sort=False, dropna=False
     )
-    ordered = means.sort_values(best.by, ascending=not is_accuracy(best.by), kind="stable")
-    best_values = ordered.drop_duplicates(others)[[*others, best.key]]
-    return schemes.merge(best_values, on=[*others, best.key])
+    means = candidates.agg(
+        mean=(best.by, "mean"), count=(best.by, "count"), diverged=("diverged", "any")
+    ).reset_index()
+    # A mean over fewer seeds would favour a value at which some runs have no number.
+    means = means[~means["diverged"] & (means["count"] > 0)]
+    ordered = means.sort_values(["count", "mean"], ascending=[False, not is_accuracy(best.by)], kind="stable")
+    return ordered.drop_duplicates(others)[[*others, best.key]]
+
+
+def _diverged(schemes: pd.DataFrame) -> pd.Series[bool]:
+    """Return whether each run of a scheme diverged."""
+    if "diverged_in_round" in schemes:
+        return schemes["diverged_in_round"].notna()
+    return pd.Series(data=False, index=schemes.index)  # the sweep is older than this column
+
+
+def lines_without_best_value(result: SweepResult, figure: SweepFigure) -> list[str]:
+    """Return the lines of a figure with ``best_over`` whose runs diverged at every value of its key.
+
+    Returns
+    -------
+    list of str
+        The label, and the values of the other swept keys, of each such line.
+    """
+    if figure.best_over is None:
+        return []
+    others = ["label", *(key for key in result.keys if key != figure.best_over.key)]
+    chosen = _best_values(result.schemes, result.keys, figure.best_over)[others]
+    lines = result.schemes.assign(diverged=_diverged(result.schemes)).groupby(
+        others, sort=False, dropna=False
+    )["diverged"]
+    merged = lines.any().reset_index().merge(chosen, on=others, how="left", indicator="chosen")
+    missing = merged[merged["diverged"] & (merged["chosen"] == "left_only")]
+    return [
+        ", ".join([str(row["label"]), *(f"{key}={row[key]}" for key in others[1:])])
+        for row in missing.to_dict("records")
+    ]
+
+
+def num_diverged(result: SweepResult) -> int:
+    """Return the number of runs of schemes that diverged, over all points of a sweep."""
+    return int(_diverged(result.schemes).sum())
 
 
 def _normalised(rows: pd.DataFrame, keys: list[str], figure: SweepFigure) -> pd.DataFrame:

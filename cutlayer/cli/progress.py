@@ -168,7 +168,10 @@ class RunBars(_Bars):
         if result.accuracy is not None:
             self._accuracy[label] = result.accuracy.mean
         figures = f"{result.end_s:.4g} s simulated"
-        if label in self._accuracy:
+        if result.diverged:
+            self._accuracy.pop(label, None)
+            figures = f"diverged in round {result.number}  {figures}"
+        elif label in self._accuracy:
             figures = f"accuracy {self._accuracy[label]:6.1%}  {figures}"
         self._progress.update(self._tasks[label], completed=result.number, figures=figures)
 

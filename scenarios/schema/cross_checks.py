@@ -118,5 +118,11 @@ def _learning(scenario: Scenario) -> Iterator[ScenarioIssue]:
                 ("model", "name"), f"{scenario.model.name} has no weights to train; name a model, or leave"
                 " out learning"
             )  # fmt: skip
+        endless = scenario.stop.rounds is None and scenario.stop.time_s is None
+        if scenario.learning.on_divergence == "continue" and endless:
+            yield ScenarioIssue(
+                ("learning", "on_divergence"),
+                "continue needs stop.rounds or stop.time_s: a diverged model never reaches stop.accuracy",
+            )
     elif scenario.stop.accuracy is not None:
         yield ScenarioIssue(("stop", "accuracy"), "needs a learning section: without one nothing is trained")

@@ -64,6 +64,8 @@ NamedPathLoss = Annotated[SerializeAsAny[PathLossParameters], Registered("path_l
 NamedFading = Annotated[SerializeAsAny[FadingParameters], Registered("fading", key="model")]
 NamedScheme = Annotated[SerializeAsAny[SchemeParameters], Registered("scheme")]
 Fraction = Annotated[Number, Field(gt=0, le=1)]
+LearningRate = Annotated[Positive, Field(le=1e30)]
+"""A learning rate. PyTorch raises an error for values that are not in the range of float32."""
 
 
 class Stop(Section):
@@ -89,10 +91,16 @@ class Optimizer(Section):
     """The optimiser of all model parts, with one learning rate for the clients and one for the server."""
 
     name: Literal["adam", "sgd"] = Field(default="adam", description="update rule of the weights")
-    client_lr: Positive = Field(default=1.5e-4, description="learning rate of the clients' part of the model")
-    server_lr: Positive = Field(default=1.0e-4, description="learning rate of the server's part of the model")
+    client_lr: LearningRate = Field(
+        default=1.5e-4, description="learning rate of the clients' part of the model"
+    )
+    server_lr: LearningRate = Field(
+        default=1.0e-4, description="learning rate of the server's part of the model"
+    )
     momentum: Annotated[Number, Field(ge=0, lt=1)] = Field(default=0.0, description="momentum; only for sgd")
-    weight_decay: NonNegative = Field(default=0.0, description="weight of the L2 penalty")
+    weight_decay: Annotated[NonNegative, Field(le=1e30)] = Field(
+        default=0.0, description="weight of the L2 penalty"
+    )
 
     @model_validator(mode="after")
     def _momentum_is_for_sgd(self) -> Optimizer:
@@ -128,6 +136,11 @@ class Learning(Section):
     optimizer: Optimizer = Field(default=Optimizer(), description="optimiser and its learning rates")
     evaluate_every: PositiveInt = Field(
         default=1, description="number of rounds between two evaluations of the test accuracy"
+    )
+    on_divergence: Literal["stop", "continue"] = Field(
+        default="stop",
+        description="action if the training loss or a model is not finite; stop: the scheme ends with this"
+        " round; continue: it goes on, which needs stop.rounds or stop.time_s",
     )
     validation_share: Annotated[Number, Field(ge=0, lt=1)] = Field(
         default=0.0, description="share of the training set that is held out for validation; 0: none"

@@ -36,6 +36,18 @@ class Accuracy(Protocol):
     def validation(self) -> float | None:
         """Mean over the clients on the validation set; None without one."""
 
+    @property
+    def lowest(self) -> float:
+        """Lowest accuracy of a client."""
+
+    @property
+    def highest(self) -> float:
+        """Highest accuracy of a client."""
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a client's model has no accuracy, because it is not finite."""
+
 
 @dataclass(frozen=True)
 class RoundResult:
@@ -57,6 +69,8 @@ class RoundResult:
         Whether the run ends with it.
     times : RoundTimes or None
         The busy and idle times of its devices; None if no device has power besides computing and sending.
+    diverged : bool
+        Whether the training loss, or a model that was evaluated, is not finite.
     """
 
     number: int
@@ -66,6 +80,7 @@ class RoundResult:
     accuracy: Accuracy | None
     is_last: bool
     times: RoundTimes | None = None
+    diverged: bool = False
 
 
 @dataclass
@@ -92,10 +107,13 @@ def run_rounds(
     stop: Stop,
     evaluate_every: int,
     cursor: RoundCursor | None = None,
+    *,
+    stop_on_divergence: bool = True,
 ) -> Iterator[RoundResult]:
     """Run rounds and yield each as it finishes; the last one is always evaluated.
 
-    The run also ends when all clients have left it.
+    The run also ends when all clients have left it. A round diverges if its training loss, or a model that is
+    evaluated at its end, is not finite. If the loss is not finite, the round has no evaluation.
 
     Parameters
     ----------
@@ -110,6 +128,8 @@ def run_rounds(
     cursor : RoundCursor, optional
         The progress from which the run continues; each round updates it. By default the run begins with
         round 1.
+    stop_on_divergence : bool
+        Whether the run also ends with the first round that diverges.
     """
     cursor = cursor or RoundCursor()
     compression = scheme.task.compression
@@ -129,18 +149,21 @@ def run_rounds(
         now_s = float(world.env.now)
         last = number == stop.rounds or (stop.time_s is not None and now_s >= stop.time_s)
         last = last or world.all_clients_left
-        train_loss, accuracy = math.nan, None
+        train_loss, accuracy, diverged = math.nan, None, False
         if learner is not None:
             if outcome.participants:
                 train_loss = float(learner.train_loss)
-            if last or number % evaluate_every == 0:
+                diverged = not math.isfinite(train_loss)
+            if not diverged and (last or number % evaluate_every == 0):
                 accuracy = learner.evaluate(world.sampled_clients)
+                diverged = accuracy.diverged
                 last = last or (stop.accuracy is not None and accuracy.mean >= stop.accuracy)
+            last = last or (diverged and stop_on_divergence)
         cursor.finished = number
         if renewal is not None:
             cursor.masks_due = renewal.due
         times = world.round_times() if scheme.uses_devices else None
-        yield RoundResult(number, now_s, outcome, train_loss, accuracy, last, times)
+        yield RoundResult(number, now_s, outcome, train_loss, accuracy, last, times, diverged)
         if last:
             return
 

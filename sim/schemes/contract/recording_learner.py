@@ -51,4 +51,5 @@ class RecordingLearner:
 class _NoAccuracy:
     per_client = (0.0,)
     validation = None
-    averaged = mean = 0.0
+    averaged = mean = lowest = highest = 0.0
+    diverged = False
