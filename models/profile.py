@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..scenarios.model_costs.training_memory import AutogradMemory
@@ -116,16 +117,25 @@ def _run(name: str, unit: nn.Module, values: Tensor) -> tuple[Tensor, float]:
     return result, counter.get_total_flops() / TORCH_FLOPS_PER_MULTIPLY_ACCUMULATE
 
 
-def _autograd_memory(units: nn.Sequential, input_shape: Sequence[int], dtype: torch.dtype) -> AutogradMemory:
-    """Return the memory of the units, from training passes on two and on three samples."""
+def _autograd_memory(
+    units: nn.Sequential, input_shape: Sequence[int], dtype: torch.dtype
+) -> AutogradMemory | None:
+    """Return the memory of the units, from training passes on two and on three samples.
+
+    It is None if a unit needs the values of its tensors for training. The passes run without values.
+    """
     for module in units.train().modules():
         if hasattr(module, "inplace"):  # as in training: no unit may overwrite what it receives
             setattr(module, "inplace", False)  # noqa: B010 - torch types attributes as tensors
-    with torch.random.fork_rng(devices=[]):  # dropout draws random values
-        two, three = (_training_pass(units, (rows, *input_shape), dtype) for rows in (2, 3))
-    sample_bits = (
-        three.saved_bits - two.saved_bits
-    )  # twice and three times the sample's, and the batch's once
+        if isinstance(module, _BatchNorm) and module.momentum is None:
+            module.momentum = 0.1  # a cumulative average reads a value, and keeps no more than a moving one
+    try:
+        with torch.random.fork_rng(devices=[]):  # dropout draws random values
+            two, three = (_training_pass(units, (rows, *input_shape), dtype) for rows in (2, 3))
+    except RuntimeError:
+        return None
+    # autograd keeps the values of a sample two and three times, and those of a batch once
+    sample_bits = three.saved_bits - two.saved_bits
     return AutogradMemory(
         trained_bits=two.trained_bits,
         saved_bits=sample_bits,

@@ -74,8 +74,7 @@ def draw_figures(
             reason = " ".join(str(error).split()) or type(error).__name__
             problems.append(f"{path} could not be drawn: {reason}")
             continue
-        title, *notes = _listing(table, figure, path)
-        listings.append((title, *_divergence_notes(result, figure), *notes))
+        listings.append((*_listing(table, figure, path), *_divergence_notes(result, figure)))
     return listings, problems
 
 
