@@ -93,7 +93,7 @@ def check_place(folder: Path) -> None:
         raise RunFolderError(f"cannot write {folder}: it is a mount point; name a folder inside of it")
 
 
-def rehearse_writing(folder: Path, texts: Sequence[str] = (), *, drafts: Path | None = None) -> None:
+def rehearse_writing(folder: Path, texts: Sequence[str] = ()) -> None:
     """Check that :func:`write_folder` will succeed, by writing a draft with these texts and removing it.
 
     A rehearsal finds what permissions do not show: disks that are full, names that a file system refuses, and
@@ -105,8 +105,6 @@ def rehearse_writing(folder: Path, texts: Sequence[str] = (), *, drafts: Path | 
         The final path of the run folder.
     texts : sequence of str, optional
         Texts that will be part of the files.
-    drafts : Path, optional
-        Folder in which the draft will be created.
 
     Raises
     ------
@@ -115,8 +113,7 @@ def rehearse_writing(folder: Path, texts: Sequence[str] = (), *, drafts: Path | 
     """
     draft: Path | None = None
     try:
-        parent = drafts if drafts is not None and drafts.is_dir() else folder.parent
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=parent))
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         rehearsal = draft / "rehearsal"
         rehearsal.write_text("\n".join([*texts, " " * _REHEARSAL_BYTES]), encoding="utf-8")
         _flush_to_disk(rehearsal)
@@ -235,5 +232,9 @@ def _move_into_place(draft: Path, folder: Path, *, overwrite: bool) -> None:
         return
     replaced = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     os.replace(folder, replaced)  # noqa: PTH105 - one atomic step, onto an empty folder
-    draft.replace(folder)
-    shutil.rmtree(replaced)
+    try:
+        draft.replace(folder)
+    except OSError:
+        os.replace(replaced, folder)  # noqa: PTH105 - the earlier run stays
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)

@@ -179,6 +179,27 @@ def test_an_unsaved_run_is_not_lost_to_python(path: Path, monkeypatch: pytest.Mo
     assert 4 == len(caught.value.run.rounds)
 
 
+def test_a_failed_replacement_keeps_the_earlier_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the new folder cannot be moved into place, the run that it would replace is still there."""
+    out = path.parent / "out"
+    cutlayer.run(path, out=out, figures=False)
+    before = contents(out)
+    replace, calls = Path.replace, list[Path]()
+
+    def replace_others(self: Path, target: Path) -> Path:
+        if Path(target) == out and not calls:
+            calls.append(self)
+            raise ERRORS[0]
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace_others)
+    command = ["run", str(path), "--out", str(out), "--overwrite", "--no-figures", "--seed", "1"]
+    assert 1 == CliRunner().invoke(app, command).exit_code
+    assert before == contents(out)
+    (rescued,) = path.parent.glob("out-unsaved-*")
+    assert 1 == cutlayer.load(rescued).summary["seed"]
+
+
 @pytest.mark.parametrize(
     ("out", "message"),
     [
@@ -218,6 +239,7 @@ TEXTS = st.text(
 )
 
 
+@pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     label=TEXTS,
