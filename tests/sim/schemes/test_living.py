@@ -114,7 +114,7 @@ def test_within_one_block_the_closed_forms_hold(seed: int) -> None:
             "sl": forms.sl,
             "sfl": forms.sfl,
             "psl": partial(forms.epsl, 0),
-            "epsl": partial(forms.epsl, 8),
+            "epsl": partial(forms.epsl, 8, forward_twice=True),
             "fl": partial(forms.fl, 1),
         }
         expected_s = closed_forms[scheme.parameters.name]()
