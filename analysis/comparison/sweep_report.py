@@ -74,7 +74,7 @@ def draw_figures(
             reason = " ".join(str(error).split()) or type(error).__name__
             problems.append(f"{path} could not be drawn: {reason}")
             continue
-        listings.append((*_listing(table, figure, path), *_divergence_notes(result, figure)))
+        listings.append(_listing(table, figure, path, _divergence_notes(result, figure)))
     return listings, problems
 
 
@@ -124,15 +124,16 @@ def _overview(result: SweepResult) -> list[Listing]:
     for y in ("mean_latency_s", "final_accuracy"):
         if y in result.schemes and result.schemes[y].notna().any():
             table = grouped(result.schemes, by, y)
-            few = [FEW_SEEDS_NOTE] if table["seeds"].between(2, FEW_SEEDS - 1).any() else []
-            diverged = _num_diverged_note(result) if is_accuracy(y) else []
-            listings.append((_rich(table, y, "mean", axis_label(y)), *diverged, *few))
+            remarks = _num_diverged_note(result) if is_accuracy(y) else []
+            if table["seeds"].between(2, FEW_SEEDS - 1).any():
+                remarks.append(FEW_SEEDS_NOTE)
+            listings.append((_rich(table, y, "mean", axis_label(y)), *remarks))
     return listings
 
 
-def _listing(table: pd.DataFrame, figure: SweepFigure, path: Path) -> Listing:
+def _listing(table: pd.DataFrame, figure: SweepFigure, path: Path, divergences: Sequence[str]) -> Listing:
     """Return the table of a figure for the terminal, with notes on the figure."""
-    notes = []
+    notes = list(divergences)
     shown = table
     if figure.kind == "curves":
         line = [name for name in (figure.panels, figure.lines, "label") if name]
