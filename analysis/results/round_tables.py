@@ -79,8 +79,8 @@ class RoundTotals:
         ----------
         rounds : DataFrame
             One row a finished round, in order, with ``scheme, label, seed, round, end_s, cut, participants,
-            updates, samples, train_loss, diverged``, the ``test_accuracy`` columns and ``validation_accuracy``. A round
-            may end before the compute nodes have finished its work.
+            updates, samples, train_loss, diverged``, the ``test_accuracy`` columns and
+            ``validation_accuracy``. A round may end before the compute nodes have finished its work.
         """
         sums = np.zeros((len(rounds), len(_SUMS)))
         recorded = self._sums[: len(rounds)]

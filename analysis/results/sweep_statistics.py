@@ -201,9 +201,7 @@ def _best_values(schemes: pd.DataFrame, keys: list[str], best: BestOver) -> pd.D
     ).reset_index()
     # A mean over fewer seeds would favour a value at which some runs have no number.
     means = means[~means["diverged"] & (means["count"] > 0)]
-    ordered = means.sort_values(
-        ["count", "mean"], ascending=[False, not is_accuracy(best.by)], kind="stable"
-    )
+    ordered = means.sort_values(["count", "mean"], ascending=[False, not is_accuracy(best.by)], kind="stable")
     return ordered.drop_duplicates(others)[[*others, best.key]]
 
 

@@ -112,7 +112,9 @@ def _learning(scenario: Scenario) -> Iterator[ScenarioIssue]:
                 ("model", "name"), f"{scenario.model.name} has no weights to train; name a model, or leave"
                 " out learning"
             )  # fmt: skip
-        if scenario.learning.on_divergence == "continue" and not (scenario.stop.rounds or scenario.stop.time_s):
+        if scenario.learning.on_divergence == "continue" and not (
+            scenario.stop.rounds or scenario.stop.time_s
+        ):
             yield ScenarioIssue(
                 ("learning", "on_divergence"),
                 "continue needs stop.rounds or stop.time_s: a diverged model never reaches stop.accuracy",
