@@ -63,8 +63,7 @@ def draw_figures(result: SweepResult, figures: Sequence[SweepFigure]) -> tuple[l
         except OSError as error:  # the disk is full, for example
             problems.append(f"cannot write {path}: {error.strerror or error}")
             continue
-        title, *notes = _listing(table, figure, path)
-        listings.append((title, *_divergence_notes(result, figure), *notes))
+        listings.append((*_listing(table, figure, path), *_divergence_notes(result, figure)))
     return listings, problems
 
 
@@ -84,8 +83,8 @@ def _num_diverged_note(result: SweepResult) -> list[str]:
     if not count:
         return []
     return [
-        f"{count} of {len(result.schemes)} runs diverged (diverged_in_round in schemes.csv): they have no final"
-        " accuracy, and a mean over seeds that includes one of them has no value"
+        f"{count} of {len(result.schemes)} runs diverged (diverged_in_round in schemes.csv): they have no"
+        " final accuracy, and a mean over seeds that includes one of them has no value"
     ]
 
 

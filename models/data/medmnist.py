@@ -81,9 +81,9 @@ def _arrays(path: Path) -> Mapping[str, NDArray[Any]]:
 
 def _promised_bytes(content: IO[bytes]) -> int:
     """Return the size of an array by the header of its .npy file, [byte]."""
-    version = np.lib.format.read_magic(content)  # type: ignore[no-untyped-call]
+    version = np.lib.format.read_magic(content)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(content)  # type: ignore[no-untyped-call]
+    shape, _, dtype = read(content)
     return int(math.prod(shape) * dtype.itemsize)
 
 

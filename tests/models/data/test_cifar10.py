@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cutlayer.models.data.cifar10 import _check_opcodes, Cifar10Parameters, load
+from cutlayer.models.data.cifar10 import Cifar10Parameters, _check_opcodes, load
 from cutlayer.models.data.dataset import DatasetFileError
 
 RNG = np.random.default_rng(0)

@@ -115,4 +115,4 @@ def test_a_gzip_bomb_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(gzip.compress(struct.pack(">4B3I", 0, 0, 8, 3, 60_000, 1000, 1000) + bytes(1000)))
     with pytest.raises(DatasetFileError, match="promises 60000000000 bytes"):
-        loaded(tmp_path)
+        load(MnistParameters(name="mnist", path=tmp_path), (1, 28, 28))
