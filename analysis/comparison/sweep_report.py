@@ -63,7 +63,7 @@ def draw_figures(result: SweepResult, figures: Sequence[SweepFigure]) -> tuple[l
         except OSError as error:  # the disk is full, for example
             problems.append(f"cannot write {path}: {error.strerror or error}")
             continue
-        listings.append((*_listing(table, figure, path), *_divergence_notes(result, figure)))
+        listings.append(_listing(table, figure, path, _divergence_notes(result, figure)))
     return listings, problems
 
 
@@ -99,9 +99,9 @@ def _overview(result: SweepResult) -> list[Listing]:
     return listings
 
 
-def _listing(table: pd.DataFrame, figure: SweepFigure, path: Path) -> Listing:
-    """Return the table of a figure for the terminal, with notes on the figure."""
-    notes = []
+def _listing(table: pd.DataFrame, figure: SweepFigure, path: Path, remarks: Sequence[str]) -> Listing:
+    """Return the table of a figure for the terminal, with these remarks and notes on the figure."""
+    notes = [*remarks]
     shown = table
     if figure.kind == "curves":
         line = [name for name in (figure.panels, figure.lines, "label") if name]
