@@ -121,7 +121,11 @@ def _pixels(path: Path, height: int, width: int) -> NDArray[np.uint8]:
     """Return an image as [3, height, width]."""
     from PIL import Image  # imported here because only loading needs it
 
-    with Image.open(path, formats=("JPEG",)) as image:  # other formats could start other programs
+    try:
+        opened = Image.open(path, formats=("JPEG",))  # other formats could start other programs
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error)) from None
+    with opened as image:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"has {image.width} x {image.height} pixels; at most {MAX_PIXELS} are read")
         image.draft("RGB", (2 * width, 2 * height))  # decodes the JPEG at a reduced size, which is faster

@@ -153,13 +153,17 @@ def test_metadata_with_tabs_equal_those_with_commas(folder: Path) -> None:
     assert np.array_equal(commas.test_labels, tabs.test_labels)
 
 
-def test_an_image_of_absurd_size_is_refused(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [(b"\x20\x00\x20\x01", "8193 x 8192 pixels"), (b"\xf0\x00\xf0\x00", "exceeds limit")],
+)
+def test_an_image_of_absurd_size_is_refused(folder: Path, size: bytes, message: str) -> None:
     """The header alone decides, so that nothing of the image is decoded."""
     path = folder / f"{rows()[0][1]}.jpg"
     path = next(folder.rglob(path.name))
     content = bytearray(path.read_bytes())
     frame = content.index(b"\xff\xc0")  # start of frame: length, precision, height and width follow
-    content[frame + 5 : frame + 9] = b"\x20\x00\x20\x01"
+    content[frame + 5 : frame + 9] = size
     path.write_bytes(content)
-    with pytest.raises(DatasetFileError, match="8193 x 8192 pixels"):
+    with pytest.raises(DatasetFileError, match=message):
         loaded(folder)
