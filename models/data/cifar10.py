@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ __all__ = ["Cifar10Parameters", "load"]
 SOURCE = "https://www.cs.toronto.edu/~kriz/cifar.html (CIFAR-10 python version)"
 CLASSES = 10
 SHAPE = (3, 32, 32)
+MAX_FILE_BYTES = 2**26  # a batch has 31 MB
+MAX_MEMO, MAX_TUPLES, MAX_REPEATS = 1_000_000, 64, 16
 
 
 class Cifar10Parameters(Parameters):
@@ -73,11 +77,35 @@ def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 def _unpickle(path: Path) -> Any:
+    size = path.stat().st_size
+    if not path.is_file() or size > MAX_FILE_BYTES:
+        raise ValueError(f"must be a file of at most {MAX_FILE_BYTES} bytes; it has {size}")
     with path.open("rb") as file:
+        content = file.read(MAX_FILE_BYTES)
         try:
-            return _Unpickler(file, encoding="bytes").load()
+            _check_opcodes(content)
+            return _Unpickler(io.BytesIO(content), encoding="bytes").load()
         except Exception as error:  # a broken file may raise any exception (documentation of pickle)
             raise ValueError(f"not a readable batch: {error}") from None
+
+
+def _check_opcodes(content: bytes) -> None:
+    """Raise a ValueError for a pickle that could take memory or time without bound.
+
+    A memo has an entry for each number up to its largest. Tuples that are nested or repeated many times take
+    a time that is exponential in their number when they are hashed as the key of a dictionary.
+    """
+    tuples = repeats = 0
+    for opcode, argument, _ in pickletools.genops(content):
+        if opcode.name in ("PUT", "LONG_BINPUT") and int(argument or 0) > MAX_MEMO:
+            raise ValueError(f"its memo has the number {argument}; at most {MAX_MEMO} is read")
+        tuples += "TUPLE" in opcode.name
+        repeats += opcode.name in ("GET", "BINGET", "LONG_BINGET", "DUP")
+    if tuples > MAX_TUPLES or repeats > MAX_REPEATS:
+        raise ValueError(
+            f"it has {tuples} tuples and {repeats} repeated objects; at most {MAX_TUPLES} and {MAX_REPEATS}"
+            " are read"
+        )
 
 
 class _Array:

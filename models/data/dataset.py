@@ -16,13 +16,34 @@ from numpy.typing import NDArray
 
 from ...scenarios.random_streams import stream
 
-__all__ = ["Dataset", "DatasetError", "DatasetFileError", "reading", "standardised", "stratified_split"]
+__all__ = [
+    "Dataset",
+    "DatasetError",
+    "DatasetFileError",
+    "check_expansion",
+    "reading",
+    "standardised",
+    "stratified_split",
+]
 
 SPLIT_SEED = 0
 """Seed of all splits. It is not the scenario's seed: every scenario has the same test set."""
 
-FILE_FAULTS = (OSError, EOFError, ValueError, RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error)
+FILE_FAULTS = (
+    OSError,
+    EOFError,
+    MemoryError,
+    OverflowError,
+    ValueError,
+    RuntimeError,
+    csv.Error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 """Exceptions for missing and broken files. RuntimeError comes from features that zipfile lacks."""
+
+MAX_EXPANSION, MAX_SMALL_BYTES = 100, 2**28
+"""Compressed data may be as large as the second number, or the first number times the file's size, [byte]."""
 
 
 class DatasetError(ValueError):
@@ -162,6 +183,22 @@ def stratified_split(
         held_out.append(members[: round(share * len(members))])
     chosen = np.isin(np.arange(len(labels)), np.concatenate(held_out))
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def check_expansion(compressed_bytes: int, expanded_bytes: int) -> None:
+    """Raise a ValueError if compressed data promise to be far larger than the images of any data set.
+
+    Parameters
+    ----------
+    compressed_bytes, expanded_bytes : int
+        Size of the compressed file or member, and of its content, [byte].
+    """
+    allowed = max(MAX_SMALL_BYTES, MAX_EXPANSION * compressed_bytes)
+    if expanded_bytes > allowed:
+        raise ValueError(
+            f"promises {expanded_bytes} bytes from {compressed_bytes} compressed ones; at most {allowed} are"
+            " read"
+        )
 
 
 @contextmanager

@@ -19,11 +19,14 @@ SOURCE = "https://doi.org/10.7910/DVN/DBW86T (HAM10000, Harvard Dataverse)"
 CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 COLUMNS = ("lesion_id", "image_id", "dx")
 FOLDERS = (".", "HAM10000_images_part_1", "HAM10000_images_part_2")
+METADATA = ("HAM10000_metadata.csv", "HAM10000_metadata.tab")
+MAX_HEADER = 10_000  # characters
+MAX_PIXELS = 2**26  # of one image; those of HAM10000 have 600 x 450
 TEST_SHARE = 0.2
 
 
 class Ham10000Parameters(Parameters):
-    """Folder of ``HAM10000_metadata.csv`` and of the images, which may be in two subfolders."""
+    """Folder of ``HAM10000_metadata.csv`` or ``.tab``, and of the images, which may be in two subfolders."""
 
     path: ScenarioPath
 
@@ -48,7 +51,8 @@ def load(parameters: Ham10000Parameters, input_shape: tuple[int, int, int]) -> D
         If the metadata or an image is missing or broken.
     """
     folder, (_, height, width) = parameters.path, input_shape
-    metadata = folder / "HAM10000_metadata.csv"
+    with reading(folder, SOURCE):
+        metadata = _metadata_path(folder)
     with reading(metadata, SOURCE):
         lesions, images, labels = _metadata(metadata)
     with reading(folder, SOURCE):
@@ -69,11 +73,21 @@ def load(parameters: Ham10000Parameters, input_shape: tuple[int, int, int]) -> D
         )
 
 
+def _metadata_path(folder: Path) -> Path:
+    """Return the file of the metadata; Harvard Dataverse serves it as .tab, and as .csv on request."""
+    for name in METADATA:
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(f"no file {METADATA[0]} (or {', '.join(METADATA[1:])}) in it")
+
+
 def _metadata(path: Path) -> tuple[list[str], list[str], NDArray[np.int64]]:
     """Return the lesion, the name and the class of each image, [num_images] each."""
     rows: list[tuple[str, str, int]] = []
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
+        tabs = "\t" in file.readline(MAX_HEADER)  # Dataverse separates by tabs, whatever the file's name
+        file.seek(0)
+        reader = csv.DictReader(file, delimiter="\t" if tabs else ",")
         absent = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
         if absent:
             raise ValueError(f"must have the columns {', '.join(COLUMNS)}; it lacks {', '.join(absent)}")
@@ -87,6 +101,8 @@ def _metadata(path: Path) -> tuple[list[str], list[str], NDArray[np.int64]]:
             rows.append((lesion, image, CLASSES.index(diagnosis)))
     if not rows:
         raise ValueError("must list at least one image; it lists none")
+    if len({image for _, image, _ in rows}) < len(rows):
+        raise ValueError("must list each image once; an image_id is listed several times")
     lesions, images, labels = zip(*rows, strict=True)
     return list(lesions), list(images), np.array(labels, dtype=np.int64)
 
@@ -105,7 +121,13 @@ def _pixels(path: Path, height: int, width: int) -> NDArray[np.uint8]:
     """Return an image as [3, height, width]."""
     from PIL import Image  # imported here because only loading needs it
 
-    with Image.open(path) as image:
+    try:
+        opened = Image.open(path, formats=("JPEG",))  # other formats could start other programs
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error)) from None
+    with opened as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise ValueError(f"has {image.width} x {image.height} pixels; at most {MAX_PIXELS} are read")
         image.draft("RGB", (2 * width, 2 * height))  # decodes the JPEG at a reduced size, which is faster
         resized = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(resized).transpose(2, 0, 1)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...scenarios.registry import Parameters
 from ...scenarios.schema.fields import ScenarioPath
-from .dataset import Dataset, reading, standardised
+from .dataset import Dataset, check_expansion, reading, standardised
 
 __all__ = ["MedMnistParameters", "load"]
 
@@ -70,7 +71,20 @@ def _arrays(path: Path) -> Mapping[str, NDArray[Any]]:
             absent = sorted(set(needed) - set(archive.files))
             if absent:
                 raise ValueError(f"must hold {', '.join(sorted(needed))}; it lacks {', '.join(absent)}")
+            for name in needed:  # a few kilobytes may expand to any size
+                member = archive.zip.getinfo(f"{name}.npy")
+                check_expansion(member.compress_size, member.file_size)
+                with archive.zip.open(member) as content:
+                    check_expansion(member.file_size, _promised_bytes(content))
             return {name: archive[name] for name in needed}
+
+
+def _promised_bytes(content: IO[bytes]) -> int:
+    """Return the size of an array by the header of its .npy file, [byte]."""
+    version = np.lib.format.read_magic(content)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(content)
+    return int(math.prod(shape) * dtype.itemsize)
 
 
 def _images(part: str, images: NDArray[Any]) -> NDArray[np.uint8]:

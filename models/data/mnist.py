@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import struct
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...scenarios.registry import Parameters
 from ...scenarios.schema.fields import ScenarioPath
-from .dataset import Dataset, reading, standardised
+from .dataset import Dataset, check_expansion, reading, standardised
 
 __all__ = ["MnistParameters", "load"]
 
@@ -80,7 +81,14 @@ def _idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
     magic = bytes((0, 0, UNSIGNED_BYTE, dimensions))
     header = 4 + 4 * dimensions
     with reading(path, SOURCE):
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = file.read(header)
+            if content[:4] == magic and len(content) == header:  # read no more than the header promises
+                promised = math.prod(struct.unpack_from(f">{dimensions}I", content, 4))
+                size = path.stat().st_size
+                if path.suffix == ".gz":
+                    check_expansion(size, promised)
+                content += file.read((promised if path.suffix == ".gz" else min(promised, size)) + 1)
         if content[:4] != magic:
             raise ValueError(f"the magic number must be {magic.hex()}; it is {content[:4].hex() or 'absent'}")
         if len(content) < header:

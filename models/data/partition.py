@@ -10,6 +10,9 @@ from .dataset import DatasetError
 
 __all__ = ["split"]
 
+MAX_DRAWS = 100
+"""The largest number of draws of a Dirichlet partition; the last one is completed."""
+
 
 def split(
     partition: Partition, labels: NDArray[np.int64], num_clients: int, rng: np.random.Generator
@@ -26,6 +29,9 @@ def split(
     ``dirichlet``: the clients' shares of each class are drawn from Dir(alpha). The concentration alpha is
     that of Hsu, Qi, Brown 2019, "Measuring the effects of non-identical data distribution for federated
     visual classification". The draw per class, which assigns every sample, is that of Yurochkin et al. 2019.
+    The partition is drawn again until every client has a sample, as is common (for example in NIID-Bench, Li
+    et al. 2022, with a minimum of 10 samples). After 100 draws, the last one is completed: each empty client
+    receives a random sample of the client that then has the most.
 
     Parameters
     ----------
@@ -46,8 +52,14 @@ def split(
     Raises
     ------
     DatasetError
-        If a client has no samples, or the classes cannot be split over the clients as requested.
+        If there are fewer samples than clients, if a client has no samples in an iid or shards partition, or
+        if the classes cannot be split over the clients as requested.
     """
+    if len(labels) < num_clients:
+        raise DatasetError(
+            f"the {partition.kind} partition of N = {len(labels)} training samples over {num_clients} clients"
+            f" leaves client {num_clients - 1} without any; every client needs at least one"
+        )
     if partition.kind == "iid":
         parts = np.array_split(rng.permutation(len(labels)), num_clients)
     elif partition.kind == "shards":
@@ -55,7 +67,7 @@ def split(
         parts = _shards(labels, num_clients, partition.classes_per_client, rng)
     else:
         assert partition.alpha is not None
-        parts = _dirichlet(labels, num_clients, partition.alpha, rng)
+        parts = _dirichlet_without_empty(labels, num_clients, partition.alpha, rng)
     for client, samples in enumerate(parts):
         if len(samples) == 0:
             raise DatasetError(
@@ -93,13 +105,41 @@ def _shards(
     return [np.concatenate(parts) for parts in shares]
 
 
+def _dirichlet_without_empty(
+    labels: NDArray[np.int64], num_clients: int, alpha: float, rng: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    for _ in range(MAX_DRAWS):
+        parts = _dirichlet(labels, num_clients, alpha, rng)
+        if all(len(samples) for samples in parts):
+            return parts
+    sizes = np.array([len(samples) for samples in parts])
+    for client in np.flatnonzero(sizes == 0):
+        largest = int(sizes.argmax())
+        moved = int(rng.integers(sizes[largest]))
+        parts[client] = parts[largest][moved : moved + 1]
+        parts[largest] = np.delete(parts[largest], moved)
+        sizes[client], sizes[largest] = 1, sizes[largest] - 1
+    return parts
+
+
 def _dirichlet(
     labels: NDArray[np.int64], num_clients: int, alpha: float, rng: np.random.Generator
 ) -> list[NDArray[np.int64]]:
     shares: list[list[NDArray[np.int64]]] = [[] for _ in range(num_clients)]
     for label in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == label))
-        bounds = np.cumsum(rng.dirichlet(np.full(num_clients, alpha)))[:-1] * len(members)
+        bounds = np.cumsum(_shares(num_clients, alpha, rng))[:-1] * len(members)
         for client, share in enumerate(np.split(members, np.rint(bounds).astype(np.int64))):
             shares[client].append(share)
     return [np.concatenate(parts) for parts in shares]
+
+
+def _shares(num_clients: int, alpha: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return shares from Dir(alpha), [num_clients]; their limits where floating-point numbers overflow."""
+    shares: NDArray[np.float64] = rng.dirichlet(np.full(num_clients, alpha))
+    if np.isfinite(shares).all():
+        return shares
+    if alpha > 1:
+        return np.full(num_clients, 1.0 / num_clients)
+    one_client: NDArray[np.float64] = np.eye(num_clients)[rng.integers(num_clients)]
+    return one_client

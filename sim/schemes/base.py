@@ -178,6 +178,9 @@ class Scheme(ABC):
         ``"module:Class"`` of the learner whose steps :meth:`round` calls.
     first_planned_round : int
         The first round whose time :meth:`round_time_s` gives.
+    sampling_period : int
+        Number of consecutive rounds that have the same sampled clients; at the end of each such block the
+        scheme averages their models.
     """
 
     uses_subchannels: ClassVar[bool] = True
@@ -194,6 +197,7 @@ class Scheme(ABC):
         self.parameters = parameters
         self.task = task
         self.first_planned_round = 1
+        self.sampling_period = 1
 
     # Planning
 

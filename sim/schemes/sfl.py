@@ -44,7 +44,7 @@ class SFL(ParallelSplit):
 
     def __init__(self, parameters: SflParameters, task: TrainingTask) -> None:
         super().__init__(parameters, task)
-        self._every = parameters.aggregate_every
+        self._every = self.sampling_period = parameters.aggregate_every
 
     def work(self, cut: int, deployment: Deployment) -> RoundWork:
         """Return a round's work, with 1 / ``aggregate_every`` of the work of an averaging."""

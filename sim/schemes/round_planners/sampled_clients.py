@@ -26,6 +26,9 @@ __all__ = ["SampledClients", "client_sampler", "devices_on_time"]
 class SampledClients(FixedPlan):
     """Samples each round's clients, and plans for them as if there were no other devices.
 
+    A scheme that averages models every I rounds has the same clients in all rounds of a block of I rounds, so
+    that every step of a client counts in the average at the end of the block. A client that leaves the run
+    within a block is not replaced, unless no client of the block is left.
     All plans have the common cut of the first plan. A round with the same clients as the last round keeps its
     plan. A new plan uses the gains at time 0 without fading. With ``allocation.replan: {every_rounds: 1}``,
     every round has a new plan, which uses the estimated gains at the start of the round. If no device is
@@ -68,17 +71,28 @@ class SampledClients(FixedPlan):
     def before_round(self, world: World, number: int) -> None:
         """Sample the round's clients, and connect them by a plan for these clients."""
         world.num_eligible = self._sampler.num_eligible
-        members = self._sampler.sample(number, float(world.env.now), world.departed_at_s)
-        if not members and not world.all_clients_left:
-            world.pause_clients()
-            world.env.run(until=self._sampler.next_available_s(float(world.env.now), world.departed_at_s))
-            members = self._sampler.sample(number, float(world.env.now), world.departed_at_s)
+        members = self._members_of_block(world, number) or self._new_members(world, number)
         replan = self._context.allocation.replan is not None
         if replan or members != self.members:
             self._plan_for(world, members, number, replan=replan)
         world.sampled_clients = members
         for row, client in enumerate(members):
             self._device_plans[client] = self._increment[client] = DevicePlan(self.plan, row)
+
+    def _members_of_block(self, world: World, number: int) -> tuple[int, ...]:
+        """Return the clients of the block that have not left; none if the round begins a block."""
+        if (number - 1) % self._scheme.sampling_period == 0:
+            return ()
+        return tuple(client for client in self.members if client not in world.departed_at_s)
+
+    def _new_members(self, world: World, number: int) -> tuple[int, ...]:
+        """Sample clients for this round; wait for the first available device if there is none."""
+        members = self._sampler.sample(number, float(world.env.now), world.departed_at_s)
+        if not members and not world.all_clients_left:
+            world.pause_clients()
+            world.env.run(until=self._sampler.next_available_s(float(world.env.now), world.departed_at_s))
+            members = self._sampler.sample(number, float(world.env.now), world.departed_at_s)
+        return members
 
     def _plan_for(self, world: World, members: tuple[int, ...], number: int, *, replan: bool) -> None:
         context = self._context

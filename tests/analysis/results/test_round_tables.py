@@ -51,7 +51,9 @@ def test_the_summary_finds_the_first_round_at_the_target() -> None:
             "latency_s": [2.0] * 5,
             "end_s": [2.0, 4.0, 6.0, 8.0, 10.0],
             "test_accuracy": [np.nan, 0.4, np.nan, 0.8, 0.6],
-            "validation_accuracy": [np.nan, 0.7, np.nan, 0.5, np.nan],
+            "round": [1, 2, 3, 4, 5],
+            "diverged": [False] * 5,
+            "validation_accuracy": [np.nan, 0.7, np.nan, 0.5, 0.3],
             "samples": [10, 10, 0, 10, 10],
             "updates": [1] * 5,
             "participants": [1, 1, 0, 1, 1],
@@ -65,8 +67,16 @@ def test_the_summary_finds_the_first_round_at_the_target() -> None:
     )
     assert (4.0, 2) == (summary["time_below_target_s"], summary["rounds_below_target"])
     assert (0.6, 0.8, 1) == tuple(summary[k] for k in ("final_accuracy", "best_accuracy", "empty_rounds"))
-    assert 0.5 == summary["final_validation_accuracy"]
+    assert 0.3 == summary["final_validation_accuracy"]
     assert scheme_summary(rounds, 0.9)["time_to_target_s"] is None
+    assert summary["diverged_in_round"] is None
+    rounds["diverged"] = rounds["round"] == 5
+    rounds.loc[4, ["test_accuracy", "validation_accuracy"]] = np.nan
+    diverged = scheme_summary(rounds, 0.8)  # the last model is none, and earlier ones are not its accuracy
+    assert (5, None, None) == tuple(
+        diverged[k] for k in ("diverged_in_round", "final_accuracy", "final_validation_accuracy")
+    )
+    assert (0.8, 4) == (diverged["best_accuracy"], diverged["rounds_to_target"])
 
 
 def test_a_saved_run_reads_back_equal(timeline: Run, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cutlayer.models.data.cifar10 import Cifar10Parameters, load
+from cutlayer.models.data.cifar10 import Cifar10Parameters, _check_opcodes, load
 from cutlayer.models.data.dataset import DatasetFileError
 
 RNG = np.random.default_rng(0)
@@ -141,3 +141,17 @@ def test_a_missing_batch_is_named(tmp_path: Path) -> None:
     (tmp_path / "data_batch_4").unlink()
     with pytest.raises(DatasetFileError, match=r"data_batch_4: No such file.*toronto"):
         load(Cifar10Parameters(name="cifar10", path=tmp_path), (3, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x80\x02Nr\xff\xff\xff\x7f.", "its memo has the number"),
+        (b"\x80\x02)" + b"\x85" * 100 + b".", "it has 101 tuples"),
+        (b"\x80\x02)q\x00" + b"h\x00\x86q\x00" * 40 + b".", "40 repeated objects"),
+    ],
+)
+def test_a_pickle_without_bound_is_refused(content: bytes, message: str) -> None:
+    """Huge memos and nested tuples are refused before the file is unpickled."""
+    with pytest.raises(ValueError, match=message):
+        _check_opcodes(content)

@@ -138,5 +138,32 @@ def test_broken_metadata_are_named(tmp_path: Path, text: str, message: str) -> N
 
 def test_missing_metadata_are_named(tmp_path: Path) -> None:
     """A missing metadata table is an error that states its path and the source."""
-    with pytest.raises(DatasetFileError, match=r"HAM10000_metadata\.csv: No such file.*DBW86T"):
+    with pytest.raises(DatasetFileError, match=r"no file HAM10000_metadata\.csv \(or .*\.tab\).*DBW86T"):
         loaded(tmp_path)
+
+
+def test_metadata_with_tabs_equal_those_with_commas(folder: Path) -> None:
+    """The table that Harvard Dataverse serves, separated by tabs and with quotes, gives the same data set."""
+    commas = loaded(folder)
+    (folder / "HAM10000_metadata.csv").unlink()
+    with (folder / "HAM10000_metadata.tab").open("w", newline="") as file:
+        csv.writer(file, delimiter="\t", quoting=csv.QUOTE_ALL).writerows([HEADER, *rows()])
+    tabs = loaded(folder)
+    assert np.array_equal(commas.train_images, tabs.train_images)
+    assert np.array_equal(commas.test_labels, tabs.test_labels)
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [(b"\x20\x00\x20\x01", "8193 x 8192 pixels"), (b"\xf0\x00\xf0\x00", "exceeds limit")],
+)
+def test_an_image_of_absurd_size_is_refused(folder: Path, size: bytes, message: str) -> None:
+    """The header alone decides, so that nothing of the image is decoded."""
+    path = folder / f"{rows()[0][1]}.jpg"
+    path = next(folder.rglob(path.name))
+    content = bytearray(path.read_bytes())
+    frame = content.index(b"\xff\xc0")  # start of frame: length, precision, height and width follow
+    content[frame + 5 : frame + 9] = size
+    path.write_bytes(content)
+    with pytest.raises(DatasetFileError, match=message):
+        loaded(folder)

@@ -106,3 +106,13 @@ def test_parts_of_two_shapes_are_no_data_set(tmp_path: Path) -> None:
     (tmp_path / "t10k-images-idx3-ubyte").write_bytes(idx(IMAGES["t10k"].transpose(0, 2, 1).copy()))
     with pytest.raises(DatasetFileError, match=rf"{re.escape(str(tmp_path))}: .*1, 4, 5.*1, 5, 4"):
         load(MnistParameters(name="mnist", path=tmp_path), (1, 4, 5))
+
+
+def test_a_gzip_bomb_is_refused(tmp_path: Path) -> None:
+    """A small file whose header promises many gigabytes is refused before they are read."""
+    write(tmp_path)
+    (tmp_path / "train-images-idx3-ubyte").unlink(missing_ok=True)
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(struct.pack(">4B3I", 0, 0, 8, 3, 60_000, 1000, 1000) + bytes(1000)))
+    with pytest.raises(DatasetFileError, match="promises 60000000000 bytes"):
+        load(MnistParameters(name="mnist", path=tmp_path), (1, 28, 28))

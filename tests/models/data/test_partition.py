@@ -175,3 +175,20 @@ def test_a_key_of_another_kind_is_refused(keys: object, message: str) -> None:
     """A key that does not belong to the kind is an error, and so is a value out of range."""
     with pytest.raises(ValidationError, match=message):
         Partition.model_validate(keys)
+
+
+@pytest.mark.parametrize("alpha", [1e-300, 1e-3, 0.1, 1e300])
+@pytest.mark.parametrize("clients", [50, 100])
+def test_every_client_of_a_dirichlet_partition_has_a_sample(alpha: float, clients: int) -> None:
+    """Every seed has a partition of all samples, even if there are only as many samples as clients."""
+    partition, labels = Partition(kind="dirichlet", alpha=alpha), balanced(10, 10)
+    for seed in range(5):
+        parts = dealt(partition, labels, clients, seed)
+        assert all(len(part) for part in parts)
+        assert list(range(100)) == sorted(np.concatenate(parts).tolist())
+
+
+def test_fewer_samples_than_clients_are_refused() -> None:
+    """No redraw can give every one of 11 clients one of 10 samples."""
+    with pytest.raises(DatasetError, match="every client needs at least one"):
+        dealt(Partition(kind="dirichlet", alpha=0.5), balanced(10, 1), 11)

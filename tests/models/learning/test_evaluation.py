@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -147,3 +149,16 @@ def test_every_test_row_counts_once(rows: int) -> None:
     assert expected == accuracy((client, server), learner.data.test, batch_rows=rows)
     assert sum(passes) == 40
     assert max(passes) == min(rows, 40)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_model_that_is_not_finite_has_no_accuracy(value: float) -> None:
+    """One bad weight of one client makes every mean, the lowest and the highest accuracy NaN."""
+    learner = make(EpslLearner, constant, client_data(UNEQUAL, B), cut=1)
+    assert not learner.evaluate().diverged
+    with torch.no_grad():
+        next(learner.clients[1].module.parameters()).view(-1)[0] = value
+    evaluation = learner.evaluate()
+    assert evaluation.diverged
+    assert all(math.isnan(x) for x in (evaluation.mean, evaluation.lowest, evaluation.highest))
+    assert [False, True, False] == [math.isnan(x) for x in evaluation.per_client]

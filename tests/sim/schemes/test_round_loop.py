@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
+from cutlayer.models.learning.evaluation import Evaluation
 from cutlayer.scenarios.schema.scenario import Server, Stop
 from cutlayer.sim.schemes.base import TrainingTask
 from cutlayer.sim.schemes.round_loop import RoundResult, run_rounds
@@ -28,10 +30,28 @@ class Improving:
     def evaluate(self, clients: tuple[int, ...] | None = None) -> Any:
         self.evaluations += 1
         accuracy = self.steps / 10
-        return type("Accuracy", (), {"per_client": (accuracy,), "averaged": accuracy, "mean": accuracy})()
+        return Evaluation((accuracy,), accuracy)
 
 
-def run(stop: dict[str, Any], every: int = 1, learner: Any = None) -> list[RoundResult]:
+class Diverging(Improving):
+    """A learner whose loss is infinite from step 3 on, or whose model is not finite, with a finite loss."""
+
+    def __init__(self, *, in_loss: bool) -> None:
+        super().__init__()
+        self._in_loss = in_loss
+
+    def step(self, clients: Any, number: int) -> None:
+        self.steps += 1
+        self.train_loss = math.inf if self._in_loss and self.steps >= 3 else 1.0
+
+    def evaluate(self, clients: tuple[int, ...] | None = None) -> Any:
+        accuracy = math.nan if self.steps >= 3 else 0.5
+        return Evaluation((accuracy, 0.9), accuracy)
+
+
+def run(
+    stop: dict[str, Any], every: int = 1, learner: Any = None, *, stop_on_divergence: bool = True
+) -> list[RoundResult]:
     """Run a scheme whose rounds take one second."""
     setting = Setting(
         unit_table([(0.5, 0.0, 1, 1, 1), (0.25, 0.25, 1, 1, 1)]),
@@ -43,7 +63,10 @@ def run(stop: dict[str, Any], every: int = 1, learner: Any = None) -> list[Round
     scheme = make_scheme("centralised", TrainingTask(setting.units, 1))
     world = World(setting.server, setting.fleet, setting.links)
     planner = FixedPlan(plan_at(scheme, 0, 1), range(1))
-    return list(run_rounds(scheme, world, learner, planner, Stop.model_validate(stop), every))
+    limits = Stop.model_validate(stop)
+    return list(
+        run_rounds(scheme, world, learner, planner, limits, every, stop_on_divergence=stop_on_divergence)
+    )
 
 
 def test_stop_after_rounds() -> None:
@@ -78,3 +101,18 @@ def test_evaluated_when_due_and_at_the_end(every: int, rounds_run: int, expected
     results = run({"rounds": rounds_run}, every=every, learner=learner)
     assert expected == [r.number for r in results if r.accuracy is not None]
     assert len(expected) == learner.evaluations
+
+
+@pytest.mark.parametrize("in_loss", [True, False])
+def test_a_run_ends_with_the_round_that_diverges(in_loss: bool) -> None:
+    """The round whose loss or model is not finite is the last one, and it never reaches an accuracy."""
+    results = run({"rounds": 6, "accuracy": 0.8}, learner=Diverging(in_loss=in_loss))
+    assert [False, False, True] == [result.diverged for result in results]
+    assert results[-1].is_last
+    assert results[-1].accuracy is None or math.isnan(results[-1].accuracy.mean)
+
+
+def test_a_run_may_go_on_after_it_diverged() -> None:
+    """Without the stop, all rounds run, and each of them says that it diverged."""
+    results = run({"rounds": 5}, learner=Diverging(in_loss=True), stop_on_divergence=False)
+    assert [False, False, True, True, True] == [result.diverged for result in results]
