@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -418,8 +419,8 @@ class Masks:
         self.said.append(clients)
 
     def evaluate(self, clients: tuple[int, ...] | None = None) -> Any:
-        """Return no accuracy."""
-        return None
+        """Return an accuracy of 0."""
+        return SimpleNamespace(mean=0.0, diverged=False)
 
 
 @pytest.mark.parametrize(

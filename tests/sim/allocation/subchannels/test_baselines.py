@@ -19,7 +19,7 @@ from cutlayer.sim.planning_error import PlanningError
 from cutlayer.sim.radio.rates import Band
 from cutlayer.sim.radio.resources import RadioResources
 
-METHODS = [greedy, marginal_greedy, round_robin, subchannels.random]
+METHODS: list[Callable[..., Any]] = [greedy, marginal_greedy, round_robin, subchannels.random]
 RNG = np.random.default_rng(0)
 SEEDS = st.integers(0, 2**32 - 1)
 
