@@ -16,7 +16,7 @@ import simpy
 from measuring import Figure, interleaved, ratios, show
 
 from cutlayer.experiments.preparation import Experiment, prepare
-from cutlayer.experiments.process_guards import frozen_gc
+from cutlayer.experiments.processes.process_guards import frozen_gc
 from cutlayer.experiments.scheme_run import make_world
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.scenarios.schema.scenario import Stop

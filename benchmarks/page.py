@@ -12,7 +12,7 @@ from pathlib import Path
 from measuring import COLUMNS, Figure
 from tabulate import tabulate
 
-from cutlayer.experiments.worker_processes import cores
+from cutlayer.experiments.processes.worker_processes import cores
 
 __all__ = ["SCALING", "fill", "write"]
 

@@ -19,7 +19,7 @@ from plain_loops import LOOPS, PlainLoop, Task
 from torch import Tensor
 
 from cutlayer.experiments.preparation import Experiment, prepare
-from cutlayer.experiments.process_guards import frozen_gc
+from cutlayer.experiments.processes.process_guards import frozen_gc
 from cutlayer.experiments.scheme_run import make_world, scheme_learner
 from cutlayer.models.data.partition import split
 from cutlayer.models.learning.base import Learner

@@ -12,7 +12,7 @@ from cutlayer.analysis.comparison.sweep_report import draw_figures
 from cutlayer.analysis.comparison.table import comparison
 from cutlayer.analysis.results.run_folder import Run, load_run
 from cutlayer.analysis.results.sweep_folder import SweepResult, load_runs
-from cutlayer.experiments.process_guards import termination_after
+from cutlayer.experiments.processes.process_guards import termination_after
 from cutlayer.experiments.runner import run_scenario
 from cutlayer.experiments.sweep.sweep import SweepRun
 from cutlayer.scenarios.loading.loader import load_scenario

@@ -31,7 +31,7 @@ from ..sim.schemes.round_loop import RoundCursor, RoundResult
 from ..sim.schemes.round_planners.round_planner import DevicePlan, PlannerSnapshot
 from ..sim.timeline.interval_record import IntervalRecord, Rows, read_rows
 from ..sim.world.world_state import WorldSnapshot
-from .provenance import versions
+from .provenance.versions import versions
 from .round_log import LoggedRounds, RoundLogSnapshot
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from ..sim.schemes.round_planners.planning_context import PlanningContext
 from ..sim.schemes.round_planners.sampled_clients import client_sampler
 from .compression import CompressedSizesFactory, check_prunable
 from .deployment import make_deployment
-from .named_files import NamedFiles, read_named_files
+from .provenance.named_files import NamedFiles, read_named_files
 from .work_limits import check_round, check_training_memory
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from ..analysis.results.run_folder import FORMAT, TABLES, Run, save_run
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from ..sim.schemes.round_loop import RoundResult
 from .checkpoints import Checkpoints, checkpoint_folder
-from .folder_locks import run_lock
-from .machine import machine
 from .preparation import Experiment, prepare
-from .process_guards import deferred_interrupt, interruptible
-from .provenance import versions
+from .processes.folder_locks import run_lock
+from .processes.process_guards import deferred_interrupt, interruptible
+from .provenance.machine import machine
+from .provenance.versions import versions
 from .scheme_run import OnRound, SchemeRun, run_scheme
 from .scheme_workers import SchemeWorkers, default_jobs
 

@@ -29,9 +29,8 @@ from ..scenarios.schema.scenario import Scenario
 from ..sim.schemes.round_loop import RoundResult
 from .checkpoints import Checkpoints, SchemeCheckpoints
 from .preparation import Experiment, prepare
-from .process_guards import InterruptCount, count_interrupts, deferred_interrupt
-from .scheme_run import Failure, OnRound, SchemeRun, run_scheme, run_without_rounds
-from .worker_processes import (
+from .processes.process_guards import InterruptCount, count_interrupts, deferred_interrupt
+from .processes.worker_processes import (
     FAILED_TO_START,
     WorkerProcess,
     WorkersError,
@@ -39,6 +38,7 @@ from .worker_processes import (
     exit_if_reimported,
     picklable_error,
 )
+from .scheme_run import Failure, OnRound, SchemeRun, run_scheme, run_without_rounds
 
 __all__ = ["SchemeOutcome", "SchemeWorkers", "WorkerDiedError", "default_jobs"]
 

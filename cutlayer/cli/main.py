@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from cutlayer.experiments.library_threads import limit_library_threads
-from cutlayer.experiments.process_guards import catch_termination
+from cutlayer.experiments.processes.library_threads import limit_library_threads
+from cutlayer.experiments.processes.process_guards import catch_termination
 
 from .compare import compare
 from .gantt import gantt

@@ -57,8 +57,8 @@ def run(
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights."""
     from cutlayer.analysis.results.run_folder import ERRORS
     from cutlayer.experiments.checkpoints import CheckpointError
+    from cutlayer.experiments.processes.worker_processes import WorkersError
     from cutlayer.experiments.runner import UnsavedRunError, run_scenario
-    from cutlayer.experiments.worker_processes import WorkersError
     from cutlayer.scenarios.loading.loader import load_scenario
 
     from .progress import RunProgress
@@ -127,7 +127,7 @@ def _free_folder(parent: Path, name: str) -> Path:
     """Return ``parent/name``, with a number if it exists; a folder with checkpoints is free to go on."""
     from cutlayer.analysis.results.atomic_files import portable_name
     from cutlayer.experiments.checkpoints import checkpoint_folder
-    from cutlayer.experiments.folder_locks import run_in_use
+    from cutlayer.experiments.processes.folder_locks import run_in_use
 
     stem = portable_name(name)
     folder, number = parent / stem, 1

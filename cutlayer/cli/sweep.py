@@ -71,8 +71,8 @@ def sweep(
 ) -> None:
     """Run every point of a scenario's sweep that is not finished yet."""
     from cutlayer.analysis.comparison.sweep_report import estimate_line, point_listing
+    from cutlayer.experiments.processes.worker_processes import WorkersError
     from cutlayer.experiments.sweep.sweep import SweepRun, SweepStoppedError
-    from cutlayer.experiments.worker_processes import WorkersError
 
     from .progress import SweepProgress
 

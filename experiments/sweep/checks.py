@@ -13,7 +13,7 @@ from ...scenarios.errors import ScenarioIssue
 from ...scenarios.loading.loader import LoadedScenario
 from ...scenarios.loading.sweep_points import Point, error_of_points
 from ...scenarios.schema.sweep import Sweep, SweepFigure, figure_key_issues
-from ..provenance import version_differences, versions
+from ..provenance.versions import version_differences, versions
 from .point_tasks import PointTask, first_round_tables, point_issues
 from .worker_pool import WorkerPool
 

@@ -17,8 +17,8 @@ from ...scenarios.loading.sweep_points import Point, load_points
 from ...scenarios.ordered_sum import ordered_sum
 from ...scenarios.plugins import load_plugins, loaded_plugins
 from ...scenarios.schema.sweep import SweepFigure
-from ..folder_locks import sweep_lock
-from ..worker_processes import WorkersError, cores, exit_if_reimported
+from ..processes.folder_locks import sweep_lock
+from ..processes.worker_processes import WorkersError, cores, exit_if_reimported
 from .checks import SweepChecks
 from .point_tasks import ROUNDS_TIMED, PointOutcome, PointTask, estimate_wall_s, run_point, time_limit_text
 from .worker_pool import StartExecutor, TimeLimitError, WorkerDiedError, WorkerPool, process_executor

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeAlias, TypeVar
 
 from ...scenarios.plugins import Plugin
-from ..worker_processes import FAILED_TO_START, WorkerProcess, WorkersError, picklable_error
+from ..processes.worker_processes import FAILED_TO_START, WorkerProcess, WorkersError, picklable_error
 
 __all__ = [
     "StartExecutor",

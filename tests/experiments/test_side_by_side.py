@@ -17,7 +17,7 @@ import pytest
 import cutlayer
 from cutlayer.analysis.results import interval_store
 from cutlayer.experiments import round_log, scheme_workers
-from cutlayer.experiments.process_guards import count_interrupts, deferred_interrupt
+from cutlayer.experiments.processes.process_guards import count_interrupts, deferred_interrupt
 from cutlayer.experiments.scheme_workers import default_jobs
 from cutlayer.scenarios import plugins, registry
 from cutlayer.scenarios.loading.loader import load_scenario

@@ -24,7 +24,7 @@ from cutlayer.analysis.results import interval_store as intervals
 from cutlayer.analysis.results import run_folder as analysis_run
 from cutlayer.analysis.results.atomic_files import RunFolderError
 from cutlayer.cli.main import app
-from cutlayer.experiments import folder_locks as locks
+from cutlayer.experiments.processes import folder_locks as locks
 from cutlayer.experiments.sweep import point_tasks as sweep_tasks
 from cutlayer.experiments.sweep.point_tasks import PointTask
 from tests.support.processes import messages
@@ -34,7 +34,7 @@ PLAIN = SWEEP[: SWEEP.index("sweep:")] + "devices: {count: 2}\n"
 HOLDER = """\
 import sys, time
 from pathlib import Path
-from cutlayer.experiments import folder_locks as locks
+from cutlayer.experiments.processes import folder_locks as locks
 with getattr(locks, sys.argv[1])(Path(sys.argv[2])):
     print("held", flush=True)
     time.sleep(600)

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 import cutlayer
 from cutlayer.analysis.results.sweep_folder import load_sweep
 from cutlayer.cli.main import app
+from cutlayer.experiments.processes.worker_processes import WorkersError
 from cutlayer.experiments.sweep import dask_workers as cluster_module
 from cutlayer.experiments.sweep.dask_workers import DaskWorkers
 from cutlayer.experiments.sweep.worker_pool import WorkerPool
-from cutlayer.experiments.worker_processes import WorkersError
 from tests.support.clusters import LocalCluster, running
 from tests.support.held_sweeps import HOLD, held, wait_for, when_idle
 from tests.support.processes import messages, python

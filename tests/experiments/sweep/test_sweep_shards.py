@@ -17,7 +17,7 @@ import cutlayer
 from cutlayer.analysis.results.atomic_files import RunFolderError
 from cutlayer.analysis.results.sweep_folder import Shard, SweepResult
 from cutlayer.cli.main import app
-from cutlayer.experiments.folder_locks import sweep_lock
+from cutlayer.experiments.processes.folder_locks import sweep_lock
 from cutlayer.experiments.sweep import point_tasks as sweep_tasks
 from cutlayer.experiments.sweep.worker_pool import TimeLimitError, WorkerPool
 from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import cutlayer
-from cutlayer.experiments.named_files import COPY_BYTES_MAX
+from cutlayer.experiments.provenance.named_files import COPY_BYTES_MAX
 from tests.support.sweeps import folder_bytes
 
 UNITS = """\

@@ -17,7 +17,7 @@ import json, sys
 from pathlib import Path
 root = Path(%r)
 sys.path.insert(0, str(root))
-from cutlayer.experiments.provenance import code_fingerprint
+from cutlayer.experiments.provenance.versions import code_fingerprint
 unchanged = code_fingerprint.__wrapped__()
 same = []
 for path in sorted([*root.rglob("*.py"), *root.rglob("*.csv")]):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..scenarios.schema.scenario import Learning
+from ...scenarios.schema.scenario import Learning
 
 __all__ = ["machine"]
 
@@ -39,7 +39,7 @@ def machine(learning: Learning | None) -> dict[str, Any]:
     if learning is not None:
         import torch
 
-        from ..models.learning.factory import training_device
+        from ...models.learning.factory import training_device
 
         properties["instructions"] = torch.backends.cpu.get_cpu_capability()
         threads = learning.threads

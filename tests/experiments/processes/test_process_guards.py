@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from cutlayer.experiments.process_guards import (
+from cutlayer.experiments.processes.process_guards import (
     catch_termination,
     deferred_interrupt,
     frozen_gc,

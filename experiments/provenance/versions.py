@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 
-from ..scenarios.plugins import loaded_plugins
-from ..scenarios.registry import load_registrations
+from ...scenarios.plugins import loaded_plugins
+from ...scenarios.registry import load_registrations
 
 __all__ = ["NOT_FINGERPRINTED", "code_fingerprint", "source_files", "version_differences", "versions"]
 

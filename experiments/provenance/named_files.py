@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..scenarios.loading.referenced_files import files_by_key, files_in
-from ..scenarios.plugins import source_files
+from ...scenarios.loading.referenced_files import files_by_key, files_in
+from ...scenarios.plugins import source_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..models.learning.client_data import ClientData
-    from ..scenarios.schema.scenario import Scenario
+    from ...models.learning.client_data import ClientData
+    from ...scenarios.schema.scenario import Scenario
 
 __all__ = ["COPY_BYTES_MAX", "NamedFiles", "read_named_files"]
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ..scenarios.plugins import Plugin, require_plugins
+from ...scenarios.plugins import Plugin, require_plugins
 from .library_threads import one_library_thread
 
 __all__ = [
