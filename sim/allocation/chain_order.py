@@ -34,6 +34,8 @@ Array = NDArray[np.float64]
 
 MOST_STATES = 1024
 """Sets of nodes up to which the search is exact: those of ten unlike nodes."""
+MOST_EXCHANGE_ROUNDS = 3
+"""Rounds over all pairs of nodes, from each starting order, which bound the time of the search by exchanges."""
 
 
 @dataclass(frozen=True)
@@ -372,10 +374,11 @@ def _by_exchanges(
 def _climb(
     start: tuple[int, ...], forward: _Stages, backward: _Stages, objective: Objective
 ) -> ChainPlacement | None:
-    """Exchange two nodes, each time the first pair that helps, until none helps."""
+    """Exchange two nodes, each time the first pair that helps, until none helps or the rounds are used up."""
     best = _optimum(_OneOrder(start), forward, backward, objective)
-    improved = best is not None
-    while improved and best is not None:
+    improved, rounds_left = best is not None, MOST_EXCHANGE_ROUNDS
+    while improved and best is not None and rounds_left:
+        rounds_left -= 1
         improved = False
         for one, other in combinations(range(len(start)), 2):
             changed = list(best.order)
