@@ -34,7 +34,7 @@ from .checkpoints import (
     SchemeCheckpoint,
     SchemeCheckpoints,
 )
-from .preparation import Experiment
+from .experiment import Experiment
 from .processes.process_guards import deferred_interrupt, frozen_gc, interruptible
 from .result_tables import device_table, energy_columns, memory_table, node_table, with_device_times
 from .round_log import IntervalStream, RoundLog

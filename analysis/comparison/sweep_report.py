@@ -173,7 +173,7 @@ def _rich(table: pd.DataFrame, y: str, centre: str, title: str, *, in_percent: b
 def point_listing(folder: SweepFolder) -> Table:
     """Return the points of a sweep and their states as a table for the terminal."""
     rich = Table(title=Text(str(folder.path)), box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    shown = folder.chosen.drop(columns="overrides")
+    shown = folder.own_points.drop(columns="overrides")
     for name in (*shown.columns, "status"):
         rich.add_column(Text(name), no_wrap=True)
     for row in shown.to_dict("records"):

@@ -124,7 +124,7 @@ class SweepFolder:
 
     Attributes
     ----------
-    chosen : DataFrame
+    own_points : DataFrame
         The rows of ``points`` that this process runs.
     wall_s : dict of str to float
         The wall time of each point that was timed, [s].
@@ -134,7 +134,7 @@ class SweepFolder:
         self.path = path
         self.points = points
         self.shard = shard
-        self.chosen = points if shard is None else points.iloc[shard.rows].reset_index(drop=True)
+        self.own_points = points if shard is None else points.iloc[shard.rows].reset_index(drop=True)
         self.wall_s: dict[str, float] = {}
         for times in self._files_of_times():
             with suppress(FileNotFoundError):  # the tables have just been gathered
@@ -175,7 +175,7 @@ class SweepFolder:
 
     def remove_drafts(self) -> None:
         """Remove the drafts of killed processes. No point of this process may be running meanwhile."""
-        own = None if self.shard is None else tuple(f".{point}" for point in self.chosen["point"])
+        own = None if self.shard is None else tuple(f".{point}" for point in self.own_points["point"])
         for draft in self.path.iterdir():
             if _DRAFT.match(draft.name) and (own is None or draft.name.startswith(own)):
                 _remove(draft)
@@ -196,7 +196,7 @@ class SweepFolder:
 
     def with_status(self, status: str) -> list[str]:
         """Return the names of the points of this process in a state."""
-        return [point for point in self.chosen["point"] if self.status(point) == status]
+        return [point for point in self.own_points["point"] if self.status(point) == status]
 
     def finish(self, point: str, wall_s: float | None) -> None:
         """Record that the point's run folder is complete, and the wall time of the run if it was measured."""
@@ -223,7 +223,7 @@ class SweepFolder:
     def _write_points(self, status: Sequence[str]) -> None:
         table = self._with_status(self.points, status)
         self._write(POINTS, lambda draft: table.to_csv(draft, index=False))
-        timed = [(point, self.wall_s[point]) for point in self.chosen["point"] if point in self.wall_s]
+        timed = [(point, self.wall_s[point]) for point in self.own_points["point"] if point in self.wall_s]
         times = pd.DataFrame(timed, columns=["point", "wall_s"])
         name = TIMES if self.shard is None else f"wall_times.{self.shard.name}.csv"
         self._write(name, lambda draft: times.to_csv(draft, index=False))
@@ -256,7 +256,7 @@ class SweepFolder:
 
     def progress(self, *, interrupted: bool) -> SweepResult:
         """Return the states of the points of this process, without tables of results."""
-        table = self._with_status(self.chosen, [self.status(point) for point in self.chosen["point"]])
+        table = self._with_status(self.own_points, [self.status(point) for point in self.own_points["point"]])
         return SweepResult(self.path, table, pd.DataFrame(), pd.DataFrame(), interrupted)
 
     def _with_status(self, points: pd.DataFrame, status: Sequence[str]) -> pd.DataFrame:

@@ -275,8 +275,8 @@ class Server(Node):
     Attributes
     ----------
     listeners : callable or None
-        From the clients that a broadcast is for to their devices, which record its reception. None if no
-        device spends energy on receptions or idle time, so that nothing has to be recorded.
+        Maps the receivers of a broadcast to the devices that record it. None if no device spends energy on
+        receptions or idle time, so that nothing has to be recorded.
     """
 
     broadcaster: BroadcastChannel

@@ -213,7 +213,7 @@ class World:
                 device.energy_account.resume()
 
     def pause_clients(self) -> None:
-        """Let no device be in a round until the next one begins."""
+        """Stop charging idle time until the next round begins."""
         for device in self._round_devices.values():
             if device.energy_account is not None:
                 device.energy_account.suspend()
