@@ -15,6 +15,7 @@ from ..analysis.results.atomic_files import RunFolderError, check_free, check_pl
 from ..analysis.results.interval_store import Intervals, IntervalWriter, read_intervals
 from ..analysis.results.run_folder import FORMAT, TABLES, Run, save_run
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
+from ..scenarios.text import one_line
 from ..sim.schemes.round_loop import RoundResult
 from .checkpoints import Checkpoints, checkpoint_folder
 from .experiment import Experiment
@@ -363,7 +364,7 @@ def _draw(run: Run, folder: Path) -> list[str]:
     except KeyboardInterrupt:
         return ["interrupted: not all figures are drawn; cutlayer gantt DIR draws the Gantt chart"]
     except Exception as error:  # the drawing library cannot be imported, for example
-        return [f"no figure could be drawn: {' '.join(str(error).split())}"]
+        return [f"no figure could be drawn: {one_line(error)}"]
 
 
 def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

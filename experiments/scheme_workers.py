@@ -26,6 +26,7 @@ from ..analysis.results.interval_store import Intervals, IntervalWriter
 from ..scenarios.loading.loader import LoadedScenario
 from ..scenarios.plugins import loaded_plugins
 from ..scenarios.schema.scenario import Scenario
+from ..scenarios.text import one_line
 from ..sim.schemes.round_loop import RoundResult
 from .checkpoints import Checkpoints, SchemeCheckpoints
 from .experiment import Experiment
@@ -119,9 +120,8 @@ class SchemeOutcome:
             return self.run
         if isinstance(self.error, RunFolderError):
             raise self.error
-        text = " ".join(str(self.error).split()) or type(self.error).__name__
         details = "".join(traceback.format_exception(self.error))
-        failure = Failure(self.error, text, details)
+        failure = Failure(self.error, one_line(self.error), details)
         return run_without_rounds(experiment, *experiment.schemes[number], failure)
 
 

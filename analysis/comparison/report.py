@@ -143,9 +143,8 @@ def _divergences(run: Run) -> Iterator[str]:
 
 def _failures(run: Run) -> Iterator[str]:
     """Yield a note for each scheme that failed."""
-    for label, figures in run.summary["schemes"].items():
-        if figures.get("failed"):
-            yield f"{label}, seed {run.summary['seed']}: failed: {figures['failed']}"
+    for label, reason in run.failed.items():
+        yield f"{label}, seed {run.summary['seed']}: failed: {reason}"
 
 
 def _empty_batteries(run: Run) -> Iterator[str]:

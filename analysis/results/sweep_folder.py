@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from .atomic_files import RunFolderError, check_writable, write_whole
-from .run_folder import ERRORS, Run, load_run, read_csv
+from .run_folder import ERRORS, Run, failed_schemes, load_run, read_csv
 from .sweep_tables import scheme_rows
 
 __all__ = ["LOCK", "Shard", "SweepFolder", "SweepResult", "load_runs", "load_sweep"]
@@ -94,7 +94,25 @@ class Shard:
 
     def __post_init__(self) -> None:
         if not 1 <= self.number <= self.count:
-            raise ValueError(f"a shard is K/N with K from 1 to N; it is {self.number}/{self.count}")
+            raise ValueError(f"a shard is K/N with K from 1 to N, for example 1/8; it is {self}")
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Return the shard of a text ``K/N``.
+
+        Raises
+        ------
+        ValueError
+            If the text is not of this form, or K is not in 1 to N.
+        """
+        number, _, count = text.partition("/")
+        if not (number.isdecimal() and count.isdecimal()):
+            raise ValueError(f"a shard is K/N with K from 1 to N, for example 1/8; it is {text}")
+        return cls(int(number), int(count))
+
+    def __str__(self) -> str:
+        """Return ``K/N``."""
+        return f"{self.number}/{self.count}"
 
     @property
     def rows(self) -> slice:
@@ -241,7 +259,7 @@ class SweepFolder:
             point_values = {key: row[key] for key in keys}
             summary = self._summary(row["point"])
             table = read_csv(self.path / row["point"] / "rounds.csv")
-            table = table[~table["label"].isin(_failed_schemes(summary))]
+            table = table[~table["label"].isin(failed_schemes(summary))]
             rounds.append(table.assign(**point_values)[[*keys, *(c for c in table if c not in keys)]])
             for scheme_row in scheme_rows(summary):
                 schemes.append({**point_values, "seed": row["seed"], **scheme_row})
@@ -283,7 +301,7 @@ class SweepFolder:
         except FileNotFoundError:  # the process ended before it could record the failed scheme
             if not self.has_results(point):  # another process has just run the point again
                 return ""
-            errors = _failed_schemes(self._summary(point))
+            errors = failed_schemes(self._summary(point))
             return "; ".join(f"{label}: {text}" for label, text in errors.items())
         return next((line for line in reversed(lines) if line), "")
 
@@ -292,11 +310,6 @@ class SweepFolder:
             write_whole(self.path / name, write)
         except OSError as error:
             raise RunFolderError(f"cannot write {self.path / name}: {error.strerror or error}") from None
-
-
-def _failed_schemes(summary: Mapping[str, Any]) -> dict[str, str]:
-    """Return the error of each scheme that failed, by label."""
-    return {label: s["failed"] for label, s in summary["schemes"].items() if s.get("failed")}
 
 
 def _remove(draft: Path) -> None:

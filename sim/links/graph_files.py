@@ -14,15 +14,13 @@ from xml.parsers import expat
 
 import networkx as nx
 
+from ...scenarios.input_files import check_input_file
 from ...scenarios.schema.fields import BIT_RATE_RANGE_BPS, DURATION_RANGE_S
 from ...scenarios.schema.network import ACCESS_POINT, ComputeNode
 from ...scenarios.schema.network import Network as NetworkSection
 from ...scenarios.text import LABEL_LENGTH_MAX, control_character
 
 __all__ = ["WireOfFile", "wires_of_file"]
-
-BYTES_MAX = 32 * 2**20
-"""Largest size of a file of a graph, [byte]."""
 
 _UNREADABLE = (
     OSError,
@@ -101,8 +99,7 @@ def _read(path: Path) -> nx.Graph[Any]:
     if reader is None:
         raise ValueError(f"graph: {path} must be a .graphml or a .gml file")
     try:
-        if (size := path.stat().st_size) > BYTES_MAX:
-            raise ValueError(f"it has {size:,} bytes; at most {BYTES_MAX:,} are read")
+        check_input_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # networkx warns about keys that no edge needs
             return reader(path)

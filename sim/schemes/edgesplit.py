@@ -365,7 +365,7 @@ def _with_powers(
         early = (early_s > EARLY * times_s.max()) & (bits > 0)
         needed_bps = bits / np.where(early, uplink_s + early_s, np.inf)
         ratios = np.where(early, np.minimum(ratios, uplinks.ratios_for(needed_bps / shares)), ratios)
-    elif rule.name == "full":
+    elif rule.raises_power:
         power_w = shares * ratios * uplinks.limits.power_w
         raised_w = with_remaining_power(resources, power_w)
         ratios = ratios * np.where(power_w > 0, raised_w / np.where(power_w > 0, power_w, 1.0), 1.0)
