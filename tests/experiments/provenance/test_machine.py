@@ -81,7 +81,7 @@ NORMALISED = [
 def test_a_batch_of_one_is_refused_where_training_would_fail(path: Path) -> None:
     """The schemes whose server normalises over one sample are named before the first round; PSL trains."""
     schemes = "schemes=[psl, sl, sfl]"
-    message = r"batch_size: resnet18 has batch normalisation.* a single one in sl, sfl; use 2 or more"
+    message = r"batch_size: resnet18 has batch normalisation.* with batch_size 1, sl and sfl have one value"
     with pytest.raises(cutlayer.ScenarioError, match=message):
         cutlayer.run(path, out=path.parent / "out", overrides=[*NORMALISED, schemes])
     assert [path] == list(path.parent.iterdir())

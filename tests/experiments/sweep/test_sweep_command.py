@@ -86,7 +86,7 @@ def test_contents_that_changed_between_points_are_reported(tmp_path: Path) -> No
 
 
 def test_few_seeds_are_noted(finished: SweepResult) -> None:
-    """The overview of a sweep over three seeds warns of intervals from so few."""
+    """The overview of a sweep over three seeds warns of confidence intervals from so few."""
     (listing,) = draw_figures(finished, ())[0]
     assert any("fewer than 5 seeds" in str(note) for note in listing[1:])
 

@@ -40,7 +40,8 @@ ROWS = [
         "samples beyond the memory",
         learning("train_samples: 1000000000"),
         issue(
-            "learning.dataset", "training needs at least ... GiB for it, and this machine has ... GiB: ..."
+            "learning.dataset",
+            "the samples of the training need at least ... GiB of memory, and ... GiB are available: ...",
         ),
     ),
     Row(
@@ -61,7 +62,7 @@ ROWS = [
     Row(
         "batch beyond the memory",
         learning("train_samples: 9").replace("name: good", "name: good\nbatch_size: 10000000"),
-        issue("batch_size", "training needs at least ... GiB for it, ...", 2),
+        issue("batch_size", "the activations of the training need at least ... GiB of memory, ...", 2),
     ),
     Row(
         "devices and subchannels",
