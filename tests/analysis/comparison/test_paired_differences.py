@@ -1,4 +1,4 @@
-"""Tests of the paired comparison: differences, their confidence intervals, and orders of times to the target."""
+"""Tests of paired differences, of their confidence intervals, and of the order of times to the target."""
 
 from __future__ import annotations
 
