@@ -5,7 +5,7 @@ lower bound does not exclude, and improves the best cuts by local search. The re
 HiGHS, which solves the mixed-integer program of the lower bound on a small instance. The reference for
 SplitFed is PSL in the same run.
 
-``python benchmarks/planning.py --methods SEEDS`` prints the table of docs/planning.md instead: the methods
+``python benchmarks/planning.py --methods SEEDS`` prints the tables of docs/planning.md instead: the methods
 that a scenario may name, on five devices and twenty subchannels.
 """
 
@@ -48,6 +48,11 @@ MIDDLE = (5, 20)
 FIXED_CUT = 2
 COMPARED_SCHEMES = ("psl", "epsl φ=0.5", "epsl φ=1", "sfl", "fl")
 COMPARED_METHODS = ("greedy", "marginal_greedy", "exchange", "bcd")
+COMPARED_VALUES = (
+    "Mean excess of the round time, %",
+    "Greatest excess of the round time, %",
+    "Median processor time of a plan, ms",
+)
 
 Instance = tuple[RadioResources, Mapping[int, RoundWork]]
 
@@ -139,14 +144,14 @@ def small() -> list[Figure]:
 
 
 def methods(seeds: int) -> str:
-    """Return a table in Markdown: each method's round time above the best one's, and its planning time.
+    """Return three tables in Markdown: two of each method's excess round time, one of its planning time.
 
     Parameters
     ----------
     seeds : int
         Number of seeds; each is planned for with mean gains and with Rayleigh fading.
     """
-    rows = []
+    tables: dict[str, list[list[str]]] = {title: [] for title in COMPARED_VALUES}
     for scheme in COMPARED_SCHEMES:
         for cut in (None,) if scheme == "fl" else (None, FIXED_CUT):
             cases = [
@@ -162,13 +167,20 @@ def methods(seeds: int) -> str:
                 name: np.array([predicted for predicted, _ in values]) for name, values in rounds_s.items()
             }
             best_s = np.min(list(predicted_s.values()), axis=0)
-            row = [scheme, "best" if cut is None else str(cut)]
-            for name, values in rounds_s.items():
-                above = 100 * (predicted_s[name] / best_s - 1.0)
-                plan_ms = 1e3 * float(np.median([time_s for _, time_s in values]))
-                row.append(f"{above.mean():.2f} %, {above.max():.1f} %, {plan_ms:.0f} ms")
-            rows.append(row)
-    return tabulate(rows, ["scheme", "cut", *COMPARED_METHODS], tablefmt="github", disable_numparse=True)
+            excesses = [100 * (predicted_s[name] / best_s - 1.0) for name in rounds_s]
+            plans_ms = [1e3 * np.median([time_s for _, time_s in values]) for values in rounds_s.values()]
+            cells = (
+                [f"{excess.mean():.2f}" for excess in excesses],
+                [f"{excess.max():.1f}" for excess in excesses],
+                [f"{plan_ms:.0f}" for plan_ms in plans_ms],
+            )
+            for rows, values in zip(tables.values(), cells, strict=True):
+                rows.append([scheme, "best" if cut is None else str(cut), *values])
+    headings = ["scheme", "cut", *COMPARED_METHODS]
+    return "\n\n".join(
+        f"{title}:\n\n{tabulate(rows, headings, tablefmt='github', disable_numparse=True)}"
+        for title, rows in tables.items()
+    )
 
 
 def plan_with(

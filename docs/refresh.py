@@ -2,7 +2,7 @@
 
 ``python docs/refresh.py`` does all of them, ``python docs/refresh.py quickstart epsl_clients`` some, from any
 folder; ``python docs/refresh.py map`` draws the maps of the folders in docs/design.md, and ``coverage``
-measures the coverage of intervals over seeds for docs/model.md. Sweeps are kept in
+measures the coverage of confidence intervals over seeds for docs/model.md. Sweeps are kept in
 ``sweeps/``, so that points that are finished are not run again. The table from measured layer times is made
 anew only where ``CUTLAYER_PROFILES`` in the environment names their folder.
 """
@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import interval_coverage
+import coverage_table
 import pandas as pd
 from import_map import PAGE, with_maps
 
@@ -137,7 +137,7 @@ def table(path: Path) -> str:
     wide = (
         filled.pivot(index=keys or ["all"], columns="label", values="text")[order].reset_index().fillna("–")
     )
-    intervals = ", with 95 % intervals" if numbers[f"{y}_low"].notna().any() else ""
+    intervals = ", with 95 % confidence intervals" if numbers[f"{y}_low"].notna().any() else ""
     seeds = int(numbers["seeds"].max())
     heading = f"`{y}`{intervals} over {seeds} {'seed' if seeds == 1 else 'seeds'}"
     heading += f", at the best {axis_label(chosen).lower()}:" if chosen else ":"
@@ -230,9 +230,9 @@ def import_maps() -> None:
 
 
 def coverage() -> None:
-    """Measure the coverage of the intervals over seeds for docs/model.md."""
-    page = interval_coverage.PAGE
-    page.write_text(interval_coverage.with_coverage(page.read_text(encoding="utf-8")), encoding="utf-8")
+    """Measure the coverage of the confidence intervals over seeds for docs/model.md."""
+    page = coverage_table.PAGE
+    page.write_text(coverage_table.with_coverage(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def main(targets: list[str]) -> None:

@@ -97,10 +97,11 @@ def _prepare(loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: b
 def _check_normalisation(experiment: Experiment, issues: IssueCollector) -> None:
     labels = schemes_that_cannot_normalise(experiment)
     if labels:
+        have = "has" if len(labels) == 1 else "have"
         issues.add(
             ("batch_size",),
-            f"{experiment.loaded.scenario.model.name} has batch normalisation, which needs more than one"
-            f" value for each channel; one sample has a single one in {', '.join(labels)}; use 2 or more",
+            f"{experiment.loaded.scenario.model.name} has batch normalisation, which needs two values or more"
+            f" for each channel; with batch_size 1, {' and '.join(labels)} {have} one value; use 2 or more",
         )
 
 

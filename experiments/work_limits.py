@@ -82,6 +82,14 @@ def training_memory_bytes(
     }
 
 
+_CONTENTS: dict[tuple[str, ...], str] = {
+    ("learning", "dataset"): "the samples",
+    ("model",): "the parameters",
+    ("batch_size",): "the activations",
+}
+"""The contents of the memory that each key of :func:`training_memory_bytes` decides, for messages."""
+
+
 def check_training_memory(scenario: Scenario, learning: Learning, units: UnitTable | None) -> None:
     """Check that training does not obviously need more memory than this process may use.
 
@@ -95,8 +103,8 @@ def check_training_memory(scenario: Scenario, learning: Learning, units: UnitTab
     available = available_memory_bytes()
     if needed[key] > available:
         raise PlanningError(
-            f"training needs at least {_gib(needed[key])} for it, and this machine has {_gib(available)}:"
-            " give fewer samples, a smaller mini-batch or a smaller model",
+            f"{_CONTENTS[key]} of the training need at least {_gib(needed[key])} of memory, and"
+            f" {_gib(available)} are available: give fewer samples, a smaller mini-batch or a smaller model",
             key,
         )
 

@@ -1,4 +1,4 @@
-"""The comparison table as text: rounded numbers, brackets, intervals, and units in the headings."""
+"""The comparison table as text: rounded numbers, brackets, confidence intervals, units in headings."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _percent(share: float) -> str:
 def _intervals(
     heading: str, table: pd.DataFrame, column: str, text: Callable[[float], str]
 ) -> dict[str, list[str]]:
-    """Return the intervals of a column, unless there are none or each is a single value."""
+    """Return the confidence intervals of a column, unless there are none or each is a single value."""
     low, high = table[f"{column}_low"], table[f"{column}_high"]
     if not (high > low).any():
         return {}
@@ -103,7 +103,7 @@ def _intervals(
 
 
 def _span(low: float, high: float, text: Callable[[float], str]) -> str:
-    """Return an interval as text; a dash if it does not exist."""
+    """Return a confidence interval as text; a dash if it does not exist."""
     return "–" if pd.isna(low) or pd.isna(high) else f"{text(low)}–{text(high)}"
 
 
@@ -118,7 +118,7 @@ def _brackets(
 
 
 def _changes(table: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the columns with the paired differences to the reference, and their intervals."""
+    """Return the columns with the paired differences to the reference, and their confidence intervals."""
     references = table["reference"].unique()
     reference = references[0] if len(references) == 1 else "reference"
     unit = _time_unit(table, "time_below_target_s", "time_to_target_s")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..results.confidence_intervals import CONFIDENCE, Interval, Range, centre_and_interval
+from ..results.confidence_intervals import CONFIDENCE, ConfidenceInterval, Range, centre_and_interval
 
 __all__ = ["PAIRED_COLUMNS", "REFERENCE_SCHEME", "UnknownReferenceError", "paired_differences"]
 
@@ -49,7 +49,7 @@ def paired_differences(figures: pd.DataFrame, reference: str | None = None) -> p
     - ``accuracy_change``: difference of the final accuracy, as a fraction of 1;
     - ``time_to_target_change_s``: difference of the time to the target over the ``target_pairs`` seeds in
       which both schemes reached it;
-    - all three with ``_low`` and ``_high``, the ends of the 95 % interval;
+    - all three with ``_low`` and ``_high``, the ends of the 95 % confidence interval;
     - ``target_seeds``: the number of seeds in which both schemes were evaluated; ``target_sooner`` and
       ``target_later``: how many of them decide that the scheme reached the target before, or after, the
       reference. A seed decides if the brackets of the two schemes do not overlap;
@@ -101,7 +101,7 @@ def _differences(scheme: pd.DataFrame, reference: pd.DataFrame) -> dict[str, Any
     ratio = (scheme["mean_latency_s"] / reference["mean_latency_s"]).dropna()
     accuracy = (scheme["final_accuracy"] - reference["final_accuracy"]).dropna()
     row: dict[str, Any] = {"pairs": len(ratio)}
-    if len(ratio) > 1:  # a ratio is positive, so that no interval reaches below -100 %
+    if len(ratio) > 1:  # a ratio is positive, so that no confidence interval reaches below -100 %
         factors = centre_and_interval(ratio, Range.POSITIVE)
         row |= _named("latency_change_percent", tuple(100 * (factor - 1) for factor in factors))
     if len(accuracy) > 1 and not _lost_accuracy(scheme) and not _lost_accuracy(reference):
@@ -156,12 +156,12 @@ class _TargetTimes:
         """Return the number of seeds that decide that the first scheme reached the target later."""
         return int((self.at[:, 1] <= self.below[:, 0]).sum())
 
-    def change(self) -> Interval | None:
-        """Return the mean difference and its interval, [s]; None if fewer than two seeds have both times.
+    def change(self) -> ConfidenceInterval | None:
+        """Return the mean difference and its confidence interval, [s]; None with fewer than two pairs.
 
         The difference of the true times lies between the differences of opposite ends of the brackets. So the
-        interval reaches from the lower end of the least difference's interval to the upper end of the
-        greatest one's.
+        confidence interval reaches from the lower end of the least difference's to the upper end of the
+        greatest one's. A pair is a seed at which both schemes reached the target.
         """
         below, at = (ends[self.reached] for ends in (self.below, self.at))
         if len(at) < 2:

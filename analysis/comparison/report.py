@@ -35,7 +35,9 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     if table["speedup_over_sl"].notna().any():
         lines.append("× SL: SL's mean round time over the scheme's; a round of SL makes one update a client")
     if table["latency_change_percent"].notna().any():
-        lines.append("vs: mean over seeds of the difference at the same seed, and its 95 % interval")
+        lines.append(
+            "vs: mean over seeds of the difference at the same seed, and its 95 % confidence interval"
+        )
     lines += _seed_notes(table, runs)
     if table["memory_counts"].any():
         lines.append(
@@ -53,9 +55,9 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     if (table["diverged"] > 0).any():
         lines.append("diverged: the training loss or the model is not finite; such a model has no accuracy")
     if any(True for run in runs for _ in _failures(run)):
-        lines.append("failed: figures are of the rounds before the error")
+        lines.append("failed: the results are of the rounds before the error")
     if any(run.interrupted for run in runs):
-        lines.append("interrupted: figures are of the finished rounds")
+        lines.append("interrupted: the results are of the finished rounds")
     return lines
 
 
@@ -69,7 +71,7 @@ def _target_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
         f" one at it{', means of both over the seeds' if several else ''}"
     )
     if ((table["runs_at_target"] < table["runs"]) & table["time_below_target_s"].notna()).any():
-        yield "> : not every run reached the target; the time of its last evaluated round is a lower bound"
+        yield "a time with > is a lower bound: some run did not reach the target"
     if (table["rounds_to_target"] - table["rounds_below_target"] > 1).any():
         yield (
             "not every round was evaluated: an earlier round may have been at the target unseen;"
@@ -92,21 +94,20 @@ def _target_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
         if pairs:
             more = f"; and {len(pairs) - _MAX_PAIRS} more pairs" if len(pairs) > _MAX_PAIRS else ""
             where = f"{experiment}: " if table["experiment"].nunique() > 1 else ""
-            reason = "seeds" if (rows["runs"] > 1).any() else "brackets of this seed"
             yield (
-                f"{where}the {reason} leave it undecided which is sooner at the target:"
+                f"{where}the order of the times to the target is undecided for:"
                 f" {'; '.join(pairs[:_MAX_PAIRS])}{more}"
             )
 
 
 def _seed_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
-    """Yield notes on the seeds: too few for an interval, mixed software, and files of unknown contents."""
+    """Yield notes on the seeds: too few of them, mixed software, and files of unknown contents."""
     if table["runs"].between(2, FEW_SEEDS - 1).any():
         yield FEW_SEEDS_NOTE
     if ((table["runs"] == 1) & table["final_accuracy"].notna()).any():
         yield (
             "one seed: accuracies and times to the target differ between seeds, and slightly between"
-            " processors; several seeds give intervals"
+            " processors; several seeds give confidence intervals"
         )
     repeated = sum(len(run.summary["schemes"]) for run in runs) - int(table["runs"].sum())
     if repeated:

@@ -153,13 +153,13 @@ def _listing(table: pd.DataFrame, figure: SweepFigure, path: Path, divergences: 
 
 
 def _rich(table: pd.DataFrame, y: str, centre: str, title: str, *, in_percent: bool = True) -> Table:
-    """Return a table of centres with their intervals for the terminal; accuracies are in per cent."""
+    """Return a table of centres with confidence intervals for the terminal; accuracies are in per cent."""
     rich = Table(title=Text(title), box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     scale = 100.0 if in_percent and is_accuracy(y) else 1.0
     keys = [name for name in table.columns if name not in (y, f"{y}_low", f"{y}_high", "seeds")]
     for key in keys:
         rich.add_column(Text(axis_label(key)), no_wrap=True)
-    for heading in (centre, f"{100 * CONFIDENCE:g} % interval", "seeds"):
+    for heading in (centre, f"{100 * CONFIDENCE:g} % confidence interval", "seeds"):
         rich.add_column(Text(heading), justify="right", no_wrap=True)
     for row in table.to_dict("records"):
         value, low, high = (scale * row[name] for name in (y, f"{y}_low", f"{y}_high"))

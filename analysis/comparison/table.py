@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..results.confidence_intervals import Interval, centre_and_interval, range_of
+from ..results.confidence_intervals import ConfidenceInterval, centre_and_interval, range_of
 from ..results.run_folder import Run
 from ..results.target_brackets import target_bracket
 from .experiment_groups import GroupedRun, group_runs, scenario_of
@@ -50,14 +50,14 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
 
     Columns: ``experiment, settings, scheme, runs, cut, label``, the means ``mean_latency_s, total_time_s,
     time_below_target_s, time_to_target_s, rounds_below_target, rounds_to_target, final_accuracy, samples,
-    uplink_bits, downlink_bits, energy_j, device_memory_bits, node_memory_bits, cost``, the 95 % intervals
-    ``_low`` and ``_high`` of round time, time to target, final accuracy and energy, ``runs_at_target,
-    memory_counts, speedup_over_sl, empty_rounds, rounds, diverged``, and the columns of
-    :func:`.paired_differences`, with ``reference`` as the reference. Figures that do not exist are NaN.
+    uplink_bits, downlink_bits, energy_j, device_memory_bits, node_memory_bits, cost``, the 95 % confidence
+    intervals ``_low`` and ``_high`` of round time, time to target, final accuracy and energy,
+    ``runs_at_target, memory_counts, speedup_over_sl, empty_rounds, rounds, diverged``, and the columns of
+    :func:`.paired_differences`, with ``reference`` as the reference. Values that do not exist are NaN.
 
     - ``empty_rounds`` and ``rounds`` are sums over all seeds.
     - ``diverged`` is the number of runs that diverged. Such a run has no final accuracy unless it recovered.
-    - Schemes that failed are in rows of their own: their figures are of the finished rounds.
+    - Schemes that failed are in rows of their own: their results are of the finished rounds.
     - ``time_below_target_s`` and ``time_to_target_s`` are means of the lower and the upper ends of the seeds'
       brackets (:func:`.target_bracket`). The second one exists only if every run reached the target; without
       it, the first one is a lower bound of the mean. ``runs_at_target`` counts the runs that reached it.
@@ -114,7 +114,7 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
 
 
 def _figures(grouped_run: GroupedRun) -> dict[str, dict[str, Any]]:
-    """Return the figures of each scheme that counts; those of older runs lack the lower end of a bracket."""
+    """Return the results of each scheme that counts; those of older runs lack the lower end of a bracket."""
     run = grouped_run.run
     figures = {}
     for label in grouped_run.labels:
@@ -127,12 +127,12 @@ def _figures(grouped_run: GroupedRun) -> dict[str, dict[str, Any]]:
     return figures
 
 
-def _interval(values: pd.Series[float], column: str) -> Interval:
+def _interval(values: pd.Series[float], column: str) -> ConfidenceInterval:
     return centre_and_interval(values, range_of(column))
 
 
 def _widen_to_brackets(table: pd.DataFrame, groups: DataFrameGroupBy[Any, Any]) -> None:
-    """Let the interval of the time to the target begin at that of the lower ends of the brackets.
+    """Let the confidence interval of the time to the target begin at that of the lower ends of the brackets.
 
     The true time of each seed lies between the ends of its bracket, and so does the mean.
     """

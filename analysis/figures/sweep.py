@@ -1,4 +1,4 @@
-"""Figures of a sweep: lines, bars and learning curves with 95 % intervals over seeds."""
+"""Figures of a sweep: lines, bars and learning curves with 95 % confidence intervals over seeds."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ class _Line:
 def sweep_figure(table: pd.DataFrame, figure: SweepFigure) -> Figure:
     """Draw a figure of a sweep.
 
-    Shaded bands and whiskers are the 95 % intervals over seeds. A scheme has the same style in every figure.
+    Shaded bands and whiskers are the 95 % confidence intervals over seeds. A scheme has the same style in
+    every figure.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ def sweep_figure(table: pd.DataFrame, figure: SweepFigure) -> Figure:
         log_ticks(first.yaxis)
     elif figure.kind == "bar":
         first.set_ylim(bottom=0)
-    if is_accuracy(figure.y) and figure.normalise_to is None:  # an interval may reach beyond 0 and 100 %
+    if is_accuracy(figure.y) and figure.normalise_to is None:  # bands may reach beyond 0 and 100 %
         low, high = first.get_ylim()
         first.set_ylim(max(low, 0.0), min(high, 102.0))
     _legend(canvas, table, lines, figure)

@@ -1,7 +1,7 @@
-"""Confidence intervals over seeds. An interval stays within the range of its quantity, such as 0 to 1.
+"""Confidence intervals over seeds, which stay within the range of their quantity, such as 0 to 1.
 
-Every interval of the comparison tables, of the sweep tables and of the sweep figures comes from here. The
-derivation, with sources and measured coverage, is in docs/model.md, section 9.
+Every confidence interval of the comparison tables, of the sweep tables and of the sweep figures comes from
+here. The derivation, with sources and measured coverage, is in docs/model.md, section 9.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = [
     "CONFIDENCE",
     "FEW_SEEDS",
     "FEW_SEEDS_NOTE",
-    "Interval",
+    "ConfidenceInterval",
     "Range",
     "centre_and_interval",
     "is_accuracy",
@@ -28,18 +28,18 @@ __all__ = [
 ]
 
 CONFIDENCE = 0.95
-"""Confidence level of every interval."""
+"""Confidence level of every confidence interval."""
 
 FEW_SEEDS = 5
-"""Below this number of seeds, tables with intervals have a note."""
+"""Below this number of seeds, tables with confidence intervals have a note."""
 
 FEW_SEEDS_NOTE = (
-    f"fewer than {FEW_SEEDS} seeds: the {100 * CONFIDENCE:g} % intervals rest on a poor estimate of the"
-    " spread over seeds; run more seeds before you rely on them"
+    f"fewer than {FEW_SEEDS} seeds: the {100 * CONFIDENCE:g} % confidence intervals rest on a poor"
+    " estimate of the spread over seeds; run more seeds before you rely on them"
 )
 
-Interval = tuple[float, float, float]
-"""A centre, and the lower and the upper end of its interval. An end that does not exist is NaN."""
+ConfidenceInterval = tuple[float, float, float]
+"""A centre, and the lower and the upper end of its confidence interval. An end that does not exist is NaN."""
 
 
 class Range(Enum):
@@ -50,7 +50,7 @@ class Range(Enum):
     FRACTION = "0 to 1"
     """Accuracies and utilisations: the logit scale."""
     REAL = "any number"
-    """Differences: the scale of the quantity itself, which gives Student's interval."""
+    """Differences: the scale of the quantity itself, which gives Student's confidence interval."""
 
 
 _POSITIVE_SUFFIXES = ("_s", "_j", "_w", "_bits", "_bps", "_flops", "_hz", "_per_hour")
@@ -90,8 +90,8 @@ def range_of(column: str) -> Range:
 
 def centre_and_interval(
     values: Sequence[float] | NDArray[np.float64] | pd.Series[float], value_range: Range, centre: str = "mean"
-) -> Interval:
-    r"""Return the mean or the median of the values over seeds, and its 95 % interval.
+) -> ConfidenceInterval:
+    r"""Return the mean or the median of the values over seeds, and its 95 % confidence interval.
 
     The mean :math:`m` of :math:`n` values has the standard error :math:`e`, and :math:`t` is the quantile of
     Student's distribution with :math:`n-1` degrees of freedom. By the delta method, the interval is
@@ -108,7 +108,7 @@ def centre_and_interval(
     values : sequence of float, [num_seeds]
         One value a seed.
     value_range : Range
-        The range of the quantity. If a value is outside of it, Student's interval is returned.
+        The range of the quantity. If a value is outside of it, Student's confidence interval is returned.
     centre : {"mean", "median"}
         The centre.
 
@@ -133,7 +133,7 @@ def centre_and_interval(
     return _interval_of_mean(array, mean, value_range)
 
 
-def _interval_of_mean(values: NDArray[np.float64], mean: float, value_range: Range) -> Interval:
+def _interval_of_mean(values: NDArray[np.float64], mean: float, value_range: Range) -> ConfidenceInterval:
     from scipy import special  # takes half a second to import, which a single run does not need
 
     scale = float(np.abs(values).max())  # the squares of large values would exceed the range of floats
@@ -155,7 +155,7 @@ def _student_quantile(degrees_of_freedom: int) -> float:
     return float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees_of_freedom))
 
 
-def _median_interval(values: NDArray[np.float64]) -> Interval:
+def _median_interval(values: NDArray[np.float64]) -> ConfidenceInterval:
     from scipy import stats  # takes half a second to import, which a single run does not need
 
     bounds: Any = stats.quantile_test(values, p=0.5).confidence_interval(CONFIDENCE)

@@ -1,4 +1,4 @@
-"""The tables behind the figures of a sweep: means or medians over seeds, with their 95 % intervals."""
+"""The tables behind the figures of a sweep: means or medians over seeds, with 95 % confidence intervals."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def figure_table(result: SweepResult, figure: SweepFigure) -> pd.DataFrame:
 def grouped(
     rows: pd.DataFrame, by: list[str], y: str, centre: str = "mean", value_range: Range | None = None
 ) -> pd.DataFrame:
-    """Return one row a group: its keys, the centre of y, its interval ``y_low, y_high``, and ``seeds``.
+    """Return one row a group: its keys, the centre of y, its confidence limits, and ``seeds``.
 
     Parameters
     ----------

@@ -46,7 +46,9 @@ def run(
     jobs: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Schemes that run side by side; by default one a core where schemes train, else one."
+            min=1,
+            help="Schemes that run side by side. The default is one for each core if schemes train, and"
+            " otherwise one.",
         ),
     ] = None,
     checkpoint_every: Annotated[

@@ -32,7 +32,7 @@ def sweep(
     out: Annotated[Path | None, typer.Option(help="Folder of the sweep; sweeps/NAME by default.")] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Points that run at the same time; one a core, or worker, by default."),
+        typer.Option(min=1, help="Points that run at the same time; by default one for each core or worker."),
     ] = None,
     scheduler: Annotated[
         str | None,
@@ -44,7 +44,8 @@ def sweep(
         str | None,
         typer.Option(
             metavar="K/N",
-            help="Run every N-th point from the K-th on; other shards may run meanwhile. --tables gathers.",
+            help="Run every N-th point from the K-th on. Other shards may run at the same time; --tables then"
+            " writes the tables.",
         ),
     ] = None,
     tables: Annotated[

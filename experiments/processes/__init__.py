@@ -1,4 +1,4 @@
-"""What runs need of the operating system: worker processes, locks of folders, signals, threads of libraries.
+"""Services of the operating system for runs: worker processes, folder locks, signals, library threads.
 
 Read :mod:`.worker_processes` first.
 """

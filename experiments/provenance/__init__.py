@@ -1,4 +1,4 @@
-"""What a run folder records of its origin: software versions, the machine, and the files of the scenario.
+"""The origin of a run, as its folder records it: versions, the machine, and the files of the scenario.
 
 Read :mod:`.versions` first.
 """

@@ -129,7 +129,7 @@ class SweepChecks:
             if differing := version_differences(recorded, first):
                 raise RunFolderError(
                     f"{self._folder.path} holds points of different versions ({', '.join(differing)});"
-                    " gather them all the same with --mix-versions"
+                    " use --mix-versions to gather them anyway"
                 )
 
     def check_points(

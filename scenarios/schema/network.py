@@ -129,7 +129,7 @@ class Network(Section):
         if self.wires is not None and self.graph is not None:
             raise ValueError("give either wires or graph")
         if self.graph is None and (keys := self._keys_of_a_graph()):
-            raise ValueError(f"{keys[0]} is a key of a graph; give graph too, or leave it out")
+            raise ValueError(f"{keys[0]} is a key of a graph; give graph too, or leave out {keys[0]}")
         if (count := sum(node.count for node in self.nodes)) > NODES_MAX:
             raise ValueError(f"nodes: at most {NODES_MAX:,} nodes are allowed; there are {count:,}")
         names = Counter(node.name for node in self.expanded())

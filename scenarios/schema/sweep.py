@@ -70,7 +70,7 @@ class SweepFigure(Section):
     centre: Literal["mean", "median"] = Field(
         default="mean",
         description="average over seeds, shown with its 95 % confidence interval; mean: by the delta method"
-        " on a scale that keeps the interval in the range of the quantity; median: from order statistics",
+        " on a scale that keeps it in the range of the quantity; median: from order statistics",
     )
     normalise_to: Column | None = Field(
         default=None,

@@ -17,7 +17,6 @@ import pytest
 import cutlayer
 from cutlayer.analysis.results import interval_store
 from cutlayer.experiments import round_log, scheme_workers
-from cutlayer.experiments.processes.process_guards import count_interrupts, deferred_interrupt
 from cutlayer.experiments.scheme_workers import default_jobs
 from cutlayer.scenarios import plugins, registry
 from cutlayer.scenarios.loading.loader import load_scenario
@@ -54,7 +53,7 @@ class Stopped(SL):
 class Failing(SL):
     def round(self, context):
         if context.world.env.now > 0:
-            raise RuntimeError("the bearer was lost")
+            raise RuntimeError("the radio link was lost")
         return super().round(context)
 
 for kind in (Dying, Stopped, Failing):
@@ -183,18 +182,6 @@ def test_an_interrupted_run_continues_to_the_same_bytes(
         finished = kept.rounds[kept.rounds["label"] == label].reset_index(drop=True)
         assert rounds.head(len(finished)).reset_index(drop=True).equals(finished)
     assert contents(tmp_path / "whole") == contents(tmp_path / "out")
-
-
-def test_interrupts_are_counted_where_they_are_deferred() -> None:
-    """Counted interrupts end no block; one that was deferred before raises at once."""
-    with deferred_interrupt(), count_interrupts() as interrupts:
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
-    assert 2 == interrupts.count
-    with pytest.raises(KeyboardInterrupt), deferred_interrupt():
-        signal.raise_signal(signal.SIGINT)
-        with count_interrupts():
-            pytest.fail("the interrupt was lost")
 
 
 def test_workers_end_with_their_run(tmp_path: Path) -> None:

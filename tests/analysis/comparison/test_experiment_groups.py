@@ -89,7 +89,7 @@ def test_older_runs_without_digests_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_seed_that_is_given_twice_counts_once(tmp_path: Path) -> None:
-    """A repeated seed changes neither means nor intervals nor counts, and a note names it."""
+    """A repeated seed changes neither means nor confidence intervals nor counts, and a note names it."""
     runs = [run_of(tmp_path / "study", seed=seed) for seed in (0, 1)]
     once, twice = comparison(runs), comparison([*runs, runs[0]])
     pd.testing.assert_frame_equal(once, twice)
@@ -195,9 +195,7 @@ def test_tables_show_brackets_censored_runs_and_undecided_orders(tmp_path: Path)
     for form in ("markdown", "latex"):
         text = formatted(single, form, notes(single, runs[:1])).replace("--", "–")
         assert "0.9000–1.000" in text and "9–10" in text
-        assert (
-            "the brackets of this seed leave it undecided which is sooner at the target: sl and psl" in text
-        )
+        assert "the order of the times to the target is undecided for: sl and psl" in text
         text = (
             formatted(several, form, notes(several, runs)).replace("--", "–").replace(r"\ensuremath{>}", ">")
         )

@@ -1,4 +1,4 @@
-"""Tests of the paired comparison: intervals of differences, and the order of times to the target."""
+"""Tests of paired differences, of their confidence intervals, and of the order of times to the target."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def row(table: pd.DataFrame, label: str) -> dict[str, Any]:
 
 
 def test_the_interval_is_that_of_the_paired_t_test() -> None:
-    """A difference has the interval of SciPy's paired t-test, and a ratio that of positive quantities."""
+    """A difference has the confidence interval of SciPy's t-test, a ratio that of positive quantities."""
     rng = np.random.default_rng(1)
     accuracy = {"sl": rng.uniform(0.8, 1, 7), "psl": rng.uniform(0.7, 0.9, 7)}
     latency_s = {"sl": rng.uniform(2, 4, 7), "psl": rng.uniform(1, 2, 7)}
@@ -61,7 +61,7 @@ def test_the_interval_is_that_of_the_paired_t_test() -> None:
 
 
 def test_an_effect_of_the_seed_on_all_schemes_cancels() -> None:
-    """A gain that both schemes have at a seed changes neither the difference nor its interval."""
+    """A gain that both schemes have at a seed changes neither the difference nor its confidence interval."""
     rng = np.random.default_rng(2)
     accuracy = {"sl": rng.uniform(0.4, 0.5, 5), "psl": rng.uniform(0.3, 0.4, 5)}
     common = rng.uniform(0, 0.4, 5)
@@ -114,7 +114,7 @@ def test_overlapping_brackets_of_one_seed_leave_the_order_undecided() -> None:
 
 
 def test_the_difference_of_times_to_target_covers_both_ends_of_the_brackets() -> None:
-    """Wherever in their brackets the true times are, the interval contains that of their differences."""
+    """Wherever the true times are in their brackets, their confidence interval lies in the returned one."""
     rng = np.random.default_rng(5)
     below = {label: rng.uniform(1, 2, 6) for label in ("sl", "psl")}
     widths = {label: rng.uniform(0.1, 0.3, 6) for label in below}
@@ -147,7 +147,7 @@ def test_a_censored_seed_counts_for_the_order_but_not_for_the_difference() -> No
 
 
 def test_seeds_that_disagree_leave_the_order_undecided() -> None:
-    """If the interval of the mean difference contains 0, the seeds decide no order."""
+    """If the confidence interval of the mean difference contains 0, the seeds decide no order."""
     sl = [(1.0, 1.1)] * 4
     psl = [(0.5, 0.6), (1.6, 1.7), (0.7, 0.8), (1.3, 1.4)]
     actual = row(paired_differences(targets(sl=sl, psl=psl)), "psl")
@@ -166,7 +166,7 @@ def test_schemes_that_never_reach_the_target_have_no_order() -> None:
 
 
 def test_a_change_of_latency_is_never_below_minus_100_percent() -> None:
-    """Ratios that differ by orders of magnitude between the seeds have an interval above -100 %."""
+    """Ratios that differ by orders of magnitude between the seeds have a confidence interval above -100 %."""
     latency_s = {"sl": [1.0, 1.0, 1.0], "psl": [0.001, 0.002, 3.0]}
     actual = row(paired_differences(figures({"sl": [0.9] * 3, "psl": [0.9] * 3}, latency_s)), "psl")
     assert -100 < actual["latency_change_percent_low"] < actual["latency_change_percent"]

@@ -1,4 +1,4 @@
-"""Tests of the figures of a sweep: lines are means over seeds, bands are intervals, no points are mixed."""
+"""Tests of the figures of a sweep: lines are means, bands are confidence intervals, no points are mixed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def lines(axes: Axes) -> list[np.ndarray[Any, Any]]:
 
 
 def test_a_line_is_the_mean_over_seeds_and_its_band_the_interval(result: SweepResult) -> None:
-    """A point of a line is the mean over seeds, its band the mean's interval, in the panel of its key."""
+    """A line is the mean over seeds and its band the confidence interval, in the panel of its key."""
     wanted = figure(panels="client_lr")
     drawn = sweep_figure(figure_table(result, wanted), wanted)
     assert ["Client lr: 0.001", "Client lr: 0.01"] == [axes.get_title() for axes in drawn.axes]
@@ -77,7 +77,7 @@ def test_a_line_is_the_mean_over_seeds_and_its_band_the_interval(result: SweepRe
 
 
 def test_medians_lie_between_order_statistics(result: SweepResult) -> None:
-    """With eight seeds the median's 95 % interval reaches from the lowest to the highest value."""
+    """With eight seeds the median's 95 % confidence interval reaches from the lowest to the highest value."""
     table = figure_table(result, figure(centre="median", panels="client_lr"))
     group = result.schemes.query("label == 'psl' and client_lr == 0.01")
     values = group.loc[group["devices.count"] == 10, "mean_latency_s"]

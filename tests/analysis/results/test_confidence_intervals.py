@@ -1,4 +1,4 @@
-"""Tests of the intervals over seeds: they stay in the range of their quantity, and have a known coverage."""
+"""Tests of confidence intervals over seeds: their range is that of the quantity, their coverage is known."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ fractions = st.lists(st.floats(0, 1), min_size=2, max_size=8)
 def test_the_interval_of_the_mean_has_its_stated_coverage(
     draw: Draw, mean: float, value_range: Range, least: float, most: float
 ) -> None:
-    """In 2000 studies of five seeds the interval contains the mean as often as docs/model.md says."""
+    """In 2000 studies of five seeds, confidence intervals contain the mean as often as docs/model.md says."""
     studies = draw(np.random.default_rng(3), (STUDIES, 5))
     intervals = [centre_and_interval(values, value_range) for values in studies]
     coverage = np.mean([low <= mean <= high for _, low, high in intervals])
@@ -42,7 +42,7 @@ def test_the_interval_of_the_mean_has_its_stated_coverage(
 
 
 def test_heavy_tails_are_covered_better_than_by_student() -> None:
-    """Of lognormal times, the interval on the logarithmic scale misses the mean less often than Student's."""
+    """Of lognormal times, a confidence interval on a log scale misses the mean less often than Student's."""
     studies = np.random.default_rng(6).lognormal(0.0, 1.0, (STUDIES, 5))
     missed = {
         value_range: np.mean(
@@ -57,7 +57,7 @@ def test_heavy_tails_are_covered_better_than_by_student() -> None:
 
 
 def test_the_interval_of_heavy_tailed_times_is_above_zero() -> None:
-    """Five times of which Student's interval reaches below 0 have an interval of positive times."""
+    """Heavy-tailed times get positive limits where Student's confidence interval reaches below 0."""
     times_s = [0.001, 0.002, 0.003, 0.004, 0.037]
     assert centre_and_interval(times_s, Range.REAL)[1] < 0
     mean, low, high = centre_and_interval(times_s, Range.POSITIVE)
@@ -66,7 +66,7 @@ def test_the_interval_of_heavy_tailed_times_is_above_zero() -> None:
 
 @given(positive)
 def test_positive_quantities_have_positive_intervals(values: list[float]) -> None:
-    """The interval contains the mean and no negative number; its ends are equally far on a log scale."""
+    """Confidence intervals contain the mean and no negative number, and are symmetric on a log scale."""
     mean, low, high = centre_and_interval(values, Range.POSITIVE)
     assert 0 <= low <= mean <= high
     if low > 1e-290 and high < 1e290:
@@ -75,7 +75,7 @@ def test_positive_quantities_have_positive_intervals(values: list[float]) -> Non
 
 @given(fractions)
 def test_fractions_have_intervals_of_fractions(values: list[float]) -> None:
-    """The interval stays within 0 to 1, and errors have the interval that accuracies imply."""
+    """The confidence interval stays within 0 to 1, and errors have the one that accuracies imply."""
     mean, low, high = centre_and_interval(values, Range.FRACTION)
     assert 0 <= low <= mean + 1e-12 and mean - 1e-12 <= high <= 1
     errors = centre_and_interval([1 - value for value in values], Range.FRACTION)
@@ -84,7 +84,7 @@ def test_fractions_have_intervals_of_fractions(values: list[float]) -> None:
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=8))
 def test_differences_have_the_interval_of_student(values: list[float]) -> None:
-    """Without a bound, the interval is that of SciPy's t-test."""
+    """Without a bound, the confidence interval is that of SciPy's t-test."""
     _, low, high = centre_and_interval(values, Range.REAL)
     if np.std(values) > 1e-6:
         expected = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
@@ -100,14 +100,14 @@ def test_small_spreads_give_the_interval_of_student() -> None:
 
 
 def test_equal_values_have_an_interval_without_width() -> None:
-    """Values that do not differ between seeds, as on a fixed channel, are their own interval."""
+    """Values that do not differ between seeds, as on a fixed channel, are their own confidence interval."""
     for value in (0.0, 0.25, 1.0):
         for value_range in Range:
             assert (value,) * 3 == pytest.approx(centre_and_interval([value] * 3, value_range), abs=1e-15)
 
 
 def test_missing_values_and_single_seeds_have_no_interval() -> None:
-    """One seed has a mean without an interval, and a missing value makes both unknown."""
+    """One seed has a mean without a confidence interval, and a missing value makes both unknown."""
     assert np.isnan(centre_and_interval([1.0], Range.POSITIVE)[1:]).all()
     assert 1.0 == centre_and_interval([1.0], Range.POSITIVE)[0]
     for values in ([], [1.0, np.nan]):
@@ -115,7 +115,7 @@ def test_missing_values_and_single_seeds_have_no_interval() -> None:
 
 
 def test_the_interval_of_the_median_has_at_least_its_stated_coverage() -> None:
-    """In 95 % or more of 500 studies the interval contains the median of a skewed distribution."""
+    """In 95 % or more of 500 studies the confidence interval contains the median of a skewed distribution."""
     studies = np.random.default_rng(4).lognormal(size=(500, 15))
     bounds = [centre_and_interval(values, Range.POSITIVE, "median") for values in studies]
     coverage = np.mean([low <= 1.0 <= high for _, low, high in bounds])

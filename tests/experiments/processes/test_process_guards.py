@@ -9,6 +9,7 @@ import pytest
 
 from cutlayer.experiments.processes.process_guards import (
     catch_termination,
+    count_interrupts,
     deferred_interrupt,
     frozen_gc,
     interruptible,
@@ -61,3 +62,15 @@ def test_an_ignored_signal_stays_ignored() -> None:
             assert signal.SIG_IGN is signal.getsignal(signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, previous)
+
+
+def test_interrupts_are_counted_where_they_are_deferred() -> None:
+    """Counted interrupts end no block; one that was deferred before raises at once."""
+    with deferred_interrupt(), count_interrupts() as interrupts:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+    assert 2 == interrupts.count
+    with pytest.raises(KeyboardInterrupt), deferred_interrupt():
+        signal.raise_signal(signal.SIGINT)
+        with count_interrupts():
+            pytest.fail("the interrupt was lost")

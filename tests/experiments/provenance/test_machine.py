@@ -67,31 +67,3 @@ def test_a_run_goes_on_on_another_machine(path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(runner, "machine", lambda learning: {"processor": "another one"})
     run = cutlayer.run(path, out=path.parent / "out", checkpoint_every=1, figures=False)
     assert 2 == len(run.rounds)
-
-
-NORMALISED = [
-    "batch_size=1",
-    "model={name: resnet18, input_shape: [1, 8, 8], classes: 10}",
-    "learning={dataset: digits}",
-    "stop.rounds=1",
-    "allocation={cut: 1}",
-]
-
-
-def test_a_batch_of_one_is_refused_where_training_would_fail(path: Path) -> None:
-    """The schemes whose server normalises over one sample are named before the first round; PSL trains."""
-    schemes = "schemes=[psl, sl, sfl]"
-    message = r"batch_size: resnet18 has batch normalisation.* a single one in sl, sfl; use 2 or more"
-    with pytest.raises(cutlayer.ScenarioError, match=message):
-        cutlayer.run(path, out=path.parent / "out", overrides=[*NORMALISED, schemes])
-    assert [path] == list(path.parent.iterdir())
-    assert {} == cutlayer.run(path, overrides=NORMALISED).failed
-    larger = [*NORMALISED, schemes, "batch_size=2"]
-    assert {} == cutlayer.run(path, overrides=larger).failed
-
-
-def test_the_largest_seed_trains_and_is_saved(path: Path) -> None:
-    """No step from the draws to the tables fails with the greatest seed."""
-    seed = 2**63 - 1
-    cutlayer.run(path, out=path.parent / "out", overrides=["learning={dataset: digits}"], seed=seed)
-    assert [seed] * 2 == cutlayer.load(path.parent / "out").rounds["seed"].tolist()

@@ -86,7 +86,7 @@ def test_contents_that_changed_between_points_are_reported(tmp_path: Path) -> No
 
 
 def test_few_seeds_are_noted(finished: SweepResult) -> None:
-    """The overview of a sweep over three seeds warns of intervals from so few."""
+    """The overview of a sweep over three seeds warns of confidence intervals from so few."""
     (listing,) = draw_figures(finished, ())[0]
     assert any("fewer than 5 seeds" in str(note) for note in listing[1:])
 
@@ -121,7 +121,7 @@ def fail_at(seed: int) -> Callable[..., Any]:
 
     def run_experiment(experiment: Any, *more: Any, **named: Any) -> Any:
         if experiment.loaded.scenario.seed == seed:
-            raise RuntimeError("the bearer was lost")
+            raise RuntimeError("the radio link was lost")
         return cutlayer.experiments.runner.run_experiment(experiment, *more, **named)
 
     return run_experiment
@@ -135,7 +135,7 @@ def test_a_failed_point_is_recorded_and_the_others_continue(
     monkeypatch.setattr(sweep_tasks, "run_experiment", fail_at(1))
     points = in_threads(scenario, tmp_path / "out").run().points
     assert ["finished", "failed", "finished"] * 2 == points["status"].tolist()
-    assert ["", "RuntimeError: the bearer was lost", ""] * 2 == points["error"].tolist()
+    assert ["", "RuntimeError: the radio link was lost", ""] * 2 == points["error"].tolist()
     assert not load_sweep(tmp_path / "out").rounds["seed"].eq(1).any()
     monkeypatch.undo()
     assert ["finished", "failed", "finished"] * 2 == in_threads(scenario, tmp_path / "out").run().points[
@@ -151,7 +151,7 @@ def test_the_command_reports_failures(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(sweeping, "SweepRun", lambda where, out, **options: in_threads(where, out))
     result = answer(1, "sweep", written(tmp_path), "--out", tmp_path / "out")
     assert "4 finished, 2 failed of 6 points" in result.stdout
-    assert "(devices.count=3, seed=1): RuntimeError: the bearer was lost" in result.stderr
+    assert "(devices.count=3, seed=1): RuntimeError: the radio link was lost" in result.stderr
     assert "--retry-failed" in result.stderr
 
 

@@ -181,7 +181,7 @@ def test_the_first_failure_ends_a_sweep_on_request(tmp_path: Path, monkeypatch: 
 
     def run_experiment(experiment: Any, *more: Any, **named: Any) -> Any:
         if experiment.loaded.scenario.seed == 1:
-            raise RuntimeError("the bearer was lost")
+            raise RuntimeError("the radio link was lost")
         return cutlayer.experiments.runner.run_experiment(experiment, *more, **named)
 
     monkeypatch.setattr(sweep_tasks, "run_experiment", run_experiment)

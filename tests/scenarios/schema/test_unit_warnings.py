@@ -44,7 +44,7 @@ def warnings(folder: Path, override: str) -> list[str]:
     ],
 )
 def test_a_warning_names_the_key_and_the_likely_unit(override: str, suggestion: str, tmp_path: Path) -> None:
-    """The scenario is valid, so the line is a warning and no issue."""
+    """One warning begins with the option and the key, and suggests the value in the likely unit."""
     (line,) = {line for line in warnings(tmp_path, override) if suggestion in line} or {""}
     assert line.startswith(f"--set: {override.partition('=')[0]}"), warnings(tmp_path, override)
     assert ": warning: " in line

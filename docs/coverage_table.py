@@ -1,4 +1,4 @@
-"""The table of docs/model.md with the measured coverage of the intervals over seeds."""
+"""The table of docs/model.md with the measured coverage of the confidence intervals over seeds."""
 
 from __future__ import annotations
 
@@ -41,13 +41,17 @@ DISTRIBUTIONS: dict[str, tuple[Draw, float, Range]] = {
 
 
 def with_coverage(page: str) -> str:
-    """Return the page with the measured share of simulated studies whose interval contains the mean."""
+    """Return the page with the measured coverage of the confidence intervals in simulated studies."""
     rows = []
     for name, (draw, mean, value_range) in DISTRIBUTIONS.items():
         studies = draw(np.random.default_rng(0), (STUDIES, SEEDS))
         shares = [_coverage(studies, mean, on_scale) for on_scale in (Range.REAL, value_range)]
         rows.append([name, *(f"{100 * share:.1f} %" for share in shares)])
-    headings = ["distribution of a seed's value", "Student's interval", "interval used here"]
+    headings = [
+        "distribution of a seed's value",
+        "Student's confidence interval",
+        "confidence interval used here",
+    ]
     table = pd.DataFrame(rows, columns=headings).to_markdown(index=False)
     return _TABLE.sub(lambda m: f"{m[1]}{table}\n{m[2]}", page)
 
