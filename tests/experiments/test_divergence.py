@@ -14,6 +14,7 @@ from cutlayer.analysis.comparison.report import formatted, notes
 from cutlayer.analysis.comparison.table import comparison
 from cutlayer.analysis.results.run_folder import Run
 from cutlayer.experiments.runner import run_experiment
+from cutlayer.scenarios.errors import ScenarioError
 from tests.support.stopped_runs import EVERYBODY, NODES
 from tests.support.worlds import experiment
 
@@ -156,3 +157,9 @@ def test_the_terminal_and_the_comparison_name_the_round(every_scheme: Run) -> No
     lines = notes(table, [every_scheme])
     for label in every_scheme.summary["schemes"]:
         assert f"{label}, seed 0: diverged in round 1" in lines
+
+
+def test_going_on_needs_a_limit_that_a_diverged_model_reaches() -> None:
+    """With stop.accuracy alone a diverged run would never end, so the scenario is refused."""
+    with pytest.raises(ScenarioError, match=r"learning\.on_divergence: continue needs stop\.rounds or stop"):
+        diverging_run(schemes=["psl"], on_divergence="continue", stop={"accuracy": 0.5})
