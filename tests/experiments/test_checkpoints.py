@@ -168,7 +168,13 @@ REPLAN = {"replan": {"every_rounds": 1}, "knowledge": {"error_db": 2.0}}
         ({}, {"stragglers": SLOW}),
         (ON_AND_OFF, {"stragglers": SLOW}),
         ({"selection": "deadline", "deadline_s": 0.03}, {"schemes": ["psl", "sfl", "fl"]}),
-        ({}, {"devices": {"count": 4, "battery_j": BATTERIES_J}, "schemes": ["psl", "sfl", "esfl"]}),
+        (
+            {},
+            {
+                "devices": {"count": 4, "battery_j": BATTERIES_J},
+                "schemes": ["psl", "sfl", "esfl", {"name": "sfl", "aggregate_every": 3}],
+            },
+        ),
         (
             ON_AND_OFF,
             {"devices": {"count": 6, "battery_j": [0.002, 1.0] * 3, **POWERS}, "schemes": ["psl", "sl"]},
@@ -197,9 +203,10 @@ def test_sampled_clients_continue(
 def test_learning_of_sampled_clients_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Client parts are restored, created or not, and averages that some clients have not received."""
     each = [{"name": name, "cuts": "each"} for name in ("edgesplit", "esfl")]
+    blocks = [{"name": name, "aggregate_every": 3} for name in ("sfl", "sfl_v2")]  # a checkpoint is inside
     path = scenario(
         tmp_path,
-        schemes=[*DRAWN[:-2], *each],
+        schemes=[*DRAWN[:-2], *each, *blocks],
         devices={"count": 10},
         learning=LEARNING,
         participation={"per_round": 3},
