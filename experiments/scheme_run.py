@@ -185,7 +185,7 @@ def _failure(error: Exception, number: int) -> Failure:
 def run_without_rounds(
     experiment: Experiment, scheme: Scheme, plan: SchemePlan, failure: Failure
 ) -> SchemeRun:
-    """Return the results of a scheme that failed without a finished round: no figure exists."""
+    """Return the results of a scheme that failed without a finished round: no value exists."""
     empty = pd.DataFrame(columns=[*ROUND_COLUMNS], dtype=float)
     summary = {
         "scheme": scheme.parameters.name,

@@ -41,7 +41,7 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     lines += _seed_notes(table, runs)
     if table["memory_counts"].any():
         lines.append(
-            "memory: weights and activations, without gradients and optimiser states; the most on one device,"
+            "memory: parameters, gradients, optimiser states and activations of training; the most on one device,"
             " and on the server or one node"
         )
     if (table["cost"] > 0).any():
