@@ -45,7 +45,8 @@ from cutlayer.analysis.figures.style import (
     plain_axes,
     save_figure,
 )
-from cutlayer.experiments.preparation import Experiment, prepare
+from cutlayer.experiments.experiment import Experiment
+from cutlayer.experiments.preparation import prepare
 from cutlayer.experiments.runner import run_experiment
 from cutlayer.scenarios.loading.loader import LoadedScenario, load_scenario
 

@@ -18,7 +18,8 @@ from measuring import Figure, interleaved, ratios, show, timed
 from plain_loops import LOOPS, PlainLoop, Task
 from torch import Tensor
 
-from cutlayer.experiments.preparation import Experiment, prepare
+from cutlayer.experiments.experiment import Experiment
+from cutlayer.experiments.preparation import prepare
 from cutlayer.experiments.processes.process_guards import frozen_gc
 from cutlayer.experiments.scheme_run import make_world, scheme_learner
 from cutlayer.models.data.partition import split

@@ -12,7 +12,7 @@ from cutlayer.analysis.comparison.sweep_report import draw_figures
 from cutlayer.analysis.comparison.table import comparison
 from cutlayer.analysis.results.run_folder import Run, load_run
 from cutlayer.analysis.results.sweep_folder import SweepResult, load_runs
-from cutlayer.experiments.processes.process_guards import termination_after
+from cutlayer.experiments.processes.process_guards import end_process_after_block
 from cutlayer.experiments.runner import run_scenario
 from cutlayer.experiments.sweep.sweep import SweepRun
 from cutlayer.scenarios.loading.loader import load_scenario
@@ -86,7 +86,7 @@ def run(
     """
     load_plugins(plugins)
     loaded = load_scenario(scenario, overrides, seed=seed, schemes=schemes)
-    with termination_after():
+    with end_process_after_block():
         result = run_scenario(
             loaded,
             None if out is None else Path(out),
@@ -188,7 +188,7 @@ def sweep(
         scheduler=scheduler,
         shard=shard,
     )
-    with termination_after():
+    with end_process_after_block():
         if tables:
             result = sweep_run.gather(mix_versions=mix_versions)
         else:

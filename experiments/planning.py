@@ -26,7 +26,8 @@ from ..sim.schemes.deployment import Deployment
 from ..sim.schemes.planning.medium_access import DedicatedSubchannels
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.planning.radio_planner import RadioPlanner
-from .preparation import Experiment, prepare
+from .experiment import Experiment
+from .preparation import prepare
 
 __all__ = ["BOUND_TIME_S", "plan"]
 

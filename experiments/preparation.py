@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..models.data.dataset import DatasetFileError
@@ -19,67 +19,25 @@ from ..sim.nodes.fleet import Fleet, draw_fleet
 from ..sim.planning_error import PlanningError
 from ..sim.radio.units import BITS_PER_MIB, mib_text
 from ..sim.schemes.base import Scheme, TrainingTask
-from ..sim.schemes.deployment import Deployment
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.planning.radio_planner import band_sharing, cut_issues
-from ..sim.schemes.round_planners.client_sampler import ClientSampler
 from ..sim.schemes.round_planners.planning_context import PlanningContext
 from ..sim.schemes.round_planners.sampled_clients import client_sampler
 from .compression import CompressedSizesFactory, check_prunable
 from .deployment import make_deployment
-from .provenance.named_files import NamedFiles, read_named_files
+from .experiment import Experiment, first_deployment
+from .provenance.named_files import read_named_files
+from .trial_round import schemes_that_cannot_normalise
 from .work_limits import check_round, check_training_memory
 
 if TYPE_CHECKING:
     from ..models.learning.client_data import ClientData
 
-__all__ = ["Experiment", "first_deployment", "prepare"]
+__all__ = ["prepare"]
 
 _OUT_OF_MEMORY = (
     "needs more memory than this machine has: give fewer devices, subchannels or samples, or a smaller model"
 )
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A prepared scenario: everything that its schemes share, and the first plan of each.
-
-    Attributes
-    ----------
-    loaded : LoadedScenario
-        The scenario, with the file and lines that it comes from.
-    units : UnitTable
-        The units of the model.
-    fleet : Fleet
-        The devices' attributes.
-    context : PlanningContext
-        Deployment, channel and allocation, from which all plans follow.
-    schemes : tuple of (Scheme, SchemePlan)
-        Each scheme with its first plan, in the scenario's order. If rounds sample their clients, this plan
-        is for the first clients in the random order of round 1.
-    data : ClientData or None
-        The clients' samples; None for a timeline alone.
-    named_files : NamedFiles
-        The files that the scenario names.
-    """
-
-    loaded: LoadedScenario
-    units: UnitTable
-    fleet: Fleet
-    context: PlanningContext
-    schemes: tuple[tuple[Scheme, SchemePlan], ...]
-    data: ClientData | None
-    named_files: NamedFiles
-
-    @property
-    def deployment(self) -> Deployment:
-        """Return the deployment of all devices."""
-        return self.context.deployment
-
-    @property
-    def first_deployment(self) -> Deployment:
-        """Return the deployment of the devices that the first plans are for."""
-        return first_deployment(self.loaded.scenario, self.context)
 
 
 def prepare(loaded: LoadedScenario, *, allow_imports: bool = False) -> Experiment:
@@ -137,8 +95,6 @@ def _prepare(loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: b
 
 
 def _check_normalisation(experiment: Experiment, issues: IssueCollector) -> None:
-    from .rehearsal import schemes_that_cannot_normalise  # here, because it runs what this module prepares
-
     labels = schemes_that_cannot_normalise(experiment)
     if labels:
         have = "has" if len(labels) == 1 else "have"
@@ -203,14 +159,6 @@ def _allocation(scenario: Scenario, units: UnitTable, issues: IssueCollector) ->
         return scenario.allocation
     issues.extend(impossible_cuts)
     return scenario.allocation.model_copy(update={"cut": 1})
-
-
-def first_deployment(scenario: Scenario, context: PlanningContext) -> Deployment:
-    """Return the deployment that the first plans are for: all devices, or the first clients of round 1."""
-    if scenario.participation is None:
-        return context.deployment
-    sampler = ClientSampler(scenario.participation, scenario.devices.count, scenario.seed)
-    return context.deployment.select(sampler.first_in_order())
 
 
 def _plan_schemes(

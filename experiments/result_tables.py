@@ -17,7 +17,7 @@ from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.round_loop import Accuracy
 from ..sim.schemes.round_planners.round_planner import DevicePlan
 from ..sim.world.world import World
-from .preparation import Experiment
+from .experiment import Experiment
 
 __all__ = ["device_table", "energy_columns", "memory_table", "node_table", "with_device_times"]
 

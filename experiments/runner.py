@@ -11,15 +11,17 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from ..analysis.results.atomic_files import RunFolderError, check_free, check_place, rehearse_writing
+from ..analysis.results.atomic_files import RunFolderError, check_free, check_place, check_write_succeeds
 from ..analysis.results.interval_store import Intervals, IntervalWriter, read_intervals
 from ..analysis.results.run_folder import FORMAT, TABLES, Run, save_run
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
+from ..scenarios.text import one_line
 from ..sim.schemes.round_loop import RoundResult
 from .checkpoints import Checkpoints, checkpoint_folder
-from .preparation import Experiment, prepare
+from .experiment import Experiment
+from .preparation import prepare
 from .processes.folder_locks import run_lock
-from .processes.process_guards import deferred_interrupt, interruptible
+from .processes.process_guards import deferred_interrupt, deliver_deferred_interrupt, interruptible
 from .provenance.machine import machine
 from .provenance.versions import versions
 from .scheme_run import OnRound, SchemeRun, run_scheme
@@ -112,7 +114,7 @@ def run_scenario(
     check_place(folder)
     with run_lock(folder):
         checkpoints = _checkpoints(folder, loaded, checkpoint_every, overwrite=overwrite)
-        rehearse_writing(folder, [scenario_yaml(loaded.scenario), *_labels(loaded)])
+        check_write_succeeds(folder, [scenario_yaml(loaded.scenario), *_user_texts(loaded)])
         with _workers(loaded, jobs, folder, checkpoints, allow_imports=allow_imports) as workers:
             experiment = prepare(loaded, allow_imports=allow_imports)
             with deferred_interrupt():
@@ -120,9 +122,9 @@ def run_scenario(
                     run = run_experiment(
                         experiment, on_round, folder=folder, checkpoints=checkpoints, workers=workers
                     )
-                run = _saved(run, folder, checkpoints, overwrite=overwrite, figures=figures)
-                with suppress(KeyboardInterrupt), interruptible():
-                    pass  # an interrupt comes too late to stop anything
+                run = _save(run, folder, checkpoints, overwrite=overwrite, figures=figures)
+                with suppress(KeyboardInterrupt):  # an interrupt comes too late to stop anything
+                    deliver_deferred_interrupt()
                 return run
 
 
@@ -131,17 +133,17 @@ def _display(watch_rounds: WatchRounds) -> Iterator[OnRound]:
     """Open the display of the rounds. A display that fails ends without a message, and the run goes on."""
     with ExitStack() as stack:
         display: AbstractContextManager[OnRound] = watch_rounds()
-        show: list[OnRound] = []  # empty as soon as the display has failed
+        show: OnRound = _ignore_round
         with suppress(*_DISPLAY_ERRORS):
-            show.append(display.__enter__())
+            show = display.__enter__()
             stack.callback(_close, display)
 
         def on_round(label: str, result: RoundResult) -> None:
-            for display_round in list(show):
-                try:
-                    display_round(label, result)
-                except _DISPLAY_ERRORS:
-                    show.clear()
+            nonlocal show
+            try:
+                show(label, result)
+            except _DISPLAY_ERRORS:
+                show = _ignore_round  # the display has failed
 
         yield on_round
 
@@ -315,7 +317,7 @@ def _checkpoints(
     return checkpoints
 
 
-def _saved(run: Run, folder: Path, checkpoints: Checkpoints | None, *, overwrite: bool, figures: bool) -> Run:
+def _save(run: Run, folder: Path, checkpoints: Checkpoints | None, *, overwrite: bool, figures: bool) -> Run:
     """Write the tables of a run, and then its figures. Return the run with the problems of its figures."""
     try:
         if checkpoints is None:
@@ -324,7 +326,7 @@ def _saved(run: Run, folder: Path, checkpoints: Checkpoints | None, *, overwrite
             overwrite = overwrite or checkpoints.exist
             save_run(run, folder, overwrite=overwrite, drafts=checkpoints.folder)
     except Exception as error:  # of any kind, although the folder was writable when the run began
-        raise _rescued(run, folder, error) from error
+        raise _save_elsewhere(run, folder, error) from error
     problems = [*run.problems]
     if run.recorded.in_file:  # beside the folder, and among the checkpoints that are removed now
         run = replace(run, recorded=read_intervals(folder / "intervals.parquet"))
@@ -333,11 +335,11 @@ def _saved(run: Run, folder: Path, checkpoints: Checkpoints | None, *, overwrite
             checkpoints.remove()
         except OSError as error:
             problems.append(f"{checkpoints.folder} could not be removed: {error.strerror or error}")
-    problems += _drawn(run, folder) if figures else []
+    problems += _draw(run, folder) if figures else []
     return replace(run, problems=tuple(problems))
 
 
-def _rescued(run: Run, folder: Path, error: Exception) -> UnsavedRunError:
+def _save_elsewhere(run: Run, folder: Path, error: Exception) -> UnsavedRunError:
     """Write the tables of a finished run to another folder, and return the error that names it."""
     reason = str(error) if isinstance(error, RunFolderError) else f"cannot write {folder}: {error!r}"
     for parent in (folder.absolute().parent, Path(tempfile.gettempdir())):
@@ -348,11 +350,11 @@ def _rescued(run: Run, folder: Path, error: Exception) -> UnsavedRunError:
     return UnsavedRunError(f"{reason}; the tables of the run are lost", run)
 
 
-def _labels(loaded: LoadedScenario) -> list[str]:
+def _user_texts(loaded: LoadedScenario) -> list[str]:
     return [loaded.scenario.name, *(str(scheme.label) for scheme in loaded.scenario.schemes)]
 
 
-def _drawn(run: Run, folder: Path) -> list[str]:
+def _draw(run: Run, folder: Path) -> list[str]:
     """Draw the figures of a run; return a line for each that failed. An interrupt leaves out the rest."""
     try:
         with interruptible():
@@ -362,7 +364,7 @@ def _drawn(run: Run, folder: Path) -> list[str]:
     except KeyboardInterrupt:
         return ["interrupted: not all figures are drawn; cutlayer gantt DIR draws the Gantt chart"]
     except Exception as error:  # the drawing library cannot be imported, for example
-        return [f"no figure could be drawn: {' '.join(str(error).split())}"]
+        return [f"no figure could be drawn: {one_line(error)}"]
 
 
 def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

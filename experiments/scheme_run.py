@@ -14,6 +14,7 @@ import pandas as pd
 from ..analysis.results.atomic_files import RunFolderError
 from ..analysis.results.interval_store import IntervalWriter
 from ..analysis.results.round_tables import ROUND_COLUMNS, scheme_summary
+from ..scenarios.text import described_error
 from ..sim.faults.effects import faults_of
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
@@ -34,7 +35,7 @@ from .checkpoints import (
     SchemeCheckpoint,
     SchemeCheckpoints,
 )
-from .preparation import Experiment
+from .experiment import Experiment
 from .processes.process_guards import deferred_interrupt, frozen_gc, interruptible
 from .result_tables import device_table, energy_columns, memory_table, node_table, with_device_times
 from .round_log import IntervalStream, RoundLog
@@ -171,9 +172,7 @@ def run_scheme(
 
 def _failure(error: Exception, number: int) -> Failure:
     """Return an error that occurred in a round, with its text in one line."""
-    message = " ".join(str(error).split())
-    name = type(error).__name__
-    text = f"{name} in round {number}: {message}" if message else f"{name} in round {number}"
+    text = described_error(error, f"in round {number}")
     failure = Failure(error, text, "".join(traceback.format_exception(error)))
     chain: BaseException | None = error
     while chain is not None:  # the frames would keep the learner and its tensors in memory

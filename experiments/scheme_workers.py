@@ -26,12 +26,15 @@ from ..analysis.results.interval_store import Intervals, IntervalWriter
 from ..scenarios.loading.loader import LoadedScenario
 from ..scenarios.plugins import loaded_plugins
 from ..scenarios.schema.scenario import Scenario
+from ..scenarios.text import one_line
 from ..sim.schemes.round_loop import RoundResult
 from .checkpoints import Checkpoints, SchemeCheckpoints
-from .preparation import Experiment, prepare
-from .processes.process_guards import InterruptCount, count_interrupts, deferred_interrupt
+from .experiment import Experiment
+from .preparation import prepare
+from .processes.process_guards import INTERRUPTS, InterruptCount, count_interrupts, deferred_interrupt
 from .processes.worker_processes import (
     FAILED_TO_START,
+    WorkerDiedError,
     WorkerProcess,
     WorkersError,
     cores,
@@ -40,16 +43,11 @@ from .processes.worker_processes import (
 )
 from .scheme_run import Failure, OnRound, SchemeRun, run_scheme, run_without_rounds
 
-__all__ = ["SchemeOutcome", "SchemeWorkers", "WorkerDiedError", "default_jobs"]
+__all__ = ["SchemeOutcome", "SchemeWorkers", "default_jobs"]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_S = 0.2
 _SHOW_EVERY_S = 0.1
 """The least wall time between two rounds of a scheme that a worker reports, [s]."""
-
-
-class WorkerDiedError(Exception):
-    """The error of a scheme whose worker process ended without a result."""
 
 
 def default_jobs(scenario: Scenario) -> int:
@@ -76,14 +74,14 @@ class _Task:
         Let ``model: {name: imported}`` import and run the user's code.
     checkpoints : (Path, int) or None
         The folder of the checkpoints, and the rounds between two of them.
-    spilled : Path
+    overflow_folder : Path
         The folder of intervals that do not fit into the memory. It is created when it is needed.
     """
 
     loaded: LoadedScenario
     allow_imports: bool
     checkpoints: tuple[Path, int] | None
-    spilled: Path
+    overflow_folder: Path
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,12 @@ class SchemeOutcome:
     error: Exception | None = None
 
     def scheme_run(self, experiment: Experiment, number: int) -> SchemeRun | None:
-        """Return the results of scheme number ``number``, also if it has failed without any.
+        """Return the results of a scheme. A scheme that failed before its first round has empty tables.
+
+        Parameters
+        ----------
+        number : int
+            The scheme's number in the scenario's order.
 
         Raises
         ------
@@ -117,9 +120,8 @@ class SchemeOutcome:
             return self.run
         if isinstance(self.error, RunFolderError):
             raise self.error
-        text = " ".join(str(self.error).split()) or type(self.error).__name__
         details = "".join(traceback.format_exception(self.error))
-        failure = Failure(self.error, text, details)
+        failure = Failure(self.error, one_line(self.error), details)
         return run_without_rounds(experiment, *experiment.schemes[number], failure)
 
 
@@ -179,9 +181,9 @@ class SchemeWorkers:
         exit_if_reimported()
         name = f".{folder.name if folder else 'cutlayer'}-{uuid.uuid4().hex}"
         parent = checkpoints.folder if checkpoints else folder.absolute().parent if folder else None
-        self._spilled = (parent or Path(tempfile.gettempdir())) / name
+        self._overflow_folder = (parent or Path(tempfile.gettempdir())) / name
         every = (checkpoints.folder.absolute(), checkpoints.every) if checkpoints else None
-        self._task = _Task(loaded, allow_imports, every, self._spilled)
+        self._task = _Task(loaded, allow_imports, every, self._overflow_folder)
         self._jobs = jobs
         self._workers: list[_Worker] = []
         self._any_started = False
@@ -196,7 +198,7 @@ class SchemeWorkers:
         """End the workers, and remove their files."""
         for worker in self._workers:
             worker.process.kill()
-        shutil.rmtree(self._spilled, ignore_errors=True)
+        shutil.rmtree(self._overflow_folder, ignore_errors=True)
 
     def run(self, num_schemes: int, on_round: OnRound) -> tuple[list[SchemeOutcome | None], bool]:
         """Run the schemes, each in the next worker that is free.
@@ -299,8 +301,7 @@ class SchemeWorkers:
         if not worker.started and worker.scheme is not None:  # no scheme has caused the end
             waiting.appendleft(worker.scheme)
         elif worker.scheme is not None:
-            text = "the worker process died: it crashed, was killed, or was out of memory"
-            outcomes[worker.scheme] = SchemeOutcome(None, Intervals([]), WorkerDiedError(text))
+            outcomes[worker.scheme] = SchemeOutcome(None, Intervals([]), WorkerDiedError())
         if len(waiting) > sum(other.scheme is None for other in self._workers):
             self._start_worker()
 
@@ -324,7 +325,7 @@ class _FirstInterrupt:
 def _run_schemes(connection: Connection, task: _Task) -> None:
     """Run schemes in this worker process: receive their numbers, and send rounds and outcomes."""
     handler = _FirstInterrupt()
-    for number in _SIGNALS:
+    for number in INTERRUPTS:
         signal.signal(number, handler)
     sent: list[SchemeOutcome] = []  # an outcome deletes its file, which the other process has yet to read
     with suppress(KeyboardInterrupt, EOFError):
@@ -366,7 +367,7 @@ def _outcome(
         if task.checkpoints is not None:
             folder, every = task.checkpoints
             checkpoints = SchemeCheckpoints(folder, number, every)
-        writer = IntervalWriter(task.spilled / str(number))
+        writer = IntervalWriter(task.overflow_folder / str(number))
         scheme, plan = experiment.schemes[number]
         run = run_scheme(experiment, scheme, plan, on_round, writer, checkpoints)
         return SchemeOutcome(None if run is None else _picklable(run), writer.finish())

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..scenarios.errors import KeyPath
 from ..scenarios.model_costs.unit_table import UnitTable
+from ..scenarios.registry import lookup
 from ..scenarios.schema.scenario import Learning, Scenario
 from ..sim.planning_error import PlanningError
 from ..sim.schemes.base import Scheme
@@ -28,8 +29,6 @@ SWITCHES_MAX = 10_000_000
 BYTES_PER_VALUE = {"float32": 4, "float64": 8, "mixed": 4}
 SAMPLE_COPIES = {"synthetic": 4}
 """Copies of the samples while a data set is made; data sets on disk are kept once more for training."""
-PARAMETER_COPIES = 4
-"""Weights, gradients, and the two moments of Adam."""
 
 
 def available_memory_bytes() -> float:
@@ -58,8 +57,8 @@ def training_memory_bytes(
 ) -> dict[KeyPath, float]:
     """Return a lower estimate of the memory that training needs, by the key that decides it, [byte].
 
-    Samples count with their copies, parameters with gradients and the moments of Adam, and activations of one
-    mini-batch of each client with their gradients. The real training needs more.
+    Samples count with their copies, parameters with gradients and the state of the optimiser, and outputs of
+    the units for one mini-batch of each client with their gradients. The real training needs more.
     """
     value = BYTES_PER_VALUE[learning.precision]
     dataset, model = learning.dataset, scenario.model
@@ -68,20 +67,18 @@ def training_memory_bytes(
     classes: Any = getattr(dataset, "classes", None) or getattr(model, "classes", 1)
     patterns = 2 * int(classes)
     is_synthetic = dataset.name == "synthetic"
-    participation = scenario.participation
-    clients = (
-        min(participation.per_round, scenario.devices.count) if participation else scenario.devices.count
-    )
-    # only FedAvg keeps a whole model for each client; a split model is at least whole once
-    whole_models = scenario.devices.count if "fl" in {s.name for s in scenario.schemes} else 1
-    parameters = float(units.parameter_bits.sum()) / 32 if units else 0.0
+    schemes: list[type[Scheme]] = [lookup("scheme", scheme.name).load() for scheme in scenario.schemes]
+    # a split model is at least whole once
+    whole_models = scenario.devices.count if any(scheme.has_model_per_client for scheme in schemes) else 1
+    copies = learning.optimizer.state_copies
+    parameters = units.part_memory(0, len(units), 0, copies).resident_bits / 32 if units else 0.0
     activations = pixels + (float(units.activation_bits.sum()) / 32 if units else 0.0)
     return {
         ("learning", "dataset"): 4.0
         * pixels
         * (samples * SAMPLE_COPIES.get(dataset.name, 1) + (8 * patterns if is_synthetic else 0)),
-        ("model",): PARAMETER_COPIES * value * parameters * whole_models,
-        ("batch_size",): 2.0 * value * clients * scenario.batch_size * activations,
+        ("model",): value * parameters * whole_models,
+        ("batch_size",): 2.0 * value * scenario.clients_per_round * scenario.batch_size * activations,
     }
 
 
@@ -146,10 +143,9 @@ def _changes(scenario: Scenario, plan: SchemePlan) -> Iterator[tuple[KeyPath, fl
     slowdown = scenario.stragglers.slowdown if scenario.stragglers else None
     longest_s = plan.predicted_s * (slowdown.factor if slowdown else 1.0)
     participation, fading = scenario.participation, scenario.radio.fading
-    clients = participation.per_round if participation else scenario.devices.count
     if slowdown is not None:
         period_s = slowdown.mean_normal_s + slowdown.mean_slow_s
-        yield ("stragglers", "slowdown"), period_s, longest_s, clients, SWITCHES_MAX
+        yield ("stragglers", "slowdown"), period_s, longest_s, scenario.clients_per_round, SWITCHES_MAX
     if participation is not None and participation.mean_on_s and participation.mean_off_s:
         period_s = participation.mean_on_s + participation.mean_off_s
         yield ("participation",), period_s, longest_s, scenario.devices.count, SWITCHES_MAX

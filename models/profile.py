@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..scenarios.model_costs.training_memory import AutogradMemory
+from ..scenarios.model_costs.training_memory import AutogradMemory, assumed_autograd_memory
 from ..scenarios.model_costs.unit_table import UnitTable, unit_table_csv
 from ..scenarios.registry import lookup
 from .networks.parameters import (
@@ -85,14 +86,15 @@ def _profile_units(model: nn.Sequential, input_shape: Sequence[int]) -> tuple[Un
         parameter_bits.append(sum(_bits(tensor) for tensor in (*unit.parameters(), *unit.buffers())))
     forward = np.array(forward_flops, dtype=np.float64)
     activations = np.array(activation_bits, dtype=np.float64)
+    parameters = np.array(parameter_bits, dtype=np.float64)
     table = UnitTable(
         units=tuple(units._modules),
         forward_flops=forward,
         backward_flops=BACKWARD_PER_FORWARD * forward,
         activation_bits=activations,
         gradient_bits=activations.copy(),
-        parameter_bits=np.array(parameter_bits, dtype=np.float64),
-        autograd=_autograd_memory(units, input_shape, dtype),
+        parameter_bits=parameters,
+        autograd=_autograd_memory(units, input_shape, dtype, activations, parameters),
     )
     return table, values.shape[1:]
 
@@ -118,11 +120,16 @@ def _run(name: str, unit: nn.Module, values: Tensor) -> tuple[Tensor, float]:
 
 
 def _autograd_memory(
-    units: nn.Sequential, input_shape: Sequence[int], dtype: torch.dtype
-) -> AutogradMemory | None:
+    units: nn.Sequential,
+    input_shape: Sequence[int],
+    dtype: torch.dtype,
+    activation_bits: NDArray[np.float64],
+    parameter_bits: NDArray[np.float64],
+) -> AutogradMemory:
     """Return the memory of the units, from training passes on two and on three samples.
 
-    It is None if a unit needs the values of its tensors for training. The passes run without values.
+    The passes run without values. If a unit needs the values of its tensors for training, the memory is assumed
+    from the sizes of parameters and outputs.
     """
     for module in units.train().modules():
         if hasattr(module, "inplace"):  # as in training: no unit may overwrite what it receives
@@ -133,7 +140,7 @@ def _autograd_memory(
         with torch.random.fork_rng(devices=[]):  # dropout draws random values
             two, three = (_training_pass(units, (rows, *input_shape), dtype) for rows in (2, 3))
     except RuntimeError:
-        return None
+        return assumed_autograd_memory(activation_bits, parameter_bits)
     # autograd keeps the values of a sample two and three times, and those of a batch once
     sample_bits = three.saved_bits - two.saved_bits
     return AutogradMemory(

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .text import described_error
+
 __all__ = [
     "ENTRY_POINT_GROUP",
     "Plugin",
@@ -193,8 +195,7 @@ def _digest(files: Iterable[tuple[str, bytes]]) -> str:
 
 def _reason(error: BaseException) -> str:
     """Return the exception in one line, with the line of the plug-in that raised it."""
-    text = " ".join(str(error).split())
-    described = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    described = described_error(error)
     frames = traceback.extract_tb(error.__traceback__)[1:]
     outside = [frame for frame in frames if not frame.filename.startswith("<frozen")]
     if isinstance(error, SyntaxError) or not outside:

@@ -9,7 +9,15 @@ from pydantic import AfterValidator, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-__all__ = ["LABEL_LENGTH_MAX", "Label", "Text", "control_character", "printable"]
+__all__ = [
+    "LABEL_LENGTH_MAX",
+    "Label",
+    "Text",
+    "control_character",
+    "described_error",
+    "one_line",
+    "printable",
+]
 
 LABEL_LENGTH_MAX = 200
 """Largest number of characters of a name or label, so that it fits into a file name and a table."""
@@ -36,6 +44,17 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escaped(character) if _is_control(character) else character for character in text)
+
+
+def one_line(error: BaseException) -> str:
+    """Return the message of an error in one line; the name of its type if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def described_error(error: BaseException, where: str = "") -> str:
+    """Return the type of an error, the place where it occurred, and its message, if any, in one line."""
+    name = f"{type(error).__name__} {where}".rstrip()
+    return f"{name}: {one_line(error)}" if str(error).strip() else name
 
 
 def _escaped(character: str) -> str:

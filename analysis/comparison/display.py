@@ -9,13 +9,13 @@ import pandas as pd
 
 from ..figures.style import TimeUnit, time_unit
 
-__all__ = ["displayed"]
+__all__ = ["text_table"]
 
 _INCOMPLETE = r"\((?:interrupted|failed)\)"
 _BITS_PER_MIB = 8.0 * 2**20
 
 
-def displayed(table: pd.DataFrame) -> pd.DataFrame:
+def text_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table as text: with rounded numbers, units in the headings, and no empty columns."""
     shown: dict[str, list[str]] = {}
     if table["experiment"].nunique() > 1 or table["experiment"].str.contains(_INCOMPLETE).any():

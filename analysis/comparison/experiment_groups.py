@@ -29,9 +29,9 @@ __all__ = [
 ]
 
 _MAX_NAME = 70  # characters
-_NOT_SETTINGS = ("seed", "schemes", "sweep")
+_IGNORED_SCENARIO_KEYS = ("seed", "schemes", "sweep")
 """Keys of a scenario that do not decide on the experiment. A run ignores the section ``sweep``."""
-_NOT_PROVENANCE = (
+_IGNORED_SUMMARY_KEYS = (
     *("format", "name", "seed", "interrupted", "target_accuracy", "files", "schemes"),
     *("failed", "warnings"),
 )
@@ -100,7 +100,9 @@ def group_runs(runs: Sequence[Run]) -> list[GroupedRun]:
         machine is recorded.
     """
     scenarios = [_by_content(run) for run in runs]
-    common = [{key: value for key, value in s.items() if key not in _NOT_SETTINGS} for s in scenarios]
+    common = [
+        {key: value for key, value in s.items() if key not in _IGNORED_SCENARIO_KEYS} for s in scenarios
+    ]
     values = []
     for run, settings, varied in zip(runs, common, _varied_schemes(common, scenarios), strict=True):
         plugins = {
@@ -113,9 +115,9 @@ def group_runs(runs: Sequence[Run]) -> list[GroupedRun]:
         if identity in contradictory:
             values[number] |= provenance(run)
             identities[number] = _identity(run, values[number])
-    for identity, message in _contradictions(runs, identities):
-        assert identity in identities
-        raise ContradictoryRunsError(message)
+    remaining = next(_contradictions(runs, identities), None)
+    if remaining is not None:
+        raise ContradictoryRunsError(remaining[1])
     names = _names(runs, values, identities)
     counted: set[tuple[Hashable, ...]] = set()
     grouped = []
@@ -156,7 +158,7 @@ def _contradictions(runs: Sequence[Run], identities: Sequence[str]) -> Iterator[
 
 def provenance(run: Run) -> dict[str, Any]:
     """Return the recorded software and machine of a run, by dotted key."""
-    return _flat({key: value for key, value in run.summary.items() if key not in _NOT_PROVENANCE})
+    return _flat({key: value for key, value in run.summary.items() if key not in _IGNORED_SUMMARY_KEYS})
 
 
 def _by_content(run: Run) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +11,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..results.confidence_intervals import ConfidenceInterval, Range, centre_and_interval
+from ..results.confidence_intervals import CONFIDENCE, ConfidenceInterval, Range, centre_and_interval
 
 __all__ = ["PAIRED_COLUMNS", "REFERENCE_SCHEME", "UnknownReferenceError", "paired_differences"]
 
 REFERENCE_SCHEME = "sl"
 """The default reference of a comparison, after which the column ``speedup_over_sl`` is named."""
 _CHANGES = ("latency_change_percent", "accuracy_change", "time_to_target_change_s")
+_SIGN_TEST_SEEDS = math.ceil(1 - math.log2(1 - CONFIDENCE))
+"""Fewest seeds of a sign test: n seeds agree by chance with the probability 2·0.5^n."""
 _COUNTS = ("pairs", "target_pairs", "target_seeds", "target_sooner", "target_later")
 PAIRED_COLUMNS = (
     "reference",
@@ -171,15 +174,17 @@ class _TargetTimes:
         """Return whether the seeds leave it open which scheme reaches the target sooner.
 
         If both schemes reached the target in all of several seeds, the confidence interval of the difference
-        decides. Otherwise every seed must decide for the same scheme. Schemes that never reach it have no
-        order.
+        decides. Otherwise every seed must decide for the same scheme, and there must be enough seeds for a
+        sign test at the same level. Of one seed, the order is its own. Schemes that never reach the target
+        have no order.
         """
         if not (self.at < np.inf).any():
             return False
         change = self.change() if self.reached.all() else None
         if change is not None:
             return change[1] <= 0 <= change[2]
-        return len(self.at) not in (self.sooner, self.later)
+        unanimous = len(self.at) in (self.sooner, self.later)
+        return not unanimous or 1 < len(self.at) < _SIGN_TEST_SEEDS
 
     def columns(self) -> dict[str, Any]:
         """Return the columns of the comparison table."""

@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from ..results.confidence_intervals import FEW_SEEDS, FEW_SEEDS_NOTE
 from ..results.run_folder import Run
-from .display import displayed
+from .display import text_table
 from .experiment_groups import group_runs, provenance, records_contents
 
 __all__ = ["FORMATS", "formatted", "notes", "rich_table"]
@@ -41,8 +41,8 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     lines += _seed_notes(table, runs)
     if table["memory_counts"].any():
         lines.append(
-            "memory: parameters, gradients, optimiser states and activations (docs/model.md, section 8); the most"
-            " on one device, and on the server or one node"
+            "memory: parameters, gradients, optimiser states and activations (docs/model.md, section 8);"
+            " the most on one device, and on the server or one node"
         )
     if (table["cost"] > 0).any():
         lines.append("cost: of the server and the nodes that a scheme uses, for the whole run, idle or not")
@@ -144,9 +144,8 @@ def _divergences(run: Run) -> Iterator[str]:
 
 def _failures(run: Run) -> Iterator[str]:
     """Yield a note for each scheme that failed."""
-    for label, figures in run.summary["schemes"].items():
-        if figures.get("failed"):
-            yield f"{label}, seed {run.summary['seed']}: failed: {figures['failed']}"
+    for label, reason in run.failed.items():
+        yield f"{label}, seed {run.summary['seed']}: failed: {reason}"
 
 
 def _empty_batteries(run: Run) -> Iterator[str]:
@@ -162,7 +161,7 @@ def _empty_batteries(run: Run) -> Iterator[str]:
 
 def rich_table(table: pd.DataFrame, title: str) -> Table:
     """Return the comparison as a table for the terminal."""
-    shown = displayed(table)
+    shown = text_table(table)
     rich = Table(title=Text(title), box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for name in shown.columns:
         if name in ("experiment", "scheme"):
@@ -196,7 +195,7 @@ def formatted(table: pd.DataFrame, form: str, remarks: Sequence[str] = ()) -> st
     styles = {"latex": "latex_booktabs", "markdown": "github"}
     if form not in styles:
         raise ValueError(f"format {form!r} is unknown; known: {', '.join(FORMATS)}")
-    shown = displayed(table)
+    shown = text_table(table)
     labelled = 1 + ("experiment" in shown.columns)
     if form == "markdown":  # a bar, as in lists of cuts, would start another cell
         shown = shown.map(lambda cell: cell.replace("|", r"\|"))

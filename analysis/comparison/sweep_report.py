@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...scenarios.schema.sweep import SweepFigure
+from ...scenarios.text import one_line
 from ..figures.axis_text import axis_label, value_text
 from ..figures.style import FIGURE_SUFFIXES, save_figure, time_unit
 from ..figures.sweep import sweep_figure
@@ -71,8 +72,7 @@ def draw_figures(
             problems.append(f"cannot write {path}: {error.strerror or error}")
             continue
         except Exception as error:  # of any kind: the other figures are drawn
-            reason = " ".join(str(error).split()) or type(error).__name__
-            problems.append(f"{path} could not be drawn: {reason}")
+            problems.append(f"{path} could not be drawn: {one_line(error)}")
             continue
         listings.append(_listing(table, figure, path, _divergence_notes(result, figure)))
     return listings, problems
@@ -173,7 +173,7 @@ def _rich(table: pd.DataFrame, y: str, centre: str, title: str, *, in_percent: b
 def point_listing(folder: SweepFolder) -> Table:
     """Return the points of a sweep and their states as a table for the terminal."""
     rich = Table(title=Text(str(folder.path)), box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    shown = folder.chosen.drop(columns="overrides")
+    shown = folder.own_points.drop(columns="overrides")
     for name in (*shown.columns, "status"):
         rich.add_column(Text(name), no_wrap=True)
     for row in shown.to_dict("records"):

@@ -49,7 +49,7 @@ Spans: TypeAlias = NDArray[np.float64]  # [num_spans, 2]: start and end
 
 
 @dataclass(frozen=True)
-class _Shown:
+class _VisibleRows:
     """The nodes, the intervals and the time that a panel shows, and the number of all devices."""
 
     nodes: list[str]
@@ -141,7 +141,7 @@ def gantt_panels(
     tables = _tables_by_label(intervals, labels)
     spans = {label: round_spans(table) for label, table in tables.items()}
     if rounds is None:
-        first = [_shown(table, spans[label].iloc[:1]) for label, table in tables.items()]
+        first = [_visible_rows(table, spans[label].iloc[:1]) for label, table in tables.items()]
         horizon_s = max(shown.end_s for shown in first)
         spans = {
             label: rounds_that_fit(spans[label], _without_idle_wires(table), horizon_s)
@@ -152,7 +152,7 @@ def gantt_panels(
         spans = {label: span.loc[rounds[0] : rounds[1]] for label, span in spans.items()}
         if all(span.empty for span in spans.values()):
             raise ValueError(f"rounds {rounds[0]} to {rounds[1]}: the table's rounds are 1 to {last}")
-    contents = [_content(label, _shown(table, spans[label])) for label, table in tables.items()]
+    contents = [_content(label, _visible_rows(table, spans[label])) for label, table in tables.items()]
     return [
         _positioned(content, rows_pt)
         for content, rows_pt in zip(contents, _row_heights_pt(contents), strict=True)
@@ -216,7 +216,7 @@ def _without_idle_wires(table: pd.DataFrame) -> pd.DataFrame:
     return table if (busy_s >= _BUSY_WIRE * total_s).any() else table[~on_wire]
 
 
-def _shown(table: pd.DataFrame, spans: pd.DataFrame) -> _Shown:
+def _visible_rows(table: pd.DataFrame, spans: pd.DataFrame) -> _VisibleRows:
     """Choose the nodes and intervals to show: of fewer devices if there are too many, then a shorter time.
 
     Parameters
@@ -240,10 +240,10 @@ def _shown(table: pd.DataFrame, spans: pd.DataFrame) -> _Shown:
     later_s = later_s[later_s > 0]
     if later_s.size:
         end_s = float(later_s[0])
-    return _Shown(shown_nodes, rows, rounds, end_s, sum(node_kind(node) == "device" for node in nodes))
+    return _VisibleRows(shown_nodes, rows, rounds, end_s, sum(node_kind(node) == "device" for node in nodes))
 
 
-def _content(label: str, shown: _Shown) -> _Content:
+def _content(label: str, shown: _VisibleRows) -> _Content:
     """Return the bars of a scheme's rounds, and the sub-rows of each node."""
     rows, rounds, end_s = shown.rows, shown.rounds, shown.end_s
     columns = ["node", "lane", "phase", "start_s", "end_s"]

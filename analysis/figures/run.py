@@ -7,6 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from ...scenarios.text import one_line
 from ..results.run_folder import Run
 from .gantt import gantt_figure
 from .gantt_rows import plotted_intervals
@@ -32,8 +33,7 @@ def draw_figures(run: Run, folder: Path) -> list[str]:
             if figure is not None:
                 save_figure(figure, folder / name)
         except Exception as error:  # of any kind: the tables are complete without the figure
-            reason = " ".join(str(error).split()) or type(error).__name__
-            problems.append(f"{name} could not be drawn: {reason}")
+            problems.append(f"{name} could not be drawn: {one_line(error)}")
     return problems
 
 

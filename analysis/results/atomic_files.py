@@ -15,8 +15,8 @@ __all__ = [
     "check_free",
     "check_place",
     "check_writable",
+    "check_write_succeeds",
     "portable_name",
-    "rehearse_writing",
     "write_folder",
     "write_whole",
 ]
@@ -94,11 +94,11 @@ def check_place(folder: Path) -> None:
         raise RunFolderError(f"cannot write {folder}: it is a mount point; name a folder inside of it")
 
 
-def rehearse_writing(folder: Path, texts: Sequence[str] = ()) -> None:
+def check_write_succeeds(folder: Path, texts: Sequence[str] = ()) -> None:
     """Check that :func:`write_folder` will succeed, by writing a draft with these texts and removing it.
 
-    A rehearsal finds what permissions do not show: disks that are full, names that a file system refuses, and
-    characters that no file can hold.
+    The draft reveals problems that permissions do not show: disks that are full, names that a file system
+    refuses, and characters that no file can hold.
 
     Parameters
     ----------
@@ -115,9 +115,9 @@ def rehearse_writing(folder: Path, texts: Sequence[str] = ()) -> None:
     draft: Path | None = None
     try:
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        rehearsal = draft / "rehearsal"
-        rehearsal.write_text("\n".join([*texts, " " * _REHEARSAL_BYTES]), encoding="utf-8")
-        _flush_to_disk(rehearsal)
+        file = draft / "draft"
+        file.write_text("\n".join([*texts, " " * _DRAFT_BYTES]), encoding="utf-8")
+        _flush_to_disk(file)
     except UnicodeEncodeError as error:
         character = error.object[error.start]
         raise RunFolderError(
@@ -131,7 +131,7 @@ def rehearse_writing(folder: Path, texts: Sequence[str] = ()) -> None:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-_REHEARSAL_BYTES = 2**16  # as much as a small run folder
+_DRAFT_BYTES = 2**16  # as much as a small run folder
 
 
 def portable_name(name: str) -> str:

@@ -79,6 +79,8 @@ def is_accuracy(column: str) -> bool:
 
 def range_of(column: str) -> Range:
     """Return the range of a column of ``summary.json`` or ``rounds.csv``, by its name."""
+    if "change" in column:
+        return Range.REAL
     if is_accuracy(column) or column in _FRACTIONS:
         return Range.FRACTION
     if column.endswith(_POSITIVE_SUFFIXES) or column in _POSITIVE_COLUMNS:
@@ -121,7 +123,11 @@ def centre_and_interval(
         return math.nan, math.nan, math.nan
     if centre == "median":
         return _median_interval(array)
-    mean = float(array.mean())
+    if array.min() == array.max():
+        ends = float(array[0]) if len(array) > 1 and np.isfinite(array[0]) else math.nan
+        return float(array[0]), ends, ends
+    scale = float(np.abs(array).max())  # the sum of large values would exceed the range of floats
+    mean = float((array / scale).mean()) * scale if math.isfinite(scale) else float(array.mean())
     if len(array) == 1 or not np.isfinite(array).all():
         return mean, math.nan, math.nan
     return _interval_of_mean(array, mean, value_range)
@@ -130,15 +136,13 @@ def centre_and_interval(
 def _interval_of_mean(values: NDArray[np.float64], mean: float, value_range: Range) -> ConfidenceInterval:
     from scipy import special  # takes half a second to import, which a single run does not need
 
-    scale = float(np.abs(values).max()) or 1.0  # the squares of large values would exceed the range of floats
+    scale = float(np.abs(values).max())  # the squares of large values would exceed the range of floats
     error = float((values / scale).std(ddof=1)) * scale / math.sqrt(len(values))
     half = _student_quantile(len(values) - 1) * error
     if value_range is Range.POSITIVE and values.min() >= 0:
-        factor = math.exp(half / mean) if mean else 1.0
+        factor = math.exp(half / mean)
         return mean, mean / factor, mean * factor
     if value_range is Range.FRACTION and values.min() >= 0 and values.max() <= 1:
-        if not 0 < mean < 1:  # all values are equal
-            return mean, mean, mean
         logit, width = special.logit(mean), half / (mean * (1 - mean))
         return mean, float(special.expit(logit - width)), float(special.expit(logit + width))
     return mean, mean - half, mean + half

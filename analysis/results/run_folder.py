@@ -18,7 +18,7 @@ import pyarrow.csv
 from .atomic_files import RunFolderError, write_folder
 from .interval_store import Intervals, read_intervals
 
-__all__ = ["ERRORS", "FORMAT", "TABLES", "Run", "load_run", "read_csv", "save_run"]
+__all__ = ["ERRORS", "FORMAT", "TABLES", "Run", "failed_schemes", "load_run", "read_csv", "save_run"]
 
 FORMAT = 1
 _TEXT_COLUMNS = (
@@ -102,8 +102,7 @@ class Run:
     @property
     def failed(self) -> dict[str, str]:
         """Return the error of each scheme that failed, by label. Its results are of its finished rounds."""
-        schemes = self.summary["schemes"].items()
-        return {label: figures["failed"] for label, figures in schemes if figures.get("failed")}
+        return failed_schemes(self.summary)
 
     def with_failures(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return a table of this run in which the labels of failed schemes say so, for figures."""
@@ -116,6 +115,12 @@ class Run:
         if label not in self.failed:
             return label
         return f"{label} (failed after round {self.summary['schemes'][label]['rounds']})"
+
+
+def failed_schemes(summary: Mapping[str, Any]) -> dict[str, str]:
+    """Return the error of each scheme that failed, by label, from the content of ``summary.json``."""
+    schemes = summary["schemes"].items()
+    return {label: figures["failed"] for label, figures in schemes if figures.get("failed")}
 
 
 def save_run(

@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from .atomic_files import RunFolderError, check_writable, write_whole
-from .run_folder import ERRORS, Run, load_run, read_csv
+from .run_folder import ERRORS, Run, failed_schemes, load_run, read_csv
 from .sweep_tables import scheme_rows
 
 __all__ = ["LOCK", "Shard", "SweepFolder", "SweepResult", "load_runs", "load_sweep"]
@@ -94,7 +94,25 @@ class Shard:
 
     def __post_init__(self) -> None:
         if not 1 <= self.number <= self.count:
-            raise ValueError(f"a shard is K/N with K from 1 to N; it is {self.number}/{self.count}")
+            raise ValueError(f"a shard is K/N with K from 1 to N, for example 1/8; it is {self}")
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Return the shard of a text ``K/N``.
+
+        Raises
+        ------
+        ValueError
+            If the text is not of this form, or K is not in 1 to N.
+        """
+        number, _, count = text.partition("/")
+        if not (number.isdecimal() and count.isdecimal()):
+            raise ValueError(f"a shard is K/N with K from 1 to N, for example 1/8; it is {text}")
+        return cls(int(number), int(count))
+
+    def __str__(self) -> str:
+        """Return ``K/N``."""
+        return f"{self.number}/{self.count}"
 
     @property
     def rows(self) -> slice:
@@ -124,7 +142,7 @@ class SweepFolder:
 
     Attributes
     ----------
-    chosen : DataFrame
+    own_points : DataFrame
         The rows of ``points`` that this process runs.
     wall_s : dict of str to float
         The wall time of each point that was timed, [s].
@@ -134,7 +152,7 @@ class SweepFolder:
         self.path = path
         self.points = points
         self.shard = shard
-        self.chosen = points if shard is None else points.iloc[shard.rows].reset_index(drop=True)
+        self.own_points = points if shard is None else points.iloc[shard.rows].reset_index(drop=True)
         self.wall_s: dict[str, float] = {}
         for times in self._files_of_times():
             with suppress(FileNotFoundError):  # the tables have just been gathered
@@ -175,7 +193,7 @@ class SweepFolder:
 
     def remove_drafts(self) -> None:
         """Remove the drafts of killed processes. No point of this process may be running meanwhile."""
-        own = None if self.shard is None else tuple(f".{point}" for point in self.chosen["point"])
+        own = None if self.shard is None else tuple(f".{point}" for point in self.own_points["point"])
         for draft in self.path.iterdir():
             if _DRAFT.match(draft.name) and (own is None or draft.name.startswith(own)):
                 _remove(draft)
@@ -196,7 +214,7 @@ class SweepFolder:
 
     def with_status(self, status: str) -> list[str]:
         """Return the names of the points of this process in a state."""
-        return [point for point in self.chosen["point"] if self.status(point) == status]
+        return [point for point in self.own_points["point"] if self.status(point) == status]
 
     def finish(self, point: str, wall_s: float | None) -> None:
         """Record that the point's run folder is complete, and the wall time of the run if it was measured."""
@@ -223,7 +241,7 @@ class SweepFolder:
     def _write_points(self, status: Sequence[str]) -> None:
         table = self._with_status(self.points, status)
         self._write(POINTS, lambda draft: table.to_csv(draft, index=False))
-        timed = [(point, self.wall_s[point]) for point in self.chosen["point"] if point in self.wall_s]
+        timed = [(point, self.wall_s[point]) for point in self.own_points["point"] if point in self.wall_s]
         times = pd.DataFrame(timed, columns=["point", "wall_s"])
         name = TIMES if self.shard is None else f"wall_times.{self.shard.name}.csv"
         self._write(name, lambda draft: times.to_csv(draft, index=False))
@@ -241,7 +259,7 @@ class SweepFolder:
             point_values = {key: row[key] for key in keys}
             summary = self._summary(row["point"])
             table = read_csv(self.path / row["point"] / "rounds.csv")
-            table = table[~table["label"].isin(_failed_schemes(summary))]
+            table = table[~table["label"].isin(failed_schemes(summary))]
             rounds.append(table.assign(**point_values)[[*keys, *(c for c in table if c not in keys)]])
             for scheme_row in scheme_rows(summary):
                 schemes.append({**point_values, "seed": row["seed"], **scheme_row})
@@ -256,7 +274,7 @@ class SweepFolder:
 
     def progress(self, *, interrupted: bool) -> SweepResult:
         """Return the states of the points of this process, without tables of results."""
-        table = self._with_status(self.chosen, [self.status(point) for point in self.chosen["point"]])
+        table = self._with_status(self.own_points, [self.status(point) for point in self.own_points["point"]])
         return SweepResult(self.path, table, pd.DataFrame(), pd.DataFrame(), interrupted)
 
     def _with_status(self, points: pd.DataFrame, status: Sequence[str]) -> pd.DataFrame:
@@ -283,7 +301,7 @@ class SweepFolder:
         except FileNotFoundError:  # the process ended before it could record the failed scheme
             if not self.has_results(point):  # another process has just run the point again
                 return ""
-            errors = _failed_schemes(self._summary(point))
+            errors = failed_schemes(self._summary(point))
             return "; ".join(f"{label}: {text}" for label, text in errors.items())
         return next((line for line in reversed(lines) if line), "")
 
@@ -292,11 +310,6 @@ class SweepFolder:
             write_whole(self.path / name, write)
         except OSError as error:
             raise RunFolderError(f"cannot write {self.path / name}: {error.strerror or error}") from None
-
-
-def _failed_schemes(summary: Mapping[str, Any]) -> dict[str, str]:
-    """Return the error of each scheme that failed, by label."""
-    return {label: s["failed"] for label, s in summary["schemes"].items() if s.get("failed")}
 
 
 def _remove(draft: Path) -> None:

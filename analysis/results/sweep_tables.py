@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from .run_folder import failed_schemes
+
 __all__ = ["point_table", "scheme_rows"]
 
 
@@ -42,6 +44,7 @@ def scheme_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     The cut and values that are mappings become text.
     """
+    failed = failed_schemes(summary)
     return [
         {
             "label": label,
@@ -53,7 +56,7 @@ def scheme_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
             "cut": _cut_text(figures["cut"]),
         }
         for label, figures in summary["schemes"].items()
-        if not figures.get("failed")
+        if label not in failed
     ]
 
 

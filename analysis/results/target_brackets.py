@@ -23,7 +23,7 @@ def target_bracket(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, An
     - ``rounds_to_target``, ``time_to_target_s``: number and end, [s], of the first evaluated round at the
       target; None if no round is.
 
-    All are None if no round has an accuracy.
+    A round that diverged counts as evaluated and below the target. All are None if no round is evaluated.
 
     Parameters
     ----------
@@ -33,6 +33,8 @@ def target_bracket(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, An
         The test accuracy to reach, as a fraction of 1.
     """
     accuracy = rounds["test_accuracy"].to_numpy(dtype=float)
+    if "diverged" in rounds:
+        accuracy = np.where(rounds["diverged"].to_numpy(dtype=bool), -1.0, accuracy)
     ends_s = rounds["end_s"].to_numpy(dtype=float)
     evaluated = np.flatnonzero(np.isfinite(accuracy))
     at_target = evaluated[accuracy[evaluated] >= target_accuracy]

@@ -26,6 +26,9 @@ from .validate import validate
 
 __all__ = ["app", "main"]
 
+_WITH_FOLDER = (run, sweep)
+"""The commands whose results are in a folder, so that a problem of standard output loses none."""
+
 app = typer.Typer(
     name="cutlayer",
     no_args_is_help=True,
@@ -38,8 +41,7 @@ def main() -> None:
     """Run the command line, and exit with its status.
 
     A process that was asked to end has the status 128 plus the number of the signal: 143 after SIGTERM. If
-    standard output cannot take a result, the status is 1, except for ``run`` and ``sweep``, whose results are
-    in their folders.
+    standard output cannot take a result, the status is 1, except for commands whose results are in a folder.
     """
     limit_library_threads()  # as in worker processes, before a command imports the libraries
     output = tolerate_output_errors()
@@ -55,7 +57,7 @@ def main() -> None:
         status = stop.exit_status
     if output is not None and output.is_incomplete:
         typer.echo(f"standard output is incomplete: {output.error}", err=True)
-        if sys.argv[1:2] not in (["run"], ["sweep"]):
+        if sys.argv[1:2] not in [[command.__name__] for command in _WITH_FOLDER]:
             status = status or 1
     sys.exit(status)
 
@@ -77,6 +79,6 @@ def cutlayer_command(
     """Simulate split learning over wireless networks: latency and accuracy, both measured."""
 
 
-for command in (run, sweep, compare, gantt, plan, profile, validate, schema):
+for command in (*_WITH_FOLDER, compare, gantt, plan, profile, validate, schema):
     app.command()(command)
 app.command("list")(list_names)

@@ -1,4 +1,4 @@
-"""Progress on standard error: bars in a terminal; elsewhere, as in a log of a batch job, a line at times."""
+"""Progress on standard error: bars in a terminal; in a log, a line every 10 seconds or more."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from rich.progress import (
 from rich.text import Text
 
 from cutlayer.scenarios.schema.scenario import Scenario
+from cutlayer.scenarios.text import printable
 from cutlayer.sim.schemes.round_loop import RoundResult
 
 __all__ = ["RunBars", "RunLines", "RunProgress", "SweepBars", "SweepLines", "SweepProgress"]
@@ -50,7 +51,7 @@ class _Display(Protocol):
         """Begin to show progress."""
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the display."""
 
 
 class _RunDisplay(_Display, Protocol):
@@ -88,7 +89,7 @@ class RunProgress:
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        """End it."""
+        """Stop the display."""
         self._display.stop()
 
     def on_round(self, label: str, result: RoundResult) -> None:
@@ -108,7 +109,7 @@ class SweepProgress:
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        """End it."""
+        """Stop the display."""
         self._display.stop()
 
     def on_progress(self, activity: str, done: int, failed: int, total: int, left_s: float | None) -> None:
@@ -267,7 +268,7 @@ class _Lines(ABC):
 
     def write(self) -> None:
         """Write the lines now. A log that cannot be written stops nothing."""
-        text = "".join(f"{_printable(line)}\n" for line in self.lines())
+        text = "".join(f"{printable(line)}\n" for line in self.lines())
         with suppress(OSError, ValueError):
             self._file.write(text)
             self._file.flush()
@@ -276,10 +277,6 @@ class _Lines(ABC):
         start_s = self.clock()
         while not self._ended.wait(pause_s(self.clock() - start_s)):
             self.write()
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 @dataclass

@@ -62,6 +62,7 @@ def run(
     from cutlayer.experiments.processes.worker_processes import WorkersError
     from cutlayer.experiments.runner import UnsavedRunError, run_scenario
     from cutlayer.scenarios.loading.loader import load_scenario
+    from cutlayer.scenarios.text import one_line
 
     from .progress import RunProgress
 
@@ -98,7 +99,7 @@ def run(
     try:
         _report(result, folder)
     except Exception as error:  # of any kind: the run is finished, and its tables are written
-        typer.echo(f"warning: the report could not be printed: {' '.join(str(error).split())}", err=True)
+        typer.echo(f"warning: the report could not be printed: {one_line(error)}", err=True)
     for problem in result.problems:
         typer.echo(f"warning: {problem}", err=True)
     for label, reason in result.failed.items():

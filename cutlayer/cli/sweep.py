@@ -133,10 +133,13 @@ def _shard(text: str) -> tuple[int, int]:
     InputError
         If the text is not ``K/N`` with K from 1 to N.
     """
-    number, slash, count = text.partition("/")
-    if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise InputError(f"--shard {text}: a shard is K/N with K from 1 to N, for example 1/8")
-    return int(number), int(count)
+    from cutlayer.analysis.results.sweep_folder import Shard
+
+    try:
+        shard = Shard.parse(text)
+    except ValueError as error:
+        raise InputError(f"--shard: {error}") from None
+    return shard.number, shard.count
 
 
 def _report(result: SweepResult, figures: Sequence[SweepFigure], *, partial: bool) -> None:

@@ -16,14 +16,16 @@ from types import FrameType
 from typing import Any, TypeAlias
 
 __all__ = [
+    "INTERRUPTS",
     "InterruptCount",
     "StopSignal",
     "catch_termination",
     "count_interrupts",
     "deferred_interrupt",
+    "deliver_deferred_interrupt",
+    "end_process_after_block",
     "frozen_gc",
     "interruptible",
-    "termination_after",
 ]
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], Any]
@@ -31,6 +33,8 @@ _Handler: TypeAlias = Callable[[int, FrameType | None], Any]
 _TERMINATIONS = tuple(
     number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
 )
+INTERRUPTS = (signal.SIGINT, *_TERMINATIONS)
+"""The signals that interrupt a run, as far as the system has them."""
 
 
 @contextmanager
@@ -94,7 +98,7 @@ def catch_termination() -> Iterator[StopSignal]:
 
 
 @contextmanager
-def termination_after() -> Iterator[None]:
+def end_process_after_block() -> Iterator[None]:
     """Let SIGTERM and SIGHUP interrupt the block, and end this process by the same signal after the block."""
     with ExitStack() as stack:
         stop = stack.enter_context(catch_termination())
@@ -111,25 +115,25 @@ class _Deferral:
 
     Attributes
     ----------
-    is_open : bool
+    lets_through : bool
         Whether the signals reach their previous handlers at once.
     previous : dict of int to callable
         The previous handler of each signal.
     """
 
     def __init__(self, previous: dict[int, _Handler]) -> None:
-        self.is_open = False
+        self.lets_through = False
         self.previous = previous
         self._received: list[int] = []
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Keep the signal for later, or hand it on."""
-        if not self.is_open:
+        if not self.lets_through:
             self._received.append(number)
             return
-        self.is_open = False  # the handler raises as a rule, and the block ends
+        self.lets_through = False  # the handler raises as a rule, and the block ends
         self.previous[number](number, frame)
-        self.is_open = True
+        self.lets_through = True
 
     def with_outer(self) -> list[_Deferral]:
         """Return this deferral and those around it, the outermost first."""
@@ -158,7 +162,7 @@ def deferred_interrupt() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # Python delivers interrupts to the main thread alone
         return
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *_TERMINATIONS)}
+    handlers = {number: signal.getsignal(number) for number in INTERRUPTS}
     deferral = _Deferral({number: handler for number, handler in handlers.items() if callable(handler)})
     for number, handler in handlers.items():
         if callable(handler):
@@ -173,7 +177,7 @@ def deferred_interrupt() -> Iterator[None]:
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Let interrupts end this part of a block of :func:`deferred_interrupt`, and deliver earlier ones now."""
-    handlers = [signal.getsignal(number) for number in (signal.SIGINT, *_TERMINATIONS)]
+    handlers = [signal.getsignal(number) for number in INTERRUPTS]
     innermost = next((handler for handler in handlers if isinstance(handler, _Deferral)), None)
     if innermost is None or threading.current_thread() is not threading.main_thread():
         yield
@@ -181,13 +185,25 @@ def interruptible() -> Iterator[None]:
     deferrals = innermost.with_outer()
     try:
         for deferral in deferrals:
-            deferral.is_open = True
+            deferral.lets_through = True
         for deferral in deferrals:
             deferral.deliver()
         yield
     finally:
         for deferral in deferrals:
-            deferral.is_open = False
+            deferral.lets_through = False
+
+
+def deliver_deferred_interrupt() -> None:
+    """Deliver an interrupt that was deferred before now.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If there is one, and its handler raises as that of Python does.
+    """
+    with interruptible():
+        pass
 
 
 @dataclass
@@ -209,13 +225,12 @@ def count_interrupts() -> Iterator[InterruptCount]:
     KeyboardInterrupt
         If an interrupt was deferred before the block.
     """
-    with interruptible():  # delivers earlier interrupts
-        pass
+    deliver_deferred_interrupt()
     interrupts = InterruptCount()
     if threading.current_thread() is not threading.main_thread():
         yield interrupts
         return
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *_TERMINATIONS)}
+    handlers = {number: signal.getsignal(number) for number in INTERRUPTS}
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         handler: Any = handlers[signal.Signals(number)]

@@ -17,6 +17,7 @@ from .library_threads import one_library_thread
 
 __all__ = [
     "FAILED_TO_START",
+    "WorkerDiedError",
     "WorkerProcess",
     "WorkersError",
     "cores",
@@ -34,6 +35,15 @@ FAILED_TO_START = (
 
 class WorkersError(Exception):
     """Raised if no workers are available, or all are lost, for a reason that no item has caused."""
+
+
+class WorkerDiedError(Exception):
+    """The error of a scheme or a point whose worker process ended without a result."""
+
+    def __init__(
+        self, text: str = "the worker process died: it crashed, was killed, or was out of memory"
+    ) -> None:
+        super().__init__(text)
 
 
 def cores() -> int:

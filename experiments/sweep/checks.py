@@ -152,7 +152,7 @@ class SweepChecks:
         if tasks:
             figure_issues += self._column_issues(workers)
         issues: dict[str, tuple[ScenarioIssue, ...]] = {}
-        total = len(self._folder.chosen)
+        total = len(self._folder.own_points)
         for task, future in workers.map_unordered(point_issues, tasks):
             # a worker that dies here dies again when it runs the point, which is then recorded as failed
             issues[task.point.name] = () if future.exception() else future.result()

@@ -17,9 +17,8 @@ from distributed.protocol.pickle import dumps, loads
 from distributed.scheduler import KilledWorker
 
 from ...scenarios.plugins import Plugin, PluginError, require_plugins
-from ..processes.worker_processes import WorkersError
+from ..processes.worker_processes import WorkerDiedError, WorkersError
 from ..provenance.versions import versions
-from .worker_pool import WorkerDiedError
 
 __all__ = ["DaskWorkers"]
 

@@ -18,7 +18,8 @@ from ...scenarios.loading.loader import LoadedScenario
 from ...scenarios.loading.sweep_points import Point
 from ...scenarios.schema.scenario import Scenario
 from ...sim.schemes.round_loop import RoundResult
-from ..preparation import Experiment, prepare
+from ..experiment import Experiment
+from ..preparation import prepare
 from ..runner import run_experiment
 
 __all__ = [
@@ -96,7 +97,7 @@ class _TimeLimitReached(BaseException):
     """Ends a run between two rounds. It is no ``Exception``, which would cost a single scheme."""
 
 
-def time_limit_text(limit_s: float | None) -> str:
+def time_limit_text(limit_s: float) -> str:
     """Return the reason why a point failed that has reached its time limit, [s]."""
     return f"took longer than {limit_s:g} s"
 
@@ -121,7 +122,7 @@ def run_point(task: PointTask) -> PointOutcome:
 
     def on_round(label: str, result: RoundResult) -> None:
         if task.limit_s is not None and time.perf_counter() > started_s + task.limit_s:
-            raise _TimeLimitReached
+            raise _TimeLimitReached(time_limit_text(task.limit_s))
 
     try:
         # intervals that do not fit into the memory go beside the run folder, not to a disk of the worker
@@ -132,8 +133,8 @@ def run_point(task: PointTask) -> PointOutcome:
         if run.failed:
             summary = "; ".join(f"{label}: {text}" for label, text in run.failed.items())
             error = f"{run.errors}\n{summary}\n"
-    except _TimeLimitReached:
-        error = time_limit_text(task.limit_s)
+    except _TimeLimitReached as reached:
+        error = str(reached)
     except (RunFolderError, SpillError) as reason:
         if not task.finished:  # another worker, which the scheduler believed dead, may have been faster
             unwritable = str(reason)

@@ -18,10 +18,10 @@ from ...scenarios.ordered_sum import ordered_sum
 from ...scenarios.plugins import load_plugins, loaded_plugins
 from ...scenarios.schema.sweep import SweepFigure
 from ..processes.folder_locks import sweep_lock
-from ..processes.worker_processes import WorkersError, cores, exit_if_reimported
+from ..processes.worker_processes import WorkerDiedError, WorkersError, cores, exit_if_reimported
 from .checks import SweepChecks
 from .point_tasks import ROUNDS_TIMED, PointOutcome, PointTask, estimate_wall_s, run_point, time_limit_text
-from .worker_pool import StartExecutor, TimeLimitError, WorkerDiedError, WorkerPool, process_executor
+from .worker_pool import StartExecutor, TimeLimitError, WorkerPool, process_executor
 
 __all__ = ["OnProgress", "SweepRun", "SweepStoppedError", "time_left_s"]
 
@@ -32,7 +32,6 @@ failed, and of all, and the remaining wall time, [s], or None if it is unknown."
 _WRITE_EVERY_S = 2.0
 _GRACE_S = 5.0
 """The time after a point's limit at which its worker is ended, if no round has ended meanwhile, [s]."""
-_WORKER_DIED = "the worker process died: it crashed, was killed, or was out of memory"
 _RESUME_ADVICE = "the finished points are kept; the same command continues"
 
 
@@ -330,7 +329,7 @@ class SweepRun:
     def _run_tasks(
         self, tasks: Sequence[PointTask], workers: WorkerPool, on_progress: OnProgress, *, fail_fast: bool
     ) -> None:
-        total = len(self.folder.chosen)
+        total = len(self.folder.own_points)
         done, failed, written_s = total - len(tasks), 0, time.monotonic()
         earlier_s, wall_s = list(self.folder.wall_s.values()), list[float]()
         unwritable = ""
@@ -385,6 +384,6 @@ def _outcome_of_error(error: BaseException | None, limit_s: float | None) -> Poi
     """
     if error is None:
         return None
-    if isinstance(error, TimeLimitError):
+    if isinstance(error, TimeLimitError) and limit_s is not None:
         return PointOutcome(None, time_limit_text(limit_s))
-    return PointOutcome(None, _WORKER_DIED if isinstance(error, WorkerDiedError) else repr(error))
+    return PointOutcome(None, str(error) if isinstance(error, WorkerDiedError) else repr(error))

@@ -13,12 +13,17 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeAlias, TypeVar
 
 from ...scenarios.plugins import Plugin
-from ..processes.worker_processes import FAILED_TO_START, WorkerProcess, WorkersError, picklable_error
+from ..processes.worker_processes import (
+    FAILED_TO_START,
+    WorkerDiedError,
+    WorkerProcess,
+    WorkersError,
+    picklable_error,
+)
 
 __all__ = [
     "StartExecutor",
     "TimeLimitError",
-    "WorkerDiedError",
     "WorkerPool",
     "process_executor",
 ]
@@ -30,10 +35,6 @@ StartExecutor: TypeAlias = Callable[[int], Executor]
 
 _POLL_S = 0.2
 _MAX_FAILED_STARTS = 3
-
-
-class WorkerDiedError(Exception):
-    """The exception of an item whose worker died at every attempt."""
 
 
 class TimeLimitError(Exception):

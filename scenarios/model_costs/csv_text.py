@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["csv_text"]
+from ..input_files import check_input_file
 
-BYTES_MAX = 32 * 2**20
-"""Largest size of a file, [byte]."""
+__all__ = ["csv_text"]
 
 
 def csv_text(path: Path) -> str:
@@ -16,11 +15,7 @@ def csv_text(path: Path) -> str:
     Raises
     ------
     OSError, ValueError
-        If the path is no regular file, the file is too large, or it is no text in UTF-8. A device or a pipe
-        could be read without end.
+        If the path is no regular file, the file is too large, or it is no text in UTF-8.
     """
-    if path.exists() and not path.is_file():
-        raise ValueError("it is no regular file")
-    if (size := path.stat().st_size) > BYTES_MAX:
-        raise ValueError(f"it has {size:,} bytes; at most {BYTES_MAX:,} are read")
+    check_input_file(path)
     return path.read_text(encoding="utf-8-sig")

@@ -10,7 +10,11 @@ from ..section import Section
 from .fields import Index, Level, NonNegative, Positive, PositiveInt
 from .registered import MethodOrValue, RegisteredName
 
-__all__ = ["Allocation", "ChannelKnowledge", "ExplicitPower", "Replan"]
+__all__ = ["FULL_POWER", "Allocation", "ChannelKnowledge", "ExplicitPower", "Replan"]
+
+
+FULL_POWER = "full"
+"""The method of ``power`` that raises the powers of any other choice to the limits."""
 
 
 class ExplicitPower(Section):

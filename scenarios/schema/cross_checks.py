@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ..errors import KeyPath, ScenarioIssue
+from .allocation import FULL_POWER
 from .scenario import Allocation, Devices, ExplicitPower, Scenario
 from .size_limits import size_issues, time_scale_issues
 
@@ -74,7 +75,7 @@ def _allocation(scenario: Scenario) -> Iterator[ScenarioIssue]:
     for key in ("subchannels", "power"):
         # The scenario of a run folder states all defaults, so a default may not be the user's choice.
         stated, default = getattr(allocation, key), Allocation.model_fields[key].default
-        if key == "power" and stated == "full":
+        if key == "power" and stated == FULL_POWER:
             continue  # the method's powers are raised to the limits
         if allocation.method is not None and stated != default:
             yield ScenarioIssue(

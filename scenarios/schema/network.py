@@ -109,14 +109,14 @@ class Network(Section):
         default="rate_bps",
         description="attribute of the graph's edges that is their data rate, bit/s, for example LinkSpeedRaw",
     )
-    rate_missing_bps: BitRate | None = Field(
+    default_rate_bps: BitRate | None = Field(
         default=None,
         description="data rate of the graph's edges without that attribute, bit/s; absent: each needs it",
     )
     delay: Label = Field(
         default="delay_s", description="attribute of the graph's edges that is their propagation delay, s"
     )
-    delay_missing_s: Delay = Field(
+    default_delay_s: Delay = Field(
         default=0.0, description="propagation delay of the graph's edges without that attribute, s"
     )
     access_point: Label | None = Field(
@@ -141,7 +141,7 @@ class Network(Section):
     def _keys_of_a_graph(self) -> list[str]:
         """Return the keys with a value that only a graph uses."""
         fields = type(self).model_fields
-        keys = ("rate", "rate_missing_bps", "delay", "delay_missing_s", "access_point")
+        keys = ("rate", "default_rate_bps", "delay", "default_delay_s", "access_point")
         stated = [key for key in keys if getattr(self, key) != fields[key].default]
         return stated + [f"nodes: {node.name}: at" for node in self.nodes if node.at is not None]
 

@@ -50,6 +50,11 @@ class SchemeParameters(Parameters):
         """Return the name with the parameters that distinguish two runs of one scheme."""
         return self.name
 
+    @property
+    def mini_batches_per_client(self) -> int:
+        """Return the number of mini-batches that each client trains on in a round; repeated ones count."""
+        return 1
+
 
 class PathLossParameters(Section):
     """The key that all path loss models have: their name."""

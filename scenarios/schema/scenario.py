@@ -419,3 +419,9 @@ class Scenario(Section):
         default=RoundPolicy(wait="all"), description="the clients that a round waits for; default: all"
     )
     sweep: Sweep | None = Field(default=None, description="points and figures of a sweep; absent: no sweep")
+
+    @property
+    def clients_per_round(self) -> int:
+        """Return the number of clients that take part in a round."""
+        count = self.devices.count
+        return min(self.participation.per_round, count) if self.participation else count

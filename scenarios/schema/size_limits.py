@@ -6,7 +6,6 @@ patience of one machine. They are far above the largest scenario that the benchm
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,7 +33,7 @@ def size_issues(scenario: Scenario) -> Iterator[ScenarioIssue]:
             f"{count:,} devices x {subchannels:,} subchannels are {gains:,} channel gains; at most"
             f" {GAINS_MAX:,} are allowed: give fewer devices or subchannels",
         )
-    clients = min(scenario.participation.per_round, count) if scenario.participation else count
+    clients = scenario.clients_per_round
     if gains <= GAINS_MAX and (planned := clients * subchannels) > PLANNED_GAINS_MAX:
         yield ScenarioIssue(
             ("radio", "subchannels"),
@@ -43,13 +42,11 @@ def size_issues(scenario: Scenario) -> Iterator[ScenarioIssue]:
             " participation.per_round",
         )
     for index, scheme in enumerate(scenario.schemes):
-        steps = {key: getattr(scheme, key, 1) for key in ("batches", "repeats", "local_steps")}
-        tasks = clients * math.prod(steps.values())
-        if tasks > TASKS_MAX:
-            factors = " x ".join(f"{steps[key]:,} {key}" for key in steps if steps[key] > 1)
+        each = scheme.mini_batches_per_client
+        if (tasks := clients * each) > TASKS_MAX:
             yield ScenarioIssue(
                 ("schemes", index),
-                f"{clients:,} clients{' x ' if factors else ''}{factors} are {tasks:,} mini-batches a round;"
+                f"{clients:,} clients with {each:,} mini-batches each have {tasks:,} mini-batches a round;"
                 f" at most {TASKS_MAX:,} are allowed",
             )
 

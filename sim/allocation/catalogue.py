@@ -25,7 +25,7 @@ register(
 register(
     "subchannels",
     "exchange",
-    f"{__package__}.subchannels.cut_search:exchange",
+    f"{__package__}.cut_search:exchange",
     summary="moves and swaps while the round shortens with optimal power; never worse than both greedy rules",
 )
 register(

@@ -34,6 +34,8 @@ Array = NDArray[np.float64]
 
 MOST_STATES = 1024
 """Sets of nodes up to which the search is exact: those of ten unlike nodes."""
+MOST_EXCHANGE_ROUNDS = 3
+"""Rounds over all pairs of nodes, from each starting order, which bound the time of the search by exchanges."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class _Stages:
     nodes_s: Array
     wires_s: Array
 
-    def where(self, other: _Stages, limit_s: float, *, strict: bool = False) -> _Stages:
+    def restricted_to(self, other: _Stages, limit_s: float, *, strict: bool = False) -> _Stages:
         """Return these stages, infinite where the other kind's time is above the limit (or equal to it)."""
         compare = np.less if strict else np.less_equal
         return _Stages(
@@ -131,10 +133,10 @@ class _Orders(ABC):
 
     @abstractmethod
     def minimal_maximum(self, stages: _Stages) -> float:
-        """Return the least time of the slowest stage over the orders and all placements, [s]."""
+        """Return the smallest possible time of the slowest stage over the orders and all placements, [s]."""
 
     @abstractmethod
-    def lowest(self, stages: _Stages) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def feasible_chain(self, stages: _Stages) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return an order and bounds all of whose stages are finite; there must be some."""
 
 
@@ -145,7 +147,7 @@ class _OneOrder(_Orders):
         self._order = order
 
     def _tables(self, stages: _Stages) -> list[Array]:
-        """Return for each position the least slowest stage up to it, by the layers so far."""
+        """Return the smallest possible time of the slowest stage up to each position, by number of layers."""
         access_point = len(stages.nodes_s)
         tables: list[Array] = []
         for position, node in enumerate(self._order):
@@ -158,11 +160,11 @@ class _OneOrder(_Orders):
         return tables
 
     def minimal_maximum(self, stages: _Stages) -> float:
-        """Return the least time of the slowest stage in this order."""
+        """Return the smallest possible time of the slowest stage in this order."""
         last_s = stages.wires_s[self._order[-1], len(stages.nodes_s), -1]
         return float(max(self._tables(stages)[-1][-1], last_s))
 
-    def lowest(self, stages: _Stages) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def feasible_chain(self, stages: _Stages) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the order, and bounds all of whose stages are finite."""
         tables = self._tables(stages)
         bounds = [len(tables[0]) - 1]
@@ -197,7 +199,10 @@ class _AllOrders(_Orders):
         return wires_s
 
     def _table(self, stages: _Stages, wires_s: Array) -> Array:
-        """Return the least slowest stage by state, kind of the last node, and number of layers so far."""
+        """Return the smallest possible time of the slowest stage.
+
+        The table is indexed by the state, the kind of the last node, and the number of layers so far.
+        """
         count, layers = len(self._kinds), stages.nodes_s.shape[-1]
         table = np.full((len(self._counts), count, layers), np.inf)
         levels = self._counts.sum(axis=1)
@@ -213,12 +218,12 @@ class _AllOrders(_Orders):
         return table
 
     def minimal_maximum(self, stages: _Stages) -> float:
-        """Return the least time of the slowest stage over all orders and placements."""
+        """Return the smallest possible time of the slowest stage over all orders and placements."""
         wires_s = self._wires_s(stages)
         last_s = self._table(stages, wires_s)[-1, :, -1]
         return float(np.maximum(last_s, wires_s[:-1, -1, -1]).min())
 
-    def lowest(self, stages: _Stages) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def feasible_chain(self, stages: _Stages) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return an order and bounds all of whose stages are finite, found from the last node on."""
         wires_s = self._wires_s(stages)
         finite = np.isfinite(self._table(stages, wires_s))
@@ -273,8 +278,8 @@ def best_chain(problem: ChainProblem, objective: Objective) -> ChainPlacement:
     if in_list is None or not in_list.is_as_good_as(best):
         return best
     bounds = optimal_placement(placement, objective).bounds
-    usual = _valued(listed, bounds, forward, backward, objective)
-    return usual if usual.is_as_good_as(in_list) else in_list
+    paper_placement = _with_values(listed, bounds, forward, backward, objective)
+    return paper_placement if paper_placement.is_as_good_as(in_list) else in_list
 
 
 def _kinds(problem: ChainProblem) -> list[list[int]]:
@@ -303,7 +308,7 @@ def _interchangeable(problem: ChainProblem, one: int, other: int) -> bool:
     )
 
 
-def _valued(
+def _with_values(
     order: tuple[int, ...],
     bounds: tuple[int, ...],
     forward: _Stages,
@@ -332,24 +337,28 @@ def _optimum(
         return None
     if objective == "slowest":
         limit_s = least_s * (1.0 + TIE)
-        forward, backward = forward.where(both, limit_s), backward.where(both, limit_s)
+        forward, backward = forward.restricted_to(both, limit_s), backward.restricted_to(both, limit_s)
     pairs = list(_pareto_front(orders, forward, backward))
     sum_s = min(map(sum, pairs))
     chains = []
     for forward_s, backward_s in pairs:
         if forward_s + backward_s <= sum_s * (1.0 + TIE):
-            allowed = both.where(forward, forward_s * (1.0 + TIE)).where(backward, backward_s * (1.0 + TIE))
+            allowed = both.restricted_to(forward, forward_s * (1.0 + TIE)).restricted_to(
+                backward, backward_s * (1.0 + TIE)
+            )
             slowest_s = orders.minimal_maximum(allowed)
-            order, bounds = orders.lowest(allowed.where(allowed, slowest_s * (1.0 + TIE)))
-            chains.append(_valued(order, bounds, forward, backward, objective))
+            order, bounds = orders.feasible_chain(allowed.restricted_to(allowed, slowest_s * (1.0 + TIE)))
+            chains.append(_with_values(order, bounds, forward, backward, objective))
     return min(chains, key=lambda chain: (chain.values_s, chain.order))
 
 
 def _pareto_front(orders: _Orders, forward: _Stages, backward: _Stages) -> Iterator[tuple[float, float]]:
     """Yield the Pareto-optimal pairs of longest forward and backward stage, by falling forward time, [s]."""
     limit_s = np.inf
-    while np.isfinite(backward_s := orders.minimal_maximum(backward.where(forward, limit_s, strict=True))):
-        forward_s = orders.minimal_maximum(forward.where(backward, backward_s * (1.0 + TIE)))
+    while np.isfinite(
+        backward_s := orders.minimal_maximum(backward.restricted_to(forward, limit_s, strict=True))
+    ):
+        forward_s = orders.minimal_maximum(forward.restricted_to(backward, backward_s * (1.0 + TIE)))
         yield forward_s, backward_s
         limit_s = forward_s * (1.0 - TIE)
 
@@ -372,10 +381,11 @@ def _by_exchanges(
 def _climb(
     start: tuple[int, ...], forward: _Stages, backward: _Stages, objective: Objective
 ) -> ChainPlacement | None:
-    """Exchange two nodes, each time the first pair that helps, until none helps."""
+    """Exchange two nodes, each time the first pair that helps, until none helps or the rounds are used up."""
     best = _optimum(_OneOrder(start), forward, backward, objective)
-    improved = best is not None
-    while improved and best is not None:
+    improved, rounds_left = best is not None, MOST_EXCHANGE_ROUNDS
+    while improved and best is not None and rounds_left:
+        rounds_left -= 1
         improved = False
         for one, other in combinations(range(len(start)), 2):
             changed = list(best.order)

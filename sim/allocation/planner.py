@@ -116,7 +116,7 @@ def plan(
     Raises
     ------
     PlanningError
-        If the fixed cut is not in ``work_by_cut``, or a method cannot allocate the resources.
+        If the fixed cut is not in ``work_by_cut``, or a method cannot allocate the resources at any cut.
     """
     if cut is not None and cut not in work_by_cut:
         raise PlanningError(f"cut {cut} is not possible; it must be {min(work_by_cut)} to {max(work_by_cut)}")
@@ -130,19 +130,28 @@ def plan(
 
     best: Plan | None = None
     history_s = list[float]()
+    refusals = list[PlanningError]()
     for choice, assignments in candidates.items():
-        own = _shortest(plan_with, choice, assignments)
+        try:
+            own = _shortest(plan_with, choice, assignments)
+        except PlanningError as error:
+            refusals.append(error)
+            continue
         if best is None or own.predicted_s < best.predicted_s:
             best = own
             history_s.append(own.predicted_s)
-    assert best is not None  # there is at least one cut
     for bound_s, choice, client_of in _other_pairs(problem, choices, candidates):
-        if bound_s >= best.predicted_s * (1.0 - ROUNDING):
+        if best is not None and bound_s >= best.predicted_s * (1.0 - ROUNDING):
             break
-        other = plan_with(choice, client_of)
-        if other.predicted_s < best.predicted_s * (1.0 - ROUNDING):
+        try:
+            other = plan_with(choice, client_of)
+        except PlanningError:  # a stated density exceeds a limit on this assignment; others may meet it
+            continue
+        if best is None or other.predicted_s < best.predicted_s * (1.0 - ROUNDING):
             best = other
             history_s.append(other.predicted_s)
+    if best is None:
+        raise refusals[0]
     return replace(best, history_s=tuple(history_s))
 
 

@@ -47,7 +47,7 @@ class Battery:
         self._num_transfers = 0  # over shared media, which drain the battery themselves
         self._suspended = True  # until its first round begins
         self._is_empty = False
-        self._alarm = 0  # the number of the scheduled depletion; others are cancelled
+        self._depletion_number = 0  # the number of the scheduled depletion; others are cancelled
 
     def follow(self, device: Device, leave: Callable[[], None]) -> None:
         """Account for this device's energy, and call ``leave`` when the battery is empty."""
@@ -62,7 +62,7 @@ class Battery:
     def restore(self, state: BatteryState) -> None:
         """Take over the state of another battery."""
         self._charge_j, self._charged_until_s, self._suspended, self._is_empty = state
-        self._new_alarm()
+        self._cancel_depletion()
         self._expect_idle_depletion()
 
     def book(self, lane: Lane, energy_j: float) -> None:
@@ -88,8 +88,8 @@ class Battery:
                 lasting_s = capacity.duration_s(start_s, fraction * capacity.done(start_s, end_s))
             delay_s = start_s + lasting_s - now_s
             if now_s + delay_s < end_s:  # otherwise it lasts to the end, except for rounding
-                number = self._new_alarm()
-                schedule_after(device.env, delay_s, lambda: self._ring(number))
+                number = self._cancel_depletion()
+                schedule_after(device.env, delay_s, lambda: self._deplete_if_current(number))
                 self.drain(energy_j)
                 return
         self.drain(energy_j)
@@ -97,7 +97,7 @@ class Battery:
 
     def settle_aborted(self, rows: Collection[int]) -> None:
         """Give back the energy that the current activities have not spent, if they are among the rows."""
-        self._new_alarm()
+        self._cancel_depletion()
         record, receive_w = self._device.record, self._device.powers.receive_w
         downlink_row = self._device.lanes["downlink"].row
         for row, energy_j in self._booked.items():
@@ -117,7 +117,7 @@ class Battery:
         self._charge_idle_time(float(self._device.env.now))
         self._num_transfers += 1
         if self._device.powers.idle_w:
-            self._new_alarm()
+            self._cancel_depletion()
 
     def end_transfer(self) -> None:
         """Account for idle time again, unless another transfer goes on."""
@@ -137,7 +137,7 @@ class Battery:
         """Let the device leave the run now."""
         if not self._is_empty:
             self._is_empty = True
-            self._new_alarm()
+            self._cancel_depletion()
             self._leave()
 
     def suspend(self) -> None:
@@ -146,7 +146,7 @@ class Battery:
             self._charge_idle_time(float(self._device.env.now))
             self._suspended = True
             if self._device.powers.idle_w:
-                self._new_alarm()
+                self._cancel_depletion()
 
     def resume(self) -> None:
         """Charge idle time from now on."""
@@ -164,20 +164,20 @@ class Battery:
             self._charged_until_s = until_s
 
     def _expect_idle_depletion(self) -> None:
-        """Schedule the instant at which idle time would empty the battery, in place of an earlier alarm."""
+        """Schedule the instant at which idle time would empty the battery, in place of an earlier one."""
         idle_w = self._device.powers.idle_w
         if not idle_w or self._suspended or self._num_transfers or self._is_empty:
             return
         empty_s = self._charged_until_s + self._charge_j / idle_w
-        number, env = self._new_alarm(), self._device.env
+        number, env = self._cancel_depletion(), self._device.env
         if math.isfinite(empty_s):
-            schedule_at(env, max(empty_s, float(env.now)), lambda: self._ring(number))
+            schedule_at(env, max(empty_s, float(env.now)), lambda: self._deplete_if_current(number))
 
-    def _new_alarm(self) -> int:
+    def _cancel_depletion(self) -> int:
         """Cancel the scheduled depletion, and return the number of the next one."""
-        self._alarm += 1
-        return self._alarm
+        self._depletion_number += 1
+        return self._depletion_number
 
-    def _ring(self, number: int) -> None:
-        if number == self._alarm:
+    def _deplete_if_current(self, number: int) -> None:
+        if number == self._depletion_number:
             self.deplete()

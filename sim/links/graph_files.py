@@ -14,15 +14,13 @@ from xml.parsers import expat
 
 import networkx as nx
 
+from ...scenarios.input_files import check_input_file
 from ...scenarios.schema.fields import BIT_RATE_RANGE_BPS, DURATION_RANGE_S
 from ...scenarios.schema.network import ACCESS_POINT, ComputeNode
 from ...scenarios.schema.network import Network as NetworkSection
 from ...scenarios.text import LABEL_LENGTH_MAX, control_character
 
 __all__ = ["WireOfFile", "wires_of_file"]
-
-BYTES_MAX = 32 * 2**20
-"""Largest size of a file of a graph, [byte]."""
 
 _UNREADABLE = (
     OSError,
@@ -58,8 +56,8 @@ class WireOfFile(NamedTuple):
 def wires_of_file(section: NetworkSection, nodes: tuple[ComputeNode, ...]) -> list[WireOfFile]:
     """Return the wires of the file that a section names, one for each direction of each pair of nodes.
 
-    An edge takes the default of an attribute that the file declares, then the section's ``rate_missing_bps``
-    or ``delay_missing_s``. Of parallel edges the one with the largest rate counts; of equal rates, the one
+    An edge takes the default of an attribute that the file declares, then the section's ``default_rate_bps``
+    or ``default_delay_s``. Of parallel edges the one with the largest rate counts; of equal rates, the one
     with the smallest delay. An edge from a node to itself is left out: a message to the same node uses no
     wire.
 
@@ -101,8 +99,7 @@ def _read(path: Path) -> nx.Graph[Any]:
     if reader is None:
         raise ValueError(f"graph: {path} must be a .graphml or a .gml file")
     try:
-        if (size := path.stat().st_size) > BYTES_MAX:
-            raise ValueError(f"it has {size:,} bytes; at most {BYTES_MAX:,} are read")
+        check_input_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # networkx warns about keys that no edge needs
             return reader(path)
@@ -190,15 +187,15 @@ def _similar(name: str, allowed: list[str]) -> list[str]:
 
 def _rate_and_delay(section: NetworkSection, attributes: Mapping[str, Any], edge: str) -> tuple[float, float]:
     """Return the rate, [bit/s], and the delay, [s], of an edge with these attributes."""
-    rate_bps = _number(attributes.get(section.rate, section.rate_missing_bps))
-    delay_s = _number(attributes.get(section.delay, section.delay_missing_s))
+    rate_bps = _number(attributes.get(section.rate, section.default_rate_bps))
+    delay_s = _number(attributes.get(section.delay, section.default_delay_s))
     lowest_bps, largest_bps = BIT_RATE_RANGE_BPS
     if not (lowest_bps <= rate_bps <= largest_bps and 0 <= delay_s <= DURATION_RANGE_S[1]):
         present = ", ".join(map(str, attributes)) or "none"
         raise ValueError(
             f"graph: {section.graph}: the edge {edge} needs {section.rate} greater than 0, from"
             f" {lowest_bps:g} to {largest_bps:g} bit/s, and {section.delay} of 0 or more, in s; its"
-            f" attributes are: {present}. rate and delay name other attributes; rate_missing_bps is the rate"
+            f" attributes are: {present}. rate and delay name other attributes; default_rate_bps is the rate"
             " of edges without one"
         )
     return rate_bps, delay_s

@@ -52,12 +52,6 @@ class SharedMedium:
         Grants the band to the clients that have bits to send.
     devices_pay : bool
         Whether the energy is the devices' (uplink) or the access point's (downlink).
-
-    Attributes
-    ----------
-    pauses_s : dict of int to float
-        For each device with powers of its own, the time in which its transfer had begun and had no grant,
-        [s]. The world takes these times out at the end of a round.
     """
 
     capacity: CapacityTrace | None = None
@@ -76,7 +70,7 @@ class SharedMedium:
         self._not_begun: set[int] = set()  # rows of transfers that have not sent their first bit
         self._accounts: dict[int, EnergyAccount] = {}  # by row, of devices that account for their energy
         self._circuits_w: dict[int, float] = {}  # by row, of devices that send
-        self.pauses_s: dict[int, float] = {}
+        self._pauses_s: dict[int, float] = {}  # by device
         self._grant: Grant | None = None
         self._depleted_s: dict[int, float] = {}  # by row, when the device's energy is spent
         self._last_change_s = 0.0
@@ -160,7 +154,19 @@ class SharedMedium:
         for row in tracked:
             if row not in granted:
                 device = self._transfers[row].device.client
-                self.pauses_s[device] = self.pauses_s.get(device, 0.0) + elapsed_s
+                self._pauses_s[device] = self._pauses_s.get(device, 0.0) + elapsed_s
+
+    def take_pauses(self) -> dict[int, float]:
+        """Return the pauses since the last call of this method, and forget them.
+
+        Returns
+        -------
+        dict of int to float
+            For each device with powers of its own, the time in which its transfer had begun and had no grant,
+            [s].
+        """
+        pauses_s, self._pauses_s = self._pauses_s, {}
+        return pauses_s
 
     def _change_after(self, delay_s: float) -> None:
         """Make a new grant after this delay, behind everything else that happens at that instant."""

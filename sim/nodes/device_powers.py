@@ -1,4 +1,4 @@
-"""The powers of a device besides its processor and its transmit power, and their values for a fleet."""
+"""The powers that a device consumes besides computation and radiated power."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from simpy import Environment, Event, Timeout
@@ -191,9 +191,17 @@ class Node:
 
 
 class Device(Node):
-    """A client's device: it computes, and sends and receives over its links."""
+    """A client's device: it computes, and sends and receives over its links.
 
-    __slots__ = ("_powers", "downlink_from_server", "received", "row", "uplink_to_server")
+    Parameters
+    ----------
+    powers : DevicePowers
+        The device's powers besides computation and radiated power; all 0 by default.
+    processor : Any
+        The other parameters of :class:`Node`.
+    """
+
+    __slots__ = ("downlink_from_server", "powers", "received", "row", "uplink_to_server")
 
     uplink_to_server: LinkTransport
     downlink_from_server: LinkTransport
@@ -202,14 +210,17 @@ class Device(Node):
     #: the device's row in the links and plans of the current round
     row: int
 
-    @property
-    def powers(self) -> DevicePowers:
-        """Return the device's powers besides computation and radiated power; all 0 by default."""
-        return getattr(self, "_powers", NO_POWERS)
-
-    @powers.setter
-    def powers(self, powers: DevicePowers) -> None:
-        self._powers = powers
+    def __init__(
+        self,
+        env: Environment,
+        record: IntervalRecord,
+        index: int,
+        *,
+        powers: DevicePowers = NO_POWERS,
+        **processor: Any,
+    ) -> None:
+        super().__init__(env, record, index, **processor)
+        self.powers = powers
 
     @property
     def client(self) -> int:
@@ -272,15 +283,28 @@ class Device(Node):
 class Server(Node):
     """The server with the access point's broadcast channel.
 
-    Attributes
+    Parameters
     ----------
-    listeners : callable or None
-        From the clients that a broadcast is for to their devices, which record its reception. None if no
-        device spends energy on receptions or idle time, so that nothing has to be recorded.
+    listeners : callable, optional
+        Maps the receivers of a broadcast to the devices that record it. Without it nothing is recorded,
+        because no device spends energy on receptions or idle time.
+    processor : Any
+        The other parameters of :class:`Node`.
     """
 
     broadcaster: BroadcastChannel
-    listeners: Callable[[Sequence[int]], Iterable[Device]] | None = None
+
+    def __init__(
+        self,
+        env: Environment,
+        record: IntervalRecord,
+        index: int,
+        *,
+        listeners: Callable[[Sequence[int]], Iterable[Device]] | None = None,
+        **processor: Any,
+    ) -> None:
+        super().__init__(env, record, index, **processor)
+        self._listeners = listeners
 
     def serve(self, stages: Iterable[tuple[Phase, float]], client: int) -> Timeout:
         """Return the event at which the server has done one client's stages, one behind the other.
@@ -321,7 +345,7 @@ class Server(Node):
         duration_s = self.broadcaster.air_time_s(bits, clients, start_s)
         power_w = self.broadcaster.power_w(start_s)
         ended = self.occupy(lane, phase, duration_s, bits, 0.0, duration_s * power_w)
-        if bits and self.listeners is not None:
-            for device in self.listeners(clients):
+        if bits and self._listeners is not None:
+            for device in self._listeners(clients):
                 device.receive_broadcast(phase, start_s, lane.free_at_s)
         return ended

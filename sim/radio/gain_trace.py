@@ -10,9 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ...scenarios.input_files import check_input_file
+
 __all__ = ["GainTrace", "PositionTrace", "read_gains", "read_positions"]
 
 Array = NDArray[np.float64]
+BYTES_MAX = 4 * 2**30
+"""Largest size of a file of gains or positions, [byte]."""
 VALUE_MAX = 1e12
 """Largest magnitude of a time, [s], a coordinate, [m], or a gain, [dB]."""
 
@@ -104,9 +108,8 @@ def read_gains(path: Path, num_clients: int, num_subchannels: int) -> tuple[Arra
 
 def _read_rows(path: Path) -> pd.DataFrame:
     """Return the rows of a file, each indexed by its line number."""
-    if path.exists() and not path.is_file():  # a pipe could be read without end
-        raise ValueError(f"cannot read {path}: it is no regular file")
     try:
+        check_input_file(path, BYTES_MAX)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             table = pd.read_csv(path, index_col=False, skip_blank_lines=False)

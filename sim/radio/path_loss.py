@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from ...scenarios.input_files import check_input_file
 from ...scenarios.random_streams import stream
 from ...scenarios.schema.fields import LEVEL_MAX_DB, Level, LevelPerDevice, Positive, ScenarioPath, draw
 from ...scenarios.schema.registered import PathLossParameters
-from .gain_trace import GainTrace, read_gains
+from .gain_trace import BYTES_MAX, GainTrace, read_gains
 from .units import db_to_linear
 
 __all__ = [
@@ -185,9 +186,8 @@ def fixed_gains(
 
 
 def _has_heading(path: Path) -> bool:
-    if path.exists() and not path.is_file():  # a pipe could be read without end
-        raise ValueError(f"cannot read the gains in {path}: it is no regular file")
     try:
+        check_input_file(path, BYTES_MAX)
         with path.open(encoding="utf-8") as lines:
             return "device" in lines.readline()
     except (OSError, ValueError) as error:

@@ -162,6 +162,8 @@ class Scheme(ABC):
         Whether clients send in parallel, so that subchannels and powers are planned for them by :meth:`work`.
     has_cut : bool
         Whether the model is split.
+    has_model_per_client : bool
+        Whether each client keeps a whole model of its own.
     chooses_cut : bool
         Whether the scheme chooses the cut itself, instead of the scenario's ``allocation.cut``.
     uses_devices : bool
@@ -185,6 +187,7 @@ class Scheme(ABC):
 
     uses_subchannels: ClassVar[bool] = True
     has_cut: ClassVar[bool] = True
+    has_model_per_client: ClassVar[bool] = False
     chooses_cut: ClassVar[bool] = False
     uses_devices: ClassVar[bool] = True
     prediction_is_bound: ClassVar[bool] = False

@@ -295,7 +295,7 @@ class EdgeSplit(_SplitWithShares):
         """Return the plan that the parameters ask for, with the densities that the shares allow."""
         even = np.full(len(problem.fixed_s), 1.0 / len(problem.fixed_s))
         # Densities as if every share was equal: the problem of the papers, in which a share scales the rate.
-        linear = ShareProblem(problem.fixed_s, problem.linear_shared_s(even), problem.allowed)
+        linear = ShareProblem(problem.fixed_s, problem.whole_band_s(even), problem.allowed)
         start = self._plan_shares(linear, times)
         cuts_are_chosen = self._shares.cuts == "each"
         if self._shares.shares == "equal":
@@ -325,7 +325,7 @@ class ESFL(_SplitWithShares):
         even, plans = np.full(count, 1.0 / count), []
         for limits in rule.on_shares(resources):
             problem = times.on_band(deployment, limits, times.compute_s)
-            shared = times.with_air_times(count * problem.linear_shared_s(even))
+            shared = times.with_air_times(count * problem.whole_band_s(even))
             plan = self._plan_shares(shared, times)
             rows = np.arange(count)
             server_s = times.server_s[rows, plan.cut_columns]
@@ -365,7 +365,7 @@ def _with_powers(
         early = (early_s > EARLY * times_s.max()) & (bits > 0)
         needed_bps = bits / np.where(early, uplink_s + early_s, np.inf)
         ratios = np.where(early, np.minimum(ratios, uplinks.ratios_for(needed_bps / shares)), ratios)
-    elif rule.name == "full":
+    elif rule.raises_power:
         power_w = shares * ratios * uplinks.limits.power_w
         raised_w = with_remaining_power(resources, power_w)
         ratios = ratios * np.where(power_w > 0, raised_w / np.where(power_w > 0, power_w, 1.0), 1.0)

@@ -64,6 +64,11 @@ class SharesParameters(SchemeParameters):
             parts.append(f"E={self.local_steps}")
         return " ".join(parts)
 
+    @property
+    def mini_batches_per_client(self) -> int:
+        """Return E."""
+        return self.local_steps
+
 
 def check_device_memory(name: str, needed_bits: Array, memory_bits: Array) -> None:
     """Check that each device has a cut that fits into its memory.

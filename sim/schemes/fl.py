@@ -44,11 +44,17 @@ class FlParameters(SchemeParameters):
         """Return for example ``fl E=5``."""
         return self.name if self.local_steps == 1 else f"{self.name} E={self.local_steps}"
 
+    @property
+    def mini_batches_per_client(self) -> int:
+        """Return E."""
+        return self.local_steps
+
 
 class FL(Scheme):
     """FedAvg: clients train the whole model and upload it; the server broadcasts the average."""
 
     has_cut = False
+    has_model_per_client = True
     learner = "cutlayer.models.learning.fl:FedAvgLearner"
     compresses = frozenset({"pruning", "models"})
 

@@ -115,7 +115,8 @@ class World:
         self.record = IntervalRecord(["server"], snapshot.record if snapshot else None)
         self._number_of = {name: number for number, name in self.record.nodes.items()}
         self._next_index = max(1 + len(fleet), *(number + 1 for number in self.record.nodes))
-        self.server = Server(self.env, self.record, 0, **_processor(server))
+        listeners = self._listeners if fleet.has_powers else None
+        self.server = Server(self.env, self.record, 0, listeners=listeners, **_processor(server))
         self._server_section = server
         self._fleet, self._faults, self._round_policy = fleet, faults, round_policy
         # If no client can be stopped, a client's turn needs no process of its own.
@@ -137,8 +138,6 @@ class World:
         self.server_shares: list[ServerShare] = []
         self._round_start: tuple[float, int, tuple[int, ...]] = (0.0, 0, ())
         self._round_devices: dict[int, Device] = {}
-        if fleet.has_powers:
-            self.server.listeners = self._listeners
         for client in snapshot.presence if snapshot else ():
             self._create_device(client)
         self._assign_rows(self.clients)
@@ -213,7 +212,7 @@ class World:
                 device.energy_account.resume()
 
     def pause_clients(self) -> None:
-        """Let no device be in a round until the next one begins."""
+        """Stop charging idle time until the next round begins."""
         for device in self._round_devices.values():
             if device.energy_account is not None:
                 device.energy_account.suspend()
@@ -231,7 +230,7 @@ class World:
         end_s = np.array([min(now_s, self.departed_at_s.get(client, now_s)) for client in clients])
         pauses_s: list[dict[int, float]] = [{}, {}]
         for number, medium in enumerate(self.media or ()):
-            pauses_s[number], medium.pauses_s = medium.pauses_s, {}
+            pauses_s[number] = medium.take_pauses()
         powers = np.array([fleet.powers(client) for client in clients]).reshape(-1, 3)
         return round_times(
             self.record.rows_from(first_row),
@@ -296,9 +295,8 @@ class World:
             compute_capacity=self._faults.compute_capacity(client),
             ends_s=self._free_at_s,
             first_lane=len(LANES) * client,
+            powers=fleet.powers(client),
         )
-        if fleet.has_powers:
-            device.powers = fleet.powers(client)
         self.presence[client] = self._faults.presence(client)
         for trace in self.presence[client]:
             trace.follow(device, partial(self._remove_client, client))

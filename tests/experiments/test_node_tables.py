@@ -10,7 +10,7 @@ import pytest
 
 import cutlayer
 from cutlayer.analysis.results.run_folder import Run, load_run, save_run
-from cutlayer.experiments.preparation import Experiment
+from cutlayer.experiments.experiment import Experiment
 from cutlayer.experiments.runner import run_experiment
 from cutlayer.models.unit_tables import named_unit_table
 from tests.support import part_sizes

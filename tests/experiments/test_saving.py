@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 import cutlayer
 from cutlayer.analysis.comparison import report, table
 from cutlayer.analysis.comparison.report import notes, rich_table
-from cutlayer.analysis.figures import gantt, run, style
 from cutlayer.analysis.figures import learning_curves as _learning_curves  # noqa: F401 - before a replacement
+from cutlayer.analysis.figures import run, style
 from cutlayer.analysis.results import atomic_files, interval_store, run_folder
 from cutlayer.analysis.results.atomic_files import portable_name
 from cutlayer.cli import options, progress
@@ -83,14 +83,10 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return contents(folder / "out")
 
 
-def failing(original: Callable[..., Any], error: Exception, *, once: bool) -> Callable[..., Any]:
-    """Return a function that raises an error, at its first call after the last round or at every one."""
-    failed: list[bool] = []
+def failing(error: Exception) -> Callable[..., Any]:
+    """Return a function that raises an error at every call."""
 
     def broken(*arguments: Any, **options: Any) -> Any:
-        if once and failed:
-            return original(*arguments, **options)
-        failed.append(True)
         raise error
 
     return broken
@@ -116,7 +112,7 @@ def test_tables_that_cannot_be_written_are_written_elsewhere(
         if not failed:
             failed.append(True)
             with monkeypatch.context() as patch:
-                patch.setattr(owner, name, failing(getattr(owner, name), error, once=False))
+                patch.setattr(owner, name, failing(error))
                 save(*arguments, **options)
         save(*arguments, **options)
 
@@ -138,7 +134,7 @@ def test_a_failure_after_the_tables_changes_neither_them_nor_the_status(
 ) -> None:
     """If a figure, the progress or the report fails, all tables are there, and the status is 0."""
     out = path.parent / "out"
-    monkeypatch.setattr(owner, name, failing(getattr(owner, name), ERRORS[0], once=False))
+    monkeypatch.setattr(owner, name, failing(ERRORS[0]))
     command = ["run", str(path), "--out", str(out), "--checkpoint-every", "1"]
     result = CliRunner().invoke(app, command)
     assert 0 == result.exit_code, (result.output, result.exception)
@@ -156,7 +152,7 @@ def test_one_figure_fails_without_the_others(path: Path, monkeypatch: pytest.Mon
         "overrides": ["learning={dataset: digits}", "batch_size=2"],
         "schemes": ["psl"],
     }
-    monkeypatch.setattr(run, "gantt_figure", failing(gantt.gantt_figure, ERRORS[1], once=False))
+    monkeypatch.setattr(run, "gantt_figure", failing(ERRORS[1]))
     with pytest.warns(UserWarning, match=r"gantt\.png could not be drawn: broken"):
         result = cutlayer.run(path, **options)
     assert ("gantt.png could not be drawn: broken",) == result.problems
@@ -173,7 +169,7 @@ def test_no_figures_on_request(path: Path, undisturbed: dict[str, bytes]) -> Non
 
 def test_an_unsaved_run_is_not_lost_to_python(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If no folder can be written at all, the error of the Python interface holds the run."""
-    monkeypatch.setattr(runner, "save_run", failing(run_folder.save_run, ERRORS[0], once=False))
+    monkeypatch.setattr(runner, "save_run", failing(ERRORS[0]))
     with pytest.raises(runner.UnsavedRunError, match="are lost") as caught:
         cutlayer.run(path, out=path.parent / "out")
     assert 4 == len(caught.value.run.rounds)
@@ -219,16 +215,16 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_first_round(
     (path.parent / "link").symlink_to(path.parent / "target")
     (path.parent / "file").touch()
     before = sorted(path.parent.rglob("*"))
-    monkeypatch.setattr(runner, "run_experiment", failing(runner.run_experiment, ERRORS[1], once=False))
+    monkeypatch.setattr(runner, "run_experiment", failing(ERRORS[1]))
     with pytest.raises(cutlayer.RunFolderError, match=message):
         cutlayer.run(path, out=out)
     assert before == sorted(path.parent.rglob("*"))
 
 
 def test_a_full_disk_is_found_before_the_first_round(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rehearsal of the writing raises the error that the end of the run would meet."""
-    monkeypatch.setattr(atomic_files, "_flush_to_disk", failing(print, ERRORS[0], once=False))
-    monkeypatch.setattr(runner, "run_experiment", failing(runner.run_experiment, ERRORS[1], once=False))
+    """The trial of the writing raises the error that the end of the run would meet."""
+    monkeypatch.setattr(atomic_files, "_flush_to_disk", failing(ERRORS[0]))
+    monkeypatch.setattr(runner, "run_experiment", failing(ERRORS[1]))
     with pytest.raises(cutlayer.RunFolderError, match="No space left on device"):
         cutlayer.run(path, out=path.parent / "out")
     assert [path] == list(path.parent.iterdir())

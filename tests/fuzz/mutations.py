@@ -233,7 +233,7 @@ def _extreme(rng: random.Random, data: Any, documents: dict[str, Any], raw: list
         _parent(data, path)[path[-1]] = rng.choice(same if rng.random() < 0.7 else NUMBERS)
 
 
-def _scaled(rng: random.Random, data: Any, documents: dict[str, Any], raw: list[str]) -> None:
+def _scale(rng: random.Random, data: Any, documents: dict[str, Any], raw: list[str]) -> None:
     path = _chosen(rng, data, (int, float))
     if path is not None:
         value = _parent(data, path)[path[-1]]
@@ -264,7 +264,7 @@ def _other_type(rng: random.Random, data: Any, documents: dict[str, Any], raw: l
     _set(rng, data, object, copy.deepcopy(rng.choice(values)))
 
 
-def _tagged(rng: random.Random, data: Any, documents: dict[str, Any], raw: list[str]) -> None:
+def _tag(rng: random.Random, data: Any, documents: dict[str, Any], raw: list[str]) -> None:
     raw.append(rng.choice(RAW))
     _set(rng, data, object, MARK.format(len(raw) - 1))
 
@@ -314,11 +314,11 @@ def _spliced(rng: random.Random, data: Any, documents: dict[str, Any], raw: list
 
 MUTATIONS: tuple[Callable[[random.Random, Any, dict[str, Any], list[str]], None], ...] = (
     *[_extreme] * 6,
-    *[_scaled] * 5,
+    *[_scale] * 5,
     *[_spliced] * 5,
     *[_text] * 2,
     *[_deleted] * 3,
-    *(_other_type, _tagged, _repeated, _renamed),
+    *(_other_type, _tag, _repeated, _renamed),
 )
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from cutlayer.analysis.results.run_folder import Run
-from cutlayer.experiments.preparation import Experiment, prepare
+from cutlayer.experiments.experiment import Experiment
+from cutlayer.experiments.preparation import prepare
 from cutlayer.experiments.runner import run_experiment
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.loading.loader import LoadedScenario, check_scenario, load_scenario, scenario_yaml

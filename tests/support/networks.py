@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cutlayer.experiments.preparation import Experiment
+from cutlayer.experiments.experiment import Experiment
 from cutlayer.scenarios.model_costs.unit_table import UnitTable, unit_table_csv
 from cutlayer.sim.schemes.base import Scheme
 from cutlayer.sim.schemes.planning.plan import SchemePlan

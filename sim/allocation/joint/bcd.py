@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...radio.resources import RadioResources
+from ..cut_search import search_cuts
 from ..planner import Plan
 from ..power.methods import optimal
 from ..problem import RoundWork, link_rates, round_time_s
-from ..subchannels.cut_search import search_cuts
 from ..subchannels.greedy import marginal_greedy
 
 __all__ = ["bcd"]

@@ -56,7 +56,7 @@ class ShareUplinks:
         The density limit relative to the density of the power limit on the whole band, dW/P.
     cap_bps_per_hz : float
         Highest spectral efficiency, [bit/s/Hz].
-    band_hz : float
+    subchannel_hz : float
         Bandwidth of one subchannel, [Hz].
     limits : PowerLimits
         The limits behind these numbers.
@@ -65,7 +65,7 @@ class ShareUplinks:
     snr: Array
     density_ratio: Array
     cap_bps_per_hz: float
-    band_hz: float
+    subchannel_hz: float
     limits: PowerLimits
 
     @classmethod
@@ -90,7 +90,7 @@ class ShareUplinks:
     def whole_band_bps(self, ratios: Array) -> Array:
         """Return the rates on the whole band at relative densities, [num_devices], [bit/s]."""
         snr = ratios[:, np.newaxis] * self.snr
-        rates_bps: Array = self.band_hz * spectral_efficiency(snr, self.cap_bps_per_hz).sum(axis=1)
+        rates_bps: Array = self.subchannel_hz * spectral_efficiency(snr, self.cap_bps_per_hz).sum(axis=1)
         return rates_bps
 
     def rates_bps(self, shares: Array) -> Array:
@@ -105,7 +105,7 @@ class ShareUplinks:
         # A share beyond the power limit costs density: x d/dx log2(1 + x), unless the modem is at its cap.
         limited = (ratios < self.density_ratio)[:, np.newaxis] & (efficiency < self.cap_bps_per_hz)
         lost = np.where(limited, snr / (1.0 + snr) / np.log(2.0), 0.0)
-        slopes: Array = self.band_hz * np.maximum(efficiency - lost, 0.0).sum(axis=1)
+        slopes: Array = self.subchannel_hz * np.maximum(efficiency - lost, 0.0).sum(axis=1)
         return slopes
 
     def ratios_for(self, rates_bps: Array) -> Array:
@@ -144,7 +144,7 @@ class BandProblem:
     allowed: NDArray[np.bool_]
     uplinks: ShareUplinks
 
-    def linear_shared_s(self, shares: Array) -> Array:
+    def whole_band_s(self, shares: Array) -> Array:
         """Return times on the whole band at the densities of these shares, [num_devices, num_cuts], [s]."""
         rates_bps = self.uplinks.whole_band_bps(self.uplinks.ratios(shares))
         return self.uplink_bits / rates_bps[:, np.newaxis] + self.downlink_s
@@ -152,7 +152,7 @@ class BandProblem:
     def times_s(self, shares: Array) -> Array:
         """Return T_ij, infinite for cuts that are not allowed, [num_devices, num_cuts], [s]."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            shared_s = self.linear_shared_s(shares) / shares[:, np.newaxis]
+            shared_s = self.whole_band_s(shares) / shares[:, np.newaxis]
         return np.where(self.allowed, self.fixed_s + np.nan_to_num(shared_s, posinf=np.inf), np.inf)
 
     def with_best_shares(self, columns: NDArray[np.intp], start: Array) -> SharePlan:

@@ -42,6 +42,11 @@ class MultiHopParameters(SchemeParameters):
     batches: Steps = Field(default=1, description="number of mini-batches of each owner in a round, B")
     repeats: Steps = Field(default=1, description="number of times that a round uses each mini-batch, r")
 
+    @property
+    def mini_batches_per_client(self) -> int:
+        """Return rB."""
+        return self.repeats * self.batches
+
 
 @dataclass(frozen=True)
 class MultiHopPlan:
@@ -96,7 +101,7 @@ class MultiHopStructure(Scheme):
         super().__init__(parameters, task)
         self._first, self._head = parameters.first_units, len(task.units) - parameters.last_units
         self._batches, self._repeats = parameters.batches, parameters.repeats
-        self.steps = parameters.batches * parameters.repeats
+        self.steps = parameters.mini_batches_per_client
         self._stages = lru_cache(maxsize=None)(lambda masks_on: task.stages(self._first, masks_on=masks_on))
 
     def cuts(self, least_memory_bits: float = np.inf) -> Sequence[int]:

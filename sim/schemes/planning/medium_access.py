@@ -8,7 +8,7 @@ columns of ``devices.csv``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -85,8 +85,8 @@ class MediumAccess(ABC):
 
 
 @dataclass(frozen=True)
-class WholeBand(MediumAccess):
-    """One client at a time sends, on the whole band, as in sequential split learning.
+class _WholeBandInTurn(MediumAccess):
+    """A client that sends has the whole band alone.
 
     Attributes
     ----------
@@ -95,10 +95,9 @@ class WholeBand(MediumAccess):
     """
 
     power_w: Array | None = None
-    one_at_a_time: ClassVar[bool] = True
 
     def links(self, resources: RadioResources) -> LinkRates:
-        """Return each client's links on the whole band."""
+        """Return each client's links while it sends."""
         return whole_band_links(resources, self.power_w)
 
     def uplink_snr(self, resources: RadioResources) -> Array:
@@ -106,28 +105,25 @@ class WholeBand(MediumAccess):
         return flat_snr(resources, self.links(resources).uplink_w)
 
 
+class WholeBand(_WholeBandInTurn):
+    """One client at a time sends, as in sequential split learning."""
+
+    one_at_a_time: ClassVar[bool] = True
+
+
 @dataclass(frozen=True)
-class TimeSlots(MediumAccess):
+class TimeSlots(_WholeBandInTurn):
     """TDMA: clients that have bits to send take turns on the whole band.
 
     Attributes
     ----------
-    slot_s : float
-        The longest time of a turn, [s].
     power_w : ndarray, [num_clients], or None
         The power of each client in its turn, [W]; None for all that the limits allow, min(p_i^max, p_th).
+    slot_s : float
+        The longest time of a turn, [s].
     """
 
-    slot_s: float
-    power_w: Array | None = None
-
-    def links(self, resources: RadioResources) -> LinkRates:
-        """Return each client's links during its turn."""
-        return whole_band_links(resources, self.power_w)
-
-    def uplink_snr(self, resources: RadioResources) -> Array:
-        """Return the mean signal-to-noise ratio of each client's uplink, [num_clients], linear."""
-        return flat_snr(resources, self.links(resources).uplink_w)
+    slot_s: float = field(kw_only=True)
 
     def schedulers(self, resources: RadioResources, channel: Channel, links: LinkRatesOverTime) -> Schedulers:
         """Return the two TDMA schedulers."""

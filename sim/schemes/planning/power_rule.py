@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ....scenarios.schema.allocation import Allocation, ExplicitPower
+from ....scenarios.schema.allocation import FULL_POWER, Allocation, ExplicitPower
 from ...allocation.power.methods import shared_limits_w
 from ...allocation.shares.band import PowerLimits
 from ...radio.resources import RadioResources, uniform_power_w
@@ -45,7 +45,12 @@ class PowerRule:
     @property
     def saves_power(self) -> bool:
         """Return whether a device that would be early sends with less power instead."""
-        return self.name not in ("uniform", "full", "explicit")
+        return self.name not in ("uniform", FULL_POWER, "explicit")
+
+    @property
+    def raises_power(self) -> bool:
+        """Return whether devices send with all the power that the limits leave."""
+        return self.name == FULL_POWER
 
     def alone_w(self, resources: RadioResources) -> Array:
         """Return the power of each device while it has the whole band alone, [num_clients], [W]."""

@@ -158,7 +158,7 @@ class RadioPlanner:
         if allocation.method is not None:
             method: PlanMethod = lookup("plan", allocation.method).load()
             planned = method(resources, work_by_cut, rng)
-            if self.power_rule.name == "full" and isinstance(planned, Plan):
+            if self.power_rule.raises_power and isinstance(planned, Plan):
                 psd_w_per_hz = raised_to_limits(resources, planned.client_of, planned.psd_w_per_hz)
                 planned = replace(planned, psd_w_per_hz=psd_w_per_hz)
             plan = checked_plan(allocation.method, planned, resources, work_by_cut)
@@ -192,7 +192,7 @@ class RadioPlanner:
 
         The predicted time is an upper bound.
         """
-        access = TimeSlots(slot_s, self.power_rule.alone_w(deployment.resources))
+        access = TimeSlots(self.power_rule.alone_w(deployment.resources), slot_s=slot_s)
         links = access.links(deployment.resources)
         return self._best_cut(scheme, deployment, cut, access, links, senders=deployment.num_clients)
 

@@ -80,7 +80,7 @@ def test_a_shard_keeps_the_drafts_of_others(tmp_path: Path) -> None:
     """A shard removes the half-written files of its own points alone; a sweep of all points removes all."""
     scenario, out = written(tmp_path), tmp_path / "out"
     first, second = in_threads(scenario, out, shard=(1, 2)), in_threads(scenario, out, shard=(2, 2))
-    drafts = [out / f".{shard.folder.chosen['point'][0]}-abc" for shard in (first, second)]
+    drafts = [out / f".{shard.folder.own_points['point'][0]}-abc" for shard in (first, second)]
     first.run()
     for draft in drafts:
         draft.mkdir()

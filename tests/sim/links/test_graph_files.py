@@ -70,7 +70,7 @@ def test_a_topology_zoo_file_is_used_unedited(tmp_path: Path) -> None:
         written(tmp_path, ZOO),
         [{"name": "vm", "at": "2"}, {"name": "far", "at": "4"}],
         rate="LinkSpeedRaw",
-        rate_missing_bps=1e6,
+        default_rate_bps=1e6,
         access_point="Graz",
     )
     assert {ACCESS_POINT, "1", "vm", "3", "far"} == set(found.graph)
@@ -83,7 +83,7 @@ def test_a_topology_zoo_file_is_used_unedited(tmp_path: Path) -> None:
 def test_an_edge_without_a_rate_needs_a_stated_one(tmp_path: Path) -> None:
     """The message names the edge, its attributes, and the key that gives a rate."""
     with pytest.raises(
-        ValueError, match=r"edge 2 – 3 needs LinkSpeedRaw .*: LinkLabel\. .* rate_missing_bps"
+        ValueError, match=r"edge 2 – 3 needs LinkSpeedRaw .*: LinkLabel\. .* default_rate_bps"
     ):
         network(written(tmp_path, ZOO), [{"name": "vm", "at": "2"}], rate="LinkSpeedRaw", access_point="Graz")
 
@@ -163,7 +163,7 @@ def test_places_that_the_file_does_not_have_are_refused(
 
 def test_keys_of_a_graph_need_a_graph() -> None:
     """Keys that map attributes or nodes of a graph are refused without one, as is one place for two nodes."""
-    for keys in ({"rate": "speed"}, {"access_point": "0"}, {"delay_missing_s": 1.0}):
+    for keys in ({"rate": "speed"}, {"access_point": "0"}, {"default_delay_s": 1.0}):
         (key,) = keys
         with pytest.raises(ValueError, match=f"{key} is a key of a graph; .* or leave out {key}"):
             NetworkSection.model_validate({"nodes": [{"name": "n"}], **keys})

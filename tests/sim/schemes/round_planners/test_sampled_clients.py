@@ -10,8 +10,8 @@ import pytest
 from simpy import Environment
 
 import cutlayer
+from cutlayer.experiments.experiment import Experiment
 from cutlayer.experiments.planning import plan
-from cutlayer.experiments.preparation import Experiment
 from cutlayer.experiments.runner import run_experiment
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.schema.participation import Participation

@@ -1,4 +1,4 @@
-"""A rehearsal of the first round of training, for models that may refuse its mini-batches."""
+"""A trial of the first round of training, for models that may refuse its mini-batches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..scenarios.schema.scenario import Scenario, Stop
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.round_loop import run_rounds
-from .preparation import Experiment
+from .experiment import Experiment
 from .scheme_run import make_world, scheme_learner
 
 __all__ = ["schemes_that_cannot_normalise"]
