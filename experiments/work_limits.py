@@ -82,7 +82,7 @@ def training_memory_bytes(
     }
 
 
-_CONTENTS: dict[tuple[str, ...], str] = {
+_CONTENTS: dict[KeyPath, str] = {
     ("learning", "dataset"): "the samples",
     ("model",): "the parameters",
     ("batch_size",): "the activations",

@@ -97,7 +97,7 @@ def paired_differences(figures: pd.DataFrame, reference: str | None = None) -> p
 
 
 def _differences(scheme: pd.DataFrame, reference: pd.DataFrame) -> dict[str, Any]:
-    """Return the columns of one scheme from its figures and the reference's, one row a seed."""
+    """Return the columns of one scheme from its results and the reference's, one row a seed."""
     ratio = (scheme["mean_latency_s"] / reference["mean_latency_s"]).dropna()
     accuracy = (scheme["final_accuracy"] - reference["final_accuracy"]).dropna()
     row: dict[str, Any] = {"pairs": len(ratio)}

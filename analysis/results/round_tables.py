@@ -150,7 +150,7 @@ _AMOUNTS = ["intervals", "busy_s", "wait_s", "bits", "flops", "energy_j"]
 
 
 def scheme_summary(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, Any]:
-    """Return the totals of one scheme's run; a figure that does not exist is None.
+    """Return the totals of one scheme's run; a value that does not exist is None.
 
     A scheme whose last evaluated round diverged has no final accuracy. The best accuracy, and the time,
     rounds and samples to the target, refer to the rounds in which its model had an accuracy.

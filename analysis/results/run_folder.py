@@ -58,7 +58,7 @@ class Run:
     scenario : str
         The scenario as YAML, with all defaults.
     summary : dict
-        The content of ``summary.json``. ``summary["schemes"]`` has the figures of each label.
+        The content of ``summary.json``. ``summary["schemes"]`` has the results of each label.
     rounds, devices, nodes, stages, memory : DataFrame
         The tables of the run folder. ``memory`` is empty unless a scheme uses compute nodes.
     recorded : Intervals
@@ -101,7 +101,7 @@ class Run:
 
     @property
     def failed(self) -> dict[str, str]:
-        """Return the error of each scheme that failed, by label. Its figures are of its finished rounds."""
+        """Return the error of each scheme that failed, by label. Its results are of its finished rounds."""
         return failed_schemes(self.summary)
 
     def with_failures(self, table: pd.DataFrame) -> pd.DataFrame:

@@ -43,8 +43,8 @@ class SweepResult:
     points : DataFrame
         One row a point: ``point, status``, a column for each swept key, ``seed, overrides, error``.
     schemes : DataFrame
-        One row a finished point and label: ``point``, the swept keys, ``seed, label`` and every figure of
-        the run's summary. Figures that do not exist are NaN.
+        One row a finished point and label: ``point``, the swept keys, ``seed, label`` and every value of
+        the run's summary. Values that do not exist are NaN.
     rounds : DataFrame
         The rounds of all finished points, with ``point`` and the swept keys.
     interrupted : bool

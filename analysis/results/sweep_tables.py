@@ -1,4 +1,4 @@
-"""The rows of a sweep's tables: the values that each point sets, and the figures of each of its schemes."""
+"""The rows of a sweep's tables: the values that each point sets, and the results of each of its schemes."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def point_table(
 
 
 def scheme_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one row for each label of a run's summary that has not failed: the label and its figures.
+    """Return one row for each label of a run's summary that has not failed: the label and its results.
 
-    The cut and figures that are mappings become text.
+    The cut and values that are mappings become text.
     """
     failed = failed_schemes(summary)
     return [
@@ -61,7 +61,7 @@ def scheme_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _mapping_text(figures: Mapping[str, Any]) -> str:
-    """Return figures as JSON; an empty text if there are none."""
+    """Return a mapping as JSON; an empty text if there are none."""
     return json.dumps(figures, ensure_ascii=False) if figures else ""
 
 

@@ -16,7 +16,7 @@ __all__ = ["target_bracket"]
 
 
 def target_bracket(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, Any]:
-    """Return the bracket of one scheme; a figure that does not exist is None.
+    """Return the bracket of one scheme; a value that does not exist is None.
 
     - ``rounds_below_target``, ``time_below_target_s``: number and end, [s], of the last evaluated round below
       the target. They are 0 if the first evaluated round is at the target.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["LOSS_BITS_PER_ROW", "NO_MEMORY", "AutogradMemory", "PartMemory", "assumed_autograd_memory"]
 
 SAVED_PER_OUTPUT = 4
-"""Values that autograd is assumed to keep for each output value of a unit whose own figure is not known.
+"""Values that autograd is assumed to keep for each output value of a unit whose own number is not known.
 
 A residual block with two convolutions keeps four tensors of the size of its output.
 """

@@ -179,7 +179,13 @@ REPLAN = {"replan": {"every_rounds": 1}, "knowledge": {"error_db": 2.0}}
             ON_AND_OFF,
             {"devices": {"count": 6, "battery_j": [0.002, 1.0] * 3, **POWERS}, "schemes": ["psl", "sl"]},
         ),
-        ({}, {"allocation": {"cut": 2, "power": "uniform", **REPLAN}, "radio": FADING}),
+        (
+            {},
+            {
+                "allocation": {"subchannels": "greedy", "cut": 2, "power": "uniform", **REPLAN},
+                "radio": FADING,
+            },
+        ),
         ({}, {"radio": {"sharing": "tdma", "tdma_slot_s": 1e-3}, "server": {"service": "arrival"}}),
         ({}, {"radio": {"sharing": "work_conserving"}, "schemes": ["psl", "sfl", "fl", "epsl"]}),
     ],
@@ -189,7 +195,14 @@ def test_sampled_clients_continue(
     drawn: dict[str, Any], sections: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sampled clients, the devices created so far, and the last plan of each are restored."""
-    given = {"schemes": DRAWN, "devices": {"count": 12}, "stop": {"rounds": 7}, **sections}
+    fast = {"subchannels": "greedy"}  # each round makes a plan
+    given = {
+        "schemes": DRAWN,
+        "devices": {"count": 12},
+        "stop": {"rounds": 7},
+        "allocation": fast,
+        **sections,
+    }
     path = scenario(tmp_path, **given, participation={"per_round": 3, **drawn})
     assert_continues(path, monkeypatch)
     run = cutlayer.load(tmp_path / "at once")
@@ -208,6 +221,7 @@ def test_learning_of_sampled_clients_continues(tmp_path: Path, monkeypatch: pyte
         tmp_path,
         schemes=[*DRAWN[:-2], *each, *blocks],
         devices={"count": 10},
+        allocation={"subchannels": "greedy"},  # each round makes a plan
         learning=LEARNING,
         participation={"per_round": 3},
     )

@@ -64,7 +64,7 @@ class MultiHopPlan:
         The order in which each node serves its tasks, (owner, whether it is a backward pass). None if nodes
         serve tasks in their order of arrival.
     notes : mapping
-        Figures for the summary of a run.
+        Values for the summary of a run.
     """
 
     paths: tuple[tuple[HopWork, ...], ...]

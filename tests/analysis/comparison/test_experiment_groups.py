@@ -120,7 +120,7 @@ def test_different_results_of_one_seed_by_other_software_are_two_experiments(tmp
 
 
 def test_different_results_of_one_seed_without_a_reason_are_refused(tmp_path: Path) -> None:
-    """The message names the scenario, the seed, the scheme and the figure, and the exit status is 2."""
+    """The message names the scenario, the seed, the scheme and the value, and the exit status is 2."""
     run = run_of(tmp_path / "study", seed=3)
     other = with_latency(run, 1.0)
     with pytest.raises(ContradictoryRunsError, match="tabled with seed 3 differ in psl: mean_latency_s"):

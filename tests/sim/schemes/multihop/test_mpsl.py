@@ -1,4 +1,4 @@
-"""MP-SL: the pipeline's bounds, the published figures, memory over time, and a timeline by hand."""
+"""MP-SL: the pipeline's bounds, the published results, memory over time, and a timeline by hand."""
 
 from __future__ import annotations
 
