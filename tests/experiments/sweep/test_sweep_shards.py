@@ -47,7 +47,7 @@ def test_a_shard_that_does_not_exist_is_refused(text: str, tmp_path: Path) -> No
     """The message gives the form, the status is 2, and nothing is written."""
     arguments = ["sweep", str(written(tmp_path)), "--out", str(tmp_path / "out"), f"--shard={text}"]
     result = CliRunner().invoke(app, arguments)
-    assert (2, f"--shard {text}: a shard is K/N with K from 1 to N, for example 1/8\n") == (
+    assert (2, f"--shard: a shard is K/N with K from 1 to N, for example 1/8; it is {text}\n") == (
         result.exit_code,
         result.stderr,
     )
