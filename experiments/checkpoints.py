@@ -36,7 +36,7 @@ from .round_log import LoggedRounds, RoundLogSnapshot
 
 if TYPE_CHECKING:
     from ..models.learning.client_data import ClientData  # a timeline alone does not import torch
-    from .scheme_run import SchemeRun
+    from .scheme_results import SchemeRun
 
 __all__ = [
     "CheckpointError",

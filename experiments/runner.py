@@ -24,7 +24,8 @@ from .processes.folder_locks import run_lock
 from .processes.process_guards import deferred_interrupt, deliver_deferred_interrupt, interruptible
 from .provenance.machine import machine
 from .provenance.versions import versions
-from .scheme_run import OnRound, SchemeRun, run_scheme
+from .scheme_results import SchemeRun
+from .scheme_run import OnRound, run_scheme
 from .scheme_workers import SchemeWorkers, default_jobs
 
 __all__ = ["UnsavedRunError", "WatchRounds", "joined_run", "run_experiment", "run_scenario"]

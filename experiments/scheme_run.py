@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pickle import PicklingError
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 
 from ..analysis.results.atomic_files import RunFolderError
 from ..analysis.results.interval_store import IntervalWriter
-from ..analysis.results.round_tables import ROUND_COLUMNS, scheme_summary
-from ..scenarios.text import described_error
+from ..analysis.results.round_tables import scheme_summary
 from ..sim.faults.effects import faults_of
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
@@ -39,15 +35,13 @@ from .experiment import Experiment
 from .processes.process_guards import deferred_interrupt, frozen_gc, interruptible
 from .result_tables import device_table, energy_columns, memory_table, node_table, with_device_times
 from .round_log import IntervalStream, RoundLog
+from .scheme_results import Failure, SchemeRun, failure_of, run_without_rounds
 
 __all__ = [
-    "Failure",
     "OnRound",
-    "SchemeRun",
     "make_world",
     "round_planner",
     "run_scheme",
-    "run_without_rounds",
     "scheme_learner",
 ]
 
@@ -58,54 +52,6 @@ it is called once, with the last round."""
 
 SPILL_ROWS = 2**17
 """The number of rows in the event loop's record from which on they leave it at the end of a round."""
-
-
-@dataclass(frozen=True)
-class SchemeRun:
-    """The results of one scheme: its rows of every table of the run folder except the intervals.
-
-    Attributes
-    ----------
-    label : str
-        The scheme's label.
-    summary : dict
-        The scheme's entry in ``summary.json``.
-    rounds, devices, nodes, stages, memory : DataFrame
-        The scheme's rows of these tables.
-    interrupted : bool
-        Whether an interrupt ended the scheme early.
-    failure : Failure or None
-        The error that ended the scheme early.
-    """
-
-    label: str
-    summary: dict[str, Any]
-    rounds: pd.DataFrame
-    devices: pd.DataFrame
-    nodes: pd.DataFrame
-    stages: pd.DataFrame
-    memory: pd.DataFrame
-    interrupted: bool
-    failure: Failure | None = None
-
-
-@dataclass(frozen=True)
-class Failure:
-    """The error that ended a scheme.
-
-    Attributes
-    ----------
-    error : Exception
-        The error.
-    text : str
-        Its type, the round in which it occurred and its message, in one line.
-    traceback : str
-        Its traceback.
-    """
-
-    error: Exception
-    text: str
-    traceback: str
 
 
 def run_scheme(
@@ -161,48 +107,13 @@ def run_scheme(
         except Exception as raised:  # of any kind: it costs this scheme alone
             error = raised
         num_rounds = 0 if execution is None else execution.num_rounds
-        failure = None if error is None else _failure(error, num_rounds + 1)
+        failure = None if error is None else failure_of(error, num_rounds + 1)
         if execution is not None and num_rounds:
             try:
                 return execution.finish(interrupted=interrupted, failure=failure)
             except Exception as raised:
-                failure = failure or _failure(raised, num_rounds)
+                failure = failure or failure_of(raised, num_rounds)
         return None if failure is None else run_without_rounds(experiment, scheme, plan, failure)
-
-
-def _failure(error: Exception, number: int) -> Failure:
-    """Return an error that occurred in a round, with its text in one line."""
-    text = described_error(error, f"in round {number}")
-    failure = Failure(error, text, "".join(traceback.format_exception(error)))
-    chain: BaseException | None = error
-    while chain is not None:  # the frames would keep the learner and its tensors in memory
-        traceback.clear_frames(chain.__traceback__)
-        chain = chain.__cause__ or chain.__context__
-    return failure
-
-
-def run_without_rounds(
-    experiment: Experiment, scheme: Scheme, plan: SchemePlan, failure: Failure
-) -> SchemeRun:
-    """Return the results of a scheme that failed without a finished round: no value exists."""
-    empty = pd.DataFrame(columns=[*ROUND_COLUMNS], dtype=float)
-    summary = {
-        "scheme": scheme.parameters.name,
-        "failed": failure.text,
-        "cut": None,
-        "predicted_latency_s": plan.predicted_s,
-        **scheme_summary(empty, experiment.loaded.scenario.target_accuracy),
-        "plans": 1,
-        "left_at_s": {},
-        "timeline_fingerprint": None,
-        "weights_fingerprint": None,
-        "clients_pass": {},
-        "device_memory_bits": None,
-        "node_memory_bits": None,
-        "cost": None,
-    }
-    label = str(scheme.parameters.label)
-    return SchemeRun(label, summary, empty, empty, empty, empty, empty, interrupted=False, failure=failure)
 
 
 def _identity(experiment: Experiment, scheme: Scheme) -> dict[str, Any]:

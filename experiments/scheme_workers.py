@@ -41,7 +41,8 @@ from .processes.worker_processes import (
     exit_if_reimported,
     picklable_error,
 )
-from .scheme_run import Failure, OnRound, SchemeRun, run_scheme, run_without_rounds
+from .scheme_results import Failure, SchemeRun, run_without_rounds
+from .scheme_run import OnRound, run_scheme
 
 __all__ = ["SchemeOutcome", "SchemeWorkers", "default_jobs"]
 

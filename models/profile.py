@@ -128,8 +128,8 @@ def _autograd_memory(
 ) -> AutogradMemory:
     """Return the memory of the units, from training passes on two and on three samples.
 
-    The passes run without values. If a unit needs the values of its tensors for training, the memory is assumed
-    from the sizes of parameters and outputs.
+    The passes run without values. If a unit needs the values of its tensors for training, the memory is
+    assumed from the sizes of parameters and outputs.
     """
     for module in units.train().modules():
         if hasattr(module, "inplace"):  # as in training: no unit may overwrite what it receives

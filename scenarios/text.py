@@ -47,8 +47,11 @@ def printable(text: str) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return the message of an error in one line; the name of its type if it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """Return the message of an error in one line, with control characters as escapes.
+
+    It is the name of the error's type if it has no message.
+    """
+    return printable(" ".join(str(error).split())) or type(error).__name__
 
 
 def described_error(error: BaseException, where: str = "") -> str:

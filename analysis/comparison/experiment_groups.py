@@ -136,7 +136,10 @@ def _scheme_key(run: Run, identity: str, label: str) -> tuple[Hashable, ...]:
 
 
 def _identity(run: Run, values: Mapping[str, Any]) -> str:
-    return json.dumps([values, run.interrupted], sort_keys=True)
+    """Return a text that runs of one experiment share. Each interrupted run ends at a round of its own."""
+    schemes = run.summary["schemes"].values()
+    rounds = [figures["rounds"] for figures in schemes] if run.interrupted else None
+    return json.dumps([values, rounds], sort_keys=True)
 
 
 def _contradictions(runs: Sequence[Run], identities: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -232,7 +235,9 @@ def _names(
         if len(suffix) > _MAX_NAME:
             suffix = f"#{1 + sum(other == name for other, _ in list(experiments.values())[:number])}"
         end = " (interrupted)" if interrupted[identity] else ""
-        names[identity] = f"{name} {suffix}".strip() + end, differences
+        full = f"{name} {suffix}".strip() + end
+        taken = sum(other.startswith(full) for other, _ in names.values())
+        names[identity] = full if not taken else f"{full} #{1 + taken}", differences
     return names
 
 

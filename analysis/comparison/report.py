@@ -41,8 +41,8 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     lines += _seed_notes(table, runs)
     if table["memory_counts"].any():
         lines.append(
-            "memory: parameters, gradients, optimiser states and activations (docs/model.md, section 8);"
-            " the most on one device, and on the server or one node"
+            "memory: parameters, gradients, optimiser states and activations (of measured layer profiles: weights"
+            " and activations); the most on one device, and on the server or one node"
         )
     if (table["cost"] > 0).any():
         lines.append("cost: of the server and the nodes that a scheme uses, for the whole run, idle or not")
@@ -51,7 +51,10 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
             f"{row['label']}: nobody took part in {row['empty_rounds']} of {row['rounds']} rounds,"
             " which trained nothing"
         )
-    lines += [line for run in runs for line in (*_divergences(run), *_empty_batteries(run), *_failures(run))]
+    several = table["experiment"].nunique() > 1
+    for grouped in group_runs(runs):
+        events = (*_divergences(grouped.run), *_empty_batteries(grouped.run), *_failures(grouped.run))
+        lines += [f"{grouped.name}: {line}" if several else line for line in events]
     if (table["diverged"] > 0).any():
         lines.append("diverged: the training loss or the model is not finite; such a model has no accuracy")
     if any(True for run in runs for _ in _failures(run)):

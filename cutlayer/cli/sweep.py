@@ -55,7 +55,7 @@ def sweep(
         float | None,
         typer.Option(
             "--time-limit",
-            min=0,
+            min=0.001,
             metavar="SECONDS",
             help="A point that takes longer is ended, and has failed.",
         ),

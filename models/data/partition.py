@@ -11,7 +11,7 @@ from .dataset import DatasetError
 __all__ = ["split"]
 
 MAX_DRAWS = 100
-"""The largest number of draws of a Dirichlet partition; the last one is completed."""
+"""The largest number of draws of a partition. The last one is completed (dirichlet) or refused (shards)."""
 
 
 def split(
@@ -24,7 +24,8 @@ def split(
     ``shards``: each client has ``classes_per_client`` classes. Each class is split equally over its clients,
     whose numbers differ by at most 1 between classes. This follows McMahan et al. 2017,
     "Communication-efficient learning of deep networks from decentralized data", section 3, with shards of a
-    single class.
+    single class. A small class may have more clients than samples, so that a client has no samples. The
+    partition is then drawn again, because other classes may have the additional client, up to 100 times.
 
     ``dirichlet``: the clients' shares of each class are drawn from Dir(alpha). The concentration alpha is
     that of Hsu, Qi, Brown 2019, "Measuring the effects of non-identical data distribution for federated
@@ -52,8 +53,8 @@ def split(
     Raises
     ------
     DatasetError
-        If there are fewer samples than clients, if a client has no samples in an iid or shards partition, or
-        if the classes cannot be split over the clients as requested.
+        If there are fewer samples than clients, if a client has no samples in every one of 100 shards
+        partitions, or if the classes cannot be split over the clients as requested.
     """
     if len(labels) < num_clients:
         raise DatasetError(
@@ -64,7 +65,10 @@ def split(
         parts = np.array_split(rng.permutation(len(labels)), num_clients)
     elif partition.kind == "shards":
         assert partition.classes_per_client is not None  # the section sets its default
-        parts = _shards(labels, num_clients, partition.classes_per_client, rng)
+        for _ in range(MAX_DRAWS):
+            parts = _shards(labels, num_clients, partition.classes_per_client, rng)
+            if all(len(samples) for samples in parts):
+                break
     else:
         assert partition.alpha is not None
         parts = _dirichlet_without_empty(labels, num_clients, partition.alpha, rng)
@@ -72,7 +76,8 @@ def split(
         if len(samples) == 0:
             raise DatasetError(
                 f"the {partition.kind} partition of N = {len(labels)} training samples over {num_clients} "
-                f"clients leaves client {client} without any; every client needs at least one"
+                f"clients leaves client {client} without any; every client needs at least one. A class has"
+                " fewer samples than clients; raise classes_per_client, or have fewer clients"
             )
     return [np.sort(samples) for samples in parts]
 

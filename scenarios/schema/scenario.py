@@ -5,38 +5,28 @@ Scenario files use dB and dBm; all computed quantities are linear and in SI unit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, SerializeAsAny, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
 from ..registry import Parameters
 from ..section import Section
 from ..text import Label, Text
 from .allocation import Allocation, ExplicitPower
 from .compression import Compression
+from .devices import Devices
 from .fields import (
     WHOLE_NUMBER,
-    BitRatePerDevice,
     Clock,
-    ClockPerDevice,
-    Distances,
-    Distribution,
     Duration,
     Frequency,
     Level,
-    LevelPerDevice,
     NonNegative,
-    NonNegativePerDevice,
     Number,
-    Placement,
     Positive,
     PositiveInt,
-    PositivePerDevice,
-    ScenarioPath,
     Seed,
 )
-from .fleets import fleets, named_fleet
 from .network import Network
 from .participation import Participation
 from .partition import Partition
@@ -114,7 +104,6 @@ class Optimizer(Section):
         return 2 if self.name == "adam" else int(self.momentum > 0)
 
 
-DEVICES_MAX = 1_000_000
 SUBCHANNELS_MAX = 100_000
 BATCH_SIZE_MAX = 10_000_000
 SCHEMES_MAX = 1000
@@ -162,95 +151,6 @@ class Learning(Section):
         default=1,
         description="number of torch's threads; a fixed number gives equal results on every machine",
     )
-
-
-class Devices(Section):
-    """The devices. Each attribute is a number, a list with one value for each device, or a distribution."""
-
-    count: Annotated[int, Field(ge=1, le=DEVICES_MAX), WHOLE_NUMBER] = Field(
-        default=5, description="number of devices; each is a client"
-    )
-    fleet: Text | None = Field(
-        default=None,
-        description="named fleet, which sets the attributes that the scenario does not give; absent: the"
-        " defaults below",
-    )
-    clock_hz: ClockPerDevice = Field(
-        default=Distribution(uniform=(1.0e9, 1.6e9)), description="clock of each device, cycles/s"
-    )
-    cycles_per_flop: PositivePerDevice = Field(
-        default=0.0625, description="κ: cycles per FLOP; time = FLOPs·κ/clock"
-    )
-    distance_m: Distances = Field(
-        default=Placement(uniform_disc=200.0), description="distance to the access point, m"
-    )
-    power_max_dbm: LevelPerDevice = Field(
-        default=31.76, description="largest uplink power of one device, dBm"
-    )
-    switched_capacitance: PositivePerDevice = Field(
-        default=1e-28,
-        description="ς: effective switched capacitance, J·s²/cycle³; energy = ς·clock²·κ·FLOPs",
-    )
-    power_idle_w: NonNegativePerDevice = Field(
-        default=0.0,
-        description="power of a device in a round while it neither computes, sends nor receives, W",
-    )
-    power_receive_w: NonNegativePerDevice = Field(
-        default=0.0, description="power of the receiver while a transfer or a broadcast arrives, W"
-    )
-    power_circuit_w: NonNegativePerDevice = Field(
-        default=0.0,
-        description="power of the circuits while the device sends, in addition to the radiated power, W",
-    )
-    battery_j: PositivePerDevice | None = Field(
-        default=None,
-        description="energy for everything that the device does, J; a device that has used it up leaves the"
-        " run; absent: no limit",
-    )
-    positions: ScenarioPath | None = Field(
-        default=None,
-        description="CSV file with the columns x_m and y_m of each device, and time_s if devices move,"
-        " instead of distance_m; absent: use distance_m",
-    )
-    memory_mib: PositivePerDevice | None = Field(
-        default=None,
-        description="memory for the weights and the mini-batch's activations of the device's part, MiB;"
-        " absent: no limit",
-    )
-    uplink_bps: BitRatePerDevice | None = Field(
-        default=None,
-        description="constant uplink rate of the device, bit/s, instead of the radio; give downlink_bps too;"
-        " absent: use the radio",
-    )
-    downlink_bps: BitRatePerDevice | None = Field(
-        default=None,
-        description="constant downlink rate of the device, bit/s, instead of the radio; give uplink_bps too;"
-        " absent: use the radio",
-    )
-    profile: Text | tuple[Text, ...] | None = Field(
-        default=None, description="device of model.profile whose measured times they have, or one for each"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_the_fleet(cls, data: Any) -> Any:
-        name = data.get("fleet") if isinstance(data, Mapping) else None
-        if isinstance(name, str) and name in fleets():  # an unknown name is an issue of its own
-            return {**named_fleet(name).devices, **data}
-        return data
-
-    @field_validator("fleet")
-    @classmethod
-    def _fleet_exists(cls, name: str | None) -> str | None:
-        if name is not None:
-            named_fleet(name)
-        return name
-
-    @model_validator(mode="after")
-    def _both_directions(self) -> Devices:
-        if (self.uplink_bps is None) != (self.downlink_bps is None):
-            raise ValueError("give both uplink_bps and downlink_bps, or neither")
-        return self
 
 
 class Server(Section):

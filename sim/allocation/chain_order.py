@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 MOST_STATES = 1024
 """Sets of nodes up to which the search is exact: those of ten unlike nodes."""
 MOST_EXCHANGE_ROUNDS = 3
-"""Rounds over all pairs of nodes, from each starting order, which bound the time of the search by exchanges."""
+"""Most rounds over all pairs of nodes from each starting order, which bound the time of the exchanges."""
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ def wires_of_file(section: NetworkSection, nodes: tuple[ComputeNode, ...]) -> li
     graph = _read(path)
     names = _names(path, graph, section, nodes)
     defaults = graph.graph.get("edge_default", {})
+    _check_attributes(section, {*defaults, *(key for *_, edge in graph.edges(data=True) for key in edge)})
     fastest: dict[tuple[str, str], WireOfFile] = {}
     for one, other, attributes in graph.edges(data=True):
         if one == other:
@@ -158,6 +159,11 @@ def _names(
     ):
         wanted = name if place is None else place
         node = own.get(wanted, nodes_by_label.get(wanted))
+        if place is not None and node is None and counts[place] > 1:
+            ids = ", ".join(sorted(str(other) for other, label in labels.items() if label == place))
+            raise ValueError(
+                f"{key}: {counts[place]} nodes of {path} have the label {place!r}; name one of the ids {ids}"
+            )
         if node is None and place is not None:
             hint = "".join(f"; did you mean {near!r}?" for near in _similar(place, [*own, *nodes_by_label]))
             raise ValueError(f"{key}: {path} has no node {place!r}, neither by its id nor by its label{hint}")
@@ -183,6 +189,17 @@ def _names(
 
 def _similar(name: str, allowed: list[str]) -> list[str]:
     return difflib.get_close_matches(name, allowed[:10_000], n=1, cutoff=0.5)
+
+
+def _check_attributes(section: NetworkSection, present: set[Any]) -> None:
+    """Raise if no edge has an attribute that the scenario names, since a default would hide the mistake."""
+    for key in ("rate", "delay"):
+        name = getattr(section, key)
+        if name != NetworkSection.model_fields[key].default and name not in present:
+            listed = ", ".join(sorted(map(str, present))) or "none"
+            raise ValueError(
+                f"{key}: no edge of {section.graph} has the attribute {name!r}; there are: {listed}"
+            )
 
 
 def _rate_and_delay(section: NetworkSection, attributes: Mapping[str, Any], edge: str) -> tuple[float, float]:

@@ -168,12 +168,24 @@ REPLAN = {"replan": {"every_rounds": 1}, "knowledge": {"error_db": 2.0}}
         ({}, {"stragglers": SLOW}),
         (ON_AND_OFF, {"stragglers": SLOW}),
         ({"selection": "deadline", "deadline_s": 0.03}, {"schemes": ["psl", "sfl", "fl"]}),
-        ({}, {"devices": {"count": 4, "battery_j": BATTERIES_J}, "schemes": ["psl", "sfl", "esfl"]}),
+        (
+            {},
+            {
+                "devices": {"count": 4, "battery_j": BATTERIES_J},
+                "schemes": ["psl", "sfl", "esfl", {"name": "sfl", "aggregate_every": 3}],
+            },
+        ),
         (
             ON_AND_OFF,
             {"devices": {"count": 6, "battery_j": [0.002, 1.0] * 3, **POWERS}, "schemes": ["psl", "sl"]},
         ),
-        ({}, {"allocation": {"cut": 2, "power": "uniform", **REPLAN}, "radio": FADING}),
+        (
+            {},
+            {
+                "allocation": {"subchannels": "greedy", "cut": 2, "power": "uniform", **REPLAN},
+                "radio": FADING,
+            },
+        ),
         ({}, {"radio": {"sharing": "tdma", "tdma_slot_s": 1e-3}, "server": {"service": "arrival"}}),
         ({}, {"radio": {"sharing": "work_conserving"}, "schemes": ["psl", "sfl", "fl", "epsl"]}),
     ],
@@ -183,7 +195,14 @@ def test_sampled_clients_continue(
     drawn: dict[str, Any], sections: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sampled clients, the devices created so far, and the last plan of each are restored."""
-    given = {"schemes": DRAWN, "devices": {"count": 12}, "stop": {"rounds": 7}, **sections}
+    fast = {"subchannels": "greedy"}  # each round makes a plan
+    given = {
+        "schemes": DRAWN,
+        "devices": {"count": 12},
+        "stop": {"rounds": 7},
+        "allocation": fast,
+        **sections,
+    }
     path = scenario(tmp_path, **given, participation={"per_round": 3, **drawn})
     assert_continues(path, monkeypatch)
     run = cutlayer.load(tmp_path / "at once")
@@ -197,10 +216,12 @@ def test_sampled_clients_continue(
 def test_learning_of_sampled_clients_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Client parts are restored, created or not, and averages that some clients have not received."""
     each = [{"name": name, "cuts": "each"} for name in ("edgesplit", "esfl")]
+    blocks = [{"name": name, "aggregate_every": 3} for name in ("sfl", "sfl_v2")]  # a checkpoint is inside
     path = scenario(
         tmp_path,
-        schemes=[*DRAWN[:-2], *each],
+        schemes=[*DRAWN[:-2], *each, *blocks],
         devices={"count": 10},
+        allocation={"subchannels": "greedy"},  # each round makes a plan
         learning=LEARNING,
         participation={"per_round": 3},
     )

@@ -98,6 +98,19 @@ def test_only_seeds_that_both_have_are_paired() -> None:
     assert pytest.approx(-0.2) == actual["accuracy_change"]
 
 
+@pytest.mark.parametrize("label", ["sl", "psl"])
+def test_a_diverged_run_leaves_no_difference_of_accuracies(label: str) -> None:
+    """If a run of the scheme or of the reference diverged, seeds without it are no fair sample."""
+    table = figures({"sl": [0.9, 0.8, 0.7], "psl": [0.8, 0.6, 0.4], "fl": [0.8, 0.7, 0.5]})
+    run = (table["label"] == label) & (table["seed"] == 2)
+    table.loc[run, "final_accuracy"] = np.nan
+    changes = paired_differences(table.assign(diverged_in_round=np.where(run, 3.0, np.nan)))
+    assert np.isnan(row(changes, "psl")["accuracy_change"])
+    assert np.isnan(row(changes, "psl")["accuracy_change_low"])
+    assert 0 == row(changes, "psl")["latency_change_percent"]
+    assert (label == "sl") == np.isnan(row(changes, "fl")["accuracy_change"])
+
+
 def targets(**brackets: list[tuple[float, float]]) -> pd.DataFrame:
     """Return rows with each label's bracket of the time to the target by seed, [s]; NaN: not reached."""
     rows = figures({label: np.ones(len(by_seed)) for label, by_seed in brackets.items()})

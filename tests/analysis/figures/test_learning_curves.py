@@ -149,3 +149,21 @@ def test_schemes_without_learning_have_no_curve() -> None:
     assert "fl" not in legend(accuracy_figure(pd.concat([rounds([0.5]), timeline])))
     with pytest.raises(ValueError, match="no round has a test_accuracy"):
         accuracy_figure(timeline)
+
+
+def test_a_curve_of_a_diverged_scheme_ends_with_a_cross() -> None:
+    """The cross stands at its last accuracy, and the legend says in which round the scheme diverged."""
+    diverged = rounds([0.2, 0.3, np.nan], label="sl").assign(diverged=[False, False, True])
+    figure = accuracy_figure(pd.concat([rounds([0.2, 0.3, 0.4]).assign(diverged=False), diverged]))
+    crosses = [line for line in figure.axes[0].lines if line.get_marker() == "x"]
+    assert [[[4.0, 30.0]]] == [np.asarray(line.get_xydata()).round(9).tolist() for line in crosses]
+    assert ["psl", "sl (diverged in round 3)"] == legend(figure)[:2]
+
+
+def test_a_scheme_that_diverged_before_its_first_accuracy_is_in_the_legend() -> None:
+    """It has no curve, and its entry says why; over seeds the entry counts those that diverged."""
+    never = rounds([np.nan], label="fl").assign(diverged=True)
+    assert "fl (diverged in round 1)" in legend(accuracy_figure(pd.concat([rounds([0.5]), never])))
+    several = [rounds([0.5, 0.6], seed=0).assign(diverged=False)]
+    several.append(rounds([0.5, np.nan], seed=1).assign(diverged=[False, True]))
+    assert "psl (diverged with 1 of 2 seeds)" in legend(accuracy_figure(pd.concat(several)))

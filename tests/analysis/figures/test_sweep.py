@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,16 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
+from cutlayer.analysis.comparison.sweep_report import draw_figures
 from cutlayer.analysis.figures.palette import curve_style
 from cutlayer.analysis.figures.sweep import sweep_figure
 from cutlayer.analysis.results.confidence_intervals import Range, centre_and_interval
 from cutlayer.analysis.results.sweep_folder import SweepResult
-from cutlayer.analysis.results.sweep_statistics import figure_table, overlapping_keys
+from cutlayer.analysis.results.sweep_statistics import (
+    figure_table,
+    lines_without_best_value,
+    overlapping_keys,
+)
 from cutlayer.analysis.results.sweep_tables import point_table
 from cutlayer.scenarios.schema.sweep import SweepFigure
 
@@ -122,6 +128,59 @@ def test_the_best_latency_is_the_lowest(result: SweepResult) -> None:
     pd.testing.assert_series_equal(least.sort_index(), best, rtol=1e-12)
     with pytest.raises(ValueError, match="best_over: the runs have no beauty"):
         figure_table(result, figure(best_over={"key": "client_lr", "by": "beauty"}))
+
+
+def diverging(result: SweepResult, rates: tuple[float, ...], *, seeds: int) -> SweepResult:
+    """Return the sweep with runs of psl that diverge at these learning rates, at the first seeds."""
+    schemes = result.schemes.copy()
+    runs = (schemes["label"] == "psl") & schemes["client_lr"].isin(rates) & (schemes["seed"] < seeds)
+    columns = ["final_accuracy", "final_validation_accuracy"]
+    schemes.loc[schemes["client_lr"].isin(rates) & ~runs, columns] += 1.0  # the other seeds are the best
+    schemes.loc[runs, columns] = np.nan
+    return replace(result, schemes=schemes.assign(diverged_in_round=np.where(runs, 2.0, np.nan)))
+
+
+@pytest.mark.parametrize("by", ["final_validation_accuracy", "mean_latency_s"])
+def test_a_rate_at_which_a_seed_diverged_is_never_the_best(result: SweepResult, by: str) -> None:
+    """One diverged seed of eight excludes the rate, however good its other seeds are."""
+    wanted = figure(y="final_accuracy", best_over={"key": "client_lr", "by": by})
+    chosen = figure_table(diverging(result, RATES[:1], seeds=1), wanted)
+    assert {RATES[1]} == set(chosen.loc[chosen["label"] == "psl", "client_lr"])
+    assert len(COUNTS) == (chosen["label"] == "psl").sum()
+
+
+def test_a_line_that_diverged_at_all_rates_is_left_out_and_named(result: SweepResult) -> None:
+    """The other lines stay; if nothing else is drawn, the message says that all runs diverged."""
+    wanted = figure(y="final_accuracy", best_over={"key": "client_lr", "by": "final_validation_accuracy"})
+    diverged = diverging(result, RATES, seeds=1)
+    assert {"sl", "epsl φ=1"} == set(figure_table(diverged, wanted)["label"])
+    assert [f"psl, devices.count={count}" for count in COUNTS] == lines_without_best_value(diverged, wanted)
+    assert [] == lines_without_best_value(result, wanted)
+    alone = replace(diverged, schemes=diverged.schemes[diverged.schemes["label"] == "psl"])
+    with pytest.raises(ValueError, match="best_over: runs diverged at every value of client_lr"):
+        figure_table(alone, wanted)
+
+
+def test_a_mean_over_seeds_with_a_diverged_one_has_no_value(result: SweepResult) -> None:
+    """The other seeds alone would favour the scheme, so the point is not drawn."""
+    wanted = figure(y="final_accuracy", panels="client_lr")
+    table = figure_table(diverging(result, RATES[:1], seeds=1), wanted)
+    assert {RATES[1]} == set(table.loc[table["label"] == "psl", "client_lr"])
+    assert set(RATES) == set(table.loc[table["label"] == "sl", "client_lr"])
+
+
+def test_the_listing_of_a_sweep_counts_the_diverged_runs(result: SweepResult, tmp_path: Path) -> None:
+    """Notes below the table give the number of diverged runs and the lines without a best value."""
+    wanted = figure(y="final_accuracy", best_over={"key": "client_lr", "by": "final_validation_accuracy"})
+    diverged = replace(diverging(result, RATES, seeds=2), folder=tmp_path)
+    for point in diverged.points["point"]:
+        (tmp_path / point).mkdir()
+        (tmp_path / point / "summary.json").write_text("{}", encoding="utf-8")
+    listings, problems = draw_figures(diverged, [wanted])
+    assert [] == problems
+    notes = [str(note) for listing in listings for note in listing[1:]]
+    assert any(note.startswith("12 of 144 runs diverged") for note in notes)
+    assert any("runs diverged at every value of client_lr" in note for note in notes)
 
 
 def test_curves_end_with_the_shortest_seed(result: SweepResult) -> None:

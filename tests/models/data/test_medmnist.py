@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +92,47 @@ def test_a_missing_truncated_or_foreign_file_is_named(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(DatasetFileError, match=re.escape(str(path))):
             loaded(path)
+
+
+def npy_header(shape: tuple[int, ...], descr: str = "|u1") -> bytes:
+    """Return the header of a .npy file that promises an array of this shape."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": descr, "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("member", "content", "message"),
+    [
+        ("train_images.npy", npy_header((10**6, 10**6)) + bytes(100), "promises 1000000000000 bytes"),
+        ("train_images.npy", npy_header((20, 6, 7), "|O") + bytes(100), "allow_pickle|object|Object"),
+        ("test_labels.npy", npy_header((2**40, 1)), "promises 1099511627776 bytes"),
+        ("train_labels.npy", b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535, "header"),
+    ],
+    ids=["array of a terabyte", "objects", "labels of a terabyte", "nested header"],
+)
+def test_a_hostile_array_is_refused(tmp_path: Path, member: str, content: bytes, message: str) -> None:
+    """The header of an array decides, so that no memory is allocated and nothing is unpickled."""
+    path = tmp_path / "toy.npz"
+    np.savez(path, **{name: values for name, values in arrays(6, 7).items() if f"{name}.npy" != member})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(member, content)
+    with pytest.raises(DatasetFileError, match=message):
+        loaded(path)
+
+
+def test_a_zip_bomb_is_refused(tmp_path: Path) -> None:
+    """A member of a few hundred kilobytes that expands to more than 256 MiB is not read."""
+    path = tmp_path / "toy.npz"
+    np.savez(path, **{name: values for name, values in arrays(6, 7).items() if name != "train_images"})
+    zeros = bytes(2**20)
+    with (
+        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("train_images.npy", "w") as file,
+    ):
+        file.write(npy_header((7_000_000, 6, 7)))
+        for _ in range(281):
+            file.write(zeros)
+    assert path.stat().st_size < 2**20
+    with pytest.raises(DatasetFileError, match=r"promises \d{9} bytes from \d{6} compressed ones"):
+        loaded(path)

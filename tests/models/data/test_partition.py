@@ -177,7 +177,7 @@ def test_a_key_of_another_kind_is_refused(keys: object, message: str) -> None:
         Partition.model_validate(keys)
 
 
-@pytest.mark.parametrize("alpha", [1e-300, 1e-3, 0.1, 1e300])
+@pytest.mark.parametrize("alpha", [1e-30, 1e-3, 0.1, 1e30])
 @pytest.mark.parametrize("clients", [50, 100])
 def test_every_client_of_a_dirichlet_partition_has_a_sample(alpha: float, clients: int) -> None:
     """Every seed has a partition of all samples, even if there are only as many samples as clients."""
@@ -192,3 +192,18 @@ def test_fewer_samples_than_clients_are_refused() -> None:
     """No redraw can give every one of 11 clients one of 10 samples."""
     with pytest.raises(DatasetError, match="every client needs at least one"):
         dealt(Partition(kind="dirichlet", alpha=0.5), balanced(10, 1), 11)
+
+
+def test_shards_are_drawn_again_until_every_client_has_a_sample() -> None:
+    """Of 4 clients with one class each, two may share a class of one sample; no seed fails for that."""
+    labels = np.repeat(np.arange(3), [1, 20, 20])
+    partition = Partition(kind="shards", classes_per_client=1)
+    for seed in range(30):
+        assert {1} < {len(part) for part in dealt(partition, labels, 4, seed)}
+
+
+def test_shards_that_always_leave_a_client_empty_are_refused() -> None:
+    """With 6 clients of one class each, two clients share the class of one sample in every draw."""
+    labels = np.repeat(np.arange(3), [1, 20, 20])
+    with pytest.raises(DatasetError, match=r"shards .* without any.*; raise classes_per_client"):
+        dealt(Partition(kind="shards", classes_per_client=1), labels, 6)

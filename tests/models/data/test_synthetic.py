@@ -109,6 +109,7 @@ def test_noise_is_difficulty() -> None:
     [
         ({"classes": 3, "class_weights": [1, 2]}, "lists 2 values for 3 classes"),
         ({"class_weights": [1, 0, 1, 1, 1, 1, 1]}, "greater than 0"),
+        ({"class_weights": [1e308] * 7}, "less than or equal to 1000000"),  # their sum would overflow
         ({"classes": 1}, "greater than or equal to 2"),
         ({"sampels": 3}, "unknown key"),
     ],

@@ -84,7 +84,7 @@ ROWS = [
         changed("[psl]", "[{name: mpsl, repeats: 100000, batches: 100000}]"),
         issue(
             "schemes.0",
-            "2 clients x 100,000 batches x 100,000 repeats are 20,000,000,000 mini-batches ...",
+            "2 clients with 10,000,000,000 mini-batches each have 20,000,000,000 mini-batches a round; ...",
             3,
         ),
     ),
