@@ -41,8 +41,8 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     lines += _seed_notes(table, runs)
     if table["memory_counts"].any():
         lines.append(
-            "memory: parameters, gradients, optimiser states and activations (docs/model.md, section 8; of"
-            " measured layers: weights and activations); the most on one device, and on the server or one node"
+            "memory: parameters, gradients, optimiser states and activations (of measured layer profiles:"
+            " weights and activations); the most on one device, and on the server or one node"
         )
     if (table["cost"] > 0).any():
         lines.append("cost: of the server and the nodes that a scheme uses, for the whole run, idle or not")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cutlayer.experiments.preparation import Experiment
+from cutlayer.experiments.experiment import Experiment
 from cutlayer.experiments.runner import run_experiment
 from cutlayer.experiments.scheme_run import make_world, scheme_learner
 from cutlayer.models.learning.client_data import ClientData

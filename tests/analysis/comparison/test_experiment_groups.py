@@ -178,7 +178,7 @@ def test_diverged_and_failed_runs_are_no_results(tmp_path: Path) -> None:
     table = comparison(runs)
     assert ["tabled", "tabled", "tabled (failed)"] == table["experiment"].tolist()
     assert [2, 1, 1] == table["runs"].tolist()
-    assert "psl, seed 1: failed: RuntimeError: out of memory" in notes(table, runs)
+    assert "tabled: psl, seed 1: failed: RuntimeError: out of memory" in notes(table, runs)
 
 
 def test_tables_show_brackets_censored_runs_and_undecided_orders(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.processes import python
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FOLDERS = ("analysis", "cutlayer", "experiments", "models", "scenarios", "sim")
 CHANGE_EACH_FILE = """
 import json, sys

@@ -148,7 +148,10 @@ def test_a_gml_file_may_repeat_labels_and_edges(tmp_path: Path) -> None:
     ("keys", "message"),
     [
         ({"access_point": "Grax"}, r"access_point: .*has no node 'Grax'.* did you mean 'Graz'"),
-        ({"access_point": "None"}, "access_point: .*has no node 'None'"),
+        (
+            {"access_point": "None"},
+            r"access_point: 2 nodes of .* have the label 'None'; name one of the ids 3, 4",
+        ),
         ({"access_point": "2"}, "nodes: vm: at: the node '2' .* is the place of access-point already"),
     ],
     ids=["unknown", "two have the label", "place of another"],
