@@ -159,6 +159,7 @@ def test_the_state_of_the_network_continues(
 
 DRAWN = ["psl", "sl", "sfl", "sfl_v2", "fl", "epsl", "centralised", "edgesplit", "esfl"]
 ON_AND_OFF = {"selection": "available", "mean_on_s": 0.02, "mean_off_s": 0.05}
+FAST = {"subchannels": "greedy"}  # each round makes a plan
 REPLAN = {"replan": {"every_rounds": 1}, "knowledge": {"error_db": 2.0}}
 
 
@@ -182,7 +183,7 @@ REPLAN = {"replan": {"every_rounds": 1}, "knowledge": {"error_db": 2.0}}
         (
             {},
             {
-                "allocation": {"subchannels": "greedy", "cut": 2, "power": "uniform", **REPLAN},
+                "allocation": {**FAST, "cut": 2, "power": "uniform", **REPLAN},
                 "radio": FADING,
             },
         ),
@@ -195,12 +196,11 @@ def test_sampled_clients_continue(
     drawn: dict[str, Any], sections: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sampled clients, the devices created so far, and the last plan of each are restored."""
-    fast = {"subchannels": "greedy"}  # each round makes a plan
     given = {
         "schemes": DRAWN,
         "devices": {"count": 12},
         "stop": {"rounds": 7},
-        "allocation": fast,
+        "allocation": FAST,
         **sections,
     }
     path = scenario(tmp_path, **given, participation={"per_round": 3, **drawn})
@@ -221,7 +221,7 @@ def test_learning_of_sampled_clients_continues(tmp_path: Path, monkeypatch: pyte
         tmp_path,
         schemes=[*DRAWN[:-2], *each, *blocks],
         devices={"count": 10},
-        allocation={"subchannels": "greedy"},  # each round makes a plan
+        allocation=FAST,
         learning=LEARNING,
         participation={"per_round": 3},
     )
