@@ -172,13 +172,18 @@ REPLAN = {"replan": {"every_rounds": 1}, "knowledge": {"error_db": 2.0}}
         (
             {},
             {
+                "allocation": {},
                 "devices": {"count": 4, "battery_j": BATTERIES_J},
                 "schemes": ["psl", "sfl", "esfl", {"name": "sfl", "aggregate_every": 3}],
             },
         ),
         (
             ON_AND_OFF,
-            {"devices": {"count": 6, "battery_j": [0.002, 1.0] * 3, **POWERS}, "schemes": ["psl", "sl"]},
+            {
+                "allocation": {},
+                "devices": {"count": 6, "battery_j": [0.002, 1.0] * 3, **POWERS},
+                "schemes": ["psl", "sl"],
+            },
         ),
         (
             {},

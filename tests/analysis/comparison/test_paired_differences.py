@@ -185,3 +185,20 @@ def test_a_change_of_latency_is_never_below_minus_100_percent() -> None:
     latency_s = {"sl": [1.0, 1.0, 1.0], "psl": [0.001, 0.002, 3.0]}
     actual = row(paired_differences(figures({"sl": [0.9] * 3, "psl": [0.9] * 3}, latency_s)), "psl")
     assert -100 < actual["latency_change_percent_low"] < actual["latency_change_percent"]
+
+
+@pytest.mark.parametrize(("seeds", "undecided"), [(5, True), (6, False)])
+def test_without_all_times_only_six_agreeing_seeds_decide_an_order(seeds: int, undecided: bool) -> None:
+    """If a seed did not reach the target, all must agree, and enough of them for a sign test at 5 %."""
+    brackets = {"sl": [(1.0, 2.0)] * seeds, "psl": [(3.0, 4.0)] * (seeds - 1) + [(5.0, np.nan)]}
+    changes = row(paired_differences(targets(**brackets)), "psl")
+    assert (seeds, seeds - 1) == (changes["target_later"], changes["target_pairs"])
+    assert undecided == bool(changes["order_undecided_with"])
+
+
+def test_seeds_that_diverged_at_once_count_as_later() -> None:
+    """A scheme that diverged in three of five seeds is not sooner, however early it was in the other two."""
+    brackets = {"sl": [(1.0, 2.0)] * 5, "psl": [(0.2, 0.5)] * 2 + [(2.5, np.nan)] * 3}
+    changes = row(paired_differences(targets(**brackets)), "psl")
+    assert (5, 2, 3) == tuple(changes[f"target_{name}"] for name in ("seeds", "sooner", "later"))
+    assert "sl" == changes["order_undecided_with"]

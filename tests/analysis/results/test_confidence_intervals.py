@@ -140,3 +140,15 @@ def test_the_interval_of_the_median_has_at_least_its_stated_coverage() -> None:
 def test_the_name_of_a_column_tells_its_range(column: str, expected: Range) -> None:
     """Times, energies, bits and counts are positive, accuracies fractions; other columns have no bound."""
     assert expected is range_of(column)
+
+
+@given(st.floats(1e-300, 1e308), st.integers(2, 9), st.sampled_from([Range.POSITIVE, Range.REAL]))
+def test_equal_values_are_their_own_interval(value: float, count: int, value_range: Range) -> None:
+    """The interval of equal values is that value to the bit, however large it is."""
+    assert (value,) * 3 == centre_and_interval([value] * count, value_range)
+
+
+@pytest.mark.parametrize("column", ["time_to_target_change_s", "accuracy_change", "latency_change_percent"])
+def test_changes_may_be_negative(column: str) -> None:
+    """A change has the range of all numbers, whatever its unit."""
+    assert Range.REAL is range_of(column)

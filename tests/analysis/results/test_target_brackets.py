@@ -64,3 +64,16 @@ def test_no_round_within_the_bracket_was_evaluated(accuracies: list[float]) -> N
     assert (below is None) == (not evaluated)
     for number in evaluated:
         assert number <= below or (at_target is not None and number >= at_target)
+
+
+def test_rounds_that_diverged_are_below_the_target() -> None:
+    """A diverged round counts as evaluated and below the target: a run that diverges at once is censored."""
+    diverged = rounds([np.nan, np.nan]).assign(diverged=[True, True])
+    bracket = target_bracket(diverged, TARGET)
+    assert (2, 4.0, None) == tuple(
+        bracket[name] for name in ("rounds_below_target", "time_below_target_s", "rounds_to_target")
+    )
+    recovered = rounds([0.5, np.nan, np.nan, 0.9]).assign(diverged=[False, True, True, False])
+    assert (3, 4) == tuple(
+        target_bracket(recovered, TARGET)[f"rounds_{end}_target"] for end in ("below", "to")
+    )

@@ -102,6 +102,31 @@ def test_optimal_power_is_never_worse_than_uniform_power(
     assert best_s <= planned(every, method, uniform).predicted_s * ROUNDING
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    arguments=instances(),
+    method=st.sampled_from(["greedy", "marginal_greedy", "exchange"]),
+    dbm_per_hz=st.sampled_from([-52.0, -49.0, -46.0]),
+)
+def test_a_free_cut_is_never_worse_with_stated_densities_that_some_assignments_exceed(
+    instance: Callable[..., Instance], arguments: dict[str, Any], method: str, dbm_per_hz: float
+) -> None:
+    """If the densities suit an assignment at any fixed cut, the free cut has a plan, and none is shorter."""
+    every = instance(**arguments)
+    stated = [dbm_per_hz] * every[0].num_clients
+
+    def power(resources: RadioResources, work: RoundWork, client_of: Any) -> Any:
+        return explicit_power(stated, resources, client_of)
+
+    def shortest_s(cut: int | None) -> float:
+        try:
+            return planned(every, method, power, cut).predicted_s
+        except PlanningError:
+            return np.inf
+
+    assert shortest_s(None) <= min(shortest_s(cut) for cut in every[1]) * ROUNDING
+
+
 @settings(max_examples=8, deadline=None)
 @given(arguments=instances())
 def test_bcd_is_never_worse_than_the_rules_at_any_cut(
@@ -121,7 +146,7 @@ def test_bcd_is_never_worse_than_the_rules_at_any_cut(
 def test_the_default_is_the_best_plan_of_a_library_scenario(scheme: str, cut: int | None) -> None:
     """The default is no worse than marginal greedy, and that no worse than greedy, for five devices.
 
-    The paper's rule, greedy, loses 1 % at least. This is not tested for SplitFed, where it loses less.
+    The rule of the paper, greedy, loses half a per cent at least. SplitFed, where it loses less, is left out.
     """
     overrides = [f"allocation.cut={cut}"] if cut else []
     times_s = []
@@ -132,7 +157,7 @@ def test_the_default_is_the_best_plan_of_a_library_scenario(scheme: str, cut: in
     assert times_s[2] <= times_s[1] * ROUNDING
     assert times_s[1] <= times_s[0] * ROUNDING
     if scheme != "sfl":
-        assert times_s[2] < 0.99 * times_s[0]
+        assert times_s[2] < 0.995 * times_s[0]
 
 
 def returned(client_of: np.ndarray, *arguments: Any) -> np.ndarray:

@@ -211,3 +211,11 @@ def test_names_that_cannot_be_printed_are_refused(name: str, tmp_path: Path) -> 
     nx.write_graphml(graph, tmp_path / "net.graphml")
     with pytest.raises(ValueError, match="name of a node must have no control characters and at most"):
         network(tmp_path / "net.graphml", [{"name": "a"}])
+
+
+@pytest.mark.parametrize(("key", "name"), [("rate", "LinkSpeedRow"), ("delay", "DelayMs")])
+def test_attributes_that_no_edge_has_are_refused(key: str, name: str, tmp_path: Path) -> None:
+    """A default never hides a mistyped attribute; the message lists those of the file."""
+    keys = {"rate": "LinkSpeedRaw", "default_rate_bps": 1e9, "access_point": "Graz", key: name}
+    with pytest.raises(ValueError, match=rf"{key}: no edge .* '{name}'; there are: .*LinkSpeedRaw"):
+        network(written(tmp_path, ZOO), [{"name": "vm", "at": "2"}], **keys)
