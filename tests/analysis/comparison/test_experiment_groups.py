@@ -133,6 +133,16 @@ def test_different_results_of_one_seed_without_a_reason_are_refused(tmp_path: Pa
     assert "compare only one of them" in result.stderr
 
 
+def test_runs_that_were_interrupted_at_different_rounds_stand_in_rows_of_their_own(tmp_path: Path) -> None:
+    """An interrupted run contradicts no other run, since the round at which it ended explains the results."""
+    early = changed(run_of(tmp_path / "study"), interrupted=True)
+    late = with_latency(early, 1.0)
+    for figures in late.summary["schemes"].values():
+        figures["rounds"] += 1
+    assert ["tabled (interrupted)", "tabled (interrupted) #2"] == names(early, late)
+    assert 4 == len(comparison([early, late]))
+
+
 def test_a_run_and_a_point_of_a_sweep_are_one_experiment(tmp_path: Path) -> None:
     """The section sweep decides nothing in a run, so that it separates no experiments."""
     run = run_of(tmp_path / "study")
