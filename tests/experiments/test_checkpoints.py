@@ -159,7 +159,7 @@ def test_the_state_of_the_network_continues(
 
 DRAWN = ["psl", "sl", "sfl", "sfl_v2", "fl", "epsl", "centralised", "edgesplit", "esfl"]
 ON_AND_OFF = {"selection": "available", "mean_on_s": 0.02, "mean_off_s": 0.05}
-FAST = {"subchannels": "greedy"}  # each round makes a plan
+FAST = {"subchannels": "greedy", "cut": 2, "power": "uniform"}  # each round makes a plan
 REPLAN = {"replan": {"every_rounds": 1}, "knowledge": {"error_db": 2.0}}
 
 
@@ -172,7 +172,6 @@ REPLAN = {"replan": {"every_rounds": 1}, "knowledge": {"error_db": 2.0}}
         (
             {},
             {
-                "allocation": {},
                 "devices": {"count": 4, "battery_j": BATTERIES_J},
                 "schemes": ["psl", "sfl", "esfl", {"name": "sfl", "aggregate_every": 3}],
             },
@@ -180,7 +179,6 @@ REPLAN = {"replan": {"every_rounds": 1}, "knowledge": {"error_db": 2.0}}
         (
             ON_AND_OFF,
             {
-                "allocation": {},
                 "devices": {"count": 6, "battery_j": [0.002, 1.0] * 3, **POWERS},
                 "schemes": ["psl", "sl"],
             },
@@ -188,7 +186,7 @@ REPLAN = {"replan": {"every_rounds": 1}, "knowledge": {"error_db": 2.0}}
         (
             {},
             {
-                "allocation": {**FAST, "cut": 2, "power": "uniform", **REPLAN},
+                "allocation": {**FAST, **REPLAN},
                 "radio": FADING,
             },
         ),

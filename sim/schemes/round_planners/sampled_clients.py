@@ -14,6 +14,7 @@ from ...radio.rates import spectral_efficiency
 from ...world.world import World
 from ..base import Scheme
 from ..deployment import Deployment
+from ..planning.medium_access import DedicatedSubchannels
 from ..planning.plan import SchemePlan
 from .client_sampler import ClientSampler
 from .fixed_plan import FixedPlan
@@ -72,7 +73,10 @@ class SampledClients(FixedPlan):
         """Sample the round's clients, and connect them by a plan for these clients."""
         world.num_eligible = self._sampler.num_eligible
         members = self._members_of_block(world, number) or self._new_members(world, number)
-        replan = self._context.allocation.replan is not None
+        # as without sampling, only subchannels of clients' own are planned by an estimate of the channel
+        replan = self._context.allocation.replan is not None and isinstance(
+            self.plan.access, DedicatedSubchannels
+        )
         if replan or members != self.members:
             self._plan_for(world, members, number, replan=replan)
         world.sampled_clients = members
