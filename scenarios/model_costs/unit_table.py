@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..text import control_character
 from .csv_text import csv_text
-from .training_memory import AutogradMemory, PartMemory, assumed_autograd_memory
+from .training_memory import SAVED_PER_OUTPUT, AutogradMemory, PartMemory, assumed_autograd_memory
 
 __all__ = ["UnitTable", "UnitTableError", "read_unit_table", "unit_table_csv"]
 
@@ -65,10 +65,12 @@ class UnitTable:
         for column, values in columns.items():
             if values.shape != (len(self.units),):
                 raise UnitTableError(f"{column} has {values.size} values for {len(self.units)} units")
-            invalid = np.flatnonzero(~((values >= 0) & (values <= VALUE_MAX)))
+            # a table without columns of memory gets values that are greater than its outputs
+            largest = VALUE_MAX if column in COLUMNS else SAVED_PER_OUTPUT * VALUE_MAX
+            invalid = np.flatnonzero(~((values >= 0) & (values <= largest)))
             if invalid.size:
                 unit, value = self.units[invalid[0]], values[invalid[0]]
-                rule = f"at most {VALUE_MAX:g}" if value > VALUE_MAX else "0 or more"
+                rule = f"at most {largest:g}" if value > largest else "0 or more"
                 raise UnitTableError(f"unit {unit!r}: {column} is {value:g}; it must be {rule}")
 
     def __len__(self) -> int:
