@@ -80,5 +80,5 @@ def test_gains_of_another_shape_are_refused() -> None:
 @pytest.mark.parametrize("gain", [0.0, -1.0, np.nan])
 def test_gains_that_are_not_positive_are_refused(gain: float) -> None:
     """The error states the client and the subchannel of a gain that is not positive."""
-    with pytest.raises(PlanningError, match="client 1 on subchannel 0 must be greater than 0"):
+    with pytest.raises(PlanningError, match="client 1 on subchannel 0 must be finite and greater than 0"):
         RadioResources(BAND, np.array([[1.0, 1.0], [gain, 1.0]]), np.ones(2), 1.0)
