@@ -73,7 +73,7 @@ def test_control_characters_do_not_reach_a_file() -> None:
     lines = RunLines(load_scenario("quickstart").scenario, file)
     lines.on_round("\x1b[31mred\n", finished(1))
     lines.write()
-    assert file.getvalue().startswith("?[31mred?: round 1")
+    assert file.getvalue().startswith("\\x1b[31mred\\n: round 1")
 
 
 def test_a_log_that_cannot_be_written_stops_nothing() -> None:

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cutlayer
-from cutlayer.analysis.figures import run as run_figures
 from cutlayer.sim.links.schedulers import Tdma
 from cutlayer.sim.schemes.base import TrainingTask
 from cutlayer.sim.timeline.interval_record import IntervalRecord
@@ -171,14 +170,11 @@ DEVICES = "devices: {{count: 3, power_idle_w: {}, power_receive_w: [0.2, 0.3, 0.
         "round_policy: {deadline_s: 0.05}",
     ],
 )
-def test_energy_by_phase_and_by_device_sums_to_the_total(
-    tmp_path: Path, further: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_energy_by_phase_and_by_device_sums_to_the_total(tmp_path: Path, further: str) -> None:
     """Rounds, stages and devices have one total energy; the devices' part is compute to idle, and no more."""
-    monkeypatch.setattr(run_figures, "draw_figures", lambda run, folder: None)
     path = tmp_path / "powers.yaml"
     path.write_text(SCENARIO + DEVICES.format("{uniform: [0.1, 0.2]}") + further + "\n", encoding="utf-8")
-    run = cutlayer.run(path, out=tmp_path / "run")
+    run = cutlayer.run(path, out=tmp_path / "run", figures=False)
     for label, summary in run.summary["schemes"].items():
         rounds, stages, devices, intervals = (
             table[table["label"] == label] for table in (run.rounds, run.stages, run.devices, run.intervals)
@@ -197,14 +193,13 @@ def test_energy_by_phase_and_by_device_sums_to_the_total(
         assert total_j - of_devices == pytest.approx(server + devices["downlink_energy_j"].sum(), rel=1e-9)
 
 
-def test_without_powers_nothing_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_powers_nothing_changes(tmp_path: Path) -> None:
     """Powers change no instant; without them there are no rows of idle time, and both energies are 0."""
-    monkeypatch.setattr(run_figures, "draw_figures", lambda run, folder: None)
     runs = {}
     for name, devices in (("none", "devices: {count: 3}\n"), ("some", DEVICES.format(0.1))):
         path = tmp_path / f"{name}.yaml"
         path.write_text(SCENARIO + devices, encoding="utf-8")
-        runs[name] = cutlayer.run(path, out=tmp_path / name)
+        runs[name] = cutlayer.run(path, out=tmp_path / name, figures=False)
     none: Any = runs["none"]
     assert none.rounds["end_s"].tolist() == runs["some"].rounds["end_s"].tolist()
     assert not none.rounds[["receive_energy_j", "idle_energy_j"]].to_numpy().any()
