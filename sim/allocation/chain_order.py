@@ -339,7 +339,7 @@ def _optimum(
         limit_s = least_s * (1.0 + TIE)
         forward, backward = forward.restricted_to(both, limit_s), backward.restricted_to(both, limit_s)
     pairs = list(_pareto_front(orders, forward, backward))
-    sum_s = min(map(sum, pairs))
+    sum_s = min(one_s + other_s for one_s, other_s in pairs)
     chains = []
     for forward_s, backward_s in pairs:
         if forward_s + backward_s <= sum_s * (1.0 + TIE):

@@ -36,7 +36,7 @@ def on_round(self, label, result):
 progress.RunProgress.on_round = on_round
 """
 FIRST_ROUND_TAKES_LONG = """\
-def rounds(*arguments):
+def rounds(*arguments, **options):
     print("ready", flush=True)
     time.sleep(600)
     yield

@@ -22,6 +22,7 @@ FOLDERS = ("analysis", "cutlayer", "experiments", "models", "scenarios", "sim")
 # The calls of the built-in sum in the package, by file. They add integers, which no version of Python rounds.
 INTEGER_SUMS = {
     "analysis/comparison/experiment_groups.py": 2,  # runs of one name
+    "analysis/comparison/report.py": 1,  # schemes of runs
     "analysis/figures/axis_text.py": 1,  # ticks in a range
     "analysis/figures/gantt.py": 1,  # rows of devices
     "analysis/figures/gantt_rows.py": 2,  # nodes
