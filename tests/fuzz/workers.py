@@ -57,6 +57,8 @@ def run_trials(numbers: Iterable[int], *, time_s: float = TIME_S) -> Iterator[Ou
     time_s : float
         The longest processor time of one trial, [s].
     """
+    if (root := str(Path(__file__).parents[2])) not in sys.path:
+        sys.path.append(root)  # a worker imports this module; the last place hides no package
     worker: _Worker | None = None
     try:
         for number in numbers:
