@@ -28,7 +28,8 @@ PLACEMENTS = range(40)
 def rounds_s(clients: int, cut: str = "optimal") -> dict[str, NDArray[np.float64]]:
     """Return each scheme's round times over the placements, [s]."""
     found: dict[str, list[float]] = {}
-    overrides = [f"devices.count={clients}", f"allocation.cut={cut}"]
+    rule = "allocation.subchannels=greedy"  # of the paper
+    overrides = [f"devices.count={clients}", f"allocation.cut={cut}", rule]
     for seed in PLACEMENTS:
         experiment = prepare(load_scenario("timeline_only", overrides, seed=seed))
         for scheme, plan in experiment.schemes:

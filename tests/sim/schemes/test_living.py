@@ -185,7 +185,7 @@ def test_lending_never_makes_a_round_longer(seed: int, power: str, service: str)
                 devices={"count": 4},
                 server={"service": service},
                 radio={"sharing": sharing, "subchannels": 10},
-                allocation={"cut": 2, "power": power},
+                allocation={"subchannels": "greedy", "cut": 2, "power": power},
             )
         )
         rounds_s[sharing] = np.array([trial.ends_s[0] for trial in found.values()])
