@@ -21,6 +21,7 @@ from cutlayer.scenarios.loading.loader import LoadedScenario, check_scenario, lo
 from cutlayer.scenarios.model_costs.unit_table import UnitTable
 from cutlayer.scenarios.schema.scenario import Scenario, Stop
 from cutlayer.scenarios.text import control_character
+from cutlayer.sim.schemes.epsl import EPSL
 
 __all__ = ["trial"]
 
@@ -159,12 +160,15 @@ def _check_conservation(rows: pd.DataFrame, experiment: Experiment) -> None:
         return
     cuts = plan.cuts.of_clients
     b = scenario.batch_size
+    merged = scheme.merged(1) if isinstance(scheme, EPSL) and scheme.forward_twice else 0
+    # the merged rows, and the rest of each client's, are forwarded again
+    again = {cut: b - merged + merged / len(cuts) if merged else 0.0 for cut in cuts}
     totals = rows.groupby("phase", observed=True)[["bits", "flops"]].sum()
     expected = {
         ("uplink", "bits"): sum(b * units.activation_bits_at(cut) for cut in cuts),
         ("client_forward", "flops"): sum(b * units.forward_flops_to(cut) for cut in cuts),
         ("client_backward", "flops"): sum(b * units.backward_flops_to(cut) for cut in cuts),
-        ("server_forward", "flops"): sum(b * _rest(units, cut) for cut in cuts),
+        ("server_forward", "flops"): sum((b + again[cut]) * _rest(units, cut) for cut in cuts),
     }
     for (phase, column), value in expected.items():
         actual = float(totals[column].get(phase, 0.0))
