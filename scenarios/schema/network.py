@@ -24,7 +24,7 @@ def _not_reserved(name: str) -> str:
     return name
 
 
-NODES_MAX = 10_000
+NODES_MAX = 1_000
 DELAY_MAX_S = 1e9
 Delay = Annotated[float, Field(strict=True, ge=0, le=DELAY_MAX_S)]
 NodeName = Annotated[str, Field(pattern=r"^[A-Za-z][\w.-]*$", max_length=100), AfterValidator(_not_reserved)]

@@ -90,8 +90,8 @@ ROWS = [
     ),
     Row(
         "nodes",
-        GOOD + "network: {nodes: [{name: a, count: 10000}, {name: b, count: 10000}]}\n",
-        issue("network", "nodes: at most 10,000 nodes are allowed; there are 20,000"),
+        GOOD + "network: {nodes: [{name: a, count: 1000}, {name: b, count: 1000}]}\n",
+        issue("network", "nodes: at most 1,000 nodes are allowed; there are 2,000"),
     ),
     Row(
         "threads",
