@@ -1,4 +1,4 @@
-"""The rehearsal of the first round: models whose mini-batches cannot be normalised are refused."""
+"""The trial of the first round: models whose mini-batches cannot be normalised are refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import cutlayer
 
 SCENARIO = """\
-name: rehearsed
+name: tried
 stop: {rounds: 2}
 schemes: [psl]
 batch_size: 4
@@ -27,7 +27,7 @@ NORMALISED = [
 
 def test_a_batch_of_one_is_refused_where_training_would_fail(tmp_path: Path) -> None:
     """The schemes whose server normalises over one sample are named before the first round; PSL trains."""
-    path = tmp_path / "rehearsed.yaml"
+    path = tmp_path / "tried.yaml"
     path.write_text(SCENARIO, encoding="utf-8")
     schemes = "schemes=[psl, sl, sfl]"
     message = r"batch_size: resnet18 has batch normalisation.* with batch_size 1, sl and sfl have one value"
