@@ -13,6 +13,7 @@ from .fields import (
     WHOLE_NUMBER,
     BitRatePerDevice,
     ClockPerDevice,
+    CyclesPerFlopPerDevice,
     Distances,
     Distribution,
     LevelPerDevice,
@@ -42,7 +43,7 @@ class Devices(Section):
     clock_hz: ClockPerDevice = Field(
         default=Distribution(uniform=(1.0e9, 1.6e9)), description="clock of each device, cycles/s"
     )
-    cycles_per_flop: PositivePerDevice = Field(
+    cycles_per_flop: CyclesPerFlopPerDevice = Field(
         default=0.0625, description="κ: cycles per FLOP; time = FLOPs·κ/clock"
     )
     distance_m: Distances = Field(

@@ -35,6 +35,8 @@ __all__ = [
     "BitRatePerDevice",
     "Clock",
     "ClockPerDevice",
+    "CyclesPerFlop",
+    "CyclesPerFlopPerDevice",
     "Distribution",
     "Duration",
     "Frequency",
@@ -66,6 +68,8 @@ SEED_MAX = 2**63 - 1
 STEPS_MAX = 100_000
 """Largest number of steps inside one round."""
 CLOCK_RANGE_HZ = (1e-3, 1e18)
+CYCLES_PER_FLOP_MIN = 1e-9
+"""Far below every processor. Shorter computations would vanish in the rounding of the simulated time."""
 BIT_RATE_RANGE_BPS = (1e-3, 1e18)
 FREQUENCY_RANGE_HZ = (1e-3, 1e15)
 DURATION_RANGE_S = (1e-9, 1e12)
@@ -97,6 +101,7 @@ _AboveZero = Annotated[float, Field(strict=True, gt=0)]
 Positive = Annotated[_AboveZero, Field(le=MAGNITUDE_MAX), _at_least(MAGNITUDE_MIN)]
 NonNegative = Annotated[float, Field(strict=True, ge=0, le=MAGNITUDE_MAX)]
 Clock = Annotated[_AboveZero, Field(le=CLOCK_RANGE_HZ[1]), _at_least(CLOCK_RANGE_HZ[0])]
+CyclesPerFlop = Annotated[_AboveZero, Field(le=MAGNITUDE_MAX), _at_least(CYCLES_PER_FLOP_MIN)]
 BitRate = Annotated[_AboveZero, Field(le=BIT_RATE_RANGE_BPS[1]), _at_least(BIT_RATE_RANGE_BPS[0])]
 Frequency = Annotated[_AboveZero, Field(le=FREQUENCY_RANGE_HZ[1]), _at_least(FREQUENCY_RANGE_HZ[0])]
 Duration = Annotated[_AboveZero, Field(le=DURATION_RANGE_S[1]), _at_least(DURATION_RANGE_S[0])]
@@ -301,6 +306,7 @@ def _level(value: AnyPerDevice) -> AnyPerDevice:
 _PositivePerDevice = Annotated[PerDevice, AfterValidator(_positive)]
 PositivePerDevice = Annotated[_PositivePerDevice, _within(MAGNITUDE_MIN, MAGNITUDE_MAX)]
 ClockPerDevice = Annotated[_PositivePerDevice, _within(*CLOCK_RANGE_HZ)]
+CyclesPerFlopPerDevice = Annotated[_PositivePerDevice, _within(CYCLES_PER_FLOP_MIN, MAGNITUDE_MAX)]
 BitRatePerDevice = Annotated[_PositivePerDevice, _within(*BIT_RATE_RANGE_BPS)]
 NonNegativePerDevice = Annotated[PerDevice, AfterValidator(_not_negative)]
 LevelPerDevice = Annotated[PerDevice, AfterValidator(_level)]

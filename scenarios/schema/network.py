@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from ..section import Section
 from ..text import Label, Text
-from .fields import WHOLE_NUMBER, BitRate, Clock, NonNegative, Positive, ScenarioPath
+from .fields import WHOLE_NUMBER, BitRate, Clock, CyclesPerFlop, NonNegative, Positive, ScenarioPath
 
 __all__ = ["ACCESS_POINT", "ComputeNode", "Network", "Wire", "WireBetween"]
 
@@ -38,7 +38,9 @@ class ComputeNode(Section):
         default=1, description="number of equal nodes"
     )
     clock_hz: Clock = Field(default=5.0e9, description="clock of the node, cycles/s")
-    cycles_per_flop: Positive = Field(default=0.03125, description="κ: cycles per FLOP; time = FLOPs·κ/clock")
+    cycles_per_flop: CyclesPerFlop = Field(
+        default=0.03125, description="κ: cycles per FLOP; time = FLOPs·κ/clock"
+    )
     switched_capacitance: Positive = Field(
         default=1e-28, description="ς: effective switched capacitance, J·s²/cycle³; energy = ς·clock²·κ·FLOPs"
     )

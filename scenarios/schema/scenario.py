@@ -18,6 +18,7 @@ from .devices import Devices
 from .fields import (
     WHOLE_NUMBER,
     Clock,
+    CyclesPerFlop,
     Duration,
     Frequency,
     Level,
@@ -157,7 +158,9 @@ class Server(Section):
     """The server, which is connected to the access point."""
 
     clock_hz: Clock = Field(default=5.0e9, description="clock of the server, cycles/s")
-    cycles_per_flop: Positive = Field(default=0.03125, description="κ: cycles per FLOP; time = FLOPs·κ/clock")
+    cycles_per_flop: CyclesPerFlop = Field(
+        default=0.03125, description="κ: cycles per FLOP; time = FLOPs·κ/clock"
+    )
     switched_capacitance: Positive = Field(
         default=1e-28,
         description="ς: effective switched capacitance, J·s²/cycle³; energy = ς·clock²·κ·FLOPs",
