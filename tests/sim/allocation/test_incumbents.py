@@ -146,9 +146,13 @@ def test_bcd_is_never_worse_than_the_rules_at_any_cut(
 def test_the_default_is_the_best_plan_of_a_library_scenario(scheme: str, cut: int | None) -> None:
     """The default is no worse than marginal greedy, and that no worse than greedy, for five devices.
 
-    The rule of the paper, greedy, loses half a per cent at least. SplitFed, where it loses less, is left out.
+    The paper's rule, greedy, loses 1 % at least, with the paper's times of the server. SplitFed loses less.
     """
-    overrides = [f"allocation.cut={cut}"] if cut else []
+    once = ", ".join(
+        f"{{name: epsl, phi: {phi}, charge_second_forward: false, label: epsl φ={phi:g}}}"
+        for phi in (0.5, 1.0)
+    )
+    overrides = [f"schemes=[sfl, {once}]", *([f"allocation.cut={cut}"] if cut else [])]
     times_s = []
     for method in ("greedy", "marginal_greedy", Allocation().subchannels):
         named = [*overrides, f"allocation.subchannels={method}"]
@@ -157,7 +161,7 @@ def test_the_default_is_the_best_plan_of_a_library_scenario(scheme: str, cut: in
     assert times_s[2] <= times_s[1] * ROUNDING
     assert times_s[1] <= times_s[0] * ROUNDING
     if scheme != "sfl":
-        assert times_s[2] < 0.995 * times_s[0]
+        assert times_s[2] < 0.99 * times_s[0]
 
 
 def returned(client_of: np.ndarray, *arguments: Any) -> np.ndarray:
