@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -142,13 +142,13 @@ class DaskWorkers:
             self._client.wait_for_workers(1, timeout=_FIRST_WORKER_TIMEOUT_S)
             self._check()
         except TimeoutError:
-            self._client.close()
+            self._disconnect()
             raise WorkersError(
                 f"the scheduler at {address} has no workers; start some with:"
                 f" dask worker {address} --nthreads 1"
             ) from None
         except BaseException:
-            self._client.close()
+            self._disconnect()
             raise
 
     def __enter__(self) -> DaskWorkers:
@@ -159,7 +159,16 @@ class DaskWorkers:
         """Disconnect from the scheduler. The workers finish the items that they have started."""
         if self._requirements.token is not None:
             self._requirements.token.unlink(missing_ok=True)
-        self._client.close()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        """Close the connection, whatever closing it raises.
+
+        Closing raises errors of many classes if the scheduler is gone, among them RuntimeError where a timeout
+        expires meanwhile. By then the items are done or their errors are raised, and neither may be lost.
+        """
+        with suppress(Exception):
+            self._client.close()
 
     def require_shared_folder(self, folder: Path) -> None:
         """Require from now on that each worker sees a folder.

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from distributed import Client
 from typer.testing import CliRunner
 
 import cutlayer
@@ -272,6 +273,21 @@ def test_a_scheduler_lost_while_counting_workers_has_the_same_message(
         with pytest.raises(WorkersError, match=rf"^the scheduler at {own.address} is gone$"):
             for _ in range(1000):
                 joined.num_workers()
+
+
+def test_an_error_in_disconnecting_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep whose connection cannot be closed ends as if it had been closed."""
+    written(tmp_path)
+
+    def fail(client: Client, *arguments: object, **keyword_arguments: object) -> None:
+        closing(client, *arguments, **keyword_arguments)
+        raise RuntimeError("Cannot change state of expiring Timeout")
+
+    closing = Client.close
+    monkeypatch.setattr(Client, "close", fail)
+    with running(tmp_path, workers=1) as own:
+        assert (0, "") == answer(tmp_path, own.address, "--set", "devices.count=2", "--set", "sweep.grid={}")
+    assert {"finished"} == set(load_sweep(tmp_path / "out").points["status"])
 
 
 def test_a_scheduler_without_workers_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
