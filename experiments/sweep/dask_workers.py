@@ -164,7 +164,7 @@ class DaskWorkers:
     def _disconnect(self) -> None:
         """Close the connection, whatever closing it raises.
 
-        Closing raises errors of many classes if the scheduler is gone, among them RuntimeError where a timeout
+        Closing raises errors of many classes if the scheduler is gone, for example RuntimeError if a timeout
         expires meanwhile. By then the items are done or their errors are raised, and neither may be lost.
         """
         with suppress(Exception):
