@@ -283,10 +283,13 @@ def test_an_error_in_disconnecting_loses_nothing(tmp_path: Path, monkeypatch: py
             raise RuntimeError("Cannot change state of expiring Timeout")
 
     closed: list[Connection] = []
-    with running(tmp_path, workers=1) as own, DaskWorkers(own.address, trained=False) as joined:
-        with monkeypatch.context() as patch:
-            patch.setattr(joined, "_client", Connection())
-            joined.__exit__(None, None, None)
+    with (
+        running(tmp_path, workers=1) as own,
+        DaskWorkers(own.address, trained=False) as joined,
+        monkeypatch.context() as patch,
+    ):
+        patch.setattr(joined, "_client", Connection())
+        joined.__exit__(None, None, None)
     assert 1 == len(closed)
 
 
