@@ -6,6 +6,7 @@ floating-point numbers. Quantities with a unit have bounds far beyond anything t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -39,6 +40,9 @@ __all__ = [
     "CyclesPerFlopPerDevice",
     "Distribution",
     "Duration",
+    "DurationOrNever",
+    "DurationPerDevice",
+    "FactorPerDevice",
     "Frequency",
     "Index",
     "Level",
@@ -55,6 +59,7 @@ __all__ = [
     "Seed",
     "Steps",
     "draw",
+    "value_bounds",
 ]
 
 MAGNITUDE_MAX = 1e30
@@ -105,6 +110,18 @@ CyclesPerFlop = Annotated[_AboveZero, Field(le=MAGNITUDE_MAX), _at_least(CYCLES_
 BitRate = Annotated[_AboveZero, Field(le=BIT_RATE_RANGE_BPS[1]), _at_least(BIT_RATE_RANGE_BPS[0])]
 Frequency = Annotated[_AboveZero, Field(le=FREQUENCY_RANGE_HZ[1]), _at_least(FREQUENCY_RANGE_HZ[0])]
 Duration = Annotated[_AboveZero, Field(le=DURATION_RANGE_S[1]), _at_least(DURATION_RANGE_S[0])]
+
+
+def _finite_in_range(value: float) -> float:
+    """Check a duration against its bounds; infinity stands for a duration that never ends."""
+    if not (DURATION_RANGE_S[0] <= value <= DURATION_RANGE_S[1] or value == math.inf):
+        lowest, largest = DURATION_RANGE_S
+        raise ValueError(f"must be from {lowest:g} to {largest:g}, or .inf")
+    return value
+
+
+DurationOrNever = Annotated[float, Field(strict=True, allow_inf_nan=True), AfterValidator(_finite_in_range)]
+"""A duration, or ``.inf`` for one that never ends."""
 WHOLE_NUMBER = BeforeValidator(_number)
 """Annotation of a whole number with bounds: ``Annotated[int, Field(ge=1, le=64), WHOLE_NUMBER]``."""
 # The bounds must precede the validator; otherwise the JSON Schema does not state them.
@@ -237,6 +254,14 @@ PerDevice = Annotated[
 ]
 """A number for all devices, a list with one value for each device, or a distribution."""
 
+DurationPerDevice = Annotated[
+    Annotated[DurationOrNever, Tag("number")]
+    | Annotated[tuple[DurationOrNever, ...], Field(min_length=1), Tag("list")]
+    | Annotated[Distribution, Tag("distribution")],
+    Discriminator(_form),
+]
+"""A duration for all devices, a list with one for each device, or a distribution."""
+
 PlacementPerDevice = Annotated[
     Annotated[Number, Tag("number")]
     | Annotated[_Numbers, Tag("list")]
@@ -247,7 +272,10 @@ PlacementPerDevice = Annotated[
 AnyPerDevice: TypeAlias = float | tuple[float, ...] | Distribution
 
 
-def _bounds(value: AnyPerDevice) -> tuple[float, ...]:
+def value_bounds(value: AnyPerDevice | None) -> tuple[float, ...]:
+    """Return the values of a key that decide whether every device's value is in a range; none for None."""
+    if value is None:
+        return ()
     if isinstance(value, Distribution):
         return value.bounds()
     return value if isinstance(value, tuple) else (value,)
@@ -259,7 +287,7 @@ def _refused(rule: str, value: AnyPerDevice, extreme: float) -> ValueError:
 
 
 def _positive(value: AnyPerDevice) -> AnyPerDevice:
-    bounds = _bounds(value)
+    bounds = value_bounds(value)
     if isinstance(value, Distribution) and value.uniform is not None and min(bounds) == 0 < max(bounds):
         return value  # a sample equals the bound with probability zero
     if bounds and min(bounds) <= 0:
@@ -268,7 +296,7 @@ def _positive(value: AnyPerDevice) -> AnyPerDevice:
 
 
 def _distance(value: AnyPerDevice) -> AnyPerDevice:
-    bounds = _bounds(value)
+    bounds = value_bounds(value)
     if bounds and min(bounds) < 0:
         raise _refused("0 or more for every device", value, min(bounds))
     if bounds and max(bounds) > DISTANCE_MAX_M:
@@ -280,7 +308,9 @@ def _within(lowest: float, largest: float) -> AfterValidator:
     """Return the check that a positive value lies in a range for every device."""
 
     def check(value: AnyPerDevice) -> AnyPerDevice:
-        bounds = [bound for bound in _bounds(value) if bound]  # 0 is a uniform distribution's lower bound
+        bounds = [
+            bound for bound in value_bounds(value) if bound
+        ]  # 0 is a uniform distribution's lower bound
         for bound in (min(bounds, default=lowest), max(bounds, default=largest)):
             if not lowest <= bound <= largest:
                 raise _refused(f"from {lowest:g} to {largest:g} for every device", value, bound)
@@ -290,14 +320,14 @@ def _within(lowest: float, largest: float) -> AfterValidator:
 
 
 def _not_negative(value: AnyPerDevice) -> AnyPerDevice:
-    for bound in _bounds(value):
+    for bound in value_bounds(value):
         if not 0 <= bound <= MAGNITUDE_MAX:
             raise _refused(f"from 0 to {MAGNITUDE_MAX:g} for every device", value, bound)
     return value
 
 
 def _level(value: AnyPerDevice) -> AnyPerDevice:
-    for level in _bounds(value):
+    for level in value_bounds(value):
         if abs(level) > LEVEL_MAX_DB:
             raise _refused(f"from {-LEVEL_MAX_DB} to {LEVEL_MAX_DB} for every device", value, level)
     return value
@@ -310,6 +340,7 @@ CyclesPerFlopPerDevice = Annotated[_PositivePerDevice, _within(CYCLES_PER_FLOP_M
 BitRatePerDevice = Annotated[_PositivePerDevice, _within(*BIT_RATE_RANGE_BPS)]
 NonNegativePerDevice = Annotated[PerDevice, AfterValidator(_not_negative)]
 LevelPerDevice = Annotated[PerDevice, AfterValidator(_level)]
+FactorPerDevice = Annotated[_PositivePerDevice, _within(1.0, 1e6)]
 Distances = Annotated[PlacementPerDevice, AfterValidator(_distance)]
 
 

@@ -21,6 +21,7 @@ from ..registry import Kind, Parameters, UnknownNameError, lookup, specs
 from ..section import Section
 from ..text import Label
 from .compression import Compression
+from .round_policy import RoundPolicy
 
 __all__ = [
     "FadingParameters",
@@ -44,6 +45,9 @@ class SchemeParameters(Parameters):
         default=None,
         description="compression of this scheme, instead of the scenario's; {}: no compression; absent: the"
         " scenario's",
+    )
+    round_policy: RoundPolicy | None = Field(
+        default=None, description="round policy of this scheme; absent: the scenario's"
     )
 
     def default_label(self) -> str:

@@ -5,7 +5,7 @@ Scenario files use dB and dBm; all computed quantities are linear and in SI unit
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, SerializeAsAny, model_validator
 
@@ -15,6 +15,7 @@ from ..text import Label, Text
 from .allocation import Allocation, ExplicitPower
 from .compression import Compression
 from .devices import Devices
+from .faults import FaultSections
 from .fields import (
     WHOLE_NUMBER,
     Clock,
@@ -32,6 +33,8 @@ from .network import Network
 from .participation import Participation
 from .partition import Partition
 from .registered import FadingParameters, PathLossParameters, Registered, SchemeParameters
+from .round_policy import RoundPolicy
+from .stragglers import Stragglers
 from .sweep import Sweep
 
 __all__ = [
@@ -41,12 +44,9 @@ __all__ = [
     "Learning",
     "Optimizer",
     "Radio",
-    "RoundPolicy",
     "Scenario",
     "Server",
-    "Slowdown",
     "Stop",
-    "Stragglers",
 ]
 
 NamedModel = Annotated[SerializeAsAny[Parameters], Registered("model")]
@@ -232,45 +232,6 @@ class Radio(Section):
         return self
 
 
-class Slowdown(Section):
-    """Devices switch between a normal and a slow state; the duration of each is exponentially distributed."""
-
-    factor: Annotated[float, Field(strict=True, ge=1, le=1e6)] = Field(
-        default=5.0, description="factor by which computation takes longer in the slow state"
-    )
-    mean_normal_s: Duration = Field(default=60.0, description="mean duration of the normal state, s")
-    mean_slow_s: Duration = Field(default=10.0, description="mean duration of the slow state, s")
-
-
-class Stragglers(Section):
-    """Causes of stragglers besides slow clocks and links."""
-
-    slowdown: Slowdown | None = Field(
-        default=None, description="temporary slow-downs of the devices; absent: none"
-    )
-
-
-class RoundPolicy(Section):
-    """The clients that a round waits for: all of them, or those that meet a deadline."""
-
-    wait: Literal["all"] | None = Field(default=None, description="wait for all clients; the default")
-    deadline_s: Duration | None = Field(
-        default=None,
-        description="time from the start of the round, s; the round goes on without clients that are later",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _wait_for_all(cls, data: Any) -> Any:
-        return {"wait": "all"} if data == {} else data
-
-    @model_validator(mode="after")
-    def _one(self) -> RoundPolicy:
-        if (self.wait is None) == (self.deadline_s is None):
-            raise ValueError("give either wait: all or deadline_s")
-        return self
-
-
 class Scenario(Section):
     """One experiment: devices, a channel, a model, and the training schemes to compare on them."""
 
@@ -313,7 +274,11 @@ class Scenario(Section):
         default={}, validate_default=True, description="subchannels, transmit power and cut layer"
     )
     stragglers: Stragglers | None = Field(
-        default=None, description="causes of stragglers besides slow clocks and links; absent: none"
+        default=None, description="causes of slow computations besides slow clocks; absent: none"
+    )
+    faults: FaultSections | None = Field(
+        default=None,
+        description="failures of devices, links and the server, and lost messages; absent: none",
     )
     participation: Participation | None = Field(
         default=None, description="client sampling; absent: all devices take part in every round"

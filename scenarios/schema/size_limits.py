@@ -6,10 +6,12 @@ patience of one machine. They are far above the largest scenario that the benchm
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 from ..errors import KeyPath, ScenarioIssue
+from .fields import value_bounds
 from .scenario import Scenario
 
 __all__ = ["size_issues", "time_scale_issues"]
@@ -51,35 +53,47 @@ def size_issues(scenario: Scenario) -> Iterator[ScenarioIssue]:
             )
 
 
+_DURATION_KEYS = (
+    "mean_on_s", "mean_off_s", "mean_up_s", "mean_down_s", "mean_normal_s", "mean_slow_s", "deadline_s",
+    "max_wait_s", "timeout_s", "coherence_s",
+)  # fmt: skip
+
+
 def time_scale_issues(scenario: Scenario) -> Iterator[ScenarioIssue]:
     """Yield an issue if two durations of a scenario are too far apart for one clock."""
-    durations_s = dict(_durations(scenario))
-    if not durations_s:
+    durations = [(key, each_s) for key, each_s in _durations(scenario) if math.isfinite(each_s)]
+    if not durations:
         return
-    shortest, longest = (
-        min(durations_s, key=durations_s.__getitem__),
-        max(durations_s, key=durations_s.__getitem__),
-    )
-    if durations_s[longest] > TIME_RATIO_MAX * durations_s[shortest]:
+    shortest, shortest_s = min(durations, key=lambda each: each[1])
+    longest, longest_s = max(durations, key=lambda each: each[1])
+    if longest_s > TIME_RATIO_MAX * shortest_s:
         yield ScenarioIssue(
             shortest,
-            f"{durations_s[shortest]:g} s is too short beside {'.'.join(map(str, longest))} of"
-            f" {durations_s[longest]:g} s: their ratio may be at most {TIME_RATIO_MAX:g}",
+            f"{shortest_s:g} s is too short beside {'.'.join(map(str, longest))} of"
+            f" {longest_s:g} s: their ratio may be at most {TIME_RATIO_MAX:g}",
         )
 
 
 def _durations(scenario: Scenario) -> Iterator[tuple[KeyPath, float]]:
     """Yield the durations after which a state changes, and those that a round may last, [s]."""
+    stragglers, faults = scenario.stragglers, scenario.faults
     sections: dict[str, Any] = {
         "participation": scenario.participation,
         "round_policy": scenario.round_policy,
         "radio.fading": scenario.radio.fading,
-        "stragglers.slowdown": scenario.stragglers.slowdown if scenario.stragglers else None,
+        "stragglers.slowdown": stragglers.slowdown if stragglers else None,
+        "faults.availability": faults.availability if faults else None,
+        "faults.outage": faults.outage if faults else None,
+        "faults.server": faults.server if faults else None,
+        "faults.server.slowdown": faults.server.slowdown if faults and faults.server else None,
     }
     for name, section in sections.items():
-        for key in ("mean_on_s", "mean_off_s", "deadline_s", "coherence_s", "mean_normal_s", "mean_slow_s"):
-            duration_s = getattr(section, key, None)
-            if duration_s is not None:
+        for key in _DURATION_KEYS:
+            for duration_s in value_bounds(getattr(section, key, ())):
                 yield (*name.split("."), key), duration_s
+    for number, scheme in enumerate(scenario.schemes):
+        for key in _DURATION_KEYS:
+            if (duration_s := getattr(scheme.round_policy, key, None)) is not None:
+                yield ("schemes", number, "round_policy", key), duration_s
     if scenario.radio.sharing == "tdma":
         yield ("radio", "tdma_slot_s"), scenario.radio.tdma_slot_s

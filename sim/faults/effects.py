@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ...scenarios.registry import specs
 from ...scenarios.schema.scenario import Scenario
-from ..nodes.capacity import CapacityTrace, CombinedCapacity, PiecewiseCapacity
+from ..nodes.capacity import CombinedCapacity, PiecewiseCapacity
 from ..nodes.fleet import Fleet
 from ..nodes.node import Device
+from ..timeline.event_log import State
+from ..timeline.phases import Phase
 
-__all__ = ["Fault", "Faults", "PresenceTrace", "faults_of"]
+__all__ = [
+    "AvailabilityTrace",
+    "ComputeNoise",
+    "Fault",
+    "Faults",
+    "LinkInterruptions",
+    "MessageLosses",
+    "PresenceTrace",
+    "Sending",
+    "StateTrace",
+    "faults_of",
+]
 
 
 class PresenceTrace(Protocol):
@@ -31,20 +44,123 @@ class PresenceTrace(Protocol):
         """Take over the state of another trace of the same device."""
 
 
+class StateTrace(Protocol):
+    """Tells the states of a node for the log of events, for example the times in which it is slow."""
+
+    def states(self, start_s: float, end_s: float) -> Iterable[State]:
+        """Return the states between two instants, cut at both, in their order."""
+
+
+class ComputeNoise(Protocol):
+    """Draws the random times of one device's computations.
+
+    Its draws are numbered, so that a checkpoint needs only the number of the next one.
+    """
+
+    def duration_s(self, duration_s: float) -> float:
+        """Return the time of the next computation, whose time without noise is ``duration_s``, [s]."""
+
+    def state(self) -> int:
+        """Return the number of draws so far."""
+
+    def restore(self, state: int) -> None:
+        """Continue after this number of draws."""
+
+
+class AvailabilityTrace(StateTrace, Protocol):
+    """Tells when a device is online. A device that goes offline stops what it does, and misses the round."""
+
+    def is_online(self, time_s: float) -> bool:
+        """Return whether the device is online at an instant."""
+
+    def next_change_s(self, time_s: float) -> float:
+        """Return the next instant after this one at which the device goes on- or offline, [s]."""
+
+
+class LinkInterruptions(StateTrace, Protocol):
+    """Tells when the links of a device are interrupted, in both directions.
+
+    Attributes
+    ----------
+    restarts : bool
+        Whether a transfer begins anew after an interruption; otherwise it goes on where it stopped.
+    """
+
+    restarts: bool
+
+    def at(self, time_s: float) -> tuple[float, float]:
+        """Return 1.0 if the links work and 0.0 if not, and the instant of the next change, [s]."""
+
+
+class MessageLosses(Protocol):
+    """Draws the packets and messages of one device that are lost. Its draws are numbered."""
+
+    def sending(self, phase: Phase, bits: float, snr: float) -> Sending:
+        """Draw the packets of the next message, and return its bits on the air and its fate.
+
+        Parameters
+        ----------
+        bits : float
+            The message's size, [bit].
+        snr : float
+            The mean signal-to-noise ratio of the link, linear, [1]; NaN on links of fixed rates.
+        """
+
+    def state(self) -> int:
+        """Return the number of messages so far."""
+
+    def restore(self, state: int) -> None:
+        """Continue after this number of messages."""
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How one message is sent.
+
+    Attributes
+    ----------
+    air_bits : float
+        The bits on the air, with repeated packets, [bit].
+    arrives : bool
+        Whether the message arrives.
+    """
+
+    air_bits: float
+    arrives: bool
+
+
 @dataclass(frozen=True)
 class Fault:
-    """One fault of one run; each effect is a function of the device's number.
+    """One fault of one run; each effect on a device is a function of the device's number.
+
+    A function returns None for a device that the fault does not concern. An effect that can never show must
+    be None too: a probability of 0 or a mean time of infinity is no fault, and costs nothing.
 
     Attributes
     ----------
     compute_capacity : callable, optional
-        From a device's number to the relative speed of its processor over time, or None for full speed.
+        The relative speed of the device's processor over time.
+    compute_noise : callable, optional
+        The random times of the device's computations.
     presence : callable, optional
-        From a device's number to its presence trace, or None for a device that stays.
+        The presence trace, by which the device may leave the run for good.
+    availability : callable, optional
+        The times in which the device is online.
+    interruptions : callable, optional
+        The interruptions of the device's links.
+    losses : callable, optional
+        The lost packets and messages of the device.
+    server_capacity : PiecewiseCapacity, optional
+        The relative speed of the server's processor over time; 0 while it has failed.
     """
 
     compute_capacity: Callable[[int], PiecewiseCapacity | None] | None = None
+    compute_noise: Callable[[int], ComputeNoise | None] | None = None
     presence: Callable[[int], PresenceTrace | None] | None = None
+    availability: Callable[[int], AvailabilityTrace | None] | None = None
+    interruptions: Callable[[int], LinkInterruptions | None] | None = None
+    losses: Callable[[int], MessageLosses | None] | None = None
+    server_capacity: PiecewiseCapacity | None = None
 
 
 @dataclass(frozen=True)
@@ -58,18 +174,71 @@ class Faults:
         """Return whether a client may leave the run, in the middle of an activity too."""
         return any(fault.presence is not None for fault in self.faults)
 
-    def compute_capacity(self, device: int) -> CapacityTrace | None:
+    @property
+    def clients_may_go_offline(self) -> bool:
+        """Return whether a client may miss the rest of a round because it goes offline."""
+        return any(fault.availability is not None for fault in self.faults)
+
+    @property
+    def links_may_fail(self) -> bool:
+        """Return whether links are interrupted, or lose packets or messages."""
+        return any(fault.interruptions is not None or fault.losses is not None for fault in self.faults)
+
+    def compute_capacity(self, device: int) -> PiecewiseCapacity | None:
         """Return the relative speed of a device's processor: the product over all faults."""
         each = [fault.compute_capacity(device) for fault in self.faults if fault.compute_capacity is not None]
-        traces = [trace for trace in each if trace is not None]
-        if len(traces) > 1:
-            return CombinedCapacity(traces)
-        return traces[0] if traces else None
+        return _product(each)
+
+    @property
+    def server_capacity(self) -> PiecewiseCapacity | None:
+        """Return the relative speed of the server's processor: the product over all faults."""
+        return _product([fault.server_capacity for fault in self.faults])
 
     def presence(self, device: int) -> list[PresenceTrace]:
         """Return the presence traces of a device, in the order of the faults."""
         each = [fault.presence(device) for fault in self.faults if fault.presence is not None]
         return [trace for trace in each if trace is not None]
+
+    def compute_noise(self, device: int) -> ComputeNoise | None:
+        """Return the random times of a device's computations; one fault at most has any."""
+        return _only(fault.compute_noise(device) for fault in self.faults if fault.compute_noise)
+
+    def availability(self, device: int) -> AvailabilityTrace | None:
+        """Return the times in which a device is online; one fault at most has any."""
+        return _only(fault.availability(device) for fault in self.faults if fault.availability)
+
+    def interruptions(self, device: int) -> LinkInterruptions | None:
+        """Return the interruptions of a device's links; one fault at most has any."""
+        return _only(fault.interruptions(device) for fault in self.faults if fault.interruptions)
+
+    def losses(self, device: int) -> MessageLosses | None:
+        """Return the lost packets and messages of a device; one fault at most has any."""
+        return _only(fault.losses(device) for fault in self.faults if fault.losses)
+
+
+def _product(traces: Sequence[PiecewiseCapacity | None]) -> PiecewiseCapacity | None:
+    """Return the product of relative speeds; None if there is none, for full speed."""
+    present = [trace for trace in traces if trace is not None]
+    if len(present) > 1:
+        return CombinedCapacity(present)
+    return present[0] if present else None
+
+
+_Effect = TypeVar("_Effect")
+
+
+def _only(effects: Iterable[_Effect | None]) -> _Effect | None:
+    """Return the one effect that is not None, or None.
+
+    Raises
+    ------
+    ValueError
+        If several faults have the effect.
+    """
+    present = [effect for effect in effects if effect is not None]
+    if len(present) > 1:
+        raise ValueError(f"several faults have the same effect, {type(present[0]).__name__}")
+    return present[0] if present else None
 
 
 def faults_of(scenario: Scenario, fleet: Fleet) -> Faults:

@@ -139,7 +139,7 @@ def run_rounds(
         renewal.due = cursor.masks_due
     while True:
         number = cursor.finished + 1
-        world.record.round = number
+        world.record.round = world.record.events.round = number
         planner.before_round(world, number)
         if scheme.uses_devices:
             world.begin_round()

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .event_log import EventLog
 from .phases import LaneName, Phase
 
 __all__ = [
@@ -89,12 +90,15 @@ class IntervalRecord:
     ----------
     nodes : dict of int to str
         The names so far; a node needs its name before its first row.
+    events : EventLog
+        The log of what happened to the nodes besides activity.
     """
 
     def __init__(self, nodes: Sequence[str], state: RecordState | None = None) -> None:
         state = state or RecordState()
         self.nodes = dict(enumerate(nodes)) | state.nodes
         self.round = 0
+        self.events = EventLog()
         self._phases = _Numbering(state.phases)
         self._rows = bytearray()
         self._count = self._taken = state.num_rows

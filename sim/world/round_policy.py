@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from ...scenarios.schema.scenario import RoundPolicy as RoundPolicySection
+from ...scenarios.schema.round_policy import RoundPolicy as RoundPolicySection
 
 __all__ = ["WAIT_FOR_ALL", "Deadline", "RoundPolicy", "WaitForAll", "round_policy_of"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from simpy import Event
 
-from cutlayer.scenarios.schema.scenario import RoundPolicy as RoundPolicySection
+from cutlayer.scenarios.schema.round_policy import RoundPolicy as RoundPolicySection
 from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.nodes.node import Device
 from cutlayer.sim.timeline.phases import CLIENT_FORWARD, UPLINK
