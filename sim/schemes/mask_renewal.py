@@ -77,7 +77,7 @@ class MaskRenewal:
         maskable = task.compression.part(cut or len(task.units), True).maskable
 
         upload = ((IMPORTANCE_UPLOAD, FLOAT_BITS * maskable),)
-        members = tuple(client for client in outcome.participants if client not in world.departed_at_s)
+        members = tuple(client for client in outcome.participants if world.is_present(client))
         groups = [(client,) for client in members] if context.plan.access.one_at_a_time else [members]
         arrived: list[int] = []
         for group in groups:

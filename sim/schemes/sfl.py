@@ -76,7 +76,7 @@ class SFL(ParallelSplit):
         learner: AveragingLearner | None = context.learner
         averaging = context.number % self._every == 0
         on_time = yield from self.split_round(context, 0, upload_model=averaging)
-        uploaded = tuple(client for client in on_time if client not in world.departed_at_s)
+        uploaded = tuple(client for client in on_time if world.is_present(client))
         if averaging and uploaded:
             if learner:
                 learner.average(uploaded)

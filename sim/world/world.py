@@ -22,6 +22,7 @@ from ..links.wire import Wire
 from ..nodes.compute_node import ComputeNode, ServerShare
 from ..nodes.fleet import Fleet
 from ..nodes.node import Device, LinkTransport, Node, Server
+from ..timeline.event_log import EventKind
 from ..timeline.interval_record import IntervalRecord
 from ..timeline.lanes import LANES
 from ..timeline.phases import Phase
@@ -76,7 +77,10 @@ class World:
     server_shares : list of ServerShare
         The clients' shares of the server; empty if the server is one processor.
     clients : tuple of int
-        The clients of the round that have not left the run.
+        The clients of the round that have left neither the run nor the round.
+    absent : dict of int to str
+        The clients that miss the rest of the current round, and the reason of each. They may take part in
+        the next round.
     sampled_clients : tuple of int or None
         The devices that were sampled for the round; None if all take part in every round.
     num_eligible : int
@@ -111,6 +115,7 @@ class World:
         self.sampled_clients: tuple[int, ...] | None = None
         self.num_eligible = len(fleet)
         self.clients = tuple(range(len(fleet)) if clients is None else clients)
+        self.absent: dict[int, str] = {}
         self.departed_at_s: dict[int, float] = {}
         self.record = IntervalRecord(["server"], snapshot.record if snapshot else None)
         self._number_of = {name: number for number, name in self.record.nodes.items()}
@@ -160,10 +165,27 @@ class World:
         return self.pool.start(program, self._present(clients))
 
     def _present(self, clients: Sequence[int]) -> Sequence[int]:
-        """Return those of the clients that have not left the run."""
-        if not self.departed_at_s:
+        """Return those of the clients that have left neither the run nor the round."""
+        if not self.departed_at_s and not self.absent:
             return clients
-        return [client for client in clients if client not in self.departed_at_s]
+        return [client for client in clients if self.is_present(client)]
+
+    def is_present(self, client: int) -> bool:
+        """Return whether a client of the round has left neither the run nor the round."""
+        return client not in self.departed_at_s and client not in self.absent
+
+    def leave_round(self, client: int, reason: str) -> None:
+        """Let a client miss the rest of this round, at this instant; it may take part in the next one.
+
+        Parameters
+        ----------
+        reason : str
+            ``offline`` or ``lost``, for the log of events.
+        """
+        self.absent[client] = reason
+        self.clients = tuple(other for other in self.clients if other != client)
+        self.record.events.add(float(self.env.now), client + 1, EventKind.LEFT_OUT, detail=reason)
+        self.pool.remove_client(client)
 
     def run_alone(self, program: ClientProgram, client: int) -> Generator[Event, Any, bool]:
         """Yield until one client has done its part of the round alone, under the round policy.
@@ -176,10 +198,10 @@ class World:
         if self._all_clients_finish:
             yield from as_process(program)(self.device(client))  # nothing can stop it: no process needed
             return True
-        if client in self.departed_at_s:
+        if not self.is_present(client):
             return False
         on_time = yield self.start(program, (client,)).finished
-        return client in on_time and client not in self.departed_at_s
+        return client in on_time and self.is_present(client)
 
     def mark_on_time(self, client: int) -> None:
         """Mark a client as on time in its current step; the end of its program does so too."""
@@ -206,6 +228,9 @@ class World:
 
     def begin_round(self) -> None:
         """Note that a round of the present clients begins now; from now on their idle time has a power."""
+        if self.absent:
+            self.absent = {}
+            self.clients = tuple(client for client in self._round_devices if self.is_present(client))
         self._round_start = float(self.env.now), len(self.record), self.clients
         for device in self._round_devices.values():
             if device.energy_account is not None:
@@ -340,7 +365,7 @@ class World:
     def received(self, clients: Sequence[int]) -> Event:
         """Return the event at which the last downlinks of these clients end, except those in batches.
 
-        Clients that have left the run may have no downlink, and are not waited for.
+        Clients that have left the run or the round may have no downlink, and are not waited for.
         """
         return self.env.all_of([self.device(client).received for client in self._present(clients)])
 

@@ -87,7 +87,7 @@ def _service_order(world: World, structure: MultiHopPlan) -> ServiceOrder:
     if structure.task_order is None:
         return {}
     return {
-        node: OrderedQueue(world.env, [task for task in tasks if task[0] not in world.departed_at_s])
+        node: OrderedQueue(world.env, [task for task in tasks if world.is_present(task[0])])
         for node, tasks in structure.task_order.items()
     }
 
