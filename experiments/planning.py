@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..scenarios.loading.loader import load_scenario
+from ..scenarios.loading.loader import LoadedScenario, load_scenario
 from ..scenarios.plugins import load_plugins
 from ..scenarios.registry import lookup, specs
 from ..scenarios.schema.scenario import Allocation
@@ -29,7 +29,7 @@ from ..sim.schemes.planning.radio_planner import RadioPlanner
 from .experiment import Experiment
 from .preparation import prepare
 
-__all__ = ["BOUND_TIME_S", "plan"]
+__all__ = ["BOUND_TIME_S", "plan", "plan_loaded"]
 
 BOUND_TIME_S = 5.0
 """Default time limit of the search for a lower bound, for each scheme, [s]."""
@@ -103,8 +103,19 @@ def plan(
         If a name is not the name of an allocation method.
     """
     load_plugins(plugins)
-    method_names = [lookup("plan", name).name for name in methods or [spec.name for spec in specs("plan")]]
     loaded = load_scenario(scenario, overrides, seed=seed, schemes=schemes)
+    return plan_loaded(loaded, methods=methods, bound_time_s=bound_time_s, allow_imports=allow_imports)
+
+
+def plan_loaded(
+    loaded: LoadedScenario,
+    *,
+    methods: Sequence[str] | None = None,
+    bound_time_s: float = BOUND_TIME_S,
+    allow_imports: bool = False,
+) -> pd.DataFrame:
+    """Plan a loaded scenario; for parameters, result and errors see :func:`plan`."""
+    method_names = [lookup("plan", name).name for name in methods or [spec.name for spec in specs("plan")]]
     timeline = loaded.scenario.model_copy(update={"learning": None})  # planning needs no data
     experiment = prepare(replace(loaded, scenario=timeline), allow_imports=allow_imports)
     rows = [

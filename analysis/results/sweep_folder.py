@@ -23,7 +23,7 @@ from .atomic_files import RunFolderError, check_writable, write_whole
 from .run_folder import ERRORS, Run, failed_schemes, load_run, read_csv
 from .sweep_tables import scheme_rows
 
-__all__ = ["LOCK", "Shard", "SweepFolder", "SweepResult", "load_runs", "load_sweep"]
+__all__ = ["LOCK", "Shard", "SweepFolder", "SweepResult", "load_runs", "load_sweep", "missing_points"]
 
 POINTS, ROUNDS, SCHEMES, TIMES = "points.csv", "rounds.parquet", "schemes.csv", "wall_times.csv"
 LOCK = ".lock"
@@ -339,6 +339,14 @@ def load_sweep(folder: Path, *, interrupted: bool = False) -> SweepResult:
     except (OSError, ValueError) as error:
         raise RunFolderError(f"{folder} cannot be read: {error}") from None
     return SweepResult(folder, *tables, interrupted)
+
+
+def missing_points(folder: Path) -> int:
+    """Return the number of points of a sweep folder that are not finished; 0 for a run folder."""
+    if not (folder / POINTS).is_file():
+        return 0
+    points = read_csv(folder / POINTS)["point"]
+    return sum(not (folder / point / "summary.json").is_file() for point in points)
 
 
 def load_runs(folder: Path) -> list[Run]:

@@ -24,7 +24,7 @@ def compare(
     from cutlayer.analysis.comparison.paired_differences import UnknownReferenceError
     from cutlayer.analysis.comparison.report import FORMATS, formatted, notes, rich_table
     from cutlayer.analysis.comparison.table import comparison
-    from cutlayer.analysis.results.sweep_folder import load_runs
+    from cutlayer.analysis.results.sweep_folder import load_runs, missing_points
 
     with exit_on_wrong_input():
         if form not in FORMATS:
@@ -36,6 +36,11 @@ def compare(
             raise InputError(f"--reference: {error}") from None
         except ContradictoryRunsError as error:
             raise InputError(str(error)) from None
+        for folder in folders:
+            if missing := missing_points(folder):
+                typer.echo(
+                    f"{folder}: {missing} points are missing: they are pending or have failed", err=True
+                )
     if form == "table":
         print_table(rich_table(table, title="comparison"), *notes(table, runs))
     else:

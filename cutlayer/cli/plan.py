@@ -17,6 +17,7 @@ from .options import (
     import_plugins,
     names,
     print_table,
+    print_warnings,
     search_working_folder,
 )
 
@@ -37,7 +38,8 @@ def plan(
     allow_imports: AllowImports = False,
 ) -> None:
     """Print the plan of each allocation method for a scenario, and its distance from the optimum."""
-    from cutlayer.experiments import planning
+    from cutlayer.experiments.planning import plan_loaded
+    from cutlayer.scenarios.loading.loader import load_scenario
     from cutlayer.scenarios.registry import UnknownNameError
 
     from .plan_tables import plan_notes, plan_tables
@@ -48,15 +50,11 @@ def plan(
         import_plugins(plugins)
         if allow_imports:
             search_working_folder()
+        loaded = load_scenario(scenario, overrides, seed=seed, schemes=names(schemes))
+        print_warnings(loaded)
         try:
-            table = planning.plan(
-                scenario,
-                overrides=overrides,
-                seed=seed,
-                schemes=names(schemes),
-                methods=names(methods),
-                bound_time_s=bound_time,
-                allow_imports=allow_imports,
+            table = plan_loaded(
+                loaded, methods=names(methods), bound_time_s=bound_time, allow_imports=allow_imports
             )
         except UnknownNameError as error:
             raise InputError(f"--methods: {error}") from None

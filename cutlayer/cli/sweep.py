@@ -17,6 +17,7 @@ from .options import (
     exit_on_wrong_input,
     import_plugins,
     print_table,
+    print_warnings,
     search_working_folder,
 )
 
@@ -95,6 +96,7 @@ def sweep(
             scheduler=scheduler,
             shard=None if shard is None else _shard(shard),
         )
+        print_warnings(sweep_run.loaded)
         try:
             if dry_run:
                 with SweepProgress() as progress:

@@ -136,6 +136,8 @@ def test_tables_are_gathered_from_the_finished_points(tmp_path: Path) -> None:
         p.name for p in out.iterdir()
     }
     assert 3 == len({entry.parent for entry in out.glob("*/summary.json")})
+    compared = CliRunner().invoke(app, ["compare", str(out)])
+    assert f"{out}: 3 points are missing: they are pending or have failed\n" == compared.stderr
     wrong = CliRunner().invoke(app, [*arguments, "--shard", "1/2"])
     assert (2, "--tables runs no points;") == (wrong.exit_code, wrong.stderr[:24])
     assert 6 == len(cutlayer.sweep(scenario, out=out, tables=True).schemes)

@@ -67,14 +67,21 @@ def test_a_suggestion_is_plausible_itself(kind: str, value: float) -> None:
         assert rule.lowest * (1 - 1e-5) <= likely <= rule.largest * (1 + 1e-5)
 
 
-@pytest.mark.parametrize("command", ["validate", "run"])
+@pytest.mark.parametrize("command", [["validate"], ["run"], ["plan"], ["sweep", "--dry-run"]], ids=" ".join)
 def test_commands_print_each_warning_once(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Warnings go to standard error, and the command goes on."""
     monkeypatch.chdir(tmp_path)
     Path("good.yaml").write_text(GOOD)
-    narrow = ["--set", "radio.carrier_hz=1e6", "--set", "radio.subchannel_hz=1e5"]
-    result = CliRunner().invoke(app, [command, "good.yaml", *narrow])
+    options = [
+        "--set",
+        "radio.carrier_hz=1e6",
+        "--set",
+        "radio.subchannel_hz=1e5",
+        "--set",
+        "sweep={seeds: 2}",
+    ]
+    result = CliRunner().invoke(app, [*command, "good.yaml", *options])
     assert 0 == result.exit_code, result.stderr
     assert 1 == result.stderr.count("--set: radio.carrier_hz: warning: ")
