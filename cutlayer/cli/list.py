@@ -16,7 +16,7 @@ def list_names(
         str | None,
         typer.Argument(
             metavar="[WHAT]",
-            help="schemes, models, datasets, allocations, path-losses, fleets or scenarios.",
+            help="schemes, models, datasets, allocations, path-losses, fadings, fleets or scenarios.",
         ),
     ] = None,
     plugins: Plugins = [],  # noqa: B006 - typer copies it

@@ -20,6 +20,7 @@ from .plan import plan
 from .profile import profile
 from .run import run
 from .schema import schema
+from .show import show
 from .sweep import sweep
 from .terminal import tolerate_output_errors
 from .validate import validate
@@ -79,6 +80,6 @@ def cutlayer_command(
     """Simulate split learning over wireless networks: latency and accuracy, both measured."""
 
 
-for command in (*_WITH_FOLDER, compare, gantt, plan, profile, validate, schema):
+for command in (*_WITH_FOLDER, compare, gantt, plan, profile, validate, schema, show):
     app.command()(command)
 app.command("list")(list_names)

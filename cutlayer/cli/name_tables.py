@@ -8,7 +8,7 @@ from functools import partial
 from rich.table import Table
 from rich.text import Text
 
-from cutlayer.scenarios.loading.loader import library, load_scenario
+from cutlayer.scenarios.loading.library import description, library
 from cutlayer.scenarios.model_costs.unit_table import UnitTable
 from cutlayer.scenarios.registry import Kind, specs
 from cutlayer.scenarios.schema.fleets import fleets
@@ -22,6 +22,7 @@ _KINDS: dict[str, tuple[Kind, ...]] = {
     "datasets": ("dataset",),
     "allocations": ("plan", "subchannels", "power", "cut"),
     "path-losses": ("path_loss",),
+    "fadings": ("fading",),
 }
 
 
@@ -66,11 +67,10 @@ def _fleets() -> Table:
 
 
 def _scenarios() -> Table:
-    """Return the scenarios of the library, with their schemes and models."""
-    table = Table("name", "schemes", "model", title="scenarios")
-    for name in library():
-        scenario = load_scenario(name).scenario
-        table.add_row(name, ", ".join(str(s.label) for s in scenario.schemes), scenario.model.name)
+    """Return the scenarios of the library, each with the question that it answers."""
+    table = Table("name", "what it shows", title="scenarios")
+    for name, path in library().items():
+        table.add_row(name, Text(description(path)))
     return table
 
 

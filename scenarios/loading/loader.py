@@ -12,27 +12,24 @@ from pydantic import ValidationError
 
 from ..errors import KeyPath, ScenarioError, ScenarioIssue, issues_of
 from ..schema.cross_checks import cross_check
-from ..schema.fleets import FLEETS
 from ..schema.registered import SchemeParameters
 from ..schema.scenario import Scenario
 from ..schema.sweep import figure_key_issues
 from ..schema.unit_warnings import unit_warnings
 from ..suggestions import closest
 from ..yaml_lines import dump_yaml, parse_yaml
+from .library import missing_scenario, named_scenario
 from .overrides import override
 
 __all__ = [
     "LoadedScenario",
     "RawScenario",
     "check_scenario",
-    "library",
     "load_scenario",
     "read_scenario",
     "scenario_json_schema",
     "scenario_yaml",
 ]
-
-LIBRARY = Path(__file__).parent.parent / "library"
 
 
 @dataclass(frozen=True)
@@ -77,11 +74,6 @@ class RawScenario:
     lines: dict[KeyPath, int]
     overridden: dict[KeyPath, str]
     issues: list[ScenarioIssue]
-
-
-def library() -> dict[str, Path]:
-    """Return the file of each scenario of the library, by name."""
-    return {path.stem: path for path in sorted(LIBRARY.rglob("*.yaml")) if path.parent != FLEETS}
 
 
 def load_scenario(
@@ -178,15 +170,12 @@ def _locate(where: str | Path) -> tuple[Path, str]:
         is_folder = path.is_dir()
     except OSError:  # for example a name that is too long for a path
         is_folder = False
-    files = library()
-    name = str(where).replace("-", "_")  # the key `name` of a library scenario has hyphens, its file has none
-    if name in files:
-        return files[name], f"{name}.yaml"
+    named = named_scenario(str(where))
+    if named is not None:
+        return named, named.name
     if is_folder:
         raise ScenarioError([ScenarioIssue((), "is a folder; a scenario is a file")], str(where))
-    hint = closest(str(where), list(files))
-    text = f"no such file, and no scenario of the library; it holds: {', '.join(files)}{hint}"
-    raise ScenarioError([ScenarioIssue((), text)], str(where))
+    raise ScenarioError([ScenarioIssue((), missing_scenario(str(where)))], str(where))
 
 
 def _labelled(scenario: Scenario) -> Scenario:

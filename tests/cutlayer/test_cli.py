@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 import cutlayer
 from cutlayer.cli.main import app
-from cutlayer.scenarios.loading.loader import library
+from cutlayer.scenarios.loading.library import description, library
+from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.scenarios.model_costs.unit_table import read_unit_table
 from tests.support.processes import python
 
@@ -130,6 +131,30 @@ def test_validate_names_the_plan() -> None:
     assert all(plan.endswith("s a round") for plan in plans)
 
 
+def test_scenarios_are_listed_with_their_questions() -> None:
+    """Every scenario of the library has a first sentence that says what it shows."""
+    assert "Five unequal devices train a small CNN on handwritten digits." == description(
+        library()["quickstart"]
+    )
+    for name, path in library().items():
+        assert description(path).endswith((".", "?")), name
+
+
+def test_show_prints_a_scenario_to_start_from(tmp_path: Path) -> None:
+    """The text is the scenario of the library wherever it is saved; an unknown name gets a suggestion."""
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(cli("show", "timeline-only").stdout, encoding="utf-8")
+    assert load_scenario("timeline_only").scenario == load_scenario(mine).scenario
+    assert "did you mean 'quickstart'?" in refused("show", "quikstart")
+
+
+def test_a_mistyped_path_gets_the_nearest_file(tmp_path: Path) -> None:
+    """The suggestion is a scenario's file in the same folder."""
+    (tmp_path / "study.yaml").write_text("name: study\n", encoding="utf-8")
+    (tmp_path / "stuyd.csv").write_text("", encoding="utf-8")
+    assert f"did you mean '{tmp_path / 'study.yaml'}'?" in refused("validate", tmp_path / "stdy.yaml")
+
+
 def test_list_names_everything() -> None:
     """Each kind of name is listed, alone and with all others."""
     everything = cli("list").stdout
@@ -139,6 +164,7 @@ def test_list_names_everything() -> None:
         ("datasets", "ham10000"),
         ("allocations", "marginal_greedy"),
         ("path-losses", "log_distance"),
+        ("fadings", "rician"),
         ("scenarios", "quickstart"),
     ):
         assert name in cli("list", kind).stdout

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from cutlayer.scenarios.loading.loader import library
+from cutlayer.scenarios.loading.library import library
 from cutlayer.scenarios.yaml_lines import dump_yaml, parse_yaml
 
 __all__ = ["mutated"]

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 import cutlayer
-from cutlayer.scenarios.loading.loader import library
+from cutlayer.scenarios.loading.library import library
 
 __all__ = ["CASES", "Case", "compute", "current_machine", "frozen"]
 

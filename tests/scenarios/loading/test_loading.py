@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutlayer.scenarios.loading.loader import LoadedScenario, library, load_scenario, scenario_yaml
+from cutlayer.scenarios.loading.library import library
+from cutlayer.scenarios.loading.loader import LoadedScenario, load_scenario, scenario_yaml
 from cutlayer.scenarios.yaml_lines import dump_yaml, parse_value
 from tests.support.scenario_texts import CONTRACT
 

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from cutlayer.cli.main import app
-from cutlayer.scenarios.loading.loader import library
+from cutlayer.scenarios.loading.library import library
 from cutlayer.scenarios.yaml_lines import parse_yaml
 from tests.support.scenario_texts import CONTRACT
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from cutlayer.cli.main import app
-from cutlayer.scenarios.loading.loader import library, load_scenario
+from cutlayer.scenarios.loading.library import library
+from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.scenarios.schema.unit_warnings import UNIT_RULES
 from tests.support.wrong_input import GOOD
 
