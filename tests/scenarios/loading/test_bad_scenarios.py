@@ -167,7 +167,7 @@ SHAPE = [
     Row(
         "both round policies",
         GOOD + "round_policy: {wait: all, deadline_s: 3}\n",
-        issue("round_policy", "give either wait: all or deadline_s"),
+        issue("round_policy", "give one of wait: all, ..."),
     ),
     Row(
         "cut before the model",
