@@ -14,6 +14,7 @@ from ..scenarios.loading.loader import LoadedScenario
 from ..scenarios.model_costs.unit_table import UnitTable
 from ..scenarios.registry import lookup, specs
 from ..scenarios.schema.scenario import Allocation, Optimizer, Scenario
+from ..sim.faults.effects import Faults, faults_of
 from ..sim.links.channel import Channel, draw_channel
 from ..sim.nodes.fleet import Fleet, draw_fleet
 from ..sim.planning_error import PlanningError
@@ -65,10 +66,13 @@ def _prepare(loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: b
     units = _units(scenario, issues, allow_imports=allow_imports)
     fleet: Fleet | None = None
     channel: Channel | None = None
+    faults: Faults | None = None
     with issues.at("devices", "positions"):
         with issues.at_stated_key():
             fleet = draw_fleet(scenario.devices, scenario.seed)
         if fleet is not None:
+            with issues.at_stated_key():
+                faults = faults_of(scenario, fleet)
             with issues.at("radio", "path_loss"):
                 channel = draw_channel(scenario.radio, fleet, scenario.seed)
     data: ClientData | None = None
@@ -79,7 +83,7 @@ def _prepare(loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: b
     if units and data and scenario.learning and scenario.learning.clients_pass == "batched":
         _check_batched(scenario, data, issues)
     allocation = _allocation(scenario, units, issues) if units else scenario.allocation
-    if units and fleet and channel:
+    if units and fleet and faults and channel:
         deployment = make_deployment(scenario, units, fleet, channel, issues)
         if deployment:
             sharing = band_sharing(scenario.radio)
@@ -87,7 +91,7 @@ def _prepare(loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: b
             schemes = _plan_schemes(loaded, units, context, issues)
             if not issues:
                 named_files = read_named_files(scenario)
-                experiment = Experiment(loaded, units, fleet, context, schemes, data, named_files)
+                experiment = Experiment(loaded, units, fleet, faults, context, schemes, data, named_files)
                 _check_normalisation(experiment, issues)
                 if not issues:
                     return experiment

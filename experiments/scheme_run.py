@@ -11,7 +11,6 @@ import numpy as np
 from ..analysis.results.atomic_files import RunFolderError
 from ..analysis.results.interval_store import IntervalWriter
 from ..analysis.results.round_tables import scheme_summary
-from ..sim.faults.effects import faults_of
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.round_loop import RoundCursor, RoundResult, run_rounds
@@ -145,7 +144,7 @@ def make_world(
         network=context.deployment.network,
         server_shares=planner.plan.server_shares,
         clients=planner.members if sampled else None,
-        faults=faults_of(scenario, experiment.fleet),
+        faults=experiment.faults,
         round_policy=round_policy_of(scenario.round_policy),
         snapshot=checkpoint.world if checkpoint else None,
     )

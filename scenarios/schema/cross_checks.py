@@ -43,6 +43,9 @@ def _lengths(scenario: Scenario) -> Iterator[ScenarioIssue]:
     values_by_key: dict[KeyPath, object] = {
         ("devices", key): getattr(scenario.devices, key) for key in type(scenario.devices).model_fields
     }
+    slowdown = scenario.stragglers.slowdown if scenario.stragglers else None
+    for key in () if slowdown is None else type(slowdown).model_fields:
+        values_by_key["stragglers", "slowdown", key] = getattr(slowdown, key)
     values_by_key["radio", "path_loss", "gain_db"] = getattr(scenario.radio.path_loss, "gain_db", None)
     values_by_key["allocation", "subchannels"] = scenario.allocation.subchannels
     if isinstance(scenario.allocation.power, ExplicitPower):

@@ -85,7 +85,7 @@ class Battery:
             lasting_s = fraction * (end_s - start_s)
             capacity = device.compute_capacity
             if capacity is not None and lane is device.lanes["compute"]:
-                lasting_s = capacity.duration_s(start_s, fraction * capacity.done(start_s, end_s))
+                lasting_s = capacity.duration_s(start_s, fraction * device.work_s(start_s, end_s))
             delay_s = start_s + lasting_s - now_s
             if now_s + delay_s < end_s:  # otherwise it lasts to the end, except for rounding
                 number = self._cancel_depletion()

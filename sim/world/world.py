@@ -121,7 +121,14 @@ class World:
         self._number_of = {name: number for number, name in self.record.nodes.items()}
         self._next_index = max(1 + len(fleet), *(number + 1 for number in self.record.nodes))
         listeners = self._listeners if fleet.has_powers else None
-        self.server = Server(self.env, self.record, 0, listeners=listeners, **_processor(server))
+        self.server = Server(
+            self.env,
+            self.record,
+            0,
+            listeners=listeners,
+            compute_capacity=faults.server_capacity,
+            **_processor(server),
+        )
         self._server_section = server
         self._fleet, self._faults, self._round_policy = fleet, faults, round_policy
         # If no client can be stopped, a client's turn needs no process of its own.
@@ -288,7 +295,14 @@ class World:
                 index = self._add_name(f"server-{row}")
                 processor = _processor(self._server_section)
                 self.server_shares.append(
-                    ServerShare(self.env, self.record, index, share=float(share), **processor)
+                    ServerShare(
+                        self.env,
+                        self.record,
+                        index,
+                        share=float(share),
+                        compute_capacity=self.server.compute_capacity,
+                        **processor,
+                    )
                 )
             self.server_shares[row].set_share(float(share))
 
@@ -318,6 +332,7 @@ class World:
             cycles_per_flop=float(fleet.cycles_per_flop[client]),
             switched_capacitance=float(fleet.switched_capacitance[client]),
             compute_capacity=self._faults.compute_capacity(client),
+            compute_noise=self._faults.compute_noise(client),
             ends_s=self._free_at_s,
             first_lane=len(LANES) * client,
             powers=fleet.powers(client),
