@@ -69,8 +69,14 @@ class Experiment:
 
 
 def first_deployment(scenario: Scenario, context: PlanningContext) -> Deployment:
-    """Return the deployment that the first plans are for: all devices, or the first clients of round 1."""
-    if scenario.participation is None:
-        return context.deployment
-    sampler = ClientSampler(scenario.participation, scenario.devices.count, scenario.seed)
-    return context.deployment.select(sampler.first_in_order())
+    """Return the deployment that the first plans are for: all devices, or the first clients of round 1.
+
+    Excluded devices are in neither.
+    """
+    devices = scenario.devices
+    if scenario.participation is not None:
+        sampler = ClientSampler(
+            scenario.participation, devices.count, scenario.seed, excluded=frozenset(devices.exclude)
+        )
+        return context.deployment.select(sampler.first_in_order())
+    return context.deployment.select(devices.included) if devices.exclude else context.deployment

@@ -26,6 +26,7 @@ from ..sim.schemes.round_planners.planning_context import PlanningContext
 from ..sim.schemes.round_planners.sampled_clients import client_sampler
 from .compression import CompressedSizesFactory, check_prunable
 from .deployment import make_deployment
+from .excluded_devices import allocation_of_included, parameters_of_included
 from .experiment import Experiment, first_deployment
 from .provenance.named_files import read_named_files
 from .trial_round import schemes_that_cannot_normalise
@@ -83,6 +84,7 @@ def _prepare(loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: b
     if units and data and scenario.learning and scenario.learning.clients_pass == "batched":
         _check_batched(scenario, data, issues)
     allocation = _allocation(scenario, units, issues) if units else scenario.allocation
+    allocation = allocation_of_included(allocation, scenario.devices)
     if units and fleet and faults and channel:
         deployment = make_deployment(scenario, units, fleet, channel, issues)
         if deployment:
@@ -179,6 +181,7 @@ def _plan_schemes(
     compressed_sizes = CompressedSizesFactory(scenario, units)
     for parameters in scenario.schemes:
         scheme_class: type[Scheme] = lookup("scheme", parameters.name).load()
+        parameters = parameters_of_included(parameters, scenario.devices)
         with issues.at_stated_key():
             compression = compressed_sizes.create(parameters, scheme_class)
             scheme = scheme_class(parameters, replace(task, compression=compression))
@@ -189,7 +192,13 @@ def _plan_schemes(
                 check_round(scenario, scheme, plan)
                 check_prunable(scheme, plan)
                 if scenario.participation is not None:  # the constructor checks that clients can be sampled
-                    client_sampler(scenario.participation, scheme, plan, context.deployment)
+                    client_sampler(
+                        scenario.participation,
+                        scheme,
+                        plan,
+                        context.deployment,
+                        frozenset(scenario.devices.exclude),
+                    )
                 planned.append((scheme, plan))
     issues.extend(planning_issues.issues)
     return tuple(planned)

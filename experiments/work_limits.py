@@ -70,7 +70,9 @@ def training_memory_bytes(
     is_synthetic = dataset.name == "synthetic"
     schemes: list[type[Scheme]] = [lookup("scheme", scheme.name).load() for scheme in scenario.schemes]
     # a split model is at least whole once
-    whole_models = scenario.devices.count if any(scheme.has_model_per_client for scheme in schemes) else 1
+    whole_models = (
+        len(scenario.devices.included) if any(scheme.has_model_per_client for scheme in schemes) else 1
+    )
     copies = learning.optimizer.state_copies
     parameters = units.part_memory(0, len(units), 0, copies).resident_bits / 32 if units else 0.0
     activations = pixels + (float(units.activation_bits.sum()) / 32 if units else 0.0)

@@ -28,6 +28,7 @@ from ..text import control_character
 
 __all__ = [
     "COUNT_MAX",
+    "DISTANCE_MAX_M",
     "DURATION_RANGE_S",
     "FACTOR_RANGE",
     "NAME_OR_LIST",

@@ -24,7 +24,12 @@ def battery_fault(scenario: Scenario | None, fleet: Fleet) -> Fault | None:
     charges_j = fleet.battery_j
     if charges_j is None:
         return None
-    return Fault(presence=lambda device: Battery(float(charges_j[device])))
+
+    def presence(device: int) -> Battery | None:
+        charge_j = float(charges_j[device])
+        return Battery(charge_j) if math.isfinite(charge_j) else None
+
+    return Fault(presence=presence)
 
 
 class Battery:

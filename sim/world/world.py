@@ -55,7 +55,7 @@ class World:
         The share of the server's processor that each client has; empty if the server is one processor.
     clients : sequence of int, optional
         The devices that have a row in links and shares, sorted; all by default. Other devices of the fleet
-        are created in the first round that they take part in.
+        are created in the first round that they take part in; excluded ones never are.
     faults : Faults, optional
         Slow-downs, batteries and other faults; none by default.
     round_policy : RoundPolicy, optional
@@ -82,7 +82,8 @@ class World:
         The clients that miss the rest of the current round, and the reason of each. They may take part in
         the next round.
     sampled_clients : tuple of int or None
-        The devices that were sampled for the round; None if all take part in every round.
+        The devices that were sampled for the round, or those that are not excluded; None if all take part in
+        every round.
     num_eligible : int
         The number of devices from which rounds are sampled, including those that have left the run.
     departed_at_s : dict of int to float
@@ -113,8 +114,8 @@ class World:
         self.env = Environment(snapshot.now_s if snapshot else 0.0)
         self.service = server.service
         self.sampled_clients: tuple[int, ...] | None = None
-        self.num_eligible = len(fleet)
         self.clients = tuple(range(len(fleet)) if clients is None else clients)
+        self.num_eligible = len(self.clients)
         self.absent: dict[int, str] = {}
         self.departed_at_s: dict[int, float] = {}
         self.record = IntervalRecord(["server"], snapshot.record if snapshot else None)
