@@ -175,9 +175,10 @@ class MultiHopStructure(Scheme):
         needed_bits = self._owner_memory.total_bits
         short = np.flatnonzero(deployment.memory_bits < needed_bits)
         if short.size:
+            client, has = deployment.clients[short[0]], mib_text(deployment.memory_bits[short[0]])
             raise PlanningError(
                 f"{self.parameters.name}: first and last part need {mib_text(needed_bits)}"
-                f" on a device; device {deployment.clients[short[0]]} has {mib_text(deployment.memory_bits[short[0]])}",
+                f" on a device; device {client} has {has}",
                 ("devices", "memory_mib"),
             )
 
