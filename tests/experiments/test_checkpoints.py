@@ -139,7 +139,16 @@ def slowed_down(run: cutlayer.Run) -> bool:
         ({"devices": {"count": 4, "battery_j": BATTERIES_J}}, some_batteries_empty),
         ({"devices": {"count": 4, "battery_j": BATTERIES_J, **POWERS}}, some_batteries_empty),
     ],
-    ids=["slow-downs", "noise", "noise and late clients", "turns cut off", "epochs cut off", "plans", "batteries", "idle power"],
+    ids=[
+        "slow-downs",
+        "noise",
+        "noise and late clients",
+        "turns cut off",
+        "epochs cut off",
+        "plans",
+        "batteries",
+        "idle power",
+    ],
 )
 def test_the_state_of_the_network_continues(
     sections: dict[str, Any],
