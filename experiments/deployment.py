@@ -67,6 +67,7 @@ def make_deployment(
     if fleet.uplink_bps is not None and fleet.downlink_bps is not None:
         fixed_links = fixed_link_rates(fleet.uplink_bps, fleet.downlink_bps)
     memory_bits = np.full(devices.count, np.inf) if fleet.memory_bits is None else fleet.memory_bits
+    included = np.asarray(devices.included, dtype=np.intp)
     return Deployment(
         resources=channel.problem,
         links=fixed_links or whole_band_links(channel.problem),
@@ -76,7 +77,7 @@ def make_deployment(
         device_work=on_devices,
         server_work=on_server,
         memory_bits=memory_bits,
-        least_memory_bits=float(memory_bits.min()),
+        least_memory_bits=float(memory_bits[included].min()),
         network=network,
         node_work=on_nodes,
         seed=scenario.seed,

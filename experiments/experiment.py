@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..scenarios.loading.loader import LoadedScenario
 from ..scenarios.model_costs.unit_table import UnitTable
 from ..scenarios.schema.scenario import Scenario
+from ..sim.faults.effects import Faults
 from ..sim.nodes.fleet import Fleet
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.deployment import Deployment
@@ -34,6 +35,8 @@ class Experiment:
         The units of the model.
     fleet : Fleet
         The devices' attributes.
+    faults : Faults
+        The faults, whose traces are the same for every scheme.
     context : PlanningContext
         Deployment, channel and allocation, from which all plans follow.
     schemes : tuple of (Scheme, SchemePlan)
@@ -48,6 +51,7 @@ class Experiment:
     loaded: LoadedScenario
     units: UnitTable
     fleet: Fleet
+    faults: Faults
     context: PlanningContext
     schemes: tuple[tuple[Scheme, SchemePlan], ...]
     data: ClientData | None
@@ -65,8 +69,14 @@ class Experiment:
 
 
 def first_deployment(scenario: Scenario, context: PlanningContext) -> Deployment:
-    """Return the deployment that the first plans are for: all devices, or the first clients of round 1."""
-    if scenario.participation is None:
-        return context.deployment
-    sampler = ClientSampler(scenario.participation, scenario.devices.count, scenario.seed)
-    return context.deployment.select(sampler.first_in_order())
+    """Return the deployment that the first plans are for: all devices, or the first clients of round 1.
+
+    Excluded devices are in neither.
+    """
+    devices = scenario.devices
+    if scenario.participation is not None:
+        sampler = ClientSampler(
+            scenario.participation, devices.count, scenario.seed, excluded=frozenset(devices.exclude)
+        )
+        return context.deployment.select(sampler.first_in_order())
+    return context.deployment.select(devices.included) if devices.exclude else context.deployment

@@ -14,6 +14,7 @@ from ..scenarios.loading.loader import LoadedScenario
 from ..scenarios.model_costs.unit_table import UnitTable
 from ..scenarios.registry import lookup, specs
 from ..scenarios.schema.scenario import Allocation, Optimizer, Scenario
+from ..sim.faults.effects import Faults, faults_of
 from ..sim.links.channel import Channel, draw_channel
 from ..sim.nodes.fleet import Fleet, draw_fleet
 from ..sim.planning_error import PlanningError
@@ -25,6 +26,7 @@ from ..sim.schemes.round_planners.planning_context import PlanningContext
 from ..sim.schemes.round_planners.sampled_clients import client_sampler
 from .compression import CompressedSizesFactory, check_prunable
 from .deployment import make_deployment
+from .excluded_devices import allocation_of_included, parameters_of_included
 from .experiment import Experiment, first_deployment
 from .provenance.named_files import read_named_files
 from .trial_round import schemes_that_cannot_normalise
@@ -65,10 +67,13 @@ def _prepare(loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: b
     units = _units(scenario, issues, allow_imports=allow_imports)
     fleet: Fleet | None = None
     channel: Channel | None = None
+    faults: Faults | None = None
     with issues.at("devices", "positions"):
         with issues.at_stated_key():
             fleet = draw_fleet(scenario.devices, scenario.seed)
         if fleet is not None:
+            with issues.at_stated_key():
+                faults = faults_of(scenario, fleet)
             with issues.at("radio", "path_loss"):
                 channel = draw_channel(scenario.radio, fleet, scenario.seed)
     data: ClientData | None = None
@@ -79,7 +84,8 @@ def _prepare(loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: b
     if units and data and scenario.learning and scenario.learning.clients_pass == "batched":
         _check_batched(scenario, data, issues)
     allocation = _allocation(scenario, units, issues) if units else scenario.allocation
-    if units and fleet and channel:
+    allocation = allocation_of_included(allocation, scenario.devices)
+    if units and fleet and faults and channel:
         deployment = make_deployment(scenario, units, fleet, channel, issues)
         if deployment:
             sharing = band_sharing(scenario.radio)
@@ -87,7 +93,7 @@ def _prepare(loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: b
             schemes = _plan_schemes(loaded, units, context, issues)
             if not issues:
                 named_files = read_named_files(scenario)
-                experiment = Experiment(loaded, units, fleet, context, schemes, data, named_files)
+                experiment = Experiment(loaded, units, fleet, faults, context, schemes, data, named_files)
                 _check_normalisation(experiment, issues)
                 if not issues:
                     return experiment
@@ -175,6 +181,7 @@ def _plan_schemes(
     compressed_sizes = CompressedSizesFactory(scenario, units)
     for parameters in scenario.schemes:
         scheme_class: type[Scheme] = lookup("scheme", parameters.name).load()
+        parameters = parameters_of_included(parameters, scenario.devices)
         with issues.at_stated_key():
             compression = compressed_sizes.create(parameters, scheme_class)
             scheme = scheme_class(parameters, replace(task, compression=compression))
@@ -185,7 +192,13 @@ def _plan_schemes(
                 check_round(scenario, scheme, plan)
                 check_prunable(scheme, plan)
                 if scenario.participation is not None:  # the constructor checks that clients can be sampled
-                    client_sampler(scenario.participation, scheme, plan, context.deployment)
+                    client_sampler(
+                        scenario.participation,
+                        scheme,
+                        plan,
+                        context.deployment,
+                        frozenset(scenario.devices.exclude),
+                    )
                 planned.append((scheme, plan))
     issues.extend(planning_issues.issues)
     return tuple(planned)

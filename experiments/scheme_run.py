@@ -11,7 +11,6 @@ import numpy as np
 from ..analysis.results.atomic_files import RunFolderError
 from ..analysis.results.interval_store import IntervalWriter
 from ..analysis.results.round_tables import scheme_summary
-from ..sim.faults.effects import faults_of
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.round_loop import RoundCursor, RoundResult, run_rounds
@@ -134,8 +133,11 @@ def make_world(
     """
     scenario, context = experiment.loaded.scenario, experiment.context
     planner = round_planner(experiment, scheme, plan, checkpoint.planner if checkpoint else None)
-    sampled = scenario.participation is not None
-    channel = context.channel.of(planner.members) if sampled else context.channel
+    channel = context.channel
+    if scenario.participation is not None:
+        channel = channel.of(planner.members)
+    elif scenario.devices.exclude:
+        channel = channel.keep(planner.members)
     links, schedulers = links_and_schedulers(planner.plan, channel)
     world = World(
         scenario.server,
@@ -144,8 +146,8 @@ def make_world(
         schedulers,
         network=context.deployment.network,
         server_shares=planner.plan.server_shares,
-        clients=planner.members if sampled else None,
-        faults=faults_of(scenario, experiment.fleet),
+        clients=planner.members,
+        faults=experiment.faults,
         round_policy=round_policy_of(scenario.round_policy),
         snapshot=checkpoint.world if checkpoint else None,
     )
@@ -165,12 +167,13 @@ def round_planner(
         The state from which the planner continues; by default the run begins with round 1.
     """
     scenario, context = experiment.loaded.scenario, experiment.context
+    members, excluded = scenario.devices.included, frozenset(scenario.devices.exclude)
     if scenario.participation is not None:
-        sampler = client_sampler(scenario.participation, scheme, plan, context.deployment)
+        sampler = client_sampler(scenario.participation, scheme, plan, context.deployment, excluded)
         return SampledClients(scheme, plan, sampler, context, snapshot)
     if scenario.allocation.replan is not None:
-        return Replanner(scheme, plan, context, snapshot)
-    return FixedPlan(plan, context.deployment.clients, snapshot)
+        return Replanner(scheme, plan, context, members, snapshot)
+    return FixedPlan(plan, members, snapshot, is_partial=bool(excluded))
 
 
 def scheme_learner(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> Any:

@@ -14,6 +14,7 @@ from ..scenarios.errors import KeyPath
 from ..scenarios.model_costs.unit_table import UnitTable
 from ..scenarios.registry import lookup
 from ..scenarios.schema.scenario import Learning, Scenario
+from ..sim.faults.slowdown import draw_slowdowns
 from ..sim.planning_error import PlanningError
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
@@ -69,7 +70,9 @@ def training_memory_bytes(
     is_synthetic = dataset.name == "synthetic"
     schemes: list[type[Scheme]] = [lookup("scheme", scheme.name).load() for scheme in scenario.schemes]
     # a split model is at least whole once
-    whole_models = scenario.devices.count if any(scheme.has_model_per_client for scheme in schemes) else 1
+    whole_models = (
+        len(scenario.devices.included) if any(scheme.has_model_per_client for scheme in schemes) else 1
+    )
     copies = learning.optimizer.state_copies
     parameters = units.part_memory(0, len(units), 0, copies).resident_bits / 32 if units else 0.0
     activations = pixels + (float(units.activation_bits.sum()) / 32 if units else 0.0)
@@ -140,12 +143,24 @@ def check_round(scenario: Scenario, scheme: Scheme, plan: SchemePlan) -> None:
 
 def _changes(scenario: Scenario, plan: SchemePlan) -> Iterator[tuple[KeyPath, float, float, int, int]]:
     """Yield the key, the period, [s], the longest round, [s], the number of processes and the limit."""
-    slowdown = scenario.stragglers.slowdown if scenario.stragglers else None
-    longest_s = plan.predicted_s * (slowdown.factor if slowdown else 1.0)
+    slowdowns, faults = draw_slowdowns(scenario), scenario.faults
+    server = faults.server if faults else None
+    longest_s = plan.predicted_s * (1.0 if slowdowns is None else float(slowdowns.factor.max()))
+    if server is not None and server.slowdown is not None:
+        longest_s *= server.slowdown.factor
     participation, fading = scenario.participation, scenario.radio.fading
-    if slowdown is not None:
-        period_s = slowdown.mean_normal_s + slowdown.mean_slow_s
+    if slowdowns is not None:
+        # of the device that changes most often
+        period_s = float((slowdowns.mean_normal_s + slowdowns.mean_slow_s).min())
         yield ("stragglers", "slowdown"), period_s, longest_s, scenario.clients_per_round, SWITCHES_MAX
+    if server is not None:
+        if server.slowdown is not None:
+            period_s = server.slowdown.mean_normal_s + server.slowdown.mean_slow_s
+            yield ("faults", "server", "slowdown"), period_s, longest_s, 1, SWITCHES_MAX
+        if server.mean_up_s is not None and server.mean_down_s is not None:
+            up_s, down_s = server.mean_up_s, server.mean_down_s
+            # the round takes longer by the time in which the server has failed
+            yield ("faults", "server"), up_s + down_s, longest_s * (1 + down_s / up_s), 1, SWITCHES_MAX
     if participation is not None and participation.mean_on_s and participation.mean_off_s:
         period_s = participation.mean_on_s + participation.mean_off_s
         yield ("participation",), period_s, longest_s, scenario.devices.count, SWITCHES_MAX

@@ -160,6 +160,10 @@ def _inner(node: yaml.Node) -> Iterator[yaml.Node]:
         yield from node.value
 
 
+NUMBERED_MAPPING = ("devices", "overrides")
+"""The end of the path of the one mapping whose keys are numbers. They are read as text, as in ``--set``."""
+
+
 def _check_nodes(
     node: yaml.Node | None, path: KeyPath, lines: dict[KeyPath, int], issues: list[ScenarioIssue]
 ) -> None:
@@ -177,6 +181,8 @@ def _check_nodes(
                 lines[inner] = line
                 continue
             lines[inner] = line
+            if path[-2:] == NUMBERED_MAPPING and key_node.tag.endswith(":int"):
+                key_node.tag = "tag:yaml.org,2002:str"
             if not key_node.tag.endswith(":str"):
                 kind = key_node.tag.rpartition(":")[2]
                 issues.append(ScenarioIssue(inner, f"keys must be text; this one reads as {kind}"))

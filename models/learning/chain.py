@@ -62,12 +62,13 @@ class ChainLearner(Learner):
             [*template.parameters(), *template.buffers()],
         )
         if self.compression is not None:  # it numbers the clients' parts in the order of their creation
-            for client in self.everyone:
+            for client in range(self.data.clients):
                 self._parts_of(client)
 
     def _parts_of(self, client: int) -> list[Part]:
         """Return a client's parts at its present bounds. Parts at earlier bounds are kept for later."""
-        model, bounds = self._models[client], tuple(self._bounds[client])
+        model = self._models[client]
+        bounds = tuple(self._bounds.get(client) or next(iter(self._bounds.values())))
         if bounds not in model.parts:
             model.parts[bounds] = self._new_parts(model.module, bounds)
         return model.parts[bounds]

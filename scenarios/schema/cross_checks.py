@@ -18,6 +18,7 @@ def cross_check(scenario: Scenario) -> list[ScenarioIssue]:
     return [
         *_labels(scenario),
         *_lengths(scenario),
+        *_single_devices(scenario),
         *_positions(scenario),
         *_fixed_rate_links(scenario),
         *_allocation(scenario),
@@ -41,8 +42,13 @@ def _labels(scenario: Scenario) -> Iterator[ScenarioIssue]:
 def _lengths(scenario: Scenario) -> Iterator[ScenarioIssue]:
     count = scenario.devices.count
     values_by_key: dict[KeyPath, object] = {
-        ("devices", key): getattr(scenario.devices, key) for key in type(scenario.devices).model_fields
+        ("devices", key): getattr(scenario.devices, key)
+        for key in type(scenario.devices).model_fields
+        if key != "exclude"  # a list of devices, not of their values
     }
+    slowdown = scenario.stragglers.slowdown if scenario.stragglers else None
+    for key in () if slowdown is None else type(slowdown).model_fields:
+        values_by_key["stragglers", "slowdown", key] = getattr(slowdown, key)
     values_by_key["radio", "path_loss", "gain_db"] = getattr(scenario.radio.path_loss, "gain_db", None)
     values_by_key["allocation", "subchannels"] = scenario.allocation.subchannels
     if isinstance(scenario.allocation.power, ExplicitPower):
@@ -52,6 +58,28 @@ def _lengths(scenario: Scenario) -> Iterator[ScenarioIssue]:
             yield ScenarioIssue(
                 path, f"lists {len(values)} values; devices.count is {count}, one each is needed"
             )
+
+
+def _single_devices(scenario: Scenario) -> Iterator[ScenarioIssue]:
+    devices = scenario.devices
+    allowed = f"devices.count is {devices.count}, so devices are numbered from 0 to {devices.count - 1}"
+    for number, attributes in devices.overrides.items():
+        path: KeyPath = ("devices", "overrides", str(number))
+        if number >= devices.count:
+            yield ScenarioIssue(path, f"there is no device {number}: {allowed}")
+        if attributes.distance_m is not None and devices.positions is not None:
+            yield ScenarioIssue((*path, "distance_m"), "devices.positions gives the places; leave out this")
+        for key in ("uplink_bps", "downlink_bps"):
+            if getattr(attributes, key) is not None and getattr(devices, key) is None:
+                text = f"devices.{key} is absent, so all devices use the radio; give {key} to all devices"
+                yield ScenarioIssue((*path, key), text)
+    for position, number in enumerate(devices.exclude):
+        if number >= devices.count:
+            yield ScenarioIssue(("devices", "exclude", position), f"there is no device {number}: {allowed}")
+        elif number in devices.exclude[:position]:
+            yield ScenarioIssue(("devices", "exclude", position), f"device {number} is given twice")
+    if not devices.included:
+        yield ScenarioIssue(("devices", "exclude"), "excludes every device; at least one must take part")
 
 
 def _positions(scenario: Scenario) -> Iterator[ScenarioIssue]:
@@ -88,11 +116,12 @@ def _participation(scenario: Scenario) -> Iterator[ScenarioIssue]:
     participation, allocation = scenario.participation, scenario.allocation
     if participation is None:
         return
-    count = scenario.devices.count
-    if participation.per_round > count:
+    devices = scenario.devices
+    if participation.per_round > len(devices.included):
+        without = f", of which {len(devices.exclude)} are excluded" if devices.exclude else ""
         yield ScenarioIssue(
             ("participation", "per_round"),
-            f"draws {participation.per_round} devices a round; devices.count is {count}",
+            f"draws {participation.per_round} devices a round; devices.count is {devices.count}{without}",
         )
     why = "participation changes who takes part from round to round"
     if not isinstance(allocation.subchannels, str):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
@@ -10,23 +11,58 @@ from pydantic import Field, field_validator, model_validator
 from ..section import Section
 from ..text import Text
 from .fields import (
+    DISTANCE_MAX_M,
     WHOLE_NUMBER,
+    BitRate,
     BitRatePerDevice,
+    Clock,
     ClockPerDevice,
+    CyclesPerFlop,
     CyclesPerFlopPerDevice,
     Distances,
     Distribution,
+    Index,
+    Level,
     LevelPerDevice,
+    NonNegative,
     NonNegativePerDevice,
     Placement,
+    Positive,
     PositivePerDevice,
     ScenarioPath,
 )
 from .fleets import fleets, named_fleet
 
-__all__ = ["Devices"]
+__all__ = ["DeviceOverrides", "Devices"]
 
 DEVICES_MAX = 1_000_000
+DeviceNumber = Annotated[int, Field(ge=0, lt=DEVICES_MAX)]
+"""The number of a device as the key of a mapping, where it may be text."""
+
+
+class DeviceOverrides(Section):
+    """Attributes of a single device, in the place of those that are drawn; absent: as drawn."""
+
+    clock_hz: Clock | None = Field(default=None, description="clock, cycles/s")
+    cycles_per_flop: CyclesPerFlop | None = Field(default=None, description="κ: cycles per FLOP")
+    distance_m: Annotated[NonNegative, Field(le=DISTANCE_MAX_M)] | None = Field(
+        default=None, description="distance to the access point, m"
+    )
+    power_max_dbm: Level | None = Field(default=None, description="largest uplink power, dBm")
+    switched_capacitance: Positive | None = Field(
+        default=None, description="ς: effective switched capacitance, J·s²/cycle³"
+    )
+    power_idle_w: NonNegative | None = Field(default=None, description="power while it is idle, W")
+    power_receive_w: NonNegative | None = Field(default=None, description="power of the receiver, W")
+    power_circuit_w: NonNegative | None = Field(default=None, description="power of the circuits, W")
+    battery_j: Positive | None = Field(default=None, description="energy for everything that it does, J")
+    memory_mib: Positive | None = Field(default=None, description="memory, MiB")
+    uplink_bps: BitRate | None = Field(
+        default=None, description="uplink rate, bit/s; only where devices.uplink_bps is given"
+    )
+    downlink_bps: BitRate | None = Field(
+        default=None, description="downlink rate, bit/s; only where devices.downlink_bps is given"
+    )
 
 
 class Devices(Section):
@@ -96,6 +132,17 @@ class Devices(Section):
         default=None, description="device of model.profile whose measured times they have, or one for each"
     )
 
+    overrides: dict[DeviceNumber, DeviceOverrides] = Field(
+        default={},
+        description="attributes of single devices by number, in the place of those that are drawn; no draw"
+        " of another device changes",
+    )
+    exclude: tuple[Index, ...] = Field(
+        default=(),
+        description="numbers of devices that take part in nothing; the other devices keep their numbers,"
+        " attributes and data",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _from_the_fleet(cls, data: Any) -> Any:
@@ -116,3 +163,11 @@ class Devices(Section):
         if (self.uplink_bps is None) != (self.downlink_bps is None):
             raise ValueError("give both uplink_bps and downlink_bps, or neither")
         return self
+
+    @cached_property
+    def included(self) -> Sequence[int]:
+        """Return the numbers of the devices that are not excluded, in rising order."""
+        excluded = set(self.exclude)
+        if not excluded:
+            return range(self.count)
+        return tuple(device for device in range(self.count) if device not in excluded)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ..section import Section
-from .fields import DurationOrNever, Positive, PositiveInt, ScenarioPath
+from .fields import Duration, DurationOrNever, Positive, PositiveInt, ScenarioPath
 from .stragglers import ServerSlowdown
 
 __all__ = ["Availability", "FaultSections", "Outage", "PacketLoss", "ServerFaults"]
@@ -102,7 +102,7 @@ class ServerFaults(Section):
     mean_up_s: DurationOrNever | None = Field(
         default=None, description="mean time between two failures, s; .inf: none; absent: none"
     )
-    mean_down_s: DurationOrNever | None = Field(default=None, description="mean duration of a failure, s")
+    mean_down_s: Duration | None = Field(default=None, description="mean duration of a failure, s")
 
     @model_validator(mode="after")
     def _something(self) -> ServerFaults:

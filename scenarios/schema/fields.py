@@ -28,6 +28,9 @@ from ..text import control_character
 
 __all__ = [
     "COUNT_MAX",
+    "DISTANCE_MAX_M",
+    "DURATION_RANGE_S",
+    "FACTOR_RANGE",
     "NAME_OR_LIST",
     "SEED_MAX",
     "WHOLE_NUMBER",
@@ -43,6 +46,7 @@ __all__ = [
     "DurationOrNever",
     "DurationPerDevice",
     "FactorPerDevice",
+    "FiniteDurationPerDevice",
     "Frequency",
     "Index",
     "Level",
@@ -78,6 +82,8 @@ CYCLES_PER_FLOP_MIN = 1e-9
 BIT_RATE_RANGE_BPS = (1e-3, 1e18)
 FREQUENCY_RANGE_HZ = (1e-3, 1e15)
 DURATION_RANGE_S = (1e-9, 1e12)
+FACTOR_RANGE = (1.0, 1e6)
+"""Range of the factor by which a slow-down makes computations longer."""
 DISTANCE_MAX_M = 1e9
 LEVEL_MAX_DB = 300
 """Largest level, [dB]. Products of larger linear values could exceed the range of floating-point numbers."""
@@ -254,13 +260,12 @@ PerDevice = Annotated[
 ]
 """A number for all devices, a list with one value for each device, or a distribution."""
 
-DurationPerDevice = Annotated[
+_DurationPerDevice = Annotated[
     Annotated[DurationOrNever, Tag("number")]
     | Annotated[tuple[DurationOrNever, ...], Field(min_length=1), Tag("list")]
     | Annotated[Distribution, Tag("distribution")],
     Discriminator(_form),
 ]
-"""A duration for all devices, a list with one for each device, or a distribution."""
 
 PlacementPerDevice = Annotated[
     Annotated[Number, Tag("number")]
@@ -333,6 +338,17 @@ def _level(value: AnyPerDevice) -> AnyPerDevice:
     return value
 
 
+def _duration_or_never(value: AnyPerDevice) -> AnyPerDevice:
+    """Check the bounds of a distribution of durations; numbers have been checked one by one."""
+    if isinstance(value, Distribution):
+        bounds = value_bounds(_positive(value))
+        lowest, largest = DURATION_RANGE_S
+        for bound in bounds:
+            if bound and not lowest <= bound <= largest:
+                raise _refused(f"from {lowest:g} to {largest:g} for every device", value, bound)
+    return value
+
+
 _PositivePerDevice = Annotated[PerDevice, AfterValidator(_positive)]
 PositivePerDevice = Annotated[_PositivePerDevice, _within(MAGNITUDE_MIN, MAGNITUDE_MAX)]
 ClockPerDevice = Annotated[_PositivePerDevice, _within(*CLOCK_RANGE_HZ)]
@@ -340,12 +356,20 @@ CyclesPerFlopPerDevice = Annotated[_PositivePerDevice, _within(CYCLES_PER_FLOP_M
 BitRatePerDevice = Annotated[_PositivePerDevice, _within(*BIT_RATE_RANGE_BPS)]
 NonNegativePerDevice = Annotated[PerDevice, AfterValidator(_not_negative)]
 LevelPerDevice = Annotated[PerDevice, AfterValidator(_level)]
-FactorPerDevice = Annotated[_PositivePerDevice, _within(1.0, 1e6)]
+FactorPerDevice = Annotated[_PositivePerDevice, _within(*FACTOR_RANGE)]
+DurationPerDevice = Annotated[_DurationPerDevice, AfterValidator(_duration_or_never)]
+"""A duration for all devices, a list with one for each device, or a distribution; ``.inf`` is allowed."""
+FiniteDurationPerDevice = Annotated[_PositivePerDevice, _within(*DURATION_RANGE_S)]
 Distances = Annotated[PlacementPerDevice, AfterValidator(_distance)]
 
 
 def draw(
-    value: AnyPerDevice, count: int, rng: np.random.Generator, *, largest: float = MAGNITUDE_MAX
+    value: AnyPerDevice,
+    count: int,
+    rng: np.random.Generator,
+    *,
+    largest: float = MAGNITUDE_MAX,
+    smallest: float = -math.inf,
 ) -> NDArray[np.float64]:
     """Return the values of a numeric device attribute, [count].
 
@@ -359,15 +383,19 @@ def draw(
         The generator of this attribute's stream. Only a distribution uses it.
     largest : float
         The largest magnitude of a value.
+    smallest : float
+        The smallest value.
 
     Raises
     ------
     ValueError
-        If a log-normal distribution gives a device a larger value.
+        If a distribution gives a device a larger or a smaller value.
     """
     if isinstance(value, Distribution):
         sampled = value.sample(count, rng)
         if (most := float(np.abs(sampled).max(initial=0.0))) > largest:
             raise ValueError(f"its distribution gives a device {most:g}; the largest is {largest:g}")
+        if (least := float(sampled.min(initial=math.inf))) < smallest:
+            raise ValueError(f"its distribution gives a device {least:g}; the smallest is {smallest:g}")
         return sampled
     return np.broadcast_to(np.asarray(value, dtype=np.float64), (count,)).copy()

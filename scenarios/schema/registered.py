@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import (
     BaseModel,
@@ -34,7 +34,15 @@ __all__ = [
 
 
 class SchemeParameters(Parameters):
-    """The keys that all training schemes have."""
+    """The keys that all training schemes have.
+
+    Attributes
+    ----------
+    per_device : tuple of str
+        The keys that may be a list with one value for each device.
+    """
+
+    per_device: ClassVar[tuple[str, ...]] = ()
 
     label: Label | None = Field(
         default=None,

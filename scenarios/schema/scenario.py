@@ -291,5 +291,5 @@ class Scenario(Section):
     @property
     def clients_per_round(self) -> int:
         """Return the number of clients that take part in a round."""
-        count = self.devices.count
+        count = len(self.devices.included)
         return min(self.participation.per_round, count) if self.participation else count

@@ -7,21 +7,34 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from ..section import Section
-from .fields import DurationOrNever, DurationPerDevice, FactorPerDevice, NonNegative, ScenarioPath
+from .fields import (
+    FACTOR_RANGE,
+    Duration,
+    DurationOrNever,
+    DurationPerDevice,
+    FactorPerDevice,
+    FiniteDurationPerDevice,
+    NonNegative,
+    ScenarioPath,
+)
 
-__all__ = ["ComputeNoise", "Slowdown", "Stragglers"]
+__all__ = ["ComputeNoise", "ServerSlowdown", "Slowdown", "Stragglers"]
 
 
 class Slowdown(Section):
     """Devices switch between a normal and a slow state; the duration of each is exponentially distributed."""
 
     factor: FactorPerDevice = Field(
-        default=5.0, description="factor by which computation takes longer in the slow state"
+        default=5.0,
+        description="factor by which computation takes longer in the slow state; a value that a distribution"
+        " gives below 1 counts as 1",
     )
     mean_normal_s: DurationPerDevice = Field(
         default=60.0, description="mean duration of the normal state, s; .inf: it never ends"
     )
-    mean_slow_s: DurationPerDevice = Field(default=10.0, description="mean duration of the slow state, s")
+    mean_slow_s: FiniteDurationPerDevice = Field(
+        default=10.0, description="mean duration of the slow state, s"
+    )
 
 
 class LognormalNoise(Section):
@@ -87,10 +100,10 @@ class Stragglers(Section):
 class ServerSlowdown(Section):
     """The server switches between a normal and a slow state, whose durations are exponential."""
 
-    factor: Annotated[float, Field(strict=True, ge=1, le=1e6)] = Field(
+    factor: Annotated[float, Field(strict=True, ge=FACTOR_RANGE[0], le=FACTOR_RANGE[1])] = Field(
         default=5.0, description="factor by which computation takes longer in the slow state"
     )
     mean_normal_s: DurationOrNever = Field(
         default=60.0, description="mean duration of the normal state, s; .inf: it never ends"
     )
-    mean_slow_s: DurationOrNever = Field(default=10.0, description="mean duration of the slow state, s")
+    mean_slow_s: Duration = Field(default=10.0, description="mean duration of the slow state, s")

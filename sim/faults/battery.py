@@ -24,7 +24,12 @@ def battery_fault(scenario: Scenario | None, fleet: Fleet) -> Fault | None:
     charges_j = fleet.battery_j
     if charges_j is None:
         return None
-    return Fault(presence=lambda device: Battery(float(charges_j[device])))
+
+    def presence(device: int) -> Battery | None:
+        charge_j = float(charges_j[device])
+        return Battery(charge_j) if math.isfinite(charge_j) else None
+
+    return Fault(presence=presence)
 
 
 class Battery:
@@ -85,7 +90,7 @@ class Battery:
             lasting_s = fraction * (end_s - start_s)
             capacity = device.compute_capacity
             if capacity is not None and lane is device.lanes["compute"]:
-                lasting_s = capacity.duration_s(start_s, fraction * capacity.done(start_s, end_s))
+                lasting_s = capacity.duration_s(start_s, fraction * device.work_s(start_s, end_s))
             delay_s = start_s + lasting_s - now_s
             if now_s + delay_s < end_s:  # otherwise it lasts to the end, except for rounding
                 number = self._cancel_depletion()

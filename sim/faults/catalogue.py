@@ -14,6 +14,30 @@ register(
 )
 register(
     "fault",
+    "compute_noise",
+    f"{__package__}.compute_noise:compute_noise_fault",
+    summary="each computation of a device takes a random time (stragglers.compute_noise)",
+)
+register(
+    "fault",
+    "load",
+    f"{__package__}.load:load_fault",
+    summary="other programs take a share of the devices' processors (stragglers.load)",
+)
+register(
+    "fault",
+    "server_slowdown",
+    f"{__package__}.server:server_slowdown_fault",
+    summary="the server switches between a normal and a slow speed (faults.server.slowdown)",
+)
+register(
+    "fault",
+    "server_failure",
+    f"{__package__}.server:server_failure_fault",
+    summary="the server fails and comes back (faults.server.mean_up_s)",
+)
+register(
+    "fault",
     "battery",
     f"{__package__}.battery:battery_fault",
     summary="devices leave the run when their batteries are empty (devices.battery_j)",

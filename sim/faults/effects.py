@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from ...scenarios.registry import specs
 from ...scenarios.schema.scenario import Scenario
-from ..nodes.capacity import CombinedCapacity, PiecewiseCapacity
+from ..nodes.capacity import CombinedCapacity, ComputeNoise, PiecewiseCapacity
 from ..nodes.fleet import Fleet
 from ..nodes.node import Device
 from ..timeline.event_log import State
@@ -44,27 +44,12 @@ class PresenceTrace(Protocol):
         """Take over the state of another trace of the same device."""
 
 
+@runtime_checkable
 class StateTrace(Protocol):
     """Tells the states of a node for the log of events, for example the times in which it is slow."""
 
     def states(self, start_s: float, end_s: float) -> Iterable[State]:
         """Return the states between two instants, cut at both, in their order."""
-
-
-class ComputeNoise(Protocol):
-    """Draws the random times of one device's computations.
-
-    Its draws are numbered, so that a checkpoint needs only the number of the next one.
-    """
-
-    def duration_s(self, duration_s: float) -> float:
-        """Return the time of the next computation, whose time without noise is ``duration_s``, [s]."""
-
-    def state(self) -> int:
-        """Return the number of draws so far."""
-
-    def restore(self, state: int) -> None:
-        """Continue after this number of draws."""
 
 
 class AvailabilityTrace(StateTrace, Protocol):
@@ -193,6 +178,23 @@ class Faults:
     def server_capacity(self) -> PiecewiseCapacity | None:
         """Return the relative speed of the server's processor: the product over all faults."""
         return _product([fault.server_capacity for fault in self.faults])
+
+    def device_states(self, device: int) -> list[StateTrace]:
+        """Return the traces of a device that have states, in the order of the faults."""
+        effects = [
+            effect(device)
+            for fault in self.faults
+            for effect in (fault.compute_capacity, fault.availability, fault.interruptions)
+            if effect is not None
+        ]
+        return [effect for effect in effects if isinstance(effect, StateTrace)]
+
+    @property
+    def server_states(self) -> list[StateTrace]:
+        """Return the traces of the server that have states, in the order of the faults."""
+        return [
+            fault.server_capacity for fault in self.faults if isinstance(fault.server_capacity, StateTrace)
+        ]
 
     def presence(self, device: int) -> list[PresenceTrace]:
         """Return the presence traces of a device, in the order of the faults."""

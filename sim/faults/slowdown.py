@@ -2,31 +2,103 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ...scenarios.errors import KeyPathError
 from ...scenarios.random_streams import stream
+from ...scenarios.schema.fields import DURATION_RANGE_S, FACTOR_RANGE, draw
 from ...scenarios.schema.scenario import Scenario
 from ..nodes.capacity import PiecewiseCapacity
 from ..nodes.fleet import Fleet
 from ..nodes.on_off_process import OnOffProcess
+from ..timeline.event_log import EventKind, State
 from .effects import Fault
 
-__all__ = ["SlowdownTrace", "slowdown_fault"]
+__all__ = ["SlowdownTrace", "Slowdowns", "draw_slowdowns", "slowdown_fault"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Slowdowns:
+    """The parameters of the slow-downs of all devices; every array is [num_devices].
+
+    Attributes
+    ----------
+    factor : ndarray
+        The factor by which computations take longer in the slow state, [1].
+    mean_normal_s, mean_slow_s : ndarray
+        The mean durations of the states, [s]; a normal state of infinite duration never ends.
+    """
+
+    factor: Array
+    mean_normal_s: Array
+    mean_slow_s: Array
+
+    def has_effect(self, device: int) -> bool:
+        """Return whether a device is ever slower than normal."""
+        return bool(self.factor[device] > 1 and math.isfinite(self.mean_normal_s[device]))
+
+    @property
+    def has_any_effect(self) -> bool:
+        """Return whether any device is ever slower than normal."""
+        return bool(((self.factor > 1) & np.isfinite(self.mean_normal_s)).any())
+
+
+def draw_slowdowns(scenario: Scenario) -> Slowdowns | None:
+    """Return the parameters of the slow-downs of all devices; None where the scenario has none.
+
+    Each parameter has a random stream of its own, which only a distribution uses.
+
+    Raises
+    ------
+    KeyPathError
+        If a distribution gives a device a duration that is not allowed.
+    """
+    section = scenario.stragglers.slowdown if scenario.stragglers else None
+    if section is None:
+        return None
+
+    def values(name: str, smallest: float, largest: float) -> Array:
+        rng = stream(scenario.seed, f"stragglers.slowdown.{name}")
+        try:
+            count = scenario.devices.count
+            return draw(getattr(section, name), count, rng, smallest=smallest, largest=largest)
+        except ValueError as error:
+            raise KeyPathError(str(error), ("stragglers", "slowdown", name)) from None
+
+    factor = np.maximum(values("factor", -math.inf, FACTOR_RANGE[1]), FACTOR_RANGE[0])
+    return Slowdowns(
+        factor, values("mean_normal_s", *DURATION_RANGE_S), values("mean_slow_s", *DURATION_RANGE_S)
+    )
 
 
 def slowdown_fault(scenario: Scenario, fleet: Fleet) -> Fault | None:
-    """Return the slow-downs of a scenario; None where it has none.
+    """Return the slow-downs of a scenario; None where no device is ever slow.
 
     A device's trace is made when the device takes part for the first time: most devices of a large population
     never do. Its random stream has the device's number, so that every scheme meets the same slow-downs.
     """
-    slowdown = scenario.stragglers.slowdown if scenario.stragglers else None
-    if slowdown is None:
+    slowdowns = draw_slowdowns(scenario)
+    if slowdowns is None or not slowdowns.has_any_effect:
         return None
 
-    def trace(device: int) -> SlowdownTrace:
-        rng = stream(scenario.seed, "slowdown", device)
-        return SlowdownTrace(slowdown.factor, slowdown.mean_normal_s, slowdown.mean_slow_s, rng)
+    @cache  # the record of states asks for the trace that the processor has
+    def trace(device: int) -> SlowdownTrace | None:
+        if not slowdowns.has_effect(device):
+            return None
+        return SlowdownTrace(
+            float(slowdowns.factor[device]),
+            float(slowdowns.mean_normal_s[device]),
+            float(slowdowns.mean_slow_s[device]),
+            stream(scenario.seed, "slowdown", device),
+        )
 
     return Fault(compute_capacity=trace)
 
@@ -60,6 +132,8 @@ class SlowdownTrace(PiecewiseCapacity):
 
     def duration_s(self, start_s: float, work: float) -> float:
         """Return the time that work takes if it begins at ``start_s``; work is time at full speed, [s]."""
+        if math.isinf(work) or math.isinf(start_s):
+            return work  # it never ends, or never begins
         trace, now_s = self._normal_slow, start_s
         segment = trace.segment(start_s)
         while True:
@@ -86,3 +160,8 @@ class SlowdownTrace(PiecewiseCapacity):
         first, last = trace.segment(start_s), trace.segment(end_s)
         durations_s = np.diff(np.clip(trace.switches_s[first : last + 2], start_s, end_s))
         return float(durations_s[0 if trace.is_off(first) else 1 :: 2].sum())
+
+    def states(self, start_s: float, end_s: float) -> Iterator[State]:
+        """Yield the slow states between two instants, cut at both; their value is the relative speed."""
+        for first_s, last_s in self._normal_slow.times_off(start_s, end_s):
+            yield State(first_s, last_s, EventKind.SLOW, self._slow_speed)

@@ -69,6 +69,19 @@ class Channel:
             self.coherence_s,
         )
 
+    def keep(self, clients: Sequence[int]) -> Channel:
+        """Return the channel of these clients only, in this order, with the fading that they have here.
+
+        Fading is still drawn for all clients, so that clients that are left out change no other's fading.
+        """
+        rows, fading = np.asarray(clients, dtype=np.intp), self.fading
+        return replace(
+            self,
+            problem=self.problem.select(rows),
+            trace=None if self.trace is None else self.trace.select(rows),
+            fading=None if fading is None else lambda block: fading(block)[rows],
+        )
+
     @property
     def constant(self) -> bool:
         """Return whether the gains never change."""

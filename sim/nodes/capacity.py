@@ -20,6 +20,7 @@ from ..timeline.phases import LaneName
 __all__ = [
     "CapacityTrace",
     "CombinedCapacity",
+    "ComputeNoise",
     "PiecewiseCapacity",
     "completed_fraction",
     "fractions_at",
@@ -44,11 +45,34 @@ class CapacityTrace(Protocol):
         """Return the work that is done between two instants."""
 
 
+class ComputeNoise(Protocol):
+    """Draws the random times of one device's computations.
+
+    Its draws are numbered, so that a checkpoint needs only the number of the next one.
+    """
+
+    def duration_s(self, duration_s: float) -> float:
+        """Return the time of the next computation, whose time without noise is ``duration_s``, [s]."""
+
+    def state(self) -> int:
+        """Return the number of draws so far."""
+
+    def restore(self, state: int) -> None:
+        """Continue after this number of draws."""
+
+
 class PiecewiseCapacity(ABC):
     """A capacity that is constant from one change to the next; a subclass must define :meth:`at`.
 
     It may override the other methods with faster ones of the same result.
+
+    Attributes
+    ----------
+    ends_because : str or None
+        The reason for which the capacity stays 0 from some instant on, for messages; None if it does not.
     """
+
+    ends_because: str | None = None
 
     @abstractmethod
     def at(self, time_s: float) -> tuple[float, float]:
@@ -74,6 +98,8 @@ class CombinedCapacity(PiecewiseCapacity):
 
     def __init__(self, traces: Sequence[PiecewiseCapacity]) -> None:
         self._traces = traces
+        reasons = [trace.ends_because for trace in traces if trace.ends_because is not None]
+        self.ends_because = reasons[0] if reasons else None
 
     def at(self, time_s: float) -> tuple[float, float]:
         """Return the product at an instant, and the next instant at which a factor may change, [s]."""
@@ -91,6 +117,8 @@ def piecewise_duration_s(
     capacity_at : callable
         From an instant to the capacity and the instant up to which it stays, [s].
     """
+    if math.isinf(work) or math.isinf(start_s):
+        return work  # it never ends, or never begins
     now_s, remaining = start_s, work
     while True:
         capacity, until_s = capacity_at(now_s)
@@ -119,9 +147,17 @@ def stretched_s(traces: Sequence[CapacityTrace | None], start_s: Array, full_spe
     return durations_s
 
 
-def completed_fraction(trace: CapacityTrace, start_s: float, time_s: float, end_s: float) -> float:
-    """Return the fraction of an activity from ``start_s`` to ``end_s`` that is done at an instant."""
-    whole = trace.done(start_s, end_s)
+def completed_fraction(
+    trace: CapacityTrace, start_s: float, time_s: float, end_s: float, work: float = math.nan
+) -> float:
+    """Return the fraction of an activity from ``start_s`` to ``end_s`` that is done at an instant.
+
+    Parameters
+    ----------
+    work : float, optional
+        The activity's whole work, which is needed if the activity never ends: the capacity then stays 0.
+    """
+    whole = work if math.isinf(end_s) and math.isfinite(work) else trace.done(start_s, end_s)
     return trace.done(start_s, time_s) / whole if whole else 1.0  # work so small that rounding removes it
 
 
@@ -131,6 +167,7 @@ def fractions_at(
     end_s: Array,
     traces: Sequence[CapacityTrace | None],
     lane: LaneName,
+    full_speed_s: Array | None = None,
 ) -> tuple[Array, Array]:
     """Return the fractions of work and of energy of activities that are stopped at an instant.
 
@@ -146,6 +183,8 @@ def fractions_at(
         The capacity that each activity has; None where it is constant.
     lane : str
         The lane that all of the activities use.
+    full_speed_s : ndarray, [num_activities], optional
+        The durations of computations at full speed, [s]; needed for computations that never end.
 
     Returns
     -------
@@ -156,5 +195,6 @@ def fractions_at(
     work = elapsed.copy()
     for index, trace in enumerate(traces):
         if trace is not None:
-            work[index] = completed_fraction(trace, float(start_s[index]), time_s, float(end_s[index]))
+            whole = math.nan if full_speed_s is None else float(full_speed_s[index])
+            work[index] = completed_fraction(trace, float(start_s[index]), time_s, float(end_s[index]), whole)
     return work, work if lane == "compute" else elapsed

@@ -10,6 +10,7 @@ from simpy import Environment, Timeout
 
 from ..timeline.interval_record import IntervalRecord
 from ..timeline.phases import Phase
+from .capacity import CapacityTrace
 from .node import Node
 
 __all__ = ["ComputeNode", "MemoryAccount", "MemoryState", "ServerShare"]
@@ -121,6 +122,8 @@ class ServerShare(Node):
     share : float
         The share, from 0 to 1. Work takes 1/share times as long as on the whole processor; a FLOP costs the
         same energy.
+    compute_capacity : CapacityTrace, optional
+        The relative speed of the server's processor over time; full speed by default.
     """
 
     def __init__(
@@ -133,6 +136,7 @@ class ServerShare(Node):
         cycles_per_flop: float,
         switched_capacitance: float,
         share: float,
+        compute_capacity: CapacityTrace | None = None,
     ) -> None:
         super().__init__(
             env,
@@ -141,6 +145,7 @@ class ServerShare(Node):
             clock_hz=clock_hz,
             cycles_per_flop=cycles_per_flop,
             switched_capacitance=switched_capacitance,
+            compute_capacity=compute_capacity,
         )
         self._full_seconds_per_flop = self.seconds_per_flop
         self.set_share(share)

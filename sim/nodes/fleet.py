@@ -37,7 +37,7 @@ class Fleet:
     power_max_w : ndarray
         The limit of the uplink's transmit power, [W].
     battery_j : ndarray or None
-        The energy of each battery, [J]; None where all devices have mains power.
+        The energy of each battery, infinite for a device with mains power, [J]; None where all have it.
     moves : PositionTrace or None
         Positions over time, the first of which are distance and angle; None where no device moves.
     memory_bits : ndarray or None
@@ -90,6 +90,8 @@ class Fleet:
 def draw_fleet(devices: Devices, seed: int) -> Fleet:
     """Return the fleet; each attribute has its own random stream, so that none shifts another's draws.
 
+    The attributes of single devices, ``devices.overrides``, replace drawn ones after all draws.
+
     Raises
     ------
     ValueError
@@ -99,12 +101,22 @@ def draw_fleet(devices: Devices, seed: int) -> Fleet:
     def values(name: str, largest: float = MAGNITUDE_MAX) -> Array:
         rng = stream(seed, f"devices.{name}")
         try:
-            return draw(getattr(devices, name), devices.count, rng, largest=largest)
+            drawn = draw(getattr(devices, name), devices.count, rng, largest=largest)
         except ValueError as error:
             raise KeyPathError(str(error), ("devices", name)) from None
+        return with_overrides(name, drawn)
+
+    def with_overrides(name: str, drawn: Array) -> Array:
+        for device, attributes in devices.overrides.items():
+            if (value := getattr(attributes, name)) is not None:
+                drawn[device] = value
+        return drawn
 
     def values_or_none(name: str) -> Array | None:
-        return None if getattr(devices, name) is None else values(name)
+        if getattr(devices, name) is not None:
+            return values(name)
+        unlimited = with_overrides(name, np.full(devices.count, np.inf))
+        return unlimited if np.isfinite(unlimited).any() else None
 
     def values_unless_zero(name: str) -> Array | None:
         drawn = values(name)

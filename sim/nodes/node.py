@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ from simpy import Environment, Event, Timeout
 from ..timeline.interval_record import IntervalRecord
 from ..timeline.lanes import LANES, Lane, missing_lane
 from ..timeline.phases import LaneName, Phase
-from .capacity import CapacityTrace, fractions_at
+from .capacity import CapacityTrace, ComputeNoise, fractions_at
 from .device_powers import NO_POWERS, DevicePowers
 from .energy_account import EnergyAccount
 
@@ -60,17 +61,26 @@ class Node:
         ς, the effective switched capacitance, [J·s²/cycle³].
     compute_capacity : CapacityTrace, optional
         The relative speed of the processor over time; full speed by default.
+    compute_noise : ComputeNoise, optional
+        The random times of computations; none by default.
     ends_s : array, optional
         An array that holds the instants at which the node's lanes are free, [s], from ``first_lane`` on. By
         default the node has an array of its own.
+
+    Attributes
+    ----------
+    full_speed_s : float
+        The duration of the last computation at full speed, with its noise, [s].
     """
 
     # a thousand devices' attributes must fit into a processor's cache
     __slots__ = (
         "_compute_lane",
         "compute_capacity",
+        "compute_noise",
         "energy_account",
         "env",
+        "full_speed_s",
         "index",
         "joules_per_flop",
         "lanes",
@@ -89,6 +99,7 @@ class Node:
         cycles_per_flop: float,
         switched_capacitance: float,
         compute_capacity: CapacityTrace | None = None,
+        compute_noise: ComputeNoise | None = None,
         ends_s: array[float] | None = None,
         first_lane: int = 0,
     ) -> None:
@@ -99,6 +110,8 @@ class Node:
         self.seconds_per_flop = cycles_per_flop / clock_hz
         self.joules_per_flop = switched_capacitance * clock_hz**2 * cycles_per_flop
         self.compute_capacity = compute_capacity
+        self.compute_noise = compute_noise
+        self.full_speed_s = 0.0
         self.energy_account: EnergyAccount | None = None
         ends_s = array("d", bytes(8 * len(LANES))) if ends_s is None else ends_s
         self.lanes: dict[LaneName, Lane] = {
@@ -116,12 +129,29 @@ class Node:
         A computation of 0 FLOPs takes no time and leaves no interval, but it waits for earlier ones too.
         """
         duration_s = flops * self.seconds_per_flop
+        if self.compute_noise is not None and flops:
+            duration_s = self.compute_noise.duration_s(duration_s)
         if self.compute_capacity is not None and flops:
-            start_s = max(self.env.now, self._compute_lane.free_at_s)
-            duration_s = self.compute_capacity.duration_s(start_s, duration_s)
+            duration_s = self._stretched_s(duration_s)
         return self.occupy(
             self._compute_lane, phase, duration_s, 0.0, flops, flops * self.joules_per_flop, client
         )
+
+    def _stretched_s(self, duration_s: float) -> float:
+        """Return the time of a computation behind the lane's earlier ones, by the speed over time, [s]."""
+        assert self.compute_capacity is not None
+        self.full_speed_s = duration_s
+        start_s = max(float(self.env.now), self._compute_lane.free_at_s)
+        return self.compute_capacity.duration_s(start_s, duration_s)
+
+    def work_s(self, start_s: float, end_s: float) -> float:
+        """Return the work of the last computation, from its start to its end: its time at full speed, [s].
+
+        A computation that never ends has more work than the processor will ever do.
+        """
+        if self.compute_capacity is None:
+            return end_s - start_s
+        return self.full_speed_s if math.isinf(end_s) else self.compute_capacity.done(start_s, end_s)
 
     def occupy(
         self,
@@ -185,7 +215,12 @@ class Node:
             self.record.truncate(lane.row, now_s, 0.0, 0.0)
             return
         work, energy = fractions_at(
-            now_s, np.array([start_s]), np.array([end_s]), [self.capacity_of(name)], name
+            now_s,
+            np.array([start_s]),
+            np.array([end_s]),
+            [self.capacity_of(name)],
+            name,
+            np.array([self.full_speed_s]) if name == "compute" else None,
         )
         self.record.truncate(lane.row, now_s, float(work[0]), float(energy[0]))
 
@@ -321,10 +356,13 @@ class Server(Node):
         event = Timeout(self.env, 0.0)
         ready_s = self.env.now
         for phase, flops in stages:
+            duration_s = flops * self.seconds_per_flop
+            if self.compute_capacity is not None and flops:
+                duration_s = self._stretched_s(duration_s)
             event = self.occupy(
                 self._compute_lane,
                 phase,
-                flops * self.seconds_per_flop,
+                duration_s,
                 0.0,
                 flops,
                 flops * self.joules_per_flop,

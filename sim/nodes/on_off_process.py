@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -35,6 +36,16 @@ class OnOffProcess:
     def is_off(self, segment: int) -> bool:
         """Return whether the process is off in a segment."""
         return (segment % 2 == 0) == self.starts_off
+
+    def times_off(self, start_s: float, end_s: float) -> Iterator[tuple[float, float]]:
+        """Yield the beginning and the end of each time that the process is off, cut at two instants, [s]."""
+        segment = self.segment(start_s)
+        self.extend_to(end_s)
+        while self.switches_s[segment] < end_s:
+            first_s, last_s = max(self.switches_s[segment], start_s), min(self.switches_s[segment + 1], end_s)
+            if self.is_off(segment) and first_s < last_s:
+                yield first_s, last_s
+            segment += 1
 
     def extend_to(self, time_s: float) -> None:
         """Draw segments up to one that ends after this instant; each step doubles their number."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...scenarios.input_files import check_input_file
 
-__all__ = ["GainTrace", "PositionTrace", "read_gains", "read_positions"]
+__all__ = ["GainTrace", "PositionTrace", "check_rows", "read_gains", "read_positions", "read_rows"]
 
 Array = NDArray[np.float64]
 BYTES_MAX = 4 * 2**30
@@ -77,7 +77,7 @@ def read_positions(path: Path, num_clients: int) -> PositionTrace:
     ValueError
         If the file cannot be read, breaks a rule, or has no position of a device at time 0.
     """
-    times_s, values = _read_values(path, _read_rows(path), ("x_m", "y_m"), {"device": num_clients})
+    times_s, values = _read_values(path, read_rows(path), ("x_m", "y_m"), {"device": num_clients})
     return PositionTrace(times_s, np.moveaxis(values, 0, -1))
 
 
@@ -98,7 +98,7 @@ def read_gains(path: Path, num_clients: int, num_subchannels: int) -> tuple[Arra
     ValueError
         If the file cannot be read, breaks a rule, or has no gain of a device at time 0.
     """
-    rows = _read_rows(path)
+    rows = read_rows(path)
     per_subchannel = "subchannel" in rows
     index_sizes = {"device": num_clients, **({"subchannel": num_subchannels} if per_subchannel else {})}
     times_s, values = _read_values(path, rows, ("gain_db",), index_sizes)
@@ -106,7 +106,7 @@ def read_gains(path: Path, num_clients: int, num_subchannels: int) -> tuple[Arra
     return times_s, gain_db
 
 
-def _read_rows(path: Path) -> pd.DataFrame:
+def read_rows(path: Path) -> pd.DataFrame:
     """Return the rows of a file, each indexed by its line number."""
     try:
         check_input_file(path, BYTES_MAX)
@@ -130,7 +130,7 @@ def _read_values(
     path : Path
         The file, for messages.
     rows : DataFrame
-        Its rows, as :func:`_read_rows` returns them.
+        Its rows, as :func:`read_rows` returns them.
     columns : tuple of str
         Names of the columns that hold values.
     index_sizes : dict of str to int
@@ -149,7 +149,7 @@ def _read_values(
                          " of which time_s may be left out")  # fmt: skip
     rows = rows if "time_s" in rows else rows.assign(time_s=0.0)
     numbers = rows.apply(pd.to_numeric, errors="coerce").astype(np.float64)
-    _check_rows(path, numbers, index_sizes)
+    check_rows(path, numbers, index_sizes)
     wide = numbers.pivot(index="time_s", columns=list(index_sizes), values=list(columns)).sort_index().ffill()
     full = pd.MultiIndex.from_product([columns, *(range(count) for count in index_sizes.values())])
     wide = wide.reindex(columns=full)
@@ -163,7 +163,7 @@ def _read_values(
     return wide.index.to_numpy(dtype=np.float64), np.moveaxis(values, 1, 0)
 
 
-def _check_rows(path: Path, numbers: pd.DataFrame, index_sizes: dict[str, int]) -> None:
+def check_rows(path: Path, numbers: pd.DataFrame, index_sizes: dict[str, int]) -> None:
     """Raise a ValueError for the first row that breaks a rule."""
     usable = (np.abs(numbers.to_numpy()) <= VALUE_MAX).all(axis=1) & (numbers["time_s"] >= 0).to_numpy()
     wrong = numbers.index[~usable]

@@ -43,7 +43,7 @@ class Deployment:
     memory_bits : ndarray, [num_devices]
         Memory of each device, infinite without a limit, [bit].
     least_memory_bits : float
-        Memory of the smallest device of the whole population, [bit]. A common cut must fit into it.
+        Memory of the smallest device that may take part, [bit]. A common cut must fit into it.
     network : Network or None
         The compute nodes and their wires; None without compute nodes.
     node_work : LayerWork or None

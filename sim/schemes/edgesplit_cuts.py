@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ METHODS: dict[str, Callable[[ShareProblem], SharePlan]] = {
 
 class SharesParameters(SchemeParameters):
     """The parameters of EdgeSplit and ESFL: methods for the cuts and for the shares, or explicit cuts."""
+
+    per_device: ClassVar[tuple[str, ...]] = ("cuts",)
 
     cuts: Annotated[
         Annotated[Literal["each", "common"], Tag("name")]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ...scenarios.schema.scenario import Stop
+from ..world.endless_rounds import refuse_endless_rounds
 from ..world.round_times import RoundTimes
 from ..world.world import World
 from .base import RoundContext, RoundOutcome, Scheme
@@ -130,6 +131,11 @@ def run_rounds(
         round 1.
     stop_on_divergence : bool
         Whether the run also ends with the first round that diverges.
+
+    Raises
+    ------
+    EndlessRoundError
+        If a round waits for something that never happens.
     """
     cursor = cursor or RoundCursor()
     compression = scheme.task.compression
@@ -137,6 +143,7 @@ def run_rounds(
     if compression is not None and compression.renew_every is not None:
         renewal = MaskRenewal(scheme, compression.renew_every)
         renewal.due = cursor.masks_due
+    refuse_endless_rounds(world)
     while True:
         number = cursor.finished + 1
         world.record.round = world.record.events.round = number

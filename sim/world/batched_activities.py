@@ -73,6 +73,8 @@ class _Batch:
         The indices of all lanes of the clients.
     has_slowdowns : bool
         Whether the speed of any device changes.
+    has_noise : bool
+        Whether computations of any device take random times.
     may_be_endless : bool
         Whether an activity may take infinitely long.
     packed : ndarray, [num_activities, num_clients, ROW_BYTES]
@@ -84,6 +86,7 @@ class _Batch:
     link_rows: NDArray[np.intp]
     lanes: NDArray[np.intp]
     has_slowdowns: bool
+    has_noise: bool
     may_be_endless: bool
     packed: NDArray[np.uint8]
 
@@ -152,16 +155,17 @@ class BatchedActivities:
         rows = batch.rows()
         rows["round"] = self._record.round
         ready_s = np.full(len(clients), now_s)
-        for activity, cells in zip(batch.activities, rows, strict=True):
+        full_speed_s = np.full(rows.shape, math.nan)
+        for activity, cells, work_s in zip(batch.activities, rows, full_speed_s, strict=True):
             if batch.may_be_endless or until_s < math.inf:
-                ready_s = self._run_until(batch, activity, cells, ready_s, until_s)
+                ready_s = self._run_until(batch, activity, cells, ready_s, until_s, work_s)
             else:
-                ready_s = self._run(batch, activity, cells, ready_s)
+                ready_s = self._run(batch, activity, cells, ready_s, work_s)
         last_s = float(ready_s.max())
         if last_s <= until_s:
             self._record_rows(batch, rows)
             return clients, last_s
-        self._truncate(batch, rows, until_s)
+        self._truncate(batch, rows, full_speed_s, until_s)
         self._record_rows(batch, rows, until_s)
         is_on_time = (ready_s <= until_s).tolist()
         return tuple(client for client, on_time in zip(clients, is_on_time, strict=True) if on_time), until_s
@@ -172,25 +176,40 @@ class BatchedActivities:
         activity: _Activity,
         cells: Rows,
         start_s: Array,
+        full_speed_s: Array,
         columns: slice | NDArray[np.intp] = _ALL,
     ) -> Array:
-        """Fill in the times of one activity, for some columns of the batch, and return its ends, [s]."""
+        """Fill in the times of one activity, for some columns of the batch, and return its ends, [s].
+
+        The durations of computations at full speed go to ``full_speed_s``, [num_clients], [s].
+        """
         if activity.duration_s is None:
             rates_bps = _rates(activity.phase, batch.link_rows[columns])
             duration_s = air_times_s(self._links, rates_bps, start_s, activity.amount)
             cells["energy_j"][columns] = duration_s * activity.power_w[columns]
         else:
             duration_s = activity.duration_s[columns]
-            if batch.has_slowdowns and activity.phase.lane == "compute":
-                traces = [device.compute_capacity for device in batch.devices[columns]]
-                duration_s = stretched_s(traces, start_s, duration_s)
+            if activity.phase.lane == "compute":
+                devices = batch.devices[columns]
+                if batch.has_noise:
+                    duration_s = _with_noise(devices, duration_s)
+                if batch.has_slowdowns:
+                    full_speed_s[columns] = duration_s
+                    traces = [device.compute_capacity for device in devices]
+                    duration_s = stretched_s(traces, start_s, duration_s)
         end_s: Array = start_s + duration_s
         cells["start_s"][columns], cells["end_s"][columns] = start_s, end_s
         self._free_at_s[activity.lanes[columns]] = end_s
         return end_s
 
     def _run_until(
-        self, batch: _Batch, activity: _Activity, cells: Rows, ready_s: Array, until_s: float
+        self,
+        batch: _Batch,
+        activity: _Activity,
+        cells: Rows,
+        ready_s: Array,
+        until_s: float,
+        full_speed_s: Array,
     ) -> Array:
         """Run one activity of the clients that begin it by the deadline, and return its ends, [s].
 
@@ -200,18 +219,18 @@ class BatchedActivities:
         (columns,) = np.nonzero((ready_s <= until_s) & (ready_s < math.inf))
         end_s = np.full(ready_s.shape, math.inf)
         cells["start_s"] = ready_s
-        end_s[columns] = self._run(batch, activity, cells, ready_s[columns], columns)
+        end_s[columns] = self._run(batch, activity, cells, ready_s[columns], full_speed_s, columns)
         return end_s
 
-    def _truncate(self, batch: _Batch, rows: Rows, until_s: float) -> None:
+    def _truncate(self, batch: _Batch, rows: Rows, full_speed_s: Array, until_s: float) -> None:
         """Stop the activities that are in progress at the deadline, and free all lanes."""
-        for activity, cells in zip(batch.activities, rows, strict=True):
+        for activity, cells, work_s in zip(batch.activities, rows, full_speed_s, strict=True):
             self._free_at_s[activity.lanes] = np.minimum(self._free_at_s[activity.lanes], until_s)
             (columns,) = np.nonzero((cells["start_s"] < until_s) & (cells["end_s"] > until_s))
             lane = activity.phase.lane
             traces = [device.capacity_of(lane) for device in batch.devices[columns]]
             work, energy = fractions_at(
-                until_s, cells["start_s"][columns], cells["end_s"][columns], traces, lane
+                until_s, cells["start_s"][columns], cells["end_s"][columns], traces, lane, work_s[columns]
             )
             cells["end_s"][columns] = until_s
             for column in ("bits", "flops"):
@@ -265,9 +284,14 @@ class BatchedActivities:
             link_rows=link_rows,
             lanes=np.add.outer(first_lanes, np.arange(len(LANES))).ravel(),
             has_slowdowns=any(device.compute_capacity is not None for device in devices),
+            has_noise=any(device.compute_noise is not None for device in devices),
             may_be_endless=any(
                 activity.duration_s is None or not np.isfinite(activity.duration_s).all()
                 for activity in activities
+            )
+            or any(
+                device.compute_capacity is not None and device.compute_capacity.ends_because is not None
+                for device in devices
             ),
             packed=packed(rows),
         )
@@ -280,6 +304,15 @@ class BatchedActivities:
             return None, power_w
         with np.errstate(divide="ignore"):
             return bits * (1.0 / _rates(phase, rows)(links)), power_w
+
+
+def _with_noise(devices: NDArray[np.object_], durations_s: Array) -> Array:
+    """Return the random times of the next computations of these devices, [num_devices], [s]."""
+    durations_s = durations_s.copy()
+    for index, device in enumerate(devices):
+        if device.compute_noise is not None:
+            durations_s[index] = device.compute_noise.duration_s(float(durations_s[index]))
+    return durations_s
 
 
 def _rates(phase: Phase, rows: NDArray[np.intp]) -> Callable[[LinkRates], Array]:

@@ -35,6 +35,11 @@ def take_snapshot(world: World) -> WorldSnapshot:
         departed_at_s=dict(world.departed_at_s),
         free_at_s={node.name: [lane.free_at_s for lane in node.lanes.values()] for node in world.nodes},
         presence={client: [trace.state() for trace in traces] for client, traces in world.presence.items()},
+        compute_noise={
+            device.client: device.compute_noise.state()
+            for device in world.created_devices
+            if device.compute_noise is not None
+        },
         server_shares=[node.share for node in world.server_shares],
         tdma_slots=[m.scheduler.slot if isinstance(m.scheduler, Tdma) else None for m in media],
         memories={name: node.memory.state() for name, node in world.compute_nodes.items()},
@@ -50,6 +55,9 @@ def restore(world: World, snapshot: WorldSnapshot) -> None:
     for client, states in snapshot.presence.items():
         for trace, state in zip(world.presence[client], states, strict=True):
             trace.restore(state)
+    for device in world.created_devices:
+        if device.compute_noise is not None:
+            device.compute_noise.restore(snapshot.compute_noise[device.client])
     for medium, slot in zip(world.media or (), snapshot.tdma_slots, strict=True):
         if isinstance(medium.scheduler, Tdma) and slot is not None:
             medium.scheduler.slot = slot

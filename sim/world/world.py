@@ -55,7 +55,7 @@ class World:
         The share of the server's processor that each client has; empty if the server is one processor.
     clients : sequence of int, optional
         The devices that have a row in links and shares, sorted; all by default. Other devices of the fleet
-        are created in the first round that they take part in.
+        are created in the first round that they take part in; excluded ones never are.
     faults : Faults, optional
         Slow-downs, batteries and other faults; none by default.
     round_policy : RoundPolicy, optional
@@ -82,7 +82,8 @@ class World:
         The clients that miss the rest of the current round, and the reason of each. They may take part in
         the next round.
     sampled_clients : tuple of int or None
-        The devices that were sampled for the round; None if all take part in every round.
+        The devices that were sampled for the round, or those that are not excluded; None if all take part in
+        every round.
     num_eligible : int
         The number of devices from which rounds are sampled, including those that have left the run.
     departed_at_s : dict of int to float
@@ -113,15 +114,22 @@ class World:
         self.env = Environment(snapshot.now_s if snapshot else 0.0)
         self.service = server.service
         self.sampled_clients: tuple[int, ...] | None = None
-        self.num_eligible = len(fleet)
         self.clients = tuple(range(len(fleet)) if clients is None else clients)
+        self.num_eligible = len(self.clients)
         self.absent: dict[int, str] = {}
         self.departed_at_s: dict[int, float] = {}
         self.record = IntervalRecord(["server"], snapshot.record if snapshot else None)
         self._number_of = {name: number for number, name in self.record.nodes.items()}
         self._next_index = max(1 + len(fleet), *(number + 1 for number in self.record.nodes))
         listeners = self._listeners if fleet.has_powers else None
-        self.server = Server(self.env, self.record, 0, listeners=listeners, **_processor(server))
+        self.server = Server(
+            self.env,
+            self.record,
+            0,
+            listeners=listeners,
+            compute_capacity=faults.server_capacity,
+            **_processor(server),
+        )
         self._server_section = server
         self._fleet, self._faults, self._round_policy = fleet, faults, round_policy
         # If no client can be stopped, a client's turn needs no process of its own.
@@ -288,7 +296,14 @@ class World:
                 index = self._add_name(f"server-{row}")
                 processor = _processor(self._server_section)
                 self.server_shares.append(
-                    ServerShare(self.env, self.record, index, share=float(share), **processor)
+                    ServerShare(
+                        self.env,
+                        self.record,
+                        index,
+                        share=float(share),
+                        compute_capacity=self.server.compute_capacity,
+                        **processor,
+                    )
                 )
             self.server_shares[row].set_share(float(share))
 
@@ -318,6 +333,7 @@ class World:
             cycles_per_flop=float(fleet.cycles_per_flop[client]),
             switched_capacitance=float(fleet.switched_capacitance[client]),
             compute_capacity=self._faults.compute_capacity(client),
+            compute_noise=self._faults.compute_noise(client),
             ends_s=self._free_at_s,
             first_lane=len(LANES) * client,
             powers=fleet.powers(client),

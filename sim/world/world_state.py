@@ -32,6 +32,8 @@ class WorldSnapshot:
         For each node, when each of its lanes is free, [s].
     presence : dict of int to list
         For each device that was created, the states of its presence traces.
+    compute_noise : dict of int to int
+        For each of these devices whose computations take random times, the number of draws so far.
     server_shares : list of float
         The share of each of the server's shares.
     tdma_slots : list
@@ -47,6 +49,7 @@ class WorldSnapshot:
     departed_at_s: dict[int, float]
     free_at_s: dict[str, list[float]]
     presence: dict[int, list[Any]]
+    compute_noise: dict[int, int]
     server_shares: list[float]
     tdma_slots: list[tuple[int, float] | None]
     memories: dict[str, MemoryState]

@@ -35,7 +35,10 @@ COMPRESSION = {
     "quantisation": {"bits": 4, "tensors": ["activations", "gradients", "models"]},
     "dropout": {"share": 0.2},
 }
-SLOW = {"slowdown": {"factor": 5, "mean_normal_s": 0.01, "mean_slow_s": 0.01}}
+SLOWDOWN = {"factor": 5, "mean_normal_s": 0.01, "mean_slow_s": 0.01}
+SLOW = {"slowdown": SLOWDOWN}
+NOISE = {"compute_noise": {"lognormal": {"sigma": 1.0}}}
+SERVER = {"server": {"slowdown": SLOWDOWN, "mean_up_s": 0.02, "mean_down_s": 0.005}}
 FADING = {"fading": {"model": "rayleigh", "coherence_s": 2e-3}}
 
 
@@ -125,6 +128,8 @@ def slowed_down(run: cutlayer.Run) -> bool:
     ("sections", "lives"),
     [
         ({"stragglers": SLOW}, slowed_down),
+        ({"stragglers": NOISE, "faults": SERVER}, slowed_down),
+        ({"stragglers": NOISE, "round_policy": {"deadline_s": 1.2e-3}}, some_but_not_all_late),
         ({"stragglers": SLOW, "round_policy": {"deadline_s": 1.2e-3}}, some_but_not_all_late),
         ({"stragglers": SLOW, "round_policy": {"deadline_s": 0.0114}}, some_but_not_all_late),
         (
@@ -134,7 +139,16 @@ def slowed_down(run: cutlayer.Run) -> bool:
         ({"devices": {"count": 4, "battery_j": BATTERIES_J}}, some_batteries_empty),
         ({"devices": {"count": 4, "battery_j": BATTERIES_J, **POWERS}}, some_batteries_empty),
     ],
-    ids=["slow-downs", "turns cut off", "epochs cut off", "plans", "batteries", "idle power"],
+    ids=[
+        "slow-downs",
+        "noise",
+        "noise and late clients",
+        "turns cut off",
+        "epochs cut off",
+        "plans",
+        "batteries",
+        "idle power",
+    ],
 )
 def test_the_state_of_the_network_continues(
     sections: dict[str, Any],

@@ -21,10 +21,11 @@ from cutlayer.scenarios.registry import lookup
 from cutlayer.scenarios.schema.scenario import Allocation, Radio, Server, Stop
 from cutlayer.sim.costs.layer_costs import work_from_flops
 from cutlayer.sim.faults.battery import battery_fault
+from cutlayer.sim.faults.compute_noise import RandomDelays, RandomFactors
 from cutlayer.sim.faults.effects import Fault, Faults
 from cutlayer.sim.links.link_rates import LinkRates
 from cutlayer.sim.links.schedulers import Scheduler
-from cutlayer.sim.nodes.capacity import PiecewiseCapacity
+from cutlayer.sim.nodes.capacity import ComputeNoise, PiecewiseCapacity
 from cutlayer.sim.nodes.fleet import Fleet
 from cutlayer.sim.radio.rates import Band
 from cutlayer.sim.radio.resources import RadioResources
@@ -75,10 +76,32 @@ def links(uplink_bps: list[float], downlink_bps: list[float], whole_band_bps: li
     return LinkRates(np.array(uplink_bps), np.array(downlink_bps), np.array(whole_band_bps), ones, ones, 1.0)
 
 
-def faults(of_fleet: Fleet, speeds: Sequence[PiecewiseCapacity | None] = ()) -> Faults:
-    """Return the fault of the fleet's batteries, and slow-downs with these relative speeds."""
-    slow = Fault(compute_capacity=lambda device: speeds[device]) if speeds else None
+def faults(
+    of_fleet: Fleet,
+    speeds: Sequence[PiecewiseCapacity | None] = (),
+    noise: Sequence[ComputeNoise | None] = (),
+    server: PiecewiseCapacity | None = None,
+) -> Faults:
+    """Return the fault of the fleet's batteries, and faults of processors: relative speeds, and noise."""
+    slow = Fault(
+        compute_capacity=(lambda device: speeds[device]) if speeds else None,
+        compute_noise=(lambda device: noise[device]) if noise else None,
+        server_capacity=server,
+    )
     return Faults(tuple(fault for fault in (slow, battery_fault(None, of_fleet)) if fault is not None))
+
+
+def noises(clients: int, seed: int = 0, mean_s: float | None = None) -> list[ComputeNoise]:
+    """Return log-normal noise of each device's computations, or delays with this mean."""
+    if mean_s is None:
+        return [
+            RandomFactors(seed, i, lambda rng, count: np.exp(rng.standard_normal(count) - 0.5))
+            for i in range(clients)
+        ]
+    return [
+        RandomDelays(seed, i, lambda rng, count: mean_s * rng.standard_exponential(count))
+        for i in range(clients)
+    ]
 
 
 def policy(deadline_s: float | None) -> RoundPolicy:
@@ -193,6 +216,8 @@ def run_timeline(
     count: int = 1,
     deadline_s: float | None = None,
     speeds: Sequence[PiecewiseCapacity | None] = (),
+    noise: Sequence[ComputeNoise | None] = (),
+    server: PiecewiseCapacity | None = None,
     sharing: tuple[Scheduler, Scheduler] | None = None,
     **parameters: Any,
 ) -> tuple[World, list[RoundResult]]:
@@ -203,7 +228,7 @@ def run_timeline(
         setting.fleet,
         setting.links,
         sharing,
-        faults=faults(setting.fleet, speeds),
+        faults=faults(setting.fleet, speeds, noise, server),
         round_policy=policy(deadline_s),
     )
     scheme = make_scheme(name, task, **parameters)

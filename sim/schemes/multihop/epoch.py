@@ -61,9 +61,9 @@ class MultiHopScheme(MultiHopStructure):
         order = _service_order(world, structure)
 
         def epoch(device: Device) -> Generator[Event, Any, None]:
-            owner = device.client
+            row = device.row
             for _ in range(self.steps):
-                yield from _mini_batch(world, device, structure.paths[owner], owner_work[owner], order)
+                yield from _mini_batch(world, device, structure.paths[row], owner_work[row], order)
             yield device.uplink(MODEL_UPLOAD, self.upload_bits(masks_on=masks_on))
 
         on_time: tuple[int, ...] = yield world.start(epoch, world.clients).on_time

@@ -8,7 +8,7 @@ of each helper's tasks, are those of Tirana et al., "Workflow Optimization for P
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,8 @@ depends on the speed of the machine.
 
 class OneHopParameters(MultiHopParameters):
     """The parameters of one hop: the assignment of owners to helpers, and the order of the helpers' tasks."""
+
+    per_device: ClassVar[tuple[str, ...]] = ("workflow",)
 
     workflow: Annotated[
         Annotated[Literal["balanced_greedy", "random", "improved", "optimal"], Tag("name")]
@@ -107,7 +109,11 @@ class OneHop(MultiHopScheme):
             raise PlanningError(f"one_hop: {error}", key) from None
         order = None
         if workflow.order is not None:
-            order = {hop.node: tuple(tasks) for hop, tasks in zip(hops, workflow.order, strict=True)}
+            clients = deployment.clients
+            order = {
+                hop.node: tuple((clients[owner], back) for owner, back in tasks)
+                for hop, tasks in zip(hops, workflow.order, strict=True)
+            }
         return MultiHopPlan(
             tuple((hops[h],) for h in workflow.helper),
             self.owner_work(deployment, masks_on=True),

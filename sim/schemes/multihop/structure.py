@@ -147,7 +147,7 @@ class MultiHopStructure(Scheme):
             units_on_nodes=structure.units_on_nodes,
             learner_bounds={
                 owner: (0, self._first, *(hop.end for hop in path), count)
-                for owner, path in enumerate(structure.paths)
+                for owner, path in zip(deployment.clients, structure.paths, strict=True)
             },
             structure=structure,
             notes=structure.notes,
@@ -175,9 +175,10 @@ class MultiHopStructure(Scheme):
         needed_bits = self._owner_memory.total_bits
         short = np.flatnonzero(deployment.memory_bits < needed_bits)
         if short.size:
+            client, has = deployment.clients[short[0]], mib_text(deployment.memory_bits[short[0]])
             raise PlanningError(
                 f"{self.parameters.name}: first and last part need {mib_text(needed_bits)}"
-                f" on a device; device {short[0]} has {mib_text(deployment.memory_bits[short[0]])}",
+                f" on a device; device {client} has {has}",
                 ("devices", "memory_mib"),
             )
 

@@ -32,6 +32,8 @@ class ClientSampler:
         The scenario's seed.
     on_time : ndarray of bool, [population], optional
         Whether each device is eligible under ``selection: deadline``; by default all devices are.
+    excluded : collection of int, optional
+        Devices that no round samples. They keep their places in the random order, which they do not change.
 
     Attributes
     ----------
@@ -40,14 +42,22 @@ class ClientSampler:
     """
 
     def __init__(
-        self, section: Participation, population: int, seed: int, on_time: NDArray[np.bool_] | None = None
+        self,
+        section: Participation,
+        population: int,
+        seed: int,
+        on_time: NDArray[np.bool_] | None = None,
+        excluded: Collection[int] = (),
     ) -> None:
         self._section = section
         self._population = population
         self._seed = seed
         self._on_time = on_time
+        self._excluded = excluded
         self._availability: dict[int, OnOffProcess] = {}
-        self.num_eligible = population if on_time is None else int(on_time.sum())
+        self.num_eligible = population - len(excluded)
+        if on_time is not None:
+            self.num_eligible = int(on_time.sum()) - sum(bool(on_time[device]) for device in excluded)
 
     def first_in_order(self, number: int = 1) -> tuple[int, ...]:
         """Return the first devices of a round's order, sorted, whether they are available or not."""
@@ -78,7 +88,11 @@ class ClientSampler:
 
         It is infinite if all devices have left the run.
         """
-        remaining = (device for device in range(self._population) if device not in departed)
+        remaining = (
+            device
+            for device in range(self._population)
+            if device not in departed and device not in self._excluded
+        )
         return min(
             (state.switches_s[state.segment(now_s) + 1] for state in map(self._on_off, remaining)),
             default=math.inf,
@@ -101,7 +115,8 @@ class ClientSampler:
         return self._availability[device]
 
     def _order(self, number: int) -> Iterator[int]:
-        return random_order(self._population, stream(self._seed, "participants", number))
+        order = random_order(self._population, stream(self._seed, "participants", number))
+        return (device for device in order if device not in self._excluded) if self._excluded else order
 
 
 def random_order(count: int, rng: np.random.Generator) -> Iterator[int]:

@@ -12,9 +12,16 @@ __all__ = ["FixedPlan"]
 
 
 class FixedPlan:
-    """Runs every round with all devices, by the first plan.
+    """Runs every round with the same devices, by the first plan.
 
     Planners that change the clients or the plan extend this class, and replace the methods that differ.
+
+    Parameters
+    ----------
+    members : sequence of int
+        The devices.
+    is_partial : bool, optional
+        Whether there are other devices, which take part in nothing; by default there are none.
     """
 
     def __init__(
@@ -22,14 +29,19 @@ class FixedPlan:
         plan: SchemePlan,
         members: Sequence[int],
         snapshot: PlannerSnapshot | None = None,
+        *,
+        is_partial: bool = False,
     ) -> None:
         self._first_plan = plan
+        self._is_partial = is_partial
         self.plan = snapshot.plan if snapshot else plan
         self.members = snapshot.members if snapshot else tuple(members)
         self.num_replans = snapshot.num_replans if snapshot else 0
 
     def before_round(self, world: World, number: int) -> None:
-        """Do nothing: clients, plan and links stay the same."""
+        """Tell the world its clients if there are other devices; plan and links stay the same."""
+        if self._is_partial:
+            world.sampled_clients = self.members
 
     def snapshot(self) -> PlannerSnapshot:
         """Return the state from which another planner can continue the run."""
@@ -47,5 +59,5 @@ class FixedPlan:
         return {client: DevicePlan(self._first_plan, row) for row, client in enumerate(self.members)}
 
     def participants(self) -> list[int] | None:
-        """Return None: all devices take part in every round."""
-        return None
+        """Return the devices if there are others; None if all devices take part in every round."""
+        return list(self.members) if self._is_partial else None

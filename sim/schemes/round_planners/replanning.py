@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -31,31 +32,40 @@ class Replanner(FixedPlan):
         scheme: Scheme,
         plan: SchemePlan,
         context: PlanningContext,
+        members: Sequence[int],
         snapshot: PlannerSnapshot | None = None,
     ) -> None:
-        super().__init__(plan, context.deployment.clients, snapshot)
+        is_partial = len(members) < context.deployment.num_clients
+        super().__init__(plan, members, snapshot, is_partial=is_partial)
         self._scheme = scheme
         self._context = context
+        self._deployment, self._channel = context.deployment, context.channel
+        if is_partial:
+            self._deployment = context.deployment.select(members)
+            self._channel = context.channel.keep(members)
 
     def before_round(self, world: World, number: int) -> None:
         """Plan again if the scenario's rule asks for it, and connect the world by the new plan."""
+        super().before_round(world, number)
         context, access = self._context, self.plan.access
         rules = context.allocation.replan
         if rules is None or not isinstance(access, DedicatedSubchannels):
             return
         if rules.every_rounds is not None and (number - 1) % rules.every_rounds:
             return
+        # the errors are drawn for all devices, so that an excluded one changes no other's
         estimate = context.estimated_gains(context.channel, float(world.env.now), number)
+        estimate = estimate[np.asarray(self._deployment.clients, dtype=np.intp)]
         if rules.change_db is not None and self._change_db(access.client_of, estimate) < rules.change_db:
             return
-        deployment = with_gains(context.deployment, estimate)
+        deployment = with_gains(self._deployment, estimate)
         planner = context.planner(number, cut=self.plan.cuts.common if self._scheme.has_cut else None)
         radio = planner.for_parallel_clients(self._scheme, deployment)
         self.plan = replace(
             self.plan, resources=deployment.resources, access=radio.access, predicted_s=radio.predicted_s
         )
         self.num_replans += 1
-        world.connect(*links_and_schedulers(self.plan, context.channel))
+        world.connect(*links_and_schedulers(self.plan, self._channel))
 
     def _change_db(self, client_of: NDArray[np.intp], estimate: NDArray[np.float64]) -> float:
         """Return the largest change of a client's mean gain on its subchannels since the last plan, [dB]."""

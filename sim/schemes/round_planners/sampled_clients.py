@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +112,11 @@ class SampledClients(FixedPlan):
 
 
 def client_sampler(
-    section: Participation, scheme: Scheme, plan: SchemePlan, deployment: Deployment
+    section: Participation,
+    scheme: Scheme,
+    plan: SchemePlan,
+    deployment: Deployment,
+    excluded: Collection[int] = (),
 ) -> ClientSampler:
     """Return the sampler of a scheme's clients.
 
@@ -124,6 +128,8 @@ def client_sampler(
         The scheme's first plan; the prediction of a deadline uses its common cut.
     deployment : Deployment
         The deployment of all devices.
+    excluded : collection of int, optional
+        The devices that no round samples.
 
     Raises
     ------
@@ -132,12 +138,16 @@ def client_sampler(
     """
     on_time = None
     if section.deadline_s is not None:
-        on_time = devices_on_time(section.deadline_s, scheme, plan, deployment)
-    return ClientSampler(section, deployment.num_clients, deployment.seed, on_time)
+        on_time = devices_on_time(section.deadline_s, scheme, plan, deployment, excluded)
+    return ClientSampler(section, deployment.num_clients, deployment.seed, on_time, excluded)
 
 
 def devices_on_time(
-    deadline_s: float, scheme: Scheme, plan: SchemePlan, deployment: Deployment
+    deadline_s: float,
+    scheme: Scheme,
+    plan: SchemePlan,
+    deployment: Deployment,
+    excluded: Collection[int] = (),
 ) -> NDArray[np.bool_]:
     """Return whether each device is predicted to finish its part of a round by a deadline, [num_devices].
 
@@ -166,6 +176,7 @@ def devices_on_time(
         + transfer_s(work.downlink_bits, rates.downlink_bps)
         + work.after_downlink_s
     )
+    times_s[list(excluded)] = np.inf
     on_time: NDArray[np.bool_] = times_s <= deadline_s
     if not on_time.any():
         raise PlanningError(

@@ -36,6 +36,7 @@ from tests.support.worlds import (
     fleet,
     links,
     make_scheme,
+    noises,
     policy,
     positive,
     run_scheme_rounds,
@@ -62,9 +63,12 @@ def run(
     batch: bool,
     deadline_s: float | None = None,
     slow_s: float | None = None,
+    noisy: bool = False,
     **parameters: Any,
 ) -> tuple[World, list[RoundResult]]:
     """Run three rounds of a scheme."""
+    noise = noises(case.clients) if noisy else []
+    noise[:1] = [None] * len(noise[:1])  # one device has none
     speeds = [
         None if slow_s is None or i % 3 == 0 else SlowdownTrace(5.0, slow_s, slow_s, stream(0, "slowdown", i))
         for i in range(case.clients)
@@ -73,7 +77,7 @@ def run(
         case.server,
         case.fleet,
         source,
-        faults=faults(case.fleet, speeds),
+        faults=faults(case.fleet, speeds, noise),
         round_policy=policy(deadline_s),
         batch=batch,
     )
@@ -94,7 +98,7 @@ def changing(case: Setting, length_s: float, factors: Sequence[float]) -> Steps:
 @pytest.mark.parametrize("name", SCHEMES)
 @given(data=st.data())
 def test_a_batch_equals_a_process_for_each_client(name: str, data: st.DataObject) -> None:
-    """Rounds and rows are equal to the last bit, with changing links, slow-downs and deadlines."""
+    """Rounds and rows are equal to the last bit, with changing links, slow-downs, noise and deadlines."""
     case = data.draw(settings_of())
     cut = data.draw(st.integers(1, len(case.units) - 1))
     round_s = run(case, case.links, name, cut, batch=False, **SCHEMES[name])[1][0].end_s or 1.0
@@ -105,6 +109,7 @@ def test_a_batch_equals_a_process_for_each_client(name: str, data: st.DataObject
     options = dict(SCHEMES[name])
     if data.draw(st.booleans()):
         options["slow_s"] = round_s * data.draw(st.floats(0.05, 2))
+    options["noisy"] = data.draw(st.booleans())
     if data.draw(st.booleans()):
         # any, or the very instant at which something begins or ends in a first round without it
         table = run(case, source, name, cut, batch=False, **options)[0].record.frame()
@@ -116,6 +121,10 @@ def test_a_batch_equals_a_process_for_each_client(name: str, data: st.DataObject
     assert stepped.record.fingerprint() == seen.record.fingerprint()
     assert [(r.end_s, r.outcome) for r in message] == [(r.end_s, r.outcome) for r in said]
     for device in seen.created_devices:  # later work queues alike
+        if device.compute_noise is not None:  # and later draws are alike
+            other_noise = stepped.device(device.client).compute_noise
+            assert other_noise is not None
+            assert device.compute_noise.state() == other_noise.state()
         for lane, other in zip(
             device.lanes.values(), stepped.device(device.client).lanes.values(), strict=True
         ):
