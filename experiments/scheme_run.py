@@ -12,6 +12,7 @@ from ..analysis.results.atomic_files import RunFolderError
 from ..analysis.results.interval_store import IntervalWriter
 from ..analysis.results.round_tables import scheme_summary
 from ..sim.faults.effects import faults_of
+from ..sim.links.lossy_link import retries_of
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.round_loop import RoundCursor, RoundResult, run_rounds
@@ -147,6 +148,7 @@ def make_world(
         clients=planner.members if sampled else None,
         faults=faults_of(scenario, experiment.fleet),
         round_policy=round_policy_of(scenario.round_policy),
+        retries=retries_of(scenario.round_policy),
         snapshot=checkpoint.world if checkpoint else None,
     )
     if checkpoint is not None:

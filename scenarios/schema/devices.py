@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ..section import Section
 from ..text import Text
 from .fields import (
+    NAME_OR_LIST,
     WHOLE_NUMBER,
     BitRatePerDevice,
     ClockPerDevice,
@@ -24,9 +25,33 @@ from .fields import (
 )
 from .fleets import fleets, named_fleet
 
-__all__ = ["Devices"]
+__all__ = ["Devices", "LinkTraceFiles"]
 
 DEVICES_MAX = 1_000_000
+
+_FileOrFiles = Annotated[
+    Annotated[ScenarioPath, Tag("name")]
+    | Annotated[Annotated[tuple[ScenarioPath, ...], Field(min_length=1)], Tag("list")],
+    NAME_OR_LIST,
+]
+"""One file for all devices, or a list with one for each device."""
+
+
+class LinkTraceFiles(Section):
+    """Rates of links in mahimahi's format: each line is a time in ms, at which 1500 bytes can pass."""
+
+    uplink: _FileOrFiles = Field(
+        description="file of the uplinks, or a list with one for each device; it begins again after its end"
+    )
+    downlink: _FileOrFiles = Field(
+        description="file of the downlinks, or a list with one for each device; it begins again after its end"
+    )
+
+
+_LinkTrace = Annotated[
+    Annotated[ScenarioPath, Tag("file")] | Annotated[LinkTraceFiles, Tag("files")],
+    Discriminator(lambda value: "files" if isinstance(value, Mapping | LinkTraceFiles) else "file"),
+]
 
 
 class Devices(Section):
@@ -92,6 +117,11 @@ class Devices(Section):
         description="constant downlink rate of the device, bit/s, instead of the radio; give uplink_bps too;"
         " absent: use the radio",
     )
+    link_trace: _LinkTrace | None = Field(
+        default=None,
+        description="rates of the devices' own links over time, instead of the radio: a CSV file with the"
+        " columns device, time_s, uplink_bps and downlink_bps, or files in mahimahi's format; absent: none",
+    )
     profile: Text | tuple[Text, ...] | None = Field(
         default=None, description="device of model.profile whose measured times they have, or one for each"
     )
@@ -115,4 +145,11 @@ class Devices(Section):
     def _both_directions(self) -> Devices:
         if (self.uplink_bps is None) != (self.downlink_bps is None):
             raise ValueError("give both uplink_bps and downlink_bps, or neither")
+        if self.uplink_bps is not None and self.link_trace is not None:
+            raise ValueError("link_trace gives the rates already; leave out uplink_bps and downlink_bps")
         return self
+
+    @property
+    def has_fixed_links(self) -> bool:
+        """Return whether the devices have links of their own instead of the radio."""
+        return self.uplink_bps is not None or self.link_trace is not None

@@ -38,6 +38,7 @@ def take_snapshot(world: World) -> WorldSnapshot:
         server_shares=[node.share for node in world.server_shares],
         tdma_slots=[m.scheduler.slot if isinstance(m.scheduler, Tdma) else None for m in media],
         memories={name: node.memory.state() for name, node in world.compute_nodes.items()},
+        losses=world.link_faults.state(),
     )
 
 
@@ -55,3 +56,4 @@ def restore(world: World, snapshot: WorldSnapshot) -> None:
             medium.scheduler.slot = slot
     for name, memory in snapshot.memories.items():
         world.compute_nodes[name].memory.restore(memory)
+    world.link_faults.restore(snapshot.losses)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..nodes.compute_node import MemoryState
 from ..timeline.interval_record import RecordState
+from .link_faults import LossState
 
 __all__ = ["WorldSnapshot"]
 
@@ -38,6 +39,8 @@ class WorldSnapshot:
         For each direction of a shared band, the current TDMA slot; None for other schedulers.
     memories : dict of str to MemoryState
         For each compute node, the state of its memory.
+    losses : LossState
+        The numbers of messages so far, by which lost packets and messages are drawn.
     """
 
     now_s: float
@@ -50,3 +53,4 @@ class WorldSnapshot:
     server_shares: list[float]
     tdma_slots: list[tuple[int, float] | None]
     memories: dict[str, MemoryState]
+    losses: LossState
