@@ -194,14 +194,14 @@ class Node:
             self.record.truncate(lane.row, now_s, 0.0, 0.0)
             return
         capacity = self.capacity_of(name)
+        active = 0.0 if lane.active is None else completed_fraction(lane.active, start_s, now_s, end_s)
         if math.isinf(end_s) and capacity is not None and name != "compute":  # a link without end
-            self.record.truncate(
-                lane.row, now_s, capacity.done(start_s, now_s) / self.record.bits(lane.row), 0.0
-            )
+            work_done = capacity.done(start_s, now_s) / self.record.bits(lane.row)
+            self.record.truncate(lane.row, now_s, work_done, active)
             return
         work, energy = fractions_at(now_s, np.array([start_s]), np.array([end_s]), [capacity], name)
         if lane.active is not None:
-            energy[0] = completed_fraction(lane.active, start_s, now_s, end_s)
+            energy[0] = active
         self.record.truncate(lane.row, now_s, float(work[0]), float(energy[0]))
 
 

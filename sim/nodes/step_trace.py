@@ -69,6 +69,8 @@ class StepTrace(PiecewiseCapacity):
         """Return the work that is done between two instants: the integral of the capacity."""
         if end_s <= start_s:
             return 0.0
+        if math.isinf(end_s) and math.isfinite(self._period_s):
+            return math.inf
         (first_s, _), (last_s, _) = self._step(start_s), self._step(end_s)
         done = self._done_in_period(end_s - last_s) - self._done_in_period(start_s - first_s)
         if first_s == last_s:
@@ -78,7 +80,7 @@ class StepTrace(PiecewiseCapacity):
     def _step(self, time_s: float) -> tuple[float, int]:
         """Return the beginning of the period that contains an instant, [s], and the number of the step."""
         begun_s = 0.0
-        if time_s >= self._period_s:
+        if time_s >= self._period_s and math.isfinite(self._period_s):
             periods = math.floor(time_s / self._period_s)
             if (periods + 1) * self._period_s <= time_s:  # the quotient was rounded down over the edge
                 periods += 1

@@ -31,7 +31,7 @@ def take_snapshot(world: World) -> WorldSnapshot:
         now_s=float(world.env.now),
         record=world.record.state(),
         slot_order=world.pool.slot_order(),
-        clients=world.clients,
+        clients=tuple(sorted((*world.clients, *world.absent))),  # the absent ones come back
         departed_at_s=dict(world.departed_at_s),
         free_at_s={node.name: [lane.free_at_s for lane in node.lanes.values()] for node in world.nodes},
         presence={client: [trace.state() for trace in traces] for client, traces in world.presence.items()},

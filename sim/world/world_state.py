@@ -26,7 +26,7 @@ class WorldSnapshot:
     slot_order : tuple of int
         The slots of the client pool in the order in which they start the next step.
     clients : tuple of int
-        The clients of the round that are still in the run.
+        The clients of the round that are still in the run, also those that were absent at its end.
     departed_at_s : dict of int to float
         When each of the other clients left the run, [s].
     free_at_s : dict of str to list of float
