@@ -76,6 +76,9 @@ def _prepare(loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: b
                 faults = faults_of(scenario, fleet)
             with issues.at("radio", "path_loss"):
                 channel = draw_channel(scenario.radio, fleet, scenario.seed)
+            for spec in specs("fault"):  # the run reads the faults' files again
+                with issues.at_stated_key():
+                    spec.load()(scenario, fleet)
     data: ClientData | None = None
     if scenario.learning is not None:
         with issues.at_stated_key():

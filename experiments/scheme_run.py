@@ -11,6 +11,7 @@ import numpy as np
 from ..analysis.results.atomic_files import RunFolderError
 from ..analysis.results.interval_store import IntervalWriter
 from ..analysis.results.round_tables import scheme_summary
+from ..sim.links.lossy_link import retries_of
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.round_loop import RoundCursor, RoundResult, run_rounds
@@ -149,6 +150,7 @@ def make_world(
         clients=planner.members,
         faults=experiment.faults,
         round_policy=round_policy_of(scenario.round_policy),
+        retries=retries_of(scenario.round_policy),
         snapshot=checkpoint.world if checkpoint else None,
     )
     if checkpoint is not None:

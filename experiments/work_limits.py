@@ -161,6 +161,10 @@ def _changes(scenario: Scenario, plan: SchemePlan) -> Iterator[tuple[KeyPath, fl
             up_s, down_s = server.mean_up_s, server.mean_down_s
             # the round takes longer by the time in which the server has failed
             yield ("faults", "server"), up_s + down_s, longest_s * (1 + down_s / up_s), 1, SWITCHES_MAX
+    outage = scenario.faults.outage if scenario.faults else None
+    if outage is not None and outage.mean_up_s is not None and outage.mean_down_s is not None:
+        period_s = outage.mean_up_s + outage.mean_down_s
+        yield ("faults", "outage"), period_s, longest_s, scenario.clients_per_round, SWITCHES_MAX
     if participation is not None and participation.mean_on_s and participation.mean_off_s:
         period_s = participation.mean_on_s + participation.mean_off_s
         yield ("participation",), period_s, longest_s, scenario.devices.count, SWITCHES_MAX

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..errors import KeyPath, ScenarioIssue
 from .allocation import FULL_POWER
+from .devices import LinkTraceFiles
 from .scenario import Allocation, Devices, ExplicitPower, Scenario
 from .size_limits import size_issues, time_scale_issues
 
@@ -49,6 +50,9 @@ def _lengths(scenario: Scenario) -> Iterator[ScenarioIssue]:
     slowdown = scenario.stragglers.slowdown if scenario.stragglers else None
     for key in () if slowdown is None else type(slowdown).model_fields:
         values_by_key["stragglers", "slowdown", key] = getattr(slowdown, key)
+    if isinstance(traces := scenario.devices.link_trace, LinkTraceFiles):
+        values_by_key["devices", "link_trace", "uplink"] = traces.uplink
+        values_by_key["devices", "link_trace", "downlink"] = traces.downlink
     values_by_key["radio", "path_loss", "gain_db"] = getattr(scenario.radio.path_loss, "gain_db", None)
     values_by_key["allocation", "subchannels"] = scenario.allocation.subchannels
     if isinstance(scenario.allocation.power, ExplicitPower):
@@ -89,9 +93,17 @@ def _positions(scenario: Scenario) -> Iterator[ScenarioIssue]:
 
 
 def _fixed_rate_links(scenario: Scenario) -> Iterator[ScenarioIssue]:
-    if scenario.devices.uplink_bps is None:
+    devices = scenario.devices
+    if not devices.has_fixed_links:
         return
-    radio, why = scenario.radio, "devices.uplink_bps gives links of the devices' own, which do not change"
+    key = "link_trace" if devices.uplink_bps is None else "uplink_bps"
+    radio, why = scenario.radio, f"devices.{key} gives links of the devices' own, without the radio"
+    packet_loss = scenario.faults.packet_loss if scenario.faults else None
+    if packet_loss is not None and packet_loss.by == "snr":
+        yield ScenarioIssue(
+            ("faults", "packet_loss", "by"),
+            f"{why}, so no signal-to-noise ratio is known; give faults.packet_loss.rate",
+        )
     if radio.fading.model != "none":
         yield ScenarioIssue(("radio", "fading"), f"{why}; leave out fading")
     if radio.sharing != "dedicated":

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ..section import Section
 from ..text import Text
 from .fields import (
     DISTANCE_MAX_M,
+    NAME_OR_LIST,
     WHOLE_NUMBER,
     BitRate,
     BitRatePerDevice,
@@ -33,7 +34,7 @@ from .fields import (
 )
 from .fleets import fleets, named_fleet
 
-__all__ = ["DeviceOverrides", "Devices"]
+__all__ = ["DeviceOverrides", "Devices", "LinkTraceFiles"]
 
 DEVICES_MAX = 1_000_000
 DeviceNumber = Annotated[int, Field(ge=0, lt=DEVICES_MAX)]
@@ -63,6 +64,31 @@ class DeviceOverrides(Section):
     downlink_bps: BitRate | None = Field(
         default=None, description="downlink rate, bit/s; only where devices.downlink_bps is given"
     )
+
+
+_FileOrFiles = Annotated[
+    Annotated[ScenarioPath, Tag("name")]
+    | Annotated[Annotated[tuple[ScenarioPath, ...], Field(min_length=1)], Tag("list")],
+    NAME_OR_LIST,
+]
+"""One file for all devices, or a list with one for each device."""
+
+
+class LinkTraceFiles(Section):
+    """Rates of links in mahimahi's format: each line is a time in ms, at which 1500 bytes can pass."""
+
+    uplink: _FileOrFiles = Field(
+        description="file of the uplinks, or a list with one for each device; it begins again after its end"
+    )
+    downlink: _FileOrFiles = Field(
+        description="file of the downlinks, or a list with one for each device; it begins again after its end"
+    )
+
+
+_LinkTrace = Annotated[
+    Annotated[ScenarioPath, Tag("file")] | Annotated[LinkTraceFiles, Tag("files")],
+    Discriminator(lambda value: "files" if isinstance(value, Mapping | LinkTraceFiles) else "file"),
+]
 
 
 class Devices(Section):
@@ -128,6 +154,11 @@ class Devices(Section):
         description="constant downlink rate of the device, bit/s, instead of the radio; give uplink_bps too;"
         " absent: use the radio",
     )
+    link_trace: _LinkTrace | None = Field(
+        default=None,
+        description="rates of the devices' own links over time, instead of the radio: a CSV file with the"
+        " columns device, time_s, uplink_bps and downlink_bps, or files in mahimahi's format; absent: none",
+    )
     profile: Text | tuple[Text, ...] | None = Field(
         default=None, description="device of model.profile whose measured times they have, or one for each"
     )
@@ -162,6 +193,8 @@ class Devices(Section):
     def _both_directions(self) -> Devices:
         if (self.uplink_bps is None) != (self.downlink_bps is None):
             raise ValueError("give both uplink_bps and downlink_bps, or neither")
+        if self.uplink_bps is not None and self.link_trace is not None:
+            raise ValueError("link_trace gives the rates already; leave out uplink_bps and downlink_bps")
         return self
 
     @cached_property
@@ -171,3 +204,8 @@ class Devices(Section):
         if not excluded:
             return range(self.count)
         return tuple(device for device in range(self.count) if device not in excluded)
+
+    @property
+    def has_fixed_links(self) -> bool:
+        """Return whether the devices have links of their own instead of the radio."""
+        return self.uplink_bps is not None or self.link_trace is not None

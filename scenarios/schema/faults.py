@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -13,6 +14,8 @@ from .stragglers import ServerSlowdown
 __all__ = ["Availability", "FaultSections", "Outage", "PacketLoss", "ServerFaults"]
 
 Probability = Annotated[float, Field(strict=True, ge=0, lt=1)]
+_PacketLossRate = Annotated[float, Field(strict=True, ge=0, le=0.999)]
+_PacketSize = Annotated[Positive, Field(ge=1)]
 
 
 def _one_form(section: Section, *forms: tuple[str, ...]) -> None:
@@ -67,15 +70,17 @@ class Outage(Section):
     @model_validator(mode="after")
     def _one(self) -> Outage:
         _one_form(self, ("mean_up_s", "mean_down_s"), ("file",))
+        if self.mean_down_s == math.inf and self.mean_up_s != math.inf:
+            raise ValueError("mean_down_s must be finite: no transfer ends after an outage that never ends")
         return self
 
 
 class PacketLoss(Section):
     """Packets that are lost with a probability, and are sent until they arrive."""
 
-    packet_bits: Positive = Field(default=12000.0, description="size of a packet, bit")
-    rate: Probability | None = Field(
-        default=None, description="probability that a packet is lost, from 0 to below 1"
+    packet_bits: _PacketSize = Field(default=12000.0, description="size of a packet, bit")
+    rate: _PacketLossRate | None = Field(
+        default=None, description="probability that a packet is lost, from 0 to 0.999"
     )
     by: Literal["snr"] | None = Field(
         default=None, description="snr: the probability follows from the signal-to-noise ratio by file"

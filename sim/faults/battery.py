@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection
 from typing import TypeAlias
 
 from ...scenarios.schema.scenario import Scenario
+from ..nodes.capacity import piecewise_duration_s
 from ..nodes.fleet import Fleet
 from ..nodes.node import Device
 from ..timeline.event_order import schedule_after, schedule_at
-from ..timeline.lanes import Lane
+from ..timeline.lanes import ActiveTimes, Lane
 from .effects import Fault
 
 __all__ = ["Battery", "BatteryState", "battery_fault"]
@@ -79,7 +80,8 @@ class Battery:
             return
         start_s, end_s = device.record.span(lane.row)
         if is_reception:
-            energy_j = powers.receive_w * (end_s - start_s) if powers.receive_w else 0.0
+            energy_j = powers.receive_w * _active_s(lane, start_s, end_s) if powers.receive_w else 0.0
+        energy_j += self._paused_j(lane, start_s, end_s)
         now_s = float(device.env.now)
         self._charge_idle_time(start_s)
         self._charged_until_s = max(self._charged_until_s, end_s)
@@ -91,6 +93,8 @@ class Battery:
             capacity = device.compute_capacity
             if capacity is not None and lane is device.lanes["compute"]:
                 lasting_s = capacity.duration_s(start_s, fraction * device.work_s(start_s, end_s))
+            if lane.active is not None:
+                lasting_s = self._lasting_s(lane, lane.active, start_s, end_s)
             delay_s = start_s + lasting_s - now_s
             if now_s + delay_s < end_s:  # otherwise it lasts to the end, except for rounding
                 number = self._cancel_depletion()
@@ -104,18 +108,38 @@ class Battery:
         """Give back the energy that the current activities have not spent, if they are among the rows."""
         self._cancel_depletion()
         record, receive_w = self._device.record, self._device.powers.receive_w
-        downlink_row = self._device.lanes["downlink"].row
+        lanes = {lane.row: lane for lane in self._device.lanes.values()}
         for row, energy_j in self._booked.items():
             if row in rows:
-                start_s, end_s = record.span(row)
-                spent_j = receive_w * (end_s - start_s) if row == downlink_row else record.energy_j(row)
-                self._charge_j += energy_j - spent_j
+                lane, (start_s, end_s) = lanes[row], record.span(row)
+                is_reception = lane is self._device.lanes["downlink"]
+                spent_j = (
+                    receive_w * _active_s(lane, start_s, end_s) if is_reception else record.energy_j(row)
+                )
+                self._charge_j += energy_j - spent_j - self._paused_j(lane, start_s, end_s)
         self._booked = {row: each for row, each in self._booked.items() if row not in rows}
         now_s = float(self._device.env.now)
         if rows:  # the device was busy up to now, and its activities end here
             self._charged_until_s = min(self._charged_until_s, now_s)
         self._charge_idle_time(now_s)
         self._expect_idle_depletion()
+
+    def _paused_j(self, lane: Lane, start_s: float, end_s: float) -> float:
+        """Return the energy of the idle time in which an activity pauses, [J]."""
+        idle_w = self._device.powers.idle_w
+        return idle_w * (end_s - start_s - _active_s(lane, start_s, end_s)) if idle_w else 0.0
+
+    def _lasting_s(self, lane: Lane, active: ActiveTimes, start_s: float, end_s: float) -> float:
+        """Return the time for which the battery supplies an activity that pauses, [s]."""
+        powers, active_s = self._device.powers, active.done(start_s, end_s)
+        is_reception = lane is self._device.lanes["downlink"]
+        power_w = powers.receive_w if is_reception else self._device.record.energy_j(lane.row) / active_s
+
+        def power_at(time_s: float) -> tuple[float, float]:
+            is_active, until_s = active.at(time_s)
+            return power_w if is_active else powers.idle_w, until_s
+
+        return piecewise_duration_s(power_at, start_s, self._charge_j)
 
     def begin_transfer(self) -> None:
         """Leave the accounting to a shared medium until the transfer ends."""
@@ -186,3 +210,8 @@ class Battery:
     def _deplete_if_current(self, number: int) -> None:
         if number == self._depletion_number:
             self.deplete()
+
+
+def _active_s(lane: Lane, start_s: float, end_s: float) -> float:
+    """Return the time between two instants in which a lane's last activity goes on, [s]."""
+    return end_s - start_s if lane.active is None else lane.active.done(start_s, end_s)

@@ -42,3 +42,15 @@ register(
     f"{__package__}.battery:battery_fault",
     summary="devices leave the run when their batteries are empty (devices.battery_j)",
 )
+register(
+    "fault",
+    "outage",
+    f"{__package__}.outage:outage_fault",
+    summary="the links of a device are interrupted at times (faults.outage)",
+)
+register(
+    "fault",
+    "lost_messages",
+    f"{__package__}.lost_messages:lost_messages_fault",
+    summary="packets and uploads are lost (faults.packet_loss, faults.lost_update)",
+)

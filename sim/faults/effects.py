@@ -16,6 +16,7 @@ from ..timeline.phases import Phase
 
 __all__ = [
     "AvailabilityTrace",
+    "BroadcastLosses",
     "ComputeNoise",
     "Fault",
     "Faults",
@@ -76,26 +77,52 @@ class LinkInterruptions(StateTrace, Protocol):
     def at(self, time_s: float) -> tuple[float, float]:
         """Return 1.0 if the links work and 0.0 if not, and the instant of the next change, [s]."""
 
+    def done(self, start_s: float, end_s: float) -> float:
+        """Return the time between two instants in which the links work, [s]."""
+
 
 class MessageLosses(Protocol):
-    """Draws the packets and messages of one device that are lost. Its draws are numbered."""
+    """Draws the lost packets and messages of one device; the messages of each direction are numbered."""
 
-    def sending(self, phase: Phase, bits: float, snr: float) -> Sending:
+    def sending(self, phase: Phase, bits: float, snr: float, *, must_arrive: bool = False) -> Sending:
         """Draw the packets of the next message, and return its bits on the air and its fate.
 
         Parameters
         ----------
         bits : float
-            The message's size, [bit].
+            The message's size, more than 0, [bit].
         snr : float
             The mean signal-to-noise ratio of the link, linear, [1]; NaN on links of fixed rates.
+        must_arrive : bool
+            Whether each packet is sent until it arrives, without a limit of tries.
+        """
+
+    def state(self) -> tuple[int, int]:
+        """Return the numbers of uplink and of downlink messages so far."""
+
+    def restore(self, state: tuple[int, int]) -> None:
+        """Continue after these numbers of messages."""
+
+
+class BroadcastLosses(Protocol):
+    """Draws the repeated packets of broadcasts. Its draws are numbered."""
+
+    def air_bits(self, bits: float, snr: Sequence[float]) -> float:
+        """Draw the packets of the next broadcast, and return its bits on the air, [bit].
+
+        Parameters
+        ----------
+        bits : float
+            The message's size, more than 0, [bit].
+        snr : sequence of float, [num_listeners]
+            The mean signal-to-noise ratio of each listener's link, linear, [1]; NaN on links of fixed rates.
         """
 
     def state(self) -> int:
-        """Return the number of messages so far."""
+        """Return the number of broadcasts so far."""
 
     def restore(self, state: int) -> None:
-        """Continue after this number of messages."""
+        """Continue after this number of broadcasts."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +162,8 @@ class Fault:
         The interruptions of the device's links.
     losses : callable, optional
         The lost packets and messages of the device.
+    broadcast_losses : callable, optional
+        Creates the lost packets of the server's broadcasts; it has no argument.
     server_capacity : PiecewiseCapacity, optional
         The relative speed of the server's processor over time; 0 while it has failed.
     """
@@ -145,6 +174,7 @@ class Fault:
     availability: Callable[[int], AvailabilityTrace | None] | None = None
     interruptions: Callable[[int], LinkInterruptions | None] | None = None
     losses: Callable[[int], MessageLosses | None] | None = None
+    broadcast_losses: Callable[[], BroadcastLosses | None] | None = None
     server_capacity: PiecewiseCapacity | None = None
 
 
@@ -167,7 +197,12 @@ class Faults:
     @property
     def links_may_fail(self) -> bool:
         """Return whether links are interrupted, or lose packets or messages."""
-        return any(fault.interruptions is not None or fault.losses is not None for fault in self.faults)
+        return self.messages_may_be_lost or any(fault.interruptions is not None for fault in self.faults)
+
+    @property
+    def messages_may_be_lost(self) -> bool:
+        """Return whether packets or messages of a device may be lost."""
+        return any(fault.losses is not None for fault in self.faults)
 
     def compute_capacity(self, device: int) -> PiecewiseCapacity | None:
         """Return the relative speed of a device's processor: the product over all faults."""
@@ -216,6 +251,10 @@ class Faults:
     def losses(self, device: int) -> MessageLosses | None:
         """Return the lost packets and messages of a device; one fault at most has any."""
         return _only(fault.losses(device) for fault in self.faults if fault.losses)
+
+    def broadcast_losses(self) -> BroadcastLosses | None:
+        """Return new draws of the lost packets of broadcasts; one fault at most has any."""
+        return _only(fault.broadcast_losses() for fault in self.faults if fault.broadcast_losses)
 
 
 def _product(traces: Sequence[PiecewiseCapacity | None]) -> PiecewiseCapacity | None:

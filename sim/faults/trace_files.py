@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from ..radio.gain_trace import check_rows, read_rows
+from ..csv_files import read_steps as read_device_steps
 
 __all__ = ["Steps", "read_steps"]
 
@@ -49,20 +46,8 @@ def read_steps(
     ValueError
         If the file cannot be read or breaks a rule; it names the line.
     """
-    rows = read_rows(path)
-    names = ("device", "time_s", column)
-    if set(rows.columns) != set(names) or len(rows.columns) != len(names):
-        raise ValueError(f"{path} has the columns {', '.join(rows.columns)}; needed: {', '.join(names)}")
-    numbers = rows.apply(pd.to_numeric, errors="coerce").astype(np.float64)
-    check_rows(path, numbers, {"device": num_devices})
-    outside = numbers.loc[(numbers[column] < lowest) | (numbers[column] > largest), column]
-    if len(outside):
-        raise ValueError(
-            f"{path}: line {outside.index[0]}: {column} {outside.iloc[0]:g} is outside of"
-            f" {lowest:g} to {largest:g}"
-        )
-    groups = numbers.sort_values(["device", "time_s"]).groupby("device")
+    tables = read_device_steps(path, num_devices, {column: (lowest, largest)})
     return {
-        int(device): Steps(tuple(group["time_s"].tolist()), tuple(group[column].tolist()))
-        for device, group in groups
+        device: Steps(tuple(table["time_s"].tolist()), tuple(table[column].tolist()))
+        for device, table in tables.items()
     }

@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ConcurrentGrants", "ExclusiveGrant", "Grant"]
+__all__ = ["ConcurrentGrants", "ExclusiveGrant", "Grant", "NoGrant"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -46,6 +46,34 @@ class Grant(Protocol):
 
     def drop(self, client: int) -> None:
         """Forget the end of a client's transfer, which has been stopped."""
+
+
+@dataclass
+class NoGrant:
+    """A grant of the band to nobody, while the links of all waiting clients are interrupted."""
+
+    until_s: float = math.inf
+
+    def select(self, clients: Collection[int]) -> list[tuple[int, float, float]]:
+        """Return no client."""
+        return []
+
+    def add_power(self, power_w: Mapping[int, float]) -> None:
+        """Do nothing: there is no sender."""
+
+    def advance(self, remaining_bits: array[float], energy_j: array[float], elapsed_s: float) -> None:
+        """Do nothing: no bit is sent."""
+
+    def first_end_s(self, remaining_bits: array[float], now_s: float) -> float:
+        """Return infinity: no transfer ends."""
+        return math.inf
+
+    def ended(self, now_s: float) -> list[int]:
+        """Return no client."""
+        return []
+
+    def drop(self, client: int) -> None:
+        """Do nothing: no end is known."""
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LinkRates", "LinkRatesOverTime"]
+__all__ = ["LinkRates", "LinkRatesOverTime", "LinkSnr"]
 
 Array = NDArray[np.float64]
 
@@ -19,6 +19,29 @@ class LinkRatesOverTime(Protocol):
 
     def at(self, time_s: float) -> tuple[LinkRates, float]:
         """Return the rates at an instant, and the later instant up to which they stay, [s]."""
+
+    def mean_snr(self) -> LinkSnr | None:
+        """Return the mean signal-to-noise ratios that the links were planned with; None if they are unknown.
+
+        Links of fixed rates have none.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class LinkSnr:
+    """Mean signal-to-noise ratios over the subchannels of each link, [num_devices], linear, [1].
+
+    Attributes
+    ----------
+    uplink, downlink : ndarray
+        On each device's own subchannels.
+    broadcast : ndarray
+        On the whole downlink band.
+    """
+
+    uplink: Array
+    downlink: Array
+    broadcast: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,3 +81,7 @@ class LinkRates:
     def at(self, time_s: float) -> tuple[LinkRates, float]:
         """Return these rates, which never change."""
         return self, math.inf
+
+    def mean_snr(self) -> LinkSnr | None:
+        """Return None: rates alone say nothing of signal and noise."""
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import insort
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from simpy import Environment, Event, Timeout
@@ -12,10 +13,12 @@ from simpy import Environment, Event, Timeout
 from ..nodes.capacity import CapacityTrace
 from ..nodes.energy_account import EnergyAccount
 from ..nodes.node import Device
+from ..nodes.transmission import Interruptions, check_restarts
+from ..timeline.event_log import EventKind
 from ..timeline.event_order import EventOrder, cancel, schedule_after
 from ..timeline.interval_record import IntervalRecord
 from ..timeline.phases import Phase
-from .grants import Grant
+from .grants import Grant, NoGrant
 from .schedulers import Scheduler
 
 __all__ = ["SharedMedium"]
@@ -29,6 +32,12 @@ class _Transfer:
     ----------
     row : int
         Its row in the record, -1 before its first bit is sent.
+    interruptions : Interruptions or None
+        The times in which the device's links work; None for always.
+    repeated_bits : float
+        The bits that were sent before the transfer began anew, [bit].
+    restarts : int
+        The number of times that the transfer began anew.
     """
 
     device: Device
@@ -36,7 +45,10 @@ class _Transfer:
     bits: float
     ready_s: float
     ended: Event
+    interruptions: Interruptions | None = None
     row: int = -1
+    repeated_bits: float = 0.0
+    restarts: int = 0
 
 
 class SharedMedium:
@@ -52,17 +64,27 @@ class SharedMedium:
         Grants the band to the clients that have bits to send.
     devices_pay : bool
         Whether the energy is the devices' (uplink) or the access point's (downlink).
+    interruptions : mapping of int to Interruptions, optional
+        By device, the interruptions of its links. A device whose links are interrupted gives its part of the
+        band to the others meanwhile. None by default.
     """
 
     capacity: CapacityTrace | None = None
 
     def __init__(
-        self, env: Environment, record: IntervalRecord, scheduler: Scheduler, *, devices_pay: bool
+        self,
+        env: Environment,
+        record: IntervalRecord,
+        scheduler: Scheduler,
+        *,
+        devices_pay: bool,
+        interruptions: Mapping[int, Interruptions] | None = None,
     ) -> None:
         self._env = env
         self._record = record
         self.scheduler = scheduler
         self._devices_pay = devices_pay
+        self._interruptions: Mapping[int, Interruptions] = {} if interruptions is None else interruptions
         self._transfers: dict[int, _Transfer] = {}  # by the client's row
         self._order = array("q")  # these rows, sorted
         # arrays by row: every change updates all of them
@@ -91,7 +113,9 @@ class SharedMedium:
             raise RuntimeError(f"{device.name} is asked for {phase.name} while another transfer is under way")
         ended = self._env.event()
         self._advance()
-        self._transfers[client] = _Transfer(device, phase, bits, self._env.now, ended)
+        self._transfers[client] = _Transfer(
+            device, phase, bits, self._env.now, ended, self._interruptions.get(device.client)
+        )
         for values in (self._remaining_bits, self._energy_j):
             values.extend([0.0] * (client + 1 - len(values)))
         self._remaining_bits[client], self._energy_j[client] = bits, 0.0
@@ -178,7 +202,16 @@ class SharedMedium:
         now_s = self._env.now
         for client in self._grant.ended(now_s) if self._grant is not None else ():
             self._remaining_bits[client] = 0.0
-            self._remove(client).ended.succeed()
+            transfer = self._remove(client)
+            if transfer.repeated_bits:
+                self._record.events.add(
+                    now_s,
+                    transfer.device.index,
+                    EventKind.RESENT,
+                    value=transfer.repeated_bits,
+                    detail=transfer.phase.name,
+                )
+            transfer.ended.succeed()
         for client in [client for client, depleted_s in self._depleted_s.items() if depleted_s <= now_s]:
             if client in self._transfers:
                 self._accounts[client].deplete()
@@ -192,7 +225,11 @@ class SharedMedium:
             cancel(self._next_change)
             self._grant = None
             return
-        grant = self._grant = self.scheduler.grant(self._order, self._remaining_bits, now_s)
+        waiting, change_s = self._reachable(now_s)
+        grant: Grant = NoGrant()
+        if waiting:
+            grant = self.scheduler.grant(waiting, self._remaining_bits, now_s)
+        self._grant = grant
         if self._circuits_w:
             grant.add_power(self._circuits_w)
         for client, rate_bps, _ in grant.select(self._not_begun):
@@ -203,9 +240,34 @@ class SharedMedium:
         for client, power_w in self._powers_w(grant):
             if power_w > 0:
                 self._depleted_s[client] = now_s + self._accounts[client].lasts_s(power_w)
-        change_s = min(grant.until_s, first_end_s, *self._depleted_s.values())
+        change_s = min(change_s, grant.until_s, first_end_s, *self._depleted_s.values())
         if math.isfinite(change_s):
             self._change_after(max(0.0, change_s - now_s))
+
+    def _reachable(self, now_s: float) -> tuple[Sequence[int], float]:
+        """Return the rows of the transfers whose links work, and the next change of a link, [s]."""
+        if not self._interruptions:
+            return self._order, math.inf
+        rows, change_s = array("q"), math.inf
+        for row in self._order:
+            transfer, works = self._transfers[row], 1.0
+            if transfer.interruptions is not None:
+                works, until_s = transfer.interruptions.at(now_s)
+                change_s = min(change_s, until_s)
+                if not works and transfer.interruptions.restarts:
+                    self._begin_anew(row, transfer)
+            if works:
+                rows.append(row)
+        return rows, change_s
+
+    def _begin_anew(self, row: int, transfer: _Transfer) -> None:
+        """Let a transfer send all of its bits again, if it has sent any."""
+        sent = transfer.bits - self._remaining_bits[row]
+        if sent > 0:
+            transfer.repeated_bits += sent
+            transfer.restarts += 1
+            check_restarts(transfer.restarts)
+            self._remaining_bits[row] = transfer.bits
 
     def _begin(self, transfer: _Transfer) -> None:
         now_s = self._env.now
@@ -225,6 +287,7 @@ class SharedMedium:
         """Remove a transfer, and close its row in the record with the bits that it has sent."""
         transfer = self._transfers.pop(client)
         bits, energy_j = transfer.bits - self._remaining_bits[client], self._energy_j[client]
+        bits += transfer.repeated_bits
         self._order.remove(client)
         self._not_begun.discard(client)
         self._circuits_w.pop(client, None)

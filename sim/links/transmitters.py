@@ -11,6 +11,7 @@ from simpy import Event
 
 from ..nodes.capacity import CapacityTrace, PiecewiseCapacity, piecewise_duration_s
 from ..nodes.node import LinkTransport, Node
+from ..nodes.transmission import Transmission
 from ..timeline.phases import Phase
 from .link_rates import LinkRates, LinkRatesOverTime
 
@@ -108,8 +109,17 @@ class BroadcastLink:
         """Return the duration of a broadcast to these clients, [s]."""
         if not bits or not clients:
             return 0.0
-        rows = list(clients) if self._row is None else [self._row[client] for client in clients]
+        rows = [self.row_of(client) for client in clients]
         return air_time_s(self._source, lambda links: float(links.whole_band_bps[rows].min()), start_s, bits)
+
+    def row_of(self, client: int) -> int:
+        """Return the client's row in the links."""
+        return client if self._row is None else self._row[client]
+
+    def transmission(self, bits: float, clients: Sequence[int], ready_s: float) -> Transmission:
+        """Return the transmission of a broadcast to these clients."""
+        duration_s = self.air_time_s(bits, clients, ready_s)
+        return Transmission(ready_s, duration_s, bits, duration_s)
 
     def power_w(self, time_s: float) -> float:
         """Return the transmit power at an instant, [W]."""

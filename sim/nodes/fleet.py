@@ -14,6 +14,7 @@ from ...scenarios.schema.scenario import Devices
 from ..radio.gain_trace import PositionTrace, read_positions
 from ..radio.units import BITS_PER_MIB, dbm_to_w
 from .device_powers import NO_POWERS, DevicePowers
+from .link_traces import LinkTraces, read_link_traces
 
 __all__ = ["Fleet", "draw_fleet"]
 
@@ -43,10 +44,13 @@ class Fleet:
     memory_bits : ndarray or None
         The capacity of each device's memory, [bit]; None where it is unlimited.
     uplink_bps, downlink_bps : ndarray or None
-        Rates of links that do not use the radio, [bit/s]; None where all transfers use the radio.
+        Rates of links that do not use the radio, [bit/s]; None where all transfers use the radio. Of measured
+        rates they are the means.
     power_idle_w, power_receive_w, power_circuit_w : ndarray or None
         Powers while a device is idle, while it receives, and of its circuits while it sends, [W]; None where
         they are all 0.
+    link_traces : LinkTraces or None
+        Measured rates of links that do not use the radio; None where there are none.
     """
 
     clock_hz: Array
@@ -63,6 +67,7 @@ class Fleet:
     power_idle_w: Array | None = None
     power_receive_w: Array | None = None
     power_circuit_w: Array | None = None
+    link_traces: LinkTraces | None = None
 
     def __len__(self) -> int:
         """Return the number of devices."""
@@ -95,7 +100,7 @@ def draw_fleet(devices: Devices, seed: int) -> Fleet:
     Raises
     ------
     ValueError
-        If the file of positions cannot be read, or a distribution gives a device a value that is too large.
+        If a file of positions or rates cannot be read, or a distribution gives a device too large a value.
     """
 
     def values(name: str, largest: float = MAGNITUDE_MAX) -> Array:
@@ -123,6 +128,7 @@ def draw_fleet(devices: Devices, seed: int) -> Fleet:
         return drawn if drawn.any() else None
 
     memory_mib = values_or_none("memory_mib")
+    traces = read_link_traces(devices)
 
     if devices.positions is None:
         distance_m = values("distance_m")
@@ -141,9 +147,10 @@ def draw_fleet(devices: Devices, seed: int) -> Fleet:
         battery_j=values_or_none("battery_j"),
         moves=moves if moves is not None and len(moves.times_s) > 1 else None,
         memory_bits=None if memory_mib is None else memory_mib * BITS_PER_MIB,
-        uplink_bps=values_or_none("uplink_bps"),
-        downlink_bps=values_or_none("downlink_bps"),
+        uplink_bps=traces.mean_uplink_bps if traces else values_or_none("uplink_bps"),
+        downlink_bps=traces.mean_downlink_bps if traces else values_or_none("downlink_bps"),
         power_idle_w=values_unless_zero("power_idle_w"),
         power_receive_w=values_unless_zero("power_receive_w"),
         power_circuit_w=values_unless_zero("power_circuit_w"),
+        link_traces=traces,
     )

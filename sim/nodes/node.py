@@ -10,12 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 from simpy import Environment, Event, Timeout
 
+from ..timeline.event_log import EventKind
 from ..timeline.interval_record import IntervalRecord
-from ..timeline.lanes import LANES, Lane, missing_lane
+from ..timeline.lanes import LANES, ActiveTimes, Lane, missing_lane
 from ..timeline.phases import LaneName, Phase
-from .capacity import CapacityTrace, ComputeNoise, fractions_at
+from .capacity import CapacityTrace, ComputeNoise, completed_fraction, fractions_at
 from .device_powers import NO_POWERS, DevicePowers
 from .energy_account import EnergyAccount
+from .transmission import Transmission
 
 __all__ = ["BroadcastChannel", "Device", "LinkTransport", "Node", "Server"]
 
@@ -37,8 +39,8 @@ class LinkTransport(Protocol):
 class BroadcastChannel(Protocol):
     """The access point's whole band."""
 
-    def air_time_s(self, bits: float, clients: Sequence[int], start_s: float) -> float:
-        """Return the duration of a broadcast to these clients, [s]."""
+    def transmission(self, bits: float, clients: Sequence[int], ready_s: float) -> Transmission:
+        """Return the transmission of a broadcast to these clients, which is ready at an instant, [s]."""
 
     def power_w(self, time_s: float) -> float:
         """Return the transmit power at an instant, [W]."""
@@ -163,6 +165,7 @@ class Node:
         energy_j: float,
         client: int = -1,
         ready_s: float = -1.0,
+        active: ActiveTimes | None = None,
     ) -> Timeout:
         """Record an activity behind the lane's earlier ones, and return the event at which it ends.
 
@@ -172,6 +175,8 @@ class Node:
             The client that the server works for; -1 for none or for several.
         ready_s : float
             The instant from which the activity waits, [s]; by default now.
+        active : ActiveTimes, optional
+            The times in which the activity goes on and needs power; by default always.
         """
         env = self.env
         now_s = env._now  # faster than the property, by a tenth of an event
@@ -196,6 +201,9 @@ class Node:
             energy_j,
             client,
         )
+        lane.active = active
+        if active is not None:
+            self.record.active_times[lane.row] = active.done
         end = Timeout(env, delay_s)
         if self.energy_account is not None:
             self.energy_account.book(lane, energy_j)
@@ -214,14 +222,18 @@ class Node:
         if now_s <= start_s:  # it had not begun
             self.record.truncate(lane.row, now_s, 0.0, 0.0)
             return
+        capacity = self.capacity_of(name)
+        active = 0.0 if lane.active is None else completed_fraction(lane.active, start_s, now_s, end_s)
+        if math.isinf(end_s) and capacity is not None and name != "compute":  # a link without end
+            work_done = capacity.done(start_s, now_s) / self.record.bits(lane.row)
+            self.record.truncate(lane.row, now_s, work_done, active)
+            return
+        full_speed_s = np.array([self.full_speed_s]) if name == "compute" else None
         work, energy = fractions_at(
-            now_s,
-            np.array([start_s]),
-            np.array([end_s]),
-            [self.capacity_of(name)],
-            name,
-            np.array([self.full_speed_s]) if name == "compute" else None,
+            now_s, np.array([start_s]), np.array([end_s]), [capacity], name, full_speed_s
         )
+        if lane.active is not None:
+            energy[0] = active
         self.record.truncate(lane.row, now_s, float(work[0]), float(energy[0]))
 
 
@@ -296,10 +308,21 @@ class Device(Node):
         self.received = self.downlink_from_server.transmit(self, phase, bits)
         return self.received
 
-    def receive_broadcast(self, phase: Phase, start_s: float, end_s: float) -> None:
-        """Record the reception of a broadcast; its bits and its transmit energy are in the server's row."""
+    def receive_broadcast(
+        self, phase: Phase, start_s: float, end_s: float, active: ActiveTimes | None = None
+    ) -> None:
+        """Record the reception of a broadcast; its bits and its transmit energy are in the server's row.
+
+        Parameters
+        ----------
+        active : ActiveTimes, optional
+            The times in which the access point sends; by default always.
+        """
         lane = self.lanes["downlink"]
         lane.row = self.record.append(self.index, phase, start_s, end_s, 0.0, 0.0, 0.0, 0.0, -1)
+        lane.active = active
+        if active is not None:
+            self.record.active_times[lane.row] = active.done
         lane.free_at_s = max(lane.free_at_s, end_s)
         if self.energy_account is not None:
             self.energy_account.book(lane, 0.0)
@@ -379,11 +402,17 @@ class Server(Node):
         The bits count once, on the server's downlink.
         """
         lane = self.lanes["downlink"]
-        start_s = max(self.env.now, lane.free_at_s)
-        duration_s = self.broadcaster.air_time_s(bits, clients, start_s)
-        power_w = self.broadcaster.power_w(start_s)
-        ended = self.occupy(lane, phase, duration_s, bits, 0.0, duration_s * power_w)
+        ready_s = max(self.env.now, lane.free_at_s)
+        sent = self.broadcaster.transmission(bits, clients, ready_s)
+        if sent.start_s > ready_s:
+            lane.free_at_s = sent.start_s  # it begins with its first bit
+        energy_j = sent.active_s * self.broadcaster.power_w(sent.start_s)
+        ended = self.occupy(lane, phase, sent.duration_s, sent.bits, 0.0, energy_j, active=sent.active)
+        if sent.bits > bits:
+            self.record.events.add(
+                lane.free_at_s, self.index, EventKind.RESENT, value=sent.bits - bits, detail=phase.name
+            )
         if bits and self._listeners is not None:
             for device in self._listeners(clients):
-                device.receive_broadcast(phase, start_s, lane.free_at_s)
+                device.receive_broadcast(phase, sent.start_s, lane.free_at_s, sent.active)
         return ended

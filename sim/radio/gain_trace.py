@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,15 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ...scenarios.input_files import check_input_file
+from ..csv_files import check_rows, read_rows
 
-__all__ = ["GainTrace", "PositionTrace", "check_rows", "read_gains", "read_positions", "read_rows"]
+__all__ = ["GainTrace", "PositionTrace", "read_gains", "read_positions"]
 
 Array = NDArray[np.float64]
-BYTES_MAX = 4 * 2**30
-"""Largest size of a file of gains or positions, [byte]."""
-VALUE_MAX = 1e12
-"""Largest magnitude of a time, [s], a coordinate, [m], or a gain, [dB]."""
 
 
 @dataclass(frozen=True)
@@ -106,20 +101,6 @@ def read_gains(path: Path, num_clients: int, num_subchannels: int) -> tuple[Arra
     return times_s, gain_db
 
 
-def read_rows(path: Path) -> pd.DataFrame:
-    """Return the rows of a file, each indexed by its line number."""
-    try:
-        check_input_file(path, BYTES_MAX)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(path, index_col=False, skip_blank_lines=False)
-    except pd.errors.ParserWarning:
-        raise ValueError(f"cannot read {path}: its rows hold more values than its heading") from None
-    except (OSError, ValueError, OverflowError) as error:
-        raise ValueError(f"cannot read {path}: {error}") from None
-    return table.set_axis(table.index + 2).dropna(how="all")
-
-
 def _read_values(
     path: Path, rows: pd.DataFrame, columns: tuple[str, ...], index_sizes: dict[str, int]
 ) -> tuple[Array, Array]:
@@ -130,7 +111,7 @@ def _read_values(
     path : Path
         The file, for messages.
     rows : DataFrame
-        Its rows, as :func:`read_rows` returns them.
+        Its rows, as :func:`~cutlayer.sim.csv_files.read_rows` returns them.
     columns : tuple of str
         Names of the columns that hold values.
     index_sizes : dict of str to int
@@ -148,8 +129,7 @@ def _read_values(
         raise ValueError(f"{path} has the columns {', '.join(rows.columns)}; needed: {', '.join(allowed)},"
                          " of which time_s may be left out")  # fmt: skip
     rows = rows if "time_s" in rows else rows.assign(time_s=0.0)
-    numbers = rows.apply(pd.to_numeric, errors="coerce").astype(np.float64)
-    check_rows(path, numbers, index_sizes)
+    numbers = check_rows(path, rows, index_sizes)
     wide = numbers.pivot(index="time_s", columns=list(index_sizes), values=list(columns)).sort_index().ffill()
     full = pd.MultiIndex.from_product([columns, *(range(count) for count in index_sizes.values())])
     wide = wide.reindex(columns=full)
@@ -161,22 +141,3 @@ def _read_values(
         raise ValueError(f"{path}: no {missing[0][0]} is given for {where} at time 0")
     values = wide.to_numpy(dtype=np.float64).reshape(len(wide), len(columns), *index_sizes.values())
     return wide.index.to_numpy(dtype=np.float64), np.moveaxis(values, 1, 0)
-
-
-def check_rows(path: Path, numbers: pd.DataFrame, index_sizes: dict[str, int]) -> None:
-    """Raise a ValueError for the first row that breaks a rule."""
-    usable = (np.abs(numbers.to_numpy()) <= VALUE_MAX).all(axis=1) & (numbers["time_s"] >= 0).to_numpy()
-    wrong = numbers.index[~usable]
-    if len(wrong):
-        raise ValueError(f"{path}: line {wrong[0]} must hold finite numbers, and no time before 0")
-    for column, count in index_sizes.items():
-        outside = numbers.loc[~numbers[column].isin(range(count)), column]
-        if len(outside):
-            raise ValueError(
-                f"{path}: line {outside.index[0]}: {column} {outside.iloc[0]:g} is none of 0 to {count - 1}"
-            )
-    index = ["time_s", *index_sizes]
-    duplicates = numbers.loc[numbers.duplicated(index), index]
-    if len(duplicates):
-        duplicate = ", ".join(f"{name} {value:g}" for name, value in duplicates.iloc[0].items())
-        raise ValueError(f"{path}: line {duplicates.index[0]}: given twice: {duplicate}")

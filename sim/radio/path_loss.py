@@ -18,7 +18,8 @@ from ...scenarios.input_files import check_input_file
 from ...scenarios.random_streams import stream
 from ...scenarios.schema.fields import LEVEL_MAX_DB, Level, LevelPerDevice, Positive, ScenarioPath, draw
 from ...scenarios.schema.registered import PathLossParameters
-from .gain_trace import BYTES_MAX, GainTrace, read_gains
+from ..csv_files import BYTES_MAX
+from .gain_trace import GainTrace, read_gains
 from .units import db_to_linear
 
 __all__ = [

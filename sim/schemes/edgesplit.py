@@ -281,7 +281,7 @@ class EdgeSplit(_SplitWithShares):
     ) -> tuple[SharePlan, MediumAccess, tuple[float, ...]]:
         if deployment.has_fixed_links:
             raise PlanningError(
-                "edgesplit shares out the bandwidth; with devices.uplink_bps there is none to share",
+                "edgesplit shares out the bandwidth; with devices.uplink_bps or link_trace there is none",
                 ("devices", "uplink_bps"),
             )
         count, resources = deployment.num_clients, deployment.resources

@@ -8,7 +8,7 @@ from enum import IntEnum
 from simpy import Environment, Event
 from simpy.events import NORMAL
 
-__all__ = ["EventOrder", "cancel", "schedule_after", "schedule_at"]
+__all__ = ["EventOrder", "cancel", "ended_or_failed", "schedule_after", "schedule_at"]
 
 
 class EventOrder(IntEnum):
@@ -59,3 +59,15 @@ def cancel(event: Event | None) -> None:
     """Cancel a scheduled action that has not happened; nothing happens for None or for a past event."""
     if event is not None and event.callbacks is not None:
         event.callbacks.clear()
+
+
+def ended_or_failed(event: Event) -> Event:
+    """Return an event that happens when another one happens, also if that one fails.
+
+    An event that cannot fail any more, as a time-out, is returned itself.
+    """
+    if event.callbacks is None or event.triggered:
+        return event if event.ok else event.env.timeout(0)
+    either = event.env.event()
+    event.callbacks.append(lambda _: either.succeed())
+    return either

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any, TypeAlias, get_args
@@ -92,6 +92,9 @@ class IntervalRecord:
         The names so far; a node needs its name before its first row.
     events : EventLog
         The log of what happened to the nodes besides activity.
+    active_times : dict of int to callable
+        For the rows of the round whose activities pause: from two instants to the time between them in which
+        the activity goes on, [s].
     """
 
     def __init__(self, nodes: Sequence[str], state: RecordState | None = None) -> None:
@@ -99,6 +102,7 @@ class IntervalRecord:
         self.nodes = dict(enumerate(nodes)) | state.nodes
         self.round = 0
         self.events = EventLog()
+        self.active_times: dict[int, Callable[[float, float], float]] = {}
         self._phases = _Numbering(state.phases)
         self._rows = bytearray()
         self._count = self._taken = state.num_rows
@@ -156,6 +160,19 @@ class IntervalRecord:
     def energy_j(self, row: int) -> float:
         """Return a row's energy, [J]."""
         return float(self._cells(row)["energy_j"][0])
+
+    def bits(self, row: int) -> float:
+        """Return a row's bits."""
+        return float(self._cells(row)["bits"][0])
+
+    def pauses(self) -> Iterator[tuple[int, str, float]]:
+        """Yield node, lane and paused time, [s], of each activity of the round that pauses."""
+        for row, active_s in self.active_times.items():
+            start_s, end_s = self.span(row)
+            if start_s < end_s:
+                cells = self._cells(row)
+                _, lane = self.phases[int(cells["phase"][0])]
+                yield int(cells["node"][0]), lane, end_s - start_s - active_s(start_s, end_s)
 
     def truncate(self, row: int, end_s: float, work_fraction: float, energy_fraction: float) -> None:
         """End a row early. A row that had not begun gets no duration.

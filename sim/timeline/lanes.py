@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from array import array
+from typing import Protocol
 
 from .phases import LaneName, Phase
 
-__all__ = ["LANES", "Lane", "missing_lane"]
+__all__ = ["LANES", "ActiveTimes", "Lane", "missing_lane"]
 
 LANES: tuple[LaneName, ...] = ("compute", "uplink", "downlink")
 """The lanes of a device, in the order in which arrays of instants hold them."""
@@ -15,6 +16,16 @@ LANES: tuple[LaneName, ...] = ("compute", "uplink", "downlink")
 def missing_lane(phase: Phase) -> ValueError:
     """Return the error for a phase whose lane no device has."""
     return ValueError(f"{phase.name} takes the lane {phase.lane}, which no device has")
+
+
+class ActiveTimes(Protocol):
+    """The times in which an activity goes on; it pauses in between."""
+
+    def done(self, start_s: float, end_s: float) -> float:
+        """Return the time between two instants in which the activity goes on, [s]."""
+
+    def at(self, time_s: float) -> tuple[float, float]:
+        """Return 1.0 if the activity goes on and 0.0 if not, and the instant of the next change, [s]."""
 
 
 class Lane:
@@ -34,14 +45,17 @@ class Lane:
     ----------
     row : int
         The number of the last activity's row in the record, -1 before the first.
+    active : ActiveTimes or None
+        The times in which the last activity goes on and needs power; None for always.
     """
 
-    __slots__ = ("ends_s", "index", "row")
+    __slots__ = ("active", "ends_s", "index", "row")
 
     def __init__(self, ends_s: array[float] | None = None, index: int = 0) -> None:
         self.ends_s = array("d", [0.0]) if ends_s is None else ends_s
         self.index = index
         self.row = -1
+        self.active: ActiveTimes | None = None
 
     @property
     def free_at_s(self) -> float:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from simpy import Environment, Event, Interrupt, Process
 
+from ..links.lossy_link import MessageLostError
 from ..nodes.node import Device
 from ..timeline.event_order import EventOrder, schedule_after, schedule_at
 from .batched_activities import ActivitySequence, BatchedActivities
@@ -76,8 +77,8 @@ class ParallelStep:
             self._finish()
 
     def remove_client(self, client: int) -> None:
-        """Stop waiting for a client that has left the run."""
-        if client not in self.members:
+        """Stop waiting for a client that has left the run or the round; a second call does nothing."""
+        if client not in self.working:
             return
         self.working.discard(client)
         if client not in self._on_time:
@@ -125,12 +126,19 @@ class ClientPool:
         through their activities event by event.
     slot_order : sequence of int, optional
         The slots that exist from the beginning, in the order in which they start a step; none by default.
+    on_lost : callable, optional
+        Called with a client whose message was lost, and which therefore misses the rest of the round.
     """
 
     def __init__(
-        self, env: Environment, batches: BatchedActivities | None = None, slot_order: Sequence[int] = ()
+        self,
+        env: Environment,
+        batches: BatchedActivities | None = None,
+        slot_order: Sequence[int] = (),
+        on_lost: Callable[[int], None] | None = None,
     ) -> None:
         self._env = env
+        self._on_lost = on_lost
         self._batches = batches
         self._next_step: Event = env.event()
         self._step: ParallelStep | None = None
@@ -221,12 +229,16 @@ class ClientPool:
 
     def remove_client(self, client: int) -> None:
         """End the activities of a client that leaves the run, also if it waits for the next step."""
-        if any(client in step.working for step in self._steps):
+        if self.is_working(client):
             self._interrupt(client)
         elif client in self._slot_of:
             self._devices[self._slot_of[client]].abort()
         if self._step is not None:
             self._step.remove_client(client)
+
+    def is_working(self, client: int) -> bool:
+        """Return whether a client runs its program of a step now."""
+        return any(client in step.working for step in self._steps)
 
     def _check_available(self, clients: Sequence[int]) -> None:
         if not self._batch_clients and not any(step.working for step in self._steps):
@@ -285,6 +297,11 @@ class ClientPool:
                     yield from step.program(device)
                 except Interrupt:
                     device.abort()
+                except MessageLostError:
+                    if self._on_lost is None:
+                        raise
+                    step.remove_client(client)
+                    self._on_lost(client)  # stops the other activities of the device
                 else:
                     step.mark_done(client)
             if only:

@@ -31,7 +31,7 @@ def take_snapshot(world: World) -> WorldSnapshot:
         now_s=float(world.env.now),
         record=world.record.state(),
         slot_order=world.pool.slot_order(),
-        clients=world.clients,
+        clients=tuple(sorted((*world.clients, *world.absent))),  # the absent ones come back
         departed_at_s=dict(world.departed_at_s),
         free_at_s={node.name: [lane.free_at_s for lane in node.lanes.values()] for node in world.nodes},
         presence={client: [trace.state() for trace in traces] for client, traces in world.presence.items()},
@@ -43,6 +43,7 @@ def take_snapshot(world: World) -> WorldSnapshot:
         server_shares=[node.share for node in world.server_shares],
         tdma_slots=[m.scheduler.slot if isinstance(m.scheduler, Tdma) else None for m in media],
         memories={name: node.memory.state() for name, node in world.compute_nodes.items()},
+        losses=world.link_faults.state(),
     )
 
 
@@ -63,3 +64,4 @@ def restore(world: World, snapshot: WorldSnapshot) -> None:
             medium.scheduler.slot = slot
     for name, memory in snapshot.memories.items():
         world.compute_nodes[name].memory.restore(memory)
+    world.link_faults.restore(snapshot.losses)

@@ -15,19 +15,21 @@ from ...scenarios.schema.network import ComputeNode as NodeSection
 from ...scenarios.schema.scenario import Server as ServerSection
 from ..faults.effects import Faults, PresenceTrace
 from ..links.link_rates import LinkRatesOverTime
+from ..links.lossy_link import NO_RETRIES, Retries
 from ..links.schedulers import Scheduler
 from ..links.shared_medium import SharedMedium
-from ..links.transmitters import BroadcastLink, dedicated_links
 from ..links.wire import Wire
 from ..nodes.compute_node import ComputeNode, ServerShare
 from ..nodes.fleet import Fleet
-from ..nodes.node import Device, LinkTransport, Node, Server
+from ..nodes.node import Device, Node, Server
 from ..timeline.event_log import EventKind
+from ..timeline.event_order import ended_or_failed
 from ..timeline.interval_record import IntervalRecord
 from ..timeline.lanes import LANES
 from ..timeline.phases import Phase
 from .batched_activities import BatchedActivities
 from .client_pool import ClientPool, ClientProgram, ParallelStep, as_process
+from .link_faults import LinkFaults
 from .round_policy import WAIT_FOR_ALL, RoundPolicy
 from .round_times import RoundTimes, round_times
 from .world_state import WorldSnapshot
@@ -60,6 +62,8 @@ class World:
         Slow-downs, batteries and other faults; none by default.
     round_policy : RoundPolicy, optional
         Decides how long a step waits for its clients; by default for all of them.
+    retries : Retries, optional
+        The rule by which lost uploads are sent again; by default they are not.
     batch : bool, optional
         Whether activities of several clients are computed in batches where nothing can change them. The
         results are the same to the last bit; False takes one event for each activity.
@@ -94,6 +98,8 @@ class World:
         The shared uplink and downlink band; None if each client has dedicated links.
     presence : dict of int to list of PresenceTrace
         The presence traces of each device that was created.
+    link_faults : LinkFaults
+        The outages, lost messages and measured rates of the devices' links.
     """
 
     def __init__(
@@ -108,6 +114,7 @@ class World:
         clients: Sequence[int] | None = None,
         faults: Faults = _NO_FAULTS,
         round_policy: RoundPolicy = WAIT_FOR_ALL,
+        retries: Retries = NO_RETRIES,
         batch: bool = True,
         snapshot: WorldSnapshot | None = None,
     ) -> None:
@@ -133,19 +140,29 @@ class World:
         self._server_section = server
         self._fleet, self._faults, self._round_policy = fleet, faults, round_policy
         # If no client can be stopped, a client's turn needs no process of its own.
-        self._all_clients_finish = math.isinf(round_policy.waits_s) and not faults.clients_may_leave
+        self._all_clients_finish = math.isinf(round_policy.waits_s) and not (
+            faults.clients_may_leave or faults.messages_may_be_lost
+        )
+        self.link_faults = LinkFaults(faults, fleet, retries, lambda client: self.pool.is_working(client))
         self._devices: dict[int, Device] = {}  # all that were created, by number, of earlier rounds too
         self.presence: dict[int, list[PresenceTrace]] = {}
         self._free_at_s = array("d", bytes(8 * len(LANES) * len(fleet)))
         self._batches: BatchedActivities | None = None
-        if batch and schedulers is None and not faults.clients_may_leave:
+        can_change = faults.clients_may_leave or self.link_faults.may_change_links
+        if batch and schedulers is None and not can_change:
             self._batches = BatchedActivities(self.env, self.record, self._free_at_s, self._devices)
-        self.pool = ClientPool(self.env, self._batches, snapshot.slot_order if snapshot else ())
+        self.pool = ClientPool(
+            self.env,
+            self._batches,
+            snapshot.slot_order if snapshot else (),
+            on_lost=lambda client: self.leave_round(client, "lost"),
+        )
         self.media: tuple[SharedMedium, SharedMedium] | None = None
         if schedulers is not None:
+            outages = self.link_faults.interruptions
             self.media = (
-                SharedMedium(self.env, self.record, schedulers[0], devices_pay=True),
-                SharedMedium(self.env, self.record, schedulers[1], devices_pay=False),
+                SharedMedium(self.env, self.record, schedulers[0], devices_pay=True, interruptions=outages),
+                SharedMedium(self.env, self.record, schedulers[1], devices_pay=False, interruptions=outages),
             )
         self.wires: dict[tuple[str, str], Wire] = {}
         self.server_shares: list[ServerShare] = []
@@ -240,6 +257,7 @@ class World:
             self.absent = {}
             self.clients = tuple(client for client in self._round_devices if self.is_present(client))
         self._round_start = float(self.env.now), len(self.record), self.clients
+        self.record.active_times.clear()
         for device in self._round_devices.values():
             if device.energy_account is not None:
                 device.energy_account.resume()
@@ -261,16 +279,18 @@ class World:
         start_s, first_row, clients = self._round_start
         now_s = float(self.env.now)
         end_s = np.array([min(now_s, self.departed_at_s.get(client, now_s)) for client in clients])
-        pauses_s: list[dict[int, float]] = [{}, {}]
-        for number, medium in enumerate(self.media or ()):
-            pauses_s[number] = medium.take_pauses()
+        pauses_s: dict[str, dict[int, float]] = {"uplink": {}, "downlink": {}}
+        for name, medium in zip(pauses_s, self.media or (), strict=False):
+            pauses_s[name] = medium.take_pauses()
+        for node, lane, paused_s in self.record.pauses():
+            pauses_s[lane][node - 1] = pauses_s[lane].get(node - 1, 0.0) + paused_s
         powers = np.array([fleet.powers(client) for client in clients]).reshape(-1, 3)
         return round_times(
             self.record.rows_from(first_row),
             [lane for _, lane in self.record.phases],
             clients,
             end_s - start_s,
-            (pauses_s[0], pauses_s[1]),
+            (pauses_s["uplink"], pauses_s["downlink"]),
             powers[:, 0],
             powers[:, 1],
         )
@@ -341,6 +361,7 @@ class World:
         self.presence[client] = self._faults.presence(client)
         for trace in self.presence[client]:
             trace.follow(device, partial(self._remove_client, client))
+        self.link_faults.add_device(client)
 
     def connect(
         self, links: LinkRatesOverTime, schedulers: tuple[Scheduler, Scheduler] | None = None
@@ -358,14 +379,11 @@ class World:
         if self._batches is not None:
             self._batches.connect(links, list(self._round_devices))
         for device in self._round_devices.values():
-            own_links = self.media or dedicated_links(links, device.row, device.powers.circuit_w)
-            self._attach(device, *own_links)
-        self.server.broadcaster = BroadcastLink(
+            uplink, downlink = self.link_faults.links(device, links, self.media)
+            device.uplink_to_server, device.downlink_from_server = uplink, downlink
+        self.server.broadcaster = self.link_faults.broadcast(
             links, {client: device.row for client, device in self._round_devices.items()}
         )
-
-    def _attach(self, device: Device, uplink: LinkTransport, downlink: LinkTransport) -> None:
-        device.uplink_to_server, device.downlink_from_server = uplink, downlink
 
     def _remove_client(self, client: int) -> None:
         """Remove a client from the run for good, at this instant."""
@@ -383,7 +401,8 @@ class World:
 
         Clients that have left the run or the round may have no downlink, and are not waited for.
         """
-        return self.env.all_of([self.device(client).received for client in self._present(clients)])
+        downlinks = [self.device(client).received for client in self._present(clients)]
+        return self.env.all_of([ended_or_failed(downlink) for downlink in downlinks])
 
     def send(
         self, start: str, end: str, phase: Phase, bits: float, client: int

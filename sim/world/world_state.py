@@ -7,6 +7,7 @@ from typing import Any
 
 from ..nodes.compute_node import MemoryState
 from ..timeline.interval_record import RecordState
+from .link_faults import LossState
 
 __all__ = ["WorldSnapshot"]
 
@@ -25,7 +26,7 @@ class WorldSnapshot:
     slot_order : tuple of int
         The slots of the client pool in the order in which they start the next step.
     clients : tuple of int
-        The clients of the round that are still in the run.
+        The clients of the round that are still in the run, also those that were absent at its end.
     departed_at_s : dict of int to float
         When each of the other clients left the run, [s].
     free_at_s : dict of str to list of float
@@ -40,6 +41,8 @@ class WorldSnapshot:
         For each direction of a shared band, the current TDMA slot; None for other schedulers.
     memories : dict of str to MemoryState
         For each compute node, the state of its memory.
+    losses : LossState
+        The numbers of messages so far, by which lost packets and messages are drawn.
     """
 
     now_s: float
@@ -53,3 +56,4 @@ class WorldSnapshot:
     server_shares: list[float]
     tdma_slots: list[tuple[int, float] | None]
     memories: dict[str, MemoryState]
+    losses: LossState

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...allocation.problem import link_rates
 from ...links.channel import Channel
-from ...links.link_rates import LinkRates, LinkRatesOverTime
+from ...links.link_rates import LinkRates, LinkRatesOverTime, LinkSnr
 from ...links.schedulers import Scheduler, Tdma, WorkConservingOfdma
 from ...radio.rates import whole_band_rates
 from ...radio.resources import RadioResources
@@ -75,6 +75,14 @@ class MediumAccess(ABC):
     def uplink_snr(self, resources: RadioResources) -> Array:
         """Return the mean signal-to-noise ratio of each uplink's subchannels, [num_clients], linear."""
         return flat_snr(resources, whole_band_links(resources).uplink_w)
+
+    def downlink_snr(self, resources: RadioResources) -> Array:
+        """Return the mean signal-to-noise ratio of each downlink's subchannels, [num_clients], linear."""
+        return _broadcast_snr(resources)
+
+    def link_snr(self, resources: RadioResources) -> LinkSnr | None:
+        """Return the mean signal-to-noise ratios of all links; None on links of fixed rates."""
+        return LinkSnr(self.uplink_snr(resources), self.downlink_snr(resources), _broadcast_snr(resources))
 
     def describe(self) -> list[str]:
         """Return phrases for decisions that have no column in the table of plans."""
@@ -207,9 +215,16 @@ class DedicatedSubchannels(MediumAccess):
 
     def uplink_snr(self, resources: RadioResources) -> Array:
         """Return the mean signal-to-noise ratio of each uplink's subchannels, [num_clients], linear."""
+        return self._mean_snr(resources, self.psd_w_per_hz)
+
+    def downlink_snr(self, resources: RadioResources) -> Array:
+        """Return the mean signal-to-noise ratio of each downlink's subchannels, [num_clients], linear."""
+        return self._mean_snr(resources, np.full_like(self.psd_w_per_hz, resources.band.downlink_w_per_hz))
+
+    def _mean_snr(self, resources: RadioResources, psd_w_per_hz: Array) -> Array:
         band, clients = resources.band, resources.num_clients
         subchannels = np.arange(len(self.client_of))
-        snr = self.psd_w_per_hz * band.snr_per_w_per_hz(resources.gains)[self.client_of, subchannels]
+        snr = psd_w_per_hz * band.snr_per_w_per_hz(resources.gains)[self.client_of, subchannels]
         return self._sum_by_client(snr, clients) / self._sum_by_client(np.ones_like(snr), clients)
 
     def _sum_by_client(self, values: Array, clients: int) -> Array:
@@ -263,6 +278,10 @@ class FixedLinks(MediumAccess):
         """Return the fixed rates."""
         return self.rates
 
+    def link_snr(self, resources: RadioResources) -> LinkSnr | None:
+        """Return None: the rates are given without signal and noise."""
+        return None
+
     def device_columns(self, resources: RadioResources) -> dict[str, Any]:
         """Return the columns of ``devices.csv``, of which only the rates have values."""
         return {
@@ -291,6 +310,10 @@ class NoRadio(MediumAccess):
         """Return the devices' links, which no client uses."""
         return self.rates or whole_band_links(resources)
 
+    def link_snr(self, resources: RadioResources) -> LinkSnr | None:
+        """Return None: no client uses its links."""
+        return None
+
     def device_columns(self, resources: RadioResources) -> dict[str, Any]:
         """Return the columns of ``devices.csv``, all empty."""
         columns = ("band_share", "power_w", "snr_db", "uplink_bps", "downlink_bps")
@@ -308,6 +331,13 @@ def flat_snr(resources: RadioResources, power_w: Array) -> Array:
     band = resources.band
     flat_w_per_hz = power_w / (band.subchannel_hz * resources.num_subchannels)
     mean: Array = flat_w_per_hz * band.snr_per_w_per_hz(resources.gains).mean(axis=1)
+    return mean
+
+
+def _broadcast_snr(resources: RadioResources) -> Array:
+    """Return the mean signal-to-noise ratio of each client over the downlink band, [num_clients], linear."""
+    band = resources.band
+    mean: Array = band.downlink_w_per_hz * band.snr_per_w_per_hz(resources.gains).mean(axis=1)
     return mean
 
 

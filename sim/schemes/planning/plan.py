@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from ...links.channel import Channel
-from ...links.link_rates import LinkRates
+from ...links.link_rates import LinkRates, LinkSnr
 from ...radio.resources import RadioResources
 from ..deployment import MemoryDemand
 from .medium_access import MediumAccess
@@ -121,7 +121,7 @@ class PlannedLinks:
     """The links of a plan over time, on the channel gains at each instant."""
 
     def __init__(self, plan: SchemePlan, channel: Channel) -> None:
-        self._channel = channel
+        self._plan, self._channel = plan, channel
         # All transfers at an instant use the same state, and those of a round use few fading blocks.
         self._links = lru_cache(maxsize=16)(
             lambda state: plan.access.links(replace(plan.resources, gains=channel.gains(state)))
@@ -131,3 +131,7 @@ class PlannedLinks:
         """Return the links at an instant, and the instant up to which they stay, [s]."""
         state, until_s = self._channel.state(time_s)
         return self._links(state), until_s
+
+    def mean_snr(self) -> LinkSnr | None:
+        """Return the mean signal-to-noise ratios on the plan's gains; None on links of fixed rates."""
+        return self._plan.access.link_snr(self._plan.resources)
