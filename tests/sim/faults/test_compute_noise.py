@@ -53,7 +53,7 @@ def draws(section: dict[str, Any], count: int, duration_s: float = 1.0) -> np.nd
         ({"pareto": {"shape": 2.5}}, stats.pareto(2.5, scale=1.5 / 2.5)),
         ({"pareto": {"shape": 5.0}}, stats.pareto(5.0, scale=4.0 / 5.0)),
     ],
-    ids=str,
+    ids=["lognormal 0.3", "lognormal 1", "pareto 2.5", "pareto 5"],
 )
 def test_factors_have_their_distribution_and_mean_one(section: dict[str, Any], law: Any) -> None:
     """A Kolmogorov-Smirnov test accepts the factors, and 1 lies in the confidence interval of the mean."""
