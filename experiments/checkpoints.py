@@ -3,8 +3,8 @@
 The folder ``DIR.checkpoint/`` stands beside the run folder ``DIR``:
 
 - ``run.json`` identifies the run: scenario, versions, and digests of its files and samples.
-- ``N.log`` is the log of scheme number N. Each checkpoint appends the new rows and results to it, so that the
-  cost of a checkpoint does not grow with the rounds before it.
+- ``N.log`` is the log of scheme number N. Each checkpoint appends the new rows, events and results to it, so
+  that the cost of a checkpoint does not grow with the rounds before it.
 - ``N.state`` is the rest of the scheme's latest checkpoint.
 - ``N.done`` replaces ``N.state`` when the scheme has finished, and holds its results.
 """
@@ -29,9 +29,11 @@ from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from ..scenarios.loading.referenced_files import content_digest, named_files
 from ..sim.schemes.round_loop import RoundCursor, RoundResult
 from ..sim.schemes.round_planners.round_planner import DevicePlan, PlannerSnapshot
-from ..sim.timeline.interval_record import IntervalRecord, Rows, read_rows
+from ..sim.timeline.event_log import LoggedEvent
+from ..sim.timeline.interval_record import IntervalRecord, read_rows
 from ..sim.world.world_state import WorldSnapshot
 from .provenance.versions import versions
+from .record_streams import Recorded
 from .round_log import LoggedRounds, RoundLogSnapshot
 
 if TYPE_CHECKING:
@@ -257,21 +259,21 @@ class SchemeCheckpoints:
                 raise _damaged(self._log, "its end is missing")
             file.truncate(self._log_bytes)  # removes the entries after the latest checkpoint
 
-    def log(self) -> Iterator[Rows | CheckpointIncrement]:
-        """Yield the rows and increments of the log up to the latest checkpoint, in the order of writing."""
+    def log(self) -> Iterator[Recorded | CheckpointIncrement]:
+        """Yield the rows, events and increments up to the latest checkpoint, in the order of writing."""
         with self._log.open("rb") as file:
             while file.tell() < self._log_bytes:
                 entry = _unpickle(file, self._log)
                 yield read_rows(entry) if isinstance(entry, bytes) else entry
 
-    def add(self, rows: Rows) -> None:
-        """Append rows, which must not change any more, to the log."""
-        self._append(rows.tobytes())
+    def add(self, recorded: Recorded) -> None:
+        """Append rows or events, which must not change any more, to the log."""
+        self._append(recorded if isinstance(recorded, list) else recorded.tobytes())
 
     def save(self, checkpoint: SchemeCheckpoint, increment: CheckpointIncrement) -> None:
         """Write a checkpoint. Until it is complete, the previous one stays valid.
 
-        The rows of all finished rounds must be in the log already.
+        The rows and events of all finished rounds must be in the log already.
         """
         self._append(increment)
         self._write(self._state, checkpoint)
@@ -281,7 +283,7 @@ class SchemeCheckpoints:
         self._write(self._done, finished)
         self._state.unlink(missing_ok=True)
 
-    def _append(self, entry: bytes | CheckpointIncrement) -> None:
+    def _append(self, entry: bytes | list[LoggedEvent] | CheckpointIncrement) -> None:
         packed = pickle.dumps(entry, protocol=pickle.HIGHEST_PROTOCOL)
         with _write_errors(self._log), self._log.open("ab") as file:
             file.write(packed)

@@ -16,10 +16,19 @@ from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.round_loop import Accuracy
 from ..sim.schemes.round_planners.round_planner import DevicePlan
+from ..sim.timeline.event_log import EventKind
 from ..sim.world.world import World
 from .experiment import Experiment
+from .record_streams import EventStream
 
-__all__ = ["device_table", "energy_columns", "memory_table", "node_table", "with_device_times"]
+__all__ = [
+    "device_table",
+    "energy_columns",
+    "event_columns",
+    "memory_table",
+    "node_table",
+    "with_device_times",
+]
 
 SECONDS_PER_HOUR = 3600.0
 PARTS = tuple(field.name for field in fields(PartMemory))
@@ -226,6 +235,37 @@ def energy_columns(
     return {
         **{f"{lane}_energy_j": energy_j[lane].to_numpy() for lane in energy_j.columns},
         **{column: further_j[column].to_numpy() for column in ("receive_energy_j", "idle_energy_j")},
+    }
+
+
+def event_columns(
+    events: EventStream, devices: Sequence[int], observed_s: Mapping[int, float]
+) -> dict[str, list[float]]:
+    """Return the shares of time that each device was in a state, and the bits of its repeated packets.
+
+    Parameters
+    ----------
+    events : EventStream
+        All events of the scheme.
+    devices : sequence of int
+        The devices' numbers.
+    observed_s : mapping of int to float
+        The time in rounds of each device whose states are among the events, [s].
+
+    Returns
+    -------
+    dict of str to list of float, [num_devices]
+        ``slow_share``, ``offline_share`` and ``outage_share``, from 0 to 1, and ``bits_resent``, [bit].
+    """
+
+    def share(device: int, kind: EventKind) -> float:
+        state_s = events.state_s(device + 1, kind)
+        return min(1.0, state_s / observed_s[device]) if state_s else 0.0
+
+    kinds = (EventKind.SLOW, EventKind.OFFLINE, EventKind.OUTAGE)
+    return {
+        **{f"{kind}_share": [share(device, kind) for device in devices] for kind in kinds},
+        "bits_resent": [events.resent_bits(device + 1) for device in devices],
     }
 
 

@@ -1,4 +1,4 @@
-"""The results that grow during a scheme's run: the stream of its intervals, and the log of its rounds."""
+"""The log of a scheme's rounds: their results besides intervals and events."""
 
 from __future__ import annotations
 
@@ -12,75 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from ..analysis.results.interval_store import GROUP_ROWS, IntervalWriter
-from ..analysis.results.round_tables import RoundTotals, StageTotals
 from ..sim.schemes.round_loop import Accuracy, RoundResult
-from ..sim.timeline.interval_record import IntervalRecord, Rows, TimelineHash, lasting
 from ..sim.world.round_times import RoundTimes
 
-__all__ = ["IntervalStream", "LoggedRounds", "RoundLog", "RoundLogSnapshot"]
-
-
-class IntervalStream:
-    """Passes the rows of finished rounds on to the file of intervals, the sums, and the timeline's hash.
-
-    Rows are collected into row groups of one size, whatever the number of rows that are added at a time. So
-    neither the sums nor the file depend on the instants at which rows leave the event loop.
-
-    Parameters
-    ----------
-    record : IntervalRecord
-        Knows the names that the rows' numbers stand for.
-    identity : mapping of str to Any
-        The scheme's ``label`` and the scenario's ``seed``.
-    writer : IntervalWriter
-        Receives the table of intervals.
-
-    Attributes
-    ----------
-    rounds : RoundTotals
-        Sums for each round.
-    stages : StageTotals
-        Sums for each node and phase.
-    timeline : TimelineHash
-        The hash of all rows.
-    """
-
-    def __init__(self, record: IntervalRecord, identity: Mapping[str, Any], writer: IntervalWriter) -> None:
-        self._record = record
-        self._identity = identity
-        self._writer = writer
-        self._waiting: list[Rows] = []
-        self._num_waiting = 0
-        self.rounds = RoundTotals()
-        self.stages = StageTotals()
-        self.timeline = TimelineHash()
-
-    def add(self, rows: Rows) -> None:
-        """Add further rows, which must not change any more."""
-        self.timeline.add(rows)
-        self._waiting.append(lasting(rows))
-        self._num_waiting += len(self._waiting[-1])
-        if self._num_waiting >= GROUP_ROWS:
-            joined = np.concatenate(self._waiting)
-            end = len(joined) // GROUP_ROWS * GROUP_ROWS  # of the last complete group
-            for first in range(0, end, GROUP_ROWS):
-                self._close_group(joined[first : first + GROUP_ROWS])
-            self._waiting, self._num_waiting = [joined[end:].copy()], len(joined) - end
-
-    def finish(self) -> None:
-        """Close the last row group."""
-        if self._num_waiting:
-            self._close_group(np.concatenate(self._waiting))
-        self._waiting, self._num_waiting = [], 0
-
-    def _close_group(self, rows: Rows) -> None:
-        names = pd.Index([self._identity["label"]], dtype="str")
-        label = pd.Categorical.from_codes(np.zeros(len(rows), np.int8), names)
-        frame = self._record.table(rows).assign(label=label, seed=self._identity["seed"])
-        self.rounds.add(frame)
-        self.stages.add(frame)
-        self._writer.add(frame)
+__all__ = ["LoggedRounds", "RoundLog", "RoundLogSnapshot"]
 
 
 _COLUMN_TYPES = {
@@ -113,6 +48,7 @@ class RoundLogSnapshot:
     sampled_clients: tuple[int, ...] | None = None
     rounds_of_device: Counter[int] = field(default_factory=Counter)
     times_of_device: dict[int, list[float]] = field(default_factory=dict)
+    observed_s_of_device: dict[int, float] = field(default_factory=dict)
 
 
 class RoundLog:
@@ -134,6 +70,8 @@ class RoundLog:
     times_of_device : dict of int to list of float
         For each device the sums of its times and energies, in the columns of :meth:`device_times`; empty if
         no device has power besides computing and sending.
+    observed_s_of_device : dict of int to float
+        For each device whose states are among the events, its time in rounds, [s].
     """
 
     def __init__(self, snapshot: RoundLogSnapshot | None = None) -> None:
@@ -143,6 +81,7 @@ class RoundLog:
         self.sampled_clients = snapshot.sampled_clients
         self.rounds_of_device = snapshot.rounds_of_device.copy()
         self.times_of_device = {client: [*each] for client, each in snapshot.times_of_device.items()}
+        self.observed_s_of_device = dict(snapshot.observed_s_of_device)
         self._cuts: list[str] = []
         self._num_in_increments = 0
 
@@ -159,6 +98,8 @@ class RoundLog:
         times = result.times
         if times is not None:
             self._add_device_times(times)
+        for device, observed_s in result.observed_s.items():
+            self.observed_s_of_device[device] = self.observed_s_of_device.get(device, 0.0) + observed_s
         validation = accuracy.validation if accuracy else None
         values: tuple[float, ...] = (
             result.end_s,
@@ -199,7 +140,13 @@ class RoundLog:
     def snapshot(self) -> RoundLogSnapshot:
         """Return the state from which another log continues, without the rounds."""
         times = {client: [*each] for client, each in self.times_of_device.items()}
-        return RoundLogSnapshot(self.accuracy, self.sampled_clients, self.rounds_of_device.copy(), times)
+        return RoundLogSnapshot(
+            self.accuracy,
+            self.sampled_clients,
+            self.rounds_of_device.copy(),
+            times,
+            self.observed_s_of_device.copy(),
+        )
 
     def increment(self) -> LoggedRounds:
         """Return the rounds since the last call."""

@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from ..analysis.results.atomic_files import RunFolderError, check_free, check_place, check_write_succeeds
-from ..analysis.results.interval_store import Intervals, IntervalWriter, read_intervals
+from ..analysis.results.recorded_tables import RecordedTables, RecordWriter, read_table
 from ..analysis.results.run_folder import FORMAT, TABLES, Run, save_run
+from ..analysis.results.table_formats import EVENTS, INTERVALS
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from ..scenarios.text import one_line
 from ..sim.schemes.round_loop import RoundResult
@@ -174,7 +175,7 @@ def run_experiment(
     on_round : callable
         Called after each round.
     folder : Path, optional
-        The run folder. Intervals that do not fit into the memory go to a file beside it.
+        The run folder. Intervals and events that do not fit into the memory go to files beside it.
     checkpoints : Checkpoints, optional
         Where the run is saved regularly. The run continues from the latest checkpoint in it.
     workers : SchemeWorkers, optional
@@ -194,7 +195,7 @@ def run_experiment(
     if checkpoints is not None:
         checkpoints.begin(experiment.data)
         folder = checkpoints.folder / "intervals"
-    writer = IntervalWriter(folder)
+    writer = RecordWriter(folder)
     if workers is not None:
         return _run_side_by_side(experiment, on_round, writer, workers)
     scheme_runs: list[SchemeRun] = []
@@ -231,7 +232,7 @@ def _workers(
 def _run_side_by_side(
     experiment: Experiment,
     on_round: OnRound,
-    writer: IntervalWriter,
+    writer: RecordWriter,
     workers: SchemeWorkers,
 ) -> Run:
     """Run the schemes in workers, and join their results in the scenario's order."""
@@ -242,7 +243,7 @@ def _run_side_by_side(
             scheme_run = None if outcome is None else outcome.scheme_run(experiment, number)
             if outcome is not None and scheme_run is not None:
                 scheme_runs.append(scheme_run)
-                writer.add_all(outcome.intervals)
+                writer.add_all(outcome.recorded)
             interrupted = interrupted or scheme_run is None or scheme_run.interrupted
         return joined_run(experiment, scheme_runs, writer.finish(), interrupted=interrupted)
 
@@ -250,7 +251,7 @@ def _run_side_by_side(
 def joined_run(
     experiment: Experiment,
     scheme_runs: Sequence[SchemeRun],
-    recorded: Intervals,
+    recorded: RecordedTables,
     *,
     interrupted: bool,
 ) -> Run:
@@ -260,8 +261,8 @@ def joined_run(
     ----------
     scheme_runs : sequence of SchemeRun
         The results of the schemes that have begun, in the scenario's order.
-    recorded : Intervals
-        The intervals of these schemes.
+    recorded : RecordedTables
+        The intervals and events of these schemes.
     interrupted : bool
         Whether an interrupt ended the run.
 
@@ -285,11 +286,18 @@ def joined_run(
         tables["nodes"],
         tables["stages"],
         tables["memory"],
-        recorded,
+        recorded.intervals,
         errors="\n".join(f"{label}: {failure.text}\n\n{failure.traceback}" for label, failure in failures),
-        problems=(f"all intervals are lost: {recorded.lost}",) if recorded.lost else (),
+        problems=_lost_tables(recorded),
         files=experiment.named_files.copies,
+        recorded_events=recorded.events,
     )
+
+
+def _lost_tables(recorded: RecordedTables) -> tuple[str, ...]:
+    """Return a line for each recorded table that could not be written."""
+    lost = {INTERVALS.name: recorded.intervals.lost, EVENTS.name: recorded.events.lost}
+    return tuple(f"all {name} are lost: {reason}" for name, reason in lost.items() if reason)
 
 
 def _checkpoints(
@@ -330,7 +338,9 @@ def _save(run: Run, folder: Path, checkpoints: Checkpoints | None, *, overwrite:
         raise _save_elsewhere(run, folder, error) from error
     problems = [*run.problems]
     if run.recorded.in_file:  # beside the folder, and among the checkpoints that are removed now
-        run = replace(run, recorded=read_intervals(folder / "intervals.parquet"))
+        run = replace(run, recorded=read_table(folder, INTERVALS))
+    if run.recorded_events.in_file:
+        run = replace(run, recorded_events=read_table(folder, EVENTS))
     if checkpoints is not None and not run.interrupted and not run.failed:
         try:
             checkpoints.remove()

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..analysis.results.atomic_files import RunFolderError
-from ..analysis.results.interval_store import IntervalWriter
+from ..analysis.results.recorded_tables import RecordWriter
 from ..analysis.results.round_tables import scheme_summary
 from ..sim.links.lossy_link import retries_of
 from ..sim.schemes.base import Scheme
@@ -20,7 +20,6 @@ from ..sim.schemes.round_planners.planning_context import links_and_schedulers
 from ..sim.schemes.round_planners.replanning import Replanner
 from ..sim.schemes.round_planners.round_planner import PlannerSnapshot, RoundPlanner
 from ..sim.schemes.round_planners.sampled_clients import SampledClients, client_sampler
-from ..sim.timeline.interval_record import Rows
 from ..sim.world.round_policy import round_policy_of
 from ..sim.world.snapshots import NotAtRoundEndError, restore, take_snapshot
 from ..sim.world.world import World
@@ -33,8 +32,16 @@ from .checkpoints import (
 )
 from .experiment import Experiment
 from .processes.process_guards import deferred_interrupt, frozen_gc, interruptible
-from .result_tables import device_table, energy_columns, memory_table, node_table, with_device_times
-from .round_log import IntervalStream, RoundLog
+from .record_streams import Recorded, RecordStreams
+from .result_tables import (
+    device_table,
+    energy_columns,
+    event_columns,
+    memory_table,
+    node_table,
+    with_device_times,
+)
+from .round_log import RoundLog
 from .scheme_results import Failure, SchemeRun, failure_of, run_without_rounds
 
 __all__ = [
@@ -52,6 +59,8 @@ it is called once, with the last round."""
 
 SPILL_ROWS = 2**17
 """The number of rows in the event loop's record from which on they leave it at the end of a round."""
+SPILL_EVENTS = 2**14
+"""The same number for the events, each of which takes more memory."""
 
 
 def run_scheme(
@@ -59,7 +68,7 @@ def run_scheme(
     scheme: Scheme,
     plan: SchemePlan,
     on_round: OnRound,
-    writer: IntervalWriter,
+    writer: RecordWriter,
     checkpoints: SchemeCheckpoints | None = None,
 ) -> SchemeRun | None:
     """Run one scheme in a new world, until a stop of the scenario, an interrupt or an error.
@@ -68,8 +77,8 @@ def run_scheme(
     ----------
     plan : SchemePlan
         The scheme's first plan.
-    writer : IntervalWriter
-        Receives the intervals.
+    writer : RecordWriter
+        Receives the intervals and events.
     checkpoints : SchemeCheckpoints, optional
         Where the run is saved regularly. The run continues from the latest checkpoint in it.
 
@@ -86,11 +95,11 @@ def run_scheme(
     """
     if checkpoints is not None and checkpoints.finished is not None:
         finished = checkpoints.finished
-        intervals = IntervalStream(finished.record, _identity(experiment, scheme), writer)
+        streams = RecordStreams(finished.record, _identity(experiment, scheme), writer)
         for entry in checkpoints.log():
             if not isinstance(entry, CheckpointIncrement):
-                intervals.add(entry)
-        intervals.finish()
+                streams.add(entry)
+        streams.finish()
         on_round(finished.run.label, finished.last_round)
         return finished.run
     execution: SchemeExecution | None = None
@@ -209,7 +218,7 @@ class SchemeExecution:
         experiment: Experiment,
         scheme: Scheme,
         plan: SchemePlan,
-        writer: IntervalWriter,
+        writer: RecordWriter,
         checkpoints: SchemeCheckpoints | None,
     ) -> None:
         checkpoint = checkpoints.latest if checkpoints else None
@@ -218,7 +227,7 @@ class SchemeExecution:
         self._checkpoints = checkpoints
         self._world, self._planner = make_world(experiment, scheme, plan, checkpoint)
         self._learner = scheme_learner(experiment, scheme, plan)
-        self._intervals = IntervalStream(self._world.record, self._identity, writer)
+        self._streams = RecordStreams(self._world.record, self._identity, writer)
         self._round_log = RoundLog(checkpoint.round_log if checkpoint else None)
         self._cursor = checkpoint.cursor if checkpoint else RoundCursor()
         self._last_round: RoundResult | None = None
@@ -260,26 +269,27 @@ class SchemeExecution:
         checkpoints = self._checkpoints
         due = checkpoints is not None and result.number % checkpoints.every == 0 and not result.is_last
         if due or self._world.record.num_kept >= SPILL_ROWS:
-            self._take_rows(self._world.first_open_row)
+            self._pass_on(self._world.record.take(self._world.first_open_row))
+        if due or len(self._world.record.events) >= SPILL_EVENTS:
+            self._pass_on(self._world.record.events.take())
         if checkpoints is not None and due:
             checkpoints.save(self._checkpoint(), self._checkpoint_increment())
 
-    def _take_rows(self, end: int) -> None:
-        """Move the rows before row ``end`` from the event loop's record to the results and checkpoints."""
-        rows = self._world.record.take(end)
-        self._intervals.add(rows)
-        if self._checkpoints is not None:
-            self._checkpoints.add(rows)
+    def _pass_on(self, recorded: Recorded) -> None:
+        """Pass rows or events that have left the event loop on to the results and checkpoints."""
+        self._streams.add(recorded)
+        if self._checkpoints is not None and len(recorded):
+            self._checkpoints.add(recorded)
 
     def _checkpoint_increment(self) -> CheckpointIncrement:
         nodes = self._world.compute_nodes
         changes = {name: node.memory.new_changes() for name, node in nodes.items()}
         return CheckpointIncrement(self._round_log.increment(), changes, self._planner.increment())
 
-    def _apply(self, entry: Rows | CheckpointIncrement) -> None:
-        """Add an entry of the checkpoints' log: rows of intervals, or results of rounds."""
+    def _apply(self, entry: Recorded | CheckpointIncrement) -> None:
+        """Add an entry of the checkpoints' log: rows of intervals, events, or results of rounds."""
         if not isinstance(entry, CheckpointIncrement):
-            self._intervals.add(entry)
+            self._streams.add(entry)
             return
         self._round_log.apply(entry.rounds)
         for name, changes in entry.memory_changes.items():
@@ -299,12 +309,14 @@ class SchemeExecution:
     def finish(self, *, interrupted: bool = False, failure: Failure | None = None) -> SchemeRun:
         """Return the results of the finished rounds; save them if the scheme has come to its end."""
         record, complete = self._world.record, not interrupted and failure is None
+        rows, events = record.take(len(record)), record.events.take()
         if not complete:
-            rows = record.take(len(record))
-            self._intervals.add(rows[rows["round"] <= len(self._round_log)])
+            self._streams.add(rows[rows["round"] <= self.num_rounds])
+            self._streams.add([event for event in events if event.round <= self.num_rounds])
         else:
-            self._take_rows(len(record))
-        self._intervals.finish()
+            self._pass_on(rows)
+            self._pass_on(events)
+        self._streams.finish()
         run = self._results(interrupted=interrupted, failure=failure)
         if self._checkpoints is not None and complete:
             assert self._last_round is not None  # a scheme that has not finished has rounds left to run
@@ -315,8 +327,9 @@ class SchemeExecution:
         experiment, scheme, world = self._experiment, self._scheme, self._world
         identity, learner, planner = self._identity, self._learner, self._planner
         round_log, label = self._round_log, str(identity["label"])
-        rounds = self._intervals.rounds.table(round_log.table(scheme.parameters.name, identity))
-        stages, total_s = self._intervals.stages.table(), self._intervals.rounds.last_end_s
+        intervals, events = self._streams.intervals, self._streams.events
+        rounds = intervals.rounds.table(round_log.table(scheme.parameters.name, identity))
+        stages, total_s = intervals.stages.table(), intervals.rounds.last_end_s
         devices = device_table(
             experiment,
             scheme,
@@ -330,6 +343,9 @@ class SchemeExecution:
         devices = devices.assign(**energy_columns(stages, lanes, devices["device"].tolist(), times))
         devices["left_at_s"] = [world.departed_at_s.get(client, np.nan) for client in devices["device"]]
         devices["rounds"] = [round_log.rounds_of_device[client] for client in devices["device"]]
+        devices = devices.assign(
+            **event_columns(events, devices["device"].tolist(), round_log.observed_s_of_device)
+        )
         nodes = node_table(experiment, scheme, self._plan, world, identity, stages, total_s)
         cuts = planner.plan.cuts
         cut = list(cuts.of_clients) if cuts.per_device else cuts.common
@@ -345,7 +361,7 @@ class SchemeExecution:
             **scheme_summary(rounds, experiment.loaded.scenario.target_accuracy),
             "plans": 1 + planner.num_replans,
             "left_at_s": {str(client): world.departed_at_s[client] for client in sorted(world.departed_at_s)},
-            "timeline_fingerprint": self._intervals.timeline.hexdigest(world.record),
+            "timeline_fingerprint": intervals.timeline.hexdigest(world.record),
             "weights_fingerprint": weights,
             "clients_pass": learner.chosen_passes if learner else {},
             "device_memory_bits": float(devices["memory_bits"].max()),

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..analysis.results.atomic_files import RunFolderError
-from ..analysis.results.interval_store import Intervals, IntervalWriter
+from ..analysis.results.recorded_tables import RecordedTables, RecordWriter
 from ..scenarios.loading.loader import LoadedScenario
 from ..scenarios.plugins import loaded_plugins
 from ..scenarios.schema.scenario import Scenario
@@ -76,7 +76,7 @@ class _Task:
     checkpoints : (Path, int) or None
         The folder of the checkpoints, and the rounds between two of them.
     overflow_folder : Path
-        The folder of intervals that do not fit into the memory. It is created when it is needed.
+        The folder of intervals and events that do not fit into the memory. It is created when it is needed.
     """
 
     loaded: LoadedScenario
@@ -94,14 +94,14 @@ class SchemeOutcome:
     run : SchemeRun or None
         The scheme's results; None if it was interrupted before its first round was finished, or if its worker
         has died.
-    intervals : Intervals
-        Its intervals.
+    recorded : RecordedTables
+        Its intervals and events.
     error : Exception or None
         The error that ended the scheme without results: its worker has died, or its checkpoint is damaged.
     """
 
     run: SchemeRun | None
-    intervals: Intervals
+    recorded: RecordedTables
     error: Exception | None = None
 
     def scheme_run(self, experiment: Experiment, number: int) -> SchemeRun | None:
@@ -165,7 +165,7 @@ class SchemeWorkers:
     allow_imports : bool
         Let ``model: {name: imported}`` import and run the user's code.
     folder : Path, optional
-        The run folder. Intervals that do not fit into the memory go beside it.
+        The run folder. Intervals and events that do not fit into the memory go beside it.
     checkpoints : Checkpoints, optional
         Where the run is saved regularly.
     """
@@ -302,7 +302,7 @@ class SchemeWorkers:
         if not worker.started and worker.scheme is not None:  # no scheme has caused the end
             waiting.appendleft(worker.scheme)
         elif worker.scheme is not None:
-            outcomes[worker.scheme] = SchemeOutcome(None, Intervals([]), WorkerDiedError())
+            outcomes[worker.scheme] = SchemeOutcome(None, RecordedTables(), WorkerDiedError())
         if len(waiting) > sum(other.scheme is None for other in self._workers):
             self._start_worker()
 
@@ -368,12 +368,12 @@ def _outcome(
         if task.checkpoints is not None:
             folder, every = task.checkpoints
             checkpoints = SchemeCheckpoints(folder, number, every)
-        writer = IntervalWriter(task.overflow_folder / str(number))
+        writer = RecordWriter(task.overflow_folder / str(number))
         scheme, plan = experiment.schemes[number]
         run = run_scheme(experiment, scheme, plan, on_round, writer, checkpoints)
         return SchemeOutcome(None if run is None else _picklable(run), writer.finish())
     except Exception as error:
-        return SchemeOutcome(None, Intervals([]), picklable_error(error))
+        return SchemeOutcome(None, RecordedTables(), picklable_error(error))
 
 
 def _picklable(run: SchemeRun) -> SchemeRun:

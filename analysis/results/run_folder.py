@@ -16,7 +16,8 @@ import pyarrow
 import pyarrow.csv
 
 from .atomic_files import RunFolderError, write_folder
-from .interval_store import Intervals, read_intervals
+from .recorded_tables import RecordedTable, read_table
+from .table_formats import EVENTS, INTERVALS
 
 __all__ = ["ERRORS", "FORMAT", "TABLES", "Run", "failed_schemes", "load_run", "read_csv", "save_run"]
 
@@ -46,7 +47,7 @@ _FILES = (
 ERRORS = "errors.txt"
 """The file of the tracebacks of schemes that failed."""
 TABLES = ("rounds", "devices", "nodes", "stages", "memory")
-"""The names of a run's tables, without the intervals."""
+"""The names of a run's tables, without the recorded ones."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,7 +62,7 @@ class Run:
         The content of ``summary.json``. ``summary["schemes"]`` has the results of each label.
     rounds, devices, nodes, stages, memory : DataFrame
         The tables of the run folder. ``memory`` is empty unless a scheme uses compute nodes.
-    recorded : Intervals
+    recorded : RecordedTable
         The intervals, which may be too many for the memory.
     errors : str
         The tracebacks of the schemes that failed; empty if none has failed.
@@ -70,6 +71,8 @@ class Run:
     files : mapping of str to bytes
         Copies of small files that the scenario names, by their path in the run folder; empty if the run was
         read from its folder.
+    recorded_events : RecordedTable
+        The events, which may be too many for the memory too.
     """
 
     scenario: str
@@ -79,10 +82,11 @@ class Run:
     nodes: pd.DataFrame
     stages: pd.DataFrame
     memory: pd.DataFrame
-    recorded: Intervals
+    recorded: RecordedTable
     errors: str = ""
     problems: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
+    recorded_events: RecordedTable = field(default_factory=lambda: RecordedTable(EVENTS))
 
     def __repr__(self) -> str:
         """Return one line: the scenario, its seed, and the rounds of each scheme."""
@@ -93,6 +97,16 @@ class Run:
     def intervals(self) -> pd.DataFrame:
         """Return the intervals as one table, which is read at the first access."""
         return self.recorded.frame()
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """Return the events as one table, which is read at the first access."""
+        return self.recorded_events.frame()
+
+    @property
+    def is_record_lost(self) -> bool:
+        """Return whether the intervals or the events are lost, because their file could not be written."""
+        return bool(self.recorded.lost or self.recorded_events.lost)
 
     @property
     def interrupted(self) -> bool:
@@ -179,7 +193,8 @@ def _write_tables(run: Run, folder: Path) -> None:
     if len(run.memory):
         run.memory.to_parquet(folder / "memory.parquet", index=False)
     run.stages.to_csv(folder / "stages.csv", index=False)
-    run.recorded.write(folder / "intervals.parquet")
+    run.recorded.write(folder / INTERVALS.file_name)
+    run.recorded_events.write(folder / EVENTS.file_name)
     if run.errors:
         (folder / ERRORS).write_text(run.errors, encoding="utf-8", errors="backslashreplace")
     for name, content in run.files.items():
@@ -199,7 +214,7 @@ def _finite(value: Any) -> Any:
 
 
 def load_run(folder: Path) -> Run:
-    """Read a run folder.
+    """Read a run folder. A folder of an earlier version has no file of events, and loads without events.
 
     Raises
     ------
@@ -224,8 +239,15 @@ def load_run(folder: Path) -> Run:
             read_csv(folder / "nodes.csv"),
             read_csv(folder / "stages.csv"),
             pd.read_parquet(memory) if memory.is_file() else pd.DataFrame(columns=_MEMORY_COLUMNS),
-            read_intervals(folder / "intervals.parquet"),
+            read_table(folder, INTERVALS),
             errors.read_text(encoding="utf-8") if errors.is_file() else "",
+            recorded_events=_recorded_events(folder),
         )
     except (OSError, ValueError) as error:  # these are base classes of pyarrow's errors
         raise RunFolderError(f"{folder} cannot be read: {error}") from None
+
+
+def _recorded_events(folder: Path) -> RecordedTable:
+    if not (folder / EVENTS.file_name).is_file():
+        return RecordedTable(EVENTS)
+    return read_table(folder, EVENTS)

@@ -108,7 +108,7 @@ def run(
         advice = "" if checkpoint_every is None else "; the same command continues"
         typer.echo(f"interrupted: the finished rounds are kept{advice}", err=True)
         raise typer.Exit(130)
-    if result.failed or result.recorded.lost:
+    if result.failed or result.is_record_lost:
         raise typer.Exit(1)
 
 

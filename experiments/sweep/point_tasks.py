@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...analysis.results.atomic_files import RunFolderError
-from ...analysis.results.interval_store import SpillError
+from ...analysis.results.recorded_tables import SpillError
 from ...analysis.results.run_folder import ERRORS, save_run
 from ...analysis.results.sweep_tables import scheme_rows
 from ...scenarios.errors import ScenarioError, ScenarioIssue
@@ -125,10 +125,10 @@ def run_point(task: PointTask) -> PointOutcome:
             raise _TimeLimitReached(time_limit_text(task.limit_s))
 
     try:
-        # intervals that do not fit into the memory go beside the run folder, not to a disk of the worker
+        # records that do not fit into the memory go beside the run folder, not to a disk of the worker
         run = run_experiment(task.prepare(), on_round, folder=task.folder)
-        if run.recorded.lost:
-            raise SpillError(run.recorded.lost)
+        if run.is_record_lost:
+            raise SpillError(run.recorded.lost or run.recorded_events.lost)
         save_run(run, task.folder, overwrite=_has_failed_schemes(task.folder))
         if run.failed:
             summary = "; ".join(f"{label}: {text}" for label, text in run.failed.items())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ...scenarios.schema.scenario import Stop
@@ -72,6 +72,8 @@ class RoundResult:
         The busy and idle times of its devices; None if no device has power besides computing and sending.
     diverged : bool
         Whether the training loss, or a model that was evaluated, is not finite.
+    observed_s : mapping of int to float
+        For each device whose states are in the log of events, its time in the run in this round, [s].
     """
 
     number: int
@@ -82,6 +84,7 @@ class RoundResult:
     is_last: bool
     times: RoundTimes | None = None
     diverged: bool = False
+    observed_s: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -170,7 +173,8 @@ def run_rounds(
         if renewal is not None:
             cursor.masks_due = renewal.due
         times = world.round_times() if scheme.uses_devices else None
-        yield RoundResult(number, now_s, outcome, train_loss, accuracy, last, times, diverged)
+        observed_s = world.log_states(with_devices=scheme.uses_devices)
+        yield RoundResult(number, now_s, outcome, train_loss, accuracy, last, times, diverged, observed_s)
         if last:
             return
 

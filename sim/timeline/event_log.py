@@ -40,7 +40,7 @@ class EventKind(StrEnum):
     LEFT_OUT = "left out"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class State:
     """A state of a node between two instants.
 
@@ -60,7 +60,7 @@ class State:
     value: float = math.nan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LoggedEvent:
     """One event of a run.
 
@@ -103,6 +103,10 @@ class EventLog:
 
     round: int = 0
     _events: list[LoggedEvent] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Return the number of events that were not taken out."""
+        return len(self._events)
 
     def add(
         self, time_s: float, node: int, kind: EventKind, *, value: float = math.nan, detail: str = ""

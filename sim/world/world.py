@@ -32,6 +32,7 @@ from .client_pool import ClientPool, ClientProgram, ParallelStep, as_process
 from .link_faults import LinkFaults
 from .round_policy import WAIT_FOR_ALL, RoundPolicy
 from .round_times import RoundTimes, round_times
+from .state_log import StateLog
 from .world_state import WorldSnapshot
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ class World:
         self.absent: dict[int, str] = {}
         self.departed_at_s: dict[int, float] = {}
         self.record = IntervalRecord(["server"], snapshot.record if snapshot else None)
+        self._state_log = StateLog(faults, self.record.events, float(self.env.now))
         self._number_of = {name: number for number, name in self.record.nodes.items()}
         self._next_index = max(1 + len(fleet), *(number + 1 for number in self.record.nodes))
         listeners = self._listeners if fleet.has_powers else None
@@ -267,6 +269,17 @@ class World:
         for device in self._round_devices.values():
             if device.energy_account is not None:
                 device.energy_account.suspend()
+
+    def log_states(self, *, with_devices: bool) -> dict[int, float]:
+        """Log the states of the server, and of the round's devices, in the round that ends now.
+
+        Returns
+        -------
+        dict of int to float
+            For each device whose faults have states, how long it was in the run in this round, [s].
+        """
+        devices = self._round_devices if with_devices else ()
+        return self._state_log.add_round(devices, self.departed_at_s, float(self.env.now))
 
     def round_times(self) -> RoundTimes | None:
         """Return the busy and idle times of the round that ends now; None if no device has idle power.

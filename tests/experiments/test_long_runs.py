@@ -15,9 +15,10 @@ from pyarrow import parquet
 import cutlayer
 from cutlayer.analysis.figures import run as run_figures
 from cutlayer.analysis.figures.gantt_rows import plotted_intervals, round_spans, rounds_that_fit
-from cutlayer.analysis.results import interval_store as intervals
+from cutlayer.analysis.results import recorded_tables
 from cutlayer.analysis.results.round_tables import StageTotals
-from cutlayer.experiments import round_log as recording
+from cutlayer.analysis.results.table_formats import INTERVALS
+from cutlayer.experiments import record_streams
 from cutlayer.experiments import scheme_run as experiment
 
 SCENARIO = """\
@@ -52,8 +53,8 @@ def run(
     """Run the scenario with these limits of rows: in the event loop's record, in memory, in a row group."""
     with monkeypatch.context() as patch:
         patch.setattr(experiment, "SPILL_ROWS", spill)
-        patch.setattr(intervals, "KEPT_ROWS", kept)
-        patch.setattr(recording, "GROUP_ROWS", group)
+        patch.setattr(recorded_tables, "KEPT_ROWS", kept)
+        patch.setattr(record_streams, "GROUP_ROWS", group)
         patch.setattr(run_figures, "draw_figures", lambda run, folder: [])
         return cutlayer.run(path, out=None if out is None else path.parent / out)
 
@@ -94,7 +95,7 @@ def test_row_groups_are_of_one_size_and_label(path: Path, monkeypatch: pytest.Mo
     for group, following in itertools.pairwise(groups):
         assert 1 == group["label"].nunique()
         assert GROUP == len(group) or following["label"].iloc[0] != group["label"].iloc[0]
-    together = pd.concat([group.astype(dict.fromkeys(intervals._TEXT, "str")) for group in groups])
+    together = pd.concat([group.astype(dict.fromkeys(INTERVALS.texts, "str")) for group in groups])
     pd.testing.assert_frame_equal(loaded.intervals, together.reset_index(drop=True), check_exact=True)
     totals = StageTotals()
     for group in groups:

@@ -22,7 +22,7 @@ from cutlayer.analysis.comparison import report, table
 from cutlayer.analysis.comparison.report import notes, rich_table
 from cutlayer.analysis.figures import learning_curves as _learning_curves  # noqa: F401 - before a replacement
 from cutlayer.analysis.figures import run, style
-from cutlayer.analysis.results import atomic_files, interval_store, run_folder
+from cutlayer.analysis.results import atomic_files, recorded_tables, run_folder
 from cutlayer.analysis.results.atomic_files import portable_name
 from cutlayer.cli import options, progress
 from cutlayer.cli.main import app
@@ -43,7 +43,7 @@ WRITES: list[tuple[Any, str]] = [
     (run_folder, "_write_tables"),
     (run_folder, "_finite"),
     (pd.DataFrame, "to_csv"),
-    (interval_store.Intervals, "write"),
+    (recorded_tables.RecordedTable, "write"),
     (atomic_files, "_flush_to_disk"),
     (atomic_files, "_move_into_place"),
     (Path, "write_text"),
@@ -296,7 +296,7 @@ def test_a_full_disk_below_the_intervals_costs_the_intervals_alone(
             raise ERRORS[0]
         return write(self, *arguments, **options)
 
-    monkeypatch.setattr(interval_store, "KEPT_ROWS", 0)
+    monkeypatch.setattr(recorded_tables, "KEPT_ROWS", 0)
     monkeypatch.setattr(parquet.ParquetWriter, "write_table", full)
     with pytest.warns(UserWarning, match="No space left on device") as caught:
         result = cutlayer.run(path, out=path.parent / "out", figures=False)

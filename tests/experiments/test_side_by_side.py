@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import cutlayer
-from cutlayer.analysis.results import interval_store
-from cutlayer.experiments import round_log, scheme_workers
+from cutlayer.analysis.results import recorded_tables
+from cutlayer.experiments import record_streams, scheme_workers
 from cutlayer.experiments.scheme_workers import default_jobs
 from cutlayer.scenarios import plugins, registry
 from cutlayer.scenarios.loading.loader import load_scenario
@@ -28,15 +28,15 @@ import multiprocessing
 import os
 import signal
 import cutlayer
-from cutlayer.analysis.results import interval_store
-from cutlayer.experiments import round_log
+from cutlayer.analysis.results import recorded_tables
+from cutlayer.experiments import record_streams
 from cutlayer.scenarios.schema.registered import SchemeParameters
 from cutlayer.sim.schemes.sl import SL
 
 IN_WORKER = multiprocessing.parent_process() is not None
 if IN_WORKER:
-    interval_store.KEPT_ROWS = 100
-    round_log.GROUP_ROWS = 41
+    recorded_tables.KEPT_ROWS = 100
+    record_streams.GROUP_ROWS = 41
 
 class Dying(SL):
     def round(self, context):
@@ -67,8 +67,8 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for kind, registered in registry._specs.items():
         monkeypatch.setitem(registry._specs, kind, dict(registered))
     monkeypatch.setattr(plugins, "_loaded", {})
-    monkeypatch.setattr(interval_store, "KEPT_ROWS", 100)
-    monkeypatch.setattr(round_log, "GROUP_ROWS", 41)
+    monkeypatch.setattr(recorded_tables, "KEPT_ROWS", 100)
+    monkeypatch.setattr(record_streams, "GROUP_ROWS", 41)
     path = tmp_path / "plugin.py"
     path.write_text(PLUGIN, encoding="utf-8")
     return path

@@ -20,7 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cutlayer.analysis.results import atomic_files as folders
-from cutlayer.analysis.results import interval_store as intervals
+from cutlayer.analysis.results import recorded_tables
 from cutlayer.analysis.results import run_folder as analysis_run
 from cutlayer.analysis.results.atomic_files import RunFolderError
 from cutlayer.cli.main import app
@@ -220,27 +220,27 @@ def test_intervals_beyond_the_memory_stay_in_the_folder_of_the_sweep(
     assert sweep_tasks.run_point(task).error is None
     expected = folder_bytes(task.folder)
     shutil.rmtree(task.folder)
-    monkeypatch.setattr(intervals, "KEPT_ROWS", 0)
+    monkeypatch.setattr(recorded_tables, "KEPT_ROWS", 0)
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
 
-    def killed(writer: intervals.IntervalWriter) -> intervals.Intervals:
+    def killed(writer: recorded_tables.TableWriter) -> recorded_tables.RecordedTable:
         found.extend(path.name for path in task.folder.parent.glob(".*"))
         raise KeyboardInterrupt
 
     found: list[str] = []
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(intervals.IntervalWriter, "finish", killed)
+        patch.setattr(recorded_tables.TableWriter, "finish", killed)
         sweep_tasks.run_point(task)
     assert [f".{task.folder.name}-"] == [name[:18] for name in found]
 
-    finish = intervals.IntervalWriter.finish
+    finish = recorded_tables.TableWriter.finish
 
-    def full(writer: intervals.IntervalWriter) -> intervals.Intervals:
+    def full(writer: recorded_tables.TableWriter) -> recorded_tables.RecordedTable:
         writer._lose(OSError(errno.ENOSPC, "No space left on device"))
         return finish(writer)
 
     with monkeypatch.context() as patch:
-        patch.setattr(intervals.IntervalWriter, "finish", full)
+        patch.setattr(recorded_tables.TableWriter, "finish", full)
         message = f"cannot write {task.folder}: No space left on device"
         assert message == sweep_tasks.run_point(task).unwritable
     assert sweep_tasks.run_point(task).error is None

@@ -28,7 +28,7 @@ INTEGER_SUMS = {
     "analysis/figures/gantt_rows.py": 2,  # nodes
     "analysis/figures/memory.py": 1,  # curves that meet
     "analysis/figures/style.py": 1,  # lines of text
-    "analysis/results/interval_store.py": 1,  # rows of a table
+    "analysis/results/recorded_tables.py": 1,  # rows of a table
     "experiments/provenance/named_files.py": 1,  # bytes
     "experiments/scheme_workers.py": 1,  # idle workers
     "models/compression/part_sizes.py": 4,  # weights, filters and bits

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from cutlayer.analysis.figures.memory import memory_figure
 from cutlayer.analysis.figures.run import draw_figures
-from cutlayer.analysis.results.interval_store import Intervals
+from cutlayer.analysis.results.recorded_tables import RecordedTable
 from cutlayer.analysis.results.run_folder import Run, save_run
+from cutlayer.analysis.results.table_formats import INTERVALS
 from cutlayer.scenarios.random_streams import stream
 
 GIB = 8 * 1024.0**3
@@ -230,7 +231,7 @@ def test_a_run_folder_has_the_figure_if_nodes_held_memory(tmp_path: Path, count:
         limited(memory),
         nothing,
         memory,
-        Intervals([]),
+        RecordedTable(INTERVALS),
     )
     save_run(run, tmp_path / "run")
     assert [] == draw_figures(run, tmp_path / "run")

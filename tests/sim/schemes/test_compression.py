@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from torch import Tensor
 
-from cutlayer.analysis.results.interval_store import IntervalWriter
+from cutlayer.analysis.results.recorded_tables import RecordWriter
 from cutlayer.experiments.compression import check_prunable
 from cutlayer.experiments.experiment import Experiment
 from cutlayer.experiments.preparation import prepare
@@ -76,10 +76,10 @@ def runs(prepared: Experiment) -> dict[str, Recorded]:
     """Run every scheme, and return what it produced under its label."""
     found = {}
     for scheme, plan in prepared.schemes:
-        writer = IntervalWriter()
+        writer = RecordWriter()
         run = run_scheme(prepared, scheme, plan, lambda label, result: None, writer)
         assert run is not None
-        found[run.label] = Recorded(run.summary, run.rounds, writer.finish().frame())
+        found[run.label] = Recorded(run.summary, run.rounds, writer.finish().intervals.frame())
     return found
 
 
@@ -123,10 +123,10 @@ def test_bits_in_the_record_are_those_of_the_messages(
     prepared = ready(server={"service": service}, compression=compression)
     for scheme, plan in prepared.schemes:
         sent.clear()
-        writer = IntervalWriter()
+        writer = RecordWriter()
         run = run_scheme(prepared, scheme, plan, lambda label, result: None, writer)
         assert run is not None
-        intervals = writer.finish().frame()
+        intervals = writer.finish().intervals.frame()
         for number in range(1, ROUNDS + 1):
             for phase, kind in (("uplink", "activations"), ("downlink", "gradients"), ("broadcast",) * 2):
                 expected = sorted(map(float, sent[kind, number]))

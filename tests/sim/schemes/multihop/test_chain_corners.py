@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cutlayer.analysis.results.interval_store import IntervalWriter
+from cutlayer.analysis.results.recorded_tables import RecordWriter
 from cutlayer.experiments.preparation import prepare
 from cutlayer.experiments.scheme_run import make_world, run_scheme, scheme_learner
 from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
@@ -49,9 +49,9 @@ def test_dropout_is_of_each_devices_own_cut(
         compression={"dropout": {"share": 0.5}}, learning=LEARNING,
     )  # fmt: skip
     ((scheme, plan),) = ready.schemes
-    writer = IntervalWriter()
+    writer = RecordWriter()
     assert run_scheme(ready, scheme, plan, lambda label, result: None, writer) is not None
-    bits = writer.finish().frame().groupby(["phase", "node"], observed=True)["bits"].sum()
+    bits = writer.finish().intervals.frame().groupby(["phase", "node"], observed=True)["bits"].sum()
     for i in range(3):
         assert bits["uplink", f"device-{i}"] == sent["activations", i]
         assert bits["downlink", f"device-{i}"] == sent["gradients", i]

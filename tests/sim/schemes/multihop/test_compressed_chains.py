@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cutlayer.analysis.results.interval_store import IntervalWriter
+from cutlayer.analysis.results.recorded_tables import RecordWriter
 from cutlayer.experiments.scheme_run import run_scheme
 from cutlayer.scenarios.errors import ScenarioError
 from tests.support.worlds import experiment
@@ -56,10 +56,10 @@ def runs(compression: dict[str, Any], schemes: list[Any], *, learning: bool = Tr
     )
     found = {}
     for scheme, plan in ready.schemes:
-        writer = IntervalWriter()
+        writer = RecordWriter()
         run = run_scheme(ready, scheme, plan, lambda label, result: None, writer)
         assert run is not None
-        found[scheme.parameters.name] = Recorded(run.summary, run.rounds, writer.finish().frame())
+        found[scheme.parameters.name] = Recorded(run.summary, run.rounds, writer.finish().intervals.frame())
     return found
 
 

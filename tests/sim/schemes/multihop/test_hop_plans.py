@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutlayer.analysis.results.interval_store import IntervalWriter
+from cutlayer.analysis.results.recorded_tables import RecordWriter
 from cutlayer.experiments.preparation import prepare
 from cutlayer.experiments.scheme_run import make_world, run_scheme
 from cutlayer.models.unit_tables import named_unit_table
@@ -168,10 +168,10 @@ def test_more_than_ten_shares_of_the_server_are_one_row(tmp_path: Path) -> None:
         schemes=["edgesplit"], devices={"count": 12}, stop={"rounds": 1}, allocation={}, batch_size=4
     )
     ((scheme, plan),) = ready.schemes
-    writer = IntervalWriter()
+    writer = RecordWriter()
     run = run_scheme(ready, scheme, plan, lambda label, result: None, writer)
     assert run is not None
-    intervals = writer.finish().frame()
+    intervals = writer.finish().intervals.frame()
     server = ready.loaded.scenario.server
     flops = intervals.loc[intervals["node"].str.startswith("server"), "flops"].sum()
     (row,) = run.nodes.to_dict("records")

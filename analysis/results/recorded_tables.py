@@ -1,4 +1,4 @@
-"""The table of intervals, in memory or in a Parquet file. It is written and read one row group at a time."""
+"""The recorded tables, intervals and events: in memory or in Parquet files, one row group at a time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,72 +18,75 @@ import pyarrow
 import pyarrow.compute
 from pyarrow import parquet
 
-__all__ = ["GROUP_ROWS", "KEPT_ROWS", "IntervalWriter", "Intervals", "SpillError", "read_intervals"]
+from .table_formats import EVENTS, INTERVALS, TEXT, TableFormat
+
+__all__ = [
+    "GROUP_ROWS",
+    "KEPT_ROWS",
+    "RecordWriter",
+    "RecordedTable",
+    "RecordedTables",
+    "SpillError",
+    "TableWriter",
+    "read_table",
+]
 
 GROUP_ROWS = 2**17
 """Rows of a row group, which is in memory as a whole. The last row group of each scheme may be shorter."""
 KEPT_ROWS = 2**18
-"""Rows up to which a run keeps its intervals in memory and writes them once, at its end."""
-_NAME = "intervals.parquet"
-_TEXT = ["label", "node", "lane", "phase"]
-_COLUMNS = {
-    "label": pyarrow.large_string(),
-    "seed": pyarrow.int64(),
-    "round": pyarrow.int64(),
-    "node": pyarrow.large_string(),
-    "lane": pyarrow.large_string(),
-    "phase": pyarrow.large_string(),
-    "start_s": pyarrow.float64(),
-    "end_s": pyarrow.float64(),
-    "wait_s": pyarrow.float64(),
-    "bits": pyarrow.float64(),
-    "flops": pyarrow.float64(),
-    "energy_j": pyarrow.float64(),
-    "client": pyarrow.int64(),
-}
-_SCHEMA = pyarrow.schema(list(_COLUMNS.items()))
+"""Rows up to which a run keeps a table in memory and writes it once, at its end."""
 
 
-class Intervals:
-    """All intervals of a run. Each method reads only the row groups that it needs.
+class RecordedTable:
+    """One recorded table of a run. Each method reads only the row groups that it needs.
 
     Parameters
     ----------
-    source : Path or list of Table
-        The file, or the row groups.
+    table_format : TableFormat
+        The table's columns.
+    source : Path or list of Table, optional
+        The file, or the row groups; by default the table is empty.
     keep : Any, optional
         An object to keep alive as long as this one, for example the temporary folder of the file.
     lost : str, optional
-        The reason why the intervals are lost.
+        The reason why the rows are lost.
 
     Attributes
     ----------
     lost : str
-        The reason why there are no intervals, although the run had some; empty if they are not lost.
+        The reason why there are no rows, although the run had some; empty if they are not lost.
     """
 
-    def __init__(self, source: Path | list[pyarrow.Table], keep: Any = None, *, lost: str = "") -> None:
+    def __init__(
+        self,
+        table_format: TableFormat,
+        source: Path | list[pyarrow.Table] | None = None,
+        keep: Any = None,
+        *,
+        lost: str = "",
+    ) -> None:
         self.lost = lost
-        self._source = source
+        self._format = table_format
+        self._source = [] if source is None else source
         self._keep = keep
 
-    def __reduce__(self) -> tuple[type[Intervals], tuple[Path | list[pyarrow.Table]], dict[str, str]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the source, and no object to keep alive: the process that wrote the file keeps it."""
-        return Intervals, (self._source,), {"lost": self.lost}
+        return RecordedTable, (self._format, self._source), {"lost": self.lost}
 
     @property
     def in_file(self) -> bool:
-        """Return whether the intervals are in a file, and not in memory."""
+        """Return whether the table is in a file, and not in memory."""
         return isinstance(self._source, Path)
 
     def frame(self) -> pd.DataFrame:
         """Return the whole table."""
-        return _frame(list(self.tables()))
+        return self._frame(list(self.tables()))
 
     def groups(self) -> Iterator[pd.DataFrame]:
         """Yield the row groups one after the other, with texts as categories."""
         for group in self.tables():
-            yield group.to_pandas(categories=_TEXT)
+            yield group.to_pandas(categories=self._format.texts)
 
     def first_rounds(self, enough: int) -> pd.DataFrame:
         """Return each label's first row groups, until its complete rounds have more than ``enough`` rows."""
@@ -104,11 +108,11 @@ class Intervals:
                 total[label] += len(rounds)
                 if rounds[-1] > 1 and total[label] - rows > enough:
                     done.add(label)
-        return _frame(groups)
+        return self._frame(groups)
 
     def select_rounds(self, first: int, last: int) -> pd.DataFrame:
-        """Return the row groups with intervals of rounds ``first`` to ``last`` or of the next round."""
-        return _frame(
+        """Return the row groups with rows of rounds ``first`` to ``last`` or of the next round."""
+        return self._frame(
             [
                 self._group(number)
                 for number in range(self._num_groups())
@@ -124,7 +128,7 @@ class Intervals:
             except OSError:  # the path is on another file system, or on one without hard links
                 shutil.copyfile(self._source, path)
             return
-        with parquet.ParquetWriter(path, _SCHEMA) as writer:
+        with parquet.ParquetWriter(path, self._format.schema) as writer:
             for group in self._source:
                 writer.write_table(group)
 
@@ -162,37 +166,39 @@ class Intervals:
         statistics = self._file.metadata.row_group(number).column(index).statistics
         return statistics.min, statistics.max
 
+    def _frame(self, groups: list[pyarrow.Table]) -> pd.DataFrame:
+        table = pyarrow.concat_tables(groups) if groups else self._format.schema.empty_table()
+        frame: pd.DataFrame = table.to_pandas()
+        return frame
 
-def _frame(groups: list[pyarrow.Table]) -> pd.DataFrame:
-    table = pyarrow.concat_tables(groups) if groups else _SCHEMA.empty_table()
-    frame: pd.DataFrame = table.to_pandas()
-    return frame
 
-
-def read_intervals(path: Path) -> Intervals:
-    """Return the intervals of a file.
+def read_table(folder: Path, table_format: TableFormat) -> RecordedTable:
+    """Return a table of a run folder.
 
     Raises
     ------
     ValueError
-        If it is no Parquet file, or if a column is missing.
+        If its file is no Parquet file, or if a column is missing.
     """
+    path = folder / table_format.file_name
     schema = parquet.read_schema(path)
-    missing = [name for name in _COLUMNS if name not in schema.names]
+    missing = [name for name in table_format.columns if name not in schema.names]
     if missing:
         raise ValueError(f"{path.name} has no column {', '.join(missing)}")
-    return Intervals(path)
+    return RecordedTable(table_format, path)
 
 
 class SpillError(Exception):
-    """Raised by the workers of a sweep if the intervals of a point cannot be written."""
+    """Raised by the workers of a sweep if the intervals or events of a point cannot be written."""
 
 
-class IntervalWriter:
-    """Collects the intervals of a run; with more than ``KEPT_ROWS`` rows, in a temporary file.
+class TableWriter:
+    """Collects the rows of a table; with more than ``KEPT_ROWS`` rows, in a temporary file.
 
     Parameters
     ----------
+    table_format : TableFormat
+        The table's columns.
     beside : Path, optional
         Path of the future run folder. The temporary file is created next to it, on the same disk. By default
         it is in the system's folder for temporary files.
@@ -200,10 +206,11 @@ class IntervalWriter:
     Attributes
     ----------
     lost : str
-        The reason why the intervals are lost; empty if they are not.
+        The reason why the rows are lost; empty if they are not.
     """
 
-    def __init__(self, beside: Path | None = None) -> None:
+    def __init__(self, table_format: TableFormat, beside: Path | None = None) -> None:
+        self._format = table_format
         self._beside = beside
         self._groups: list[pyarrow.Table] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -211,24 +218,24 @@ class IntervalWriter:
         self.lost = ""
 
     def add(self, frame: pd.DataFrame) -> None:
-        """Add a row group with the columns of ``intervals.parquet``.
+        """Add a row group with the columns of the table.
 
-        If the file cannot be written, all intervals are lost, and further ones are dropped. The run goes on,
+        If the file cannot be written, all rows are lost, and further ones are dropped. The run goes on,
         because its other tables do not need them.
         """
         if self.lost:
             return
         columns = [
-            pyarrow.array(frame[name]).cast(kind) if name in _TEXT else pyarrow.array(frame[name], type=kind)
-            for name, kind in _COLUMNS.items()
+            pyarrow.array(frame[name]).cast(kind) if kind == TEXT else pyarrow.array(frame[name], type=kind)
+            for name, kind in self._format.columns.items()
         ]
-        self._add_group(pyarrow.table(columns, schema=_SCHEMA))
+        self._add_group(pyarrow.table(columns, schema=self._format.schema))
 
-    def add_all(self, intervals: Intervals) -> None:
-        """Add the row groups of another writer. If they are lost, all intervals of this one are lost too."""
-        if intervals.lost:
-            self._drop(intervals.lost)
-        for group in intervals.tables():
+    def add_all(self, table: RecordedTable) -> None:
+        """Add the row groups of another writer. If they are lost, all rows of this one are lost too."""
+        if table.lost:
+            self._drop(table.lost)
+        for group in table.tables():
             if not self.lost:
                 self._add_group(group)
 
@@ -241,14 +248,15 @@ class IntervalWriter:
             else:
                 self._writer.write_table(group)
 
-    def finish(self) -> Intervals:
-        """Return all added intervals, or none if their file could not be written."""
+    def finish(self) -> RecordedTable:
+        """Return all added rows, or none if their file could not be written."""
         with self._writing():
             if self._writer is not None:
                 self._writer.close()
         if self._writer is None or self._folder is None:
-            return Intervals(self._groups, lost=self.lost)
-        return Intervals(Path(self._folder.name) / _NAME, keep=self._folder)
+            return RecordedTable(self._format, self._groups, lost=self.lost)
+        path = Path(self._folder.name) / self._format.file_name
+        return RecordedTable(self._format, path, keep=self._folder)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -274,7 +282,51 @@ class IntervalWriter:
             prefix, parent = f".{self._beside.name}-", self._beside.parent
             parent.mkdir(parents=True, exist_ok=True)
         self._folder = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
-        self._writer = parquet.ParquetWriter(Path(self._folder.name) / _NAME, _SCHEMA)
+        self._writer = parquet.ParquetWriter(
+            Path(self._folder.name) / self._format.file_name, self._format.schema
+        )
         for group in self._groups:
             self._writer.write_table(group)
         self._groups = []
+
+
+@dataclass(frozen=True)
+class RecordedTables:
+    """The recorded tables of a run.
+
+    Attributes
+    ----------
+    intervals, events : RecordedTable
+        What the nodes did, and what happened to them besides.
+    """
+
+    intervals: RecordedTable = field(default_factory=lambda: RecordedTable(INTERVALS))
+    events: RecordedTable = field(default_factory=lambda: RecordedTable(EVENTS))
+
+
+class RecordWriter:
+    """Collects the recorded tables of a run. Each may be lost without the other.
+
+    Parameters
+    ----------
+    beside : Path, optional
+        As for :class:`TableWriter`.
+
+    Attributes
+    ----------
+    intervals, events : TableWriter
+        The writers of the two tables.
+    """
+
+    def __init__(self, beside: Path | None = None) -> None:
+        self.intervals = TableWriter(INTERVALS, beside)
+        self.events = TableWriter(EVENTS, beside)
+
+    def add_all(self, tables: RecordedTables) -> None:
+        """Add the tables of another writer."""
+        self.intervals.add_all(tables.intervals)
+        self.events.add_all(tables.events)
+
+    def finish(self) -> RecordedTables:
+        """Return the tables."""
+        return RecordedTables(self.intervals.finish(), self.events.finish())
