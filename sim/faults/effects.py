@@ -248,28 +248,6 @@ class Faults:
         """Return the interruptions of a device's links; one fault at most has any."""
         return _only(fault.interruptions(device) for fault in self.faults if fault.interruptions)
 
-    @property
-    def have_device_states(self) -> bool:
-        """Return whether any device may have states."""
-        return any(
-            fault.compute_capacity or fault.availability or fault.interruptions for fault in self.faults
-        )
-
-    def device_states(self, device: int) -> list[StateTrace]:
-        """Return the traces that have states of a device, in the order of the faults."""
-        effects = (
-            effect
-            for fault in self.faults
-            for effect in (fault.compute_capacity, fault.availability, fault.interruptions)
-            if effect is not None
-        )
-        return _with_states(effect(device) for effect in effects)
-
-    @property
-    def server_states(self) -> list[StateTrace]:
-        """Return the traces that have states of the server, in the order of the faults."""
-        return _with_states(fault.server_capacity for fault in self.faults)
-
     def losses(self, device: int) -> MessageLosses | None:
         """Return the lost packets and messages of a device; one fault at most has any."""
         return _only(fault.losses(device) for fault in self.faults if fault.losses)
@@ -285,11 +263,6 @@ def _product(traces: Sequence[PiecewiseCapacity | None]) -> PiecewiseCapacity | 
     if len(present) > 1:
         return CombinedCapacity(present)
     return present[0] if present else None
-
-
-def _with_states(traces: Iterable[object]) -> list[StateTrace]:
-    """Return those of the traces that have states."""
-    return [trace for trace in traces if isinstance(trace, StateTrace)]
 
 
 _Effect = TypeVar("_Effect")

@@ -34,6 +34,9 @@ class StateLog:
         self._faults, self._log = faults, log
         self._round_start_s = start_s
         self._of_server = faults.server_states
+        self._any_of_devices = any(
+            fault.compute_capacity or fault.availability or fault.interruptions for fault in faults.faults
+        )
         self._of_device: dict[int, list[StateTrace]] = {}  # of devices that were in a round so far
 
     def add_round(
@@ -59,7 +62,7 @@ class StateLog:
         if self._of_server:
             self._log.add_states(_SERVER, _states(self._of_server, start_s, end_s))
         observed_s = {}
-        if self._faults.have_device_states:
+        if self._any_of_devices:
             for device in devices:
                 traces = self._traces(device)
                 until_s = min(end_s, departed_at_s.get(device, math.inf))
