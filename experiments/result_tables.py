@@ -42,6 +42,7 @@ def device_table(
     identity: dict[str, Any],
     evaluated: Sequence[int] | None,
     accuracy: Accuracy | None,
+    end_s: float,
 ) -> pd.DataFrame:
     """Return one row for each device that took part: its attributes, and its row of the last plan for it.
 
@@ -55,6 +56,8 @@ def device_table(
         The clients of the last round; None if all devices take part in every round.
     accuracy : Accuracy or None
         The accuracy of these clients at the end of the run; None without learning.
+    end_s : float
+        The end of the last round, [s].
     """
     devices_of_plan: dict[int, list[tuple[int, DevicePlan]]] = {}
     for client, device_plan in device_plans.items():
@@ -68,7 +71,10 @@ def device_table(
     clients = table["device"].to_numpy()
     index = clients if evaluated is None else list(evaluated)
     accuracies = pd.Series(accuracy.per_client if accuracy else np.nan, index=index, dtype=float)
-    return _with_attributes(experiment, scheme, identity, clients, table, accuracies.reindex(clients))
+    table = _with_attributes(experiment, scheme, identity, clients, table, accuracies.reindex(clients))
+    path_gains = experiment.context.channel.path_gains
+    los = np.full(len(clients), np.nan) if path_gains is None else path_gains.sight_shares(end_s)[clients]
+    return table.assign(los=los)
 
 
 def _planned_columns(scheme: Scheme, plan: SchemePlan) -> pd.DataFrame:

@@ -337,6 +337,7 @@ class SchemeExecution:
             identity,
             (round_log.sampled_clients or ()) if planner.participants() is not None else None,
             round_log.accuracy,
+            float(rounds["end_s"].max()),
         )
         lanes: dict[str, str] = dict(world.record.phases)
         times = round_log.device_times().sort_index()

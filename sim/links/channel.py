@@ -40,6 +40,9 @@ class Channel:
     fading_of : callable or None
         From the numbers of a block and of a client to that client's power gains, [num_subchannels], [1],
         from the client's random stream; None without fading.
+    path_gains : GainTrace or None
+        The path gains of all instants, also if there is only one, with the devices in line of sight; None in
+        a channel of some clients only.
     coherence_s : float
         The duration of a fading block, [s].
     """
@@ -49,6 +52,7 @@ class Channel:
     fading: Callable[[int], Array] | None = None
     coherence_s: float = math.inf
     fading_of: Callable[[int, int], Array] | None = None
+    path_gains: GainTrace | None = None
 
     def of(self, clients: Sequence[int]) -> Channel:
         """Return the channel of these clients only, in this order; it needs a channel of all clients.
@@ -172,6 +176,7 @@ def draw_channel(radio: Radio, fleet: Fleet, seed: int) -> Channel:
         fading if fades else None,
         coherence_s,
         fading_of if fades else None,
+        trace,
     )
 
 
@@ -187,9 +192,15 @@ def _path_gains(radio: Radio, fleet: Fleet, band: Band, seed: int) -> GainTrace:
         gains = gains_at(fleet.distance_m)
         return gains if isinstance(gains, GainTrace) else GainTrace(np.zeros(1), gains[np.newaxis])
     gains_by_time: list[Array] = []
+    in_sight: list[NDArray[np.bool_]] = []
     for distance_m in fleet.moves.distance_m:
         gains = gains_at(distance_m)
         if isinstance(gains, GainTrace):
-            raise ValueError("gains that change with time are given, and positions that do; give one of them")
+            if len(gains.times_s) > 1:
+                raise ValueError(
+                    "gains that change with time are given, and positions that do; give one of them"
+                )
+            in_sight += [] if gains.in_sight is None else [gains.in_sight[0]]
+            gains = gains.gains[0]
         gains_by_time.append(gains)
-    return GainTrace(fleet.moves.times_s, np.stack(gains_by_time))
+    return GainTrace(fleet.moves.times_s, np.stack(gains_by_time), np.stack(in_sight) if in_sight else None)

@@ -3,7 +3,7 @@
 ========== ==============================================================================
 kind       signature of the function behind the name
 ========== ==============================================================================
-path_loss  ``(parameters, distance_m, centre_hz, seed) -> gains``
+path_loss  ``(parameters, distance_m, centre_hz, seed) -> gains``, an array or a ``GainTrace``
 fading     ``(parameters, rng, shape) -> power gains`` of one block, with mean 1
 ========== ==============================================================================
 """
@@ -23,7 +23,7 @@ FADING = f"{__package__}.fading"
 register(
     "path_loss",
     "samimi_28ghz",
-    f"{PATH_LOSS}:samimi_gains",
+    f"{PATH_LOSS}:samimi_path_gains",
     parameters=SamimiParameters,
     summary="28 GHz urban, line of sight by probability (Samimi, Rappaport, MacCartney 2015)",
 )
@@ -44,7 +44,7 @@ register(
 register(
     "path_loss",
     "tr38901",
-    f"{__package__}.tr38901:tr38901_gains",
+    f"{__package__}.tr38901:tr38901_path_gains",
     parameters=Tr38901Parameters,
     summary="3GPP TR 38.901 outdoors: UMi, UMa or RMa, with multipath (by Sionna: cutlayer[sionna])",
 )

@@ -26,14 +26,40 @@ class GainTrace:
         Instants, rising from 0, [s].
     gains : ndarray, [num_instants, num_clients, num_subchannels]
         Channel power gains, linear, [1].
+    in_sight : ndarray of bool, [num_instants, num_clients], or None
+        Whether each client is in line of sight; None if the model has no such state.
     """
 
     times_s: Array
     gains: Array
+    in_sight: NDArray[np.bool_] | None = None
 
     def select(self, clients: NDArray[np.intp]) -> GainTrace:
         """Return the gains of these clients alone, in this order."""
-        return GainTrace(self.times_s, self.gains[:, clients])
+        in_sight = None if self.in_sight is None else self.in_sight[:, clients]
+        return GainTrace(self.times_s, self.gains[:, clients], in_sight)
+
+    def sight_shares(self, until_s: float) -> Array:
+        """Return the share of the time from 0 to an instant in which each client is in line of sight.
+
+        Parameters
+        ----------
+        until_s : float
+            The instant, [s].
+
+        Returns
+        -------
+        ndarray, [num_clients]
+            From 0 to 1; NaN if the model has no such state.
+        """
+        if self.in_sight is None:
+            return np.full(self.gains.shape[1], np.nan)
+        last = max(1, int(np.searchsorted(self.times_s, until_s)))  # instants that lie before the end
+        if last == 1:
+            return self.in_sight[0].astype(np.float64)
+        durations_s = np.diff(np.append(self.times_s[:last], until_s))
+        shares: Array = np.minimum(durations_s @ self.in_sight[:last] / until_s, 1.0)  # without rounding errors
+        return shares
 
 
 @dataclass(frozen=True)

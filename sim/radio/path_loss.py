@@ -30,6 +30,7 @@ __all__ = [
     "line_of_sight_probability",
     "log_distance_gains",
     "samimi_gains",
+    "samimi_path_gains",
 ]
 
 LIGHT_M_PER_S = 3.0e8  # rounded, so that the constant at 28 GHz is the paper's 61.4 dB
@@ -107,9 +108,25 @@ def samimi_gains(
     gains : ndarray, [num_clients, num_subchannels]
         Channel power gains, linear, [1].
     """
+    return _samimi(parameters, distance_m, centre_hz, seed)[0]
+
+
+def samimi_path_gains(
+    parameters: SamimiParameters, distance_m: NDArray[np.float64], centre_hz: NDArray[np.float64], seed: int
+) -> NDArray[np.float64] | GainTrace:
+    """Return the gains of :func:`samimi_gains`; in mode ``sampled`` with the devices in line of sight."""
+    gains, in_sight = _samimi(parameters, distance_m, centre_hz, seed)
+    return gains if in_sight is None else GainTrace(np.zeros(1), gains[np.newaxis], in_sight[np.newaxis])
+
+
+def _samimi(
+    parameters: SamimiParameters, distance_m: NDArray[np.float64], centre_hz: NDArray[np.float64], seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+    """Return the gains, and the devices in line of sight, [num_clients], or None in mode ``mean``."""
     distance_m = np.maximum(distance_m, 1.0)
     decades = np.log10(distance_m)
     los_probability = line_of_sight_probability(distance_m)
+    in_sight = None
     if parameters.mode == "mean":
         exponent = los_probability * LOS_EXPONENT + (1.0 - los_probability) * NLOS_EXPONENT
         shadowing_db = np.zeros(len(distance_m))
@@ -121,7 +138,7 @@ def samimi_gains(
         shadowing_db = deviation_db * np.array([rng.standard_normal() for rng in draws])
     device_loss_db = 10.0 * exponent * decades + shadowing_db  # [num_clients]
     constant_db = 20.0 * np.log10(4.0 * math.pi * centre_hz / LIGHT_M_PER_S)  # [num_subchannels]
-    return db_to_linear(-(device_loss_db[:, np.newaxis] + constant_db))
+    return db_to_linear(-(device_loss_db[:, np.newaxis] + constant_db)), in_sight
 
 
 def log_distance_gains(

@@ -12,9 +12,10 @@ from pydantic import StrictBool, model_validator
 from ...scenarios.random_streams import stream_seed
 from ...scenarios.schema.fields import Positive
 from ...scenarios.schema.registered import PathLossParameters
+from .gain_trace import GainTrace
 from .units import db_to_linear
 
-__all__ = ["Tr38901Parameters", "tr38901_gains"]
+__all__ = ["Tr38901Parameters", "tr38901_gains", "tr38901_path_gains"]
 
 CPU = "cpu"  # also where there is a GPU, whose generators would draw other numbers
 
@@ -116,6 +117,17 @@ def tr38901_gains(
     ValueError
         If Sionna is not installed, or a frequency or a distance is outside the standard's range.
     """
+    gains: NDArray[np.float64] = tr38901_path_gains(parameters, distance_m, centre_hz, seed).gains[0]
+    return gains
+
+
+def tr38901_path_gains(
+    parameters: Tr38901Parameters,
+    distance_m: NDArray[np.float64],
+    centre_hz: NDArray[np.float64],
+    seed: int,
+) -> GainTrace:
+    """Return the gains of :func:`tr38901_gains`, with the devices that are in line of sight."""
     _check_validity_range(parameters, distance_m, centre_hz)
     import torch  # here, since runs without this channel need neither torch nor Sionna
 
@@ -131,14 +143,16 @@ def tr38901_gains(
         generator = config.torch_rng(CPU)  # the source of all of Sionna's draws
         state = generator.get_state()
         gains = np.empty((len(distance_m), len(centre_hz)))
+        in_sight = np.empty(len(distance_m), dtype=np.bool_)
         try:
             for device, horizontal_m in enumerate(np.maximum(distance_m, NEAREST_M)):
                 generator.manual_seed(stream_seed(seed, "tr38901", device))
                 _set_position(channel, parameters, float(horizontal_m))
+                in_sight[device] = bool(channel._scenario.los.item())  # the channel itself does not tell
                 gains[device] = _draw_gains(channel, parameters, centre_hz)
         finally:
             generator.set_state(state)
-    return gains
+    return GainTrace(np.zeros(1), gains[np.newaxis], in_sight[np.newaxis])
 
 
 def _check_validity_range(
