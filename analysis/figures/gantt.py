@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
@@ -19,14 +20,17 @@ from matplotlib.textpath import text_to_path
 
 from ...scenarios.ordered_sum import ordered_sum
 from . import style
-from .gantt_rows import HEADER_PT, WAITING, Panel, gantt_panels, node_kind
+from .gantt_marks import Marks, draw_marks, panel_marks
+from .gantt_rows import HEADER_PT, WAITING, Panel, gantt_panels
 from .palette import WAITING_COLOUR, phase_colours
 from .style import LABEL_PT, SMALL_PT, TimeUnit
+from .visible_rows import node_kind
 
 __all__ = ["gantt_figure"]
 
 _THIN_PT = 4.0  # height below which a bar has neither an edge nor a gap to the next row
 _NAME_PT = 6.8  # distance that the names of two rows need
+_BAND_SHARE = 0.2  # of the height of a row, above and below its bars, that a band behind them has
 _CHARACTER_PT = 0.6 * SMALL_PT
 _TIME_AXIS_PT = 32.0  # height of the numbers and the name of the time axis
 _TITLE_CHARACTERS = 88  # of both titles of a panel together
@@ -38,6 +42,8 @@ def gantt_figure(
     *,
     rounds: tuple[int, int] | None = None,
     labels: Sequence[str] | None = None,
+    events: pd.DataFrame | None = None,
+    path_rows: Collection[int] = (),
 ) -> Figure:
     """Draw the intervals of each scheme as a panel of bars, one row a node, all on one time axis.
 
@@ -46,6 +52,11 @@ def gantt_figure(
     before its turn; and work in the queue of a server, compute node or wire, on a sub-row. A broadcast is
     drawn once, at the server, and the devices count as waiting meanwhile. A thin line ends each round. Of
     several seeds the lowest is drawn.
+
+    Events add marks. A hatched band behind a row is a time in which a node is slow, a device is offline, its
+    links are interrupted, or the server has failed. A dotted line is the instant at which a round stops
+    waiting for clients, and a thick end belongs to an activity that was cut off. Markers show lost messages,
+    and messages that are sent again. The activities of the critical path have a black outline.
 
     Compute nodes stand above the devices; the nodes of a chain stand in its order. Wires have rows only if
     one of them is busy for 5 % of the run. If the rounds to show have more than 4000 intervals, a panel shows
@@ -61,6 +72,10 @@ def gantt_figure(
         round of any scheme. A fast scheme's panel then shows how far it gets in one round of the slowest.
     labels : sequence of str, optional
         Labels of the schemes to show, in this order; by default all, in the order of the table.
+    events : DataFrame, optional
+        One row an event: label, seed, round, time_s, end_s, node, kind, detail; none by default.
+    path_rows : collection of int, optional
+        The labels of the rows of ``intervals`` that are on the critical path; none by default.
 
     Raises
     ------
@@ -76,11 +91,14 @@ def gantt_figure(
     axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
     axes[0].set_xlim(0, 1.005 * longest_s / unit.seconds)
     visible: set[str] = set()
+    mark_legend: dict[str, Artist] = {}
     lines = []
     for axis, panel in zip(axes, panels, strict=True):
         style.plain_axes(axis)
         axis.set_ylim(panel.height_pt, 0)
-        visible |= _draw_bars(axis, panel.bars, styles, unit)
+        marks = panel_marks(panel, events, path_rows)
+        visible |= _draw_bars(axis, panel.bars, styles, unit, _banded_nodes(panel, marks))
+        mark_legend |= draw_marks(axis, panel, marks, unit)
         _name_rows(axis, panel)
         _mark_rounds(axis, panel, unit)
         lines.append(_add_titles(axis, panel, unit))
@@ -90,7 +108,8 @@ def gantt_figure(
     heights_pt = [panel.height_pt for panel in panels]
     figure.set_figheight((ordered_sum(heights_pt) + ordered_sum(map(_title_pt, lines)) + _TIME_AXIS_PT) / 72)
     legend = {phase: Patch(**bar_style) for phase, bar_style in styles.items() if phase in visible}
-    style.legend_below(figure, [*legend.values()], [style.phase_label(phase) for phase in legend])
+    names = [*map(style.phase_label, legend), *mark_legend]
+    style.legend_below(figure, [*legend.values(), *mark_legend.values()], names)
     _place_panels(figure, list(axes), heights_pt, lines)
     return figure
 
@@ -113,18 +132,31 @@ def _bar_style(colour: str) -> dict[str, Any]:
     return {"facecolor": colour, "edgecolor": (0.7 * red, 0.7 * green, 0.7 * blue), "linewidth": 0.2}
 
 
+def _banded_nodes(panel: Panel, marks: Marks) -> list[str]:
+    """Return the nodes whose bars leave room for bands: all of a kind of which one has a band."""
+    kinds = {node_kind(node) for node in marks.bands["node"]}
+    return [node for node in panel.rows_pt if node_kind(node) in kinds]
+
+
 def _draw_bars(
-    axes: Axes, bars: pd.DataFrame, styles: Mapping[str, dict[str, Any]], unit: TimeUnit
+    axes: Axes,
+    bars: pd.DataFrame,
+    styles: Mapping[str, dict[str, Any]],
+    unit: TimeUnit,
+    banded_nodes: Sequence[str],
 ) -> set[str]:
     """Draw the bars, and return the phases that take time.
 
-    Each phase is one collection, which is fast with thousands of bars.
+    Each phase is one collection, which is fast with thousands of bars. In the rows of nodes with bands, bars
+    are less high, so that the bands can be seen behind them.
     """
     top_pt, height_pt, start_s, end_s = (
         bars[column].to_numpy(float) for column in ("top_pt", "height_pt", "start_s", "end_s")
     )
     thick = height_pt >= _THIN_PT
     inset_pt = np.where(thick, 0.08 * height_pt, 0.0)
+    if banded_nodes:
+        inset_pt = np.where(bars["node"].isin(banded_nodes), _BAND_SHARE * height_pt, inset_pt)
     top, bottom = top_pt + inset_pt, top_pt + height_pt - inset_pt
     left, right = start_s / unit.seconds, end_s / unit.seconds
     x, y = np.column_stack((left, right, right, left)), np.column_stack((top, top, bottom, bottom))

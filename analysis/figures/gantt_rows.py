@@ -1,62 +1,42 @@
-"""From the table of intervals to the bars of a Gantt chart: the shown rounds, rows and bars, with positions.
+"""From the table of intervals to the bars of a Gantt chart, with their positions.
 
-:func:`gantt_panels` chooses the rounds, then the rows, and gives every bar its position. If a panel would
-have too many bars, it first drops devices, and then the end of the shown time. ``gantt.py`` draws the result.
+:func:`gantt_panels` lets ``visible_rows.py`` choose the rounds and rows, and gives every bar its position.
+``gantt.py`` draws the result.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ...scenarios.ordered_sum import ordered_sum
-from ..results.run_folder import Run
+from .visible_rows import (
+    VisibleRows,
+    node_kind,
+    round_spans,
+    rounds_that_fit,
+    tables_by_label,
+    visible_rows,
+    without_idle_wires,
+)
 
-__all__ = [
-    "HEADER_PT",
-    "MAX_BARS",
-    "WAITING",
-    "NodeKind",
-    "Panel",
-    "gantt_panels",
-    "node_kind",
-    "plotted_intervals",
-    "round_spans",
-    "rounds_that_fit",
-]
+__all__ = ["HEADER_PT", "WAITING", "Panel", "gantt_panels"]
 
-MAX_BARS = 4000  # of one panel, without waiting: a reader can tell them apart, and drawing takes a second
 WAITING = "waiting"
 """The phase of a bar that stands for idle time, or for work in a queue."""
 HEADER_PT = 10.0  # height of the strip above the rows, for the numbers of the rounds
 _QUEUE = "queue"  # the lane of the work that waits for a node
-_MIN_DEVICES = 20  # shown in any case, evenly spread over all devices
-_BUSY_WIRE = 0.05  # share of the time from which a wire is worth a row
-_KINDS = ("server", "node", "share", "wire", "device")  # from top to bottom
 _PANELS_PT = 515.0  # height of all panels together, so that the figure fits on a page
 _ROW_PT, _LANE_PT = 11.0, 5.0
 _NODE_LANE_PT = 7.5  # of a compute node, whose rows matter most where there are any
 _MAIN_SHARE = 0.6  # of the height, at most, for the rows of servers and compute nodes
 
-NodeKind: TypeAlias = Literal["server", "node", "share", "wire", "device"]
 Spans: TypeAlias = NDArray[np.float64]  # [num_spans, 2]: start and end
-
-
-@dataclass(frozen=True)
-class _VisibleRows:
-    """The nodes, the intervals and the time that a panel shows, and the number of all devices."""
-
-    nodes: list[str]
-    rows: pd.DataFrame
-    rounds: pd.DataFrame
-    end_s: float
-    num_devices: int
 
 
 @dataclass(frozen=True)
@@ -68,6 +48,7 @@ class _Content:
 
     label: str
     rounds: pd.DataFrame
+    origin_s: float
     end_s: float
     bars: pd.DataFrame
     lanes: dict[str, list[str]]
@@ -84,11 +65,14 @@ class Panel:
         Label of the scheme.
     rounds : DataFrame
         Columns start_s and end_s, [s]; one row a round to show, with the round's number as index.
+    origin_s : float
+        The simulated time from which the times of the panel count, [s].
     end_s : float
         Time up to which the rounds are shown, [s].
     bars : DataFrame
-        One row a bar: node, lane, phase, start_s, end_s, and top_pt, height_pt: its position below the top of
-        the panel. Idle times have the phase ``WAITING``.
+        One row a bar: node, lane, phase, start_s, end_s; row, its label in the table of intervals; and
+        top_pt, height_pt: its position below the top of the panel. Idle times have the phase ``WAITING``, and
+        no row, -1.
     rows_pt : dict of float
         Height of each node's row, [pt], in the order of the rows.
     num_devices : int
@@ -97,6 +81,7 @@ class Panel:
 
     label: str
     rounds: pd.DataFrame
+    origin_s: float
     end_s: float
     bars: pd.DataFrame
     rows_pt: dict[str, float]
@@ -118,33 +103,17 @@ class Panel:
         return _tops_pt(self.rows_pt)
 
 
-def plotted_intervals(run: Run, rounds: tuple[int, int] | None = None) -> pd.DataFrame:
-    """Return the intervals that a Gantt chart of these rounds needs; by default, of the first rounds.
-
-    Raises
-    ------
-    ValueError
-        If the run has none of the rounds.
-    """
-    if rounds is None:
-        return run.recorded.first_rounds(MAX_BARS)
-    last = int(run.rounds["round"].max())
-    if rounds[0] > last:
-        raise ValueError(f"rounds {rounds[0]} to {rounds[1]}: the table's rounds are 1 to {last}")
-    return run.recorded.select_rounds(*rounds)
-
-
 def gantt_panels(
     intervals: pd.DataFrame, rounds: tuple[int, int] | None, labels: Sequence[str] | None
 ) -> list[Panel]:
     """Return a panel for each scheme, with the parameters and errors of :func:`.gantt.gantt_figure`."""
-    tables = _tables_by_label(intervals, labels)
+    tables = tables_by_label(intervals, labels)
     spans = {label: round_spans(table) for label, table in tables.items()}
     if rounds is None:
-        first = [_visible_rows(table, spans[label].iloc[:1]) for label, table in tables.items()]
+        first = [visible_rows(table, spans[label].iloc[:1]) for label, table in tables.items()]
         horizon_s = max(shown.end_s for shown in first)
         spans = {
-            label: rounds_that_fit(spans[label], _without_idle_wires(table), horizon_s)
+            label: rounds_that_fit(spans[label], without_idle_wires(table), horizon_s)
             for label, table in tables.items()
         }
     else:
@@ -152,103 +121,19 @@ def gantt_panels(
         spans = {label: span.loc[rounds[0] : rounds[1]] for label, span in spans.items()}
         if all(span.empty for span in spans.values()):
             raise ValueError(f"rounds {rounds[0]} to {rounds[1]}: the table's rounds are 1 to {last}")
-    contents = [_content(label, _visible_rows(table, spans[label])) for label, table in tables.items()]
+    contents = [_content(label, visible_rows(table, spans[label])) for label, table in tables.items()]
     return [
         _positioned(content, rows_pt)
         for content, rows_pt in zip(contents, _row_heights_pt(contents), strict=True)
     ]
 
 
-def _tables_by_label(intervals: pd.DataFrame, labels: Sequence[str] | None) -> dict[str, pd.DataFrame]:
-    """Return the intervals of each scheme to show, of the lowest seed.
-
-    Raises
-    ------
-    ValueError
-        If a label is not in the table, or there is no label at all.
-    """
-    allowed = intervals["label"].unique().tolist()
-    chosen = allowed if labels is None else list(dict.fromkeys(labels))
-    unknown = [label for label in chosen if label not in allowed]
-    if unknown:
-        raise ValueError(f"no intervals of {', '.join(unknown)}; the table has {', '.join(allowed)}")
-    if not chosen:
-        raise ValueError("nothing to draw: the table of intervals has no rows, or no label is chosen")
-    tables = {label: intervals[intervals["label"] == label] for label in chosen}
-    return {label: table[table["seed"] == table["seed"].min()] for label, table in tables.items()}
-
-
-def node_kind(node: str) -> NodeKind:
-    """Return the kind of a node's row. A share is one client's part of the server; a wire is one-way."""
-    if node.startswith("device-"):
-        return "device"
-    if ">" in node:
-        return "wire"
-    if re.fullmatch(r"server-\d+", node):
-        return "share"
-    return "server" if node == "server" else "node"
-
-
-def round_spans(table: pd.DataFrame) -> pd.DataFrame:
-    """Return start_s and end_s of each round.
-
-    A round ends with its last activity, or with the start of the next round if that is later.
-    """
-    spans = table.groupby("round").agg(start_s=("start_s", "min"), end_s=("end_s", "max")).sort_index()
-    spans["end_s"] = np.fmax(spans["end_s"], spans["start_s"].shift(-1))
-    return spans
-
-
-def rounds_that_fit(spans: pd.DataFrame, table: pd.DataFrame, horizon_s: float) -> pd.DataFrame:
-    """Return the first rounds, at least one, that end by the horizon and have at most ``MAX_BARS`` bars."""
-    bars = table.groupby("round").size().reindex(spans.index, fill_value=0).cumsum().to_numpy()
-    end_s = (spans["end_s"] - spans["start_s"].iloc[0]).to_numpy()
-    fits = (end_s <= horizon_s * (1 + 1e-9)) & (bars <= MAX_BARS)
-    return spans.iloc[: max(1, int(np.cumprod(fits).sum()))]
-
-
-def _without_idle_wires(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the intervals without those of the wires, unless one wire is busy for 5 % of the time."""
-    on_wire = table["node"].isin([node for node in table["node"].unique() if node_kind(node) == "wire"])
-    wires = table[on_wire]
-    busy_s = (wires["end_s"] - wires["start_s"]).groupby(wires["node"], observed=True).sum()
-    total_s = table["end_s"].max() - table["start_s"].min()
-    return table if (busy_s >= _BUSY_WIRE * total_s).any() else table[~on_wire]
-
-
-def _visible_rows(table: pd.DataFrame, spans: pd.DataFrame) -> _VisibleRows:
-    """Choose the nodes and intervals to show: of fewer devices if there are too many, then a shorter time.
-
-    Parameters
-    ----------
-    table : DataFrame
-        The scheme's intervals of all rounds.
-    spans : DataFrame
-        Start and end of the rounds to show, as :func:`round_spans` returns them.
-    """
-    origin_s = spans["start_s"].min()
-    nodes, table = _in_row_order(table), _without_idle_wires(table)
-    rows = table[table["round"].isin(spans.index)]
-    active = set(rows["node"].unique())
-    nodes = [node for node in nodes if node in active]
-    shown_nodes = _shown_nodes(nodes, rows)
-    rows = rows[rows["node"].isin(shown_nodes)]
-    rows = rows.assign(start_s=rows["start_s"] - origin_s, end_s=rows["end_s"] - origin_s)
-    rounds = spans - origin_s
-    end_s = float(rounds["end_s"].max()) if len(rounds) else 0.0
-    later_s = np.sort(rows["start_s"].to_numpy())[MAX_BARS:]
-    later_s = later_s[later_s > 0]
-    if later_s.size:
-        end_s = float(later_s[0])
-    return _VisibleRows(shown_nodes, rows, rounds, end_s, sum(node_kind(node) == "device" for node in nodes))
-
-
-def _content(label: str, shown: _VisibleRows) -> _Content:
+def _content(label: str, shown: VisibleRows) -> _Content:
     """Return the bars of a scheme's rounds, and the sub-rows of each node."""
     rows, rounds, end_s = shown.rows, shown.rounds, shown.end_s
     columns = ["node", "lane", "phase", "start_s", "end_s"]
-    activities = rows[columns].astype(dict.fromkeys(columns[:3], object))
-    waiting = pd.DataFrame(_waiting_bars(rows, rounds), columns=columns)
+    activities = rows[columns].astype(dict.fromkeys(columns[:3], object)).assign(row=rows.index)
+    waiting = pd.DataFrame(_waiting_bars(rows, rounds), columns=columns).assign(row=-1)
     bars = pd.concat([activities, waiting], ignore_index=True)
     if len(rounds) and end_s < float(rounds["end_s"].max()):
         bars = bars[bars["start_s"] < end_s]
@@ -259,41 +144,7 @@ def _content(label: str, shown: _VisibleRows) -> _Content:
         for node in shown.nodes
         if node in bars_of or node_kind(node) == "device"
     }
-    return _Content(label, rounds, end_s, bars, lanes, shown.num_devices)
-
-
-def _in_row_order(table: pd.DataFrame) -> list[str]:
-    """Return the nodes from top to bottom.
-
-    Wires and the nodes of a chain stand in the order in which work first reaches them. All
-    others stand in the order of their names and numbers.
-    """
-    first_s = table.groupby("node", observed=True)["start_s"].min()
-    ends = [node.split(">") for node in first_s.index if node_kind(node) == "wire"]
-    chained = any(set(pair) <= set(first_s.index) for pair in ends)  # a wire leads from one node to another
-
-    def rank(node: str) -> tuple[int, float, str, int]:
-        kind, (stem, _, number) = node_kind(node), node.rpartition("-")
-        reached_s = float(first_s[node]) if kind == "wire" or (kind == "node" and chained) else 0.0
-        numbered = number.isdigit()
-        return _KINDS.index(kind), reached_s, stem if numbered else node, int(number) if numbered else -1
-
-    return sorted((str(node) for node in first_s.index), key=rank)
-
-
-def _shown_nodes(nodes: list[str], rows: pd.DataFrame) -> list[str]:
-    """Return the nodes that have a row: of the devices every n-th, with its share, so that the bars fit."""
-    devices = [node for node in nodes if node_kind(node) == "device"]
-    per_device = {"device", "share"}
-    num_bars = rows["node"].isin([node for node in nodes if node_kind(node) in per_device]).sum()
-    room = max(1, MAX_BARS - (len(rows) - num_bars))
-    step = max(1, min(-(-num_bars // room), len(devices) // _MIN_DEVICES))
-    dropped = {_number(device) for i, device in enumerate(devices) if i % step}
-    return [node for node in nodes if node_kind(node) not in per_device or _number(node) not in dropped]
-
-
-def _number(node: str) -> str:
-    return node.rpartition("-")[2]
+    return _Content(label, rounds, shown.origin_s, end_s, bars, lanes, shown.num_devices)
 
 
 def _sub_rows(bars: pd.DataFrame, of_node: NDArray[np.intp]) -> list[str]:
@@ -399,4 +250,6 @@ def _positioned(content: _Content, rows_pt: dict[str, float]) -> Panel:
             positions.append((tops_pt[node] + index * lane_pt, lane_pt))
     top_pt, height_pt = np.array(positions).reshape(-1, 2).T
     bars = content.bars.assign(top_pt=top_pt, height_pt=height_pt)
-    return Panel(content.label, content.rounds, content.end_s, bars, rows_pt, content.num_devices)
+    return Panel(
+        content.label, content.rounds, content.origin_s, content.end_s, bars, rows_pt, content.num_devices
+    )

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from ...scenarios.text import one_line
 from ..results.run_folder import Run
 from .gantt import gantt_figure
-from .gantt_rows import plotted_intervals
 from .learning_curves import accuracy_figure
 from .memory import memory_figure
 from .style import save_figure
+from .visible_rows import plotted_events, plotted_intervals
 
 __all__ = ["draw_figures"]
 
@@ -39,7 +39,9 @@ def draw_figures(run: Run, folder: Path) -> list[str]:
 
 def _gantt(run: Run) -> Figure | None:
     intervals = run.with_failures(plotted_intervals(run))
-    return gantt_figure(intervals) if len(intervals) else None
+    if intervals.empty:
+        return None
+    return gantt_figure(intervals, events=run.with_failures(plotted_events(run, intervals)))
 
 
 def _memory(run: Run) -> Figure | None:

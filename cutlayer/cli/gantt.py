@@ -22,8 +22,8 @@ def gantt(
 ) -> None:
     """Draw the latency Gantt charts of a run, schemes stacked on one time axis."""
     from cutlayer.analysis.figures.gantt import gantt_figure
-    from cutlayer.analysis.figures.gantt_rows import plotted_intervals
     from cutlayer.analysis.figures.style import save_figure
+    from cutlayer.analysis.figures.visible_rows import plotted_events, plotted_intervals
     from cutlayer.analysis.results.run_folder import load_run
 
     with exit_on_wrong_input():
@@ -34,7 +34,8 @@ def gantt(
             labels = _matching_labels(result.summary["schemes"], scheme) if scheme else None
             shown = None if labels is None else [result.shown_label(label) for label in labels]
             intervals = result.with_failures(plotted_intervals(result, span))
-            figure = gantt_figure(intervals, rounds=span, labels=shown)
+            events = result.with_failures(plotted_events(result, intervals))
+            figure = gantt_figure(intervals, rounds=span, labels=shown, events=events)
             save_figure(figure, path)
         except ValueError as error:
             raise InputError(str(error)) from None

@@ -58,7 +58,9 @@ class GainTrace:
         if last == 1:
             return self.in_sight[0].astype(np.float64)
         durations_s = np.diff(np.append(self.times_s[:last], until_s))
-        shares: Array = np.minimum(durations_s @ self.in_sight[:last] / until_s, 1.0)  # without rounding errors
+        shares: Array = np.minimum(
+            durations_s @ self.in_sight[:last] / until_s, 1.0
+        )  # without rounding errors
         return shares
 
 

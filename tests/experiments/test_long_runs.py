@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 import cutlayer
 from cutlayer.analysis.figures import run as run_figures
-from cutlayer.analysis.figures.gantt_rows import plotted_intervals, round_spans, rounds_that_fit
+from cutlayer.analysis.figures.visible_rows import plotted_intervals, round_spans, rounds_that_fit
 from cutlayer.analysis.results import recorded_tables
 from cutlayer.analysis.results.round_tables import StageTotals
 from cutlayer.analysis.results.table_formats import INTERVALS
@@ -145,7 +145,7 @@ def test_a_chart_reads_as_few_first_rounds_as_it_needs(
     enough: int, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rounds that fit a chart are the same whether they are chosen from the first rounds or from all."""
-    monkeypatch.setattr("cutlayer.analysis.figures.gantt_rows.MAX_BARS", enough)
+    monkeypatch.setattr("cutlayer.analysis.figures.visible_rows.MAX_BARS", enough)
     found = run(path, monkeypatch, kept=0)
     part, whole = found.recorded.first_rounds(enough), found.intervals
     assert len(part) < len(whole)

@@ -13,8 +13,9 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from cutlayer.analysis.figures.gantt import gantt_figure
-from cutlayer.analysis.figures.gantt_rows import MAX_BARS, WAITING
+from cutlayer.analysis.figures.gantt_rows import WAITING
 from cutlayer.analysis.figures.palette import phase_colours
+from cutlayer.analysis.figures.visible_rows import MAX_BARS
 from cutlayer.scenarios.random_streams import stream
 
 COLUMNS = ["label", "seed", "round", "node", "lane", "phase", "start_s", "end_s", "wait_s"]
