@@ -159,7 +159,7 @@ class EventStream:
             self._close_group()
 
     def state_s(self, node: int, kind: EventKind) -> float:
-        """Return how long a node was in a state, [s]."""
+        """Return the total time that a node was in a state, [s]."""
         return self._state_s.get((node, kind), 0.0)
 
     def resent_bits(self, node: int) -> float:

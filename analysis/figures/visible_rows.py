@@ -1,4 +1,4 @@
-"""What a Gantt chart shows: the rounds, nodes and intervals of each scheme.
+"""The rounds, nodes and intervals of each scheme that a Gantt chart shows.
 
 If a panel would have too many bars, it first drops devices, and then the end of the shown time.
 """

@@ -25,9 +25,10 @@ INTEGER_SUMS = {
     "analysis/comparison/report.py": 1,  # schemes of runs
     "analysis/figures/axis_text.py": 1,  # ticks in a range
     "analysis/figures/gantt.py": 1,  # rows of devices
-    "analysis/figures/gantt_rows.py": 2,  # nodes
+    "analysis/figures/gantt_rows.py": 1,  # nodes
     "analysis/figures/memory.py": 1,  # curves that meet
     "analysis/figures/style.py": 1,  # lines of text
+    "analysis/figures/visible_rows.py": 1,  # nodes
     "analysis/results/recorded_tables.py": 1,  # rows of a table
     "experiments/provenance/named_files.py": 1,  # bytes
     "experiments/scheme_workers.py": 1,  # idle workers

@@ -107,6 +107,22 @@ def test_a_first_plan_knows_the_gains_without_fading() -> None:
     assert channel().problem.gains.tolist() == channel(fading=FADING[0]).problem.gains.tolist()
 
 
+def test_devices_that_move_lose_sight_and_never_regain_it_farther_away(tmp_path: Path) -> None:
+    """A device has one draw for its state: one that moves away may lose sight, and never finds it again."""
+    rows = [f"{device},{time_s},{10 * 2.0**time_s},0" for time_s in range(6) for device in range(40)]
+    (tmp_path / "moves.csv").write_text("\n".join(["device,time_s,x_m,y_m", *rows]))
+    law = {"model": "samimi_28ghz", "mode": "sampled"}
+    moves = channel(devices={"count": 40, "positions": tmp_path / "moves.csv"}, path_loss=law)
+    assert moves.path_gains is not None
+    in_sight = moves.path_gains.in_sight
+    assert in_sight is not None
+    assert in_sight[0].all()
+    assert not in_sight[-1].all()
+    assert (np.diff(in_sight.astype(int), axis=0) <= 0).all()
+    half_s = moves.path_gains.sight_shares(0.5)
+    assert [1.0] * 40 == half_s.tolist()
+
+
 def test_positions_change_gains_at_their_instants(tmp_path: Path) -> None:
     """At 50, 10 m, then 100, 10 m from 2.5 s on, then 100, 20 m: 60 dB and 20 dB a tenfold of distance."""
     moves = moving(tmp_path)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutlayer.sim.radio.gain_trace import read_gains, read_positions
+from cutlayer.sim.radio.gain_trace import GainTrace, read_gains, read_positions
 
 NEEDED = "needed: time_s, device, x_m, y_m, of which time_s may be left out"
 FINITE = "must hold finite numbers, and no time before 0"
@@ -158,3 +158,26 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     missing = tmp_path / "table.csv"
     assert_message("cannot read ...table.csv: ...", lambda: read_positions(missing, 2))
     assert_message("cannot read ...table.csv: ...", lambda: read_gains(missing, 2, 2))
+
+
+@given(
+    st.lists(st.floats(0.01, 5), min_size=1, max_size=6),
+    st.lists(st.lists(st.booleans(), min_size=2, max_size=2), min_size=7, max_size=7),
+    st.floats(0.1, 40),
+)
+def test_shares_in_sight_are_the_means_over_time(
+    steps_s: list[float], states: list[list[bool]], until_s: float
+) -> None:
+    """The share of time in sight is the mean of the state over the time up to the end."""
+    times_s = np.concatenate([[0.0], np.cumsum(steps_s)])
+    in_sight = np.array(states)[: len(times_s)]
+    shares = GainTrace(times_s, np.ones((len(times_s), 2, 1)), in_sight).sight_shares(until_s)
+    instants_s = (np.arange(20_000) + 0.5) / 20_000 * until_s
+    sampled = in_sight[np.searchsorted(times_s, instants_s, side="right") - 1].mean(axis=0)
+    np.testing.assert_allclose(sampled, shares, atol=1e-3)
+    assert ((shares >= 0) & (shares <= 1)).all()
+
+
+def test_without_states_no_share_is_known() -> None:
+    """Gains of a model without line of sight have no share."""
+    assert np.isnan(GainTrace(np.zeros(1), np.ones((1, 3, 2))).sight_shares(5.0)).all()

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
+from cutlayer.sim.radio.gain_trace import GainTrace
 from cutlayer.sim.radio.path_loss import (
     FixedParameters,
     LogDistanceParameters,
@@ -17,6 +18,7 @@ from cutlayer.sim.radio.path_loss import (
     line_of_sight_probability,
     log_distance_gains,
     samimi_gains,
+    samimi_path_gains,
 )
 from cutlayer.sim.radio.units import linear_to_db
 
@@ -102,6 +104,21 @@ def test_draws_belong_to_device_and_seed() -> None:
     np.testing.assert_array_equal(gains[:3], samimi_gains(SAMPLED, distance_m[:3], CARRIER_HZ, 1))
     assert np.unique(gains).size == gains.size
     assert not np.any(gains == samimi_gains(SAMPLED, distance_m, CARRIER_HZ, 2))
+
+
+def test_the_drawn_states_are_those_of_the_gains() -> None:
+    """Devices in line of sight are as frequent as P_LOS, and their losses have its mean and deviation."""
+    distance_m = np.full(DRAWS, 60.0)
+    trace = samimi_path_gains(SAMPLED, distance_m, CARRIER_HZ, 7)
+    assert isinstance(trace, GainTrace)
+    assert trace.in_sight is not None
+    np.testing.assert_array_equal(samimi_gains(SAMPLED, distance_m, CARRIER_HZ, 7), trace.gains[0])
+    probability = float(line_of_sight_probability(np.array([60.0]))[0])
+    assert stats.binomtest(int(trace.in_sight.sum()), DRAWS, probability).pvalue > 0.01
+    loss_db = -linear_to_db(trace.gains[0][trace.in_sight[0], 0])
+    in_sight = stats.norm(CONSTANT_DB + 21.0 * math.log10(60.0), 3.6)
+    assert stats.kstest(loss_db, in_sight.cdf).pvalue > 0.01
+    assert not isinstance(samimi_path_gains(MEAN, distance_m, CARRIER_HZ, 7), GainTrace)
 
 
 def test_log_distance_law() -> None:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from scipy import stats
 from sionna.phy import config
 
-from cutlayer.sim.radio.tr38901 import Tr38901Parameters, tr38901_gains
+from cutlayer.sim.radio.tr38901 import Tr38901Parameters, tr38901_gains, tr38901_path_gains
 from cutlayer.sim.radio.units import linear_to_db
 from tests.support.processes import python
 
@@ -138,6 +138,9 @@ def test_states_are_as_frequent_as_the_standard_says(
     drawn_db = loss_db(parameters_of(**plain), distances_m, seed=2)  # type: ignore[arg-type]
     has_los = np.isclose(drawn_db, in_sight, rtol=0, atol=1e-6)
     np.testing.assert_allclose(np.where(has_los, in_sight, out_of_sight), drawn_db, rtol=1e-9)
+    drawn = tr38901_path_gains(parameters_of(**plain), distances_m, np.array([28e9]), 2)  # type: ignore[arg-type]
+    assert drawn.in_sight is not None
+    np.testing.assert_array_equal(has_los, drawn.in_sight[0])
     assert stats.binomtest(int(has_los.sum()), len(has_los), published).pvalue > LEVEL
     assert stats.binomtest(int(has_los.sum()), len(has_los), another).pvalue < LEVEL
 
