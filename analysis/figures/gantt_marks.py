@@ -116,7 +116,8 @@ def _shown_events(panel: Panel, events: pd.DataFrame | None) -> pd.DataFrame:
     is_instant = own["end_s"].isna()
     visible = np.where(is_instant, start_s.between(0.0, panel.end_s), shown["start_s"] < shown["end_s"])
     with_row = shown["node"].isin(list(panel.rows_pt)) | (shown["kind"] == "deadline")
-    return shown.loc[visible & with_row, columns]
+    rows: pd.DataFrame = shown.loc[visible & with_row, columns]
+    return rows
 
 
 def _joined(spans: NDArray[np.float64], gap_s: float) -> list[tuple[float, float]]:
@@ -156,8 +157,8 @@ def _draw_bands(
     axes: Axes, panel: Panel, bands: pd.DataFrame, band_style: dict[str, Any], unit: TimeUnit
 ) -> None:
     """Draw states over the height of the nodes' rows, behind the bars of activities."""
-    top_pt = bands["node"].map(panel.tops_pt).to_numpy(float)
-    bottom_pt = top_pt + bands["node"].map(panel.rows_pt).to_numpy(float)
+    top_pt = np.array([panel.tops_pt[node] for node in bands["node"]])
+    bottom_pt = top_pt + np.array([panel.rows_pt[node] for node in bands["node"]])
     corners = _corners(bands, top_pt, bottom_pt, unit)
     with matplotlib.rc_context({"hatch.linewidth": 0.5}):
         collection = PolyCollection(corners, linewidth=0.0, **band_style)

@@ -56,7 +56,7 @@ class GainTrace:
             return np.full(self.gains.shape[1], np.nan)
         last = max(1, int(np.searchsorted(self.times_s, until_s)))  # instants that lie before the end
         if last == 1:
-            return self.in_sight[0].astype(np.float64)
+            return np.asarray(self.in_sight[0], np.float64)
         durations_s = np.diff(np.append(self.times_s[:last], until_s))
         shares: Array = np.minimum(
             durations_s @ self.in_sight[:last] / until_s, 1.0

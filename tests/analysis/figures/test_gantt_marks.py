@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,10 +41,11 @@ def bands(axes: Axes) -> list[tuple[float, float]]:
 
 
 def lines(axes: Axes, zorder: float, style: str | None = None) -> list[NDArray[np.float64]]:
-    """Return the ends of each line of this level; of cut-off work (4) or of deadlines (3, not solid)."""
+    """Return the ends of each line of this level: cut-off work (4), ends of rounds or deadlines (3)."""
     found = [c for c in axes.collections if isinstance(c, LineCollection) and c.get_zorder() == zorder]
-    dotted = [c for c in found if (c.get_linestyle()[0][1] is not None) == (style == "dotted")]
-    return [np.asarray(path.vertices) for c in dotted for path in c.get_paths()]
+    styles: list[Any] = [c.get_linestyle()[0] for c in found]
+    chosen = [c for c, (_, dashes) in zip(found, styles, strict=True) if (dashes is None) == (style is None)]
+    return [np.asarray(path.vertices) for c in chosen for path in c.get_paths()]
 
 
 def test_states_are_bands_of_their_nodes() -> None:
