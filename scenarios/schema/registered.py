@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -78,6 +79,16 @@ class FadingParameters(Section):
     """The key that all fading models have: their name."""
 
     model: str
+
+    def block_s(self, carrier_hz: float) -> float:
+        """Return the time for which gains are constant, [s]; infinite without fading.
+
+        Parameters
+        ----------
+        carrier_hz : float
+            The carrier frequency, which decides how fast the gains of moving devices change, [Hz].
+        """
+        return float(getattr(self, "coherence_s", math.inf))
 
 
 class Registered:
