@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
+from ..errors import KeyPath
 from ..registry import Kind, Parameters, UnknownNameError, lookup, specs
 from ..section import Section
 from ..text import Label
@@ -89,6 +90,11 @@ class FadingParameters(Section):
             The carrier frequency, which decides how fast the gains of moving devices change, [Hz].
         """
         return float(getattr(self, "coherence_s", math.inf))
+
+    @property
+    def block_key(self) -> KeyPath:
+        """Return the key that states this time, relative to the section; empty if it follows from others."""
+        return next(((key,) for key in ("coherence_s", "step_s") if getattr(self, key, None) is not None), ())
 
 
 class Registered:

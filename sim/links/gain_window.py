@@ -13,6 +13,9 @@ __all__ = ["GainWindow"]
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
+GAINS_MAX = 2**18
+"""Largest number of gains that are computed at once when the gains of one block are requested."""
+
 
 @dataclass(frozen=True, eq=False)
 class GainWindow:
@@ -49,21 +52,30 @@ class GainWindow:
         return int(np.searchsorted(self.edges_s, time_s, side="right")) - 1
 
     def gains(self, block: int) -> Array:
-        """Return the gains of one block, [num_clients, num_subchannels]; they are kept for later calls."""
+        """Return the gains of one block, [num_clients, num_subchannels]; the same array at each call.
+
+        Often a single block of a window is requested. From the second one on, several are computed at once.
+        """
         if block not in self._gains:
-            gains = self.path[self.instants[block]]
-            if self.fading is not None:
-                fading = [self.fading(row)[self.blocks][block] for row in range(len(gains))]
-                gains = gains * np.stack(fading)
-            self._gains[block] = gains
+            _, num_clients, num_subchannels = self.path.shape
+            count = max(1, GAINS_MAX // (num_clients * num_subchannels)) if self._gains else 1
+            first = block - block % count
+            blocks = slice(first, first + count)
+            gains = self._of_clients(np.arange(num_clients), blocks)
+            for number, of_block in enumerate(gains, first):
+                self._gains.setdefault(number, of_block)
         return self._gains[block]
 
     def of_clients(self, rows: Indices) -> Array:
         """Return the gains of some clients on all subchannels, [num_blocks, num_rows, num_subchannels]."""
-        path = self.path[self.instants[:, np.newaxis], rows] if len(self.path) > 1 else self.path[:, rows]
+        return self._of_clients(rows, slice(None))
+
+    def _of_clients(self, rows: Indices, blocks: slice) -> Array:
+        instants = self.instants[blocks]
+        path = self.path[instants[:, np.newaxis], rows] if len(self.path) > 1 else self.path[:, rows]
         if self.fading is None:
-            return np.broadcast_to(path, (len(self), *path.shape[1:]))
-        fading = np.stack([self.fading(row)[self.blocks] for row in rows.tolist()], axis=1)
+            return np.broadcast_to(path, (len(instants), *path.shape[1:]))
+        fading = np.stack([self.fading(row)[self.blocks][blocks] for row in rows.tolist()], axis=1)
         return np.multiply(fading, path, out=fading)
 
     def of_subchannels(self, rows: Indices, subchannels: Indices) -> Array:

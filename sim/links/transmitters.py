@@ -124,6 +124,7 @@ class BroadcastLink:
     def __init__(self, source: LinkRatesOverTime, row: Mapping[int, int] | None = None) -> None:
         self._source = source
         self._row = row
+        self._power_w = source.at(0.0)[0].broadcast_w
 
     def air_time_s(self, bits: float, clients: Sequence[int], start_s: float) -> float:
         """Return the duration of a broadcast to these clients, [s]."""
@@ -143,7 +144,7 @@ class BroadcastLink:
 
     def power_w(self, time_s: float) -> float:
         """Return the transmit power at an instant, [W]."""
-        return self._source.at(0.0)[0].broadcast_w
+        return self._power_w
 
 
 def air_times_s(
@@ -199,7 +200,7 @@ def _last_blocks(
     edges_s, rates_bps = window.edges_s[:, np.newaxis], window.rates_bps[:, links]
     begins_s = np.maximum(edges_s[:-1], now_s)
     lengths_s = np.maximum(edges_s[1:] - begins_s, 0.0)
-    carried = np.multiply(rates_bps, lengths_s, out=np.zeros_like(rates_bps), where=rates_bps > 0)
+    carried = np.multiply(rates_bps, lengths_s, out=np.zeros_like(lengths_s), where=rates_bps > 0)
     rests = np.subtract.accumulate(np.concatenate([bits[np.newaxis], carried]), axis=0)
     fits = (rates_bps > 0) & (rests[:-1] <= carried)
     return begins_s, rests, np.where(fits.any(axis=0), fits.argmax(axis=0), -1)

@@ -78,7 +78,7 @@ class FadingProcess(ABC):
         return self._chunks(client, number)
 
     def edges_s(self, number: int) -> Array:
-        """Return the edges of the blocks of a chunk, [chunk_blocks + 1], [s]; of one block if it never ends."""
+        """Return the edges of the blocks of a chunk, [chunk_blocks + 1], [s]; of one if it never ends."""
         if math.isinf(self.block_s):
             return np.array([0.0, math.inf])
         first = number * self.chunk_blocks

@@ -139,6 +139,14 @@ class PlannedLinks(LinkRatesOverTime):
 
     def at(self, time_s: float) -> tuple[LinkRates, float]:
         """Return the links at an instant, and the instant up to which they stay, [s]."""
+        return self._start if time_s == 0.0 else self._at(time_s)
+
+    @cached_property
+    def _start(self) -> tuple[LinkRates, float]:
+        """The links at time 0, which every connection of a link asks for its power."""
+        return self._at(0.0)
+
+    def _at(self, time_s: float) -> tuple[LinkRates, float]:
         window = self._channel.window(time_s)
         block = window.index(time_s)
         return self._links(window, block), float(window.edges_s[block + 1])
