@@ -144,10 +144,8 @@ def make_world(
     scenario, context = experiment.loaded.scenario, experiment.context
     planner = round_planner(experiment, scheme, plan, checkpoint.planner if checkpoint else None)
     channel = context.channel
-    if scenario.participation is not None:
+    if scenario.participation is not None or scenario.devices.exclude:
         channel = channel.of(planner.members)
-    elif scenario.devices.exclude:
-        channel = channel.keep(planner.members)
     links, schedulers = links_and_schedulers(planner.plan, channel)
     world = World(
         scenario.server,

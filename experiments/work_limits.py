@@ -168,7 +168,8 @@ def _changes(scenario: Scenario, plan: SchemePlan) -> Iterator[tuple[KeyPath, fl
     if participation is not None and participation.mean_on_s and participation.mean_off_s:
         period_s = participation.mean_on_s + participation.mean_off_s
         yield ("participation",), period_s, longest_s, scenario.devices.count, SWITCHES_MAX
-    if (coherence_s := getattr(fading, "coherence_s", None)) is not None:
-        yield ("radio", "fading", "coherence_s"), coherence_s, longest_s, 1, CHANGES_MAX
+    block_s = fading.block_s(scenario.radio.carrier_hz)
+    if math.isfinite(block_s):
+        yield ("radio", "fading", *fading.block_key), block_s, longest_s, 1, CHANGES_MAX
     if scenario.radio.sharing == "tdma":
         yield ("radio", "tdma_slot_s"), scenario.radio.tdma_slot_s, longest_s, 1, SWITCHES_MAX

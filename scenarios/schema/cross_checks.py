@@ -54,6 +54,7 @@ def _lengths(scenario: Scenario) -> Iterator[ScenarioIssue]:
         values_by_key["devices", "link_trace", "uplink"] = traces.uplink
         values_by_key["devices", "link_trace", "downlink"] = traces.downlink
     values_by_key["radio", "path_loss", "gain_db"] = getattr(scenario.radio.path_loss, "gain_db", None)
+    values_by_key["radio", "fading", "speed_mps"] = getattr(scenario.radio.fading, "speed_mps", None)
     values_by_key["allocation", "subchannels"] = scenario.allocation.subchannels
     if isinstance(scenario.allocation.power, ExplicitPower):
         values_by_key["allocation", "power", "dbm_per_hz"] = scenario.allocation.power.dbm_per_hz

@@ -61,6 +61,7 @@ __all__ = [
     "PositivePerDevice",
     "ScenarioPath",
     "Seed",
+    "SpeedPerDevice",
     "Steps",
     "draw",
     "value_bounds",
@@ -85,6 +86,7 @@ DURATION_RANGE_S = (1e-9, 1e12)
 FACTOR_RANGE = (1.0, 1e6)
 """Range of the factor by which a slow-down makes computations longer."""
 DISTANCE_MAX_M = 1e9
+SPEED_RANGE_MPS = (1e-6, 1e5)
 LEVEL_MAX_DB = 300
 """Largest level, [dB]. Products of larger linear values could exceed the range of floating-point numbers."""
 
@@ -356,6 +358,7 @@ CyclesPerFlopPerDevice = Annotated[_PositivePerDevice, _within(CYCLES_PER_FLOP_M
 BitRatePerDevice = Annotated[_PositivePerDevice, _within(*BIT_RATE_RANGE_BPS)]
 NonNegativePerDevice = Annotated[PerDevice, AfterValidator(_not_negative)]
 LevelPerDevice = Annotated[PerDevice, AfterValidator(_level)]
+SpeedPerDevice = Annotated[NonNegativePerDevice, _within(*SPEED_RANGE_MPS)]
 FactorPerDevice = Annotated[_PositivePerDevice, _within(*FACTOR_RANGE)]
 DurationPerDevice = Annotated[_DurationPerDevice, AfterValidator(_duration_or_never)]
 """A duration for all devices, a list with one for each device, or a distribution; ``.inf`` is allowed."""

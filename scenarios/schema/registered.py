@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
+from ..errors import KeyPath
 from ..registry import Kind, Parameters, UnknownNameError, lookup, specs
 from ..section import Section
 from ..text import Label
@@ -78,6 +80,21 @@ class FadingParameters(Section):
     """The key that all fading models have: their name."""
 
     model: str
+
+    def block_s(self, carrier_hz: float) -> float:
+        """Return the time for which gains are constant, [s]; infinite without fading.
+
+        Parameters
+        ----------
+        carrier_hz : float
+            The carrier frequency, which decides how fast the gains of moving devices change, [Hz].
+        """
+        return float(getattr(self, "coherence_s", math.inf))
+
+    @property
+    def block_key(self) -> KeyPath:
+        """Return the key that states this time, relative to the section; empty if it follows from others."""
+        return next(((key,) for key in ("coherence_s", "step_s") if getattr(self, key, None) is not None), ())
 
 
 class Registered:

@@ -55,7 +55,7 @@ def size_issues(scenario: Scenario) -> Iterator[ScenarioIssue]:
 
 _DURATION_KEYS = (
     "mean_on_s", "mean_off_s", "mean_up_s", "mean_down_s", "mean_normal_s", "mean_slow_s", "deadline_s",
-    "max_wait_s", "timeout_s", "coherence_s",
+    "max_wait_s", "timeout_s",
 )  # fmt: skip
 
 
@@ -80,7 +80,6 @@ def _durations(scenario: Scenario) -> Iterator[tuple[KeyPath, float]]:
     sections: dict[str, Any] = {
         "participation": scenario.participation,
         "round_policy": scenario.round_policy,
-        "radio.fading": scenario.radio.fading,
         "stragglers.slowdown": stragglers.slowdown if stragglers else None,
         "faults.availability": faults.availability if faults else None,
         "faults.outage": faults.outage if faults else None,
@@ -95,5 +94,7 @@ def _durations(scenario: Scenario) -> Iterator[tuple[KeyPath, float]]:
         for key in _DURATION_KEYS:
             if (duration_s := getattr(scheme.round_policy, key, None)) is not None:
                 yield ("schemes", number, "round_policy", key), duration_s
+    fading = scenario.radio.fading
+    yield ("radio", "fading", *fading.block_key), fading.block_s(scenario.radio.carrier_hz)
     if scenario.radio.sharing == "tdma":
         yield ("radio", "tdma_slot_s"), scenario.radio.tdma_slot_s

@@ -165,6 +165,6 @@ def _quantities(scenario: Scenario) -> Iterator[tuple[str, KeyPath, float]]:
     yield "noise", ("radio", "noise_dbm_per_hz"), radio.noise_dbm_per_hz
     if radio.sharing == "tdma":
         yield "short time", ("radio", "tdma_slot_s"), radio.tdma_slot_s
-    coherence_s = getattr(radio.fading, "coherence_s", None)
-    if coherence_s is not None:
-        yield "short time", ("radio", "fading", "coherence_s"), coherence_s
+    if radio.fading.block_key:
+        block_s = radio.fading.block_s(radio.carrier_hz)
+        yield "short time", ("radio", "fading", *radio.fading.block_key), block_s

@@ -5,28 +5,34 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...scenarios.random_streams import stream
 from ...scenarios.registry import lookup
 from ...scenarios.schema.scenario import Radio
 from ..nodes.fleet import Fleet
+from ..radio.fading_process import FadingProcess, FadingSetting, fading_process
 from ..radio.gain_trace import GainTrace
 from ..radio.rates import Band
 from ..radio.resources import RadioResources
 from ..radio.units import dbm_to_w
+from .gain_window import GainWindow
 
 __all__ = ["Channel", "draw_channel"]
 
 Array = NDArray[np.float64]
 
 
+WINDOW_INSTANTS = 128
+"""Number of instants of a gain trace in one window."""
+CACHED_WINDOWS = 16
+
+
 @dataclass(frozen=True)
 class Channel:
-    """Gains over time, the same for every scheme: path gain times block fading.
+    """Gains over time, the same for every scheme: path gain times fading.
 
     Attributes
     ----------
@@ -34,57 +40,29 @@ class Channel:
         The radio resources, with the gains at time 0 without fading; the first plan is made with them.
     trace : GainTrace or None
         Path gains over time; None if they are constant.
-    fading : callable or None
-        From the number of a fading block, from 0, to its power gains, [num_clients, num_subchannels], [1];
-        None without fading.
-    fading_of : callable or None
-        From the numbers of a block and of a client to that client's power gains, [num_subchannels], [1],
-        from the client's random stream; None without fading.
     path_gains : GainTrace or None
         The path gains of all instants, also if there is only one, with the devices in line of sight; None in
         a channel of some clients only.
-    coherence_s : float
-        The duration of a fading block, [s].
+    fading : FadingProcess or None
+        The fading of all devices; None without fading.
+    devices : sequence of int, [num_clients], or None
+        The device of each row of the gains; None if they are all devices in their order.
     """
 
     problem: RadioResources
     trace: GainTrace | None = None
-    fading: Callable[[int], Array] | None = None
-    coherence_s: float = math.inf
-    fading_of: Callable[[int, int], Array] | None = None
+    fading: FadingProcess | None = None
+    devices: Sequence[int] | None = None
     path_gains: GainTrace | None = None
 
     def of(self, clients: Sequence[int]) -> Channel:
         """Return the channel of these clients only, in this order; it needs a channel of all clients.
 
-        Fading has one random stream for each client. So its cost grows only with these clients, and the
-        fading of one client does not depend on the other clients of the round.
+        Their gains are the same as in the channel of all clients, and the cost grows only with these clients.
         """
-        rows, fading_of = np.asarray(clients, dtype=np.intp), self.fading_of
-
-        def fading(block: int) -> Array:
-            assert fading_of is not None
-            return np.stack([fading_of(block, client) for client in clients])
-
-        return Channel(
-            self.problem.select(rows),
-            None if self.trace is None else self.trace.select(rows),
-            None if fading_of is None else fading,
-            self.coherence_s,
-        )
-
-    def keep(self, clients: Sequence[int]) -> Channel:
-        """Return the channel of these clients only, in this order, with the fading that they have here.
-
-        Fading is still drawn for all clients, so that clients that are left out change no other's fading.
-        """
-        rows, fading = np.asarray(clients, dtype=np.intp), self.fading
-        return replace(
-            self,
-            problem=self.problem.select(rows),
-            trace=None if self.trace is None else self.trace.select(rows),
-            fading=None if fading is None else lambda block: fading(block)[rows],
-        )
+        rows = np.asarray(clients, dtype=np.intp)
+        trace = None if self.trace is None else self.trace.select(rows)
+        return Channel(self.problem.select(rows), trace, self.fading, tuple(clients))
 
     @property
     def constant(self) -> bool:
@@ -106,8 +84,9 @@ class Channel:
         until_s : float
             An instant after ``time_s``, [s].
         """
-        state, until_s = self.state(time_s)
-        return self.gains(state), until_s
+        window = self.window(time_s)
+        block = window.index(time_s)
+        return window.gains(block), float(window.edges_s[block + 1])
 
     def state(self, time_s: float) -> tuple[tuple[int, int], float]:
         """Return the numbers of path gains and fading block at an instant, and when they change, [s]."""
@@ -117,22 +96,46 @@ class Channel:
             instant = int(np.searchsorted(times_s, time_s, side="right")) - 1
             until_s = float(times_s[instant + 1]) if instant + 1 < len(times_s) else math.inf
         if self.fading is not None:
-            block = int(time_s // self.coherence_s)
-            if (block + 1) * self.coherence_s <= time_s:  # the quotient was rounded down over the edge
+            block_s = self.fading.block_s
+            block = int(time_s // block_s)
+            if (block + 1) * block_s <= time_s:  # the quotient was rounded down over the edge
                 block += 1
-            until_s = min(until_s, (block + 1) * self.coherence_s)
+            until_s = min(until_s, (block + 1) * block_s)
         return (instant, block), until_s
 
-    @cached_property
-    def gains(self) -> Callable[[tuple[int, int]], Array]:
-        """The function from a state to its gains, [num_clients, num_subchannels], [1]."""
-        # One round uses few fading blocks, and every scheme uses the same ones.
-        return lru_cache(maxsize=64)(self._product)
+    def window(self, time_s: float) -> GainWindow:
+        """Return the gains in many blocks, one of which holds an instant."""
+        (instant, block), _ = self.state(time_s)
+        chunk = 0 if self.fading is None else block // self.fading.chunk_blocks
+        return self._window(instant // WINDOW_INSTANTS, chunk)
 
-    def _product(self, state: tuple[int, int]) -> Array:
-        instant, block = state
-        path = self.problem.gains if self.trace is None else self.trace.gains[instant]
-        return path if self.fading is None else path * self.fading(block)
+    @cached_property
+    def _window(self) -> Callable[[int, int], GainWindow]:
+        """The function from the numbers of a group of instants and of a chunk of blocks to their window."""
+        return lru_cache(maxsize=CACHED_WINDOWS)(self._make_window)
+
+    def _make_window(self, group: int, chunk: int) -> GainWindow:
+        blocks_s, fading = np.array([0.0, math.inf]), None
+        if self.fading is not None:
+            blocks_s = self.fading.edges_s(chunk)
+            fading = partial(self._fading_of_row, self.fading, chunk)
+        if self.trace is None:
+            instants, path = np.zeros(len(blocks_s) - 1, dtype=np.intp), self.problem.gains[np.newaxis]
+            return GainWindow(blocks_s, path, instants, fading, slice(len(instants)))
+        times_s = np.append(self.trace.times_s, math.inf)[group * WINDOW_INSTANTS :][: WINDOW_INSTANTS + 1]
+        edges_s = np.union1d(times_s, blocks_s)
+        start_s, end_s = max(times_s[0], blocks_s[0]), min(times_s[-1], blocks_s[-1])
+        edges_s = edges_s[(edges_s >= start_s) & (edges_s <= end_s)]
+        return GainWindow(
+            edges_s,
+            self.trace.gains,
+            np.searchsorted(self.trace.times_s, edges_s[:-1], side="right") - 1,
+            fading,
+            np.searchsorted(blocks_s, edges_s[:-1], side="right") - 1,
+        )
+
+    def _fading_of_row(self, fading: FadingProcess, chunk: int, row: int) -> Array:
+        return fading.chunk(row if self.devices is None else self.devices[row], chunk)
 
 
 def draw_channel(radio: Radio, fleet: Fleet, seed: int) -> Channel:
@@ -158,25 +161,13 @@ def draw_channel(radio: Radio, fleet: Fleet, seed: int) -> Channel:
     problem = RadioResources(band, trace.gains[0], fleet.power_max_w, total_w)
     for gains in trace.gains[1:]:
         replace(problem, gains=gains)  # its constructor checks the gains
-    fade = lookup("fading", radio.fading.model).load()
-    coherence_s = getattr(radio.fading, "coherence_s", math.inf)
-
-    def fading(block: int) -> Array:
-        gains: Array = fade(radio.fading, stream(seed, "fading", block), problem.gains.shape)
-        return gains
-
-    def fading_of(block: int, client: int) -> Array:
-        gains: Array = fade(radio.fading, stream(seed, "fading", block, client), (1, problem.num_subchannels))
-        return gains.reshape(problem.num_subchannels)
-
-    fades = not math.isinf(coherence_s)
+    setting = FadingSetting(seed, problem.num_clients, problem.num_subchannels, radio.carrier_hz)
+    model = lookup("fading", radio.fading.model).load()
     return Channel(
         problem,
         trace if len(trace.times_s) > 1 else None,
-        fading if fades else None,
-        coherence_s,
-        fading_of if fades else None,
-        trace,
+        fading_process(model, radio.fading, setting),
+        path_gains=trace,
     )
 
 

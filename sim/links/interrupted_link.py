@@ -14,7 +14,7 @@ from ..nodes.transmission import AllWork, Interruptions, Transmission, transmiss
 from ..timeline.event_log import EventKind
 from ..timeline.phases import Phase
 from .link_rates import LinkRatesOverTime
-from .transmitters import BroadcastLink
+from .transmitters import BroadcastLink, LinkCapacity
 
 __all__ = ["ConstantRate", "FaultyBroadcast", "InterruptedLink"]
 
@@ -122,23 +122,6 @@ class InterruptedLink:
             )
 
 
-class _WeakestRate(PiecewiseCapacity):
-    """The rate of a broadcast to certain clients over time."""
-
-    def __init__(self, link: BroadcastLink, source: LinkRatesOverTime, clients: Sequence[int]) -> None:
-        self._link, self._source, self._clients = link, source, clients
-        self._rows = [link.row_of(client) for client in clients]
-
-    def at(self, time_s: float) -> tuple[float, float]:
-        """Return the weakest client's rate at an instant, [bit/s], and the end of its validity, [s]."""
-        links, until_s = self._source.at(time_s)
-        return float(links.whole_band_bps[self._rows].min()), until_s
-
-    def duration_s(self, start_s: float, work: float) -> float:
-        """Return the air time of some bits from an instant on, [s]."""
-        return self._link.air_time_s(work, self._clients, start_s)
-
-
 class FaultyBroadcast(BroadcastLink):
     """A broadcast with interruptions and repeated packets.
 
@@ -186,7 +169,7 @@ class FaultyBroadcast(BroadcastLink):
             return Transmission(start_s, duration_s, max(copy.bits for copy in copies), duration_s)
         interruptions = [self._interruptions[each] for each in clients if each in self._interruptions]
         return transmission(
-            _WeakestRate(self, self._source, clients),
+            LinkCapacity(self._source, "broadcast", [self.row_of(client) for client in clients]),
             AllWork(interruptions) if interruptions else None,
             ready_s,
             bits,

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LinkRates", "LinkRatesOverTime", "LinkSnr"]
+__all__ = ["Direction", "LinkRates", "LinkRatesOverTime", "LinkSnr", "RateWindow"]
 
 Array = NDArray[np.float64]
 
-
-class LinkRatesOverTime(Protocol):
-    """Rates and powers over time, constant from one change to the next."""
-
-    def at(self, time_s: float) -> tuple[LinkRates, float]:
-        """Return the rates at an instant, and the later instant up to which they stay, [s]."""
-
-    def mean_snr(self) -> LinkSnr | None:
-        """Return the mean signal-to-noise ratios that the links were planned with; None if they are unknown.
-
-        Links of fixed rates have none.
-        """
+Direction: TypeAlias = Literal["uplink", "downlink", "broadcast"]
+"""The kind of a link: a client's dedicated links, or the access point's whole band to a client."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +36,55 @@ class LinkSnr:
 
 
 @dataclass(frozen=True, eq=False)
-class LinkRates:
+class RateWindow:
+    """The rates of some links over consecutive blocks of time, in each of which they are constant.
+
+    Attributes
+    ----------
+    edges_s : ndarray, [num_blocks + 1]
+        The rising edges of the blocks, [s]; the last may be infinite.
+    rates_bps : ndarray, [num_blocks, num_links]
+        Rates, [bit/s].
+    """
+
+    edges_s: Array
+    rates_bps: Array
+
+
+class LinkRatesOverTime(ABC):
+    """Rates over time, constant from one change to the next; the powers do not change.
+
+    A subclass must define :meth:`at`. It may override :meth:`window` with a faster method that gives many
+    blocks at once.
+    """
+
+    @abstractmethod
+    def at(self, time_s: float) -> tuple[LinkRates, float]:
+        """Return the rates at an instant, and the later instant up to which they stay, [s]."""
+
+    def mean_snr(self) -> LinkSnr | None:
+        """Return the mean signal-to-noise ratios that the links were planned with; None if they are unknown.
+
+        Links of fixed rates have none.
+        """
+        return None
+
+    def window(self, direction: Direction, rows: NDArray[np.intp], time_s: float) -> RateWindow:
+        """Return the rates of some links in one block or more, the first of which holds an instant.
+
+        Parameters
+        ----------
+        rows : ndarray of int, [num_links]
+            The rows of the clients in these links.
+        time_s : float
+            The instant, [s].
+        """
+        links, until_s = self.at(time_s)
+        return RateWindow(np.array([time_s, until_s]), links.rates_bps(direction)[rows][np.newaxis])
+
+
+@dataclass(frozen=True, eq=False)
+class LinkRates(LinkRatesOverTime):
     """Rates and transmit powers of all radio links under one allocation, for one state of the channel.
 
     Attributes
@@ -78,10 +117,12 @@ class LinkRates:
             self.broadcast_w,
         )
 
+    def rates_bps(self, direction: Direction) -> Array:
+        """Return the rates in one direction, [num_devices], [bit/s]."""
+        if direction == "broadcast":
+            return self.whole_band_bps
+        return self.uplink_bps if direction == "uplink" else self.downlink_bps
+
     def at(self, time_s: float) -> tuple[LinkRates, float]:
         """Return these rates, which never change."""
         return self, math.inf
-
-    def mean_snr(self) -> LinkSnr | None:
-        """Return None: rates alone say nothing of signal and noise."""
-        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import cache
 from heapq import heappop, heappush
 from typing import Protocol
 
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from ..radio.rates import Band, spectral_efficiency
 from .grants import ConcurrentGrants, ExclusiveGrant, Grant
-from .link_rates import LinkRatesOverTime
+from .link_rates import Direction, LinkRatesOverTime
+from .transmitters import LinkCapacity
 
 __all__ = ["Scheduler", "Tdma", "WorkConservingOfdma"]
 
@@ -59,8 +61,10 @@ class Tdma:
     """
 
     def __init__(self, source: LinkRatesOverTime, *, uplink: bool, slot_s: float) -> None:
-        self._source = source
-        self._uplink = uplink
+        links, _ = source.at(0.0)
+        direction: Direction = "uplink" if uplink else "downlink"
+        self._power_w = links.uplink_w if uplink else links.downlink_w
+        self._capacity = cache(lambda row: LinkCapacity(source, direction, (row,)))
         self._slot_s = slot_s
         self.slot = (-1, 0.0)
 
@@ -70,10 +74,8 @@ class Tdma:
         index = bisect_right(waiting, active)  # behind the active client, if it still waits
         if now_s >= slot_end_s or not index or waiting[index - 1] != active:
             active, slot_end_s = self.slot = waiting[index % len(waiting)], now_s + self._slot_s
-        links, until_s = self._source.at(now_s)
-        rates = links.uplink_bps if self._uplink else links.downlink_bps
-        powers = links.uplink_w if self._uplink else links.downlink_w
-        return ExclusiveGrant(active, float(rates[active]), float(powers[active]), min(until_s, slot_end_s))
+        rate_bps, until_s = self._capacity(active).at(now_s)
+        return ExclusiveGrant(active, rate_bps, float(self._power_w[active]), min(until_s, slot_end_s))
 
 
 class GainSource(Protocol):

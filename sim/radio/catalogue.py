@@ -4,7 +4,8 @@
 kind       signature of the function behind the name
 ========== ==============================================================================
 path_loss  ``(parameters, distance_m, centre_hz, seed) -> gains``, an array or a ``GainTrace``
-fading     ``(parameters, rng, shape) -> power gains`` of one block, with mean 1
+fading     ``(parameters, rng, shape) -> power gains`` of independent blocks, with mean 1;
+           or a subclass of ``FadingProcess`` where the blocks depend on each other
 ========== ==============================================================================
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from ...scenarios.registry import register
 from .fading import NoFadingParameters, RayleighParameters, RicianParameters
+from .jakes import JakesParameters
 from .path_loss import FixedParameters, LogDistanceParameters, SamimiParameters
 from .tr38901 import Tr38901Parameters
 
@@ -68,4 +70,11 @@ register(
     f"{FADING}:rician",
     parameters=RicianParameters,
     summary="block fading per subchannel with a line-of-sight component k_db above the rest",
+)
+register(
+    "fading",
+    "jakes",
+    f"{__package__}.jakes:JakesFading",
+    parameters=JakesParameters,
+    summary="Rayleigh fading of moving devices per subchannel, with Jakes' spectrum by speed_mps and carrier",
 )

@@ -1,7 +1,8 @@
-"""Small-scale fading: random power gains of mean 1 for each block, client and subchannel.
+"""Block fading: independent random power gains of mean 1 for each block, client and subchannel.
 
 Each model is a function ``(parameters, rng, shape) -> gains``. To add one, write such a function and a class
-of its scenario keys, and register both under ``fading`` (docs/model.md section 2.5).
+of its scenario keys, and register both under ``fading`` (docs/model.md section 2.5). Models whose blocks
+depend on each other are subclasses of ``sim/radio/fading_process.py: FadingProcess``.
 """
 
 from __future__ import annotations
@@ -54,13 +55,13 @@ def rayleigh(
     parameters : RayleighParameters
         The model's keys.
     rng : numpy.random.Generator
-        Generator of this block's stream.
+        The generator of the stream of one client and some blocks.
     shape : tuple of int
-        ``(num_clients, num_subchannels)``.
+        ``(num_blocks, num_subchannels)``.
 
     Returns
     -------
-    gains : ndarray, [num_clients, num_subchannels]
+    gains : ndarray, [num_blocks, num_subchannels]
         Power gains, linear, [1].
     """
     return rng.exponential(size=shape)
@@ -74,7 +75,6 @@ def rician(
     For the parameters see :func:`rayleigh`.
     """
     k = float(db_to_linear(parameters.k_db))
-    # Both parts of a client's gain are drawn together, so that one more client shifts no other's draws.
     scattered = rng.normal(scale=np.sqrt(0.5 / (k + 1.0)), size=(*shape, 2))
     gains: NDArray[np.float64] = (np.sqrt(k / (k + 1.0)) + scattered[..., 0]) ** 2 + scattered[..., 1] ** 2
     return gains

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 __all__ = [
     "Band",
+    "assigned_rates",
     "broadcast_rate",
     "downlink_rates",
     "spectral_efficiency",
     "uplink_rates",
     "whole_band_rates",
+    "whole_band_sums",
 ]
 
 
@@ -84,10 +86,38 @@ def uplink_rates(
         Transmit power spectral densities p_k, [W/Hz].
     """
     used = np.flatnonzero(client_of >= 0)
-    snr = psd_w_per_hz[used] * band.snr_per_w_per_hz(gains[client_of[used], used])
+    clients = client_of[used]
+    rates_bps = assigned_rates(
+        band, gains[clients, used][np.newaxis], clients, psd_w_per_hz[used], len(gains)
+    )
+    return rates_bps[0]
+
+
+def assigned_rates(
+    band: Band,
+    gains: NDArray[np.float64],
+    clients: NDArray[np.intp],
+    psd_w_per_hz: NDArray[np.float64],
+    num_clients: int,
+) -> NDArray[np.float64]:
+    """Return the rates on the clients' own subchannels in many blocks, [num_blocks, num_clients], [bit/s].
+
+    The gains of other clients on these subchannels do not matter, so they are not needed.
+
+    Parameters
+    ----------
+    gains : ndarray, [num_blocks, num_used]
+        The gain of the own client on each used subchannel, linear, [1].
+    clients : ndarray of int, [num_used]
+        The client of each used subchannel.
+    psd_w_per_hz : ndarray, [num_used]
+        Transmit power spectral densities, [W/Hz].
+    """
+    snr = psd_w_per_hz * band.snr_per_w_per_hz(gains)
     rates_bps = band.subchannel_hz * spectral_efficiency(snr, band.efficiency_cap_bps_per_hz)
-    total_bps = np.bincount(client_of[used], weights=rates_bps, minlength=len(gains))
-    return np.asarray(total_bps, dtype=np.float64)
+    cells = clients + num_clients * np.arange(len(gains))[:, np.newaxis]
+    sums = np.bincount(cells.ravel(), weights=rates_bps.ravel(), minlength=len(gains) * num_clients)
+    return np.asarray(sums, dtype=np.float64).reshape(len(gains), num_clients)
 
 
 def downlink_rates(
@@ -108,7 +138,7 @@ def broadcast_rate(band: Band, gains: NDArray[np.float64]) -> float:
     gains : ndarray, [num_clients, num_subchannels]
         Channel power gains γ_i^k of the clients that the broadcast is for, linear, [1].
     """
-    return float(_sum_over_band(band, gains, band.downlink_w_per_hz).min())
+    return float(whole_band_sums(band, gains, band.downlink_w_per_hz).min())
 
 
 def whole_band_rates(
@@ -130,17 +160,25 @@ def whole_band_rates(
     """
     psd_w_per_hz = power_w / (band.subchannel_hz * gains.shape[1])
     return (
-        _sum_over_band(band, gains, psd_w_per_hz[:, np.newaxis]),
-        _sum_over_band(band, gains, band.downlink_w_per_hz),
+        whole_band_sums(band, gains, psd_w_per_hz[:, np.newaxis]),
+        whole_band_sums(band, gains, band.downlink_w_per_hz),
     )
 
 
-def _sum_over_band(
+def whole_band_sums(
     band: Band, gains: NDArray[np.float64], psd_w_per_hz: float | NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return each client's rate on all subchannels together, [num_clients], [bit/s]."""
-    snr = psd_w_per_hz * band.snr_per_w_per_hz(gains)  # [num_clients, num_subchannels]
+    """Return rates on all subchannels together, [...], [bit/s].
+
+    Parameters
+    ----------
+    gains : ndarray, [..., num_subchannels]
+        Channel power gains, linear, [1].
+    psd_w_per_hz : float or ndarray, broadcast to ``gains``
+        Transmit power spectral densities, [W/Hz].
+    """
+    snr = psd_w_per_hz * band.snr_per_w_per_hz(gains)
     rates_bps: NDArray[np.float64] = band.subchannel_hz * spectral_efficiency(
         snr, band.efficiency_cap_bps_per_hz
-    ).sum(axis=1)
+    ).sum(axis=-1)
     return rates_bps

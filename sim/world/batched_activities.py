@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from simpy import Environment
 
-from ..links.link_rates import LinkRates, LinkRatesOverTime
+from ..links.link_rates import Direction, LinkRatesOverTime
 from ..links.transmitters import air_times_s
 from ..nodes.capacity import fractions_at, stretched_s
 from ..nodes.node import Device
@@ -184,8 +184,8 @@ class BatchedActivities:
         The durations of computations at full speed go to ``full_speed_s``, [num_clients], [s].
         """
         if activity.duration_s is None:
-            rates_bps = _rates(activity.phase, batch.link_rows[columns])
-            duration_s = air_times_s(self._links, rates_bps, start_s, activity.amount)
+            rows = batch.link_rows[columns]
+            duration_s = air_times_s(self._links, _direction(activity.phase), rows, start_s, activity.amount)
             cells["energy_j"][columns] = duration_s * activity.power_w[columns]
         else:
             duration_s = activity.duration_s[columns]
@@ -303,7 +303,7 @@ class BatchedActivities:
         if math.isfinite(until_s):
             return None, power_w
         with np.errstate(divide="ignore"):
-            return bits * (1.0 / _rates(phase, rows)(links)), power_w
+            return bits * (1.0 / links.rates_bps(_direction(phase))[rows]), power_w
 
 
 def _with_noise(devices: NDArray[np.object_], durations_s: Array) -> Array:
@@ -315,8 +315,5 @@ def _with_noise(devices: NDArray[np.object_], durations_s: Array) -> Array:
     return durations_s
 
 
-def _rates(phase: Phase, rows: NDArray[np.intp]) -> Callable[[LinkRates], Array]:
-    """Return the function from all links to the rates of these rows, [bit/s], in the phase's direction."""
-    if phase.lane == "uplink":
-        return lambda links: links.uplink_bps[rows]
-    return lambda links: links.downlink_bps[rows]
+def _direction(phase: Phase) -> Direction:
+    return "uplink" if phase.lane == "uplink" else "downlink"

@@ -23,7 +23,7 @@ from cutlayer.sim.costs.layer_costs import work_from_flops
 from cutlayer.sim.faults.battery import battery_fault
 from cutlayer.sim.faults.compute_noise import RandomDelays, RandomFactors
 from cutlayer.sim.faults.effects import Fault, Faults
-from cutlayer.sim.links.link_rates import LinkRates, LinkSnr
+from cutlayer.sim.links.link_rates import LinkRates, LinkRatesOverTime
 from cutlayer.sim.links.schedulers import Scheduler
 from cutlayer.sim.nodes.capacity import ComputeNoise, PiecewiseCapacity
 from cutlayer.sim.nodes.fleet import Fleet
@@ -109,7 +109,7 @@ def policy(deadline_s: float | None) -> RoundPolicy:
     return WAIT_FOR_ALL if deadline_s is None else Deadline(deadline_s)
 
 
-class Steps:
+class Steps(LinkRatesOverTime):
     """Links that are the same from one instant to the next; the last ones stay."""
 
     def __init__(self, times_s: Sequence[float], states: Sequence[LinkRates]) -> None:
@@ -119,10 +119,6 @@ class Steps:
         """Return the links at an instant, and the instant up to which they stay."""
         state = int(np.searchsorted(self.times_s, time_s, side="right")) - 1
         return self.states[state], [*self.times_s, np.inf][state + 1]
-
-    def mean_snr(self) -> LinkSnr | None:
-        """Return None: rates alone say nothing of signal and noise."""
-        return None
 
 
 @dataclass(frozen=True)

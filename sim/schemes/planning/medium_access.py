@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from ...allocation.problem import link_rates
 from ...links.channel import Channel
-from ...links.link_rates import LinkRates, LinkRatesOverTime, LinkSnr
+from ...links.gain_window import GainWindow
+from ...links.link_rates import Direction, LinkRates, LinkRatesOverTime, LinkSnr
 from ...links.schedulers import Scheduler, Tdma, WorkConservingOfdma
 from ...radio.rates import whole_band_rates
 from ...radio.resources import RadioResources
 from ...radio.units import linear_to_db
+from .window_rates import own_subchannel_rates, whole_band_window_rates
 
 __all__ = [
     "BandShares",
@@ -55,6 +57,27 @@ class MediumAccess(ABC):
     @abstractmethod
     def links(self, resources: RadioResources) -> LinkRates:
         """Return the rates and powers of all clients on the gains of these resources."""
+
+    def rates_bps(
+        self, direction: Direction, resources: RadioResources, gains: GainWindow, clients: NDArray[np.intp]
+    ) -> Array:
+        """Return the rates of some clients in all blocks of a window, [num_blocks, num_rows], [bit/s].
+
+        They are those of :meth:`links` in each block. A subclass may override this method with a faster one.
+
+        Parameters
+        ----------
+        gains : GainWindow
+            The gains of all clients.
+        clients : ndarray of int, [num_rows]
+            The rows of the clients.
+        """
+        links = (self.links(replace(resources, gains=gains.gains(block))) for block in range(len(gains)))
+        return np.stack([each.rates_bps(direction)[clients] for each in links])
+
+    def computes_together(self, direction: Direction) -> bool:
+        """Return whether the rates of all clients in a direction cost about as much as those of one."""
+        return False
 
     def schedulers(self, resources: RadioResources, channel: Channel, links: LinkRatesOverTime) -> Schedulers:
         """Return the schedulers of the shared band; None if each client has dedicated links."""
@@ -108,6 +131,15 @@ class _WholeBandInTurn(MediumAccess):
         """Return each client's links while it sends."""
         return whole_band_links(resources, self.power_w)
 
+    def rates_bps(
+        self, direction: Direction, resources: RadioResources, gains: GainWindow, clients: NDArray[np.intp]
+    ) -> Array:
+        """Return the rates of some clients on the whole band, [num_blocks, num_rows], [bit/s]."""
+        density_w_per_hz: float | Array = resources.band.downlink_w_per_hz
+        if direction == "uplink":
+            density_w_per_hz = _power_in_turn_w(resources, self.power_w) / _band_hz(resources)
+        return whole_band_window_rates(resources, gains, density_w_per_hz, clients)
+
     def uplink_snr(self, resources: RadioResources) -> Array:
         """Return the mean signal-to-noise ratio of each client's uplink, [num_clients], linear."""
         return flat_snr(resources, self.links(resources).uplink_w)
@@ -158,8 +190,7 @@ class BandShares(MediumAccess):
 
     def links(self, resources: RadioResources) -> LinkRates:
         """Return the links on the shares: β_i of the rate and of the power on the whole band."""
-        band_hz = resources.band.subchannel_hz * resources.num_subchannels
-        whole, shares = whole_band_links(resources, self.density_w_per_hz * band_hz), self.shares
+        whole, shares = whole_band_links(resources, self.density_w_per_hz * _band_hz(resources)), self.shares
         return replace(
             whole,
             uplink_bps=shares * whole.uplink_bps,
@@ -167,6 +198,14 @@ class BandShares(MediumAccess):
             uplink_w=shares * whole.uplink_w,
             downlink_w=shares * whole.downlink_w,
         )
+
+    def rates_bps(
+        self, direction: Direction, resources: RadioResources, gains: GainWindow, clients: NDArray[np.intp]
+    ) -> Array:
+        """Return the rates of some clients on their shares, [num_blocks, num_rows], [bit/s]."""
+        density = self.density_w_per_hz if direction == "uplink" else resources.band.downlink_w_per_hz
+        whole_bps = whole_band_window_rates(resources, gains, density, clients)
+        return whole_bps if direction == "broadcast" else self.shares[clients] * whole_bps
 
     def uplink_snr(self, resources: RadioResources) -> Array:
         """Return the mean signal-to-noise ratio of each client's uplink, [num_clients], linear."""
@@ -212,6 +251,22 @@ class DedicatedSubchannels(MediumAccess):
             downlink_w=self._sum_by_client(downlink_watts, resources.num_clients),
             broadcast_w=whole.broadcast_w,
         )
+
+    def rates_bps(
+        self, direction: Direction, resources: RadioResources, gains: GainWindow, clients: NDArray[np.intp]
+    ) -> Array:
+        """Return the rates of some clients on their subchannels, [num_blocks, num_rows], [bit/s]."""
+        downlink_w_per_hz = resources.band.downlink_w_per_hz
+        if direction == "broadcast":
+            return whole_band_window_rates(resources, gains, downlink_w_per_hz, clients)
+        density = self.psd_w_per_hz
+        if direction == "downlink":
+            density = np.full_like(density, downlink_w_per_hz)
+        return own_subchannel_rates(resources, gains, self.client_of, density, clients)
+
+    def computes_together(self, direction: Direction) -> bool:
+        """Return whether the direction uses the clients' own subchannels, of which the band has a few."""
+        return direction != "broadcast"
 
     def uplink_snr(self, resources: RadioResources) -> Array:
         """Return the mean signal-to-noise ratio of each uplink's subchannels, [num_clients], linear."""
@@ -349,8 +404,7 @@ def whole_band_links(resources: RadioResources, power_w: Array | None = None) ->
     power_w : ndarray, [num_clients], optional
         The power of each client, [W]; by default all that the limits allow, min(p_i^max, p_th).
     """
-    if power_w is None:
-        power_w = np.minimum(resources.power_max_w, resources.total_power_max_w)
+    power_w = _power_in_turn_w(resources, power_w)
     uplink_bps, downlink_bps = whole_band_rates(resources.band, resources.gains, power_w)
     band_w = resources.band.downlink_w_per_hz * resources.band.subchannel_hz * resources.num_subchannels
     return LinkRates(
@@ -361,6 +415,17 @@ def whole_band_links(resources: RadioResources, power_w: Array | None = None) ->
         downlink_w=np.full(resources.num_clients, band_w),
         broadcast_w=band_w,
     )
+
+
+def _power_in_turn_w(resources: RadioResources, power_w: Array | None) -> Array:
+    """Return the power of each client that sends alone, [num_clients], [W]; by default the limits."""
+    if power_w is None:
+        return np.minimum(resources.power_max_w, resources.total_power_max_w)
+    return power_w
+
+
+def _band_hz(resources: RadioResources) -> float:
+    return resources.band.subchannel_hz * resources.num_subchannels
 
 
 def fixed_link_rates(uplink_bps: Array, downlink_bps: Array) -> LinkRates:

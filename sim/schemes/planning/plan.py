@@ -7,13 +7,21 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...links.channel import Channel
-from ...links.link_rates import LinkRates, LinkSnr
+from ...links.gain_window import GainWindow
+from ...links.link_rates import Direction, LinkRates, LinkRatesOverTime, LinkSnr, RateWindow
 from ...radio.resources import RadioResources
 from ..deployment import MemoryDemand
 from .medium_access import MediumAccess
 
 __all__ = ["Cuts", "PlannedLinks", "RadioPlan", "SchemePlan"]
+
+# All transfers at an instant use the same block, and those of a round use few windows.
+CACHED_BLOCKS = 16
+CACHED_WINDOWS = 16
 
 
 @dataclass(frozen=True)
@@ -117,21 +125,67 @@ class SchemePlan:
         return self.access.links(self.resources)
 
 
-class PlannedLinks:
-    """The links of a plan over time, on the channel gains at each instant."""
+class PlannedLinks(LinkRatesOverTime):
+    """The links of a plan over time, on the channel gains at each instant.
+
+    Rates are computed for all blocks of a window at once, and only for the links that are used.
+    """
 
     def __init__(self, plan: SchemePlan, channel: Channel) -> None:
-        self._plan, self._channel = plan, channel
-        # All transfers at an instant use the same state, and those of a round use few fading blocks.
-        self._links = lru_cache(maxsize=16)(
-            lambda state: plan.access.links(replace(plan.resources, gains=channel.gains(state)))
-        )
+        self._plan = plan
+        self._channel = channel
+        self._links = lru_cache(maxsize=CACHED_BLOCKS)(self._links_of_block)
+        self._rates = lru_cache(maxsize=CACHED_WINDOWS)(self._rates_of_window)
 
     def at(self, time_s: float) -> tuple[LinkRates, float]:
         """Return the links at an instant, and the instant up to which they stay, [s]."""
-        state, until_s = self._channel.state(time_s)
-        return self._links(state), until_s
+        return self._start if time_s == 0.0 else self._at(time_s)
+
+    @cached_property
+    def _start(self) -> tuple[LinkRates, float]:
+        """The links at time 0, which every connection of a link asks for its power."""
+        return self._at(0.0)
+
+    def _at(self, time_s: float) -> tuple[LinkRates, float]:
+        window = self._channel.window(time_s)
+        block = window.index(time_s)
+        return self._links(window, block), float(window.edges_s[block + 1])
+
+    def window(self, direction: Direction, rows: NDArray[np.intp], time_s: float) -> RateWindow:
+        """Return the rates of some links in many blocks, one of which holds an instant."""
+        gains = self._channel.window(time_s)
+        return RateWindow(gains.edges_s, self._rates(direction, gains).of(rows))
 
     def mean_snr(self) -> LinkSnr | None:
         """Return the mean signal-to-noise ratios on the plan's gains; None on links of fixed rates."""
         return self._plan.access.link_snr(self._plan.resources)
+
+    def _links_of_block(self, window: GainWindow, block: int) -> LinkRates:
+        return self._plan.access.links(replace(self._plan.resources, gains=window.gains(block)))
+
+    def _rates_of_window(self, direction: Direction, gains: GainWindow) -> _WindowRates:
+        return _WindowRates(self._plan, direction, gains)
+
+
+class _WindowRates:
+    """The rates of all clients in one direction and one window, each computed when it is first used."""
+
+    def __init__(self, plan: SchemePlan, direction: Direction, gains: GainWindow) -> None:
+        self._plan = plan
+        self._direction = direction
+        self._gains = gains
+        num_clients = plan.resources.num_clients
+        self._rates_bps = np.empty((len(gains), num_clients))
+        self._computed = np.zeros(num_clients, dtype=bool)
+
+    def of(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the rates of some clients, [num_blocks, num_rows], [bit/s]."""
+        access, computed = self._plan.access, self._computed
+        if not computed[rows].all():
+            together = access.computes_together(self._direction)
+            missing = np.flatnonzero(~computed) if together else rows[~computed[rows]]
+            self._rates_bps[:, missing] = access.rates_bps(
+                self._direction, self._plan.resources, self._gains, missing
+            )
+            computed[missing] = True
+        return self._rates_bps[:, rows]

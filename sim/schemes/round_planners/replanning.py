@@ -42,7 +42,7 @@ class Replanner(FixedPlan):
         self._deployment, self._channel = context.deployment, context.channel
         if is_partial:
             self._deployment = context.deployment.select(members)
-            self._channel = context.channel.keep(members)
+            self._channel = context.channel.of(members)
 
     def before_round(self, world: World, number: int) -> None:
         """Plan again if the scenario's rule asks for it, and connect the world by the new plan."""

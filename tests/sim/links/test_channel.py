@@ -173,3 +173,44 @@ def test_what_changes_gains_is_given_once(tmp_path: Path) -> None:
             devices={"positions": tmp_path / "moves.csv"},
             path_loss={"model": "fixed", "file": tmp_path / "gains.csv"},
         )
+
+
+JAKES = {"model": "jakes", "speed_mps": 30.0}
+
+
+@pytest.mark.parametrize("fading", [*FADING, JAKES], ids=lambda fading: str(fading["model"]))
+@pytest.mark.parametrize("moves", [False, True])
+def test_a_window_holds_the_gains_of_each_instant(
+    fading: dict[str, Any], moves: bool, tmp_path: Path
+) -> None:
+    """Gains of some clients, or of one client on each subchannel, are those of the channel then."""
+    living = moving(tmp_path, fading=fading) if moves else channel(fading=fading)
+    clients, rows, subchannels = np.array([1, 0]), np.array([1, 0, 1]), np.array([3, 0, 1])
+    for time_s in (0.0, 2.45, 3.999, 4.0, 77.0):
+        window = living.window(time_s)
+        of_clients, of_subchannels = window.of_clients(clients), window.of_subchannels(rows, subchannels)
+        assert window.edges_s[0] <= time_s < window.edges_s[-1]
+        for block in {0, window.index(time_s), len(window) - 1}:
+            begin_s = float(window.edges_s[block])
+            gains, until_s = living.at(begin_s)
+            assert until_s == window.edges_s[block + 1]
+            assert gains[clients].tolist() == of_clients[block].tolist()
+            assert gains[rows, subchannels].tolist() == of_subchannels[block].tolist()
+
+
+def test_a_channel_of_all_clients_is_the_channel() -> None:
+    """The channel of some clients has their gains of the channel of all, in the order of the clients."""
+    everyone = channel(devices={"count": 3}, fading=FADING[0])
+    for time_s in (0.0, 0.05, 33.3):
+        assert everyone.at(time_s)[0][[2, 0]].tolist() == everyone.of((2, 0)).at(time_s)[0].tolist()
+
+
+def test_fading_is_drawn_only_for_the_clients_that_use_it() -> None:
+    """Rates of one client need no random numbers of the other clients."""
+    living = channel(devices={"count": 3}, fading=FADING[0])
+    assert living.fading is not None
+    drawn = list[int]()
+    make_chunk = living.fading.make_chunk
+    living.fading._chunks = lambda client, number: drawn.append(client) or make_chunk(client, number)
+    living.window(0.0).of_clients(np.array([1]))
+    assert [1] == drawn

@@ -14,8 +14,8 @@ from cutlayer.sim.links.link_rates import LinkRates
 from cutlayer.sim.links.transmitters import (
     BroadcastLink,
     ConstantRateLink,
+    LinkCapacity,
     VaryingRateLink,
-    air_time_s,
     air_times_s,
     dedicated_links,
 )
@@ -29,9 +29,9 @@ def uplinks(times_s: list[float], rates_bps: list[float]) -> Steps:
     return Steps(times_s, [links([rate], [2 * rate], [3 * rate]) for rate in rates_bps])
 
 
-def uplink_bps(state: LinkRates) -> float:
-    """Return the rate of client 0's uplink."""
-    return float(state.uplink_bps[0])
+def air_time_s(source: Steps, start_s: float, bits: float, row: int = 0) -> float:
+    """Return the air time of one uplink."""
+    return LinkCapacity(source, "uplink", (row,)).duration_s(start_s, bits)
 
 
 @st.composite
@@ -53,10 +53,10 @@ def test_a_transfer_carries_the_integral_of_the_rate(
     case: tuple[list[float], list[float]], start_s: float, bits: float
 ) -> None:
     """The sum of rate times length from start to end is the transfer's bits, and is so at no earlier end."""
-    end_s = start_s + air_time_s(uplinks(*case), uplink_bps, start_s, bits)
+    end_s = start_s + air_time_s(uplinks(*case), start_s, bits)
     before = carried(*case, start_s)
     assert bits == pytest.approx(carried(*case, end_s) - before, rel=1e-9, abs=1e-12 * (before + 1e4 * end_s))
-    assert uplink_bps(uplinks(*case).at(end_s * (1 - 1e-12))[0]) > 0, "it ends while bits are carried"
+    assert uplinks(*case).at(end_s * (1 - 1e-12))[0].uplink_bps[0] > 0, "it ends while bits are carried"
 
 
 @pytest.mark.parametrize(
@@ -66,18 +66,16 @@ def test_a_transfer_carries_the_integral_of_the_rate(
 def test_transfers_at_the_edges_of_blocks_by_hand(start_s: float, bits: float, duration_s: float) -> None:
     """2 bit/s for 3 s, nothing for 4 s, then 1 bit/s: what ends at an edge waits for no further block."""
     source = uplinks([0, 3, 7], [2, 0, 1])
-    assert duration_s == air_time_s(source, uplink_bps, start_s, bits)
+    assert duration_s == air_time_s(source, start_s, bits)
 
 
 def test_a_transfer_without_end_takes_for_ever() -> None:
     """At rate 0 to the end no bits arrive; no bits are there at once."""
     source = uplinks([0, 3], [1, 0])
-    assert np.inf == air_time_s(source, uplink_bps, 1.0, 2.5)
-    assert 2.0 == air_time_s(source, uplink_bps, 1.0, 2.0)
-    assert 0.0 == air_time_s(source, uplink_bps, 4.0, 0.0)
-    several_s = air_times_s(
-        source, lambda state: np.repeat(state.uplink_bps, 3), np.array([1.0, 0.0, 3.0]), 2.5
-    )
+    assert np.inf == air_time_s(source, 1.0, 2.5)
+    assert 2.0 == air_time_s(source, 1.0, 2.0)
+    assert 0.0 == air_time_s(source, 4.0, 0.0)
+    several_s = air_times_s(source, "uplink", np.array([0, 0, 0]), np.array([1.0, 0.0, 3.0]), 2.5)
     assert [np.inf, 2.5, np.inf] == several_s.tolist()
 
 
@@ -95,11 +93,8 @@ def test_many_transfers_at_once_are_each_ones_own(
     ones = [1.0] * len(each)
     source = Steps(times_s, [links((rate * factors).tolist(), ones, ones) for rate in rates_bps])
     starts_s = np.array([start_s for start_s, _ in each])
-    together = air_times_s(source, lambda state: state.uplink_bps, starts_s, bits)
-    alone = [
-        air_time_s(source, lambda state: float(state.uplink_bps[i]), start_s, bits)  # noqa: B023
-        for i, start_s in enumerate(starts_s.tolist())
-    ]
+    together = air_times_s(source, "uplink", np.arange(len(each)), starts_s, bits)
+    alone = [air_time_s(source, start_s, bits, i) for i, start_s in enumerate(starts_s.tolist())]
     assert alone == together.tolist()
 
 
@@ -108,7 +103,7 @@ def test_what_is_done_adds_up(
     case: tuple[list[float], list[float]], start_s: float, parts_s: list[float]
 ) -> None:
     """The bits of consecutive stretches sum up to those of the whole, the blocks' sum."""
-    transmitter = VaryingRateLink(uplinks(*case), uplink_bps, 1.0)
+    transmitter = VaryingRateLink(uplinks(*case), "uplink", 0, 1.0)
     edges_s = np.cumsum([start_s, *parts_s]).tolist()
     whole = transmitter.done(edges_s[0], edges_s[-1])
     assert whole == pytest.approx(sum(transmitter.done(a, b) for a, b in pairwise(edges_s)), rel=1e-9)
@@ -126,7 +121,7 @@ def test_a_source_that_never_changes_is_a_constant_link(rate_bps: float, bits: f
     """Both take as long and cost as much, but for the rounding of bits · (1/rate) against bits/rate."""
     given = links([rate_bps], [1.0], [1.0])
     ends_s = []
-    for carrier in (ConstantRateLink(1 / rate_bps, 3.0), VaryingRateLink(given, uplink_bps, 3.0)):
+    for carrier in (ConstantRateLink(1 / rate_bps, 3.0), VaryingRateLink(given, "uplink", 0, 3.0)):
         w = World(Server(), fleet([1.0], [1.0]), given)
         carrier.transmit(w.device(0), UPLINK, bits)
         ends_s.append(w.record.frame()[["end_s", "energy_j"]].to_numpy()[0].tolist())
@@ -166,7 +161,7 @@ def test_an_abandoned_transfer_keeps_the_integral_up_to_then(
 ) -> None:
     """Cut off after a share of its time, it has sent the blocks' sum by then, for power · time."""
     w = world(uplinks(*case))
-    w.device(0).uplink_to_server = VaryingRateLink(uplinks(*case), uplink_bps, 3.0)
+    w.device(0).uplink_to_server = VaryingRateLink(uplinks(*case), "uplink", 0, 3.0)
     w.device(0).uplink(UPLINK, bits)
     cut_s = share * float(w.record.frame()["end_s"].iloc[0])
     w.env.run(until=cut_s)

@@ -195,8 +195,8 @@ def test_a_sampled_device_fades_alike_with_any_other_clients() -> None:
     fading = {"model": "rician", "coherence_s": 0.1}
     channel = experiment(devices={"count": 9}, radio={"fading": fading}).context.channel
     for block in range(3):
-        one = channel.of((2, 5)).gains((0, block))
-        other = channel.of((0, 5, 8)).gains((0, block))
+        one = channel.of((2, 5)).at((block + 0.5) * 0.1)[0]
+        other = channel.of((0, 5, 8)).at((block + 0.5) * 0.1)[0]
         assert (one[1] == other[1]).all()
         assert (one[0] != other[0]).all()
 
