@@ -19,7 +19,7 @@ from ..radio.rates import Band
 from ..radio.resources import RadioResources
 from ..radio.units import dbm_to_w
 
-__all__ = ["Channel", "draw_channel"]
+__all__ = ["Channel", "draw_channel", "with_fading"]
 
 Array = NDArray[np.float64]
 
@@ -154,6 +154,18 @@ def draw_channel(radio: Radio, fleet: Fleet, seed: int) -> Channel:
     problem = RadioResources(band, trace.gains[0], fleet.power_max_w, total_w)
     for gains in trace.gains[1:]:
         replace(problem, gains=gains)  # its constructor checks the gains
+    return with_fading(Channel(problem, trace if len(trace.times_s) > 1 else None), radio, seed)
+
+
+def with_fading(channel: Channel, radio: Radio, seed: int) -> Channel:
+    """Return a channel with the same path gains, and with the fading of a seed.
+
+    Parameters
+    ----------
+    channel : Channel
+        The channel of all devices.
+    """
+    problem = channel.problem
     fade = lookup("fading", radio.fading.model).load()
     coherence_s = getattr(radio.fading, "coherence_s", math.inf)
 
@@ -168,7 +180,7 @@ def draw_channel(radio: Radio, fleet: Fleet, seed: int) -> Channel:
     fades = not math.isinf(coherence_s)
     return Channel(
         problem,
-        trace if len(trace.times_s) > 1 else None,
+        channel.trace,
         fading if fades else None,
         coherence_s,
         fading_of if fades else None,

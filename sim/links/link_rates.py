@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -76,6 +76,15 @@ class LinkRates:
             self.uplink_w[devices],
             self.downlink_w[devices],
             self.broadcast_w,
+        )
+
+    def slowed_to(self, share: float) -> LinkRates:
+        """Return the links with this share of their rates."""
+        return replace(
+            self,
+            uplink_bps=share * self.uplink_bps,
+            downlink_bps=share * self.downlink_bps,
+            whole_band_bps=share * self.whole_band_bps,
         )
 
     def at(self, time_s: float) -> tuple[LinkRates, float]:

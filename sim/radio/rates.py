@@ -54,6 +54,10 @@ class Band:
         """Return Gγ/σ², [Hz/W]: the signal-to-noise ratio for a transmit PSD of 1 W/Hz."""
         return gains * (self.antenna_gain / self.noise_w_per_hz)
 
+    def efficiency(self, snr: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return :func:`spectral_efficiency` with the cap of this band, [bit/s/Hz]."""
+        return spectral_efficiency(snr, self.efficiency_cap_bps_per_hz)
+
 
 def spectral_efficiency(snr: NDArray[np.float64], cap_bps_per_hz: float = math.inf) -> NDArray[np.float64]:
     """Return ``min(log2(1 + snr), cap)``, [bit/s/Hz].
@@ -85,7 +89,7 @@ def uplink_rates(
     """
     used = np.flatnonzero(client_of >= 0)
     snr = psd_w_per_hz[used] * band.snr_per_w_per_hz(gains[client_of[used], used])
-    rates_bps = band.subchannel_hz * spectral_efficiency(snr, band.efficiency_cap_bps_per_hz)
+    rates_bps = band.subchannel_hz * band.efficiency(snr)
     total_bps = np.bincount(client_of[used], weights=rates_bps, minlength=len(gains))
     return np.asarray(total_bps, dtype=np.float64)
 
@@ -140,7 +144,5 @@ def _sum_over_band(
 ) -> NDArray[np.float64]:
     """Return each client's rate on all subchannels together, [num_clients], [bit/s]."""
     snr = psd_w_per_hz * band.snr_per_w_per_hz(gains)  # [num_clients, num_subchannels]
-    rates_bps: NDArray[np.float64] = band.subchannel_hz * spectral_efficiency(
-        snr, band.efficiency_cap_bps_per_hz
-    ).sum(axis=1)
+    rates_bps: NDArray[np.float64] = band.subchannel_hz * band.efficiency(snr).sum(axis=1)
     return rates_bps
