@@ -23,6 +23,7 @@ BENCHMARKS = (
     "fleets",
     "scaling",
     "planning",
+    "planning_by_simulation",
     "shares_and_placement",
     "workflow",
     "multihop",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ from ..sim.schemes.planning.medium_access import DedicatedSubchannels
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.planning.radio_planner import RadioPlanner
 from .experiment import Experiment
-from .preparation import prepare
+from .plan_choice.first_plan import FirstPlans
+from .preparation import check_plan, prepare
 
 __all__ = ["BOUND_TIME_S", "plan", "plan_loaded"]
 
@@ -84,6 +86,7 @@ def plan(
         One row for each scheme and method, where the method ``scenario`` is the scenario's own allocation:
 
         - ``label, method, cut, predicted_s``;
+        - ``planned_s``, the mean round under ``allocation.plan_for: mean`` or ``simulated``;
         - the terms of ``predicted_s`` in a mean round: ``first_stage_s`` (until the server has the data of
           all clients), ``server_s``, ``broadcast_s``, ``second_stage_s`` (downlinks and backward passes) and
           ``model_exchange_s``;
@@ -118,31 +121,47 @@ def plan_loaded(
     method_names = [lookup("plan", name).name for name in methods or [spec.name for spec in specs("plan")]]
     timeline = loaded.scenario.model_copy(update={"learning": None})  # planning needs no data
     experiment = prepare(replace(loaded, scenario=timeline), allow_imports=allow_imports)
+    first_plans = FirstPlans(experiment, partial(check_plan, timeline))
     rows = [
         row
         for scheme, _ in experiment.schemes
-        for row in _scheme_rows(experiment, scheme, method_names, bound_time_s)
+        for row in _scheme_rows(experiment, scheme, first_plans, method_names, bound_time_s)
     ]
-    columns = ["label", "method", "cut", "predicted_s", *STAGES, "reference", "reference_s", "gap"]
+    columns = [
+        "label",
+        "method",
+        "cut",
+        "predicted_s",
+        "planned_s",
+        *STAGES,
+        "reference",
+        "reference_s",
+        "gap",
+    ]
     return pd.DataFrame(rows, columns=[*columns, "planning_ms", "note"])
 
 
 def _scheme_rows(
-    experiment: Experiment, scheme: Scheme, methods: Sequence[str], bound_time_s: float
+    experiment: Experiment,
+    scheme: Scheme,
+    first_plans: FirstPlans,
+    methods: Sequence[str],
+    bound_time_s: float,
 ) -> list[dict[str, Any]]:
     context, deployment = experiment.context, experiment.first_deployment
-    allocations = {"scenario": context.allocation}
+    plans: dict[str, Callable[[], SchemePlan]] = {"scenario": partial(first_plans.plan, scheme, deployment)}
     has_subchannels = context.sharing.allocates_subchannels and not deployment.has_fixed_links
     allocates = scheme.uses_subchannels and has_subchannels
     if allocates:
         defaults = {key: Allocation.model_fields[key].default for key in ("subchannels", "power")}
         for name in methods:
             lookup("plan", name).load()  # here, so that the import does not count as planning time
-            allocations[name] = context.allocation.model_copy(update={**defaults, "method": name})
+            allocation = context.allocation.model_copy(update={**defaults, "method": name})
+            planner = replace(context, allocation=allocation).planner()
+            plans[name] = partial(scheme.plan, deployment, planner)
     rows = [
-        {"label": scheme.parameters.label, "method": name}
-        | _plan_row(scheme, deployment, replace(context, allocation=allocation).planner())
-        for name, allocation in allocations.items()
+        {"label": scheme.parameters.label, "method": name} | _plan_row(scheme, deployment, plan)
+        for name, plan in plans.items()
     ]
     if allocates and not scheme.prediction_is_bound:
         kind, reference_s = _reference(scheme, deployment, context.planner(), bound_time_s)
@@ -152,15 +171,17 @@ def _scheme_rows(
     return rows
 
 
-def _plan_row(scheme: Scheme, deployment: Deployment, planner: RadioPlanner) -> dict[str, Any]:
+def _plan_row(scheme: Scheme, deployment: Deployment, make_plan: Callable[[], SchemePlan]) -> dict[str, Any]:
     """Return the cells of one plan, or the reason why there is no plan."""
     started_s = time.perf_counter()
     try:
-        plan = scheme.plan(deployment, planner)
+        plan = make_plan()
     except PlanningError as error:
         return {"note": str(error)}
     planning_ms = 1e3 * (time.perf_counter() - started_s)
     row: dict[str, Any] = {"predicted_s": plan.predicted_s, "planning_ms": planning_ms}
+    if plan.planned_s is not None:
+        row["planned_s"] = plan.planned_s
     if note := _scheme_decisions(plan):
         row["note"] = note
     if plan.cuts.per_device:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..models.data.dataset import DatasetFileError
@@ -28,14 +29,16 @@ from .compression import CompressedSizesFactory, check_prunable
 from .deployment import make_deployment
 from .excluded_devices import allocation_of_included, parameters_of_included
 from .experiment import Experiment, first_deployment
-from .provenance.named_files import read_named_files
+from .plan_choice.first_plan import FirstPlans
+from .plan_choice.plan_for import mean_conditions
+from .provenance.named_files import NO_FILES, read_named_files
 from .trial_round import schemes_that_cannot_normalise
 from .work_limits import check_round, check_training_memory
 
 if TYPE_CHECKING:
     from ..models.learning.client_data import ClientData
 
-__all__ = ["prepare"]
+__all__ = ["check_plan", "prepare"]
 
 _OUT_OF_MEMORY = (
     "needs more memory than this machine has: give fewer devices, subchannels or samples, or a smaller model"
@@ -92,11 +95,12 @@ def _prepare(loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: b
         deployment = make_deployment(scenario, units, fleet, channel, issues)
         if deployment:
             sharing = band_sharing(scenario.radio)
-            context = PlanningContext(deployment, channel, allocation, sharing, scenario.seed)
-            schemes = _plan_schemes(loaded, units, context, issues)
+            means = mean_conditions(scenario, faults)
+            context = PlanningContext(deployment, channel, allocation, sharing, scenario.seed, means)
+            experiment = Experiment(loaded, units, fleet, faults, context, (), data, NO_FILES)
+            schemes = _plan_schemes(experiment, issues)
             if not issues:
-                named_files = read_named_files(scenario)
-                experiment = Experiment(loaded, units, fleet, faults, context, schemes, data, named_files)
+                experiment = replace(experiment, schemes=schemes, named_files=read_named_files(scenario))
                 _check_normalisation(experiment, issues)
                 if not issues:
                     return experiment
@@ -170,10 +174,9 @@ def _allocation(scenario: Scenario, units: UnitTable, issues: IssueCollector) ->
     return scenario.allocation.model_copy(update={"cut": 1})
 
 
-def _plan_schemes(
-    loaded: LoadedScenario, units: UnitTable, context: PlanningContext, issues: IssueCollector
-) -> tuple[tuple[Scheme, SchemePlan], ...]:
+def _plan_schemes(experiment: Experiment, issues: IssueCollector) -> tuple[tuple[Scheme, SchemePlan], ...]:
     """Return each scheme with its first plan. A scheme that cannot be planned adds an issue."""
+    loaded, units, context = experiment.loaded, experiment.units, experiment.context
     scenario = loaded.scenario
     deployment = first_deployment(scenario, context)
     optimizer = scenario.learning.optimizer if scenario.learning else Optimizer()
@@ -182,6 +185,7 @@ def _plan_schemes(
     # several schemes may have the same issue with different numbers: only the first is reported
     planning_issues = IssueCollector(loaded, one_per_key=True)
     compressed_sizes = CompressedSizesFactory(scenario, units)
+    first_plans = FirstPlans(experiment, partial(check_plan, scenario))
     for parameters in scenario.schemes:
         scheme_class: type[Scheme] = lookup("scheme", parameters.name).load()
         parameters = parameters_of_included(parameters, scenario.devices)
@@ -190,10 +194,7 @@ def _plan_schemes(
             scheme = scheme_class(parameters, replace(task, compression=compression))
             with planning_issues.at_stated_key():
                 _check_supported(scenario, scheme)
-                plan = scheme.plan(deployment, context.planner())
-                _check_server_memory(scenario, scheme, plan)
-                check_round(scenario, scheme, plan)
-                check_prunable(scheme, plan)
+                plan = first_plans.plan(scheme, deployment)
                 if scenario.participation is not None:  # the constructor checks that clients can be sampled
                     client_sampler(
                         scenario.participation,
@@ -230,6 +231,19 @@ def _check_supported(scenario: Scenario, scheme: Scheme) -> None:
             f" {', '.join(measurable)}",
             ("model", "profile"),
         )
+
+
+def check_plan(scenario: Scenario, scheme: Scheme, plan: SchemePlan) -> None:
+    """Check that a plan can be run.
+
+    Raises
+    ------
+    PlanningError
+        If it cannot, at the key that prevents it.
+    """
+    _check_server_memory(scenario, scheme, plan)
+    check_round(scenario, scheme, plan)
+    check_prunable(scheme, plan)
 
 
 def _check_server_memory(scenario: Scenario, scheme: Scheme, plan: SchemePlan) -> None:

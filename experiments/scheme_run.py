@@ -130,7 +130,11 @@ def _identity(experiment: Experiment, scheme: Scheme) -> dict[str, Any]:
 
 
 def make_world(
-    experiment: Experiment, scheme: Scheme, plan: SchemePlan, checkpoint: SchemeCheckpoint | None = None
+    experiment: Experiment,
+    scheme: Scheme,
+    plan: SchemePlan,
+    checkpoint: SchemeCheckpoint | None = None,
+    planner: RoundPlanner | None = None,
 ) -> tuple[World, RoundPlanner]:
     """Return a new world that is connected by the scheme's plan, and the planner of its rounds.
 
@@ -140,9 +144,12 @@ def make_world(
         The first plan.
     checkpoint : SchemeCheckpoint, optional
         The state from which the world continues; by default the run begins with round 1.
+    planner : RoundPlanner, optional
+        The planner of its rounds; by default the one that the scenario asks for.
     """
     scenario, context = experiment.loaded.scenario, experiment.context
-    planner = round_planner(experiment, scheme, plan, checkpoint.planner if checkpoint else None)
+    if planner is None:
+        planner = round_planner(experiment, scheme, plan, checkpoint.planner if checkpoint else None)
     channel = context.channel
     if scenario.participation is not None or scenario.devices.exclude:
         channel = channel.of(planner.members)
@@ -357,6 +364,9 @@ class SchemeExecution:
             "cut": cut if scheme.has_cut else None,
             **self._plan.notes,
             "predicted_latency_s": self._plan.predicted_s,
+            "planned_latency_s": self._plan.promised_s,
+            "planned_is_bound": self._plan.promise_is_bound,
+            "plan_for": self._plan.plan_for,
             **scheme_summary(rounds, experiment.loaded.scenario.target_accuracy),
             "plans": 1 + planner.num_replans,
             "left_at_s": {str(client): world.departed_at_s[client] for client in sorted(world.departed_at_s)},

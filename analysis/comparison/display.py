@@ -24,6 +24,12 @@ def text_table(table: pd.DataFrame) -> pd.DataFrame:
     shown["cut"] = [cut or "–" for cut in table["cut"]]
     round_unit, total_unit = (_time_unit(table, column) for column in ("mean_latency_s", "total_time_s"))
     shown[f"round [{round_unit.symbol}]"] = _numbers(table["mean_latency_s"], 1 / round_unit.seconds)
+    if table["planned_latency_s"].notna().any():
+        planned = _numbers(table["planned_latency_s"], 1 / round_unit.seconds)
+        shown[f"planned [{round_unit.symbol}]"] = [
+            f"≥ {text}" if bound else text
+            for text, bound in zip(planned, table["planned_is_bound"], strict=True)
+        ]
     shown |= _intervals(
         f"round 95 % [{round_unit.symbol}]",
         table,

@@ -15,6 +15,7 @@ from ..results.confidence_intervals import FEW_SEEDS, FEW_SEEDS_NOTE
 from ..results.run_folder import Run
 from .display import text_table
 from .experiment_groups import group_runs, provenance, records_contents
+from .plan_gaps import plan_gap_notes
 
 __all__ = ["FORMATS", "formatted", "notes", "rich_table"]
 
@@ -22,7 +23,7 @@ FORMATS = ("table", "csv", "latex", "markdown")
 
 _MAX_PAIRS = 6
 """The number of pairs with an undecided order that a note lists."""
-_LATEX = {"|": r"\textbar{}", "φ": r"$\varphi$", "×": r"$\times$", "→": r"$\to$", "–": "--"}
+_LATEX = {"≥": r"$\geq$", "|": r"\textbar{}", "φ": r"$\varphi$", "×": r"$\times$", "→": r"$\to$", "–": "--"}
 _MINUS_SIGN = re.compile(r"(?<![\w.])-(?=\d)")  # neither a hyphen in a name nor the sign of an exponent
 
 
@@ -38,6 +39,7 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
         lines.append(
             "vs: mean over seeds of the difference at the same seed, and its 95 % confidence interval"
         )
+    lines += plan_gap_notes(table, runs)
     lines += _seed_notes(table, runs)
     if table["memory_counts"].any():
         lines.append(

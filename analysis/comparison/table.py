@@ -22,6 +22,7 @@ __all__ = ["comparison"]
 
 _MEANS = [
     "mean_latency_s",
+    "planned_latency_s",
     "total_time_s",
     "time_below_target_s",
     "time_to_target_s",
@@ -48,13 +49,16 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
     If several experiments have one name, the keys in which they differ follow the name, or a number if the
     keys are too long. ``settings`` has these keys in full.
 
-    Columns: ``experiment, settings, scheme, runs, cut, label``, the means ``mean_latency_s, total_time_s,
-    time_below_target_s, time_to_target_s, rounds_below_target, rounds_to_target, final_accuracy, samples,
-    uplink_bits, downlink_bits, energy_j, device_memory_bits, node_memory_bits, cost``, the 95 % confidence
-    intervals ``_low`` and ``_high`` of round time, time to target, final accuracy and energy,
-    ``runs_at_target, memory_counts, speedup_over_sl, empty_rounds, rounds, diverged``, and the columns of
-    :func:`.paired_differences`, with ``reference`` as the reference. Values that do not exist are NaN.
+    Columns: ``experiment, settings, scheme, runs, cut, label``, the means ``mean_latency_s,
+    planned_latency_s, total_time_s, time_below_target_s, time_to_target_s, rounds_below_target,
+    rounds_to_target, final_accuracy, samples, uplink_bits, downlink_bits, energy_j, device_memory_bits,
+    node_memory_bits, cost``, the 95 % confidence intervals ``_low`` and ``_high`` of round time, time to
+    target, final accuracy and energy, ``runs_at_target, memory_counts, speedup_over_sl, empty_rounds,
+    rounds, planned_is_bound, diverged``, and the columns of :func:`.paired_differences`, with ``reference``
+    as the reference. Values that do not exist are NaN.
 
+    - ``planned_latency_s`` is the mean round that the plan promised; ``planned_is_bound`` says whether it is
+      a lower bound. Older run folders have neither.
     - ``empty_rounds`` and ``rounds`` are sums over all seeds.
     - ``diverged`` is the number of runs that diverged. Such a run has no final accuracy unless it recovered.
     - Schemes that failed are in rows of their own: their results are of the finished rounds.
@@ -85,7 +89,7 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
         ]
     )
     keys = ["experiment", "label"]
-    numbers = frame[keys].join(frame[_MEANS].astype(float))
+    numbers = frame[keys].join(frame.reindex(columns=_MEANS).astype(float))
     grouped = frame.groupby(keys, sort=False)
     table = numbers.groupby(keys, sort=False)[_MEANS].agg(_strict_mean)
     for column in _WITH_INTERVALS:
@@ -99,6 +103,7 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
     table["runs_at_target"] = grouped["time_to_target_s"].count()
     for column in ("empty_rounds", "rounds"):
         table[column] = grouped[column].sum()
+    table["planned_is_bound"] = grouped["planned_is_bound"].any() if "planned_is_bound" in frame else False
     table["diverged"] = grouped["diverged_in_round"].count() if "diverged_in_round" in frame else 0
     table = table.reset_index()
     names = table["experiment"].str.removesuffix(_FAILED)

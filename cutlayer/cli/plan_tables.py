@@ -28,6 +28,8 @@ def plan_tables(table: pd.DataFrame) -> Iterator[Table]:
         unit = time_unit(float(rows["predicted_s"].max()))
         reference = rows["reference"].dropna().unique()
         headings = {"predicted_s": f"round\n[{unit.symbol}]"}
+        if rows["planned_s"].notna().any():
+            headings["planned_s"] = f"planned\n[{unit.symbol}]"
         if reference.size:
             stages = [stage for stage in STAGES if stage != "model_exchange_s" or rows[stage].any()]
             headings |= {stage: f"{STAGES[stage]}\n[{unit.symbol}]" for stage in stages}
@@ -47,6 +49,11 @@ def plan_tables(table: pd.DataFrame) -> Iterator[Table]:
 def plan_notes(table: pd.DataFrame) -> list[str]:
     """Return the notes that explain the tables' columns, and the notes of the methods."""
     notes = ["scenario: the scenario's own allocation; planning: wall-clock time on this machine"]
+    if table["planned_s"].notna().any():
+        notes.append(
+            "round: the closed form without slow-downs, faults and fading; planned: the mean round that"
+            " allocation.plan_for promises, with them"
+        )
     if table["reference"].notna().any():
         notes.append(
             "first: up to the last client's data at the server; second: downlinks and client backward passes;"

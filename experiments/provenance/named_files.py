@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ...models.learning.client_data import ClientData
     from ...scenarios.schema.scenario import Scenario
 
-__all__ = ["COPY_BYTES_MAX", "NamedFiles", "read_named_files"]
+__all__ = ["COPY_BYTES_MAX", "NO_FILES", "NamedFiles", "read_named_files"]
 
 COPY_BYTES_MAX = 2**20
 """Size of the largest file that a run folder holds a copy of, [B]."""
@@ -57,6 +57,10 @@ class NamedFiles:
             else dict(record)
             for record in self._records
         ]
+
+
+NO_FILES = NamedFiles({}, ())
+"""The files of an experiment that is not prepared to its end."""
 
 
 def read_named_files(scenario: Scenario) -> NamedFiles:

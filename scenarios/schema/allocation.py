@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
 from ..section import Section
-from .fields import Index, Level, NonNegative, Positive, PositiveInt
+from .fields import Index, Level, NonNegative, Number, Positive, PositiveInt
 from .registered import MethodOrValue, RegisteredName
 
-__all__ = ["FULL_POWER", "Allocation", "ChannelKnowledge", "ExplicitPower", "Replan"]
+__all__ = ["FULL_POWER", "Allocation", "ChannelKnowledge", "ExplicitPower", "PlanFor", "Quantile", "Replan"]
 
 
 FULL_POWER = "full"
@@ -63,6 +63,18 @@ class ChannelKnowledge(Section):
     )
 
 
+PlanFor: TypeAlias = Literal["nominal", "mean", "simulated"]
+"""The conditions for which plans are made."""
+
+
+class Quantile(Section):
+    """A quantile of the round times as the objective of planning by simulation."""
+
+    quantile: Annotated[Number, Field(gt=0, lt=1)] = Field(
+        description="share of the rounds, between 0 and 1; 0.95: the time that 95 % of rounds do not exceed"
+    )
+
+
 class Allocation(Section):
     """Subchannels, transmit power and cut layer: a method or an explicit value for each.
 
@@ -86,6 +98,16 @@ class Allocation(Section):
     cut: Annotated[int | str, MethodOrValue("cut", PositiveInt)] = Field(
         default="optimal",
         description="a method, or the number of units of the model on the client",
+    )
+    plan_for: PlanFor | None = Field(
+        default=None,
+        description="nominal: rounds without slow-downs, faults and fading; mean: their stationary means;"
+        " simulated: candidates are compared by simulated rounds; absent: simulated if there are slow-downs,"
+        " faults or fading, the planner chooses the cut, and the simulation is cheap, else nominal",
+    )
+    objective: Literal["mean"] | Quantile = Field(
+        default="mean",
+        description="objective of plan_for: simulated: the mean round, or a quantile of the rounds",
     )
     replan: Replan | None = Field(
         default=None,

@@ -127,7 +127,15 @@ class _Incumbents:
 
 
 class _Exchange:
-    """Moves and swaps of subchannels between clients while they shorten the round with optimal power."""
+    """Moves and swaps of subchannels between clients while they shorten the round with optimal power.
+
+    Attributes
+    ----------
+    coarse : SubchannelMethod
+        The rule whose assignments the search begins with, for plans that have to be fast.
+    """
+
+    coarse = marginal_greedy
 
     def __call__(
         self, problem: RadioResources, work: RoundWork, rng: np.random.Generator

@@ -14,6 +14,7 @@ from ...scenarios.schema.scenario import Scenario
 from ...scenarios.schema.stragglers import ComputeNoise as ComputeNoiseSection
 from ..nodes.fleet import Fleet
 from .effects import Fault
+from .mean_durations import MeanDuration
 
 __all__ = ["BLOCK_DRAWS", "RandomDelays", "RandomFactors", "compute_noise_fault"]
 
@@ -101,7 +102,14 @@ def compute_noise_fault(scenario: Scenario, fleet: Fleet) -> Fault | None:
     if noise is None:
         return None
     kind, sample = noise
-    return Fault(compute_noise=lambda device: kind(scenario.seed, device, sample))
+    delay_s = section.exponential.mean_s if section.exponential is not None else 0.0
+
+    def mean_duration(device: int) -> MeanDuration:
+        return lambda work_s: work_s + delay_s  # factors have the mean 1
+
+    return Fault(
+        compute_noise=lambda device: kind(scenario.seed, device, sample), mean_duration=mean_duration
+    )
 
 
 def _noise(section: ComputeNoiseSection) -> tuple[type[_NumberedDraws], Sampler] | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from ...scenarios.registry import specs
@@ -13,6 +14,7 @@ from ..nodes.fleet import Fleet
 from ..nodes.node import Device
 from ..timeline.event_log import State
 from ..timeline.phases import Phase
+from .mean_durations import MeanDuration
 
 __all__ = [
     "AvailabilityTrace",
@@ -166,6 +168,11 @@ class Fault:
         Creates the lost packets of the server's broadcasts; it has no argument.
     server_capacity : PiecewiseCapacity, optional
         The relative speed of the server's processor over time; 0 while it has failed.
+    mean_duration : callable, optional
+        The mean durations of the device's computations under this fault, for plans for stationary means.
+    mean_delivered : float, optional
+        The share of a link's time and bits that serves new bits on average, for the same plans. They ignore
+        a fault that states neither.
     """
 
     compute_capacity: Callable[[int], PiecewiseCapacity | None] | None = None
@@ -176,6 +183,8 @@ class Fault:
     losses: Callable[[int], MessageLosses | None] | None = None
     broadcast_losses: Callable[[], BroadcastLosses | None] | None = None
     server_capacity: PiecewiseCapacity | None = None
+    mean_duration: Callable[[int], MeanDuration | None] | None = None
+    mean_delivered: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -255,6 +264,23 @@ class Faults:
     def broadcast_losses(self) -> BroadcastLosses | None:
         """Return new draws of the lost packets of broadcasts; one fault at most has any."""
         return _only(fault.broadcast_losses() for fault in self.faults if fault.broadcast_losses)
+
+    def mean_durations(self, device: int) -> tuple[MeanDuration, ...]:
+        """Return the mean durations of a device's computations, to be applied one after the other."""
+        each = [fault.mean_duration(device) for fault in self.faults if fault.mean_duration is not None]
+        return tuple(mean for mean in each if mean is not None)
+
+    @property
+    def mean_delivered(self) -> float:
+        """Return the share of links' time and bits that serves new bits: the product over all faults."""
+        return math.prod(fault.mean_delivered for fault in self.faults)
+
+    @property
+    def vary_rounds(self) -> bool:
+        """Return whether rounds may differ because of them, apart from clients that leave the run."""
+        others = ("presence", "mean_duration", "mean_delivered")
+        effects = [field.name for field in fields(Fault) if field.name not in others]
+        return any(getattr(fault, name) is not None for fault in self.faults for name in effects)
 
 
 def _product(traces: Sequence[PiecewiseCapacity | None]) -> PiecewiseCapacity | None:

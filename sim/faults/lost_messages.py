@@ -46,6 +46,7 @@ def lost_messages_fault(scenario: Scenario, fleet: Fleet) -> Fault | None:
     return Fault(
         losses=lambda device: MessageDraws(seed, device, errors, lost_share),
         broadcast_losses=lambda: None if errors is None else BroadcastDraws(seed, errors),
+        mean_delivered=1.0 if errors is None else errors.mean_delivered,
     )
 
 

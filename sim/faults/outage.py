@@ -46,7 +46,7 @@ def outage_fault(scenario: Scenario, fleet: Fleet) -> Fault | None:
         process = OnOffProcess(mean_up_s, mean_down_s, stream(scenario.seed, "outage", device))
         return DrawnOutages(process, restarts=section.restart)
 
-    return Fault(interruptions=drawn)
+    return Fault(interruptions=drawn, mean_delivered=1.0 / (1.0 + mean_down_s / mean_up_s))
 
 
 def _recorded(section: Outage, path: Path, num_devices: int) -> Fault | None:

@@ -91,6 +91,11 @@ class PacketErrors:
         """Return whether no packet is ever lost."""
         return not (self.rate.rate.any() if isinstance(self.rate, BlockErrorRate) else self.rate)
 
+    @property
+    def mean_delivered(self) -> float:
+        """Return the mean share of new bits among those on the air; 1 if it depends on the link."""
+        return 1.0 if isinstance(self.rate, BlockErrorRate) else 1.0 - self.rate
+
     def probability(self, snr: float) -> float:
         """Return the probability that a packet is lost on a link."""
         rate = self.rate.at(snr) if isinstance(self.rate, BlockErrorRate) else self.rate

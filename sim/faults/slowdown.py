@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, fields
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,9 @@ from ..nodes.fleet import Fleet
 from ..nodes.on_off_process import OnOffProcess
 from ..timeline.event_log import EventKind, State
 from .effects import Fault
+from .mean_durations import MeanDuration, slowdown_mean_s
 
-__all__ = ["SlowdownTrace", "Slowdowns", "draw_slowdowns", "slowdown_fault"]
+__all__ = ["SlowdownTrace", "Slowdowns", "draw_slowdowns", "slowdown_fault", "with_drawn_slowdowns"]
 
 Array = NDArray[np.float64]
 
@@ -79,6 +80,19 @@ def draw_slowdowns(scenario: Scenario) -> Slowdowns | None:
     )
 
 
+def with_drawn_slowdowns(scenario: Scenario) -> Scenario:
+    """Return the scenario with the slow-downs' parameters of each device in place of their distributions.
+
+    With another seed, such a scenario has other traces of the same devices.
+    """
+    slowdowns, stragglers = draw_slowdowns(scenario), scenario.stragglers
+    if slowdowns is None or stragglers is None or stragglers.slowdown is None:
+        return scenario
+    values = {field.name: tuple(getattr(slowdowns, field.name).tolist()) for field in fields(slowdowns)}
+    section = stragglers.slowdown.model_copy(update=values)
+    return scenario.model_copy(update={"stragglers": stragglers.model_copy(update={"slowdown": section})})
+
+
 def slowdown_fault(scenario: Scenario, fleet: Fleet) -> Fault | None:
     """Return the slow-downs of a scenario; None where no device is ever slow.
 
@@ -100,7 +114,17 @@ def slowdown_fault(scenario: Scenario, fleet: Fleet) -> Fault | None:
             stream(scenario.seed, "slowdown", device),
         )
 
-    return Fault(compute_capacity=trace)
+    def mean_duration(device: int) -> MeanDuration | None:
+        if not slowdowns.has_effect(device):
+            return None
+        return partial(
+            slowdown_mean_s,
+            factor=float(slowdowns.factor[device]),
+            mean_normal_s=float(slowdowns.mean_normal_s[device]),
+            mean_slow_s=float(slowdowns.mean_slow_s[device]),
+        )
+
+    return Fault(compute_capacity=trace, mean_duration=mean_duration)
 
 
 class SlowdownTrace(PiecewiseCapacity):

@@ -20,7 +20,7 @@ from ..radio.resources import RadioResources
 from ..radio.units import dbm_to_w
 from .gain_window import GainWindow
 
-__all__ = ["Channel", "draw_channel"]
+__all__ = ["Channel", "draw_channel", "with_fading"]
 
 Array = NDArray[np.float64]
 
@@ -161,14 +161,23 @@ def draw_channel(radio: Radio, fleet: Fleet, seed: int) -> Channel:
     problem = RadioResources(band, trace.gains[0], fleet.power_max_w, total_w)
     for gains in trace.gains[1:]:
         replace(problem, gains=gains)  # its constructor checks the gains
+    return with_fading(
+        Channel(problem, trace if len(trace.times_s) > 1 else None, path_gains=trace), radio, seed
+    )
+
+
+def with_fading(channel: Channel, radio: Radio, seed: int) -> Channel:
+    """Return a channel with the same path gains, and with the fading of a seed.
+
+    Parameters
+    ----------
+    channel : Channel
+        The channel of all devices.
+    """
+    problem = channel.problem
     setting = FadingSetting(seed, problem.num_clients, problem.num_subchannels, radio.carrier_hz)
     model = lookup("fading", radio.fading.model).load()
-    return Channel(
-        problem,
-        trace if len(trace.times_s) > 1 else None,
-        fading_process(model, radio.fading, setting),
-        path_gains=trace,
-    )
+    return replace(channel, fading=fading_process(model, radio.fading, setting))
 
 
 def _path_gains(radio: Radio, fleet: Fleet, band: Band, seed: int) -> GainTrace:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -122,6 +122,15 @@ class LinkRates(LinkRatesOverTime):
         if direction == "broadcast":
             return self.whole_band_bps
         return self.uplink_bps if direction == "uplink" else self.downlink_bps
+
+    def slowed_to(self, share: float) -> LinkRates:
+        """Return the links with this share of their rates."""
+        return replace(
+            self,
+            uplink_bps=share * self.uplink_bps,
+            downlink_bps=share * self.downlink_bps,
+            whole_band_bps=share * self.whole_band_bps,
+        )
 
     def at(self, time_s: float) -> tuple[LinkRates, float]:
         """Return these rates, which never change."""

@@ -56,6 +56,10 @@ class Band:
         """Return Gγ/σ², [Hz/W]: the signal-to-noise ratio for a transmit PSD of 1 W/Hz."""
         return gains * (self.antenna_gain / self.noise_w_per_hz)
 
+    def efficiency(self, snr: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return :func:`spectral_efficiency` with the cap of this band, [bit/s/Hz]."""
+        return spectral_efficiency(snr, self.efficiency_cap_bps_per_hz)
+
 
 def spectral_efficiency(snr: NDArray[np.float64], cap_bps_per_hz: float = math.inf) -> NDArray[np.float64]:
     """Return ``min(log2(1 + snr), cap)``, [bit/s/Hz].
@@ -114,7 +118,7 @@ def assigned_rates(
         Transmit power spectral densities, [W/Hz].
     """
     snr = psd_w_per_hz * band.snr_per_w_per_hz(gains)
-    rates_bps = band.subchannel_hz * spectral_efficiency(snr, band.efficiency_cap_bps_per_hz)
+    rates_bps = band.subchannel_hz * band.efficiency(snr)
     cells = clients + num_clients * np.arange(len(gains))[:, np.newaxis]
     sums = np.bincount(cells.ravel(), weights=rates_bps.ravel(), minlength=len(gains) * num_clients)
     return np.asarray(sums, dtype=np.float64).reshape(len(gains), num_clients)
@@ -178,7 +182,5 @@ def whole_band_sums(
         Transmit power spectral densities, [W/Hz].
     """
     snr = psd_w_per_hz * band.snr_per_w_per_hz(gains)
-    rates_bps: NDArray[np.float64] = band.subchannel_hz * spectral_efficiency(
-        snr, band.efficiency_cap_bps_per_hz
-    ).sum(axis=-1)
+    rates_bps: NDArray[np.float64] = band.subchannel_hz * band.efficiency(snr).sum(axis=-1)
     return rates_bps

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...scenarios.model_costs.training_memory import PartMemory
 from ..costs.layer_costs import LayerWork
+from ..faults.mean_durations import MeanDuration
 from ..links.link_rates import LinkRates
 from ..radio.resources import RadioResources
 
@@ -52,6 +53,9 @@ class Deployment:
         The scenario's seed.
     clients : tuple of int
         The devices' numbers, in the order of all arrays.
+    mean_durations : tuple of tuple of MeanDuration, [num_devices]
+        For each device, the faults whose mean effect on computations the plan reckons with, to be applied
+        one after the other; empty for plans that reckon with none.
     """
 
     resources: RadioResources
@@ -67,11 +71,38 @@ class Deployment:
     node_work: LayerWork | None
     seed: int
     clients: tuple[int, ...]
+    mean_durations: tuple[tuple[MeanDuration, ...], ...] = ()
 
     @property
     def num_clients(self) -> int:
         """Return the number of clients, C."""
         return len(self.clients)
+
+    def compute_s(self, flops: float | NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the planned duration of a computation on each device, [num_devices], [s].
+
+        Parameters
+        ----------
+        flops : float or ndarray, [num_devices]
+            Its work, [FLOP].
+        """
+        return self.planned_s(flops * self.device_s_per_flop)
+
+    def planned_s(self, work_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the planned durations of computations: at full speed, or the means under faults, [s].
+
+        Parameters
+        ----------
+        work_s : ndarray, [num_devices, ...]
+            Durations at full speed, a row for each device, [s].
+        """
+        if not any(self.mean_durations):
+            return work_s
+        planned_s = work_s.copy()
+        for row, means in enumerate(self.mean_durations):
+            for mean in means:
+                planned_s[row] = mean(planned_s[row])
+        return planned_s
 
     def select(self, clients: Sequence[int]) -> Deployment:
         """Return the deployment of these devices alone, in this order.
@@ -87,6 +118,7 @@ class Deployment:
             device_work=self.device_work.select(rows),
             memory_bits=self.memory_bits[rows],
             clients=tuple(clients),
+            mean_durations=tuple(self.mean_durations[row] for row in clients) if self.mean_durations else (),
         )
 
 

@@ -199,7 +199,7 @@ class _SplitWithShares(Scheme):
         # Summed from the last layer on: a difference of two sums could fall below 0 by rounding.
         from_cut_s = np.broadcast_to(np.cumsum(server_s[::-1])[::-1][1:], forward_s.shape)
         return _RoundTimes(
-            compute_s=steps * (forward_s + backward_s),
+            compute_s=steps * (deployment.planned_s(forward_s) + deployment.planned_s(backward_s)),
             server_s=steps * from_cut_s,
             uplink_bits=np.array([steps * stage.uplink_bits + stage.model_bits for stage in stages]),
             downlink_bits=np.array(

@@ -211,12 +211,12 @@ class EPSL(ParallelSplit):
             forward_twice=self.forward_twice,
         )
         return RoundWork(
-            before_uplink_s=stages.client_forward_flops * deployment.device_s_per_flop,
+            before_uplink_s=deployment.compute_s(stages.client_forward_flops),
             uplink_bits=stages.uplink_bits,
             server_s=stages.server_flops * deployment.server_s_per_flop,
             broadcast_bits=stages.broadcast_bits,
             downlink_bits=stages.downlink_bits,
-            after_downlink_s=stages.client_backward_flops * deployment.device_s_per_flop,
+            after_downlink_s=deployment.compute_s(stages.client_backward_flops),
         )
 
     def round(self, context: RoundContext) -> Round:

@@ -50,12 +50,12 @@ class SFL(ParallelSplit):
         """Return a round's work, with 1 / ``aggregate_every`` of the work of an averaging."""
         stages = self.task.stages(cut, deployment.num_clients)
         return RoundWork(
-            before_uplink_s=stages.client_forward_flops * deployment.device_s_per_flop,
+            before_uplink_s=deployment.compute_s(stages.client_forward_flops),
             uplink_bits=stages.uplink_bits,
             server_s=stages.server_flops * deployment.server_s_per_flop,
             broadcast_bits=0.0,
             downlink_bits=stages.downlink_bits,
-            after_downlink_s=stages.client_backward_flops * deployment.device_s_per_flop,
+            after_downlink_s=deployment.compute_s(stages.client_backward_flops),
             model_upload_bits=stages.model_bits,
             model_broadcast_bits=stages.model_download_bits,
             averaging_share=1.0 / self._every,

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ...allocation.problem import link_rates
+from ...allocation.problem import Rates, link_rates
 from ...links.channel import Channel
 from ...links.gain_window import GainWindow
 from ...links.link_rates import Direction, LinkRates, LinkRatesOverTime, LinkSnr
@@ -107,6 +107,15 @@ class MediumAccess(ABC):
         """Return the mean signal-to-noise ratios of all links; None on links of fixed rates."""
         return LinkSnr(self.uplink_snr(resources), self.downlink_snr(resources), _broadcast_snr(resources))
 
+    def closed_form_rates(self, resources: RadioResources) -> Rates:
+        """Return the rates with which the closed form of a round's time reckons."""
+        links = self.links(resources)
+        return Rates(links.uplink_bps, links.downlink_bps, float(links.whole_band_bps.min()))
+
+    def with_fixed_links(self, rates: LinkRates) -> MediumAccess:
+        """Return the same access with other fixed links, if it uses any."""
+        return self
+
     def describe(self) -> list[str]:
         """Return phrases for decisions that have no column in the table of plans."""
         return []
@@ -164,6 +173,13 @@ class TimeSlots(_WholeBandInTurn):
     """
 
     slot_s: float = field(kw_only=True)
+
+    def closed_form_rates(self, resources: RadioResources) -> Rates:
+        """Return the rates if all clients always send, so that the closed form is an upper bound."""
+        rates, clients = super().closed_form_rates(resources), resources.num_clients
+        return replace(
+            rates, uplink_bps=rates.uplink_bps / clients, downlink_bps=rates.downlink_bps / clients
+        )
 
     def schedulers(self, resources: RadioResources, channel: Channel, links: LinkRatesOverTime) -> Schedulers:
         """Return the two TDMA schedulers."""
@@ -333,6 +349,10 @@ class FixedLinks(MediumAccess):
         """Return the fixed rates."""
         return self.rates
 
+    def with_fixed_links(self, rates: LinkRates) -> MediumAccess:
+        """Return the same access with other links."""
+        return replace(self, rates=rates)
+
     def link_snr(self, resources: RadioResources) -> LinkSnr | None:
         """Return None: the rates are given without signal and noise."""
         return None
@@ -364,6 +384,10 @@ class NoRadio(MediumAccess):
     def links(self, resources: RadioResources) -> LinkRates:
         """Return the devices' links, which no client uses."""
         return self.rates or whole_band_links(resources)
+
+    def with_fixed_links(self, rates: LinkRates) -> MediumAccess:
+        """Return the same access with other links, unless the devices have the radio."""
+        return replace(self, rates=rates) if self.rates is not None else self
 
     def link_snr(self, resources: RadioResources) -> LinkSnr | None:
         """Return None: no client uses its links."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ....scenarios.schema.allocation import PlanFor
 from ...links.channel import Channel
 from ...links.gain_window import GainWindow
 from ...links.link_rates import Direction, LinkRates, LinkRatesOverTime, LinkSnr, RateWindow
@@ -105,6 +106,12 @@ class SchemePlan:
         Further decisions that only the scheme's round uses.
     notes : mapping
         Further results of planning for ``summary.json``.
+    planned_s : float or None
+        The mean time of a round that the plan promises, [s]; None where it is ``predicted_s``.
+    uses_means : bool
+        Whether the plan was made for the stationary means of faults and fading.
+    plan_for : {"nominal", "mean", "simulated"}
+        The conditions that ``planned_s`` reckons with.
     """
 
     cuts: Cuts
@@ -118,6 +125,19 @@ class SchemePlan:
     learner_bounds: Mapping[int, Sequence[int]] = field(default_factory=dict)
     structure: Any = None
     notes: Mapping[str, Any] = field(default_factory=dict)
+    planned_s: float | None = None
+    uses_means: bool = False
+    plan_for: PlanFor = "nominal"
+
+    @property
+    def promised_s(self) -> float:
+        """Return the mean time of a round that the plan promises, [s]."""
+        return self.predicted_s if self.planned_s is None else self.planned_s
+
+    @property
+    def promise_is_bound(self) -> bool:
+        """Return whether ``promised_s`` is a lower bound of a round's time."""
+        return self.prediction_is_bound and self.plan_for != "simulated"
 
     @cached_property
     def links(self) -> LinkRates:

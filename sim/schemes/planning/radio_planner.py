@@ -16,7 +16,6 @@ from ...allocation.planner import plan as plan_by_methods
 from ...allocation.power.methods import explicit_power, raised_to_limits
 from ...allocation.problem import Rates, RoundWork
 from ...allocation.subchannels.baselines import explicit_assignment
-from ...links.link_rates import LinkRates
 from ...planning_error import PlanningError
 from ...radio.units import mib_text
 from ..deployment import Deployment
@@ -69,12 +68,15 @@ class RadioPlanner:
         The scenario's seed.
     round_number : int
         The round that is planned for, or 0 for the first plan; random methods have one stream for each.
+    coarse : bool
+        Whether a search of subchannels is replaced by the faster rule that it begins with.
     """
 
     allocation: Allocation
     sharing: BandSharing
     seed: int
     round_number: int = 0
+    coarse: bool = False
 
     @property
     def power_rule(self) -> PowerRule:
@@ -92,7 +94,7 @@ class RadioPlanner:
         cut = self.fixed_cut(scheme, deployment)
         if deployment.has_fixed_links:
             access = FixedLinks(deployment.links)
-            return self._best_cut(scheme, deployment, cut, access, deployment.links, senders=1)
+            return self._best_cut(scheme, deployment, cut, access)
         return self.sharing.plan(self, scheme, deployment, cut)
 
     def for_sequential_clients(self, scheme: PlannableScheme, deployment: Deployment) -> RadioPlan:
@@ -110,9 +112,7 @@ class RadioPlanner:
     def _plan_on_whole_band(
         self, scheme: PlannableScheme, deployment: Deployment, access: MediumAccess
     ) -> RadioPlan:
-        cut = self.fixed_cut(scheme, deployment)
-        links = access.links(deployment.resources)
-        return self._best_cut(scheme, deployment, cut, access, links, senders=1)
+        return self._best_cut(scheme, deployment, self.fixed_cut(scheme, deployment), access)
 
     def fixed_cut(self, scheme: PlannableScheme, deployment: Deployment) -> int | None:
         """Return the cut that is not the planner's choice; None if the planner chooses the cut.
@@ -163,23 +163,25 @@ class RadioPlanner:
                 planned = replace(planned, psd_w_per_hz=psd_w_per_hz)
             plan = checked_plan(allocation.method, planned, resources, work_by_cut)
         else:
-            subchannels, power = _subchannel_method(allocation), _power_method(allocation)
+            subchannels, power = self._subchannel_method(), _power_method(allocation)
             plan = plan_by_methods(resources, work_by_cut, subchannels, power, cut=cut, rng=rng)
         return plan.cut, DedicatedSubchannels(plan.client_of, plan.psd_w_per_hz), plan.predicted_s
 
+    def _subchannel_method(self) -> SubchannelMethod:
+        """Return the named method, or a method that returns the user's own assignment."""
+        subchannels: Any = self.allocation.subchannels
+        if not isinstance(subchannels, str):
+            return lambda resources, work, rng: explicit_assignment(
+                subchannels, resources.num_clients, resources.num_subchannels
+            )
+        method: SubchannelMethod = lookup("subchannels", subchannels).load()
+        return getattr(method, "coarse", method) if self.coarse else method
+
     def _best_cut(
-        self,
-        scheme: PlannableScheme,
-        deployment: Deployment,
-        cut: int | None,
-        access: MediumAccess,
-        links: LinkRates,
-        *,
-        senders: int,
+        self, scheme: PlannableScheme, deployment: Deployment, cut: int | None, access: MediumAccess
     ) -> RadioPlan:
-        """Return the plan with the cut of the shortest round, if each link has 1/``senders`` of its rate."""
-        broadcast_bps = float(links.whole_band_bps.min())
-        rates = Rates(links.uplink_bps / senders, links.downlink_bps / senders, broadcast_bps)
+        """Return the plan with the cut of the shortest round."""
+        rates = access.closed_form_rates(deployment.resources)
         cuts = scheme.cuts(deployment.least_memory_bits) if cut is None else (cut,)
         times_s = {j: scheme.round_time_s(j, deployment, rates) for j in cuts}
         best = min(times_s, key=lambda j: times_s[j])
@@ -193,8 +195,7 @@ class RadioPlanner:
         The predicted time is an upper bound.
         """
         access = TimeSlots(self.power_rule.alone_w(deployment.resources), slot_s=slot_s)
-        links = access.links(deployment.resources)
-        return self._best_cut(scheme, deployment, cut, access, links, senders=deployment.num_clients)
+        return self._best_cut(scheme, deployment, cut, access)
 
 
 class BandSharing(Protocol):
@@ -259,17 +260,6 @@ def band_sharing(radio: Radio) -> BandSharing:
         "tdma": _Tdma(radio.tdma_slot_s),
     }
     return sharings[radio.sharing]
-
-
-def _subchannel_method(allocation: Allocation) -> SubchannelMethod:
-    """Return the named method, or a method that returns the user's own assignment."""
-    subchannels: Any = allocation.subchannels
-    if isinstance(subchannels, str):
-        method: SubchannelMethod = lookup("subchannels", subchannels).load()
-        return method
-    return lambda resources, work, rng: explicit_assignment(
-        subchannels, resources.num_clients, resources.num_subchannels
-    )
 
 
 def _power_method(allocation: Allocation) -> PowerMethod:

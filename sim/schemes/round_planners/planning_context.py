@@ -12,6 +12,7 @@ from ....scenarios.schema.scenario import Allocation
 from ...links.channel import Channel
 from ...radio.units import db_to_linear
 from ..deployment import Deployment
+from ..planning.mean_conditions import NO_MEANS, MeanConditions
 from ..planning.medium_access import Schedulers
 from ..planning.plan import PlannedLinks, SchemePlan
 from ..planning.radio_planner import BandSharing, RadioPlanner
@@ -35,6 +36,8 @@ class PlanningContext:
         How parallel clients share the band.
     seed : int
         The scenario's seed.
+    means : MeanConditions
+        The stationary means of faults and fading.
     """
 
     deployment: Deployment
@@ -42,11 +45,13 @@ class PlanningContext:
     allocation: Allocation
     sharing: BandSharing
     seed: int
+    means: MeanConditions = NO_MEANS
 
-    def planner(self, round_number: int = 0, *, cut: int | None = None) -> RadioPlanner:
+    def planner(self, round_number: int = 0, *, cut: int | None = None, coarse: bool = False) -> RadioPlanner:
         """Return the planner of a round's radio resources; it keeps the common cut if ``cut`` is not None."""
         fixed = {} if cut is None else {"cut": cut}
-        return RadioPlanner(self.allocation.model_copy(update=fixed), self.sharing, self.seed, round_number)
+        allocation = self.allocation.model_copy(update=fixed)
+        return RadioPlanner(allocation, self.sharing, self.seed, round_number, coarse)
 
     def estimated_gains(self, channel: Channel, now_s: float, round_number: int) -> NDArray[np.float64]:
         """Return the planner's estimate of the gains at an instant, [num_clients, num_subchannels], linear.

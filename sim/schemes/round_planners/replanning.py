@@ -59,6 +59,8 @@ class Replanner(FixedPlan):
         if rules.change_db is not None and self._change_db(access.client_of, estimate) < rules.change_db:
             return
         deployment = with_gains(self._deployment, estimate)
+        if self.plan.uses_means:  # the estimate has the present fading
+            deployment = context.means.of_computations(deployment)
         planner = context.planner(number, cut=self.plan.cuts.common if self._scheme.has_cut else None)
         radio = planner.for_parallel_clients(self._scheme, deployment)
         self.plan = replace(

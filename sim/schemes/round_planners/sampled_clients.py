@@ -14,8 +14,10 @@ from ...radio.rates import spectral_efficiency
 from ...world.world import World
 from ..base import Scheme
 from ..deployment import Deployment
+from ..planning.mean_conditions import plan_for_means
 from ..planning.medium_access import DedicatedSubchannels
 from ..planning.plan import SchemePlan
+from ..planning.radio_planner import RadioPlanner
 from .client_sampler import ClientSampler
 from .fixed_plan import FixedPlan
 from .planning_context import PlanningContext, links_and_schedulers, with_gains
@@ -105,10 +107,18 @@ class SampledClients(FixedPlan):
             gains = context.estimated_gains(channel, float(world.env.now), number)
             deployment = with_gains(deployment, gains)
         planner = context.planner(number, cut=self._common_cut)
-        self.plan = self._scheme.plan(deployment, planner)
+        self.plan = self._planned(deployment, planner, has_fading=replan)
         self.members = members
         self.num_replans += 1
         world.set_round_clients(members, *links_and_schedulers(self.plan, channel), self.plan.server_shares)
+
+    def _planned(self, deployment: Deployment, planner: RadioPlanner, *, has_fading: bool) -> SchemePlan:
+        """Return a plan for these devices, with means if the first plan reckoned with them."""
+        if not self._first_plan.uses_means:
+            return self._scheme.plan(deployment, planner)
+        means = self._context.means
+        with_means = means.of_computations(deployment) if has_fading else means.of_all(deployment)
+        return plan_for_means(self._scheme, deployment, planner, with_means)
 
 
 def client_sampler(
