@@ -1,10 +1,11 @@
 """Make the figures and tables of the README, of docs/experiments and of docs/design.md anew.
 
 ``python docs/refresh.py`` does all of them, ``python docs/refresh.py quickstart epsl_clients`` some, from any
-folder; ``python docs/refresh.py map`` draws the maps of the folders in docs/design.md, and ``coverage``
-measures the coverage of confidence intervals over seeds for docs/model.md. Sweeps are kept in
-``sweeps/``, so that points that are finished are not run again. The table from measured layer times is made
-anew only where ``CUTLAYER_PROFILES`` in the environment names their folder.
+folder; ``python docs/refresh.py map`` draws the maps of the folders in docs/design.md, ``coverage`` measures
+the coverage of confidence intervals over seeds for docs/model.md, and ``queueing`` compares simulations with
+queueing theory. Sweeps are kept in ``sweeps/``, so that points that are finished are not run again. The
+table from measured layer times is made anew only where ``CUTLAYER_PROFILES`` in the environment names their
+folder.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ LEARNING_COLUMNS = ("to target", "at target", "final acc.", "acc.", "sooner than
 TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 COLUMNS = re.compile(r"(<!-- columns ([^\n]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 RUN = re.compile(r"(<!-- run( [^\n]+?)? -->\n).*?(<!-- end -->)", re.DOTALL)
+QUEUEING = re.compile(r"(<!-- queueing -->\n).*?(<!-- end -->)", re.DOTALL)
 MEASURED = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -235,11 +237,20 @@ def coverage() -> None:
     page.write_text(coverage_table.with_coverage(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
+def queueing() -> None:
+    """Simulate open queues, and put their comparison with queueing theory into its page."""
+    command = [sys.executable, "-m", "tests.support.queueing_laws"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    page = PAGES / "queueing.md"
+    filled = QUEUEING.sub(lambda m: f"{m[1]}{text}{m[2]}", page.read_text(encoding="utf-8"))
+    page.write_text(filled, encoding="utf-8")
+
+
 def main(targets: list[str]) -> None:
     """Make these targets anew; by default all."""
     pages = sorted(page.stem for page in PAGES.glob("*.md") if page.stem != "README")
-    others = {"quickstart": quickstart, "map": import_maps, "coverage": coverage}
-    for name in targets or [*others, *pages]:
+    others = {"quickstart": quickstart, "map": import_maps, "coverage": coverage, "queueing": queueing}
+    for name in targets or dict.fromkeys([*others, *pages]):
         others[name]() if name in others else experiment(name)
 
 

@@ -6,101 +6,16 @@ import copy
 import functools
 import random
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, TypeAlias
 
-from cutlayer.scenarios.loading.library import library
-from cutlayer.scenarios.yaml_lines import dump_yaml, parse_yaml
+from cutlayer.scenarios.yaml_lines import dump_yaml
+
+from .documents import SMALL_DOCUMENTS, documents
+from .fault_forms import put_fault
 
 __all__ = ["mutated"]
 
 Path_: TypeAlias = tuple[str | int, ...]
-
-FULL = Path(__file__).parents[1] / "support" / "full_scenario.yaml"
-SLOW = {"mpsl", "fedsl_vgg19", "epsl_allocation"}
-"""Scenarios of the library whose plan takes longer than a second."""
-
-SMALL = """\
-name: small
-seed: 3
-stop: {rounds: 2, time_s: 100.0}
-target_accuracy: 0.5
-schemes:
-  - psl
-  - {name: epsl, phi: 0.5}
-  - {name: sfl, aggregate_every: 2}
-  - {name: fl, local_steps: 2}
-  - {name: epsl_pt, phases: [{rounds: 1, phi: 1.0}, {phi: 0.0}]}
-  - {name: edgesplit, local_steps: 2, shares: equal, method: joint}
-  - {name: mpsl, batches: 2, repeats: 2, first_units: 1, last_units: 1}
-  - {name: one_hop, batches: 2}
-  - sl
-batch_size: 4
-model: {name: mlp, input_shape: [1, 4, 4], classes: 3, hidden: [8, 8, 8], activation: tanh}
-learning:
-  dataset: {name: synthetic, train_samples: 40, test_samples: 10, class_weights: [1, 2, 3], classes: 3}
-  partition: {kind: dirichlet, alpha: 5.0}
-  optimizer: {name: sgd, client_lr: 0.1, server_lr: 0.1, momentum: 0.5, weight_decay: 0.001}
-  evaluate_every: 1
-  validation_share: 0.1
-  precision: float32
-  clients_pass: batched
-  threads: 1
-devices:
-  count: 3
-  clock_hz: {lognormal: {median: 1.0e9, sigma: 0.5}}
-  cycles_per_flop: [0.1, 0.2, 0.3]
-  distance_m: {choice: [10, 50, 100]}
-  power_max_dbm: {uniform: [20, 30]}
-  switched_capacitance: 1.0e-28
-  battery_j: 100.0
-  memory_mib: 64.0
-server: {clock_hz: 5.0e9, service: arrival, memory_mib: 1024, price_per_hour: 1.0}
-network:
-  nodes: [{name: a, count: 2, memory_mib: 64, price_per_hour: 0.1}, {name: b, clock_hz: 1.0e9}]
-  wires:
-    - {between: [access-point, hub], rate_bps: 1.0e9, delay_s: 0.001}
-    - {between: [hub, a-1], rate_bps: 1.0e8}
-    - {between: [hub, a-2], rate_bps: 1.0e8}
-    - {between: [a-2, b], rate_bps: 1.0e8}
-radio:
-  subchannels: 6
-  path_loss: {model: log_distance, exponent: 2.5, reference_loss_db: 60, reference_distance_m: 1.0}
-  fading: {model: rician, k_db: 6, coherence_s: 0.1}
-  spectral_efficiency_max: 7.4
-stragglers: {slowdown: {factor: 5, mean_normal_s: 6.0, mean_slow_s: 1.0}}
-round_policy: {deadline_s: 30.0}
-allocation:
-  {subchannels: exchange, power: uniform, cut: 1, replan: {every_rounds: 1}, knowledge: {age_s: 0.01}}
-"""
-OPTIONS = """\
-name: options
-stop: {rounds: 1}
-schemes:
-  - {name: psl, label: one}
-  - {name: esfl, cuts: common}
-  - {name: sfl_v2, compression: {}}
-  - fedsl
-  - centralised
-batch_size: 4
-model: {name: lenet, input_shape: [1, 8, 8], classes: 4}
-learning:
-  dataset: {name: synthetic, train_samples: 60, test_samples: 8}
-  partition: {kind: shards, classes_per_client: 2}
-devices: {count: 4, uplink_bps: 1.0e6, downlink_bps: {uniform: [1.0e6, 2.0e6]}, fleet: uk_4g}
-participation: {per_round: 2, selection: available, mean_on_s: 10.0, mean_off_s: 5.0}
-compression: {pruning: {share: 0.3, renew_every: 4}, quantisation: {bits: 8}, dropout: {share: 0.2}}
-radio:
-  sharing: tdma
-  tdma_slot_s: 0.001
-  subchannels: 4
-  path_loss: {model: fixed, gain_db: [-90, -91, -92, -93]}
-sweep:
-  grid: {devices.count: [4, 5]}
-  zip: {seed: [1, 2]}
-  list: [{batch_size: 2}]
-  figure: [{file: a.png, x: devices.count, y: final_accuracy}]
-"""
 
 NUMBERS: tuple[Any, ...] = (
     *(0, -1, 1, 2, 3, 7, 64, 1000, 10**5, 10**6, 10**9, 10**12, 10**15, 10**18, 10**60, 2**31, 2**32),
@@ -153,24 +68,16 @@ RAW = (
 MARK = "raw@{}@"
 
 
-@functools.cache
-def _parsed() -> dict[str, dict[str, Any]]:
-    texts = {name: path.read_text(encoding="utf-8") for name, path in library().items() if name not in SLOW}
-    texts |= {"full": FULL.read_text(encoding="utf-8"), "small": SMALL, "options": OPTIONS}
-    # the small scenarios reach most keys in the least time
-    return {name: parse_yaml(text, name)[0] for name, text in texts.items()}
-
-
 def mutated(number: int) -> str:
     """Return the text of the mutated scenario with this number; equal numbers give equal texts."""
     rng = random.Random(number)
-    documents = _parsed()
-    base = rng.choice([*documents, *["small", "options"] * 16])
-    data: Any = copy.deepcopy(documents[base])
+    known = documents()
+    base = rng.choice([*known, *SMALL_DOCUMENTS] + 15 * [*SMALL_DOCUMENTS])
+    data: Any = copy.deepcopy(known[base])
     _simplify(rng, data)
     raw: list[str] = []
     for _ in range(rng.choice((1, 1, 1, 1, 2, 2, 3, 5))):
-        rng.choice(MUTATIONS)(rng, data, documents, raw)
+        rng.choice(MUTATIONS)(rng, data, known, raw)
     text = dump_yaml(data)
     for index, snippet in enumerate(raw):
         text = text.replace(MARK.format(index), snippet)
@@ -184,13 +91,10 @@ def _simplify(rng: random.Random, data: Any) -> None:
     data["schemes"] = rng.sample(data["schemes"], min(len(data["schemes"]), rng.choice((1, 1, 2))))
     if rng.random() < 0.8:
         data.pop("sweep", None)
-    for key in ("learning", "stragglers", "round_policy", "participation", "compression", "sweep"):
+    for key in ("learning", "stragglers", "faults", "round_policy", "participation", "compression", "sweep"):
         if rng.random() < 0.5:
             data.pop(key, None)
-    for keys in (("battery_j",), ("memory_mib",), ("uplink_bps", "downlink_bps")):
-        if rng.random() < 0.5:
-            for key in keys:
-                data.get("devices", {}).pop(key, None)
+    _thin_out(rng, data)
     if "uplink_bps" in data.get("devices", {}):
         data.get("radio", {}).pop("sharing", None)
     if "learning" not in data:
@@ -200,6 +104,24 @@ def _simplify(rng: random.Random, data: Any) -> None:
     if rng.random() < 0.5:
         data.get("allocation", {}).pop("replan", None)
         data.get("allocation", {}).pop("knowledge", None)
+
+
+def _thin_out(rng: random.Random, data: Any) -> None:
+    """Remove some of the faults, and some attributes of devices."""
+    for section in ("stragglers", "faults"):
+        for key in [*data.get(section, {})]:
+            if rng.random() < 0.5:
+                del data[section][key]
+    for keys in (
+        ("battery_j",),
+        ("memory_mib",),
+        ("uplink_bps", "downlink_bps"),
+        ("overrides",),
+        ("exclude",),
+    ):
+        if rng.random() < 0.5:
+            for key in keys:
+                data.get("devices", {}).pop(key, None)
 
 
 def _paths(value: Any, path: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
@@ -312,10 +234,15 @@ def _spliced(rng: random.Random, data: Any, documents: dict[str, Any], raw: list
         _set(rng, data, object, value)
 
 
+def _fault(rng: random.Random, data: Any, documents: dict[str, Any], raw: list[str]) -> None:
+    put_fault(rng, data)
+
+
 MUTATIONS: tuple[Callable[[random.Random, Any, dict[str, Any], list[str]], None], ...] = (
     *[_extreme] * 6,
     *[_scale] * 5,
     *[_spliced] * 5,
+    *[_fault] * 5,
     *[_text] * 2,
     *[_deleted] * 3,
     *(_other_type, _tag, _repeated, _renamed),

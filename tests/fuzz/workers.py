@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from .fault_forms import write_traces
 from .mutations import mutated
 
 __all__ = ["Outcome", "run_trials"]
@@ -125,6 +126,7 @@ def _serve(connection: Connection) -> None:
     connection.send(None)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
+        write_traces(Path(folder))
         path = Path(folder, "fuzzed.yaml")
         while True:
             try:
