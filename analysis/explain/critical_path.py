@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ from .causes import CAUSES, Cause, NodeEvents, PlannedSpeeds
 from .round_graph import RoundGraph
 from .segments import Segment, Segments
 
-__all__ = ["PATH_COLUMNS", "critical_path", "segment_table"]
+__all__ = ["PATH_COLUMNS", "critical_path", "segment_rows"]
 
 _ATTRIBUTES = ("kind", "begins", "node", "lane", "phase", "client", "start_s", "end_s")
 PATH_COLUMNS = ("segment", *_ATTRIBUTES, "duration_s", *CAUSES, "row")
@@ -54,19 +55,19 @@ def critical_path(
     last_s = float(intervals["end_s"].max()) if end_s is None else end_s
     events = events or NodeEvents(pd.DataFrame())
     graph = RoundGraph(activities_of(intervals), first_s, last_s, events.left_out(first_s, last_s))
-    return segment_table(Segments(speeds or PlannedSpeeds(), events).of_path(graph))
+    segments = Segments(speeds or PlannedSpeeds(), events).of_path(graph)
+    return pd.DataFrame(segment_rows(segments), columns=list(PATH_COLUMNS))
 
 
-def segment_table(segments: Sequence[Segment]) -> pd.DataFrame:
-    """Return segments as a table with the columns of :func:`critical_path`."""
-    rows = [
-        {
-            "segment": number,
-            **{name: getattr(segment, name) for name in _ATTRIBUTES},
-            "duration_s": segment.end_s - segment.start_s,
-            **{f"{cause}_s": segment.causes_s.get(cause, 0.0) for cause in Cause},
-            "row": segment.row,
-        }
+def segment_rows(segments: Sequence[Segment]) -> list[tuple[Any, ...]]:
+    """Return a row for each segment, with the columns of :func:`critical_path`."""
+    return [
+        (
+            number,
+            *(getattr(segment, name) for name in _ATTRIBUTES),
+            segment.end_s - segment.start_s,
+            *(segment.causes_s.get(cause, 0.0) for cause in Cause),
+            segment.row,
+        )
         for number, segment in enumerate(segments, 1)
     ]
-    return pd.DataFrame(rows, columns=list(PATH_COLUMNS))

@@ -60,9 +60,11 @@ class Step:
     weight : float
         The share of the round's responsibility that it bears, from 0 to 1: tied steps bear equal parts.
     queue_s : float
-        The part of its duration, times its weight, in which the next step waited in its queue, [s].
+        The part of its duration, times its weight, in which a later step waited in its queue, [s].
     slack_s : float
         By how much it could end later without changing the end of the round, [s].
+    awaited_from_s : float
+        The instant from which a later step of the critical path waited in a queue for its lane, [s].
     waited_for_clients : bool
         For a barrier: whether the round left out its critical clients then, after it had waited for them.
     """
@@ -79,6 +81,7 @@ class Step:
     weight: float = 0.0
     queue_s: float = 0.0
     slack_s: float = math.inf
+    awaited_from_s: float = math.inf
     waited_for_clients: bool = False
 
     @property
@@ -86,11 +89,22 @@ class Step:
         """Return whether nothing that it depends on was active just before it."""
         return self.waiting_from_s < self.start_s
 
-    def queued_s(self, before: Step) -> float:
-        """Return the part of another step's duration in which this one waited in its queue, [s]."""
-        if self.begins != "queue" or before not in self.critical:
-            return 0.0
-        return max(0.0, before.end_s - max(before.start_s, self.ready_s))
+    def queue_window_s(self, before: Step) -> float:
+        """Return the instant from which a later activity waited for the lane that another step occupies, [s].
+
+        Infinity if none did. Activities on the way to the one that waits may be on the lane too.
+        """
+        if before not in self.critical:
+            return math.inf
+        if self.begins == "queue":
+            return min(self.ready_s, self.awaited_from_s)
+        one, other = self.activity, before.activity
+        same_lane = one is not None and other is not None and (one.node, one.lane) == (other.node, other.lane)
+        return self.awaited_from_s if same_lane else math.inf
+
+    def queued_s(self, window_s: float) -> float:
+        """Return the part of its duration that lies behind an instant, [s]."""
+        return max(0.0, self.end_s - max(self.start_s, window_s))
 
 
 class RoundGraph:
@@ -298,7 +312,9 @@ class RoundGraph:
             part = step.weight / len(step.critical)
             for before in step.critical:
                 before.weight += part
-                before.queue_s += part * step.queued_s(before)
+                window_s = step.queue_window_s(before)
+                before.awaited_from_s = min(before.awaited_from_s, window_s)
+                before.queue_s += part * before.queued_s(window_s)
 
     def _propagate_slack(self) -> None:
         self.end.slack_s = 0.0

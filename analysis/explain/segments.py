@@ -83,7 +83,7 @@ class Segments:
                 # without a gap, the segment ends when the next step begins, so that no time is lost
                 no_gap = following is not None and not following.waits
                 end_s = following.start_s if following is not None and no_gap else step.end_s
-                queue_s = following.queued_s(step) if following is not None else 0.0
+                queue_s = 0.0 if following is None else step.queued_s(following.queue_window_s(step))
                 segments.append(self._spent(step, step.activity, (now_s, end_s), queue_s, 1.0))
                 now_s = end_s
         return segments
@@ -106,7 +106,7 @@ class Segments:
     def _spent(
         self, step: Step, activity: Activity, span_s: tuple[float, float], queue_s: float, weight: float
     ) -> Segment:
-        """Return the segment of an activity; the next step waited in its queue for a part of it."""
+        """Return the segment of an activity; a later step waited in its queue for a part of it."""
         start_s, end_s = span_s
         time_s = weight * (end_s - start_s)
         queue_s = min(queue_s, time_s)
