@@ -106,9 +106,7 @@ def activities_of(intervals: pd.DataFrame) -> list[Activity]:
     ]
 
 
-def by_round(
-    intervals: pd.DataFrame, starts_s: Mapping[int, float]
-) -> Iterator[tuple[int, list[Activity]]]:
+def by_round(intervals: pd.DataFrame, starts_s: Mapping[int, float]) -> Iterator[tuple[int, list[Activity]]]:
     """Yield each round of one scheme with its activities, and those of the round before that last into it.
 
     Parameters

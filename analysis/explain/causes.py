@@ -1,4 +1,4 @@
-"""The causes of time on the critical path: slow states, fading, queues, retries, outages, or plain slowness."""
+"""The causes of time on the critical path: slow states, fading, queues, retries, outages, planned speed."""
 
 from __future__ import annotations
 
@@ -244,4 +244,3 @@ class _Parts:
         """Return the times, with the rest as plain speed."""
         rest_s = self.duration_s - math.fsum(self.times_s.values())
         return {**self.times_s, Cause.PLAIN: max(0.0, rest_s)}
-

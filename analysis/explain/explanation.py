@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...scenarios.yaml_lines import parse_yaml
+from ..comparison.experiment_groups import scenario_of
 from ..results.run_folder import Run
 from .activities import by_round
 from .causes import CAUSES, Cause, NodeEvents, PlannedSpeeds
@@ -21,10 +21,12 @@ from .round_graph import RoundGraph
 from .round_times import idle_shares, round_times
 from .segments import Segment, Segments
 
-__all__ = ["MAX_ACTIVITIES", "Explanation", "UnknownRoundError", "explain_run"]
+__all__ = ["BOTTLENECK_ACTIVITIES", "MAX_ACTIVITIES", "Explanation", "UnknownRoundError", "explain_run"]
 
 MAX_ACTIVITIES = 100_000
 """Of a scheme with more activities, about this number is explained, in evenly spaced rounds."""
+BOTTLENECK_ACTIVITIES = 2_000
+"""The same for the lines at the end of a run, which must cost little."""
 _SLACK_COLUMNS = ["label", "round", "device", "slack_s", "phase"]
 
 
@@ -149,7 +151,7 @@ class _ExplainedScheme:
 def _explain_scheme(run: Run, label: str, number: int | None, max_activities: int) -> _ExplainedScheme:
     rounds = _rounds_of(run, label).set_index("round")
     chosen = [number] if number is not None else _chosen_rounds(run, label, rounds, max_activities)
-    scenario = _scenario(run)
+    scenario = scenario_of(run)
     # compute nodes may work on after the end of a round
     needed = {*chosen, *(each - 1 for each in chosen)} if scenario.get("network") else set(chosen)
     intervals = run.recorded.of_rounds(label, needed)
@@ -190,11 +192,6 @@ def _chosen_rounds(run: Run, label: str, rounds: pd.DataFrame, max_activities: i
     return [int(rounds.index[place]) for place in np.unique(places)]
 
 
-def _scenario(run: Run) -> dict[str, Any]:
-    scenario: dict[str, Any] = parse_yaml(run.scenario, "scenario.yaml")[0]
-    return scenario
-
-
 def _events_of(run: Run, label: str) -> pd.DataFrame:
     events: pd.DataFrame | None = getattr(run, "events", None)
     if events is None or not len(events):
@@ -210,9 +207,7 @@ def _add_blame(blame: dict[tuple[str, str], dict[str, float]], segments: Iterabl
             cell[f"{cause}_s"] += time_s
 
 
-def _blame_table(
-    label: str, blame: dict[tuple[str, str], dict[str, float]], total_s: float
-) -> pd.DataFrame:
+def _blame_table(label: str, blame: dict[tuple[str, str], dict[str, float]], total_s: float) -> pd.DataFrame:
     rows = [
         {
             "label": label,

@@ -333,5 +333,3 @@ def _last(steps: Sequence[Step], until_s: float) -> Step | None:
 def _progress(step: Step) -> tuple[int, float, int]:
     activity = step.activity
     return (step.position, activity.amount, activity.client) if activity is not None else (0, 0.0, -1)
-
-

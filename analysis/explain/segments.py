@@ -144,9 +144,7 @@ class Segments:
             node = f"device-{client}"
         causes = self._causes_of_wait(step, before, node, start_s)
         causes_s = {cause: weight * time_s for cause, time_s in causes.items() if time_s > 0}
-        return Segment(
-            "waiting", step.begins, node, "", "", client, start_s, step.start_s, causes_s, weight
-        )
+        return Segment("waiting", step.begins, node, "", "", client, start_s, step.start_s, causes_s, weight)
 
     def _causes_of_wait(
         self, step: Step, before: Activity | None, node: str, start_s: float
@@ -157,7 +155,9 @@ class Segments:
         if before is not None and before.lane == "wire":
             return {**causes, Cause.DELAY: rest_s}
         for cause in (Cause.OFFLINE, Cause.OUTAGE):
-            causes[cause] = min(rest_s, events.time_s(None if node == NO_NODE else node, cause, start_s, end_s))
+            causes[cause] = min(
+                rest_s, events.time_s(None if node == NO_NODE else node, cause, start_s, end_s)
+            )
             rest_s -= causes[cause]
         if events.has_one_at(node, "retry", end_s, tolerance_s):
             last = Cause.RETRY

@@ -13,7 +13,7 @@ from .causes import Cause
 from .explanation import Explanation
 from .segments import NO_NODE
 
-__all__ = ["bottleneck", "notes", "report", "rich_tables", "text_tables"]
+__all__ = ["bottleneck", "notes", "report", "rich_tables", "savings_notes", "savings_table", "text_tables"]
 
 _NAMES = {
     Cause.PLAIN: "planned speed",
@@ -57,7 +57,11 @@ def bottleneck(explanation: Explanation, label: str) -> str:
     if times_s[cause] > _NAMED_CAUSE * total_s:
         reasons.append(f"{_NAMES[cause]} {_percent(times_s[cause] / total_s)} %")
     who = "waiting for no single node" if node == NO_NODE else node
-    sampled = "" if rounds.explained == rounds.rounds else f", in {rounds.explained:.0f} of {rounds.rounds:.0f} rounds"
+    sampled = (
+        ""
+        if rounds.explained == rounds.rounds
+        else f", in {rounds.explained:.0f} of {rounds.rounds:.0f} rounds"
+    )
     share = _percent(float(of_node[node]) / total_s)
     return f"{label}: {who} holds up {share} % of the time ({'; '.join(reasons)}){sampled}"
 
@@ -74,7 +78,7 @@ def report(explanation: Explanation) -> str:
 def notes(explanation: Explanation) -> list[str]:
     """Return the bottlenecks, and notes on the tables."""
     lines = [*explanation.bottlenecks]
-    if (explanation.rounds["explained"] < explanation.rounds["rounds"]).any():
+    if explanation.rounds["explained"].between(2, explanation.rounds["rounds"] - 1).any():
         lines.append("explained: evenly spaced rounds; percentiles are of all rounds")
     if len(explanation.path["round"].unique()) > 1:
         longest = explanation.path.groupby(["label", "round"], sort=False)["duration_s"].sum().idxmax()
@@ -94,16 +98,50 @@ def text_tables(explanation: Explanation) -> dict[str, pd.DataFrame]:
 
 def rich_tables(explanation: Explanation) -> list[Table]:
     """Return the tables of an explanation for the terminal."""
-    tables = []
-    for title, shown in text_tables(explanation).items():
-        table = Table(title=Text(title), box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-        for name in shown.columns:
-            is_text = name in ("scheme", "node", "phase", "kind", "begins", "causes", "least in")
-            table.add_column(Text(name), justify="left" if is_text else "right", no_wrap=True)
-        for row in shown.itertuples(index=False):
-            table.add_row(*(Text(cell) for cell in row))
-        tables.append(table)
-    return tables
+    return [_rich(title, shown) for title, shown in text_tables(explanation).items()]
+
+
+def savings_table(savings: pd.DataFrame) -> Table:
+    """Return the savings of changes for the terminal; those that are not possible are in the notes."""
+    possible = savings[savings["problem"] == ""]
+    unit = time_unit(float(possible["mean_s"].max()) if len(possible) else 1.0)
+    shown = possible[["label", "change"]].rename(columns={"label": "scheme"}).astype(str)
+    shown["rounds"] = [f"{x:.0f}" for x in possible["rounds"]]
+    shown[f"mean round [{unit.symbol}]"] = [_number(x / unit.seconds) for x in possible["mean_s"]]
+    shown[f"saving [{unit.symbol}]"] = [_number(x / unit.seconds) for x in possible["saving_s"]]
+    ends = zip(possible["saving_low_s"], possible["saving_high_s"], strict=True)
+    shown[f"95 % [{unit.symbol}]"] = [
+        "–" if pd.isna(low) else f"{_number(low / unit.seconds)} to {_number(high / unit.seconds)}"
+        for low, high in ends
+    ]
+    shown["saving [%]"] = [f"{x:.1f}" for x in possible["saving_percent"]]
+    if (possible["participants"] != possible["participants_before"]).any():
+        counts = zip(possible["participants_before"], possible["participants"], strict=True)
+        shown["clients"] = [f"{before:.3g} → {after:.3g}" for before, after in counts]
+    return _rich("what a change saves in a round", shown)
+
+
+def savings_notes(savings: pd.DataFrame) -> list[str]:
+    """Return notes on the savings: their meaning, and changes that are not possible."""
+    lines = [
+        "same draws; each change is planned anew, and its round k is compared with round k without it",
+        "95 %: confidence interval over batches of successive rounds; it holds for this seed's draws",
+    ]
+    if (savings["participants"] < savings["participants_before"]).any():
+        lines.append("clients: mean number that took part; a round with fewer clients trains less")
+    for row in savings[savings["problem"] != ""].to_dict("records"):
+        lines.append(f"{row['label']}: {row['change']}: not possible: {row['problem']}")
+    return lines
+
+
+def _rich(title: str, shown: pd.DataFrame) -> Table:
+    table = Table(title=Text(title), box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for name in shown.columns:
+        is_text = name in ("scheme", "node", "phase", "kind", "begins", "causes", "change")
+        table.add_column(Text(name), justify="left" if is_text else "right", no_wrap=True)
+    for row in shown.itertuples(index=False):
+        table.add_row(*(Text(str(cell)) for cell in row))
+    return table
 
 
 def _times(rounds: pd.DataFrame) -> pd.DataFrame:
@@ -126,7 +164,10 @@ def _blame(explanation: Explanation) -> pd.DataFrame:
         if not total_s:
             continue
         top, rest = blame.iloc[:_MOST_ROWS], blame.iloc[_MOST_ROWS:]
-        names = [("-" if node == NO_NODE else node, phase) for node, phase in zip(top["node"], top["phase"], strict=True)]
+        names = [
+            ("-" if node == NO_NODE else node, phase)
+            for node, phase in zip(top["node"], top["phase"], strict=True)
+        ]
         numbers = top.drop(columns=["label", "node", "phase", "share"])
         if len(rest):
             numbers = pd.concat([numbers, rest[numbers.columns].sum().to_frame().T])
@@ -152,8 +193,12 @@ def _path(path: pd.DataFrame) -> pd.DataFrame:
     unit = time_unit(float((path["end_s"] - path["start_s"].min()).max()))
     first_s = path.groupby("label")["start_s"].transform("min")
     shown = pd.DataFrame({"scheme": path["label"].astype(str)})
-    for name in ("kind", "begins", "node", "phase"):
-        shown[name] = path[name].astype(str)
+    shown["kind"], shown["begins"] = path["kind"], path["begins"]
+    shown["node"] = [
+        node if client < 0 or node == f"device-{client}" else f"{node} for device-{client}"
+        for node, client in zip(path["node"], path["client"], strict=True)
+    ]
+    shown["phase"] = path["phase"]
     shown[f"from [{unit.symbol}]"] = [_number(x / unit.seconds) for x in path["start_s"] - first_s]
     shown[f"to [{unit.symbol}]"] = [_number(x / unit.seconds) for x in path["end_s"] - first_s]
     shown[f"for [{unit.symbol}]"] = [_number(x / unit.seconds) for x in path["duration_s"]]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,9 @@ import pyarrow.csv
 
 from .atomic_files import RunFolderError, write_folder
 from .interval_store import Intervals, read_intervals
+
+if TYPE_CHECKING:
+    from ..explain.explanation import Explanation
 
 __all__ = ["ERRORS", "FORMAT", "TABLES", "Run", "failed_schemes", "load_run", "read_csv", "save_run"]
 
@@ -93,6 +96,25 @@ class Run:
     def intervals(self) -> pd.DataFrame:
         """Return the intervals as one table, which is read at the first access."""
         return self.recorded.frame()
+
+    def explain(self, schemes: Sequence[str] = (), number: int | None = None) -> Explanation:
+        """Explain who held up the rounds: critical paths, blame, slack, and percentiles of round times.
+
+        Parameters
+        ----------
+        schemes : sequence of str, optional
+            Labels of the schemes to explain; all by default.
+        number : int, optional
+            The only round to explain; by default all rounds, or evenly spaced ones of a long run.
+
+        Raises
+        ------
+        UnknownRoundError
+            If the run lacks a scheme or the round, or if its intervals are lost.
+        """
+        from ..explain.explanation import explain_run  # it needs this class
+
+        return explain_run(self, schemes, number)
 
     @property
     def interrupted(self) -> bool:
