@@ -73,6 +73,8 @@ class Run:
     files : mapping of str to bytes
         Copies of small files that the scenario names, by their path in the run folder; empty if the run was
         read from its folder.
+    folder : str
+        The path of the run folder or sweep folder that the run was read from; empty if it was not read.
     """
 
     scenario: str
@@ -86,6 +88,7 @@ class Run:
     errors: str = ""
     problems: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
+    folder: str = ""
 
     def __repr__(self) -> str:
         """Return one line: the scenario, its seed, and the rounds of each scheme."""
@@ -248,6 +251,7 @@ def load_run(folder: Path) -> Run:
             pd.read_parquet(memory) if memory.is_file() else pd.DataFrame(columns=_MEMORY_COLUMNS),
             read_intervals(folder / "intervals.parquet"),
             errors.read_text(encoding="utf-8") if errors.is_file() else "",
+            folder=str(folder.absolute()),
         )
     except (OSError, ValueError) as error:  # these are base classes of pyarrow's errors
         raise RunFolderError(f"{folder} cannot be read: {error}") from None
