@@ -13,7 +13,16 @@ from .causes import Cause
 from .explanation import Explanation
 from .segments import NO_NODE
 
-__all__ = ["bottleneck", "notes", "report", "rich_tables", "savings_notes", "savings_table", "text_tables"]
+__all__ = [
+    "bottleneck",
+    "notes",
+    "report",
+    "rich_tables",
+    "savings_notes",
+    "savings_table",
+    "savings_text",
+    "text_tables",
+]
 
 _NAMES = {
     Cause.PLAIN: "planned speed",
@@ -102,7 +111,12 @@ def rich_tables(explanation: Explanation) -> list[Table]:
 
 
 def savings_table(savings: pd.DataFrame) -> Table:
-    """Return the savings of changes for the terminal; those that are not possible are in the notes."""
+    """Return the savings of changes for the terminal."""
+    return _rich("what a change saves in a round", savings_text(savings))
+
+
+def savings_text(savings: pd.DataFrame) -> pd.DataFrame:
+    """Return the savings of changes as text; those that are not possible are in the notes."""
     possible = savings[savings["problem"] == ""]
     unit = time_unit(float(possible["mean_s"].max()) if len(possible) else 1.0)
     shown = possible[["label", "change"]].rename(columns={"label": "scheme"}).astype(str)
@@ -118,7 +132,7 @@ def savings_table(savings: pd.DataFrame) -> Table:
     if (possible["participants"] != possible["participants_before"]).any():
         counts = zip(possible["participants_before"], possible["participants"], strict=True)
         shown["clients"] = [f"{before:.3g} → {after:.3g}" for before, after in counts]
-    return _rich("what a change saves in a round", shown)
+    return shown
 
 
 def savings_notes(savings: pd.DataFrame) -> list[str]:
@@ -130,7 +144,7 @@ def savings_notes(savings: pd.DataFrame) -> list[str]:
     if (savings["participants"] < savings["participants_before"]).any():
         lines.append("clients: mean number that took part; a round with fewer clients trains less")
     for row in savings[savings["problem"] != ""].to_dict("records"):
-        lines.append(f"{row['label']}: {row['change']}: not possible: {row['problem']}")
+        lines.append(f"{row['label']}: {row['change']}: {row['problem']}")
     return lines
 
 

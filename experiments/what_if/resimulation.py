@@ -118,6 +118,8 @@ def _columns(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, object]:
     measured = saving(before_s, after_s)
     compared = slice(count - measured.rounds, count)
     mean_s = float(before_s[compared].mean())
+    if not after["participants"].any():
+        return {"problem": "no client would take part in any round"}
     return {
         "rounds": measured.rounds,
         "participants_before": float(before["participants"][compared].mean()),
