@@ -164,13 +164,14 @@ class PlannedSpeeds:
         per_bit: dict[tuple[str, str], float] = {}
         shares: dict[int, float] = {}
         columns = ["device", "clock_hz", "cycles_per_flop", "uplink_bps", "downlink_bps", "server_share"]
-        for row in devices.reindex(columns=columns).itertuples(index=False):
-            name, device = f"device-{row.device:.0f}", int(row.device)
-            per_flop[name] = row.cycles_per_flop / row.clock_hz
-            for lane, rate_bps in (("uplink", row.uplink_bps), ("downlink", row.downlink_bps)):
+        numbers = devices.reindex(columns=columns).to_numpy(dtype=float)
+        for device, clock_hz, cycles, uplink_bps, downlink_bps, share in numbers.tolist():
+            name = f"device-{device:.0f}"
+            per_flop[name] = cycles / clock_hz
+            for lane, rate_bps in (("uplink", uplink_bps), ("downlink", downlink_bps)):
                 per_bit[name, lane] = 1.0 / rate_bps if rate_bps > 0 else math.nan
-            if row.server_share > 0:
-                shares[device] = float(row.server_share)
+            if share > 0:
+                shares[int(device)] = share
         sharing = (scenario.get("radio") or {}).get("sharing", "dedicated")
         return cls(per_flop, per_bit, shares, sharing != "dedicated")
 

@@ -158,7 +158,9 @@ def _explain_scheme(run: Run, label: str, number: int | None, max_activities: in
     devices = run.devices[run.devices["label"].astype(str) == label]
     events = NodeEvents(_events_of(run, label))
     segments = Segments(PlannedSpeeds.of(devices, scenario), events)
-    starts_s, ends_s = (rounds.loc[chosen, column].to_dict() for column in ("start_s", "end_s"))
+    starts_s, ends_s = (
+        dict(zip(chosen, rounds.loc[chosen, column].tolist(), strict=True)) for column in ("start_s", "end_s")
+    )
     blame: dict[tuple[str, str], dict[str, float]] = defaultdict(partial(defaultdict, float))
     paths: list[tuple[Any, ...]] = []
     slack: list[tuple[Any, ...]] = []

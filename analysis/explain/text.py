@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -90,8 +93,9 @@ def notes(explanation: Explanation) -> list[str]:
     if explanation.rounds["explained"].between(2, explanation.rounds["rounds"] - 1).any():
         lines.append("explained: evenly spaced rounds; percentiles are of all rounds")
     if len(explanation.path["round"].unique()) > 1:
-        longest = explanation.path.groupby(["label", "round"], sort=False)["duration_s"].sum().idxmax()
-        lines.append(f"--round {longest[1]} shows the path of the longest round, of {longest[0]}")
+        lengths_s = explanation.path.groupby(["label", "round"], sort=False)["duration_s"].sum().reset_index()
+        longest = lengths_s.iloc[int(lengths_s["duration_s"].argmax())]
+        lines.append(f"--round {longest['round']} shows the path of the longest round, of {longest['label']}")
     return lines
 
 
@@ -194,7 +198,7 @@ def _blame(explanation: Explanation) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame()
     table = pd.concat(tables, ignore_index=True)
-    shown = table[["scheme", "node", "phase"]].copy()
+    shown: pd.DataFrame = table[["scheme", "node", "phase"]].copy()
     shown["all"] = [_percent(x) for x in table["time_s"]]
     for cause, name in _NAMES.items():
         column = table[f"{cause}_s"]
@@ -220,7 +224,7 @@ def _path(path: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def _causes(row: dict[str, float]) -> str:
+def _causes(row: Mapping[Hashable, Any]) -> str:
     """Return the causes of a segment besides the planned speed, with their shares of its time."""
     times_s = {name: row[f"{cause}_s"] for cause, name in _NAMES.items() if cause is not Cause.PLAIN}
     named = {name: time_s / row["duration_s"] for name, time_s in times_s.items() if time_s > 0}
@@ -238,7 +242,7 @@ def _slack(explanation: Explanation) -> pd.DataFrame:
     rows: list[dict[str, str]] = []
     for label, of_label in slack.groupby("label", sort=False):
         by_device = of_label.groupby("device")["slack_s"]
-        table = pd.DataFrame({"mean_s": by_device.mean(), "least_s": by_device.min()})
+        table = pd.DataFrame({"mean_s": by_device.mean()})
         table["held"] = (of_label["slack_s"] == 0).groupby(of_label["device"]).mean()
         names = [f"device-{device}" for device in table.index]
         table["blame"] = blame.reindex([(label, name) for name in names]).fillna(0.0).to_numpy()
@@ -247,13 +251,17 @@ def _slack(explanation: Explanation) -> pd.DataFrame:
         rows += [
             {
                 "scheme": str(label),
-                "node": f"device-{row.Index}",
-                "blame [%]": _percent(row.blame),
-                "rounds held up [%]": _percent(row.held),
-                f"mean slack [{unit.symbol}]": _number(row.mean_s / unit.seconds),
-                "idle [%]": _percent(row.idle),
+                "node": f"device-{device}",
+                "blame [%]": _percent(share),
+                "rounds held up [%]": _percent(held),
+                f"mean slack [{unit.symbol}]": _number(mean_s / unit.seconds),
+                "idle [%]": _percent(idle_share),
             }
-            for row in first.itertuples()
+            for device, share, held, mean_s, idle_share in zip(
+                first.index.tolist(),
+                *(first[name].tolist() for name in ("blame", "held", "mean_s", "idle")),
+                strict=True,
+            )
         ]
         if len(table) > len(first):
             rows.append({"scheme": str(label), "node": f"{len(table) - len(first)} more"})

@@ -66,8 +66,8 @@ def explain(
             _print_savings(result, folder, explanation, form, allow_imports=allow_imports)
             return
     if form == "csv":
-        table = explanation.blame if number is None else explanation.path
-        typer.echo(table.to_csv(index=False), nl=False)
+        rows = explanation.blame if number is None else explanation.path
+        typer.echo(rows.to_csv(index=False), nl=False)
         return
     for table in rich_tables(explanation):
         print_table(table)
