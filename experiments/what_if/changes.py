@@ -74,13 +74,13 @@ def changes(run: Run, label: str, explanation: Explanation) -> list[Change]:
 def _faster_devices(
     scenario: Mapping[str, Any], devices: pd.DataFrame, blamed: Sequence[int]
 ) -> Iterator[Change]:
-    given: dict[Any, dict[str, Any]] = scenario["devices"].get("overrides") or {}
+    given: dict[str, dict[str, Any]] = scenario["devices"].get("overrides") or {}
     clocks_hz = devices.set_index("device")["clock_hz"]
     for device in blamed:
-        of_device = {int(number): attributes for number, attributes in given.items()}
-        of_device[device] = {**of_device.get(device, {}), "clock_hz": 2 * float(clocks_hz[device])}
-        text = ", ".join(f"{number}: {json.dumps(values)}" for number, values in of_device.items())
-        yield Change(f"device-{device} with twice its clock", (f"devices.overrides={{{text}}}",))
+        of_device = {str(number): attributes for number, attributes in given.items()}
+        faster = {"clock_hz": 2 * float(clocks_hz[device])}
+        of_device[str(device)] = {**of_device.get(str(device), {}), **faster}
+        yield Change(f"device-{device} with twice its clock", (f"devices.overrides={json.dumps(of_device)}",))
 
 
 def _without_devices(scenario: Mapping[str, Any], blamed: Sequence[int]) -> Iterator[Change]:

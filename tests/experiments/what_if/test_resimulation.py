@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 import cutlayer
+from cutlayer.analysis.comparison.experiment_groups import scenario_of
 from cutlayer.analysis.results.run_folder import Run
-from cutlayer.experiments.what_if.changes import changes
+from cutlayer.experiments.what_if.changes import blamed_devices, changes
 from cutlayer.experiments.what_if.resimulation import resimulate, what_if
 
 OVERRIDES = [
@@ -43,7 +44,8 @@ def _equal(one: Run, other: Run) -> None:
         "allocation.cut=1",
         "stragglers.slowdown=null",
         "radio.fading={model: none}",
-        "devices.clock_hz=[2e7, 2e7, 2e7, 2e7, 2e7, 2e7, 2e7, 2e7, 2e7, 4e7]",
+        "devices.overrides={'9': {clock_hz: 2e7}}",
+        "devices.exclude=[9]",
     ],
 )
 def test_what_if_is_a_fresh_run_of_the_changed_scenario(folder: Path, override: str) -> None:
@@ -88,7 +90,25 @@ def test_changes_fit_the_scenario_and_the_scheme(folder: Path) -> None:
         "without radio.fading",
     ]
     assert expected == [name for name in names if "device-" not in name]
-    assert any(name.startswith("without device-") for name in names)
+    blamed = blamed_devices(run.explain(["psl"]), "psl")
+    assert [f"device-{device} with twice its clock" for device in blamed] == names[: len(blamed)]
+    assert [f"without device-{device}" for device in blamed] == names[len(blamed) : 2 * len(blamed)]
+
+
+def test_a_blamed_device_gets_twice_its_clock(tmp_path: Path) -> None:
+    """The override doubles the device's own clock, and keeps the overrides that the scenario has."""
+    own = "devices.overrides={'2': {power_max_dbm: 20.0}, '9': {clock_hz: 3e6}}"
+    run = cutlayer.run(
+        "stragglers", out=tmp_path / "run", overrides=[*OVERRIDES, own], schemes=["psl"], figures=False
+    )
+    change = changes(run, "psl", run.explain())[0]
+    assert "device-9 with twice its clock" == change.name
+    again = resimulate(tmp_path / "run" / "scenario.yaml", "psl", 2, change.overrides)
+    expected = run.devices.set_index("device")["clock_hz"].copy()
+    expected[9] *= 2
+    assert expected.tolist() == again.devices["clock_hz"].tolist()
+    overrides = scenario_of(again)["devices"]["overrides"]
+    assert 20.0 == {int(number): values for number, values in overrides.items()}[2]["power_max_dbm"]
 
 
 def test_a_change_that_is_not_possible_is_a_row_with_the_reason(tmp_path: Path) -> None:
@@ -100,5 +120,5 @@ def test_a_change_that_is_not_possible_is_a_row_with_the_reason(tmp_path: Path) 
     )
     table = what_if(run, tmp_path / "run").set_index("change")
     assert "" == table.loc["cut 4 instead of 5", "problem"]
-    assert "allocation.cut" in table.loc["cut 6 instead of 5", "problem"]
+    assert "cut" in table.loc["cut 6 instead of 5", "problem"]
     assert not any("subchannels" in change for change in table.index)  # fixed links have none
