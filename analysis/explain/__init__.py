@@ -1,1 +1,1 @@
-"""Who holds up a round: critical path, blame, slack and percentiles, from the tables of a finished run."""
+"""Explanation of rounds: critical path, blame, slack and percentiles, from the tables of a finished run."""

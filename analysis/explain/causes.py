@@ -19,7 +19,7 @@ __all__ = ["CAUSES", "Cause", "NodeEvents", "PlannedSpeeds"]
 
 
 class Cause(StrEnum):
-    """Why time passed; the columns of tables are named after it, with ``_s``."""
+    """A cause of time on the path; the columns of tables are named after it, with ``_s``."""
 
     #: the speed of the processor or of the link as planned
     PLAIN = "plain"
@@ -91,7 +91,7 @@ class NodeEvents:
         self._left_clients = np.array([device_of(str(node)) for node in left["node"]], dtype=np.int64)
 
     def left_out(self, start_s: float, end_s: float) -> list[tuple[float, int]]:
-        """Return when a round between two instants went on without a client, and the client's number."""
+        """Return each client that a round left out between two instants: the instant, [s], and its number."""
         if not self.exist:
             return []
         chosen = (self._left_s >= start_s) & (self._left_s <= end_s)

@@ -1,4 +1,4 @@
-"""The explanation of a run: who held up its rounds, for how long, and why."""
+"""The explanation of a run: the nodes that held up its rounds, for how long, and why."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class UnknownRoundError(ValueError):
 
 @dataclass(frozen=True, repr=False)
 class Explanation:
-    """Who held up the rounds of a run.
+    """The nodes, phases and causes that held up the rounds of a run.
 
     Attributes
     ----------

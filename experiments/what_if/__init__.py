@@ -1,1 +1,1 @@
-"""What a change would save: changes of a run's scenario, and their re-simulation with the same draws."""
+"""Savings of changes: changes of a run's scenario, and their re-simulation with the same draws."""

@@ -62,7 +62,7 @@ def what_if(
     allow_imports: bool = False,
     on_change: Callable[[str, str], None] = lambda label, change: None,
 ) -> pd.DataFrame:
-    """Return what changes of the scenario would save, by re-simulation with the same draws.
+    """Return the savings of changes of the scenario, by re-simulation with the same draws.
 
     The first 200 rounds at most are simulated again, once as they were, and once with each change. Round k
     with a change is compared with round k without it.
