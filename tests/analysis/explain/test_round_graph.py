@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cutlayer.analysis.explain.activities import activities_of
-from cutlayer.analysis.explain.causes import NodeEvents, PlannedSpeeds
+from cutlayer.analysis.explain.causes import Cause, NodeEvents, PlannedSpeeds
 from cutlayer.analysis.explain.round_graph import RoundGraph, Step
 from cutlayer.analysis.explain.segments import Segment, Segments
 from cutlayer.sim.links.schedulers import Tdma
@@ -185,7 +185,7 @@ def test_a_queue_leads_to_the_client_before() -> None:
     ]
     assert expected == _steps(graph)
     assert {0: 0.0, 1: 3.0} == {client: step.slack_s for client, step in graph.client_slack().items()}
-    assert [0.0, 3.0, 0.0] == [segment.causes_s.get("queue", 0.0) for segment in _segments(graph)]
+    assert [0.0, 3.0, 0.0] == [segment.causes_s.get(Cause.QUEUE, 0.0) for segment in _segments(graph)]
 
 
 def test_tied_clients_bear_equal_parts() -> None:
