@@ -23,7 +23,9 @@ import pandas as pd
 from import_map import PAGE, with_maps
 
 import cutlayer
+from cutlayer.analysis.explain.text import savings_text, text_tables
 from cutlayer.analysis.figures.axis_text import axis_label
+from cutlayer.experiments.what_if.resimulation import what_if
 
 ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs" / "figures"
@@ -37,6 +39,7 @@ TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 COLUMNS = re.compile(r"(<!-- columns ([^\n]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 RUN = re.compile(r"(<!-- run( [^\n]+?)? -->\n).*?(<!-- end -->)", re.DOTALL)
 QUEUEING = re.compile(r"(<!-- queueing -->\n).*?(<!-- end -->)", re.DOTALL)
+EXPLAINED = re.compile(r"(<!-- explain (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 MEASURED = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -110,6 +113,7 @@ def fill(name: str, folder: Path) -> None:
     page = PAGES / f"{name}.md"
     text = page.read_text(encoding="utf-8")
     text = RUN.sub(lambda m: f"{m[1]}{rerun(name, m[2]) if m[2] else comparison(folder)}{m[3]}", text)
+    text = EXPLAINED.sub(lambda m: f"{m[1]}{explained(folder, m[2])}{m[3]}", text)
     text = COLUMNS.sub(lambda m: f"{m[1]}{columns(folder, m[2].split())}{m[3]}", text)
     if "CUTLAYER_PROFILES" in os.environ:
         text = MEASURED.sub(lambda m: f"{m[1]}{measured(Path(os.environ['CUTLAYER_PROFILES']))}{m[2]}", text)
@@ -117,6 +121,19 @@ def fill(name: str, folder: Path) -> None:
         if f"{name}_{figure.name}" in text:
             shutil.copy(figure, FIGURES / f"{name}_{figure.name}")
     page.write_text(TABLE.sub(lambda m: f"{m[1]}{table(folder / m[2])}{m[3]}", text), encoding="utf-8")
+
+
+def explained(folder: Path, part: str) -> str:
+    """Return a table of ``cutlayer explain``: ``blame``, ``slack``, ``round`` times, or ``what-if``."""
+    run = cutlayer.load(folder)
+    if part == "what-if":
+        shown = savings_text(what_if(run, folder))
+    else:
+        tables = text_tables(run.explain())
+        shown = next(table for title, table in tables.items() if title.startswith(part))
+    is_text = ("scheme", "node", "phase", "change")
+    sides = ["left" if name in is_text else "right" for name in shown.columns]
+    return shown.to_markdown(index=False, disable_numparse=True, colalign=sides) + "\n"
 
 
 def table(path: Path) -> str:

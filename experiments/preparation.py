@@ -45,13 +45,17 @@ _OUT_OF_MEMORY = (
 )
 
 
-def prepare(loaded: LoadedScenario, *, allow_imports: bool = False) -> Experiment:
+def prepare(
+    loaded: LoadedScenario, *, allow_imports: bool = False, timeline_only: bool = False
+) -> Experiment:
     """Prepare a scenario. Nothing is written.
 
     Parameters
     ----------
     allow_imports : bool
         Let ``model: {name: imported}`` import and run the user's code.
+    timeline_only : bool
+        Load no data, so that nothing is learnt. The timeline is that of the run with learning.
 
     Raises
     ------
@@ -60,12 +64,14 @@ def prepare(loaded: LoadedScenario, *, allow_imports: bool = False) -> Experimen
     """
     issues = IssueCollector(loaded)
     try:
-        return _prepare(loaded, issues, allow_imports=allow_imports)
+        return _prepare(loaded, issues, allow_imports=allow_imports, timeline_only=timeline_only)
     except MemoryError:
         raise loaded.error([ScenarioIssue((), _OUT_OF_MEMORY)]) from None
 
 
-def _prepare(loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: bool) -> Experiment:
+def _prepare(
+    loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: bool, timeline_only: bool
+) -> Experiment:
     scenario = loaded.scenario
     units = _units(scenario, issues, allow_imports=allow_imports)
     fleet: Fleet | None = None
@@ -83,7 +89,7 @@ def _prepare(loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: b
                 with issues.at_stated_key():
                     spec.load()(scenario, fleet)
     data: ClientData | None = None
-    if scenario.learning is not None:
+    if scenario.learning is not None and not timeline_only:
         with issues.at_stated_key():
             check_training_memory(scenario, scenario.learning, units)
             data = _client_data(scenario, issues)

@@ -127,6 +127,20 @@ def _changes(table: pd.DataFrame) -> dict[str, list[str]]:
     """Return the columns with the paired differences to the reference, and their confidence intervals."""
     references = table["reference"].unique()
     reference = references[0] if len(references) == 1 else "reference"
+    shown = _change_columns(table, str(reference), "")
+    experiments = table["reference_experiment"].dropna().unique()
+    if len(experiments):
+        shown |= _change_columns(table, str(experiments[0]), "experiment_")
+    if (table["target_seeds"] > 1).any():
+        shown[f"sooner than {reference}"] = [
+            "–" if not seeds else f"{sooner} of {seeds}"
+            for sooner, seeds in zip(table["target_sooner"], table["target_seeds"], strict=True)
+        ]
+    return shown
+
+
+def _change_columns(table: pd.DataFrame, reference: str, prefix: str) -> dict[str, list[str]]:
+    """Return the columns of the changes against a scheme, or against an experiment, as text."""
     unit = _time_unit(table, "time_below_target_s", "time_to_target_s")
     shown: dict[str, list[str]] = {}
     for heading, column, scale, digits in (
@@ -134,18 +148,18 @@ def _changes(table: pd.DataFrame) -> dict[str, list[str]]:
         (f"to target vs {reference} [{unit.symbol}]", "time_to_target_change_s", 1 / unit.seconds, "+.3g"),
         (f"acc. vs {reference} [points]", "accuracy_change", 100.0, "+.1f"),
     ):
-        ends = [scale * table[f"{column}{end}"] for end in ("", "_low", "_high")]
+        ends = [scale * table[f"{prefix}{column}{end}"] for end in ("", "_low", "_high")]
         if ends[0].notna().any():
             shown[heading] = [
-                "–" if pd.isna(change) else f"{change:{digits}} ({low:{digits}} to {high:{digits}})"
+                "–" if pd.isna(change) else f"{change:{digits}}" + _interval_text(low, high, digits)
                 for change, low, high in zip(*ends, strict=True)
             ]
-    if (table["target_seeds"] > 1).any():
-        shown[f"sooner than {reference}"] = [
-            "–" if not seeds else f"{sooner} of {seeds}"
-            for sooner, seeds in zip(table["target_sooner"], table["target_seeds"], strict=True)
-        ]
     return shown
+
+
+def _interval_text(low: float, high: float, digits: str) -> str:
+    """Return the ends of a confidence interval in brackets; nothing without an interval."""
+    return "" if pd.isna(low) else f" ({low:{digits}} to {high:{digits}})"
 
 
 def _text(value: float, digits: int = 4) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "ContradictoryRunsError",
     "GroupedRun",
     "group_runs",
+    "in_folders_of_their_own",
     "provenance",
     "records_contents",
     "scenario_of",
@@ -71,7 +72,8 @@ class GroupedRun:
     run : Run
         The run.
     name : str
-        The name of the experiment, which no other experiment has.
+        The name of the experiment, which no other experiment has: that of the scenario, or of the folder if
+        several experiments have one scenario's name.
     settings : str
         The keys in which experiments of one name differ, with their values.
     labels : tuple of str
@@ -224,6 +226,7 @@ def _names(
     for run, settings, identity in zip(runs, values, identities, strict=True):
         experiments.setdefault(identity, (run.summary["name"], settings))
     names: dict[str, tuple[str, str]] = {}
+    folders = _folder_names(runs, identities)
     for number, (identity, (name, settings)) in enumerate(experiments.items()):
         namesakes = [other for other_name, other in experiments.values() if other_name == name]
         keys = [
@@ -236,9 +239,45 @@ def _names(
             suffix = f"#{1 + sum(other == name for other, _ in list(experiments.values())[:number])}"
         end = " (interrupted)" if interrupted[identity] else ""
         full = f"{name} {suffix}".strip() + end
+        if len(namesakes) > 1 and identity in folders:
+            full = folders[identity] + end
         taken = sum(other.startswith(full) for other, _ in names.values())
         names[identity] = full if not taken else f"{full} #{1 + taken}", differences
     return names
+
+
+def in_folders_of_their_own(runs: Sequence[Run], experiments: Sequence[str]) -> bool:
+    """Return whether there are several experiments, and no two of them were read from one folder.
+
+    Parameters
+    ----------
+    experiments : sequence of str
+        The experiment of each run.
+    """
+    pairs = {(experiment, run.folder) for experiment, run in zip(experiments, runs, strict=True)}
+    folders = {folder for _, folder in pairs}
+    return len(set(experiments)) > 1 and len(pairs) == len(folders) and "" not in folders
+
+
+def _folder_names(runs: Sequence[Run], experiments: Sequence[str]) -> dict[str, str]:
+    """Return the name of each experiment's folder, with as many parents as tell it from the others.
+
+    It is empty unless every experiment was read from exactly one folder, which no other experiment is in.
+
+    Parameters
+    ----------
+    experiments : sequence of str
+        The experiment of each run.
+    """
+    folders = dict(zip(experiments, (run.folder for run in runs), strict=True))
+    if not in_folders_of_their_own(runs, experiments) or len({run.folder for run in runs}) > len(folders):
+        return {}
+    parts = {experiment: Path(folder).parts for experiment, folder in folders.items()}
+    for depth in range(1, max(len(each) for each in parts.values()) + 1):
+        names = {experiment: "/".join(each[-depth:]) for experiment, each in parts.items()}
+        if len(set(names.values())) == len(names):
+            return names
+    return {}
 
 
 def _varied_schemes(

@@ -13,18 +13,26 @@ from numpy.typing import NDArray
 
 from ..results.confidence_intervals import CONFIDENCE, ConfidenceInterval, Range, centre_and_interval
 
-__all__ = ["PAIRED_COLUMNS", "REFERENCE_SCHEME", "UnknownReferenceError", "paired_differences"]
+__all__ = [
+    "CHANGES",
+    "PAIRED_COLUMNS",
+    "REFERENCE_SCHEME",
+    "UnknownReferenceError",
+    "by_label_and_seed",
+    "changes",
+    "paired_differences",
+]
 
 REFERENCE_SCHEME = "sl"
 """The default reference of a comparison, after which the column ``speedup_over_sl`` is named."""
-_CHANGES = ("latency_change_percent", "accuracy_change", "time_to_target_change_s")
+CHANGES = ("latency_change_percent", "accuracy_change", "time_to_target_change_s")
 _SIGN_TEST_SEEDS = math.ceil(1 - math.log2(1 - CONFIDENCE))
 """Fewest seeds of a sign test: n seeds agree by chance with the probability 2·0.5^n."""
 _COUNTS = ("pairs", "target_pairs", "target_seeds", "target_sooner", "target_later")
 PAIRED_COLUMNS = (
     "reference",
     *_COUNTS,
-    *(f"{change}{end}" for change in _CHANGES for end in ("", "_low", "_high")),
+    *(f"{change}{end}" for change in CHANGES for end in ("", "_low", "_high")),
     "order_undecided_with",
 )
 """Columns of :func:`paired_differences` after ``experiment`` and ``label``."""
@@ -80,23 +88,28 @@ def paired_differences(figures: pd.DataFrame, reference: str | None = None) -> p
     for experiment, group in figures.groupby("experiment", sort=False):
         schemes = group.drop_duplicates("label").set_index("label")["scheme"]
         chosen = _default_reference(schemes) if reference is None else reference
-        seeds = group["seed"].unique()
-        by_seed = {
-            str(label): runs.set_index("seed").reindex(index=seeds, columns=_FIGURES).astype(float)
-            for label, runs in group.groupby("label", sort=False)
-        }
+        by_seed = by_label_and_seed(group)
         undecided = _undecided_orders(by_seed)
         for label in schemes.index:
             row = {"experiment": experiment, "label": label, "reference": chosen} | dict.fromkeys(_COUNTS, 0)
             if label != chosen and chosen in schemes.index:
-                row |= _differences(by_seed[label], by_seed[chosen])
+                row |= changes(by_seed[label], by_seed[chosen])
             rows.append(row | {"order_undecided_with": "|".join(undecided[label])})
     table = pd.DataFrame(rows, columns=["experiment", "label", *PAIRED_COLUMNS])
-    numbers = [f"{change}{end}" for change in _CHANGES for end in ("", "_low", "_high")]
+    numbers = [f"{change}{end}" for change in CHANGES for end in ("", "_low", "_high")]
     return table.astype(dict.fromkeys(numbers, float))
 
 
-def _differences(scheme: pd.DataFrame, reference: pd.DataFrame) -> dict[str, Any]:
+def by_label_and_seed(figures: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the results of each label of one experiment, with a row for each seed of the experiment."""
+    seeds = figures["seed"].unique()
+    return {
+        str(label): runs.set_index("seed").reindex(index=seeds, columns=_FIGURES).astype(float)
+        for label, runs in figures.groupby("label", sort=False)
+    }
+
+
+def changes(scheme: pd.DataFrame, reference: pd.DataFrame) -> dict[str, Any]:
     """Return the columns of one scheme from its results and the reference's, one row a seed."""
     ratio = (scheme["mean_latency_s"] / reference["mean_latency_s"]).dropna()
     accuracy = (scheme["final_accuracy"] - reference["final_accuracy"]).dropna()

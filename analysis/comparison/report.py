@@ -39,6 +39,12 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
         lines.append(
             "vs: mean over seeds of the difference at the same seed, and its 95 % confidence interval"
         )
+    experiments_compared = table.loc[table["experiment_pairs"] > 0, "reference_experiment"]
+    if len(experiments_compared):
+        lines.append(
+            f"vs {experiments_compared.iloc[0]}: each scheme against itself there, at the same seeds; mean"
+            " difference, and from two seeds on its 95 % confidence interval"
+        )
     lines += plan_gap_notes(table, runs)
     lines += _seed_notes(table, runs)
     if table["memory_counts"].any():

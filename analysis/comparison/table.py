@@ -12,7 +12,8 @@ import pandas as pd
 from ..results.confidence_intervals import ConfidenceInterval, centre_and_interval, range_of
 from ..results.run_folder import Run
 from ..results.target_brackets import target_bracket
-from .experiment_groups import GroupedRun, group_runs, scenario_of
+from .experiment_differences import EXPERIMENT_COLUMNS, experiment_differences
+from .experiment_groups import GroupedRun, group_runs, in_folders_of_their_own, scenario_of
 from .paired_differences import REFERENCE_SCHEME, paired_differences
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
     node_memory_bits, cost``, the 95 % confidence intervals ``_low`` and ``_high`` of round time, time to
     target, final accuracy and energy, ``runs_at_target, memory_counts, speedup_over_sl, empty_rounds,
     rounds, planned_is_bound, diverged``, and the columns of :func:`.paired_differences`, with ``reference``
-    as the reference. Values that do not exist are NaN.
+    as the reference. Values that do not exist are NaN. If no two experiments were read from one folder, the
+    columns of :func:`.experiment_differences` follow.
 
     - ``planned_latency_s`` is the mean round that the plan promised; ``planned_is_bound`` says whether it is
       a lower bound. Older run folders have neither.
@@ -115,7 +117,10 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
     reference_rows = table[table["scheme"] == REFERENCE_SCHEME].drop_duplicates("experiment", keep=False)
     sl_s = table["experiment"].map(reference_rows.set_index("experiment")["mean_latency_s"])
     table["speedup_over_sl"] = (sl_s / table["mean_latency_s"]).where(table["samples"] > 0)
-    return table.merge(paired_differences(frame, reference), on=keys)
+    table = table.merge(paired_differences(frame, reference), on=keys)
+    if in_folders_of_their_own(runs, [grouped_run.name for grouped_run in grouped_runs]):
+        return table.merge(experiment_differences(frame), on=keys)
+    return table.reindex(columns=[*table.columns, *EXPERIMENT_COLUMNS])
 
 
 def _figures(grouped_run: GroupedRun) -> dict[str, dict[str, Any]]:

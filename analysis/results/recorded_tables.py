@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -119,6 +119,25 @@ class RecordedTable:
                 if self._has_rounds(number, first, last + 1)
             ]
         )
+
+    def of_rounds(self, label: str, rounds: Collection[int]) -> pd.DataFrame:
+        """Return a scheme's intervals of some rounds; only row groups that may have any are read."""
+        label_of, round_of = pyarrow.compute.field("label"), pyarrow.compute.field("round")
+        wanted = (label_of == label) & round_of.isin(sorted(rounds))
+        return _frame(
+            [
+                self._group(number).filter(wanted)
+                for number in range(self._num_groups())
+                if self._may_have(number, label, rounds)
+            ]
+        )
+
+    def _may_have(self, number: int, label: str, rounds: Collection[int]) -> bool:
+        (first_label, last_label), (first, last) = (
+            self._bounds(number, "label"),
+            self._bounds(number, "round"),
+        )
+        return first_label <= label <= last_label and any(first <= each <= last for each in rounds)
 
     def write(self, path: Path) -> None:
         """Write the Parquet file."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,9 @@ import pyarrow.csv
 from .atomic_files import RunFolderError, write_folder
 from .recorded_tables import RecordedTable, read_table
 from .table_formats import EVENTS, INTERVALS
+
+if TYPE_CHECKING:
+    from ..explain.explanation import Explanation
 
 __all__ = ["ERRORS", "FORMAT", "TABLES", "Run", "failed_schemes", "load_run", "read_csv", "save_run"]
 
@@ -73,6 +76,8 @@ class Run:
         read from its folder.
     recorded_events : RecordedTable
         The events, which may be too many for the memory too.
+    folder : str
+        The path of the run folder or sweep folder that the run was read from; empty if it was not read.
     """
 
     scenario: str
@@ -87,6 +92,7 @@ class Run:
     problems: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     recorded_events: RecordedTable = field(default_factory=lambda: RecordedTable(EVENTS))
+    folder: str = ""
 
     def __repr__(self) -> str:
         """Return one line: the scenario, its seed, and the rounds of each scheme."""
@@ -107,6 +113,25 @@ class Run:
     def is_record_lost(self) -> bool:
         """Return whether the intervals or the events are lost, because their file could not be written."""
         return bool(self.recorded.lost or self.recorded_events.lost)
+
+    def explain(self, schemes: Sequence[str] = (), number: int | None = None) -> Explanation:
+        """Explain who held up the rounds: critical paths, blame, slack, and percentiles of round times.
+
+        Parameters
+        ----------
+        schemes : sequence of str, optional
+            Labels of the schemes to explain; all by default.
+        number : int, optional
+            The only round to explain; by default all rounds, or evenly spaced ones of a long run.
+
+        Raises
+        ------
+        UnknownRoundError
+            If the run lacks a scheme or the round, or if its intervals are lost.
+        """
+        from ..explain.explanation import explain_run  # it needs this class
+
+        return explain_run(self, schemes, number)
 
     @property
     def interrupted(self) -> bool:
@@ -242,6 +267,7 @@ def load_run(folder: Path) -> Run:
             read_table(folder, INTERVALS),
             errors.read_text(encoding="utf-8") if errors.is_file() else "",
             recorded_events=_recorded_events(folder),
+            folder=str(folder.absolute()),
         )
     except (OSError, ValueError) as error:  # these are base classes of pyarrow's errors
         raise RunFolderError(f"{folder} cannot be read: {error}") from None

@@ -13,7 +13,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -363,4 +363,4 @@ def load_runs(folder: Path) -> list[Run]:
     finished = [folder / point for point in points if (folder / point / "summary.json").is_file()]
     if not finished:
         raise RunFolderError(f"{folder} is a sweep folder without a finished point")
-    return [load_run(point) for point in finished]
+    return [replace(load_run(point), folder=str(folder.absolute())) for point in finished]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from .options import InputError, exit_on_wrong_input
+from .options import InputError, exit_on_wrong_input, matching_labels
 
 __all__ = ["gantt"]
 
@@ -31,7 +31,7 @@ def gantt(
         span = None if rounds is None else _round_span(rounds)
         path = output or folder / "gantt.png"
         try:
-            labels = _matching_labels(result.summary["schemes"], scheme) if scheme else None
+            labels = matching_labels(result.summary["schemes"], scheme) if scheme else None
             shown = None if labels is None else [result.shown_label(label) for label in labels]
             intervals = result.with_failures(plotted_intervals(result, span))
             events = result.with_failures(plotted_events(result, intervals))
@@ -50,13 +50,3 @@ def _round_span(text: str) -> tuple[int, int]:
     if not first.isdigit() or not (last or first).isdigit() or not 1 <= int(first) <= int(last or first):
         raise InputError(f"--rounds: {text!r} is no span of rounds such as 2 or 1-3")
     return int(first), int(last or first)
-
-
-def _matching_labels(schemes: dict[str, Any], wanted: list[str]) -> list[str]:
-    """Return the labels of the schemes that are wanted, each by its label or its scheme's name."""
-    unknown = [
-        name for name in wanted if not any(name in (label, s["scheme"]) for label, s in schemes.items())
-    ]
-    if unknown:
-        raise InputError(f"--scheme: the run has no {', '.join(unknown)}; it has: {', '.join(schemes)}")
-    return [label for label, s in schemes.items() if label in wanted or s["scheme"] in wanted]

@@ -14,6 +14,7 @@ from cutlayer.experiments.processes.library_threads import limit_library_threads
 from cutlayer.experiments.processes.process_guards import catch_termination
 
 from .compare import compare
+from .explain import explain
 from .gantt import gantt
 from .list import list_names
 from .plan import plan
@@ -80,6 +81,6 @@ def cutlayer_command(
     """Simulate split learning over wireless networks: latency and accuracy, both measured."""
 
 
-for command in (*_WITH_FOLDER, compare, gantt, plan, profile, validate, schema, show):
+for command in (*_WITH_FOLDER, compare, explain, gantt, plan, profile, validate, schema, show):
     app.command()(command)
 app.command("list")(list_names)

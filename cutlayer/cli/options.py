@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,7 @@ __all__ = [
     "Seed",
     "exit_on_wrong_input",
     "import_plugins",
+    "matching_labels",
     "names",
     "print_table",
     "print_warnings",
@@ -72,6 +73,22 @@ def exit_on_wrong_input() -> Iterator[None]:
 def names(text: str | None) -> list[str] | None:
     """Return the names in a comma-separated text, or None without a text."""
     return None if text is None else [name.strip() for name in text.split(",")]
+
+
+def matching_labels(schemes: Mapping[str, Any], wanted: Sequence[str]) -> list[str]:
+    """Return the labels of the schemes that are wanted, each by its label or its scheme's name.
+
+    Raises
+    ------
+    InputError
+        If the run has no such scheme.
+    """
+    unknown = [
+        name for name in wanted if not any(name in (label, s["scheme"]) for label, s in schemes.items())
+    ]
+    if unknown:
+        raise InputError(f"--scheme: the run has no {', '.join(unknown)}; it has: {', '.join(schemes)}")
+    return [label for label, s in schemes.items() if label in wanted or s["scheme"] in wanted]
 
 
 def search_working_folder() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,7 +62,6 @@ def run(
     from cutlayer.experiments.processes.worker_processes import WorkersError
     from cutlayer.experiments.runner import UnsavedRunError, run_scenario
     from cutlayer.scenarios.loading.loader import load_scenario
-    from cutlayer.scenarios.text import one_line
 
     from .progress import RunProgress
 
@@ -96,10 +95,8 @@ def run(
             raise typer.Exit(1) from None
         except WorkersError as error:
             raise InputError(str(error)) from None
-    try:
-        _report(result, folder)
-    except Exception as error:  # of any kind: the run is finished, and its tables are written
-        typer.echo(f"warning: the report could not be printed: {one_line(error)}", err=True)
+    _attempt("report", lambda: _report(result, folder))
+    _attempt("bottlenecks", lambda: _report_bottlenecks(result))
     for problem in result.problems:
         typer.echo(f"warning: {problem}", err=True)
     for label, reason in result.failed.items():
@@ -110,6 +107,16 @@ def run(
         raise typer.Exit(130)
     if result.failed or result.is_record_lost:
         raise typer.Exit(1)
+
+
+def _attempt(what: str, report: Callable[[], None]) -> None:
+    """Print a part of the report, or a warning; the run is finished, and its tables are written."""
+    from cutlayer.scenarios.text import one_line
+
+    try:
+        report()
+    except Exception as error:  # of any kind
+        typer.echo(f"warning: the {what} could not be printed: {one_line(error)}", err=True)
 
 
 def _report(result: Run, folder: Path) -> None:
@@ -124,6 +131,15 @@ def _report(result: Run, folder: Path) -> None:
     drawn = ", ".join(path.name for path in sorted(folder.glob("*.png")))
     written = f"written to {folder}" + (f": figures {drawn}" if drawn else "")
     Console().print(written, soft_wrap=True, highlight=False, markup=False)
+
+
+def _report_bottlenecks(result: Run) -> None:
+    """Print a line for each scheme that names the node that held up most of the time."""
+    from cutlayer.analysis.explain.explanation import BOTTLENECK_ACTIVITIES, explain_run
+
+    if not result.recorded.lost:
+        for line in explain_run(result, max_activities=BOTTLENECK_ACTIVITIES).bottlenecks:
+            typer.echo(line)
 
 
 def _free_folder(parent: Path, name: str) -> Path:

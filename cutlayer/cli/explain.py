@@ -1,0 +1,93 @@
+"""The command ``explain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import (
+    AllowImports,
+    InputError,
+    Plugins,
+    exit_on_wrong_input,
+    import_plugins,
+    matching_labels,
+    print_table,
+    search_working_folder,
+)
+
+if TYPE_CHECKING:
+    from cutlayer.analysis.explain.explanation import Explanation
+    from cutlayer.analysis.results.run_folder import Run
+
+__all__ = ["explain"]
+
+
+def explain(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
+    scheme: Annotated[list[str], typer.Option(help="Labels to explain; all by default.")] = [],  # noqa: B006
+    number: Annotated[
+        int | None, typer.Option("--round", min=1, metavar="N", help="Explain this round, with its path.")
+    ] = None,
+    changes: Annotated[
+        bool, typer.Option("--what-if", help="Simulate the run again with changes, and give their savings.")
+    ] = False,
+    form: Annotated[
+        str,
+        typer.Option("--format", help="table or csv: blame, the path with --round, savings with --what-if."),
+    ] = "table",
+    plugins: Plugins = [],  # noqa: B006
+    allow_imports: AllowImports = False,
+) -> None:
+    """Tell who held up the rounds of a run, why, and what a change would save."""
+    from cutlayer.analysis.explain.explanation import UnknownRoundError, explain_run
+    from cutlayer.analysis.explain.text import notes, rich_tables
+    from cutlayer.analysis.results.run_folder import load_run
+
+    with exit_on_wrong_input():
+        if form not in ("table", "csv"):
+            raise InputError(f"--format: {form!r} is unknown; known: table, csv")
+        if (folder / "points.csv").is_file():
+            raise InputError(
+                f"{folder} is a sweep folder; explain one of its points, for example {folder}/POINT"
+            )
+        result = load_run(folder)
+        try:
+            labels = matching_labels(result.summary["schemes"], scheme) if scheme else []
+            explanation = explain_run(result, labels, number)
+        except UnknownRoundError as error:
+            raise InputError(str(error)) from None
+        if changes:
+            import_plugins(plugins)
+            if allow_imports:
+                search_working_folder()
+            _print_savings(result, folder, explanation, form, allow_imports=allow_imports)
+            return
+    if form == "csv":
+        rows = explanation.blame if number is None else explanation.path
+        typer.echo(rows.to_csv(index=False), nl=False)
+        return
+    for table in rich_tables(explanation):
+        print_table(table)
+        typer.echo()
+    for line in notes(explanation):
+        typer.echo(line)
+
+
+def _print_savings(
+    run: Run, folder: Path, explanation: Explanation, form: str, *, allow_imports: bool
+) -> None:
+    """Simulate the run again with changes, and print their savings."""
+    from cutlayer.analysis.explain.text import savings_notes, savings_table
+    from cutlayer.experiments.what_if.resimulation import what_if
+
+    def show(label: str, change: str) -> None:
+        typer.echo(f"{label}: {change}", err=True)
+
+    table = what_if(run, folder, explanation=explanation, allow_imports=allow_imports, on_change=show)
+    if form == "csv":
+        typer.echo(table.to_csv(index=False), nl=False)
+    else:
+        print_table(savings_table(table), *savings_notes(table))
