@@ -124,7 +124,7 @@ class RecordedTable:
         """Return a scheme's intervals of some rounds; only row groups that may have any are read."""
         label_of, round_of = pyarrow.compute.field("label"), pyarrow.compute.field("round")
         wanted = (label_of == label) & round_of.isin(sorted(rounds))
-        return _frame(
+        return self._frame(
             [
                 self._group(number).filter(wanted)
                 for number in range(self._num_groups())
