@@ -16,12 +16,19 @@ from ..comparison.experiment_groups import scenario_of
 from ..results.run_folder import Run
 from .activities import by_round
 from .causes import CAUSES, Cause, NodeEvents, PlannedSpeeds
-from .critical_path import PATH_COLUMNS, segment_rows
+from .critical_path import PATH_COLUMNS, critical_path, segment_rows
 from .round_graph import RoundGraph
 from .round_times import idle_shares, round_times
 from .segments import Segment, Segments
 
-__all__ = ["BOTTLENECK_ACTIVITIES", "MAX_ACTIVITIES", "Explanation", "UnknownRoundError", "explain_run"]
+__all__ = [
+    "BOTTLENECK_ACTIVITIES",
+    "MAX_ACTIVITIES",
+    "Explanation",
+    "UnknownRoundError",
+    "critical_rows",
+    "explain_run",
+]
 
 MAX_ACTIVITIES = 100_000
 """Of a scheme with more activities, about this number is explained, in evenly spaced rounds."""
@@ -139,6 +146,25 @@ def _joined(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     return pd.concat(with_rows, ignore_index=True) if with_rows else pd.DataFrame(columns=columns)
 
 
+def critical_rows(run: Run, intervals: pd.DataFrame) -> set[int]:
+    """Return the index labels of a run's intervals that are on the critical paths of their rounds.
+
+    Parameters
+    ----------
+    intervals : DataFrame
+        Some of the run's intervals, with a unique index; all intervals of each round that counts.
+    """
+    rows: set[int] = set()
+    events = {label: NodeEvents(_events_of(run, label)) for label in _labels(run, ())}
+    spans = run.rounds.set_index(["label", "round"])[["start_s", "end_s"]]
+    for (label, number), activities in intervals.groupby(["label", "round"], observed=True):
+        if (label, number) in spans.index:
+            start_s, end_s = spans.loc[(label, number)].tolist()
+            path = critical_path(activities, start_s, end_s, events=events[str(label)])
+            rows.update(path.loc[path["row"] >= 0, "row"].tolist())
+    return rows
+
+
 @dataclass(frozen=True)
 class _ExplainedScheme:
     label: str
@@ -195,10 +221,7 @@ def _chosen_rounds(run: Run, label: str, rounds: pd.DataFrame, max_activities: i
 
 
 def _events_of(run: Run, label: str) -> pd.DataFrame:
-    events: pd.DataFrame | None = getattr(run, "events", None)
-    if events is None or not len(events):
-        return pd.DataFrame()
-    return events[events["label"].astype(str) == label]
+    return run.events[run.events["label"].astype(str) == label]
 
 
 def _add_blame(blame: dict[tuple[str, str], dict[str, float]], segments: Iterable[Segment]) -> None:

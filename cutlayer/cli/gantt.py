@@ -19,8 +19,12 @@ def gantt(
     output: Annotated[
         Path | None, typer.Option(help="A .png, .svg, .pdf or .html; DIR/gantt.png by default.")
     ] = None,
+    critical_path: Annotated[
+        bool, typer.Option("--critical-path", help="Mark the activities that decided on each round's end.")
+    ] = False,
 ) -> None:
     """Draw the latency Gantt charts of a run, schemes stacked on one time axis."""
+    from cutlayer.analysis.explain.explanation import critical_rows
     from cutlayer.analysis.figures.gantt import gantt_figure
     from cutlayer.analysis.figures.style import save_figure
     from cutlayer.analysis.figures.visible_rows import plotted_events, plotted_intervals
@@ -33,9 +37,11 @@ def gantt(
         try:
             labels = matching_labels(result.summary["schemes"], scheme) if scheme else None
             shown = None if labels is None else [result.shown_label(label) for label in labels]
-            intervals = result.with_failures(plotted_intervals(result, span))
+            plotted = plotted_intervals(result, span)
+            path_rows = critical_rows(result, plotted) if critical_path else ()
+            intervals = result.with_failures(plotted)
             events = result.with_failures(plotted_events(result, intervals))
-            figure = gantt_figure(intervals, rounds=span, labels=shown, events=events)
+            figure = gantt_figure(intervals, rounds=span, labels=shown, events=events, path_rows=path_rows)
             save_figure(figure, path)
         except ValueError as error:
             raise InputError(str(error)) from None
