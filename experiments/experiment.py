@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..scenarios.loading.loader import LoadedScenario
 from ..scenarios.model_costs.unit_table import UnitTable
+from ..scenarios.schema.registered import SchemeParameters
 from ..scenarios.schema.scenario import Scenario
 from ..sim.faults.effects import Faults
 from ..sim.nodes.fleet import Fleet
@@ -62,21 +63,22 @@ class Experiment:
         """Return the deployment of all devices."""
         return self.context.deployment
 
-    @property
-    def first_deployment(self) -> Deployment:
-        """Return the deployment of the devices that the first plans are for."""
-        return first_deployment(self.loaded.scenario, self.context)
+    def first_deployment(self, parameters: SchemeParameters) -> Deployment:
+        """Return the deployment of the devices that a scheme's first plan is for."""
+        return first_deployment(self.loaded.scenario, parameters, self.context)
 
 
-def first_deployment(scenario: Scenario, context: PlanningContext) -> Deployment:
-    """Return the deployment that the first plans are for: all devices, or the first clients of round 1.
+def first_deployment(
+    scenario: Scenario, parameters: SchemeParameters, context: PlanningContext
+) -> Deployment:
+    """Return the deployment of a scheme's first plan: all devices, or the first clients of round 1.
 
     Excluded devices are in neither.
     """
-    devices = scenario.devices
-    if scenario.participation is not None:
+    devices, participation = scenario.devices, scenario.participation_of(parameters)
+    if participation is not None:
         sampler = ClientSampler(
-            scenario.participation, devices.count, scenario.seed, excluded=frozenset(devices.exclude)
+            participation, devices.count, scenario.seed, excluded=frozenset(devices.exclude)
         )
         return context.deployment.select(sampler.first_in_order())
     return context.deployment.select(devices.included) if devices.exclude else context.deployment

@@ -148,7 +148,7 @@ def _scheme_rows(
     methods: Sequence[str],
     bound_time_s: float,
 ) -> list[dict[str, Any]]:
-    context, deployment = experiment.context, experiment.first_deployment
+    context, deployment = experiment.context, experiment.first_deployment(scheme.parameters)
     plans: dict[str, Callable[[], SchemePlan]] = {"scenario": partial(first_plans.plan, scheme, deployment)}
     has_subchannels = context.sharing.allocates_subchannels and not deployment.has_fixed_links
     allocates = scheme.uses_subchannels and has_subchannels

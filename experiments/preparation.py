@@ -184,7 +184,6 @@ def _plan_schemes(experiment: Experiment, issues: IssueCollector) -> tuple[tuple
     """Return each scheme with its first plan. A scheme that cannot be planned adds an issue."""
     loaded, units, context = experiment.loaded, experiment.units, experiment.context
     scenario = loaded.scenario
-    deployment = first_deployment(scenario, context)
     optimizer = scenario.learning.optimizer if scenario.learning else Optimizer()
     task = TrainingTask(units, scenario.batch_size, optimizer_copies=optimizer.state_copies)
     planned: list[tuple[Scheme, SchemePlan]] = []
@@ -200,22 +199,18 @@ def _plan_schemes(experiment: Experiment, issues: IssueCollector) -> tuple[tuple
             scheme = scheme_class(parameters, replace(task, compression=compression))
             with planning_issues.at_stated_key():
                 _check_supported(scenario, scheme)
-                plan = first_plans.plan(scheme, deployment)
-                if scenario.participation is not None:  # the constructor checks that clients can be sampled
-                    client_sampler(
-                        scenario.participation,
-                        scheme,
-                        plan,
-                        context.deployment,
-                        frozenset(scenario.devices.exclude),
-                    )
+                plan = first_plans.plan(scheme, first_deployment(scenario, parameters, context))
+                participation = scenario.participation_of(parameters)
+                if participation is not None:  # the constructor checks that clients can be sampled
+                    excluded = frozenset(scenario.devices.exclude)
+                    client_sampler(participation, scheme, plan, context.deployment, excluded)
                 planned.append((scheme, plan))
     issues.extend(planning_issues.issues)
     return tuple(planned)
 
 
 def _check_supported(scenario: Scenario, scheme: Scheme) -> None:
-    """Check that a scheme supports the scenario's model, its profile and its participation.
+    """Check that a scheme supports the scenario's model, its profile, its participation and round policy.
 
     Raises
     ------
@@ -227,9 +222,23 @@ def _check_supported(scenario: Scenario, scheme: Scheme) -> None:
         raise PlanningError(
             f"{name} splits the model, which takes 2 units or more; it has {count}", ("model",)
         )
-    refusal = scheme.sampling_unsupported() if scenario.participation is not None else None
-    if refusal is not None:
+    policy = scenario.round_policy_of(scheme.parameters)
+    sampled = scenario.participation_of(scheme.parameters) is not None
+    refusal = scheme.sampling_unsupported() if sampled else None
+    if refusal is not None and scenario.participation is not None:
         raise PlanningError(refusal, ("participation",))
+    if refusal is not None:
+        raise PlanningError(
+            f"over_select samples {policy.over_select} of {scenario.devices.count} devices, as participation"
+            f" does. {refusal}",
+            ("round_policy", "over_select"),
+        )
+    if policy.quorum is not None and scheme.takes_turns:
+        raise PlanningError(
+            f"quorum counts clients that train side by side, and those of schemes: {name} take turns; give"
+            f" {name} a round_policy of its own",
+            ("round_policy", "quorum"),
+        )
     if getattr(scenario.model, "profile", None) is not None and not scheme.measurable:
         measurable = [spec.name for spec in specs("scheme") if spec.load().measurable]
         raise PlanningError(

@@ -36,8 +36,12 @@ _COLUMN_TYPES = {
 """The numeric columns of the log, with their type codes for ``array``."""
 
 
-LoggedRounds: TypeAlias = "tuple[dict[str, array[Any]], list[str]]"
-"""The numeric columns of some rounds by name, and the cut of each round as text."""
+_TEXT_COLUMNS = ("cut", "left_out")
+"""The columns of the log that hold texts."""
+
+
+LoggedRounds: TypeAlias = "tuple[dict[str, array[Any]], dict[str, list[str]]]"
+"""The numeric columns of some rounds, and the columns of texts, by name."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class RoundLog:
         self.rounds_of_device = snapshot.rounds_of_device.copy()
         self.times_of_device = {client: [*each] for client, each in snapshot.times_of_device.items()}
         self.observed_s_of_device = dict(snapshot.observed_s_of_device)
-        self._cuts: list[str] = []
+        self._texts: dict[str, list[str]] = {name: [] for name in _TEXT_COLUMNS}
         self._num_in_increments = 0
 
     def __len__(self) -> int:
@@ -94,7 +98,8 @@ class RoundLog:
         accuracy = self.accuracy = result.accuracy
         self.sampled_clients = sampled_clients
         self.rounds_of_device.update(result.outcome.participants)
-        self._add_cut(cut)
+        left_out = " ".join(f"{client}:{reason}" for client, reason in result.left_out.items())
+        self._add_texts({"cut": cut, "left_out": left_out})
         times = result.times
         if times is not None:
             self._add_device_times(times)
@@ -133,9 +138,10 @@ class RoundLog:
         columns = ["receive_s", "receive_energy_j", "idle_s", "idle_energy_j"]
         return pd.DataFrame.from_dict(self.times_of_device, orient="index", columns=columns, dtype=float)
 
-    def _add_cut(self, cut: str) -> None:
+    def _add_texts(self, texts: Mapping[str, str]) -> None:
         # equal texts of consecutive rounds are one object, which saves memory
-        self._cuts.append(self._cuts[-1] if self._cuts and self._cuts[-1] == cut else cut)
+        for name, column in self._texts.items():
+            column.append(column[-1] if column and column[-1] == texts[name] else texts[name])
 
     def snapshot(self) -> RoundLogSnapshot:
         """Return the state from which another log continues, without the rounds."""
@@ -151,15 +157,16 @@ class RoundLog:
     def increment(self) -> LoggedRounds:
         """Return the rounds since the last call."""
         first, self._num_in_increments = self._num_in_increments, len(self)
-        return {name: column[first:] for name, column in self._columns.items()}, self._cuts[first:]
+        texts = {name: column[first:] for name, column in self._texts.items()}
+        return {name: column[first:] for name, column in self._columns.items()}, texts
 
     def apply(self, increment: LoggedRounds) -> None:
         """Add rounds of an earlier part of the run."""
-        columns, cuts = increment
+        columns, texts = increment
         for name, column in self._columns.items():
             column.extend(columns[name])
-        for cut in cuts:
-            self._add_cut(cut)
+        for row in zip(*(texts[name] for name in self._texts), strict=True):
+            self._add_texts(dict(zip(self._texts, row, strict=True)))
         self._num_in_increments = len(self)
 
     def table(self, scheme: str, identity: Mapping[str, Any]) -> pd.DataFrame:
@@ -175,4 +182,4 @@ class RoundLog:
         columns = {name: np.array(values) for name, values in self._columns.items()}
         columns["diverged"] = columns["diverged"].astype(bool)
         numbers = np.arange(1, len(self) + 1)
-        return pd.DataFrame({"scheme": scheme, **identity, "round": numbers, "cut": self._cuts, **columns})
+        return pd.DataFrame({"scheme": scheme, **identity, "round": numbers, **self._texts, **columns})

@@ -150,8 +150,9 @@ def make_world(
     scenario, context = experiment.loaded.scenario, experiment.context
     if planner is None:
         planner = round_planner(experiment, scheme, plan, checkpoint.planner if checkpoint else None)
+    policy = scenario.round_policy_of(scheme.parameters)
     channel = context.channel
-    if scenario.participation is not None or scenario.devices.exclude:
+    if scenario.participation_of(scheme.parameters) is not None or scenario.devices.exclude:
         channel = channel.of(planner.members)
     links, schedulers = links_and_schedulers(planner.plan, channel)
     world = World(
@@ -162,9 +163,9 @@ def make_world(
         network=context.deployment.network,
         server_shares=planner.plan.server_shares,
         clients=planner.members,
-        faults=experiment.faults,
-        round_policy=round_policy_of(scenario.round_policy),
-        retries=retries_of(scenario.round_policy),
+        faults=experiment.faults if scheme.uses_devices else experiment.faults.without_availability(),
+        round_policy=round_policy_of(policy),
+        retries=retries_of(policy),
         snapshot=checkpoint.world if checkpoint else None,
     )
     if checkpoint is not None:
@@ -182,10 +183,12 @@ def round_planner(
     snapshot : PlannerSnapshot, optional
         The state from which the planner continues; by default the run begins with round 1.
     """
-    scenario, context = experiment.loaded.scenario, experiment.context
+    scenario, context, faults = experiment.loaded.scenario, experiment.context, experiment.faults
     members, excluded = scenario.devices.included, frozenset(scenario.devices.exclude)
-    if scenario.participation is not None:
-        sampler = client_sampler(scenario.participation, scheme, plan, context.deployment, excluded)
+    participation = scenario.participation_of(scheme.parameters)
+    if participation is not None:
+        available = faults.availability if faults.clients_may_go_offline else None
+        sampler = client_sampler(participation, scheme, plan, context.deployment, excluded, available)
         return SampledClients(scheme, plan, sampler, context, snapshot)
     if scenario.allocation.replan is not None:
         return Replanner(scheme, plan, context, members, snapshot)

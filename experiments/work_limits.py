@@ -168,6 +168,10 @@ def _changes(scenario: Scenario, plan: SchemePlan) -> Iterator[tuple[KeyPath, fl
     if participation is not None and participation.mean_on_s and participation.mean_off_s:
         period_s = participation.mean_on_s + participation.mean_off_s
         yield ("participation",), period_s, longest_s, scenario.devices.count, SWITCHES_MAX
+    availability = scenario.faults.availability if scenario.faults else None
+    if availability is not None and availability.mean_on_s and availability.mean_off_s:
+        period_s = availability.mean_on_s + availability.mean_off_s
+        yield ("faults", "availability"), period_s, longest_s, scenario.devices.count, SWITCHES_MAX
     block_s = fading.block_s(scenario.radio.carrier_hz)
     if math.isfinite(block_s):
         yield ("radio", "fading", *fading.block_key), block_s, longest_s, 1, CHANGES_MAX

@@ -40,6 +40,7 @@ ROUND_COLUMNS = (
     "test_accuracy_max",
     "test_accuracy_averaged",
     "validation_accuracy",
+    "left_out",
 )
 
 
@@ -84,8 +85,8 @@ class RoundTotals:
         rounds : DataFrame
             One row a finished round, in order, with ``scheme, label, seed, round, end_s, cut, participants,
             updates, samples, receive_energy_j, idle_energy_j, train_loss, diverged``, the ``test_accuracy``
-            columns and ``validation_accuracy``. A round may end before the compute nodes have finished its
-            work.
+            columns, ``validation_accuracy`` and ``left_out``. A round may end before the compute nodes have
+            finished its work.
         """
         sums = np.zeros((len(rounds), len(_SUMS)))
         recorded = self._sums[: len(rounds)]

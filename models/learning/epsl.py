@@ -71,11 +71,18 @@ class ParallelSplitLearner(Learner):
     def server_step(self, merged: int, number: int) -> None:
         """Train the server's side on the smashed data, with ``merged`` aggregated slots per mini-batch."""
 
-    def client_step(self) -> None:
-        """Back-propagate the activation gradients through the members' parts, and update the parts."""
+    def client_step(self, clients: tuple[int, ...] | None = None) -> None:
+        """Back-propagate the activation gradients through the parts of these members, and update the parts.
+
+        By default these are all members. The parts of other members, whose gradients have not arrived, keep
+        their weights. Their running statistics are those of the forward pass, which they have run.
+        """
         assert self._graph is not None
-        self._graph.backward(self.cut_gradients)
-        self._updates.step([self.clients[i] for i in self.members])
+        finished = self.members if clients is None else clients
+        indices = [index for index, client in enumerate(self.members) if client in finished]
+        if indices:
+            self._graph.backward(self.cut_gradients, indices)
+            self._updates.step([self.clients[self.members[index]] for index in indices])
         self._graph, self.cut_gradients = None, []
 
     def average_of(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ..errors import KeyPath, ScenarioIssue
 from .allocation import FULL_POWER
 from .devices import LinkTraceFiles
+from .round_policy import RoundPolicy
 from .scenario import Allocation, Devices, ExplicitPower, Scenario
 from .size_limits import size_issues, time_scale_issues
 
@@ -23,7 +24,9 @@ def cross_check(scenario: Scenario) -> list[ScenarioIssue]:
         *_positions(scenario),
         *_fixed_rate_links(scenario),
         *_allocation(scenario),
+        *_over_selection(scenario),
         *_participation(scenario),
+        *_availability(scenario),
         *_learning(scenario),
         *size_issues(scenario),
         *time_scale_issues(scenario),
@@ -125,18 +128,43 @@ def _allocation(scenario: Scenario) -> Iterator[ScenarioIssue]:
             )  # fmt: skip
 
 
+def _over_selection(scenario: Scenario) -> Iterator[ScenarioIssue]:
+    policies: list[tuple[KeyPath, RoundPolicy]] = [(("round_policy",), scenario.round_policy)]
+    for index, scheme in enumerate(scenario.schemes):
+        if scheme.round_policy is not None:
+            policies.append((("schemes", index, "round_policy"), scheme.round_policy))
+    for path, policy in policies:
+        if policy.over_select is not None and policy.over_select > len(scenario.devices.included):
+            text = f"selects {policy.over_select} devices a round; {_number_of_devices(scenario)}"
+            yield ScenarioIssue((*path, "over_select"), text)
+
+
+def _number_of_devices(scenario: Scenario) -> str:
+    """Return the number of devices as text, with those that are excluded."""
+    devices = scenario.devices
+    without = f", of which {len(devices.exclude)} are excluded" if devices.exclude else ""
+    return f"devices.count is {devices.count}{without}"
+
+
+def _availability(scenario: Scenario) -> Iterator[ScenarioIssue]:
+    availability = scenario.faults.availability if scenario.faults else None
+    participation = scenario.participation
+    if availability is not None and participation is not None and participation.selection == "available":
+        yield ScenarioIssue(
+            ("participation", "selection"), "available and faults.availability both say when devices are"
+            " online; give one of them"
+        )  # fmt: skip
+
+
 def _participation(scenario: Scenario) -> Iterator[ScenarioIssue]:
     participation, allocation = scenario.participation, scenario.allocation
-    if participation is None:
+    if participation is not None and participation.per_round > len(scenario.devices.included):
+        text = f"draws {participation.per_round} devices a round; {_number_of_devices(scenario)}"
+        yield ScenarioIssue(("participation", "per_round"), text)
+    if all(scenario.participation_of(scheme) is None for scheme in scenario.schemes):
         return
-    devices = scenario.devices
-    if participation.per_round > len(devices.included):
-        without = f", of which {len(devices.exclude)} are excluded" if devices.exclude else ""
-        yield ScenarioIssue(
-            ("participation", "per_round"),
-            f"draws {participation.per_round} devices a round; devices.count is {devices.count}{without}",
-        )
-    why = "participation changes who takes part from round to round"
+    key = "round_policy.over_select" if participation is None else "participation"
+    why = f"{key} changes who takes part from round to round"
     if not isinstance(allocation.subchannels, str):
         yield ScenarioIssue(("allocation", "subchannels"), f"gives each device its own; {why}: name a method")
     if isinstance(allocation.power, ExplicitPower):
@@ -148,9 +176,9 @@ def _participation(scenario: Scenario) -> Iterator[ScenarioIssue]:
     compressed = scenario.compression or any(scheme.compression for scheme in scenario.schemes)
     if scenario.learning is not None and compressed:
         yield ScenarioIssue(
-            ("participation",),
+            ("round_policy" if participation is None else "participation",),
             "training with compression keeps what every device has received; leave out compression, learning"
-            " or participation",
+            f" or {key}",
         )
 
 

@@ -290,6 +290,25 @@ class Scenario(Section):
 
     @property
     def clients_per_round(self) -> int:
-        """Return the number of clients that take part in a round."""
-        count = len(self.devices.included)
-        return min(self.participation.per_round, count) if self.participation else count
+        """Return the largest number of clients that take part in a round of any scheme."""
+        return max(self._clients_of(scheme) for scheme in self.schemes)
+
+    def _clients_of(self, scheme: SchemeParameters) -> int:
+        participation, count = self.participation_of(scheme), len(self.devices.included)
+        return min(participation.per_round, count) if participation else count
+
+    def round_policy_of(self, scheme: SchemeParameters) -> RoundPolicy:
+        """Return the round policy of a scheme: its own, or else the scenario's."""
+        return scheme.round_policy or self.round_policy
+
+    def participation_of(self, scheme: SchemeParameters) -> Participation | None:
+        """Return the client sampling of a scheme; None if all devices take part in its rounds.
+
+        The number of clients that its round policy selects replaces ``participation.per_round``.
+        """
+        over_select = self.round_policy_of(scheme).over_select
+        if over_select is None:
+            return self.participation
+        if self.participation is not None:
+            return self.participation.model_copy(update={"per_round": over_select})
+        return Participation(per_round=over_select) if over_select < len(self.devices.included) else None

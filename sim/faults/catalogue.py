@@ -38,6 +38,12 @@ register(
 )
 register(
     "fault",
+    "availability",
+    f"{__package__}.availability:availability_fault",
+    summary="devices go offline, in the middle of a round too, and come back (faults.availability)",
+)
+register(
+    "fault",
     "battery",
     f"{__package__}.battery:battery_fault",
     summary="devices leave the run when their batteries are empty (devices.battery_j)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from ...scenarios.registry import specs
@@ -17,6 +17,7 @@ from ..timeline.phases import Phase
 from .mean_durations import MeanDuration
 
 __all__ = [
+    "NO_FAULTS",
     "AvailabilityTrace",
     "BroadcastLosses",
     "ComputeNoise",
@@ -203,6 +204,10 @@ class Faults:
         """Return whether a client may miss the rest of a round because it goes offline."""
         return any(fault.availability is not None for fault in self.faults)
 
+    def without_availability(self) -> Faults:
+        """Return the faults for a scheme that does without devices: all but their times offline."""
+        return Faults(tuple(replace(fault, availability=None) for fault in self.faults))
+
     @property
     def links_may_fail(self) -> bool:
         """Return whether links are interrupted, or lose packets or messages."""
@@ -281,6 +286,9 @@ class Faults:
         others = ("presence", "mean_duration", "mean_delivered")
         effects = [field.name for field in fields(Fault) if field.name not in others]
         return any(getattr(fault, name) is not None for fault in self.faults for name in effects)
+
+
+NO_FAULTS = Faults()
 
 
 def _product(traces: Sequence[PiecewiseCapacity | None]) -> PiecewiseCapacity | None:

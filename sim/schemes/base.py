@@ -170,6 +170,8 @@ class Scheme(ABC):
         Whether the devices take part; otherwise they spend no energy, not even while they are idle.
     prediction_is_bound : bool
         Whether the prediction is a lower bound of a round's time, instead of the time itself.
+    takes_turns : bool
+        Whether the clients of a round train one after the other, each in a step of its own.
     selects_participants : bool
         Whether a round may leave out clients that are on time.
     measurable : bool
@@ -191,6 +193,7 @@ class Scheme(ABC):
     chooses_cut: ClassVar[bool] = False
     uses_devices: ClassVar[bool] = True
     prediction_is_bound: ClassVar[bool] = False
+    takes_turns: ClassVar[bool] = False
     selects_participants: ClassVar[bool] = False
     measurable: ClassVar[bool] = False
     compresses: ClassVar[frozenset[Compressible]] = frozenset()
@@ -279,6 +282,10 @@ class Scheme(ABC):
     def sampling_unsupported(self) -> str | None:
         """Return the reason why rounds cannot sample their clients; None if they can."""
         return None
+
+    def planned_step_s(self, plan: SchemePlan) -> float:
+        """Return the planned time of a step that the round policy limits, [s]: of a round, by default."""
+        return plan.predicted_s
 
     # Learning
 

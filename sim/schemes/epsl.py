@@ -221,5 +221,5 @@ class EPSL(ParallelSplit):
 
     def round(self, context: RoundContext) -> Round:
         """Run one round: one update of the server's part and of each participant's client part."""
-        on_time = yield from self.split_round(context, self.merged(context.number), upload_model=False)
+        on_time, _ = yield from self.split_round(context, self.merged(context.number), upload_model=False)
         return RoundOutcome(on_time, int(bool(on_time)), len(on_time) * self.task.batch_size)

@@ -26,8 +26,8 @@ from .base import RoundContext, Scheme, TrainingTask
 
 __all__ = ["SERVICE_DISCIPLINES", "ParallelSplit", "SplitLearner"]
 
-SplitRound: TypeAlias = Generator[Event, Any, tuple[int, ...]]
-"""A split round as a SimPy process: it yields events, and returns the clients that took part."""
+SplitRound: TypeAlias = Generator[Event, Any, tuple[tuple[int, ...], tuple[int, ...]]]
+"""A split round as a SimPy process: it yields events, and returns the clients that took part or finished."""
 
 
 class SplitLearner(Protocol):
@@ -39,8 +39,11 @@ class SplitLearner(Protocol):
     def server_step(self, merged: int, number: int) -> None:
         """Train the server's part on the smashed data, of which ``merged`` slots are aggregated."""
 
-    def client_step(self) -> None:
-        """Back-propagate the cut layer's gradients through the clients' parts, and update them."""
+    def client_step(self, clients: tuple[int, ...]) -> None:
+        """Back-propagate the cut layer's gradients through the parts of these clients, and update them.
+
+        They are the clients of the forward pass that have received their gradients and ended their round.
+        """
 
 
 class ParallelSplit(Scheme):
@@ -77,7 +80,14 @@ class ParallelSplit(Scheme):
         )
 
     def split_round(self, context: RoundContext, merged: int, *, upload_model: bool) -> SplitRound:
-        """Run a round until its last client has ended, and return the clients that took part.
+        """Run a round until its last client has ended.
+
+        Returns
+        -------
+        on_time : tuple of int
+            The clients whose smashed data the server has trained on.
+        finished : tuple of int
+            Those of them that have ended their round, and uploaded their parts if ``upload_model``.
 
         Parameters
         ----------
@@ -106,7 +116,7 @@ def _barrier_round(
 
     on_time: tuple[int, ...] = yield world.start(forward, world.clients).on_time
     if not on_time:
-        return on_time
+        return (), ()
     if learner:
         learner.client_forward(on_time, context.number)
     together = scheme.stages(context, len(on_time), merged)
@@ -115,10 +125,10 @@ def _barrier_round(
     if learner:
         learner.server_step(merged, context.number)
     yield world.server.broadcast(BROADCAST, together.broadcast_bits, on_time)
-    yield world.continue_with(backward, on_time).finished
+    finished: tuple[int, ...] = yield world.continue_with(backward, on_time).finished
     if learner:
-        learner.client_step()
-    return on_time
+        learner.client_step(finished)
+    return on_time, finished
 
 
 def _arrival_round(
@@ -133,7 +143,9 @@ def _arrival_round(
     def turn(device: Device) -> Generator[Event, Any, None]:
         yield device.compute(CLIENT_FORWARD, one.client_forward_flops)
         yield device.uplink(UPLINK, one.uplink_bits)
-        world.mark_on_time(device.client)
+        accepted = world.mark_on_time(device.client)
+        if accepted is not None:
+            yield accepted
         stages = ((SERVER_FORWARD, one.server_forward_flops), (SERVER_BACKWARD, one.server_backward_flops))
         yield world.server.serve(stages, device.client)
         if one.downlink_bits:
@@ -147,7 +159,8 @@ def _arrival_round(
     step = world.start(turn, world.clients)
     on_time: tuple[int, ...] = yield step.on_time
     if not on_time:
-        return on_time
+        yield world.server.compute(SERVER_FORWARD, 0.0)  # the server may have served clients in vain
+        return (), ()
     if learner:
         learner.client_forward(on_time, context.number)
         learner.server_step(merged, context.number)
@@ -160,10 +173,12 @@ def _arrival_round(
             yield world.received(on_time)
         yield world.server.broadcast(BROADCAST, one.broadcast_bits, on_time)
         aggregated.succeed()
-    yield step.finished
+    finished: tuple[int, ...] = yield step.finished
+    if len(finished) < len(on_time):
+        yield world.server.compute(SERVER_FORWARD, 0.0)  # it also serves clients that have left meanwhile
     if learner:
-        learner.client_step()
-    return on_time
+        learner.client_step(finished)
+    return on_time, finished
 
 
 SERVICE_DISCIPLINES: Mapping[str, Callable[[ParallelSplit, RoundContext, int, bool], SplitRound]] = {

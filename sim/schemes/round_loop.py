@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -15,7 +16,14 @@ from .base import RoundContext, RoundOutcome, Scheme
 from .mask_renewal import MaskRenewal
 from .round_planners.round_planner import RoundPlanner
 
-__all__ = ["Accuracy", "RoundCursor", "RoundResult", "run_rounds"]
+__all__ = ["EMPTY_ROUNDS_MAX", "Accuracy", "EmptyRoundsError", "RoundCursor", "RoundResult", "run_rounds"]
+
+EMPTY_ROUNDS_MAX = 1000
+"""The largest number of rounds in a row that train nothing, in a run whose only limit is an accuracy."""
+
+
+class EmptyRoundsError(RuntimeError):
+    """So many rounds in a row have trained nothing that the run might never end."""
 
 
 class Accuracy(Protocol):
@@ -68,6 +76,8 @@ class RoundResult:
         The evaluation at the end of the round; None if the round has none.
     is_last : bool
         Whether the run ends with it.
+    left_out : mapping of int to str
+        The clients that the round went on without, and the reason of each: late, offline, lost or battery.
     times : RoundTimes or None
         The busy and idle times of its devices; None if no device has power besides computing and sending.
     diverged : bool
@@ -82,6 +92,7 @@ class RoundResult:
     train_loss: float
     accuracy: Accuracy | None
     is_last: bool
+    left_out: Mapping[int, str] = field(default_factory=dict)
     times: RoundTimes | None = None
     diverged: bool = False
     observed_s: Mapping[int, float] = field(default_factory=dict)
@@ -97,10 +108,13 @@ class RoundCursor:
         Number of finished rounds.
     masks_due : int
         The first round in which pruning masks are renewed again.
+    empty_in_a_row : int
+        Number of rounds up to the last one that have trained nothing, one after the other.
     """
 
     finished: int = 0
     masks_due: int = 1
+    empty_in_a_row: int = 0
 
 
 def run_rounds(
@@ -117,7 +131,9 @@ def run_rounds(
     """Run rounds and yield each as it finishes; the last one is always evaluated.
 
     The run also ends when all clients have left it. A round diverges if its training loss, or a model that is
-    evaluated at its end, is not finite. If the loss is not finite, the round has no evaluation.
+    evaluated at its end, is not finite. If the loss is not finite, the round has no evaluation. A run whose
+    only limit is an accuracy might never end: it raises an error after EMPTY_ROUNDS_MAX rounds in a row that
+    have trained nothing.
 
     Parameters
     ----------
@@ -137,8 +153,12 @@ def run_rounds(
 
     Raises
     ------
+    EmptyRoundsError
+        If so many rounds in a row have trained nothing that the run might never end.
     EndlessRoundError
         If a round waits for something that never happens.
+    NobodyOnlineError
+        If no device comes online again, and the run has no limit of time.
     """
     cursor = cursor or RoundCursor()
     compression = scheme.task.compression
@@ -147,12 +167,14 @@ def run_rounds(
         renewal = MaskRenewal(scheme, compression.renew_every)
         renewal.due = cursor.masks_due
     refuse_endless_rounds(world)
+    if stop.time_s is not None:
+        world.latest_start_s = stop.time_s
     while True:
         number = cursor.finished + 1
         world.record.round = world.record.events.round = number
         planner.before_round(world, number)
         if scheme.uses_devices:
-            world.begin_round()
+            world.begin_round(scheme.planned_step_s(planner.plan))
         if learner is not None:
             scheme.update_learner(learner, planner.plan)
         outcome = _run_round(scheme, renewal or scheme, RoundContext(world, learner, planner.plan, number))
@@ -170,13 +192,29 @@ def run_rounds(
                 last = last or (stop.accuracy is not None and accuracy.mean >= stop.accuracy)
             last = last or (diverged and stop_on_divergence)
         cursor.finished = number
+        cursor.empty_in_a_row = 0 if outcome.participants else cursor.empty_in_a_row + 1
         if renewal is not None:
             cursor.masks_due = renewal.due
         times = world.round_times() if scheme.uses_devices else None
         observed_s = world.log_states(with_devices=scheme.uses_devices)
-        yield RoundResult(number, now_s, outcome, train_loss, accuracy, last, times, diverged, observed_s)
+        left_out = dict(sorted(world.members.left_out.items()))
+        yield RoundResult(
+            number, now_s, outcome, train_loss, accuracy, last, left_out, times, diverged, observed_s
+        )
         if last:
             return
+        if stop.rounds is None and stop.time_s is None and cursor.empty_in_a_row >= EMPTY_ROUNDS_MAX:
+            raise EmptyRoundsError(
+                f"{cursor.empty_in_a_row} rounds in a row have trained nothing, because no client was on time"
+                f" (round {number}: {_reasons(left_out)}), so stop.accuracy may never be reached; change"
+                " round_policy, or give stop.rounds or stop.time_s"
+            )
+
+
+def _reasons(left_out: Mapping[int, str]) -> str:
+    """Return the number of clients that were left out for each reason, as text."""
+    counts = Counter(left_out.values())
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items()) or "it had no clients"
 
 
 def _run_round(scheme: Scheme, round_runner: Scheme | MaskRenewal, context: RoundContext) -> RoundOutcome:

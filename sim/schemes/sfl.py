@@ -75,8 +75,7 @@ class SFL(ParallelSplit):
         world = context.world
         learner: AveragingLearner | None = context.learner
         averaging = context.number % self._every == 0
-        on_time = yield from self.split_round(context, 0, upload_model=averaging)
-        uploaded = tuple(client for client in on_time if world.is_present(client))
+        on_time, uploaded = yield from self.split_round(context, 0, upload_model=averaging)
         if averaging and uploaded:
             if learner:
                 learner.average(uploaded)

@@ -6,7 +6,6 @@ section 3.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Generator
 from typing import Any, Protocol
 
@@ -44,10 +43,12 @@ class SL(Scheme):
 
     After each turn, the client model goes through the access point to the next client; after the last turn
     it goes to the first client. A deadline counts from the start of a client's turn. If the client misses it,
-    or leaves the run during its turn, the next client gets the model from before that turn.
+    or leaves during its turn, the next client gets the model from before that turn. If the round goes on with
+    the first K clients, it ends after K turns in which a client has trained.
     """
 
     uses_subchannels = False
+    takes_turns = True
     learner = "cutlayer.models.learning.sl:SequentialSplitLearner"
     compresses = frozenset({"pruning", "dropout", "activations", "gradients", "models"})
 
@@ -68,8 +69,12 @@ class SL(Scheme):
             + (down_bits / rates.downlink_bps).sum()
         )
 
+    def planned_step_s(self, plan: SchemePlan) -> float:
+        """Return the planned time of a turn, in the clients' mean, [s]."""
+        return plan.predicted_s / len(plan.cuts.of_clients)
+
     def round(self, context: RoundContext) -> Round:
-        """Run one round: every client has its turn."""
+        """Run one round: every client has its turn, or as many as the round policy asks for."""
         world = context.world
         learner: SequentialSplitLearner | None = context.learner
         stages = self.task.stages(context.plan.cuts.common, masks_on=context.masks_on)
@@ -81,20 +86,26 @@ class SL(Scheme):
         def turn(device: Device) -> Generator[Event, Any, None]:
             yield device.compute(CLIENT_FORWARD, stages.client_forward_flops)
             yield device.uplink(UPLINK, stages.uplink_bits)
-            world.mark_on_time(device.client)
+            world.mark_on_time(device.client)  # alone in its step, it is accepted at once
             yield world.server.serve(server_stages, device.client)
             yield device.downlink(DOWNLINK, stages.downlink_bits)
             yield device.compute(CLIENT_BACKWARD, stages.client_backward_flops)
             yield device.uplink(MODEL_UPLOAD, stages.model_bits)
 
+        download = ((MODEL_DOWNLOAD, stages.model_download_bits),)
         trained: list[int] = []
-        for client in world.clients:
+        order = world.clients
+        enough = world.enough(len(order))
+        for position, client in enumerate(order):
+            if len(trained) >= enough:
+                world.members.leave_out_late(order[position:], len(trained))
+                break
+            if position and not (yield from world.run_alone(download, client, under_policy=False)):
+                continue
             if (yield from world.run_alone(turn, client)):
                 trained.append(client)
                 if learner:
                     learner.turn(client, context.number)
-            if not world.clients:
-                break
-            following = world.clients[bisect_right(world.clients, client) % len(world.clients)]
-            yield world.device(following).downlink(MODEL_DOWNLOAD, stages.model_download_bits)
+        if world.clients:
+            yield from world.run_alone(download, world.clients[0], under_policy=False)
         return RoundOutcome(tuple(trained), len(trained), len(trained) * self.task.batch_size)

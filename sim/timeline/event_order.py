@@ -15,14 +15,16 @@ class EventOrder(IntEnum):
     """The priorities of events at one instant: SimPy processes lower numbers first.
 
     Computations and transfers end first. The shared medium grants its band anew only after that, because
-    every transfer that begins or ends at the instant must be counted in one new grant. Deadlines come last:
-    a client that finishes at the very instant of its deadline is on time, also if its transfer ends because
-    of a new grant. SimPy itself reserves 0 for interrupts and for the start of processes.
+    every transfer that begins or ends at the instant must be counted in one new grant. Then devices go
+    offline, and deadlines come last: a client that finishes at the very instant of its deadline is on time,
+    also if its transfer ends because of a new grant. SimPy itself reserves 0 for interrupts and for the start
+    of processes.
     """
 
     NORMAL = NORMAL
     SHARED_MEDIUM = 2
-    DEADLINE = 3
+    OFFLINE = 3
+    DEADLINE = 4
 
 
 def schedule_after(

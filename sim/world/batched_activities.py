@@ -23,6 +23,7 @@ from ..nodes.node import Device
 from ..timeline.interval_record import IntervalRecord, Rows, empty_rows, packed, unpacked
 from ..timeline.lanes import LANES, missing_lane
 from ..timeline.phases import Phase
+from .round_policy import NO_LIMITS, StepLimits
 
 __all__ = ["ActivitySequence", "BatchedActivities"]
 
@@ -99,8 +100,8 @@ class BatchedActivities:
     """Computes the activities of several clients at once, without one event for each activity.
 
     A client's processor and dedicated links serve no other client. So nothing changes the activities on
-    them except a deadline, which is known when they start. The rows of the record are bit-identical to those
-    that a process for each client would leave.
+    them except the limits of the step, which are known when they start. The rows of the record are
+    bit-identical to those that a process for each client would leave.
 
     Parameters
     ----------
@@ -129,46 +130,48 @@ class BatchedActivities:
         self._batch_of.cache_clear()
 
     def run_batch(
-        self, activities: ActivitySequence, clients: tuple[int, ...], until_s: float = math.inf
+        self, activities: ActivitySequence, clients: tuple[int, ...], limits: StepLimits = NO_LIMITS
     ) -> tuple[tuple[int, ...], float] | None:
-        """Record the activities of the clients up to their ends, or up to a deadline.
+        """Record the activities of the clients up to their ends, or until the step closes.
 
-        Returns None, and records nothing, if a lane of a client is in use.
+        Returns None, and records nothing, if a lane of a client is in use. It does so too if a number of clients
+        closes the step and computations take random times, of which late clients would draw too many.
 
         Parameters
         ----------
         clients : tuple of int
             At least one client; none of them may start anything else before the batch ends.
-        until_s : float, optional
-            The deadline, at which late clients stop their activities, [s].
+        limits : StepLimits, optional
+            Decide when the step closes; late clients then stop their activities. None by default.
 
         Returns
         -------
         tuple of int
             The clients that are on time.
         float
-            When the last of them ends, or the deadline if a client is late, [s].
+            When the last of them ends, or when the step closes if a client is late, [s].
         """
         batch, now_s = self._batch_of(activities, clients), float(self._env.now)
-        if self._free_at_s[batch.lanes].max() > now_s:
+        if self._free_at_s[batch.lanes].max() > now_s or (limits.counts_clients and batch.has_noise):
             return None
         rows = batch.rows()
         rows["round"] = self._record.round
         ready_s = np.full(len(clients), now_s)
+        until_s = math.inf if limits.counts_clients else now_s + limits.waits_s
         full_speed_s = np.full(rows.shape, math.nan)
         for activity, cells, work_s in zip(batch.activities, rows, full_speed_s, strict=True):
             if batch.may_be_endless or until_s < math.inf:
                 ready_s = self._run_until(batch, activity, cells, ready_s, until_s, work_s)
             else:
                 ready_s = self._run(batch, activity, cells, ready_s, work_s)
-        last_s = float(ready_s.max())
-        if last_s <= until_s:
+        is_on_time, closes_s = limits.close(ready_s, clients, now_s)
+        if is_on_time.all():
             self._record_rows(batch, rows)
-            return clients, last_s
-        self._truncate(batch, rows, full_speed_s, until_s)
-        self._record_rows(batch, rows, until_s)
-        is_on_time = (ready_s <= until_s).tolist()
-        return tuple(client for client, on_time in zip(clients, is_on_time, strict=True) if on_time), until_s
+            return clients, closes_s
+        self._truncate(batch, rows, full_speed_s, closes_s)
+        self._record_rows(batch, rows, closes_s)
+        on_time = zip(clients, is_on_time.tolist(), strict=True)
+        return tuple(client for client, is_member in on_time if is_member), closes_s
 
     def _run(
         self,
@@ -223,7 +226,7 @@ class BatchedActivities:
         return end_s
 
     def _truncate(self, batch: _Batch, rows: Rows, full_speed_s: Array, until_s: float) -> None:
-        """Stop the activities that are in progress at the deadline, and free all lanes."""
+        """Stop the activities that are in progress when the step closes, and free all lanes."""
         for activity, cells, work_s in zip(batch.activities, rows, full_speed_s, strict=True):
             self._free_at_s[activity.lanes] = np.minimum(self._free_at_s[activity.lanes], until_s)
             (columns,) = np.nonzero((cells["start_s"] < until_s) & (cells["end_s"] > until_s))
@@ -239,7 +242,7 @@ class BatchedActivities:
                 cells["energy_j"][columns] *= energy
 
     def _record_rows(self, batch: _Batch, rows: Rows, until_s: float = math.inf) -> None:
-        """Add the rows that begin before the deadline to the record."""
+        """Add the rows that begin before the step closes to the record."""
         for activity, cells in zip(batch.activities, rows, strict=True):
             # phases are numbered when they are first requested, also if they are stopped at once
             if until_s == math.inf or cells["start_s"].min() <= until_s:

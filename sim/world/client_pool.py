@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -11,14 +10,12 @@ from simpy import Environment, Event, Interrupt, Process
 
 from ..links.lossy_link import MessageLostError
 from ..nodes.node import Device
-from ..timeline.event_order import EventOrder, schedule_after, schedule_at
+from ..timeline.event_order import EventOrder, schedule_at
 from .batched_activities import ActivitySequence, BatchedActivities
-from .round_policy import WAIT_FOR_ALL, RoundPolicy
+from .parallel_step import ClientProcess, ParallelStep
+from .round_policy import NO_LIMITS, StepLimits
 
-__all__ = ["ClientPool", "ClientProcess", "ClientProgram", "ParallelStep", "as_process"]
-
-ClientProcess: TypeAlias = Callable[[Device], Generator[Event, Any, None]]
-"""A generator function that yields the events of one device."""
+__all__ = ["ClientPool", "ClientProgram", "as_process"]
 
 ClientProgram: TypeAlias = ClientProcess | ActivitySequence
 """The part of one device in a step of a round: a process, or activities on the device's own resources."""
@@ -32,83 +29,6 @@ def as_process(program: ClientProgram) -> ClientProcess:
 def _one_by_one(activities: ActivitySequence, device: Device) -> Generator[Event, Any, None]:
     for phase, amount in activities:
         yield device.do(phase, amount)
-
-
-class ParallelStep:
-    """One step of a round that several clients go through at the same time.
-
-    A client that leaves the run is no longer awaited, unless it was on time before.
-
-    Attributes
-    ----------
-    members : frozenset of int
-        The clients of the step; empty for a batch, whose clients cannot be stopped.
-    on_time : Event
-        Happens when every member is on time, or at the deadline. Its value is the sorted tuple of the clients
-        that are on time, so that no sum depends on the order in which they finished.
-    finished : Event
-        Happens when every member that is on time has ended its program; it has the same value.
-    working : set of int
-        The members that have not ended their programs.
-    """
-
-    def __init__(
-        self, env: Environment, program: ClientProcess | None = None, members: Sequence[int] = ()
-    ) -> None:
-        self.program = program
-        self.on_time: Event = env.event()
-        self.finished: Event = env.event()
-        self.members = frozenset(members)
-        self.working = set(members)
-        self._on_time: set[int] = set()
-        self._num_awaited = len(self.members)
-
-    def mark_on_time(self, client: int) -> None:
-        """Mark a client as on time; the end of its program does so too."""
-        self._on_time.add(client)
-        if len(self._on_time) == self._num_awaited:
-            self._close()
-
-    def mark_done(self, client: int) -> None:
-        """Note that a client has ended its program."""
-        self.mark_on_time(client)
-        self.working.discard(client)
-        if not self.working:
-            self._finish()
-
-    def remove_client(self, client: int) -> None:
-        """Stop waiting for a client that has left the run or the round; a second call does nothing."""
-        if client not in self.working:
-            return
-        self.working.discard(client)
-        if client not in self._on_time:
-            self._num_awaited -= 1
-            if len(self._on_time) == self._num_awaited:
-                self._close()
-        if not self.working:
-            self._finish()
-
-    def close_at_deadline(self) -> tuple[int, ...]:
-        """Stop waiting for clients, and return those that are late."""
-        late = tuple(sorted(self.working - self._on_time))  # without clients that have left the run
-        self.working -= set(late)
-        self._close()
-        if not self.working:
-            self._finish()
-        return late
-
-    def end(self, on_time: tuple[int, ...]) -> None:
-        """End the step of a batch, with these clients on time."""
-        self.on_time.succeed(on_time)
-        self.finished.succeed(on_time)
-
-    def _close(self) -> None:
-        if not self.on_time.triggered:
-            self.on_time.succeed(tuple(sorted(self._on_time)))
-
-    def _finish(self) -> None:
-        if not self.finished.triggered:
-            self.finished.succeed(tuple(sorted(self._on_time)))
 
 
 class ClientPool:
@@ -128,6 +48,8 @@ class ClientPool:
         The slots that exist from the beginning, in the order in which they start a step; none by default.
     on_lost : callable, optional
         Called with a client whose message was lost, and which therefore misses the rest of the round.
+    on_close_early : callable, optional
+        Called with the late clients and the number of clients on time when a step does not wait for all.
     """
 
     def __init__(
@@ -136,12 +58,13 @@ class ClientPool:
         batches: BatchedActivities | None = None,
         slot_order: Sequence[int] = (),
         on_lost: Callable[[int], None] | None = None,
+        on_close_early: Callable[[Sequence[int], int], None] | None = None,
     ) -> None:
         self._env = env
         self._on_lost = on_lost
         self._batches = batches
+        self._on_close_early = on_close_early
         self._next_step: Event = env.event()
-        self._step: ParallelStep | None = None
         processes = {slot: env.process(self._serve(slot)) for slot in slot_order}
         self._processes = [processes[slot] for slot in range(len(slot_order))]
         self._devices: list[Device] = []
@@ -180,7 +103,7 @@ class ClientPool:
         return set[int]().union(*self._batch_clients.values())
 
     def start(
-        self, program: ClientProgram, clients: Sequence[int], policy: RoundPolicy = WAIT_FOR_ALL
+        self, program: ClientProgram, clients: Sequence[int], limits: StepLimits = NO_LIMITS
     ) -> ParallelStep:
         """Start a program on several clients, and return the step with its events.
 
@@ -189,8 +112,8 @@ class ClientPool:
         program : ClientProgram
             The program of each client. A sequence of activities uses only the device's own processor and
             links, and the device does nothing else meanwhile.
-        policy : RoundPolicy, optional
-            Decides how long the step waits for its clients; by default it waits for all.
+        limits : StepLimits, optional
+            Decide how long the step waits for its clients; by default it waits for all.
 
         Raises
         ------
@@ -205,11 +128,11 @@ class ClientPool:
         if not callable(program):
             activities = tuple((phase, amount) for phase, amount in program)
             if self._batches is not None and len(clients) > 1:
-                batch = self._precompute(self._batches, activities, tuple(clients), policy.waits_s)
+                batch = self._precompute(self._batches, activities, tuple(clients), limits)
                 if batch is not None:
                     return batch
             program = activities
-        self._step = step = ParallelStep(self._env, as_process(program), clients)
+        step = ParallelStep(self._env, as_process(program), clients, limits, self._close_early)
         self._steps = [*(earlier for earlier in self._steps if earlier.working), step]
         if len(clients) == 1:
             (client,) = clients
@@ -217,24 +140,29 @@ class ClientPool:
         else:
             waiting, self._next_step = self._next_step, self._env.event()
             waiting.succeed(step)
-        if policy.waits_s < math.inf:
-            self._set_deadline(step, policy.waits_s)
         return step
 
-    def mark_on_time(self, client: int) -> None:
-        """Mark a client as on time in its current step, before the end of its program."""
+    def mark_on_time(self, client: int) -> Event | None:
+        """Mark a client as on time in its current step, before the end of its program.
+
+        Returns
+        -------
+        Event or None
+            See :meth:`ParallelStep.mark_on_time`.
+        """
         for step in self._steps:
             if client in step.working:
-                step.mark_on_time(client)
+                return step.mark_on_time(client)
+        return None
 
     def remove_client(self, client: int) -> None:
-        """End the activities of a client that leaves the run, also if it waits for the next step."""
+        """End the activities of a client that leaves the run or the round, also if it waits for a step."""
         if self.is_working(client):
             self._interrupt(client)
         elif client in self._slot_of:
             self._devices[self._slot_of[client]].abort()
-        if self._step is not None:
-            self._step.remove_client(client)
+        for step in self._steps:
+            step.remove_client(client)
 
     def is_working(self, client: int) -> bool:
         """Return whether a client runs its program of a step now."""
@@ -255,30 +183,31 @@ class ClientPool:
         batches: BatchedActivities,
         activities: ActivitySequence,
         clients: tuple[int, ...],
-        waits_s: float,
+        limits: StepLimits,
     ) -> ParallelStep | None:
         """Run the activities as a batch, and schedule its end; return None if that is impossible."""
-        result = batches.run_batch(activities, clients, self._env.now + waits_s)
+        result = batches.run_batch(activities, clients, limits)
         if result is None:
             return None
         (on_time, end_s), step = result, ParallelStep(self._env)
         self._batch_clients[step] = clients
+        late = sorted(set(clients).difference(on_time))
 
         def end() -> None:
             del self._batch_clients[step]
             step.end(tuple(sorted(on_time)))
+            if late:
+                self._close_early(late, (), len(on_time))
 
-        is_late = len(on_time) < len(clients)
-        schedule_at(self._env, end_s, end, EventOrder.DEADLINE if is_late else EventOrder.NORMAL)
+        schedule_at(self._env, end_s, end, EventOrder.DEADLINE if late else EventOrder.NORMAL)
         return step
 
-    def _set_deadline(self, step: ParallelStep, waits_s: float) -> None:
-        def close() -> None:
-            if not step.on_time.triggered:
-                for client in step.close_at_deadline():
-                    self._interrupt(client)
-
-        schedule_after(self._env, waits_s, close, EventOrder.DEADLINE)
+    def _close_early(self, late: Sequence[int], working: Sequence[int], num_on_time: int) -> None:
+        """Stop the late clients that still work."""
+        for client in working:
+            self._interrupt(client)
+        if self._on_close_early is not None:
+            self._on_close_early(late, num_on_time)
 
     def _interrupt(self, client: int) -> None:
         process = self._alone.get(client) or self._processes[self._slot_of[client]]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from simpy import Environment
 
-from ..timeline.interval_record import Rows
+from ..links.shared_medium import SharedMedium
+from ..nodes.fleet import Fleet
+from ..nodes.node import Device
+from ..timeline.interval_record import IntervalRecord, Rows
 from ..timeline.phases import LaneName
 
-__all__ = ["RoundTimes", "round_times"]
+__all__ = ["RoundAccount", "RoundTimes", "round_times"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -41,6 +45,69 @@ class RoundTimes:
     receive_s: Array
     idle_j: Array
     receive_j: Array
+
+
+class RoundAccount:
+    """Accounts for the idle and receive times of each round's devices.
+
+    Idle time has a power in a round, and none between two rounds.
+    """
+
+    def __init__(self, env: Environment, record: IntervalRecord, fleet: Fleet) -> None:
+        self._env = env
+        self._record = record
+        self._fleet = fleet
+        self._start_s = 0.0
+        self._first_row = 0
+        self._clients: tuple[int, ...] = ()
+
+    def begin(self, devices: Sequence[Device]) -> None:
+        """Begin a round of these devices now."""
+        self._start_s, self._first_row = float(self._env.now), len(self._record)
+        self._record.active_times.clear()
+        self._clients = tuple(device.client for device in devices)
+        for device in devices:
+            if device.energy_account is not None:
+                device.energy_account.resume()
+
+    def pause(self, devices: Iterable[Device]) -> None:
+        """Stop charging the idle time of these devices until the next round begins."""
+        for device in devices:
+            if device.energy_account is not None:
+                device.energy_account.suspend()
+
+    def times(self, left_at_s: Mapping[int, float], media: Sequence[SharedMedium]) -> RoundTimes | None:
+        """Return the busy and idle times of the round that ends now; None if no device has idle power.
+
+        It needs the rows of the round, so it is to be called before they leave the record.
+
+        Parameters
+        ----------
+        left_at_s : mapping of int to float
+            When clients have left the run or the round, [s].
+        media : sequence of SharedMedium
+            The shared uplink and downlink band; empty if each client has dedicated links.
+        """
+        fleet = self._fleet
+        if not fleet.has_powers:
+            return None
+        now_s, clients = float(self._env.now), self._clients
+        end_s = np.array([min(now_s, left_at_s.get(client, now_s)) for client in clients])
+        pauses_s: dict[str, dict[int, float]] = {"uplink": {}, "downlink": {}}
+        for name, medium in zip(pauses_s, media, strict=False):
+            pauses_s[name] = medium.take_pauses()
+        for node, lane, paused_s in self._record.pauses():
+            pauses_s[lane][node - 1] = pauses_s[lane].get(node - 1, 0.0) + paused_s
+        powers = np.array([fleet.powers(client) for client in clients]).reshape(-1, 3)
+        return round_times(
+            self._record.rows_from(self._first_row),
+            [lane for _, lane in self._record.phases],
+            clients,
+            end_s - self._start_s,
+            (pauses_s["uplink"], pauses_s["downlink"]),
+            powers[:, 0],
+            powers[:, 1],
+        )
 
 
 def round_times(

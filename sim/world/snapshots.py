@@ -31,7 +31,7 @@ def take_snapshot(world: World) -> WorldSnapshot:
         now_s=float(world.env.now),
         record=world.record.state(),
         slot_order=world.pool.slot_order(),
-        clients=tuple(sorted((*world.clients, *world.absent))),  # the absent ones come back
+        clients=tuple(sorted((*world.clients, *world.members.absent))),  # the absent ones come back
         departed_at_s=dict(world.departed_at_s),
         free_at_s={node.name: [lane.free_at_s for lane in node.lanes.values()] for node in world.nodes},
         presence={client: [trace.state() for trace in traces] for client, traces in world.presence.items()},
@@ -49,7 +49,8 @@ def take_snapshot(world: World) -> WorldSnapshot:
 
 def restore(world: World, snapshot: WorldSnapshot) -> None:
     """Bring a new world, which was created with this snapshot, to the state of the snapshot."""
-    world.clients, world.departed_at_s = snapshot.clients, dict(snapshot.departed_at_s)
+    world.members.clients = snapshot.clients
+    world.members.departed_at_s = dict(snapshot.departed_at_s)
     for node in world.nodes:
         for lane, free_at_s in zip(node.lanes.values(), snapshot.free_at_s[node.name], strict=True):
             lane.free_at_s = free_at_s

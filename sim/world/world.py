@@ -11,36 +11,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from simpy import Environment, Event
 
-from ...scenarios.schema.network import ComputeNode as NodeSection
 from ...scenarios.schema.scenario import Server as ServerSection
-from ..faults.effects import Faults, PresenceTrace
+from ..faults.effects import NO_FAULTS, Faults, PresenceTrace
 from ..links.link_rates import LinkRatesOverTime
 from ..links.lossy_link import NO_RETRIES, Retries
 from ..links.schedulers import Scheduler
 from ..links.shared_medium import SharedMedium
-from ..links.wire import Wire
-from ..nodes.compute_node import ComputeNode, ServerShare
 from ..nodes.fleet import Fleet
 from ..nodes.node import Device, Node, Server
-from ..timeline.event_log import EventKind
 from ..timeline.event_order import ended_or_failed
 from ..timeline.interval_record import IntervalRecord
 from ..timeline.lanes import LANES
-from ..timeline.phases import Phase
 from .batched_activities import BatchedActivities
-from .client_pool import ClientPool, ClientProgram, ParallelStep, as_process
+from .client_pool import ClientPool, ClientProgram, as_process
 from .link_faults import LinkFaults
-from .round_policy import WAIT_FOR_ALL, RoundPolicy
-from .round_times import RoundTimes, round_times
+from .online_clients import OnlineClients
+from .parallel_step import ParallelStep
+from .round_members import RoundMembers
+from .round_policy import WAIT_FOR_ALL, RoundPolicy, StepLimits
+from .round_times import RoundAccount, RoundTimes
+from .server_shares import ServerShares
 from .state_log import StateLog
+from .wired_nodes import NodeNames, WiredNodes, processor_of
 from .world_state import WorldSnapshot
 
 if TYPE_CHECKING:
     from ..links.wired_network import Network
 
 __all__ = ["World"]
-
-_NO_FAULTS = Faults()
 
 
 class World:
@@ -75,24 +73,21 @@ class World:
     ----------
     env : simpy.Environment
         The event loop; its clock is the simulated time, [s].
-    wires : dict of (str, str) to Wire
-        The wires behind the access point, by start and end. Messages between the access point and the server
-        take no time.
-    compute_nodes : dict of str to ComputeNode
+    wires, compute_nodes : dict
+        See :class:`WiredNodes`.
     server_shares : list of ServerShare
         The clients' shares of the server; empty if the server is one processor.
-    clients : tuple of int
-        The clients of the round that have left neither the run nor the round.
-    absent : dict of int to str
-        The clients that miss the rest of the current round, and the reason of each. They may take part in
-        the next round.
+    members : RoundMembers
+        The clients of the round, and those that have left the round or the run.
+    online : OnlineClients
+        The clients that are online.
+    latest_start_s : float
+        The instant up to which a round waits for a device that is online, [s].
     sampled_clients : tuple of int or None
         The devices that were sampled for the round, or those that are not excluded; None if all take part in
         every round.
     num_eligible : int
         The number of devices from which rounds are sampled, including those that have left the run.
-    departed_at_s : dict of int to float
-        When each client that left the run did so, [s].
     pool : ClientPool
         Runs the clients' programs.
     media : (SharedMedium, SharedMedium) or None
@@ -113,7 +108,7 @@ class World:
         network: Network | None = None,
         server_shares: Sequence[float] = (),
         clients: Sequence[int] | None = None,
-        faults: Faults = _NO_FAULTS,
+        faults: Faults = NO_FAULTS,
         round_policy: RoundPolicy = WAIT_FOR_ALL,
         retries: Retries = NO_RETRIES,
         batch: bool = True,
@@ -122,14 +117,14 @@ class World:
         self.env = Environment(snapshot.now_s if snapshot else 0.0)
         self.service = server.service
         self.sampled_clients: tuple[int, ...] | None = None
-        self.clients = tuple(range(len(fleet)) if clients is None else clients)
-        self.num_eligible = len(self.clients)
-        self.absent: dict[int, str] = {}
-        self.departed_at_s: dict[int, float] = {}
+        self.latest_start_s = math.inf
         self.record = IntervalRecord(["server"], snapshot.record if snapshot else None)
+        first = range(len(fleet)) if clients is None else clients
+        self.members = RoundMembers(self.env, first, self.record.events)
+        self.num_eligible = len(self.clients)
+        self._planned_step_s = math.nan
         self._state_log = StateLog(faults, self.record.events, float(self.env.now))
-        self._number_of = {name: number for number, name in self.record.nodes.items()}
-        self._next_index = max(1 + len(fleet), *(number + 1 for number in self.record.nodes))
+        names = NodeNames(self.record, len(fleet))
         listeners = self._listeners if fleet.has_powers else None
         self.server = Server(
             self.env,
@@ -137,28 +132,29 @@ class World:
             0,
             listeners=listeners,
             compute_capacity=faults.server_capacity,
-            **_processor(server),
+            **processor_of(server),
         )
-        self._server_section = server
         self._fleet, self._faults, self._round_policy = fleet, faults, round_policy
         # If no client can be stopped, a client's turn needs no process of its own.
-        self._all_clients_finish = math.isinf(round_policy.waits_s) and not (
-            faults.clients_may_leave or faults.messages_may_be_lost
+        may_go = faults.clients_may_leave or faults.clients_may_go_offline
+        self._all_clients_finish = not (
+            round_policy.may_stop_clients or may_go or faults.messages_may_be_lost
         )
         self.link_faults = LinkFaults(faults, fleet, retries, lambda client: self.pool.is_working(client))
         self._devices: dict[int, Device] = {}  # all that were created, by number, of earlier rounds too
         self.presence: dict[int, list[PresenceTrace]] = {}
         self._free_at_s = array("d", bytes(8 * len(LANES) * len(fleet)))
         self._batches: BatchedActivities | None = None
-        can_change = faults.clients_may_leave or self.link_faults.may_change_links
-        if batch and schedulers is None and not can_change:
+        if batch and schedulers is None and not (may_go or self.link_faults.may_change_links):
             self._batches = BatchedActivities(self.env, self.record, self._free_at_s, self._devices)
         self.pool = ClientPool(
             self.env,
             self._batches,
             snapshot.slot_order if snapshot else (),
             on_lost=lambda client: self.leave_round(client, "lost"),
+            on_close_early=self.members.leave_out_late,
         )
+        self.online = OnlineClients(self.env, faults.availability, self._go_offline)
         self.media: tuple[SharedMedium, SharedMedium] | None = None
         if schedulers is not None:
             outages = self.link_faults.interruptions
@@ -166,40 +162,45 @@ class World:
                 SharedMedium(self.env, self.record, schedulers[0], devices_pay=True, interruptions=outages),
                 SharedMedium(self.env, self.record, schedulers[1], devices_pay=False, interruptions=outages),
             )
-        self.wires: dict[tuple[str, str], Wire] = {}
-        self.server_shares: list[ServerShare] = []
-        self._round_start: tuple[float, int, tuple[int, ...]] = (0.0, 0, ())
+        self.server_shares = ServerShares(self.server, server, names.add)
+        self._account = RoundAccount(self.env, self.record, fleet)
         self._round_devices: dict[int, Device] = {}
         for client in snapshot.presence if snapshot else ():
             self._create_device(client)
         self._assign_rows(self.clients)
         self.connect(links, schedulers)
-        self._share_server(snapshot.server_shares if snapshot else server_shares)
-        self.compute_nodes: dict[str, ComputeNode] = {}
-        self._network = network
-        if network is not None:
-            self._add_network(network)
+        self.server_shares.set_shares(snapshot.server_shares if snapshot else server_shares)
+        wired = WiredNodes(self.env, self.record, network, names.add)
+        self.wires, self.compute_nodes, self.send = wired.wires, wired.compute_nodes, wired.send
 
     def start(self, program: ClientProgram, clients: Sequence[int]) -> ParallelStep:
         """Start a step of the round on these clients, under the round policy.
 
         See :meth:`ClientPool.start` for the programs that a step can have.
         """
-        return self.pool.start(program, self._present(clients), self._round_policy)
+        present = self.members.present(clients)
+        return self.pool.start(program, present, self._limits(len(present)))
+
+    def _limits(self, num_clients: int) -> StepLimits:
+        return self._round_policy.limits(num_clients, self._planned_step_s)
+
+    def enough(self, num_clients: int) -> int:
+        """Return the number of clients with which a round of so many clients goes on."""
+        enough = self._limits(num_clients).enough
+        return num_clients if enough is None else enough
 
     def continue_with(self, program: ClientProgram, clients: Sequence[int]) -> ParallelStep:
         """Start a later step of clients that are in the round already; it waits for all of them."""
-        return self.pool.start(program, self._present(clients))
+        return self.pool.start(program, self.members.present(clients))
 
-    def _present(self, clients: Sequence[int]) -> Sequence[int]:
-        """Return those of the clients that have left neither the run nor the round."""
-        if not self.departed_at_s and not self.absent:
-            return clients
-        return [client for client in clients if self.is_present(client)]
+    @property
+    def clients(self) -> tuple[int, ...]:
+        """Return the clients of the round that have left neither the run nor the round."""
+        return self.members.clients
 
     def is_present(self, client: int) -> bool:
         """Return whether a client of the round has left neither the run nor the round."""
-        return client not in self.departed_at_s and client not in self.absent
+        return self.members.is_present(client)
 
     def leave_round(self, client: int, reason: str) -> None:
         """Let a client miss the rest of this round, at this instant; it may take part in the next one.
@@ -207,32 +208,53 @@ class World:
         Parameters
         ----------
         reason : str
-            ``offline`` or ``lost``, for the log of events.
+            ``offline`` or ``lost``.
         """
-        self.absent[client] = reason
-        self.clients = tuple(other for other in self.clients if other != client)
-        self.record.events.add(float(self.env.now), client + 1, EventKind.LEFT_OUT, detail=reason)
+        self.members.leave_round(client, reason)
         self.pool.remove_client(client)
+        if reason == "offline":
+            self._account.pause([self._devices[client]])
 
-    def run_alone(self, program: ClientProgram, client: int) -> Generator[Event, Any, bool]:
-        """Yield until one client has done its part of the round alone, under the round policy.
+    def _go_offline(self, client: int) -> None:
+        """Let a client of the current round miss its rest; other devices have no part in it."""
+        if client in self.clients and client in self._round_devices:
+            self.leave_round(client, "offline")
+
+    def run_alone(
+        self, program: ClientProgram, client: int, *, under_policy: bool = True
+    ) -> Generator[Event, Any, bool]:
+        """Yield until one client has run a program alone.
+
+        Parameters
+        ----------
+        under_policy : bool
+            Whether the client is stopped when the round policy says so.
 
         Returns
         -------
         bool
-            Whether the client was on time, and is still in the run.
+            Whether the client was on time, and is still in the round.
         """
         if self._all_clients_finish:
             yield from as_process(program)(self.device(client))  # nothing can stop it: no process needed
             return True
         if not self.is_present(client):
             return False
-        on_time = yield self.start(program, (client,)).finished
+        start = self.start if under_policy else self.continue_with
+        on_time = yield start(program, (client,)).finished
         return client in on_time and self.is_present(client)
 
-    def mark_on_time(self, client: int) -> None:
-        """Mark a client as on time in its current step; the end of its program does so too."""
-        self.pool.mark_on_time(client)
+    def mark_on_time(self, client: int) -> Event | None:
+        """Mark a client as on time in its current step; the end of its program does so too.
+
+        Returns
+        -------
+        Event or None
+            The event at which the client is accepted, which its program must yield before it goes on; None if
+            it is accepted at once. A step that takes the first clients decides at the end of the instant, and
+            stops a client that it does not accept.
+        """
+        return self.pool.mark_on_time(client)
 
     def set_round_clients(
         self,
@@ -251,24 +273,35 @@ class World:
         """
         self._assign_rows(clients)
         self.connect(links, schedulers)
-        self._share_server(server_shares)
+        self.server_shares.set_shares(server_shares)
 
-    def begin_round(self) -> None:
-        """Note that a round of the present clients begins now; from now on their idle time has a power."""
-        if self.absent:
-            self.absent = {}
-            self.clients = tuple(client for client in self._round_devices if self.is_present(client))
-        self._round_start = float(self.env.now), len(self.record), self.clients
-        self.record.active_times.clear()
-        for device in self._round_devices.values():
-            if device.energy_account is not None:
-                device.energy_account.resume()
+    def await_clients(self) -> None:
+        """Let time pass until a client of the round is online, unless all have left the run."""
+        clients = [client for client in self._round_devices if client not in self.departed_at_s]
+        if clients:
+            self.wait_until(min(self.online.next_online_s(clients), self.latest_start_s))
+
+    def wait_until(self, time_s: float) -> None:
+        """Let time pass between two rounds, up to exactly this instant; see :class:`OnlineClients`."""
+        if time_s > self.env.now:
+            self.pause_clients()
+            self.online.wait_until(time_s)
+
+    def begin_round(self, planned_step_s: float = math.nan) -> None:
+        """Note that a round of the clients that are online begins now; their idle time has a power again.
+
+        Parameters
+        ----------
+        planned_step_s : float, optional
+            The planned time to which the round policy may refer, [s].
+        """
+        self._planned_step_s = planned_step_s
+        self.members.begin_round(self._round_devices, self.online.is_online)
+        self._account.begin([self._devices[client] for client in self.clients])
 
     def pause_clients(self) -> None:
         """Stop charging idle time until the next round begins."""
-        for device in self._round_devices.values():
-            if device.energy_account is not None:
-                device.energy_account.suspend()
+        self._account.pause(self._round_devices.values())
 
     def log_states(self, *, with_devices: bool) -> dict[int, float]:
         """Log the states of the server, and of the round's devices, in the round that ends now.
@@ -282,35 +315,13 @@ class World:
         return self._state_log.add_round(devices, self.departed_at_s, float(self.env.now))
 
     def round_times(self) -> RoundTimes | None:
-        """Return the busy and idle times of the round that ends now; None if no device has idle power.
-
-        It needs the rows of the round, so it is to be called before they leave the record.
-        """
-        fleet = self._fleet
-        if not fleet.has_powers:
-            return None
-        start_s, first_row, clients = self._round_start
-        now_s = float(self.env.now)
-        end_s = np.array([min(now_s, self.departed_at_s.get(client, now_s)) for client in clients])
-        pauses_s: dict[str, dict[int, float]] = {"uplink": {}, "downlink": {}}
-        for name, medium in zip(pauses_s, self.media or (), strict=False):
-            pauses_s[name] = medium.take_pauses()
-        for node, lane, paused_s in self.record.pauses():
-            pauses_s[lane][node - 1] = pauses_s[lane].get(node - 1, 0.0) + paused_s
-        powers = np.array([fleet.powers(client) for client in clients]).reshape(-1, 3)
-        return round_times(
-            self.record.rows_from(first_row),
-            [lane for _, lane in self.record.phases],
-            clients,
-            end_s - start_s,
-            (pauses_s["uplink"], pauses_s["downlink"]),
-            powers[:, 0],
-            powers[:, 1],
-        )
+        """Return the busy and idle times of the round that ends now; None if no device has idle power."""
+        left_at_s = {**self.members.offline_from_s, **self.departed_at_s}
+        return self._account.times(left_at_s, self.media or ())
 
     def _listeners(self, clients: Sequence[int]) -> list[Device]:
-        """Return the devices of these clients that are still in the run."""
-        return [self._devices[client] for client in clients if client not in self.departed_at_s]
+        """Return the devices of these clients that are still in the round."""
+        return [self._devices[client] for client in clients if self.is_present(client)]
 
     def _assign_rows(self, clients: Sequence[int]) -> None:
         self.pause_clients()  # those of the last round
@@ -318,42 +329,9 @@ class World:
             if client not in self._devices:
                 self._create_device(client)
             self._devices[client].row = row
-        self.clients = tuple(clients)
+        self.members.clients = tuple(clients)
         self._round_devices = {client: self._devices[client] for client in clients}
         self.pool.assign_slots(tuple(self._round_devices.values()))
-
-    def _share_server(self, shares: Sequence[float]) -> None:
-        """Give each row its share of the server; a row keeps its node when its client changes."""
-        for row, share in enumerate(shares):
-            if row == len(self.server_shares):
-                index = self._add_name(f"server-{row}")
-                processor = _processor(self._server_section)
-                self.server_shares.append(
-                    ServerShare(
-                        self.env,
-                        self.record,
-                        index,
-                        share=float(share),
-                        compute_capacity=self.server.compute_capacity,
-                        **processor,
-                    )
-                )
-            self.server_shares[row].set_share(float(share))
-
-    def _add_name(self, name: str) -> int:
-        if name not in self._number_of:
-            self._number_of[name], self._next_index = self._next_index, self._next_index + 1
-        index = self._number_of[name]
-        self.record.nodes[index] = name
-        return index
-
-    def _add_network(self, network: Network) -> None:
-        for section in network.nodes:
-            node = ComputeNode(self.env, self.record, self._add_name(section.name), **_processor(section))
-            self.compute_nodes[section.name] = node
-        for start, end, wire in network.graph.edges(data=True):
-            index = self._add_name(f"{start}>{end}")
-            self.wires[start, end] = Wire(self.env, self.record, index, **wire)
 
     def _create_device(self, client: int) -> None:
         self.record.nodes[client + 1] = f"device-{client}"
@@ -375,6 +353,7 @@ class World:
         for trace in self.presence[client]:
             trace.follow(device, partial(self._remove_client, client))
         self.link_faults.add_device(client)
+        self.online.follow(client)
 
     def connect(
         self, links: LinkRatesOverTime, schedulers: tuple[Scheduler, Scheduler] | None = None
@@ -400,9 +379,13 @@ class World:
 
     def _remove_client(self, client: int) -> None:
         """Remove a client from the run for good, at this instant."""
-        self.clients = tuple(other for other in self.clients if other != client)
-        self.departed_at_s[client] = float(self.env.now)
+        self.members.leave_run(client)
         self.pool.remove_client(client)
+
+    @property
+    def departed_at_s(self) -> dict[int, float]:
+        """Return the instant at which each departed client left the run, [s]."""
+        return self.members.departed_at_s
 
     @property
     def all_clients_left(self) -> bool:
@@ -414,26 +397,8 @@ class World:
 
         Clients that have left the run or the round may have no downlink, and are not waited for.
         """
-        downlinks = [self.device(client).received for client in self._present(clients)]
+        downlinks = [self.device(client).received for client in self.members.present(clients)]
         return self.env.all_of([ended_or_failed(downlink) for downlink in downlinks])
-
-    def send(
-        self, start: str, end: str, phase: Phase, bits: float, client: int
-    ) -> Generator[Event, Any, None]:
-        """Yield until a message has gone over the wires from one node to another, one hop after the other.
-
-        Parameters
-        ----------
-        start, end : str
-            ``access-point`` or names of compute nodes.
-        bits : float
-            The message's size, [bit].
-        client : int
-            The client whose data the message contains.
-        """
-        assert self._network is not None
-        for hop in self._network.route(start, end, bits):
-            yield self.wires[hop].transmit(phase, bits, client)
 
     @property
     def first_open_row(self) -> int:
@@ -475,11 +440,3 @@ class World:
             *self.compute_nodes.values(),
             *self.wires.values(),
         ]
-
-
-def _processor(section: ServerSection | NodeSection) -> dict[str, Any]:
-    return {
-        "clock_hz": section.clock_hz,
-        "cycles_per_flop": section.cycles_per_flop,
-        "switched_capacitance": section.switched_capacitance,
-    }

@@ -46,6 +46,9 @@ BATTERIES_J = [0.0008, 0.004, 0.02, 100.0]
 POWERS = {"power_idle_w": 0.05, "power_receive_w": 0.1, "power_circuit_w": 0.1}
 
 
+OFFLINE = {"availability": {"mean_on_s": 0.05, "mean_off_s": 0.01}}
+
+
 def assert_continues(path: Path, monkeypatch: pytest.MonkeyPatch, *, every: int = 2) -> None:
     """Compare the files, without charts, of a whole run and of one that is killed after each checkpoint."""
     monkeypatch.setattr(run_figures, "draw_figures", lambda run, folder: [])
@@ -110,6 +113,12 @@ def some_batteries_empty(run: cutlayer.Run) -> bool:
     return all(figures["left_at_s"] for figures in run.summary["schemes"].values())
 
 
+def some_offline(run: cutlayer.Run) -> bool:
+    """Return whether devices are offline in rounds of each scheme."""
+    offline = run.rounds["left_out"].str.contains("offline")
+    return bool(offline.groupby(run.rounds["label"]).any().all())
+
+
 def replanned(run: cutlayer.Run) -> bool:
     """Return whether plans are made again, unless there is nothing to plan."""
     return "tdma" in run.scenario or any(figures["plans"] > 2 for figures in run.summary["schemes"].values())
@@ -132,6 +141,9 @@ def slowed_down(run: cutlayer.Run) -> bool:
         ({"stragglers": NOISE, "round_policy": {"deadline_s": 1.2e-3}}, some_but_not_all_late),
         ({"stragglers": SLOW, "round_policy": {"deadline_s": 1.2e-3}}, some_but_not_all_late),
         ({"stragglers": SLOW, "round_policy": {"deadline_s": 0.0114}}, some_but_not_all_late),
+        ({"stragglers": SLOW, "round_policy": {"first": 2}}, some_but_not_all_late),
+        ({"stragglers": SLOW, "faults": OFFLINE, "round_policy": {"first": 2}}, some_offline),
+        ({"devices": {"count": 4, "battery_j": BATTERIES_J, **POWERS}, "faults": OFFLINE}, some_offline),
         (
             {"allocation": {"cut": 2, "replan": {"every_rounds": 2}, "knowledge": {"error_db": 3.0}}},
             replanned,
@@ -145,6 +157,9 @@ def slowed_down(run: cutlayer.Run) -> bool:
         "noise and late clients",
         "turns cut off",
         "epochs cut off",
+        "first clients",
+        "first clients online",
+        "offline with batteries",
         "plans",
         "batteries",
         "idle power",
@@ -191,6 +206,13 @@ REPLAN = {"replan": {"every_rounds": 1}, "knowledge": {"error_db": 2.0}}
             },
         ),
         (
+            {},
+            {
+                "faults": OFFLINE,
+                "schemes": ["psl", {"name": "sfl", "aggregate_every": 3}, "sl"],
+            },
+        ),
+        (
             ON_AND_OFF,
             {
                 "devices": {"count": 6, "battery_j": [0.002, 1.0] * 3, **POWERS},
@@ -207,7 +229,17 @@ REPLAN = {"replan": {"every_rounds": 1}, "knowledge": {"error_db": 2.0}}
         ({}, {"radio": {"sharing": "tdma", "tdma_slot_s": 1e-3}, "server": {"service": "arrival"}}),
         ({}, {"radio": {"sharing": "work_conserving"}, "schemes": ["psl", "sfl", "fl", "epsl"]}),
     ],
-    ids=["uniform", "available", "in time", "batteries", "idle power", "plans", "turns", "lending"],
+    ids=[
+        "uniform",
+        "available",
+        "in time",
+        "batteries",
+        "offline",
+        "idle power",
+        "plans",
+        "turns",
+        "lending",
+    ],
 )
 def test_sampled_clients_continue(
     drawn: dict[str, Any], sections: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

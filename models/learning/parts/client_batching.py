@@ -60,13 +60,15 @@ class Graph(ABC):
     outputs: Sequence[Tensor]
 
     @abstractmethod
-    def backward(self, gradients: PerPart) -> None:
-        """Compute the gradients of the parts' parameters.
+    def backward(self, gradients: PerPart, indices: Sequence[int] | None = None) -> None:
+        """Compute the gradients of the parameters of some parts.
 
         Parameters
         ----------
         gradients : sequence of Tensor, [num_parts] of [num_rows, ...]
-            Gradients with respect to the outputs.
+            Gradients with respect to the outputs of all parts.
+        indices : sequence of int, optional
+            The parts; all of them by default.
         """
 
 
@@ -113,11 +115,11 @@ class _LoopedGraph(Graph):
         self.outputs = outputs
         self._parts = parts
 
-    def backward(self, gradients: PerPart) -> None:
-        for part, output, gradient in zip(self._parts, self.outputs, gradients, strict=True):
-            part.zero_grad()
-            if output.requires_grad:
-                output.backward(gradient)
+    def backward(self, gradients: PerPart, indices: Sequence[int] | None = None) -> None:
+        for index in range(len(self._parts)) if indices is None else indices:
+            self._parts[index].zero_grad()
+            if self.outputs[index].requires_grad:
+                self.outputs[index].backward(gradients[index])
 
 
 class LoopedPass(Pass):
@@ -220,8 +222,8 @@ class _BatchedGraph(Graph):
         self.outputs = outputs.detach().unbind()
         self._stacked, self._outputs = stacked, outputs
 
-    def backward(self, gradients: PerPart) -> None:
-        self._stacked.backward(self._outputs, _stack(gradients))
+    def backward(self, gradients: PerPart, indices: Sequence[int] | None = None) -> None:
+        self._stacked.backward(self._outputs, _stack(gradients))  # all parts: the batch is one computation
 
 
 class BatchedPass(Pass):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ....scenarios.random_streams import stream
 from ....scenarios.schema.participation import Participation
-from ...nodes.on_off_process import OnOffProcess
+from ...faults.availability import on_off_availability
+from ...faults.effects import AvailabilityTrace
 
 __all__ = ["ClientSampler", "random_order"]
 
@@ -34,6 +35,9 @@ class ClientSampler:
         Whether each device is eligible under ``selection: deadline``; by default all devices are.
     excluded : collection of int, optional
         Devices that no round samples. They keep their places in the random order, which they do not change.
+    availability : callable, optional
+        Returns the times in which a device is online; None for a device that is always online. By default
+        they follow from ``selection: available``, and without it all devices are online.
 
     Attributes
     ----------
@@ -48,16 +52,25 @@ class ClientSampler:
         seed: int,
         on_time: NDArray[np.bool_] | None = None,
         excluded: Collection[int] = (),
+        availability: Callable[[int], AvailabilityTrace | None] | None = None,
     ) -> None:
+        if section.mean_on_s is not None and section.mean_off_s is not None:
+            availability = on_off_availability(section.mean_on_s, section.mean_off_s, seed)
         self._section = section
         self._population = population
         self._seed = seed
         self._on_time = on_time
         self._excluded = excluded
-        self._availability: dict[int, OnOffProcess] = {}
+        self._availability = availability
+        self._traces: dict[int, AvailabilityTrace | None] = {}
         self.num_eligible = population - len(excluded)
         if on_time is not None:
             self.num_eligible = int(on_time.sum()) - sum(bool(on_time[device]) for device in excluded)
+
+    @property
+    def selects_available(self) -> bool:
+        """Return whether only the start of a round depends on the devices that are online."""
+        return self._section.selection == "available"
 
     def first_in_order(self, number: int = 1) -> tuple[int, ...]:
         """Return the first devices of a round's order, sorted, whether they are available or not."""
@@ -86,33 +99,33 @@ class ClientSampler:
     def next_available_s(self, now_s: float, departed: Collection[int]) -> float:
         """Return the instant at which the first device becomes available, if none is available now, [s].
 
-        It is infinite if all devices have left the run.
+        It is infinite if no eligible device ever comes online, or all have left the run.
         """
         remaining = (
             device
             for device in range(self._population)
-            if device not in departed and device not in self._excluded
+            if device not in departed
+            and device not in self._excluded
+            and (self._on_time is None or self._on_time[device])
         )
+        traces = (self._trace(device) for device in remaining)
         return min(
-            (state.switches_s[state.segment(now_s) + 1] for state in map(self._on_off, remaining)),
-            default=math.inf,
+            (now_s if trace is None else trace.next_change_s(now_s) for trace in traces), default=math.inf
         )
 
     def _is_eligible(self, device: int, now_s: float) -> bool:
-        if self._on_time is not None:
-            return bool(self._on_time[device])
-        if self._section.selection == "available":
-            state = self._on_off(device)
-            return not state.is_off(state.segment(now_s))
-        return True
+        if self._on_time is not None and not self._on_time[device]:
+            return False
+        trace = self._trace(device)
+        return trace is None or trace.is_online(now_s)
 
-    def _on_off(self, device: int) -> OnOffProcess:
-        """Return the process that switches a device between available, its state "on", and unavailable."""
-        if device not in self._availability:
-            on_s, off_s = self._section.mean_on_s, self._section.mean_off_s
-            assert on_s is not None and off_s is not None  # the section requires both
-            self._availability[device] = OnOffProcess(on_s, off_s, stream(self._seed, "availability", device))
-        return self._availability[device]
+    def _trace(self, device: int) -> AvailabilityTrace | None:
+        """Return the times in which a device is online; None if it is always online."""
+        if self._availability is None:
+            return None
+        if device not in self._traces:
+            self._traces[device] = self._availability(device)
+        return self._traces[device]
 
     def _order(self, number: int) -> Iterator[int]:
         order = random_order(self._population, stream(self._seed, "participants", number))

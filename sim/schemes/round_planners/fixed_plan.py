@@ -39,9 +39,10 @@ class FixedPlan:
         self.num_replans = snapshot.num_replans if snapshot else 0
 
     def before_round(self, world: World, number: int) -> None:
-        """Tell the world its clients if there are other devices; plan and links stay the same."""
+        """Wait until a client is online, and tell the world its clients if there are other devices."""
         if self._is_partial:
             world.sampled_clients = self.members
+        world.await_clients()
 
     def snapshot(self) -> PlannerSnapshot:
         """Return the state from which another planner can continue the run."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ....scenarios.schema.participation import Participation
 from ...allocation.problem import Rates, transfer_s
+from ...faults.effects import AvailabilityTrace
 from ...planning_error import PlanningError
 from ...radio.rates import spectral_efficiency
 from ...world.world import World
@@ -86,19 +88,33 @@ class SampledClients(FixedPlan):
             self._device_plans[client] = self._increment[client] = DevicePlan(self.plan, row)
 
     def _members_of_block(self, world: World, number: int) -> tuple[int, ...]:
-        """Return the clients of the block that have not left; none if the round begins a block."""
+        """Return the clients of the block that have not left; none if the round begins a block.
+
+        If all of them are offline, the round waits for the first that comes back. If none ever does, there
+        are none either.
+        """
         if (number - 1) % self._scheme.sampling_period == 0:
             return ()
-        return tuple(client for client in self.members if client not in world.departed_at_s)
+        members = tuple(client for client in self.members if client not in world.departed_at_s)
+        online_s = world.online.next_online_s(members)
+        if math.isinf(online_s):
+            return ()
+        world.wait_until(min(online_s, world.latest_start_s))
+        return members
 
     def _new_members(self, world: World, number: int) -> tuple[int, ...]:
-        """Sample clients for this round; wait for the first available device if there is none."""
+        """Sample clients for this round; wait for the first available device if there is none.
+
+        If the run ends before, the clients of the last round stay, none of which is online.
+        """
         members = self._sampler.sample(number, float(world.env.now), world.departed_at_s)
         if not members and not world.all_clients_left:
-            world.pause_clients()
-            world.env.run(until=self._sampler.next_available_s(float(world.env.now), world.departed_at_s))
+            available_s = self._sampler.next_available_s(float(world.env.now), world.departed_at_s)
+            if not self._sampler.selects_available:  # whose round begins whenever a device is online
+                available_s = min(available_s, world.latest_start_s)
+            world.wait_until(available_s)
             members = self._sampler.sample(number, float(world.env.now), world.departed_at_s)
-        return members
+        return members or self.members
 
     def _plan_for(self, world: World, members: tuple[int, ...], number: int, *, replan: bool) -> None:
         context = self._context
@@ -127,6 +143,7 @@ def client_sampler(
     plan: SchemePlan,
     deployment: Deployment,
     excluded: Collection[int] = (),
+    availability: Callable[[int], AvailabilityTrace | None] | None = None,
 ) -> ClientSampler:
     """Return the sampler of a scheme's clients.
 
@@ -140,6 +157,8 @@ def client_sampler(
         The deployment of all devices.
     excluded : collection of int, optional
         The devices that no round samples.
+    availability : callable, optional
+        Returns the times in which a device is online; see :class:`ClientSampler`.
 
     Raises
     ------
@@ -149,7 +168,7 @@ def client_sampler(
     on_time = None
     if section.deadline_s is not None:
         on_time = devices_on_time(section.deadline_s, scheme, plan, deployment, excluded)
-    return ClientSampler(section, deployment.num_clients, deployment.seed, on_time, excluded)
+    return ClientSampler(section, deployment.num_clients, deployment.seed, on_time, excluded, availability)
 
 
 def devices_on_time(

@@ -87,7 +87,7 @@ def test_a_client_whose_upload_is_lost_is_left_out() -> None:
     step = world.start(UPLOAD, (0, 1))
     assert (1,) == world.env.run(until=step.on_time)
     assert 4.0 == world.env.now
-    assert {0: "lost"} == world.absent
+    assert {0: "lost"} == world.members.absent
     assert [4.0, 4.0] == world.record.frame().query("phase == 'uplink'")["end_s"].tolist()
     first, second, *_ = logged(world)
     assert (EventKind.LOST, 4.0, 3.0) == first

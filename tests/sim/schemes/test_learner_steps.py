@@ -75,7 +75,11 @@ def test_parallel_rounds_take_their_learners_steps_in_order(
     recorder, results, _ = run(name, service, deadline_s, **parameters)
     expected: list[tuple[Any, ...]] = []
     for number, n_a in enumerate(merged, start=1):
-        expected += [("client_forward", members, number), ("server_step", n_a, number), ("client_step",)]
+        expected += [
+            ("client_forward", members, number),
+            ("server_step", n_a, number),
+            ("client_step", members),
+        ]
     assert expected == recorder.calls
     outcomes = [(r.outcome.participants, r.outcome.updates, r.outcome.samples) for r in results]
     assert [(members, 1, B * len(members))] * 2 == outcomes
@@ -91,7 +95,11 @@ def test_splitfed_averages_those_in_time_every_second_round(
     recorder, results, world = run(name, service, deadline_s, count=4, aggregate_every=2)
     expected: list[tuple[Any, ...]] = []
     for number in (1, 2, 3, 4):
-        expected += [("client_forward", members, number), ("server_step", 0, number), ("client_step",)]
+        expected += [
+            ("client_forward", members, number),
+            ("server_step", 0, number),
+            ("client_step", members),
+        ]
         expected += [("average", members)] if number in (2, 4) else []
     assert expected == recorder.calls
     table = world.record.frame()

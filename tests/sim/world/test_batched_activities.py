@@ -26,7 +26,8 @@ from cutlayer.sim.timeline.phases import (
     UPLINK,
     Phase,
 )
-from cutlayer.sim.world.client_pool import ParallelStep
+from cutlayer.sim.world.parallel_step import ParallelStep
+from cutlayer.sim.world.round_policy import Deadline, FirstClients, Quorum, RoundPolicy
 from cutlayer.sim.world.snapshots import NotAtRoundEndError, take_snapshot
 from cutlayer.sim.world.world import World
 from tests.support.worlds import (
@@ -64,6 +65,7 @@ def run(
     deadline_s: float | None = None,
     slow_s: float | None = None,
     noisy: bool = False,
+    round_policy: RoundPolicy | None = None,
     **parameters: Any,
 ) -> tuple[World, list[RoundResult]]:
     """Run three rounds of a scheme."""
@@ -78,7 +80,7 @@ def run(
         case.fleet,
         source,
         faults=faults(case.fleet, speeds, noise),
-        round_policy=policy(deadline_s),
+        round_policy=round_policy or policy(deadline_s),
         batch=batch,
     )
     task = TrainingTask(case.units, case.batch_size)
@@ -95,10 +97,20 @@ def changing(case: Setting, length_s: float, factors: Sequence[float]) -> Steps:
     return Steps([length_s * number for number in range(len(states))], states)
 
 
+@st.composite
+def policies_that_count(draw: st.DrawFn, round_s: float) -> RoundPolicy:
+    """Return policies whose steps end with a number of clients."""
+    if draw(st.booleans()):
+        return FirstClients(draw(st.integers(1, 5)))
+    waits_s, wait_on_s = (draw(st.floats(0.01, 1.5)) * round_s for _ in range(2))
+    max_wait_s = draw(st.sampled_from([math.inf, waits_s, waits_s + wait_on_s, 0.5 * waits_s]))
+    return Quorum(Deadline(waits_s), draw(st.floats(0.01, 1.0)), max_wait_s)
+
+
 @pytest.mark.parametrize("name", SCHEMES)
 @given(data=st.data())
 def test_a_batch_equals_a_process_for_each_client(name: str, data: st.DataObject) -> None:
-    """Rounds and rows are equal to the last bit, with changing links, slow-downs, noise and deadlines."""
+    """Rounds and rows are equal to the last bit, with changing links, slow-downs, noise and every policy."""
     case = data.draw(settings_of())
     cut = data.draw(st.integers(1, len(case.units) - 1))
     round_s = run(case, case.links, name, cut, batch=False, **SCHEMES[name])[1][0].end_s or 1.0
@@ -111,6 +123,8 @@ def test_a_batch_equals_a_process_for_each_client(name: str, data: st.DataObject
         options["slow_s"] = round_s * data.draw(st.floats(0.05, 2))
     options["noisy"] = data.draw(st.booleans())
     if data.draw(st.booleans()):
+        options["round_policy"] = data.draw(policies_that_count(round_s))
+    elif data.draw(st.booleans()):
         # any, or the very instant at which something begins or ends in a first round without it
         table = run(case, source, name, cut, batch=False, **options)[0].record.frame()
         instants_s = table.loc[table["round"] == 1, ["start_s", "end_s"]].to_numpy().ravel()
@@ -119,7 +133,10 @@ def test_a_batch_equals_a_process_for_each_client(name: str, data: st.DataObject
     (seen, said), (stepped, message) = (run(case, source, name, cut, batch=b, **options) for b in BOTH[::-1])
     pd.testing.assert_frame_equal(stepped.record.frame(), seen.record.frame(), check_exact=True)
     assert stepped.record.fingerprint() == seen.record.fingerprint()
-    assert [(r.end_s, r.outcome) for r in message] == [(r.end_s, r.outcome) for r in said]
+    assert [(r.end_s, r.outcome, r.left_out) for r in message] == [
+        (r.end_s, r.outcome, r.left_out) for r in said
+    ]
+    assert stepped.record.events.take() == seen.record.events.take()
     for device in seen.created_devices:  # later work queues alike
         if device.compute_noise is not None:  # and later draws are alike
             other_noise = stepped.device(device.client).compute_noise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -54,7 +55,7 @@ def test_a_client_is_busy_until_its_program_ends() -> None:
 
     def scheme() -> Generator[Event, Any, None]:
         for members, deadline_s in (((1,), None), ((0,), 4.0), ((0, 1), 7.0), ((0,), None)):
-            step = w.pool.start(compute, members, policy(deadline_s))
+            step = w.pool.start(compute, members, policy(deadline_s).limits(len(members), math.nan))
             yield w.env.timeout(1.0)
             busy = w.pool.busy()
             busy_then_on_time.append((busy, (yield step.finished)))

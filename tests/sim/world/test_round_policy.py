@@ -24,7 +24,7 @@ from tests.support.worlds import fleet, links
 def test_the_scenario_names_the_policy(section: dict[str, Any], policy: RoundPolicy) -> None:
     """The section round_policy gives a deadline, or waits for all clients."""
     assert policy == round_policy_of(RoundPolicySection.model_validate(section))
-    assert math.inf == WaitForAll().waits_s
+    assert math.inf == WaitForAll().limits(3, 1.0).waits_s
 
 
 def world(policy: RoundPolicy) -> World:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cutlayer.scenarios.schema.participation import Participation
+from cutlayer.sim.faults import availability
 from cutlayer.sim.nodes.on_off_process import OnOffProcess
-from cutlayer.sim.schemes.round_planners import client_sampler as participation
 from cutlayer.sim.schemes.round_planners.client_sampler import ClientSampler, random_order
 
 FALSE_ALARM = 1e-4
@@ -88,7 +88,7 @@ def test_only_devices_that_are_looked_at_have_a_state(monkeypatch: pytest.Monkey
         made.append(OnOffProcess(*arguments))  # type: ignore[arg-type]
         return made[-1]
 
-    monkeypatch.setattr(participation, "OnOffProcess", noted)
+    monkeypatch.setattr(availability, "OnOffProcess", noted)
     found = available(10, 1_000_000).sample(1, 0.0, {})
     order = islice(available(1, 1_000_000)._order(1), len(made))
     assert set(found) <= set(order)
