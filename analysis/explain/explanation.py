@@ -16,7 +16,7 @@ from ..comparison.experiment_groups import scenario_of
 from ..results.run_folder import Run
 from .activities import by_round
 from .causes import CAUSES, Cause, NodeEvents, PlannedSpeeds
-from .critical_path import PATH_COLUMNS, critical_path, segment_rows
+from .critical_path import PATH_COLUMNS, segment_rows
 from .round_graph import RoundGraph
 from .round_times import idle_shares, round_times
 from .segments import Segment, Segments
@@ -26,7 +26,6 @@ __all__ = [
     "MAX_ACTIVITIES",
     "Explanation",
     "UnknownRoundError",
-    "critical_rows",
     "explain_run",
 ]
 
@@ -144,25 +143,6 @@ def _rounds_of(run: Run, label: str) -> pd.DataFrame:
 def _joined(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     with_rows = [table for table in tables if len(table)]
     return pd.concat(with_rows, ignore_index=True) if with_rows else pd.DataFrame(columns=columns)
-
-
-def critical_rows(run: Run, intervals: pd.DataFrame) -> set[int]:
-    """Return the index labels of a run's intervals that are on the critical paths of their rounds.
-
-    Parameters
-    ----------
-    intervals : DataFrame
-        Some of the run's intervals, with a unique index; all intervals of each round that counts.
-    """
-    rows: set[int] = set()
-    events = {label: NodeEvents(_events_of(run, label)) for label in _labels(run, ())}
-    spans = run.rounds.set_index(["label", "round"])[["start_s", "end_s"]]
-    for (label, number), activities in intervals.groupby(["label", "round"], observed=True):
-        if (label, number) in spans.index:
-            start_s, end_s = spans.loc[(label, number)].tolist()
-            path = critical_path(activities, start_s, end_s, events=events[str(label)])
-            rows.update(path.loc[path["row"] >= 0, "row"].tolist())
-    return rows
 
 
 @dataclass(frozen=True)

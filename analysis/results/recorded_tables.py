@@ -121,7 +121,7 @@ class RecordedTable:
         )
 
     def of_rounds(self, label: str, rounds: Collection[int]) -> pd.DataFrame:
-        """Return a scheme's intervals of some rounds; only row groups that may have any are read."""
+        """Return the rows of some rounds of a scheme; only row groups that may have any are read."""
         label_of, round_of = pyarrow.compute.field("label"), pyarrow.compute.field("round")
         wanted = (label_of == label) & round_of.isin(sorted(rounds))
         return self._frame(

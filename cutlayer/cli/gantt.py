@@ -24,7 +24,7 @@ def gantt(
     ] = False,
 ) -> None:
     """Draw the latency Gantt charts of a run, schemes stacked on one time axis."""
-    from cutlayer.analysis.explain.explanation import critical_rows
+    from cutlayer.analysis.explain.path_rows import path_rows
     from cutlayer.analysis.figures.gantt import gantt_figure
     from cutlayer.analysis.figures.style import save_figure
     from cutlayer.analysis.figures.visible_rows import plotted_events, plotted_intervals
@@ -37,11 +37,16 @@ def gantt(
         try:
             labels = matching_labels(result.summary["schemes"], scheme) if scheme else None
             shown = None if labels is None else [result.shown_label(label) for label in labels]
-            plotted = plotted_intervals(result, span)
-            path_rows = critical_rows(result, plotted) if critical_path else ()
-            intervals = result.with_failures(plotted)
-            events = result.with_failures(plotted_events(result, intervals))
-            figure = gantt_figure(intervals, rounds=span, labels=shown, events=events, path_rows=path_rows)
+            intervals = plotted_intervals(result, span)
+            events = plotted_events(result, intervals)
+            rows = path_rows(result, intervals, events, span) if critical_path else set[int]()
+            figure = gantt_figure(
+                result.with_failures(intervals),
+                rounds=span,
+                labels=shown,
+                events=result.with_failures(events),
+                path_rows=rows,
+            )
             save_figure(figure, path)
         except ValueError as error:
             raise InputError(str(error)) from None
