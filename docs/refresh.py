@@ -25,6 +25,7 @@ from import_map import PAGE, with_maps
 import cutlayer
 from cutlayer.analysis.explain.text import savings_text, text_tables
 from cutlayer.analysis.figures.axis_text import axis_label
+from cutlayer.analysis.results.confidence_intervals import Range, centre_and_interval
 from cutlayer.experiments.what_if.resimulation import what_if
 
 ROOT = Path(__file__).parent.parent
@@ -37,6 +38,7 @@ LEARNING_COLUMNS = ("to target", "at target", "final acc.", "acc.", "sooner than
 """Beginnings of the headings of learning results, which the README gives over several seeds alone."""
 TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 COLUMNS = re.compile(r"(<!-- columns ([^\n]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+RELATIVE = re.compile(r"(<!-- relative ([^\n]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 RUN = re.compile(r"(<!-- run( [^\n]+?)? -->\n).*?(<!-- end -->)", re.DOTALL)
 QUEUEING = re.compile(r"(<!-- queueing -->\n).*?(<!-- end -->)", re.DOTALL)
 EXPLAINED = re.compile(r"(<!-- explain (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -115,6 +117,7 @@ def fill(name: str, folder: Path) -> None:
     text = RUN.sub(lambda m: f"{m[1]}{rerun(name, m[2]) if m[2] else comparison(folder)}{m[3]}", text)
     text = EXPLAINED.sub(lambda m: f"{m[1]}{explained(folder, m[2])}{m[3]}", text)
     text = COLUMNS.sub(lambda m: f"{m[1]}{columns(folder, m[2].split())}{m[3]}", text)
+    text = RELATIVE.sub(lambda m: f"{m[1]}{relative(folder, m[2])}{m[3]}", text)
     if "CUTLAYER_PROFILES" in os.environ:
         text = MEASURED.sub(lambda m: f"{m[1]}{measured(Path(os.environ['CUTLAYER_PROFILES']))}{m[2]}", text)
     for figure in folder.glob("*.png"):
@@ -183,6 +186,33 @@ def columns(folder: Path, selection: list[str]) -> str:
     sides = ["right" if pd.api.types.is_numeric_dtype(means[name]) else "left" for name in names]
     cells = cells.rename(columns=in_words(names))
     return cells.to_markdown(index=False, disable_numparse=True, colalign=sides) + "\n"
+
+
+def relative(folder: Path, quantity: str) -> str:
+    """Return a quantity of each point of a sweep over its value at the first point with the same seed.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of a sweep whose points differ in their names.
+    quantity : str
+        A column of ``schemes.csv``, or two of them with a slash between them for their quotient.
+    """
+    rows = pd.read_csv(folder / "schemes.csv", dtype={"label": str})
+    over, _, under = quantity.partition("/")
+    rows["value"] = rows[over] / rows[under] if under else rows[over]
+    first = rows[rows["name"] == rows["name"].iloc[0]]
+    base = rows.merge(first[["label", "seed", "value"]], on=["label", "seed"], suffixes=("", "_base"))
+    ratios = (base["value"] / base["value_base"]).groupby([base["name"], base["label"]], sort=False)
+    cells = {key: _interval_text(values) for key, values in ratios}
+    table = pd.Series(cells).unstack()
+    names, labels = (rows[column].drop_duplicates().tolist() for column in ("name", "label"))
+    return table.loc[names[1:], labels].rename_axis("name").reset_index().to_markdown(index=False) + "\n"
+
+
+def _interval_text(values: pd.Series[float]) -> str:
+    centre, low, high = centre_and_interval(values, Range.POSITIVE)
+    return f"{centre:.2f} ({low:.2f} to {high:.2f})"
 
 
 def in_words(names: list[str]) -> dict[str, str]:

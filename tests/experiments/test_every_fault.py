@@ -6,7 +6,9 @@ A combination either keeps the laws of a timeline, or is refused with a message 
 from __future__ import annotations
 
 import functools
+import math
 import signal
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -17,7 +19,7 @@ import pandas as pd
 import pytest
 
 from cutlayer.experiments.preparation import prepare
-from cutlayer.experiments.scheme_run import make_world
+from cutlayer.experiments.scheme_run import make_world, scheme_learner
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.loading.loader import RawScenario, check_scenario
 from cutlayer.sim.schemes.round_loop import RoundResult, run_rounds
@@ -37,11 +39,15 @@ from tests.support.timeline_laws import check_intervals
 
 ROUND_S = 0.03
 """A typical round of the small scenario without faults, [s]."""
+LEARNING = {"learning": {"dataset": {"name": "synthetic", "train_samples": 60, "test_samples": 10}}}
 HANG_S = 120
 """Processor time after which a run counts as hanging, [s]; it takes a hundredth of a second."""
 Causes = tuple[tuple[str, ...], ...]
 """The causes that a refusal may name, each with the keys by which it may name it."""
 LINKS: Causes = (("uplink_bps",), ("sharing",), ("link_trace",))
+
+Totals = tuple[float, float]
+"""Bits and FLOPs."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,16 @@ class Timeline:
     intervals: pd.DataFrame
     events: list[LoggedEvent]
     rounds: list[RoundResult]
+
+    @functools.cached_property
+    def totals(self) -> dict[tuple[int, str, str], Totals]:
+        """Return the bits and the FLOPs of each round, node and phase."""
+        totals: dict[tuple[int, str, str], Totals] = defaultdict(lambda: (0.0, 0.0))
+        columns = (self.intervals[name].tolist() for name in ("round", "node", "phase", "bits", "flops"))
+        for number, node, phase, bits, flops in zip(*columns, strict=True):
+            sums = totals[number, node, phase]
+            totals[number, node, phase] = sums[0] + bits, sums[1] + flops
+        return dict(totals)
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +101,17 @@ def _hangs_fail() -> Iterator[None]:
 
 
 def timelines(folder: Path, *sections: Mapping[str, Any], schemes: tuple[str, ...]) -> dict[str, Timeline]:
-    """Run schemes in the small scenario with further sections, and return each timeline by the name."""
+    """Run schemes in the small scenario with further sections, and return each timeline by its name.
+
+    With a section ``learning`` the schemes train.
+    """
     data = scenario_data(*sections, schemes=schemes)
     ready = prepare(check_scenario(RawScenario(data, folder, "faults.yaml", {}, {}, [])))
     found = {}
     for scheme, plan in ready.schemes:
         world, planner = make_world(ready, scheme, plan)
-        rounds = list(run_rounds(scheme, world, None, planner, ready.loaded.scenario.stop, 1))
+        learner = scheme_learner(ready, scheme, plan)
+        rounds = list(run_rounds(scheme, world, learner, planner, ready.loaded.scenario.stop, 1))
         record = world.record
         found[scheme.parameters.name] = Timeline(
             record.fingerprint(), record.frame(), record.events.take(), rounds
@@ -177,37 +197,34 @@ def check_work(timeline: Timeline, before: Timeline, number: int, fault: FaultCa
 
     Repeated packets and transfers come on top of the bits.
     """
-    columns = ["node", "phase"]
-    totals = [
-        each.intervals[each.intervals["round"] == number]
-        .astype({"node": str, "phase": str})
-        .groupby(columns)[["bits", "flops"]]
-        .sum()
-        for each in (timeline, before)
-    ]
-    for (node, phase), row in totals[1].iterrows():
-        found = totals[0].loc[(node, phase)]
+    for (number_of_row, node, phase), (bits, flops) in before.totals.items():
+        if number_of_row != number:
+            continue
+        found_bits, found_flops = timeline.totals[number, node, phase]
         what = f"{node} {phase} in round {number}"
-        assert found["flops"] == pytest.approx(row["flops"], rel=1e-9), what
+        assert math.isclose(flops, found_flops, rel_tol=1e-9), what
         if fault is not None and fault.repeats:
-            assert found["bits"] >= row["bits"] * (1 - 1e-9), what
+            assert found_bits >= bits * (1 - 1e-9), what
         else:
-            assert found["bits"] == pytest.approx(row["bits"], rel=1e-9), what
+            assert math.isclose(bits, found_bits, rel_tol=1e-9), what
     if fault is not None and fault.key == "faults.packet_loss":
         resent = sum(event.value for event in timeline.events if event.kind is EventKind.RESENT)
-        sent, expected = (float(each.intervals["bits"].sum()) for each in (timeline, before))
-        assert sent - resent == pytest.approx(expected, rel=1e-9)
+        sent, expected = (sum(bits for bits, _ in each.totals.values()) for each in (timeline, before))
+        assert math.isclose(expected, sent - resent, rel_tol=1e-9)
 
 
 @pytest.mark.parametrize(("name", "sharing"), [*product(FAULTS, SHARINGS)])
 def test_every_fault_with_every_scheme_and_sharing(name: str, sharing: str, folder: Path) -> None:
     """No combination hangs, lets a lane do two things at once, or loses or invents work."""
     fault = FAULTS[name]
-    runs = accepted(folder, SHARINGS[sharing], fault.sections(ROUND_S), causes=(fault.names, *LINKS))
-    for scheme, timeline in runs:
+    runs = dict(accepted(folder, SHARINGS[sharing], fault.sections(ROUND_S), causes=(fault.names, *LINKS)))
+    assert runs or sharing != "dedicated", "every scheme refuses the fault"
+    without = undisturbed(folder, sharing)
+    changed = [scheme for scheme in runs if runs[scheme].fingerprint != without[scheme].fingerprint]
+    assert changed or not runs, "the fault has no effect on any scheme"
+    for scheme, timeline in runs.items():
         assert len(timeline.rounds) == 3 or fault.key == "devices.battery_j", f"{scheme} stops early"
-        before = undisturbed(folder, sharing).get(scheme)
-        check_laws(timeline, fault, waits=True, before=before)
+        check_laws(timeline, fault, waits=True, before=without.get(scheme))
 
 
 @pytest.mark.parametrize(("policy", "name"), [*product(POLICIES, [*FAULTS, None])])
@@ -237,3 +254,36 @@ def test_a_fault_that_never_shows_changes_nothing(name: str, sharing: str, folde
     for scheme, timeline in found.items():
         assert undisturbed(folder, sharing)[scheme].fingerprint == timeline.fingerprint, scheme
         assert [] == timeline.events
+
+
+@pytest.mark.parametrize(
+    ("policy", "name"),
+    [
+        *((policy, "slow-down") for policy in POLICIES if policy not in ("wait for all", "time-out")),
+        ("time-out", "lost update"),
+    ],
+)
+def test_every_policy_has_an_effect(policy: str, name: str, folder: Path) -> None:
+    """Under a fault that delays clients, a policy gives another timeline than waiting for all of them."""
+    sections = FAULTS[name].sections(ROUND_S)
+    waiting, limited = (
+        timelines(folder, sections, keys, schemes=("psl", "fl")) for keys in ({}, POLICIES[policy](ROUND_S))
+    )
+    changed = [scheme for scheme in waiting if waiting[scheme].fingerprint != limited[scheme].fingerprint]
+    assert changed, "no scheme heeds the policy"
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_training_changes_no_time_under_faults(name: str, folder: Path) -> None:
+    """With a learner the timeline is the same, and a round has a loss if and only if somebody takes part."""
+    schemes = ("sl", "sfl", "psl", "fl", "edgesplit")
+    sections = FAULTS[name].sections(ROUND_S)
+    untrained, trained = (
+        dict(accepted(folder, sections, learning, causes=(FAULTS[name].names, *LINKS), schemes=schemes))
+        for learning in ({}, LEARNING)
+    )
+    assert trained
+    for scheme, timeline in trained.items():
+        assert untrained[scheme].fingerprint == timeline.fingerprint, scheme
+        for result in timeline.rounds:
+            assert math.isfinite(result.train_loss) == bool(result.outcome.participants), scheme

@@ -98,7 +98,7 @@ FAULTS: dict[str, FaultCase] = {
     ),
     "outage with restart": FaultCase(
         "faults.outage",
-        lambda s: _faults(outage={"mean_up_s": s, "mean_down_s": 0.1 * s, "restart": True}),
+        lambda s: _faults(outage={"mean_up_s": 4 * s, "mean_down_s": 0.1 * s, "restart": True}),
         repeats=True,
     ),
     "outage from a file": FaultCase("faults.outage", lambda s: _faults(outage={"file": "up.csv"})),
@@ -126,7 +126,11 @@ FAULTS: dict[str, FaultCase] = {
     "lost update": FaultCase(
         "faults.lost_update", lambda s: _faults(lost_update=0.3), leaves_out=True, repeats=True
     ),
-    "battery": FaultCase("devices.battery_j", lambda s: {"devices": {"battery_j": 0.004}}, leaves_out=True),
+    "battery": FaultCase(
+        "devices.battery_j",
+        lambda s: {"devices": {"battery_j": [0.05 * s, 1e9, 0.1 * s], "power_idle_w": 0.1}},
+        leaves_out=True,
+    ),
     "link trace": FaultCase("devices.link_trace", lambda s: {"devices": {"link_trace": "links.csv"}}),
     "link trace of mahimahi": FaultCase(
         "devices.link_trace",
