@@ -30,7 +30,14 @@ __all__ = [
 Array: TypeAlias = NDArray[np.float64]
 
 
-class CapacityTrace(Protocol):
+class Progress(Protocol):
+    """The work that is done over time."""
+
+    def done(self, start_s: float, end_s: float) -> float:
+        """Return the work that is done between two instants."""
+
+
+class CapacityTrace(Progress, Protocol):
     """The capacity of one lane over time.
 
     A processor's trace is its relative speed, so that work is its duration at full speed, [s]. A link's trace
@@ -39,9 +46,6 @@ class CapacityTrace(Protocol):
 
     def duration_s(self, start_s: float, work: float) -> float:
         """Return the time that this work takes if it begins at ``start_s``, [s]."""
-
-    def done(self, start_s: float, end_s: float) -> float:
-        """Return the work that is done between two instants."""
 
 
 class PiecewiseCapacity(ABC):
@@ -119,7 +123,7 @@ def stretched_s(traces: Sequence[CapacityTrace | None], start_s: Array, full_spe
     return durations_s
 
 
-def completed_fraction(trace: CapacityTrace, start_s: float, time_s: float, end_s: float) -> float:
+def completed_fraction(trace: Progress, start_s: float, time_s: float, end_s: float) -> float:
     """Return the fraction of an activity from ``start_s`` to ``end_s`` that is done at an instant."""
     whole = trace.done(start_s, end_s)
     return trace.done(start_s, time_s) / whole if whole else 1.0  # work so small that rounding removes it
