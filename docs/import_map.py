@@ -31,7 +31,7 @@ _SIM_FOLDERS = {
     "sim/schemes": "one module for each scheme, with plans and round planners",
     "sim/world": "the event loop with all nodes, and the client pool",
     "sim/allocation": "methods for subchannels, power, cuts, shares, workflows",
-    "sim/faults": "slow-downs and batteries",
+    "sim/faults": "slow-downs, batteries, outages, lost messages",
     "sim/links": "transfers: transmitters, shared medium, wires, the channel",
     "sim/nodes": "devices, server and compute nodes, the fleet",
     "sim/costs": "FLOPs and bits of each stage",

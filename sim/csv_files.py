@@ -60,7 +60,7 @@ def check_rows(
     ValueError
         For the first row that breaks a rule.
     """
-    numbers = rows.apply(pd.to_numeric, errors="coerce").astype(np.float64)
+    numbers: pd.DataFrame = rows.apply(pd.to_numeric, errors="coerce").astype(np.float64)
     usable = (np.abs(numbers.to_numpy()) <= VALUE_MAX).all(axis=1)
     if "time_s" in numbers:
         usable &= (numbers["time_s"] >= 0).to_numpy()
@@ -111,4 +111,4 @@ def read_steps(
     if set(rows.columns) != set(needed):
         raise ValueError(f"{path} has the columns {', '.join(rows.columns)}; needed: {', '.join(needed)}")
     numbers = check_rows(path, rows, {"device": num_devices}, ranges).sort_values("time_s")
-    return {int(device): steps for device, steps in numbers.groupby("device")}
+    return {int(steps["device"].iloc[0]): steps for _, steps in numbers.groupby("device")}

@@ -103,6 +103,8 @@ class DrawnOutages(OutageTrace):
 
     def at(self, time_s: float) -> tuple[float, float]:
         """Return 1.0 if the links work and 0.0 if not, and the instant of the next change, [s]."""
+        if math.isinf(time_s):  # after an activity that never ends; nothing is drawn up to there
+            return 1.0, math.inf
         segment = self._process.segment(time_s)
         return 0.0 if self._process.is_off(segment) else 1.0, self._process.switches_s[segment + 1]
 

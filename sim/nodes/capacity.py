@@ -31,7 +31,14 @@ __all__ = [
 Array: TypeAlias = NDArray[np.float64]
 
 
-class CapacityTrace(Protocol):
+class Progress(Protocol):
+    """The work that is done over time."""
+
+    def done(self, start_s: float, end_s: float) -> float:
+        """Return the work that is done between two instants."""
+
+
+class CapacityTrace(Progress, Protocol):
     """The capacity of one lane over time.
 
     A processor's trace is its relative speed, so that work is its duration at full speed, [s]. A link's trace
@@ -40,9 +47,6 @@ class CapacityTrace(Protocol):
 
     def duration_s(self, start_s: float, work: float) -> float:
         """Return the time that this work takes if it begins at ``start_s``, [s]."""
-
-    def done(self, start_s: float, end_s: float) -> float:
-        """Return the work that is done between two instants."""
 
 
 class ComputeNoise(Protocol):
@@ -148,7 +152,7 @@ def stretched_s(traces: Sequence[CapacityTrace | None], start_s: Array, full_spe
 
 
 def completed_fraction(
-    trace: CapacityTrace, start_s: float, time_s: float, end_s: float, work: float = math.nan
+    trace: Progress, start_s: float, time_s: float, end_s: float, work: float = math.nan
 ) -> float:
     """Return the fraction of an activity from ``start_s`` to ``end_s`` that is done at an instant.
 

@@ -28,9 +28,8 @@ class StepTrace(PiecewiseCapacity):
 
     def __init__(self, times_s: Sequence[float], values: Sequence[float], period_s: float = math.inf) -> None:
         self._times_s, self._values, self._period_s = list(times_s), list(values), period_s
-        durations_s = np.diff(self._times_s)
-        # done before each instant, with the end of the period where the trace has one
-        self._done = [0.0, *np.cumsum(durations_s * self._values[:-1]).tolist()]
+        work = np.diff(self._times_s) * self._values[:-1]
+        self._done: list[float] = [0.0, *np.cumsum(work).tolist()]  # before each instant
         self._period_done = math.inf
         if math.isfinite(period_s):
             self._period_done = self._done[-1] + self._values[-1] * (period_s - self._times_s[-1])

@@ -92,6 +92,8 @@ def transmission(
     RuntimeError
         If the message begins anew so often that it would hardly ever end.
     """
+    if math.isinf(ready_s):  # after an activity that never ends
+        return Transmission(ready_s, math.inf, bits, 0.0)
     if interruptions is None:
         duration_s = rate.duration_s(ready_s, bits)
         return Transmission(ready_s, duration_s, bits, duration_s)

@@ -71,5 +71,9 @@ def ended_or_failed(event: Event) -> Event:
     if event.callbacks is None or event.triggered:
         return event if event.ok else event.env.timeout(0)
     either = event.env.event()
-    event.callbacks.append(lambda _: either.succeed())
+
+    def succeed(_: Event) -> None:
+        either.succeed()
+
+    event.callbacks.append(succeed)
     return either

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from ..faults.effects import BroadcastLosses, Faults, LinkInterruptions, MessageLosses
 from ..links.interrupted_link import ConstantRate, FaultyBroadcast, InterruptedLink
 from ..links.link_rates import LinkRatesOverTime
 from ..links.lossy_link import LossyLink, Retries
+from ..links.shared_medium import SharedMedium
 from ..links.transmitters import BroadcastLink, ConstantRateLink, VaryingRateLink, dedicated_links
 from ..nodes.capacity import CapacityTrace
 from ..nodes.fleet import Fleet
@@ -77,18 +78,21 @@ class LinkFaults:
         if (losses := self._faults.losses(client)) is not None:
             self._losses[client] = losses
 
-    def links(self, device: Device, source: LinkRatesOverTime, shared: Links | None) -> Links:
+    def links(
+        self, device: Device, source: LinkRatesOverTime, shared: tuple[SharedMedium, SharedMedium] | None
+    ) -> Links:
         """Return the uplink and the downlink of a device.
 
         Parameters
         ----------
         source : LinkRatesOverTime
             The planned links.
-        shared : (LinkTransport, LinkTransport), optional
+        shared : (SharedMedium, SharedMedium), optional
             The shared uplink and downlink band, which know the outages; None for dedicated links.
         """
         client = device.client
-        uplink, downlink = shared or self._dedicated(device, source)
+        # only devices send over a shared band
+        uplink, downlink = cast(Links, shared) if shared else self._dedicated(device, source)
         losses = self._losses.get(client)
         if losses is None:
             return uplink, downlink
@@ -150,5 +154,5 @@ class LinkFaults:
 def _interrupted(link: LinkTransport, interruptions: LinkInterruptions) -> InterruptedLink:
     """Return a dedicated link with interruptions."""
     assert isinstance(link, ConstantRateLink | VaryingRateLink)
-    rate = link.capacity or ConstantRate(link.seconds_per_bit)
+    rate = ConstantRate(link.seconds_per_bit) if isinstance(link, ConstantRateLink) else link.capacity
     return InterruptedLink(rate, link.power_w, interruptions)

@@ -11,14 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cutlayer.scenarios.random_streams import stream
 from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.faults.battery import battery_fault
 from cutlayer.sim.faults.effects import Fault, Faults
-from cutlayer.sim.faults.outage import RecordedOutages
+from cutlayer.sim.faults.outage import DrawnOutages, OutageTrace, RecordedOutages
 from cutlayer.sim.links.interrupted_link import FaultyBroadcast
 from cutlayer.sim.links.link_rates import LinkRates
 from cutlayer.sim.links.schedulers import Tdma
 from cutlayer.sim.nodes.fleet import Fleet
+from cutlayer.sim.nodes.on_off_process import OnOffProcess
 from cutlayer.sim.nodes.step_trace import StepTrace
 from cutlayer.sim.timeline.event_log import EventKind
 from cutlayer.sim.timeline.phases import BROADCAST, DOWNLINK, UPLINK
@@ -33,7 +35,7 @@ def outages(*switches_s: float, restart: bool = False) -> RecordedOutages:
 
 
 def world(
-    *traces: RecordedOutages | None,
+    *traces: OutageTrace | None,
     rates: LinkRates | Steps | None = None,
     of_fleet: Fleet | None = None,
     sharing: bool = False,
@@ -225,3 +227,17 @@ def test_links_that_never_work_again_end_no_transfer() -> None:
     assert math.inf == live.device(0).lanes["uplink"].free_at_s
     live.device(0).abort()
     assert [(10.0, 2.0, 2.0)] == rows(live, "end_s", "bits", "energy_j")
+
+
+def test_a_transfer_after_one_without_end_has_none_either() -> None:
+    """Nothing is drawn up to infinity: the second transfer is as endless as the first one."""
+    dead = Steps([0.0, 1.0], [links([rate], [rate], [rate]) for rate in (1.0, 0.0)])
+    drawn = DrawnOutages(OnOffProcess(0.5, 0.5, stream(0, "outage", 0)), restarts=False)
+    live = world(drawn, rates=dead)
+    for _ in range(2):
+        live.device(0).uplink(UPLINK, 3.0)
+    assert math.inf == live.device(0).lanes["uplink"].free_at_s
+    live.env.run()
+    assert math.inf == live.env.now
+    live.device(0).uplink(UPLINK, 3.0)
+    assert (1.0, math.inf) == drawn.at(math.inf)

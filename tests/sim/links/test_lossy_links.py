@@ -92,9 +92,9 @@ def test_a_client_whose_upload_is_lost_is_left_out() -> None:
     first, second, *_ = logged(world)
     assert (EventKind.LOST, 4.0, 3.0) == first
     assert EventKind.LEFT_OUT is second[0]
-    assert (1,) == world.clients
+    assert [1] == list(world.clients)
     world.begin_round()
-    assert (0, 1) == world.clients
+    assert [0, 1] == list(world.clients)
     assert (0, 1) == world.env.run(until=world.start(UPLOAD, (0, 1)).on_time)
 
 
