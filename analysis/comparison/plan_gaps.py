@@ -49,7 +49,7 @@ def plan_gap_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _cause(run: Run, label: str) -> str:
-    """Return what a scheme's plan ignores, and a key that helps, as a clause."""
+    """Return the causes that a scheme's plan ignores, and a key that helps, as a clause."""
     plan_for = str(run.summary["schemes"][label].get("plan_for", "nominal"))
     ignored = ignored_by_plan(scenario_of(run), label, plan_for)
     if not ignored:

@@ -110,7 +110,7 @@ class Race:
 
 
 def resamples(number: int, seed: int) -> NDArray[np.float64]:
-    """Return how often each replication is in each resample, [num_resamples, number].
+    """Return the multiplicity of each replication in each resample, [num_resamples, number].
 
     The first resample has each of them once.
     """

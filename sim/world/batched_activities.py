@@ -134,8 +134,8 @@ class BatchedActivities:
     ) -> tuple[tuple[int, ...], float] | None:
         """Record the activities of the clients up to their ends, or until the step closes.
 
-        Returns None, and records nothing, if a lane of a client is in use. It does so too if a number of clients
-        closes the step and computations take random times, of which late clients would draw too many.
+        Returns None, and records nothing, if a lane of a client is in use. It does so too if a number of
+        clients closes the step and computations take random times, of which late clients would draw too many.
 
         Parameters
         ----------
