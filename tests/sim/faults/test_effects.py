@@ -66,7 +66,7 @@ def test_a_client_may_leave_without_a_battery(schemes: str) -> None:
     half_s = 0.5 * next(iter(trials(ready).values())).ends_s[0]
     gone = Fault(presence=lambda device: LeavesAt(half_s) if device == 1 else None)
     with registered(lambda scenario, devices: gone):
-        trial = next(iter(trials(ready).values()))
+        trial = next(iter(trials(experiment(schemes=[schemes])).values()))
     assert {1: half_s} == trial.world.departed_at_s
     table = trial.world.record.frame()
     assert (table.loc[table["node"] == "device-1", "end_s"] <= half_s).all()
