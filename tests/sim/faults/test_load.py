@@ -191,9 +191,7 @@ def test_batches_equal_single_events(gaps: list[tuple[float, float]]) -> None:
         slow = SlowdownTrace(3.0, 1.0, 1.0, stream(0, "slowdown", 1))
         speeds: list[PiecewiseCapacity | None] = [
             LoadTrace(times_s, shares, 0),
-            CombinedCapacity(
-                [LoadTrace(times_s, shares, 1), SlowdownTrace(3.0, 1.0, 1.0, stream(0, "slowdown", 1))]
-            ),
+            CombinedCapacity([LoadTrace(times_s, shares, 1), slow]),
         ]
         devices = fleet([1.0, 2.0], [1.0, 1.0])
         world = World(
