@@ -15,7 +15,7 @@ from ..scenarios.loading.loader import LoadedScenario
 from ..scenarios.model_costs.unit_table import UnitTable
 from ..scenarios.registry import lookup, specs
 from ..scenarios.schema.scenario import Allocation, Optimizer, Scenario
-from ..sim.faults.effects import Faults, faults_of
+from ..sim.faults.effects import Faults
 from ..sim.links.channel import Channel, draw_channel
 from ..sim.nodes.fleet import Fleet, draw_fleet
 from ..sim.planning_error import PlanningError
@@ -81,13 +81,9 @@ def _prepare(
         with issues.at_stated_key():
             fleet = draw_fleet(scenario.devices, scenario.seed)
         if fleet is not None:
-            with issues.at_stated_key():
-                faults = faults_of(scenario, fleet)
+            faults = _faults(scenario, fleet, issues)
             with issues.at("radio", "path_loss"):
                 channel = draw_channel(scenario.radio, fleet, scenario.seed)
-            for spec in specs("fault"):  # the run reads the faults' files again
-                with issues.at_stated_key():
-                    spec.load()(scenario, fleet)
     data: ClientData | None = None
     if scenario.learning is not None and not timeline_only:
         with issues.at_stated_key():
@@ -111,6 +107,15 @@ def _prepare(
                 if not issues:
                     return experiment
     raise issues.error()
+
+
+def _faults(scenario: Scenario, fleet: Fleet, issues: IssueCollector) -> Faults | None:
+    """Return the scenario's faults, or None after adding the issues of all of them."""
+    issues_before, each = len(issues), []
+    for spec in specs("fault"):
+        with issues.at_stated_key():
+            each.append(spec.load()(scenario, fleet))
+    return Faults.of(each) if len(issues) == issues_before else None
 
 
 def _check_normalisation(experiment: Experiment, issues: IssueCollector) -> None:

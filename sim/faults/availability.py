@@ -13,11 +13,11 @@ import numpy as np
 from ...scenarios.errors import KeyPathError
 from ...scenarios.random_streams import stream
 from ...scenarios.schema.scenario import Scenario
+from ..csv_files import read_steps
 from ..nodes.fleet import Fleet
 from ..nodes.on_off_process import OnOffProcess
 from ..timeline.event_log import EventKind, State
 from .effects import AvailabilityTrace, Fault
-from .trace_files import read_steps
 
 __all__ = ["ListedAvailability", "OnOffAvailability", "availability_fault", "on_off_availability"]
 
@@ -144,9 +144,9 @@ def read_availability(path: Path, num_devices: int) -> Mapping[int, ListedAvaila
         If the file cannot be read or breaks a rule.
     """
     traces: dict[int, ListedAvailability] = {}
-    for device, steps in read_steps(path, "online", num_devices).items():
+    for device, steps in read_steps(path, num_devices, {"online": (0.0, 1.0)}).items():
         state, starts_online, changes_s = 1.0, True, list[float]()
-        for time_s, value in zip(steps.times_s, steps.values, strict=True):
+        for time_s, value in zip(steps["time_s"].tolist(), steps["online"].tolist(), strict=True):
             if value not in (0.0, 1.0):
                 raise ValueError(
                     f"{path}: device {device} has online {value:g} from {time_s:g} s on; it must be 0 or 1"

@@ -194,6 +194,11 @@ class Faults:
 
     faults: tuple[Fault, ...] = ()
 
+    @classmethod
+    def of(cls, faults: Iterable[Fault | None]) -> Faults:
+        """Return these faults, without those that the scenario does not have."""
+        return cls(tuple(fault for fault in faults if fault is not None))
+
     @property
     def clients_may_leave(self) -> bool:
         """Return whether a client may leave the run, in the middle of an activity too."""
@@ -322,5 +327,4 @@ def faults_of(scenario: Scenario, fleet: Fleet) -> Faults:
     Every registered fault is a function ``(scenario, fleet) -> Fault | None``. It reads its own section of
     the scenario, and returns None where the scenario lacks that section.
     """
-    each = [spec.load()(scenario, fleet) for spec in specs("fault")]
-    return Faults(tuple(fault for fault in each if fault is not None))
+    return Faults.of(spec.load()(scenario, fleet) for spec in specs("fault"))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from ...scenarios.errors import KeyPathError
 from ...scenarios.schema.scenario import Scenario
-from ..nodes.capacity import PiecewiseCapacity
+from ..csv_files import read_steps
 from ..nodes.fleet import Fleet
+from ..nodes.step_trace import StepTrace
 from ..timeline.event_log import EventKind, State
 from .effects import Fault
-from .trace_files import Steps, read_steps
 
 __all__ = ["LoadTrace", "load_fault"]
 
@@ -30,43 +28,44 @@ def load_fault(scenario: Scenario, fleet: Fleet) -> Fault | None:
     if path is None:
         return None
     try:
-        steps = read_steps(path, "share", len(fleet))
+        steps = read_steps(path, len(fleet), {"share": (0.0, 1.0)})
     except ValueError as error:
         raise KeyPathError(str(error), ("stragglers", "load")) from None
-    loaded = {device: each for device, each in steps.items() if min(each.values) < 1}
+    loaded = {device: rows for device, rows in steps.items() if rows["share"].min() < 1}
     if not loaded:
         return None
 
     @cache  # the record of states asks for the trace that the processor has
     def trace(device: int) -> LoadTrace | None:
-        return LoadTrace(loaded[device], device) if device in loaded else None
+        if device not in loaded:
+            return None
+        rows = loaded[device]
+        return LoadTrace(rows["time_s"].tolist(), rows["share"].tolist(), device)
 
     return Fault(compute_capacity=trace)
 
 
-class LoadTrace(PiecewiseCapacity):
+class LoadTrace(StepTrace):
     """The share of a processor that other programs leave, constant from one instant to the next.
 
     Before the first instant the device has the whole processor; after the last one, the share stays.
 
     Parameters
     ----------
-    shares : Steps
-        The shares over time, from 0 to 1.
+    times_s : sequence of float, [num_steps]
+        Rising instants, [s].
+    shares : sequence of float, [num_steps]
+        The share from each instant on, from 0 to 1.
     device : int
         The device's number, for messages.
     """
 
-    def __init__(self, shares: Steps, device: int) -> None:
-        self._times_s = (*shares.times_s, math.inf)
-        self._shares = (1.0, *shares.values)
-        if shares.values[-1] == 0:
+    def __init__(self, times_s: Sequence[float], shares: Sequence[float], device: int) -> None:
+        if times_s[0] > 0:
+            times_s, shares = [0.0, *times_s], [1.0, *shares]
+        super().__init__(times_s, shares)
+        if shares[-1] == 0:
             self.ends_because = f"stragglers.load leaves device {device} a share of 0 for good"
-
-    def at(self, time_s: float) -> tuple[float, float]:
-        """Return the share at an instant, and the instant of the next change, [s]."""
-        step = bisect_right(self._times_s, time_s, hi=len(self._times_s) - 1)
-        return self._shares[step], self._times_s[step]
 
     def states(self, start_s: float, end_s: float) -> Iterator[State]:
         """Yield the times with less than the whole processor, cut at two instants, with the share left."""

@@ -106,9 +106,15 @@ class CombinedCapacity(PiecewiseCapacity):
         self.ends_because = reasons[0] if reasons else None
 
     def at(self, time_s: float) -> tuple[float, float]:
-        """Return the product at an instant, and the next instant at which a factor may change, [s]."""
-        capacities, untils_s = zip(*(trace.at(time_s) for trace in self._traces), strict=True)
-        return math.prod(capacities), min(untils_s)
+        """Return the product at an instant, and a later instant up to which it stays, [s].
+
+        While a factor is 0, the product is 0, whatever the other factors do. So a processor that has stopped
+        for good is not followed through all later changes of the others.
+        """
+        each = [trace.at(time_s) for trace in self._traces]
+        if stopped_s := [until_s for capacity, until_s in each if capacity == 0]:
+            return 0.0, max(stopped_s)
+        return math.prod(capacity for capacity, _ in each), min(until_s for _, until_s in each)
 
 
 def piecewise_duration_s(

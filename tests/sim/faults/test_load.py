@@ -17,7 +17,6 @@ from cutlayer.scenarios.random_streams import stream
 from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.faults.load import LoadTrace
 from cutlayer.sim.faults.slowdown import SlowdownTrace
-from cutlayer.sim.faults.trace_files import Steps, read_steps
 from cutlayer.sim.nodes.capacity import CombinedCapacity, PiecewiseCapacity
 from cutlayer.sim.timeline.event_log import EventKind, State
 from cutlayer.sim.timeline.phases import CLIENT_FORWARD, UPLINK
@@ -31,7 +30,7 @@ STOPS = "device,time_s,share\n1,0.03,0\n"
 def load(*steps: tuple[float, float]) -> LoadTrace:
     """Return the load of these instants and shares."""
     times_s, shares = zip(*steps, strict=True)
-    return LoadTrace(Steps(times_s, shares), 0)
+    return LoadTrace(times_s, shares, 0)
 
 
 def written(folder: Path, text: str) -> str:
@@ -61,8 +60,14 @@ def test_the_states_are_the_times_with_less_than_the_whole_processor() -> None:
 
 def test_a_file_is_read_by_device(tmp_path: Path) -> None:
     """Rows may stand in any order, and devices may have none."""
-    path = written(tmp_path, "time_s,device,share\n3,2,0.5\n1,2,1\n\n0,0,0\n")
-    assert {2: Steps((1.0, 3.0), (1.0, 0.5)), 0: Steps((0.0,), (0.0,))} == read_steps(Path(path), "share", 3)
+    path = written(tmp_path, "time_s,device,share\n3,2,0.5\n1,2,0.75\n\n0,0,0.25\n")
+    read = experiment(stragglers={"load": path}).faults
+    steps = {0: [(0.25, math.inf)] * 3, 2: [(1.0, 1.0), (0.75, 3.0), (0.5, math.inf)]}
+    for device, expected in steps.items():
+        trace = read.compute_capacity(device)
+        assert trace is not None
+        assert expected == [trace.at(time_s) for time_s in (0.5, 1.0, 4.0)]
+    assert read.compute_capacity(1) is None
 
 
 @pytest.mark.parametrize(
@@ -70,8 +75,8 @@ def test_a_file_is_read_by_device(tmp_path: Path) -> None:
     [
         ("device,time_s\n0,1\n", "has the columns device, time_s; needed: device, time_s, share"),
         ("device,time_s,share,share\n0,1,1,1\n", "needed: device, time_s, share"),
-        ("device,time_s,share\n0,1,0.5\n0,2,1.5\n", "line 3: share 1.5 is outside of 0 to 1"),
-        ("device,time_s,share\n0,1,-0.1\n", "line 2: share -0.1 is outside of 0 to 1"),
+        ("device,time_s,share\n0,1,0.5\n0,2,1.5\n", "line 3: share is 1.5; it must be from 0 to 1"),
+        ("device,time_s,share\n0,1,-0.1\n", "line 2: share is -0.1; it must be from 0 to 1"),
         ("device,time_s,share\n3,1,0.5\n", "line 2: device 3 is none of 0 to 2"),
         ("device,time_s,share\n0,-1,0.5\n", "line 2 must hold finite numbers, and no time before 0"),
         ("device,time_s,share\n0,1,much\n", "line 2 must hold finite numbers, and no time before 0"),
@@ -180,12 +185,13 @@ def test_a_deadline_cuts_off_what_never_ends(batch: bool, noisy: bool) -> None:
 def test_batches_equal_single_events(gaps: list[tuple[float, float]]) -> None:
     """Under load that may stop for good, both ways leave the same rows up to a deadline, to the bit."""
     times_s = np.cumsum([gap for gap, _ in gaps]).tolist()
-    steps = Steps(tuple(times_s), tuple(share for _, share in gaps))
+    shares = [share for _, share in gaps]
     tables = []
     for batch in (True, False):
+        slow = SlowdownTrace(3.0, 1.0, 1.0, stream(0, "slowdown", 1))
         speeds: list[PiecewiseCapacity | None] = [
-            LoadTrace(steps, 0),
-            CombinedCapacity([LoadTrace(steps, 1), SlowdownTrace(3.0, 1.0, 1.0, stream(0, "slowdown", 1))]),
+            LoadTrace(times_s, shares, 0),
+            CombinedCapacity([LoadTrace(times_s, shares, 1), slow]),
         ]
         devices = fleet([1.0, 2.0], [1.0, 1.0])
         world = World(

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from cutlayer.scenarios.random_streams import stream
 from cutlayer.sim.faults.load import LoadTrace
 from cutlayer.sim.faults.server import FailureTrace
-from cutlayer.sim.faults.trace_files import Steps
 from cutlayer.sim.timeline.event_log import EventKind
 from tests.sim.schemes.test_service import four_clients
 from tests.support.worlds import experiment, run_timeline, trials
@@ -20,7 +19,6 @@ from tests.support.worlds import experiment, run_timeline, trials
 FAILING = {"mean_up_s": 0.02, "mean_down_s": 0.01}
 SLOWING = {"slowdown": {"factor": 4, "mean_normal_s": 0.01, "mean_slow_s": 0.01}}
 NODES = {"nodes": [{"name": f"node-{i}", "clock_hz": 1e9} for i in range(2)], "wire": {"rate_bps": 1e9}}
-HALF = Steps((0.0,), (0.5,))
 
 
 @pytest.mark.parametrize("server", [{"mean_up_s": float("inf"), "mean_down_s": 3},
@@ -33,7 +31,7 @@ def test_a_server_that_never_fails_has_no_fault(server: dict[str, Any]) -> None:
 
 def test_work_goes_on_where_it_stopped() -> None:
     """The server is down from 11 to 14 s: of its 2 s of forward work from 10 s, 1 s is done before."""
-    down = LoadTrace(Steps((11.0, 14.0), (0.0, 1.0)), 0)
+    down = LoadTrace([11.0, 14.0], [0.0, 1.0], 0)
     world, _ = run_timeline(four_clients("barrier"), "psl", 1, server=down)
     table = world.record.frame()
     forward = table[table["phase"] == "server_forward"].iloc[0]
@@ -44,7 +42,7 @@ def test_work_goes_on_where_it_stopped() -> None:
 
 def test_a_queue_waits_for_the_server_too() -> None:
     """At half speed, each client takes 10 s in the queue, and the next one waits for it."""
-    world, _ = run_timeline(four_clients("arrival"), "psl", 1, server=LoadTrace(HALF, 0))
+    world, _ = run_timeline(four_clients("arrival"), "psl", 1, server=LoadTrace([0.0], [0.5], 0))
     table = world.record.frame()
     served = table[table["node"] == "server"]
     assert [2, 6, 12, 16, 22, 26, 32, 36] == served["start_s"].tolist()

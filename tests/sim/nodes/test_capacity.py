@@ -43,11 +43,13 @@ def test_work_takes_the_time_in_which_it_is_done(trace: Steps, start_s: float, w
 
 @given(capacities(), capacities(), st.floats(0, 50), positive(0.01, 20))
 def test_capacities_multiply(one: Steps, other: Steps, start_s: float, length_s: float) -> None:
-    """At every instant the combined capacity is the product; so is the work between its changes."""
+    """The capacity is the product up to its next change, which a factor of 0 puts off; so is the work."""
     both = CombinedCapacity([one, other])
     capacity, until_s = both.at(start_s)
     assert one.at(start_s)[0] * other.at(start_s)[0] == capacity
-    assert min(one.at(start_s)[1], other.at(start_s)[1]) == until_s
+    each = [one.at(start_s), other.at(start_s)]
+    stopped_s = [until for value, until in each if not value]
+    assert (max(stopped_s) if stopped_s else min(until for _, until in each)) == until_s
     end_s = min(start_s + length_s, until_s)
     assert capacity * (end_s - start_s) == both.done(start_s, end_s)
 
