@@ -184,6 +184,11 @@ def test_a_device_rests_during_an_outage(sharing: bool) -> None:
     times = live.round_times()
     assert times is not None
     assert ([3.0], [3.0], [3.0]) == (times.busy_s.tolist(), times.receive_s.tolist(), times.idle_s.tolist())
+    live.begin_round()  # without an outage
+    live.env.run(until=live.device(0).downlink(DOWNLINK, 3.0))
+    times = live.round_times()
+    assert times is not None
+    assert ([3.0], [0.0]) == (times.busy_s.tolist(), times.idle_s.tolist())
 
 
 @pytest.mark.parametrize("sharing", [False, True])
@@ -206,6 +211,20 @@ def test_a_battery_supplies_idle_power_during_an_outage(
     live.device(0).do(phase, 10.0)
     live.env.run(until=20.0)
     assert {0: pytest.approx(left_s)} == live.departed_at_s
+
+
+@pytest.mark.parametrize("sharing", [False, True])
+@pytest.mark.parametrize(("stop_s", "spent_j"), [(1.0, 2.0), (3.0, 4.5), (5.5, 6.5), (6.0, 7.5), (8.0, 8.5)])
+def test_a_battery_pays_for_what_was_done(sharing: bool, stop_s: float, spent_j: float) -> None:
+    """A reception of 3 s with an outage from 2 s to 5 s, stopped or not: 2 W on the air, 0.5 W at rest."""
+    live = world(outages(2.0, 5.0), of_fleet=with_powers(100.0), sharing=sharing)
+    live.begin_round()
+    live.device(0).downlink(DOWNLINK, 3.0)
+    live.env.run(until=stop_s)
+    live.device(0).abort()
+    live.pause_clients()
+    ((battery,),) = live.presence.values()
+    assert 100.0 - spent_j == pytest.approx(battery.state()[0])
 
 
 def test_a_message_that_is_longer_than_all_pauses_ends_in_an_error() -> None:
