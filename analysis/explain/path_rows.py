@@ -48,7 +48,10 @@ def _rows_of_scheme(
         chosen = spans.loc[rounds[0] : rounds[1]].index
     label = str(table["label"].iloc[0])
     times = run.rounds[run.rounds["label"].astype(str) == label].set_index("round").loc[chosen]
-    starts_s, ends_s = times["start_s"].to_dict(), times["end_s"].to_dict()
+    numbers = [int(number) for number in times.index]
+    starts_s, ends_s = (
+        dict(zip(numbers, times[column].tolist(), strict=True)) for column in ("start_s", "end_s")
+    )
     node_events = NodeEvents(events)
     segments = Segments(PlannedSpeeds(), node_events)
     needed = table[table["round"].isin([*chosen, *(chosen - 1)])]

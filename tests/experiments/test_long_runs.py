@@ -53,6 +53,7 @@ def run(
     """Run the scenario with these limits of rows: in the event loop's record, in memory, in a row group."""
     with monkeypatch.context() as patch:
         patch.setattr(experiment, "SPILL_ROWS", spill)
+        patch.setattr(experiment, "SPILL_EVENTS", spill)
         patch.setattr(recorded_tables, "KEPT_ROWS", kept)
         patch.setattr(record_streams, "GROUP_ROWS", group)
         patch.setattr(run_figures, "draw_figures", lambda run, folder: [])
