@@ -120,7 +120,8 @@ def plan_loaded(
     """Plan a loaded scenario; for parameters, result and errors see :func:`plan`."""
     method_names = [lookup("plan", name).name for name in methods or [spec.name for spec in specs("plan")]]
     timeline = loaded.scenario.model_copy(update={"learning": None})  # planning needs no data
-    experiment = prepare(replace(loaded, scenario=timeline), allow_imports=allow_imports)
+    loaded = replace(loaded, scenario=timeline)
+    experiment = prepare(loaded, allow_imports=allow_imports, simulate_plans=False)
     first_plans = FirstPlans(experiment, partial(check_plan, timeline))
     rows = [
         row

@@ -46,7 +46,11 @@ _OUT_OF_MEMORY = (
 
 
 def prepare(
-    loaded: LoadedScenario, *, allow_imports: bool = False, timeline_only: bool = False
+    loaded: LoadedScenario,
+    *,
+    allow_imports: bool = False,
+    timeline_only: bool = False,
+    simulate_plans: bool = True,
 ) -> Experiment:
     """Prepare a scenario. Nothing is written.
 
@@ -56,6 +60,9 @@ def prepare(
         Let ``model: {name: imported}`` import and run the user's code.
     timeline_only : bool
         Load no data, so that nothing is learnt. The timeline is that of the run with learning.
+    simulate_plans : bool
+        Whether plans are compared by simulated rounds where the scenario has such plans. A check can do
+        without: its plans are nominal ones.
 
     Raises
     ------
@@ -64,13 +71,24 @@ def prepare(
     """
     issues = IssueCollector(loaded)
     try:
-        return _prepare(loaded, issues, allow_imports=allow_imports, timeline_only=timeline_only)
+        return _prepare(
+            loaded,
+            issues,
+            allow_imports=allow_imports,
+            timeline_only=timeline_only,
+            simulate_plans=simulate_plans,
+        )
     except MemoryError:
         raise loaded.error([ScenarioIssue((), _OUT_OF_MEMORY)]) from None
 
 
 def _prepare(
-    loaded: LoadedScenario, issues: IssueCollector, *, allow_imports: bool, timeline_only: bool
+    loaded: LoadedScenario,
+    issues: IssueCollector,
+    *,
+    allow_imports: bool,
+    timeline_only: bool,
+    simulate_plans: bool,
 ) -> Experiment:
     scenario = loaded.scenario
     units = _units(scenario, issues, allow_imports=allow_imports)
@@ -100,7 +118,7 @@ def _prepare(
             means = mean_conditions(scenario, faults)
             context = PlanningContext(deployment, channel, allocation, sharing, scenario.seed, means)
             experiment = Experiment(loaded, units, fleet, faults, context, (), data, NO_FILES)
-            schemes = _plan_schemes(experiment, issues)
+            schemes = _plan_schemes(experiment, issues, simulate_plans=simulate_plans)
             if not issues:
                 experiment = replace(experiment, schemes=schemes, named_files=read_named_files(scenario))
                 _check_normalisation(experiment, issues)
@@ -185,7 +203,9 @@ def _allocation(scenario: Scenario, units: UnitTable, issues: IssueCollector) ->
     return scenario.allocation.model_copy(update={"cut": 1})
 
 
-def _plan_schemes(experiment: Experiment, issues: IssueCollector) -> tuple[tuple[Scheme, SchemePlan], ...]:
+def _plan_schemes(
+    experiment: Experiment, issues: IssueCollector, *, simulate_plans: bool
+) -> tuple[tuple[Scheme, SchemePlan], ...]:
     """Return each scheme with its first plan. A scheme that cannot be planned adds an issue."""
     loaded, units, context = experiment.loaded, experiment.units, experiment.context
     scenario = loaded.scenario
@@ -195,7 +215,7 @@ def _plan_schemes(experiment: Experiment, issues: IssueCollector) -> tuple[tuple
     # several schemes may have the same issue with different numbers: only the first is reported
     planning_issues = IssueCollector(loaded, one_per_key=True)
     compressed_sizes = CompressedSizesFactory(scenario, units)
-    first_plans = FirstPlans(experiment, partial(check_plan, scenario))
+    first_plans = FirstPlans(experiment, partial(check_plan, scenario), simulate=simulate_plans)
     for parameters in scenario.schemes:
         scheme_class: type[Scheme] = lookup("scheme", parameters.name).load()
         parameters = parameters_of_included(parameters, scenario.devices)

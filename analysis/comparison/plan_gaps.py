@@ -82,7 +82,10 @@ def ignored_by_plan(scenario: Mapping[str, Any], label: str, plan_for: str) -> l
         "that the slowest of several random times exceeds their mean": plan_for == "mean"
         and (any(stragglers.values()) or fading != "none"),
         f"{fading} fading": nominal and fading != "none",
-        **{name.replace("_", " "): not simulated and value for name, value in faults.items()},
+        **{
+            name.replace("_", " "): not simulated and value and (nominal or not _has_mean(name, value))
+            for name, value in faults.items()
+        },
         "the round policy": not simulated and not waits_for_all,
         "the queue at the server": not simulated and server.get("service") == "arrival",
         f"{str(radio.get('sharing')).replace('_', '-')} sharing": not simulated
@@ -99,6 +102,12 @@ def ignored_by_plan(scenario: Mapping[str, Any], label: str, plan_for: str) -> l
         "states that last longer than the run": simulated,
     }
     return [cause for cause, present in causes.items() if present]
+
+
+def _has_mean(name: str, section: Any) -> bool:
+    """Return whether plans for stationary means reckon with a section of ``faults``."""
+    drawn = {"packet_loss": "rate", "outage": "mean_up_s"}
+    return name in drawn and section.get(drawn[name]) is not None
 
 
 def _listed(texts: Sequence[str]) -> str:

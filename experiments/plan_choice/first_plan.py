@@ -38,10 +38,12 @@ class FirstPlans:
         The prepared scenario; neither its schemes nor its data are used.
     check : callable
         Raises a PlanningError if a plan cannot be run.
+    simulate : bool
+        Whether plans may be compared by simulated rounds; if not, nominal plans take their place.
     """
 
-    def __init__(self, experiment: Experiment, check: CheckPlan) -> None:
-        self._experiment, self._check = experiment, check
+    def __init__(self, experiment: Experiment, check: CheckPlan, *, simulate: bool = True) -> None:
+        self._experiment, self._check, self._may_simulate = experiment, check, simulate
         self._replications = Replications(experiment)
 
     def plan(self, scheme: Scheme, deployment: Deployment) -> SchemePlan:
@@ -59,7 +61,7 @@ class FirstPlans:
         """
         candidates = CandidatePlans(scheme, deployment, self._experiment.context, self._check)
         conditions = plan_for(self._experiment, scheme, deployment)
-        if conditions == "simulated":
+        if conditions == "simulated" and self._may_simulate:
             return replace(self._best(scheme, candidates), plan_for=conditions)
         return candidates.for_means() if conditions == "mean" else candidates.nominal()
 

@@ -105,7 +105,7 @@ def time_limit_text(limit_s: float) -> str:
 def point_issues(task: PointTask) -> tuple[ScenarioIssue, ...]:
     """Return the issues that the preparation of the point finds."""
     try:
-        task.prepare()
+        prepare(task.point.loaded, allow_imports=task.allow_imports, simulate_plans=False)
     except ScenarioError as error:
         return tuple(error.located())
     except Exception:  # not an issue of the scenario: the run will raise it again, and is recorded as failed

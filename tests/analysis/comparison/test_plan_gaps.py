@@ -42,6 +42,7 @@ def test_a_plan_that_is_kept_is_not_warned_of() -> None:
         ({"stragglers": {"slowdown": {"factor": 2}}}, "nominal", ["slow-downs"]),
         ({"radio": {"fading": {"model": "rayleigh"}}}, "nominal", ["rayleigh fading"]),
         ({"faults": {"packet_loss": {"rate": 0.1}, "outage": None}}, "nominal", ["packet loss"]),
+        ({"faults": {"packet_loss": {"rate": 0.1}, "lost_update": 0.1}}, "mean", ["lost update"]),
         ({"round_policy": {"deadline_s": 1.0}}, "nominal", ["the round policy"]),
         ({"server": {"service": "arrival"}}, "mean", ["the queue at the server"]),
         ({"radio": {"sharing": "tdma"}}, "nominal", ["tdma sharing"]),
