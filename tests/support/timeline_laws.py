@@ -37,7 +37,7 @@ def check_intervals(intervals: pd.DataFrame, round_ends_s: Sequence[float]) -> N
     assert np.isfinite(round_ends_s).all(), "a round has no end"
     assert (np.diff(round_ends_s, prepend=0.0) >= 0).all(), "a round ends before it starts"
     # compute nodes may still work after a round of late clients
-    nodes = intervals["node"].cat
+    nodes = pd.Categorical(intervals["node"])
     own = [code for code, name in enumerate(nodes.categories) if name.startswith(("device", "server"))]
     ends_s = intervals["end_s"].to_numpy()[np.isin(nodes.codes, own)]
     if len(ends_s):
@@ -46,7 +46,7 @@ def check_intervals(intervals: pd.DataFrame, round_ends_s: Sequence[float]) -> N
 
 def _check_lanes(intervals: pd.DataFrame) -> None:
     """Check that each lane of each node does one activity at a time."""
-    keys = [intervals[column].cat.codes.to_numpy() for column in ("node", "lane")]
+    keys = [pd.Categorical(intervals[column]).codes for column in ("node", "lane")]
     starts_s, ends_s = intervals["start_s"].to_numpy(), intervals["end_s"].to_numpy()
     order = np.lexsort((ends_s, starts_s, *keys))
     same = np.all([codes[order][1:] == codes[order][:-1] for codes in keys], axis=0)
