@@ -68,7 +68,7 @@ def ignored_by_plan(scenario: Mapping[str, Any], label: str, plan_for: str) -> l
     plan_for : {"nominal", "mean", "simulated"}
         The conditions that the plan reckons with.
     """
-    scheme = next((each for each in scenario["schemes"] if each.get("label") == label), {})
+    scheme: Mapping[str, Any] = next((each for each in scenario["schemes"] if each.get("label") == label), {})
     devices, radio, server = (scenario.get(section) or {} for section in ("devices", "radio", "server"))
     stragglers, faults = scenario.get("stragglers") or {}, scenario.get("faults") or {}
     policy = {**(scenario.get("round_policy") or {}), **(scheme.get("round_policy") or {})}

@@ -50,7 +50,7 @@ def _rows_of_scheme(
     times = run.rounds[run.rounds["label"].astype(str) == label].set_index("round").loc[chosen]
     numbers = [int(number) for number in times.index]
     starts_s, ends_s = (
-        dict(zip(numbers, times[column].tolist(), strict=True)) for column in ("start_s", "end_s")
+        dict[int, float](zip(numbers, times[column].tolist(), strict=True)) for column in ("start_s", "end_s")
     )
     node_events = NodeEvents(events)
     segments = Segments(PlannedSpeeds(), node_events)

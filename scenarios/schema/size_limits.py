@@ -92,7 +92,7 @@ def _durations(scenario: Scenario) -> Iterator[tuple[KeyPath, float]]:
                 yield (*name.split("."), key), duration_s
     for number, scheme in enumerate(scenario.schemes):
         for key in _DURATION_KEYS:
-            if (duration_s := getattr(scheme.round_policy, key, None)) is not None:
+            for duration_s in value_bounds(getattr(scheme.round_policy, key, None)):
                 yield ("schemes", number, "round_policy", key), duration_s
     fading = scenario.radio.fading
     yield ("radio", "fading", *fading.block_key), fading.block_s(scenario.radio.carrier_hz)

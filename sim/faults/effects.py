@@ -235,13 +235,15 @@ class Faults:
 
     def device_states(self, device: int) -> list[StateTrace]:
         """Return the traces of a device that have states, in the order of the faults."""
-        effects = [
-            effect(device)
-            for fault in self.faults
-            for effect in (fault.compute_capacity, fault.availability, fault.interruptions)
-            if effect is not None
-        ]
-        return [effect for effect in effects if isinstance(effect, StateTrace)]
+        traces: list[object] = []
+        for fault in self.faults:
+            effects: tuple[Callable[[int], object] | None, ...] = (
+                fault.compute_capacity,
+                fault.availability,
+                fault.interruptions,
+            )
+            traces += [effect(device) for effect in effects if effect is not None]
+        return [trace for trace in traces if isinstance(trace, StateTrace)]
 
     @property
     def server_states(self) -> list[StateTrace]:

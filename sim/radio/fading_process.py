@@ -82,7 +82,8 @@ class FadingProcess(ABC):
         if math.isinf(self.block_s):
             return np.array([0.0, math.inf])
         first = number * self.chunk_blocks
-        return np.arange(first, first + self.chunk_blocks + 1) * self.block_s
+        edges = np.arange(first, first + self.chunk_blocks + 1, dtype=np.float64)
+        return np.asarray(edges * self.block_s, np.float64)
 
     @abstractmethod
     def make_chunk(self, client: int, number: int) -> Array:
@@ -115,7 +116,8 @@ def fading_process(
 ) -> FadingProcess | None:
     """Return the fading of a scenario by its registered model; None if the model has no fading."""
     if isinstance(model, type):
-        return model(parameters, setting)
+        process: FadingProcess = model(parameters, setting)
+        return process
     if math.isinf(parameters.block_s(setting.carrier_hz)):
         return None
     return IndependentBlocks(model, parameters, setting)

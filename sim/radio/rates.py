@@ -91,10 +91,10 @@ def uplink_rates(
     """
     used = np.flatnonzero(client_of >= 0)
     clients = client_of[used]
-    rates_bps = assigned_rates(
+    rates_bps: NDArray[np.float64] = assigned_rates(
         band, gains[clients, used][np.newaxis], clients, psd_w_per_hz[used], len(gains)
-    )
-    return rates_bps[0]
+    )[0]
+    return rates_bps
 
 
 def assigned_rates(
