@@ -14,7 +14,7 @@ from ..timeline.event_log import EventKind
 from ..timeline.interval_record import IntervalRecord
 from ..timeline.lanes import LANES, ActiveTimes, Lane, missing_lane
 from ..timeline.phases import LaneName, Phase
-from .capacity import CapacityTrace, ComputeNoise, completed_fraction, fractions_at
+from .capacity import CapacityTrace, ComputeNoise, PiecewiseCapacity, completed_fraction, fractions_at
 from .device_powers import NO_POWERS, DevicePowers
 from .energy_account import EnergyAccount
 from .transmission import Transmission
@@ -61,7 +61,7 @@ class Node:
         κ, [cycles/FLOP].
     switched_capacitance : float
         ς, the effective switched capacitance, [J·s²/cycle³].
-    compute_capacity : CapacityTrace, optional
+    compute_capacity : PiecewiseCapacity, optional
         The relative speed of the processor over time; full speed by default.
     compute_noise : ComputeNoise, optional
         The random times of computations; none by default.
@@ -100,7 +100,7 @@ class Node:
         clock_hz: float,
         cycles_per_flop: float,
         switched_capacitance: float,
-        compute_capacity: CapacityTrace | None = None,
+        compute_capacity: PiecewiseCapacity | None = None,
         compute_noise: ComputeNoise | None = None,
         ends_s: array[float] | None = None,
         first_lane: int = 0,

@@ -80,7 +80,9 @@ class StepLimits:
             stop, [s].
         """
         if self.enough is not None:
-            order = np.lexsort((np.asarray(clients), ends_s))[: self.enough]  # of equal ends, the lower number first
+            order = np.lexsort((np.asarray(clients), ends_s))[
+                : self.enough
+            ]  # of equal ends, the lower number first
             on_time = np.zeros(ends_s.shape, dtype=bool)
             on_time[order] = ends_s[order] < math.inf
             return on_time, float(ends_s[order].max())

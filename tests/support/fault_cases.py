@@ -165,7 +165,7 @@ NO_FAULTS: dict[str, Sections] = {
 POLICIES: dict[str, Callable[[float], Sections]] = {
     "wait for all": lambda s: {"round_policy": {"wait": "all"}},
     "deadline": lambda s: {"round_policy": {"deadline_s": 0.7 * s}},
-    "relative deadline": lambda s: {"round_policy": {"deadline": "1.2x"}},
+    "relative deadline": lambda s: {"round_policy": {"deadline": "0.5x"}},
     "first two": lambda s: {"round_policy": {"first": 2}},
     "over-selection": lambda s: {"round_policy": {"over_select": 2, "first": 1}},
     "time-out": lambda s: {"round_policy": {"timeout_s": 0.05 * s, "retries": 2}},
