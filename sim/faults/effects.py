@@ -248,9 +248,8 @@ class Faults:
     @property
     def server_states(self) -> list[StateTrace]:
         """Return the traces of the server that have states, in the order of the faults."""
-        return [
-            fault.server_capacity for fault in self.faults if isinstance(fault.server_capacity, StateTrace)
-        ]
+        each = [fault.server_capacity for fault in self.faults]
+        return [trace for trace in each if isinstance(trace, StateTrace)]
 
     def presence(self, device: int) -> list[PresenceTrace]:
         """Return the presence traces of a device, in the order of the faults."""
