@@ -292,10 +292,7 @@ class BatchedActivities:
                 activity.duration_s is None or not np.isfinite(activity.duration_s).all()
                 for activity in activities
             )
-            or any(
-                device.compute_capacity is not None and device.compute_capacity.ends_because is not None
-                for device in devices
-            ),
+            or any(getattr(device.compute_capacity, "ends_because", None) is not None for device in devices),
             packed=packed(rows),
         )
 

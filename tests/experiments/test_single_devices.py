@@ -126,10 +126,12 @@ def test_sampling_leaves_them_out_of_the_same_order(excluded: set[int], per_roun
         (trial,) = trials(ready).values()
         return [result.outcome.participants for result in trial.results]
 
-    everybody = [sampled({"count": 6}, count) for count in range(1, 7)]
+    everybody: list[list[tuple[int, ...]]] = [
+        [()] * 3,
+        *(sampled({"count": 6}, count) for count in range(1, 7)),
+    ]
     orders = [
-        [next(iter(set(more[r]) - set(fewer[r]))) for fewer, more in pairwise([[()] * 3, *everybody])]
-        for r in range(3)
+        [next(iter(set(more[r]) - set(fewer[r]))) for fewer, more in pairwise(everybody)] for r in range(3)
     ]
     expected = [tuple(sorted([d for d in order if d not in excluded][:per_round])) for order in orders]
     assert expected == sampled({"count": 6, "exclude": sorted(excluded)}, per_round)
@@ -175,9 +177,10 @@ def test_lists_of_a_scheme_have_a_value_for_each_device(name: str, key: dict[str
 
 def test_no_excluded_device_is_the_run_without_the_key() -> None:
     """Timelines are equal to the bit."""
+    without: dict[str, Any] = {"count": 3}
     plain, empty = (
-        trials(experiment(devices={"count": 3, **keys}))["psl"].world.record.fingerprint()
-        for keys in ({}, {"exclude": [], "overrides": {}})
+        trials(experiment(devices=devices))["psl"].world.record.fingerprint()
+        for devices in (without, {**without, "exclude": [], "overrides": {}})
     )
     assert plain == empty
 

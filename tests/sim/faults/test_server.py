@@ -62,9 +62,10 @@ def test_all_work_of_the_server_is_done_at_its_speed(name: str, service: str) ->
     rows = table[table["node"].astype(str).str.startswith("server") & (table["flops"] > 0)]
     assert len(rows)
     speeds = {node.name: node.seconds_per_flop for node in (trial.world.server, *trial.world.server_shares)}
-    for row in rows.itertuples():
-        work_s = row.flops * speeds[str(row.node)]
-        assert work_s == pytest.approx(capacity.done(row.start_s, row.end_s), rel=1e-6, abs=1e-15)
+    columns = (rows[column].tolist() for column in ("node", "flops", "start_s", "end_s"))
+    for node, flops, start_s, end_s in zip(*columns, strict=True):
+        done_s = capacity.done(start_s, end_s)
+        assert flops * speeds[str(node)] == pytest.approx(done_s, rel=1e-6, abs=1e-15)
     (plain,) = trials(experiment(**sections)).values()
     assert plain.ends_s[-1] < trial.ends_s[-1]
 

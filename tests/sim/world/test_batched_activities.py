@@ -15,6 +15,7 @@ from cutlayer.scenarios.random_streams import stream
 from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.faults.slowdown import SlowdownTrace
 from cutlayer.sim.links.link_rates import LinkRates
+from cutlayer.sim.nodes.capacity import ComputeNoise
 from cutlayer.sim.nodes.node import Device
 from cutlayer.sim.schemes.base import TrainingTask
 from cutlayer.sim.schemes.round_loop import RoundResult
@@ -69,7 +70,7 @@ def run(
     **parameters: Any,
 ) -> tuple[World, list[RoundResult]]:
     """Run three rounds of a scheme."""
-    noise = noises(case.clients) if noisy else []
+    noise: list[ComputeNoise | None] = [*noises(case.clients)] if noisy else []
     noise[:1] = [None] * len(noise[:1])  # one device has none
     speeds = [
         None if slow_s is None or i % 3 == 0 else SlowdownTrace(5.0, slow_s, slow_s, stream(0, "slowdown", i))
