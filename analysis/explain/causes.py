@@ -54,6 +54,13 @@ CAUSES = tuple(f"{cause}_s" for cause in Cause)
 
 _SLOW, _OUTAGE, _DOWN = "slow", "outage", "down"
 _RESENT, _RETRY = "resent", "retry"
+_REASONS = {
+    "late": Cause.DEADLINE,
+    "offline": Cause.OFFLINE,
+    "battery": Cause.OFFLINE,
+    "lost": Cause.RETRY,
+}
+"""The cause of a wait by the reason why the round then left out the client."""
 _NEGLIGIBLE = 1e-9
 """Times below this fraction of an activity's duration are rounding errors."""
 Array = NDArray[np.float64]
@@ -89,6 +96,7 @@ class NodeEvents:
         left = events[events["kind"].astype(str) == "left out"]
         self._left_s = left["time_s"].to_numpy(float)
         self._left_clients = np.array([device_of(str(node)) for node in left["node"]], dtype=np.int64)
+        self._left_reasons = [str(detail) for detail in left["detail"]] if "detail" in left else []
 
     def left_out(self, start_s: float, end_s: float) -> list[tuple[float, int]]:
         """Return each client that a round left out between two instants: the instant, [s], and its number."""
@@ -96,6 +104,14 @@ class NodeEvents:
             return []
         chosen = (self._left_s >= start_s) & (self._left_s <= end_s)
         return list(zip(self._left_s[chosen].tolist(), self._left_clients[chosen].tolist(), strict=True))
+
+    def reason_left_out(self, node: str, time_s: float, tolerance_s: float) -> Cause | None:
+        """Return the cause for which a round left out a device at an instant; None if it did not."""
+        if not self.exist:
+            return None
+        left = (self._left_clients == device_of(node)) & (np.abs(self._left_s - time_s) <= tolerance_s)
+        reasons = [self._left_reasons[index] for index in np.flatnonzero(left)]
+        return _REASONS.get(reasons[0]) if reasons else None
 
     def time_s(self, node: str | None, kind: str, start_s: float, end_s: float) -> float:
         """Return the time between two instants that a node was in a state, [s]; None: the longest of all."""
@@ -149,12 +165,15 @@ class PlannedSpeeds:
         Each client's share of the server's processor, where clients have one.
     shares_band : bool
         Whether transfers share the band, so that a planned rate is one of the whole band.
+    slows_down : bool
+        Whether processors have slow states, which a run folder without events does not tell.
     """
 
     seconds_per_flop: Mapping[str, float] = field(default_factory=dict)
     seconds_per_bit: Mapping[tuple[str, str], float] = field(default_factory=dict)
     share_of: Mapping[int, float] = field(default_factory=dict)
     shares_band: bool = False
+    slows_down: bool = True
 
     @classmethod
     def of(cls, devices: pd.DataFrame, scenario: Mapping[str, Any]) -> PlannedSpeeds:
@@ -173,7 +192,9 @@ class PlannedSpeeds:
             if share > 0:
                 shares[int(device)] = share
         sharing = (scenario.get("radio") or {}).get("sharing", "dedicated")
-        return cls(per_flop, per_bit, shares, sharing != "dedicated")
+        stragglers = scenario.get("stragglers") or {}
+        slows_down = any(stragglers.get(key) is not None for key in ("slowdown", "load"))
+        return cls(per_flop, per_bit, shares, sharing != "dedicated", slows_down)
 
     def compute_s(self, activity: Activity) -> float:
         """Return the planned time of a computation, [s]; NaN if it is unknown."""
@@ -202,11 +223,9 @@ class PlannedSpeeds:
         if excess_s > _NEGLIGIBLE * duration_s:  # false for NaN
             parts.limit_s = excess_s
             parts.take(Cause.FAILURE, events.time_s(node, _DOWN, start_s, end_s))
-            if events.exist:
-                parts.take(Cause.SLOW, events.lost_s(node, start_s, end_s))
-                parts.take(Cause.NOISE, excess_s)
-            else:
-                parts.take(Cause.SLOW, excess_s)
+            parts.take(Cause.SLOW, events.lost_s(node, start_s, end_s))
+            unrecorded = self.slows_down and not events.exist
+            parts.take(Cause.SLOW if unrecorded else Cause.NOISE, excess_s)
         return parts.with_rest()
 
     def _transfer(self, activity: Activity, events: NodeEvents) -> dict[Cause, float]:

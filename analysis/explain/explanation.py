@@ -31,7 +31,7 @@ __all__ = [
 
 MAX_ACTIVITIES = 100_000
 """Of a scheme with more activities, about this number is explained, in evenly spaced rounds."""
-BOTTLENECK_ACTIVITIES = 2_000
+BOTTLENECK_ACTIVITIES = 1_000
 """The same for the lines at the end of a run, which must cost little."""
 _SLACK_COLUMNS = ["label", "round", "device", "slack_s", "phase"]
 

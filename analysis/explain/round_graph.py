@@ -215,7 +215,7 @@ class RoundGraph:
         self._depend(step, barrier)
         if step.critical:
             return
-        if barrier.waits and own is not None:
+        if barrier.waits and own is not None and not barrier.waited_for_clients:
             step.critical, step.begins = [own], "previous"  # something held up this client alone
         else:
             step.critical, step.begins = [barrier], "barrier"

@@ -149,20 +149,24 @@ class Segments:
     def _causes_of_wait(
         self, step: Step, before: Activity | None, node: str, start_s: float
     ) -> dict[Cause, float]:
-        events, end_s = self._events, max(start_s, min(step.ready_s, step.start_s))
-        rest_s, tolerance_s = end_s - start_s, _TOLERANCE * (step.start_s - start_s)
-        causes = {Cause.QUEUE: step.start_s - end_s}
+        events, end_s = self._events, step.start_s
+        ready_s = max(start_s, min(step.ready_s, end_s))
+        rest_s, tolerance_s = end_s - start_s, _TOLERANCE * (end_s - start_s)
+        causes: dict[Cause, float] = {}
         if before is not None and before.lane == "wire":
-            return {**causes, Cause.DELAY: rest_s}
+            return {Cause.DELAY: ready_s - start_s, Cause.QUEUE: end_s - ready_s}
         for cause in (Cause.OFFLINE, Cause.OUTAGE):
             causes[cause] = min(
                 rest_s, events.time_s(None if node == NO_NODE else node, cause, start_s, end_s)
             )
             rest_s -= causes[cause]
-        if events.has_one_at(node, "retry", end_s, tolerance_s):
+        causes[Cause.QUEUE] = min(rest_s, end_s - ready_s)
+        rest_s -= causes[Cause.QUEUE]
+        last = events.reason_left_out(node, ready_s, tolerance_s)
+        if last is None and events.has_one_at(node, "retry", ready_s, tolerance_s):
             last = Cause.RETRY
-        elif events.has_one_at(None, "deadline", end_s, tolerance_s):
-            last = Cause.DEADLINE
-        else:
-            last = Cause.OTHER
-        return {**causes, last: rest_s}
+        elif last is None:
+            at_deadline = events.has_one_at(None, "deadline", ready_s, tolerance_s)
+            last = Cause.DEADLINE if at_deadline else Cause.OTHER
+        causes[last] = causes.get(last, 0.0) + rest_s
+        return causes

@@ -76,7 +76,7 @@ SPEEDS = PlannedSpeeds({"device-0": 1.0, "server": 1.0}, {("device-0", "uplink")
 
 def _causes(events: list[dict[str, Any]], *row: Any, speeds: PlannedSpeeds = SPEEDS) -> dict[str, float]:
     """Return the times by cause of a round of one activity."""
-    columns = ["time_s", "end_s", "node", "kind", "value"]
+    columns = ["time_s", "end_s", "node", "kind", "value", "detail"]
     log = NodeEvents(pd.DataFrame(events, columns=columns)) if events else None
     path = critical_path(interval_table(row), 0.0, speeds=speeds, events=log)
     times_s = path[list(CAUSES)].sum()
@@ -84,7 +84,7 @@ def _causes(events: list[dict[str, Any]], *row: Any, speeds: PlannedSpeeds = SPE
 
 
 def _event(kind: str, time_s: float, end_s: float = math.nan, value: float = math.nan) -> dict[str, Any]:
-    return {"time_s": time_s, "end_s": end_s, "node": "device-0", "kind": kind, "value": value}
+    return {"time_s": time_s, "end_s": end_s, "node": "device-0", "kind": kind, "value": value, "detail": ""}
 
 
 FORWARD = ("device-0", "compute", "client_forward", 0.0, 10.0, {"flops": 4.0})
@@ -98,8 +98,10 @@ def test_a_slow_state_costs_what_it_takes_from_the_speed() -> None:
 
 
 def test_without_events_a_long_computation_is_slow() -> None:
-    """A run folder without events attributes the time above the planned one to slow states."""
+    """A run folder without events attributes the time above the planned one to slow states, if it has any."""
     assert {"plain_s": 4.0, "slow_s": 6.0} == _causes([], *FORWARD)
+    steady = PlannedSpeeds(SPEEDS.seconds_per_flop, slows_down=False)
+    assert {"plain_s": 4.0, "noise_s": 6.0} == _causes([], *FORWARD, speeds=steady)
 
 
 def test_a_long_transfer_fades() -> None:
@@ -125,6 +127,14 @@ def test_a_wait_has_the_cause_of_its_event() -> None:
     late = ("device-0", "compute", "client_forward", 4.0, 10.0, {"flops": 6.0})
     assert {"plain_s": 6.0, "offline_s": 3.0, "other_s": 1.0} == _causes([_event("offline", 0.0, 3.0)], *late)
     assert {"plain_s": 6.0, "deadline_s": 4.0} == _causes([_event("deadline", 4.0)], *late)
+    turns = interval_table(
+        ("device-0", "uplink", "uplink", 0.0, 1.0, {"bits": 1.0}),
+        ("device-1", "downlink", "model_download", 4.0, 10.0, {"bits": 6.0}),
+    )
+    left = NodeEvents(pd.DataFrame([{**_event("left out", 4.0), "detail": "offline"}]))
+    assert [0.0, 3.0, 0.0] == critical_path(turns, events=left)["offline_s"].tolist()
+    sent = ("device-0", "uplink", "uplink", 4.0, 10.0, {"bits": 6.0, "wait_s": 4.0})
+    assert {"plain_s": 6.0, "outage_s": 3.0, "queue_s": 1.0} == _causes([_event("outage", 0.0, 3.0)], *sent)
     wire = ("access-point>node", "wire", "activation_hop", 0.0, 4.0, {"bits": 1.0, "client": 0})
     work = ("node", "compute", "node_forward", 5.0, 9.0, {"flops": 1.0, "client": 0})
     path = critical_path(interval_table(wire, work))
