@@ -115,7 +115,7 @@ def _prepare(
         deployment = make_deployment(scenario, units, fleet, channel, issues)
         if deployment:
             sharing = band_sharing(scenario.radio)
-            means = mean_conditions(scenario, faults)
+            means = mean_conditions(scenario, faults, channel)
             context = PlanningContext(deployment, channel, allocation, sharing, scenario.seed, means)
             experiment = Experiment(loaded, units, fleet, faults, context, (), data, NO_FILES)
             schemes = _plan_schemes(experiment, issues, simulate_plans=simulate_plans)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from ...scenarios.random_streams import stream
-from ...scenarios.registry import lookup
+from ...scenarios.random_streams import stream_seed
 from ...scenarios.schema.allocation import PlanFor
 from ...scenarios.schema.scenario import Scenario
 from ...sim.faults.effects import Faults
+from ...sim.links.channel import Channel, with_fading
 from ...sim.radio.mean_fading import fading_nodes
 from ...sim.schemes.base import Scheme
 from ...sim.schemes.deployment import Deployment
@@ -23,7 +21,8 @@ CHOICES_MAX = 10_000
 """Largest product of clients, subchannels and units for which planning by simulation is the default."""
 MINI_BATCHES_MAX = 10
 """Largest number of mini-batches of a client in a round for which it is the default."""
-_FADING_DRAWS = (256, 256)
+_CHUNKS, _CHUNK_DISTANCE, _BLOCK_DISTANCE = 64, 1000, 8
+"""Chunks of fading from which means are computed, and the distances of chunks and of blocks in them."""
 
 
 def plan_for(experiment: Experiment, scheme: Scheme, deployment: Deployment) -> PlanFor:
@@ -51,11 +50,19 @@ def plan_for(experiment: Experiment, scheme: Scheme, deployment: Deployment) -> 
     return "simulated" if varies and leaves_cut and is_cheap else "nominal"
 
 
-def mean_conditions(scenario: Scenario, faults: Faults) -> MeanConditions:
-    """Return the stationary means of a scenario's faults and fading."""
-    fading = scenario.radio.fading
-    if math.isinf(getattr(fading, "coherence_s", math.inf)):
+def mean_conditions(scenario: Scenario, faults: Faults, channel: Channel) -> MeanConditions:
+    """Return the stationary means of a scenario's faults and fading.
+
+    The fading that they are computed from is not that of the run.
+    """
+    if channel.fading is None:
         return MeanConditions(faults)
-    draw = lookup("fading", fading.model).load()
-    draws = draw(fading, stream(scenario.seed, "planning fading"), _FADING_DRAWS)
-    return MeanConditions(faults, fading_nodes(np.asarray(draws)))
+    seed = stream_seed(scenario.seed, "planning fading")
+    fading = with_fading(channel, scenario.radio, seed, scenario.seed).fading
+    assert fading is not None
+    clients = channel.problem.num_clients
+    draws = [
+        fading.chunk(number % clients, number * _CHUNK_DISTANCE)[::_BLOCK_DISTANCE].ravel()
+        for number in range(_CHUNKS)
+    ]
+    return MeanConditions(faults, fading_nodes(np.concatenate(draws)))

@@ -138,7 +138,9 @@ class Replications:
         return replace(
             experiment,
             faults=self._faults(seed),
-            context=replace(context, channel=with_fading(context.channel, scenario.radio, seed)),
+            context=replace(
+                context, channel=with_fading(context.channel, scenario.radio, seed, scenario.seed)
+            ),
         )
 
     def _drawn_faults(self, seed: int) -> Faults:

@@ -166,16 +166,20 @@ def draw_channel(radio: Radio, fleet: Fleet, seed: int) -> Channel:
     )
 
 
-def with_fading(channel: Channel, radio: Radio, seed: int) -> Channel:
+def with_fading(channel: Channel, radio: Radio, seed: int, devices_seed: int | None = None) -> Channel:
     """Return a channel with the same path gains, and with the fading of a seed.
 
     Parameters
     ----------
     channel : Channel
         The channel of all devices.
+    devices_seed : int, optional
+        The seed of the devices' speeds; by default ``seed``.
     """
     problem = channel.problem
-    setting = FadingSetting(seed, problem.num_clients, problem.num_subchannels, radio.carrier_hz)
+    setting = FadingSetting(
+        seed, problem.num_clients, problem.num_subchannels, radio.carrier_hz, devices_seed
+    )
     model = lookup("fading", radio.fading.model).load()
     return replace(channel, fading=fading_process(model, radio.fading, setting))
 

@@ -45,12 +45,16 @@ class FadingSetting:
         The numbers of devices and of subchannels.
     carrier_hz : float
         The carrier frequency, [Hz].
+    devices_seed : int or None
+        The seed of the devices' attributes, such as speeds; None if it is ``seed``. Another value of ``seed``
+        alone is other fading of the same devices.
     """
 
     seed: int
     num_clients: int
     num_subchannels: int
     carrier_hz: float
+    devices_seed: int | None = None
 
 
 class FadingProcess(ABC):

@@ -88,7 +88,8 @@ class JakesFading(FadingProcess):
 
     def __init__(self, parameters: JakesParameters, setting: FadingSetting) -> None:
         super().__init__(parameters, setting)
-        rng = stream(setting.seed, "fading speed")
+        devices_seed = setting.seed if setting.devices_seed is None else setting.devices_seed
+        rng = stream(devices_seed, "fading speed")
         try:
             speeds_mps = draw(parameters.speed_mps, setting.num_clients, rng, largest=SPEED_RANGE_MPS[1])
         except ValueError as error:
