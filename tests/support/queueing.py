@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,7 +122,7 @@ def compute_nodes(count: int) -> Callable[[Environment], Nodes]:
     return lambda env: Nodes(env, make, count)
 
 
-_PROCESSOR = {"clock_hz": 1.0, "cycles_per_flop": 1.0, "switched_capacitance": 0.0}
+_PROCESSOR: dict[str, Any] = {"clock_hz": 1.0, "cycles_per_flop": 1.0, "switched_capacitance": 0.0}
 
 
 class SharedBand:
@@ -276,7 +276,11 @@ class _Customers:
             self.population.change(+1)
             served = self._station.serve(number, work_s)
             assert served.callbacks is not None
-            served.callbacks.append(lambda _, number=number: self._depart(number))
+            served.callbacks.append(self._departure(number))
+
+    def _departure(self, number: int) -> Callable[[Event], None]:
+        """Return the callback of the end of a customer's service."""
+        return lambda _: self._depart(number)
 
     def _depart(self, number: int) -> None:
         self.sojourn_s[number] = float(self._env.now) - self.arrived_s[number]

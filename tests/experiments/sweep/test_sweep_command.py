@@ -20,6 +20,7 @@ from cutlayer.analysis.comparison.sweep_report import draw_figures
 from cutlayer.analysis.results.atomic_files import RunFolderError
 from cutlayer.analysis.results.sweep_folder import SweepResult, load_sweep
 from cutlayer.cli.main import app
+from cutlayer.experiments import runner
 from cutlayer.experiments.sweep import point_tasks as sweep_tasks
 from cutlayer.experiments.sweep import sweep as sweeping
 from tests.support.processes import INTERRUPTIBLE, python
@@ -122,7 +123,7 @@ def fail_at(seed: int) -> Callable[..., Any]:
     def run_experiment(experiment: Any, *more: Any, **named: Any) -> Any:
         if experiment.loaded.scenario.seed == seed:
             raise RuntimeError("the radio link was lost")
-        return cutlayer.experiments.runner.run_experiment(experiment, *more, **named)
+        return runner.run_experiment(experiment, *more, **named)
 
     return run_experiment
 

@@ -17,6 +17,7 @@ import cutlayer
 from cutlayer.analysis.results.atomic_files import RunFolderError
 from cutlayer.analysis.results.sweep_folder import Shard, SweepResult
 from cutlayer.cli.main import app
+from cutlayer.experiments import runner
 from cutlayer.experiments.processes.folder_locks import sweep_lock
 from cutlayer.experiments.sweep import point_tasks as sweep_tasks
 from cutlayer.experiments.sweep.worker_pool import TimeLimitError, WorkerPool
@@ -184,7 +185,7 @@ def test_the_first_failure_ends_a_sweep_on_request(tmp_path: Path, monkeypatch: 
     def run_experiment(experiment: Any, *more: Any, **named: Any) -> Any:
         if experiment.loaded.scenario.seed == 1:
             raise RuntimeError("the radio link was lost")
-        return cutlayer.experiments.runner.run_experiment(experiment, *more, **named)
+        return runner.run_experiment(experiment, *more, **named)
 
     monkeypatch.setattr(sweep_tasks, "run_experiment", run_experiment)
     points = in_threads(scenario, out).run(fail_fast=True).points

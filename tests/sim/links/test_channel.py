@@ -205,12 +205,17 @@ def test_a_channel_of_all_clients_is_the_channel() -> None:
         assert everyone.at(time_s)[0][[2, 0]].tolist() == everyone.of((2, 0)).at(time_s)[0].tolist()
 
 
-def test_fading_is_drawn_only_for_the_clients_that_use_it() -> None:
+def test_fading_is_drawn_only_for_the_clients_that_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rates of one client need no random numbers of the other clients."""
     living = channel(devices={"count": 3}, fading=FADING[0])
     assert living.fading is not None
     drawn = list[int]()
     make_chunk = living.fading.make_chunk
-    living.fading._chunks = lambda client, number: drawn.append(client) or make_chunk(client, number)
+
+    def count_chunks(client: int, number: int) -> Any:
+        drawn.append(client)
+        return make_chunk(client, number)
+
+    monkeypatch.setattr(living.fading, "_chunks", count_chunks)
     living.window(0.0).of_clients(np.array([1]))
     assert [1] == drawn

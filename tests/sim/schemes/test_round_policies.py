@@ -11,6 +11,8 @@ import pytest
 
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.registry import specs
+from cutlayer.sim.faults.effects import AvailabilityTrace
+from cutlayer.sim.world.world import World
 from tests.support.worlds import Trial, experiment, trials
 
 SCHEMES = [spec.name for spec in specs("scheme")]
@@ -178,6 +180,12 @@ def test_a_planned_deadline_is_a_multiple_of_the_plan() -> None:
             assert calm.ends_s == trial.ends_s
 
 
+def availabilities(world: World) -> list[AvailabilityTrace]:
+    """Return the times online of each device."""
+    traces = [world._faults.availability(device) for device in range(COUNT)]
+    return [trace for trace in traces if trace is not None]
+
+
 def test_every_scheme_meets_the_same_times_offline() -> None:
     """The states of devices at one instant are the same for each scheme, whatever its rounds are."""
     found = trials(
@@ -185,7 +193,7 @@ def test_every_scheme_meets_the_same_times_offline() -> None:
     )
     instants_s = np.linspace(0.0, 0.5, 101)
     states = {
-        tuple(trial.world._faults.availability(i).is_online(t) for t in instants_s for i in range(COUNT))
+        tuple(trace.is_online(t) for t in instants_s for trace in availabilities(trial.world))
         for trial in found.values()
     }
     assert 1 == len(states)

@@ -71,7 +71,8 @@ def run(
 ) -> tuple[World, list[RoundResult]]:
     """Run three rounds of a scheme."""
     noise: list[ComputeNoise | None] = [*noises(case.clients)] if noisy else []
-    noise[:1] = [None] * len(noise[:1])  # one device has none
+    if noise:
+        noise[0] = None  # one device has none
     speeds = [
         None if slow_s is None or i % 3 == 0 else SlowdownTrace(5.0, slow_s, slow_s, stream(0, "slowdown", i))
         for i in range(case.clients)
