@@ -72,7 +72,7 @@ def bottleneck(explanation: Explanation, label: str) -> str:
     sampled = (
         ""
         if rounds.explained == rounds.rounds
-        else f", in {rounds.explained:.0f} of {rounds.rounds:.0f} rounds"
+        else f", judged by {rounds.explained:.0f} of {rounds.rounds:.0f} rounds"
     )
     share = _percent(float(of_node[node]) / total_s)
     return f"{label}: {who} holds up {share} % of the time ({'; '.join(reasons)}){sampled}"
