@@ -10,7 +10,7 @@ from simpy import Environment, Timeout
 
 from ..timeline.interval_record import IntervalRecord
 from ..timeline.phases import Phase
-from .capacity import CapacityTrace
+from .capacity import PiecewiseCapacity
 from .node import Node
 
 __all__ = ["ComputeNode", "MemoryAccount", "MemoryState", "ServerShare"]
@@ -122,7 +122,7 @@ class ServerShare(Node):
     share : float
         The share, from 0 to 1. Work takes 1/share times as long as on the whole processor; a FLOP costs the
         same energy.
-    compute_capacity : CapacityTrace, optional
+    compute_capacity : PiecewiseCapacity, optional
         The relative speed of the server's processor over time; full speed by default.
     """
 
@@ -136,7 +136,7 @@ class ServerShare(Node):
         cycles_per_flop: float,
         switched_capacitance: float,
         share: float,
-        compute_capacity: CapacityTrace | None = None,
+        compute_capacity: PiecewiseCapacity | None = None,
     ) -> None:
         super().__init__(
             env,

@@ -58,7 +58,7 @@ def test_long_runs_are_explained_in_evenly_spaced_rounds(stragglers: Run) -> Non
     assert (1, 30) == (numbers[0], numbers[-1])
     assert np.ptp(np.diff(numbers)) <= 1
     (line,) = explanation.bottlenecks
-    assert line.endswith(f", in {len(numbers)} of 30 rounds")
+    assert line.endswith(f", judged by {len(numbers)} of 30 rounds")
 
 
 def test_one_round_of_one_scheme(stragglers: Run) -> None:
