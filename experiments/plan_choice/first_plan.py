@@ -21,10 +21,10 @@ from .replications import Replications, SimulatedRounds
 __all__ = ["FirstPlans"]
 
 _OVER_CUTS = RaceRules(first=16, most=32, margin=0.05)
-_FINAL = RaceRules(first=32, most=128)
-_FINAL_CUTS = 3
+_FINAL = RaceRules(first=24, most=96)
+_FINAL_CUTS = 2
 """Most cuts for which subchannels are searched and plans with and without means are compared."""
-_ESTIMATE = 96
+_ESTIMATE = 64
 """Replications that estimate the mean round of the chosen plan. They are new ones: the best of several
 candidates looks too good in those that have chosen it."""
 

@@ -45,7 +45,7 @@ class RaceRules:
 
     first: int = 24
     most: int = 96
-    margin: float = -0.005
+    margin: float = -0.01
     level: float = 0.01
 
 
