@@ -24,6 +24,8 @@ BENCHMARKS = (
     "scaling",
     "planning",
     "planning_by_simulation",
+    "fading_speed",
+    "fault_speed",
     "shares_and_placement",
     "workflow",
     "multihop",

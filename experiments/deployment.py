@@ -16,7 +16,7 @@ from ..sim.costs.layer_costs import LayerWork, work_from_flops, work_from_profil
 from ..sim.links.channel import Channel
 from ..sim.nodes.fleet import Fleet
 from ..sim.schemes.deployment import Deployment
-from ..sim.schemes.planning.medium_access import fixed_link_rates, whole_band_links
+from ..sim.schemes.planning.whole_band import fixed_link_rates, whole_band_links
 
 __all__ = ["make_deployment"]
 

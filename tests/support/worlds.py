@@ -31,9 +31,10 @@ from cutlayer.sim.radio.rates import Band
 from cutlayer.sim.radio.resources import RadioResources
 from cutlayer.sim.schemes.base import Scheme, TrainingTask
 from cutlayer.sim.schemes.deployment import Deployment
-from cutlayer.sim.schemes.planning.medium_access import WholeBand, whole_band_links
+from cutlayer.sim.schemes.planning.medium_access import WholeBand
 from cutlayer.sim.schemes.planning.plan import Cuts, SchemePlan
 from cutlayer.sim.schemes.planning.radio_planner import RadioPlanner, band_sharing
+from cutlayer.sim.schemes.planning.whole_band import whole_band_links
 from cutlayer.sim.schemes.round_loop import RoundResult, run_rounds
 from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
 from cutlayer.sim.schemes.round_planners.round_planner import RoundPlanner

@@ -32,9 +32,9 @@ from ...world.world import World
 from ...world.world_state import WorldSnapshot
 from ..base import RoundContext, RoundOutcome, Scheme, TrainingTask
 from ..deployment import Deployment
-from ..planning.medium_access import whole_band_links
 from ..planning.plan import SchemePlan
 from ..planning.radio_planner import band_sharing
+from ..planning.whole_band import whole_band_links
 from ..round_loop import RoundCursor, run_rounds
 from ..round_planners.client_sampler import ClientSampler
 from ..round_planners.fixed_plan import FixedPlan

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ...faults.effects import Faults
 from ...radio.mean_fading import NO_FADING, with_mean_rates
 from ..deployment import Deployment
-from .medium_access import whole_band_links
 from .plan import SchemePlan
 from .radio_planner import RadioPlanner
+from .whole_band import whole_band_links
 
 if TYPE_CHECKING:
     from ..base import Scheme

@@ -19,9 +19,9 @@ from ...links.channel import Channel
 from ...links.gain_window import GainWindow
 from ...links.link_rates import Direction, LinkRates, LinkRatesOverTime, LinkSnr
 from ...links.schedulers import Scheduler, Tdma, WorkConservingOfdma
-from ...radio.rates import whole_band_rates
 from ...radio.resources import RadioResources
 from ...radio.units import linear_to_db
+from .whole_band import band_hz, broadcast_snr, flat_snr, power_in_turn_w, whole_band_links
 from .window_rates import own_subchannel_rates, whole_band_window_rates
 
 __all__ = [
@@ -34,8 +34,6 @@ __all__ = [
     "TimeSlots",
     "WholeBand",
     "WorkConservingSubchannels",
-    "fixed_link_rates",
-    "whole_band_links",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
@@ -101,11 +99,11 @@ class MediumAccess(ABC):
 
     def downlink_snr(self, resources: RadioResources) -> Array:
         """Return the mean signal-to-noise ratio of each downlink's subchannels, [num_clients], linear."""
-        return _broadcast_snr(resources)
+        return broadcast_snr(resources)
 
     def link_snr(self, resources: RadioResources) -> LinkSnr | None:
         """Return the mean signal-to-noise ratios of all links; None on links of fixed rates."""
-        return LinkSnr(self.uplink_snr(resources), self.downlink_snr(resources), _broadcast_snr(resources))
+        return LinkSnr(self.uplink_snr(resources), self.downlink_snr(resources), broadcast_snr(resources))
 
     def closed_form_rates(self, resources: RadioResources) -> Rates:
         """Return the rates with which the closed form of a round's time reckons."""
@@ -146,7 +144,7 @@ class _WholeBandInTurn(MediumAccess):
         """Return the rates of some clients on the whole band, [num_blocks, num_rows], [bit/s]."""
         density_w_per_hz: float | Array = resources.band.downlink_w_per_hz
         if direction == "uplink":
-            density_w_per_hz = _power_in_turn_w(resources, self.power_w) / _band_hz(resources)
+            density_w_per_hz = power_in_turn_w(resources, self.power_w) / band_hz(resources)
         return whole_band_window_rates(resources, gains, density_w_per_hz, clients)
 
     def uplink_snr(self, resources: RadioResources) -> Array:
@@ -206,7 +204,7 @@ class BandShares(MediumAccess):
 
     def links(self, resources: RadioResources) -> LinkRates:
         """Return the links on the shares: β_i of the rate and of the power on the whole band."""
-        whole, shares = whole_band_links(resources, self.density_w_per_hz * _band_hz(resources)), self.shares
+        whole, shares = whole_band_links(resources, self.density_w_per_hz * band_hz(resources)), self.shares
         return replace(
             whole,
             uplink_bps=shares * whole.uplink_bps,
@@ -397,68 +395,3 @@ class NoRadio(MediumAccess):
         """Return the columns of ``devices.csv``, all empty."""
         columns = ("band_share", "power_w", "snr_db", "uplink_bps", "downlink_bps")
         return {"subchannels": [""] * resources.num_clients, **dict.fromkeys(columns, np.nan)}
-
-
-def flat_snr(resources: RadioResources, power_w: Array) -> Array:
-    """Return the mean signal-to-noise ratio over the band, [num_clients], linear.
-
-    Parameters
-    ----------
-    power_w : ndarray, [num_clients]
-        The power of each client if its density were on the whole band, [W].
-    """
-    band = resources.band
-    flat_w_per_hz = power_w / (band.subchannel_hz * resources.num_subchannels)
-    mean: Array = flat_w_per_hz * band.snr_per_w_per_hz(resources.gains).mean(axis=1)
-    return mean
-
-
-def _broadcast_snr(resources: RadioResources) -> Array:
-    """Return the mean signal-to-noise ratio of each client over the downlink band, [num_clients], linear."""
-    band = resources.band
-    mean: Array = band.downlink_w_per_hz * band.snr_per_w_per_hz(resources.gains).mean(axis=1)
-    return mean
-
-
-def whole_band_links(resources: RadioResources, power_w: Array | None = None) -> LinkRates:
-    """Return each client's links on the whole band, at a flat density.
-
-    Parameters
-    ----------
-    power_w : ndarray, [num_clients], optional
-        The power of each client, [W]; by default all that the limits allow, min(p_i^max, p_th).
-    """
-    power_w = _power_in_turn_w(resources, power_w)
-    uplink_bps, downlink_bps = whole_band_rates(resources.band, resources.gains, power_w)
-    band_w = resources.band.downlink_w_per_hz * resources.band.subchannel_hz * resources.num_subchannels
-    return LinkRates(
-        uplink_bps=uplink_bps,
-        downlink_bps=downlink_bps,
-        whole_band_bps=downlink_bps,
-        uplink_w=power_w,
-        downlink_w=np.full(resources.num_clients, band_w),
-        broadcast_w=band_w,
-    )
-
-
-def _power_in_turn_w(resources: RadioResources, power_w: Array | None) -> Array:
-    """Return the power of each client that sends alone, [num_clients], [W]; by default the limits."""
-    if power_w is None:
-        return np.minimum(resources.power_max_w, resources.total_power_max_w)
-    return power_w
-
-
-def _band_hz(resources: RadioResources) -> float:
-    return resources.band.subchannel_hz * resources.num_subchannels
-
-
-def fixed_link_rates(uplink_bps: Array, downlink_bps: Array) -> LinkRates:
-    """Return links of fixed rates, which need no radio energy; a broadcast reaches all devices at once.
-
-    Parameters
-    ----------
-    uplink_bps, downlink_bps : ndarray, [num_devices]
-        Rates of each device's links, [bit/s].
-    """
-    zero_w = np.zeros(len(uplink_bps))
-    return LinkRates(uplink_bps, downlink_bps, downlink_bps, zero_w, zero_w, 0.0)
