@@ -21,11 +21,12 @@ def test_every_scenario_of_the_library_is_frozen() -> None:
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in CASES]
 )
 def test_results_are_as_frozen(name: str) -> None:
-    """Timelines are equal on every machine.
+    """Timelines and weights are equal to the last bit on the kind of machine that froze them.
 
-    The last bits of weights depend on the processor's vector instructions, on torch's version and on its
-    threads. Where these are as they were when the values were frozen, weights are equal too. Elsewhere the
-    training losses agree to a relative 1e-4, and every time and energy exactly.
+    The last bits depend on the processor's vector instructions, with which NumPy computes logarithms and
+    powers and torch trains; weights also depend on torch's version and threads. On other machines the planner
+    may choose another one of two plans that are equally good but for rounding. So times and energies there
+    agree to 5 %, and training losses to a relative 1e-4.
     """
     expected = FROZEN[name]["schemes"]
     actual = compute(CASES[name])
@@ -42,13 +43,14 @@ def test_results_are_as_frozen(name: str) -> None:
 def _changes(expected: dict[str, Any], actual: dict[str, Any], same_machine: bool) -> list[str]:
     changes = [
         f"{key} changed from {expected[key]} to {actual[key]}"
-        for key in ("timeline", "total_time_s", "energy_j")
-        if expected[key] != actual[key]
+        for key in ("total_time_s", "energy_j")
+        if actual[key] != (expected[key] if same_machine else pytest.approx(expected[key], rel=0.05))
     ]
-    if (expected["weights"] is None) != (actual["weights"] is None) or (
-        same_machine and expected["weights"] != actual["weights"]
-    ):
-        changes.append(f"weights changed from {expected['weights']} to {actual['weights']}")
+    for key in ("timeline", "weights"):
+        if (expected[key] is None) != (actual[key] is None) or (
+            same_machine and expected[key] != actual[key]
+        ):
+            changes.append(f"{key} changed from {expected[key]} to {actual[key]}")
     if (expected["train_loss"] is None) != (actual["train_loss"] is None) or (
         expected["train_loss"] is not None
         and actual["train_loss"] != pytest.approx(expected["train_loss"], rel=1e-4, nan_ok=True)

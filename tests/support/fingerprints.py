@@ -96,7 +96,7 @@ def compute(case: Case) -> dict[str, dict[str, Any]]:
 
 
 def current_machine() -> dict[str, Any]:
-    """Return the properties of this machine on which the last bits of trained weights depend."""
+    """Return the properties of this machine on which the last bits of timelines and weights depend."""
     return {
         "torch": torch.__version__,
         "vector_instructions": torch.backends.cpu.get_cpu_capability(),
@@ -115,9 +115,8 @@ def _renew(names: list[str]) -> None:
     for name in names:
         print(name, flush=True)
         schemes = compute(CASES[name])
-        trained = any(scheme["weights"] for scheme in schemes.values())
         # The machine is read after the run, because a scenario sets torch's number of threads.
-        cases[name] = {"machine": current_machine() if trained else None, "schemes": schemes}
+        cases[name] = {"machine": current_machine(), "schemes": schemes}
     ordered = {name: cases[name] for name in CASES if name in cases}
     FILE.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
