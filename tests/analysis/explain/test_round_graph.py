@@ -79,7 +79,9 @@ def test_laws_hold_with_service_on_arrival(setting: Setting, name: str, data: st
 def test_laws_hold_with_time_slots(setting: Setting, name: str, data: st.DataObject) -> None:
     """The same laws hold where clients wait for slots of a shared band."""
     cut = data.draw(st.integers(1, len(setting.units.units) - 1))
-    slot_s = 0.1 * float((setting.units.activation_bits.max() / setting.links.uplink_bps).max())
+    units, batch = setting.units, setting.batch_size
+    most_bits = max(float(units.parameter_bits.sum()), batch * float(units.activation_bits.max()))
+    slot_s = 0.1 * most_bits / float(min(setting.links.uplink_bps.min(), setting.links.downlink_bps.min()))
     sharing = (
         Tdma(setting.links, uplink=True, slot_s=slot_s),
         Tdma(setting.links, uplink=False, slot_s=slot_s),
