@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Generator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from simpy import Environment, Event
 
 from ...scenarios.schema.scenario import Server as ServerSection
@@ -21,14 +19,14 @@ from ..nodes.fleet import Fleet
 from ..nodes.node import Device, Node, Server
 from ..timeline.event_order import ended_or_failed
 from ..timeline.interval_record import IntervalRecord
-from ..timeline.lanes import LANES
 from .batched_activities import BatchedActivities
 from .client_pool import ClientPool, ClientProgram, as_process
+from .created_devices import CreatedDevices
 from .link_faults import LinkFaults
 from .online_clients import OnlineClients
 from .parallel_step import ParallelStep
 from .round_members import RoundMembers
-from .round_policy import WAIT_FOR_ALL, RoundPolicy, StepLimits
+from .round_policy import WAIT_FOR_ALL, RoundPolicy
 from .round_times import RoundAccount, RoundTimes
 from .server_shares import ServerShares
 from .state_log import StateLog
@@ -77,10 +75,8 @@ class World:
         See :class:`WiredNodes`.
     server_shares : list of ServerShare
         The clients' shares of the server; empty if the server is one processor.
-    members : RoundMembers
-        The clients of the round, and those that have left the round or the run.
-    online : OnlineClients
-        The clients that are online.
+    members, online : RoundMembers, OnlineClients
+        The clients of the round, those that have left the round or the run, and those that are online.
     latest_start_s : float
         The instant up to which a round waits for a device that is online, [s].
     sampled_clients : tuple of int or None
@@ -134,19 +130,18 @@ class World:
             compute_capacity=faults.server_capacity,
             **processor_of(server),
         )
-        self._fleet, self._faults, self._round_policy = fleet, faults, round_policy
+        self._faults, self._round_policy = faults, round_policy
         # If no client can be stopped, a client's turn needs no process of its own.
         may_go = faults.clients_may_leave or faults.clients_may_go_offline
-        self._all_clients_finish = not (
-            round_policy.may_stop_clients or may_go or faults.messages_may_be_lost
-        )
+        may_stop = round_policy.may_stop_clients or faults.messages_may_be_lost
+        self._all_clients_finish = not may_go and not may_stop
         self.link_faults = LinkFaults(faults, fleet, retries, lambda client: self.pool.is_working(client))
-        self._devices: dict[int, Device] = {}  # all that were created, by number, of earlier rounds too
+        self._devices = CreatedDevices(self.env, self.record, fleet, faults, self._follow)
         self.presence: dict[int, list[PresenceTrace]] = {}
-        self._free_at_s = array("d", bytes(8 * len(LANES) * len(fleet)))
         self._batches: BatchedActivities | None = None
         if batch and schedulers is None and not (may_go or self.link_faults.may_change_links):
-            self._batches = BatchedActivities(self.env, self.record, self._free_at_s, self._devices)
+            free_at_s, by_number = self._devices.free_at_s, self._devices.by_number
+            self._batches = BatchedActivities(self.env, self.record, free_at_s, by_number)
         self.pool = ClientPool(
             self.env,
             self._batches,
@@ -164,9 +159,8 @@ class World:
             )
         self.server_shares = ServerShares(self.server, server, names.add)
         self._account = RoundAccount(self.env, self.record, fleet)
-        self._round_devices: dict[int, Device] = {}
         for client in snapshot.presence if snapshot else ():
-            self._create_device(client)
+            self._devices.create(client)
         self._assign_rows(self.clients)
         self.connect(links, schedulers)
         self.server_shares.set_shares(snapshot.server_shares if snapshot else server_shares)
@@ -179,14 +173,13 @@ class World:
         See :meth:`ClientPool.start` for the programs that a step can have.
         """
         present = self.members.present(clients)
-        return self.pool.start(program, present, self._limits(len(present)))
-
-    def _limits(self, num_clients: int) -> StepLimits:
-        return self._round_policy.limits(num_clients, self._planned_step_s)
+        return self.pool.start(
+            program, present, self._round_policy.limits(len(present), self._planned_step_s)
+        )
 
     def enough(self, num_clients: int) -> int:
         """Return the number of clients with which a round of so many clients goes on."""
-        enough = self._limits(num_clients).enough
+        enough = self._round_policy.limits(num_clients, self._planned_step_s).enough
         return num_clients if enough is None else enough
 
     def continue_with(self, program: ClientProgram, clients: Sequence[int]) -> ParallelStep:
@@ -213,11 +206,11 @@ class World:
         self.members.leave_round(client, reason)
         self.pool.remove_client(client)
         if reason == "offline":
-            self._account.pause([self._devices[client]])
+            self._account.pause([self._devices.by_number[client]])
 
     def _go_offline(self, client: int) -> None:
         """Let a client of the current round miss its rest; other devices have no part in it."""
-        if client in self.clients and client in self._round_devices:
+        if client in self.clients and client in self._devices.of_round:
             self.leave_round(client, "offline")
 
     def run_alone(
@@ -247,12 +240,8 @@ class World:
     def mark_on_time(self, client: int) -> Event | None:
         """Mark a client as on time in its current step; the end of its program does so too.
 
-        Returns
-        -------
-        Event or None
-            The event at which the client is accepted, which its program must yield before it goes on; None if
-            it is accepted at once. A step that takes the first clients decides at the end of the instant, and
-            stops a client that it does not accept.
+        If it returns an event, the program must yield it: a step that takes the first clients accepts them at
+        the end of the instant, and stops the others.
         """
         return self.pool.mark_on_time(client)
 
@@ -277,7 +266,7 @@ class World:
 
     def await_clients(self) -> None:
         """Let time pass until a client of the round is online, unless all have left the run."""
-        clients = [client for client in self._round_devices if client not in self.departed_at_s]
+        clients = [client for client in self._devices.of_round if client not in self.departed_at_s]
         if clients:
             self.wait_until(min(self.online.next_online_s(clients), self.latest_start_s))
 
@@ -296,22 +285,19 @@ class World:
             The planned time to which the round policy may refer, [s].
         """
         self._planned_step_s = planned_step_s
-        self.members.begin_round(self._round_devices, self.online.is_online)
-        self._account.begin([self._devices[client] for client in self.clients])
+        self.members.begin_round(self._devices.of_round, self.online.is_online)
+        self._account.begin([self._devices.by_number[client] for client in self.clients])
 
     def pause_clients(self) -> None:
         """Stop charging idle time until the next round begins."""
-        self._account.pause(self._round_devices.values())
+        self._account.pause(self._devices.of_round.values())
 
     def log_states(self, *, with_devices: bool) -> dict[int, float]:
         """Log the states of the server, and of the round's devices, in the round that ends now.
 
-        Returns
-        -------
-        dict of int to float
-            For each device whose faults have states, how long it was in the run in this round, [s].
+        It returns, for each device whose faults have states, how long it was in the run in this round, [s].
         """
-        devices = self._round_devices if with_devices else ()
+        devices = self._devices.of_round if with_devices else ()
         return self._state_log.add_round(devices, self.departed_at_s, float(self.env.now))
 
     def round_times(self) -> RoundTimes | None:
@@ -321,34 +307,17 @@ class World:
 
     def _listeners(self, clients: Sequence[int]) -> list[Device]:
         """Return the devices of these clients that are still in the round."""
-        return [self._devices[client] for client in clients if self.is_present(client)]
+        return [self._devices.by_number[client] for client in clients if self.is_present(client)]
 
     def _assign_rows(self, clients: Sequence[int]) -> None:
         self.pause_clients()  # those of the last round
-        for row, client in enumerate(clients):
-            if client not in self._devices:
-                self._create_device(client)
-            self._devices[client].row = row
+        self._devices.assign_rows(clients)
         self.members.clients = tuple(clients)
-        self._round_devices = {client: self._devices[client] for client in clients}
-        self.pool.assign_slots(tuple(self._round_devices.values()))
+        self.pool.assign_slots(tuple(self._devices.of_round.values()))
 
-    def _create_device(self, client: int) -> None:
-        self.record.nodes[client + 1] = f"device-{client}"
-        fleet = self._fleet
-        device = self._devices[client] = Device(
-            self.env,
-            self.record,
-            client + 1,
-            clock_hz=float(fleet.clock_hz[client]),
-            cycles_per_flop=float(fleet.cycles_per_flop[client]),
-            switched_capacitance=float(fleet.switched_capacitance[client]),
-            compute_capacity=self._faults.compute_capacity(client),
-            compute_noise=self._faults.compute_noise(client),
-            ends_s=self._free_at_s,
-            first_lane=len(LANES) * client,
-            powers=fleet.powers(client),
-        )
+    def _follow(self, device: Device) -> None:
+        """Follow the faults of a device that has been created."""
+        client = device.client
         self.presence[client] = self._faults.presence(client)
         for trace in self.presence[client]:
             trace.follow(device, partial(self._remove_client, client))
@@ -369,12 +338,12 @@ class World:
             for medium, scheduler in zip(self.media, schedulers, strict=True):
                 medium.scheduler = scheduler
         if self._batches is not None:
-            self._batches.connect(links, list(self._round_devices))
-        for device in self._round_devices.values():
+            self._batches.connect(links, list(self._devices.of_round))
+        for device in self._devices.of_round.values():
             uplink, downlink = self.link_faults.links(device, links, self.media)
             device.uplink_to_server, device.downlink_from_server = uplink, downlink
         self.server.broadcaster = self.link_faults.broadcast(
-            links, {client: device.row for client, device in self._round_devices.items()}
+            links, {client: device.row for client, device in self._devices.of_round.items()}
         )
 
     def _remove_client(self, client: int) -> None:
@@ -403,39 +372,26 @@ class World:
     @property
     def first_open_row(self) -> int:
         """Return the first row of the record that may still change: one of an activity in progress."""
-        busy = np.flatnonzero(np.frombuffer(self._free_at_s) > self.env.now)
-        lanes = (divmod(index, len(LANES)) for index in busy.tolist())
-        rows = [self._devices[client].lanes[LANES[number]].row for client, number in lanes]
+        rows = self._devices.open_rows()
         for medium in self.media or ():
             rows += [row for row in medium.open_rows if row >= 0]
         return min(rows, default=len(self.record))
 
     def device(self, client: int) -> Device:
-        """Return the device of a client of this round.
-
-        Raises
-        ------
-        ValueError
-            If the device is not a client of this round.
-        """
-        try:
-            return self._round_devices[client]
-        except KeyError:
-            raise ValueError(
-                f"device {client} is not a client of this round; take its clients from world.clients"
-            ) from None
+        """Return the device of a client of this round."""
+        return self._devices.in_round(client)
 
     @property
     def created_devices(self) -> tuple[Device, ...]:
         """Return all devices that took part in any round so far; the round's clients are ``clients``."""
-        return tuple(self._devices.values())
+        return tuple(self._devices.by_number.values())
 
     @property
     def nodes(self) -> list[Node]:
         """Return all nodes that have lanes."""
         return [
             self.server,
-            *self._devices.values(),
+            *self._devices.by_number.values(),
             *self.server_shares,
             *self.compute_nodes.values(),
             *self.wires.values(),
