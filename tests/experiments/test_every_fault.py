@@ -27,6 +27,7 @@ from cutlayer.sim.timeline.event_log import EventKind, LoggedEvent
 from tests.support.fault_cases import (
     FAULTS,
     NO_FAULTS,
+    NUM_DEVICES,
     POLICIES,
     SCHEMES,
     SHARINGS,
@@ -44,6 +45,13 @@ HANG_S = 120
 """Processor time after which a run counts as hanging, [s]; it takes a hundredth of a second."""
 Causes = tuple[tuple[str, ...], ...]
 """The causes that a refusal may name, each with the keys by which it may name it."""
+REASONS = {
+    "faults.availability": "offline",
+    "faults.packet_loss": "lost",
+    "faults.lost_update": "lost",
+    "devices.battery_j": "battery",
+}
+"""The reason for which each fault may leave a client out."""
 LINKS: Causes = (("uplink_bps",), ("sharing",), ("link_trace",))
 
 Totals = tuple[float, float]
@@ -60,12 +68,15 @@ class Timeline:
     intervals : DataFrame
     events : list of LoggedEvent
     rounds : list of RoundResult
+    departed_at_s : dict of int to float
+        When each device left the run, [s].
     """
 
     fingerprint: str
     intervals: pd.DataFrame
     events: list[LoggedEvent]
     rounds: list[RoundResult]
+    departed_at_s: dict[int, float]
 
     @functools.cached_property
     def totals(self) -> dict[tuple[int, str, str], Totals]:
@@ -114,7 +125,7 @@ def timelines(folder: Path, *sections: Mapping[str, Any], schemes: tuple[str, ..
         rounds = list(run_rounds(scheme, world, learner, planner, ready.loaded.scenario.stop, 1))
         record = world.record
         found[scheme.parameters.name] = Timeline(
-            record.fingerprint(), record.frame(), record.events.take(), rounds
+            record.fingerprint(), record.frame(), record.events.take(), rounds, dict(world.departed_at_s)
         )
     return found
 
@@ -173,9 +184,26 @@ def check_laws(timeline: Timeline, fault: FaultCase | None, *, waits: bool, befo
         if before is not None and result.number <= len(before.rounds):
             expected = before.rounds[result.number - 1].outcome
             assert set(outcome.participants) <= set(expected.participants)
+            check_left_out(timeline, result, fault, waits=waits)
             if not may_miss:
                 assert expected == outcome
                 check_work(timeline, before, result.number, fault)
+
+
+def check_left_out(timeline: Timeline, result: RoundResult, fault: FaultCase | None, *, waits: bool) -> None:
+    """Check that every device takes part, or is left out for a reason that the scenario has."""
+    start_s = max((each.end_s for each in timeline.rounds if each.number < result.number), default=0.0)
+    gone = {device for device, left_s in timeline.departed_at_s.items() if left_s <= start_s}
+    everybody = set(range(NUM_DEVICES)) - gone
+    assert everybody == set(result.outcome.participants) | set(result.left_out)
+    possible = {"late"} if not waits else set()
+    if fault is not None:
+        possible |= {reason for key, reason in REASONS.items() if fault.key == key}
+    assert set(result.left_out.values()) <= possible
+    logged = [each for each in timeline.events if each.kind is EventKind.LEFT_OUT]
+    assert dict(result.left_out) == {
+        each.node - 1: each.detail for each in logged if each.round == result.number
+    }
 
 
 def check_events(timeline: Timeline) -> None:

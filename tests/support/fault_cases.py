@@ -16,6 +16,7 @@ from cutlayer.scenarios.registry import specs
 __all__ = [
     "FAULTS",
     "NO_FAULTS",
+    "NUM_DEVICES",
     "POLICIES",
     "SCHEMES",
     "SHARINGS",
