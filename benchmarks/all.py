@@ -22,6 +22,7 @@ BENCHMARKS = (
     "record",
     "fleets",
     "scaling",
+    "fading_speed",
     "planning",
     "planning_by_simulation",
     "fading_speed",
