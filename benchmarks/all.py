@@ -22,7 +22,6 @@ BENCHMARKS = (
     "record",
     "fleets",
     "scaling",
-    "fading_speed",
     "planning",
     "planning_by_simulation",
     "fading_speed",
