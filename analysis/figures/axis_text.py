@@ -56,6 +56,7 @@ _UNITS = {
     "w": "W",
     "j": "J",
     "m": "m",
+    "mps": "m/s",
     "db": "dB",
     "dbm": "dBm",
     "mib": "MiB",

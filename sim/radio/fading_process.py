@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...scenarios.random_streams import stream
 from ...scenarios.schema.registered import FadingParameters
 
-__all__ = ["BlockModel", "FadingProcess", "FadingSetting", "IndependentBlocks", "fading_process"]
+__all__ = ["BlockModel", "FadingProcess", "FadingSetting", "fading_process"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -94,7 +94,7 @@ class FadingProcess(ABC):
         """Make the gains that :meth:`chunk` returns; the chunk begins at block ``number * chunk_blocks``."""
 
 
-class IndependentBlocks(FadingProcess):
+class _IndependentBlocks(FadingProcess):
     """Block fading: the gains of all blocks, clients and subchannels are independent of each other.
 
     Parameters
@@ -124,4 +124,4 @@ def fading_process(
         return process
     if math.isinf(parameters.block_s(setting.carrier_hz)):
         return None
-    return IndependentBlocks(model, parameters, setting)
+    return _IndependentBlocks(model, parameters, setting)

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import special
 
+from cutlayer.sim.radio.jakes import doppler_hz
 from cutlayer.sim.radio.units import linear_to_db
 from cutlayer.sim.schemes.planning.medium_access import DedicatedSubchannels
 from cutlayer.sim.schemes.planning.plan import SchemePlan
@@ -315,3 +317,16 @@ def test_knowing_the_block_pays() -> None:
         for replan in (None, {"every_rounds": 1})
     ]
     assert ends_s[1] < 0.9 * ends_s[0]
+
+
+@pytest.mark.parametrize("age_s", [0.0, 1e-3, 3e-3, 8e-3])
+def test_aged_knowledge_of_moving_devices_is_correlated(age_s: float) -> None:
+    """With Jakes' fading an estimate of age t has the correlation J0(2π f_D t)² with the gains."""
+    radio = {"fading": {"model": "jakes", "speed_mps": 1.5, "step_s": 1e-4}, "subchannels": 24}
+    allocation = {"knowledge": {"age_s": age_s}, "subchannels": "round_robin", "power": "uniform", "cut": 2}
+    context = experiment(radio=radio, devices={"count": 24}, allocation=allocation).context
+    path, times_s = context.channel.problem.gains, np.arange(1, 41) * 0.1 + 5e-5
+    now = np.stack([context.channel.at(time_s)[0] / path for time_s in times_s])
+    estimated = np.stack([context.estimated_gains(context.channel, time_s, 1) / path for time_s in times_s])
+    expected = special.j0(2 * np.pi * float(doppler_hz(1.5, 28e9)) * age_s) ** 2
+    assert pytest.approx(expected, abs=0.04) == np.corrcoef(now.ravel(), estimated.ravel())[0, 1]

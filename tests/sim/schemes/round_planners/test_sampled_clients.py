@@ -50,9 +50,22 @@ def participants_of_rounds(ready: Experiment) -> dict[str, list[tuple[int, ...]]
         {"radio": {"sharing": "tdma"}, "server": {"service": "arrival"}, "schemes": SIDE_BY_SIDE},
         {"allocation": {"replan": {"every_rounds": 1}, "knowledge": {"error_db": 2}}},
         {"allocation": {"subchannels": "random", "cut": "random"}},
+        {"radio": {"fading": {"model": "rayleigh", "coherence_s": 2e-3}}},
+        {"radio": {"fading": {"model": "jakes", "speed_mps": {"uniform": [0, 3]}, "step_s": 2e-3}}},
         {"devices": {"count": 4, "uplink_bps": 1e6, "downlink_bps": 2e6}, "schemes": [*SIDE_BY_SIDE, "sl"]},
     ],
-    ids=["plain", "deadline", "battery", "lending", "tdma", "replan", "random", "own links"],
+    ids=[
+        "plain",
+        "deadline",
+        "battery",
+        "lending",
+        "tdma",
+        "replan",
+        "random",
+        "fading",
+        "jakes",
+        "own links",
+    ],
 )
 def test_sampling_everybody_is_not_sampling(sections: dict[str, Any]) -> None:
     """With per_round = population and any selected, timelines agree to the bit with unsampled ones."""
