@@ -266,7 +266,7 @@ BROKEN = {
     r"Hasty.round has ended while clients \[0, 1, 2\] are in a batch": Hasty,
     r"device \d is not a client of this round.*devices sampled": EveryDevice,
     r"device-\d is active in round 2, whose clients are .* devices sampled": EveryNode,
-    r"a round fails: RuntimeError: .*fault battery": Trusting,
+    r"a round fails: EndlessRoundError: .*fault battery": Trusting,
     r"steps get clients \[0.*\], which do not take part in round 1 .*deadline": Generous,
     r"a round fails: AttributeError: .*radio.sharing tdma": Subchannels,
     "a checkpoint cannot load the plan, which cannot be pickled": Unpicklable,
