@@ -30,15 +30,18 @@ INTEGER_SUMS = {
     "analysis/figures/style.py": 1,  # lines of text
     "analysis/figures/visible_rows.py": 1,  # nodes
     "analysis/results/recorded_tables.py": 1,  # rows of a table
+    "analysis/results/sweep_folder.py": 1,  # points
     "experiments/provenance/named_files.py": 1,  # bytes
     "experiments/scheme_workers.py": 1,  # idle workers
     "models/compression/part_sizes.py": 4,  # weights, filters and bits
     "models/learning/parts/part.py": 1,  # weights
     "models/profile.py": 2,  # bits
+    "scenarios/schema/faults.py": 1,  # forms of a section
     "scenarios/schema/network.py": 1,  # nodes
     "scenarios/yaml_lines.py": 1,  # values
     "sim/allocation/chain_order.py": 1,  # nodes
     "sim/schemes/epsl.py": 1,  # rounds
+    "sim/schemes/round_planners/client_sampler.py": 1,  # devices
 }
 
 
