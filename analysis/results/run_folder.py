@@ -29,6 +29,7 @@ _TEXT_COLUMNS = (
     "scheme",
     "label",
     "cut",
+    "left_out",
     "subchannels",
     "node",
     "units",

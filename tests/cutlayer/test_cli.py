@@ -56,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_run_writes_the_folder(folder: Path) -> None:
     """A run writes its scenario, summary, tables and chart; a timeline has no accuracy to draw."""
-    tables = {"rounds.csv", "devices.csv", "nodes.csv", "stages.csv", "intervals.parquet"}
+    tables = {"rounds.csv", "devices.csv", "nodes.csv", "stages.csv", "intervals.parquet", "events.parquet"}
     files = {"scenario.yaml", "summary.json", "gantt.png", *tables}
     assert files == {path.name for path in folder.iterdir()}
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))

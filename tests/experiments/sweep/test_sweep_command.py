@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 import cutlayer
+from cutlayer.analysis.comparison.experiment_differences import EXPERIMENT_COLUMNS
 from cutlayer.analysis.comparison.sweep_report import draw_figures
 from cutlayer.analysis.results.atomic_files import RunFolderError
 from cutlayer.analysis.results.sweep_folder import SweepResult, load_sweep
@@ -296,10 +297,16 @@ def test_timelines_need_no_torch(tmp_path: Path) -> None:
 
 
 def test_a_sweep_compares_like_its_runs(finished: SweepResult) -> None:
-    """The comparison of a sweep's folder equals that of its points; experiments name their differing keys."""
+    """A sweep's comparison equals that of its points, but for differences between experiments.
+
+    Experiments name their differing keys. Those of one folder are points of one study, and are not paired.
+    """
     runs = [finished.folder / point for point in finished.points["point"]]
-    table = cutlayer.compare(finished.folder)
-    pd.testing.assert_frame_equal(cutlayer.compare(*runs), table)
+    table, of_runs = cutlayer.compare(finished.folder), cutlayer.compare(*runs)
+    between = list(EXPERIMENT_COLUMNS)
+    assert table[between].drop(columns="experiment_pairs").isna().all(axis=None)
+    assert of_runs["reference_experiment"].notna().all()
+    pd.testing.assert_frame_equal(of_runs.drop(columns=between), table.drop(columns=between))
     assert ["small devices.count=1", "small devices.count=3"] == table["experiment"].unique().tolist()
     assert {3} == set(table["runs"])
     for form in ("table", "csv", "latex", "markdown"):

@@ -13,7 +13,7 @@ NODES = "network: {nodes: [{name: n, count: 2}]}\n"
 MEASURED = "{name: measured, profile: times}"
 MEASURED_NODES = "network: {nodes: [{name: n, profile: vm}]}\nbatch_size: 128\n"
 LINKS = "uplink_bps: 1e6, downlink_bps: 1e6"
-OWN = "devices.uplink_bps gives links of the devices' own, which do not change"
+OWN = "devices.uplink_bps gives links of the devices' own, without the radio"
 PLACEMENT = (
     "mpsl: placement must be 1 rising numbers from 2 to 4, one between each two of the 2 nodes; it is {}"
 )

@@ -408,7 +408,7 @@ class Masks:
     def server_step(self, merged: int, number: int) -> None:
         """Do nothing."""
 
-    def client_step(self) -> None:
+    def client_step(self, clients: tuple[int, ...]) -> None:
         """Do nothing."""
 
     def restore_pruned(self) -> None:

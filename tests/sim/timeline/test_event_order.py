@@ -36,12 +36,13 @@ def test_an_instant_that_no_single_delay_reaches_is_reached_exactly() -> None:
 
 @given(st.permutations(list(EventOrder)))
 def test_simultaneous_actions_happen_by_their_order(scheduled: list[EventOrder]) -> None:
-    """Activities end before the medium grants its band anew, and deadlines are last."""
+    """Activities end before the medium grants its band anew; then clients go offline; deadlines are last."""
     env, happened = Environment(), list[EventOrder]()
     for order in scheduled:
         schedule_after(env, 2.0, lambda order=order: happened.append(order), order)  # type: ignore[misc]
     env.run()
-    assert [EventOrder.NORMAL, EventOrder.SHARED_MEDIUM, EventOrder.DEADLINE] == happened
+    order = [EventOrder.NORMAL, EventOrder.SHARED_MEDIUM, EventOrder.OFFLINE, EventOrder.DEADLINE]
+    assert order == happened
 
 
 def test_a_cancelled_action_does_not_happen() -> None:
