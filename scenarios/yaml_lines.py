@@ -82,8 +82,13 @@ def _real(text: str) -> float:
     )
 
 
-def parse_yaml(text: str, source: str) -> tuple[Any, dict[KeyPath, int]]:
+def parse_yaml(text: str, source: str, path: KeyPath = ()) -> tuple[Any, dict[KeyPath, int]]:
     """Return the data and the line of each key path.
+
+    Parameters
+    ----------
+    path : KeyPath, optional
+        The path of the text's value in the scenario; by default the text is a whole scenario.
 
     Raises
     ------
@@ -100,7 +105,7 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[KeyPath, int]]:
         loader = _Loader(text)
         node = loader.get_single_node()
         _check_size(node, source)
-        _check_nodes(node, (), lines, issues)
+        _check_nodes(node, path, lines, issues)
         data = loader.construct_document(node) if node is not None and not issues else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark  # it may lie past the last line
@@ -160,8 +165,14 @@ def _inner(node: yaml.Node) -> Iterator[yaml.Node]:
         yield from node.value
 
 
-NUMBERED_MAPPING = ("devices", "overrides")
-"""The end of the path of the one mapping whose keys are numbers. They are read as text, as in ``--set``."""
+NUMBERED_MAPPING = "overrides"
+"""The last key of the one mapping whose keys are numbers, ``devices.overrides``. They are read as text."""
+
+
+def _has_numbered_keys(path: KeyPath) -> bool:
+    """Return whether a path leads to overrides of devices, also as one of the values of a sweep."""
+    keys = [part for part in path if isinstance(part, str)]
+    return bool(keys) and keys[-1].rpartition(".")[2] == NUMBERED_MAPPING
 
 
 def _check_nodes(
@@ -181,7 +192,7 @@ def _check_nodes(
                 lines[inner] = line
                 continue
             lines[inner] = line
-            if path[-2:] == NUMBERED_MAPPING and key_node.tag.endswith(":int"):
+            if _has_numbered_keys(path) and key_node.tag.endswith(":int"):
                 key_node.tag = "tag:yaml.org,2002:str"
             if not key_node.tag.endswith(":str"):
                 kind = key_node.tag.rpartition(":")[2]
@@ -226,15 +237,20 @@ def _shortened(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:40] + "…")
 
 
-def parse_value(text: str) -> Any:
+def parse_value(text: str, path: KeyPath = ()) -> Any:
     """Return the value of one YAML text, for example that of ``--set key=value``.
+
+    Parameters
+    ----------
+    path : KeyPath, optional
+        The key path that the value is for.
 
     Raises
     ------
     ScenarioError
         If the text is not valid YAML.
     """
-    return parse_yaml(text, "--set")[0]
+    return parse_yaml(text, "--set", path)[0]
 
 
 def dump_yaml(data: Any) -> str:

@@ -41,7 +41,7 @@ def override(
             issues.append(ScenarioIssue((), f"{text!r} is not of the form key.path=value", OPTION))
             continue
         try:
-            options[set_key(data, parts, parse_value(value))] = OPTION
+            options[set_key(data, parts, parse_value(value, tuple(parts)))] = OPTION
         except ScenarioError as error:
             issues.extend(ScenarioIssue(tuple(parts), issue.message, OPTION) for issue in error.issues)
         except LookupError as error:

@@ -137,3 +137,20 @@ def test_relative_paths_are_the_scenarios(tmp_path: Path) -> None:
     path.write_text("name: a\nstop: {rounds: 1}\nschemes: [fl]\nmodel: {name: table, file: units.csv}\n")
     model: Any = load_scenario(path).scenario.model
     assert tmp_path / "units.csv" == model.file
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "devices.overrides={2: {clock_hz: 1.0e8}}",
+        "devices.overrides.2.clock_hz=1.0e8",
+        "devices={count: 5, overrides: {2: {clock_hz: 1.0e8}}}",
+        "sweep={grid: {devices.overrides: [{2: {clock_hz: 1.0e8}}, {}]}}",
+    ],
+)
+def test_devices_are_numbered_in_options_as_in_files(override: str) -> None:
+    """A device's number may be the key of a mapping wherever overrides are given."""
+    scenario = load_scenario("timeline_only", [override]).scenario
+    if scenario.sweep is None:
+        assert scenario.devices.overrides is not None
+        assert [1.0e8] == [each.clock_hz for each in scenario.devices.overrides.values()]
