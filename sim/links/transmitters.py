@@ -186,7 +186,7 @@ def air_times_s(
 def _last_blocks(
     window: RateWindow, links: NDArray[np.intp], now_s: NDArray[np.float64], bits: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
-    """Return how far transfers get in a window.
+    """Return the progress of transfers in a window.
 
     Returns
     -------
