@@ -19,7 +19,14 @@ from ..sim.planning_error import PlanningError
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
 
-__all__ = ["available_memory_bytes", "check_round", "check_training_memory", "training_memory_bytes"]
+__all__ = [
+    "SIMULATED_CHANGES_MAX",
+    "available_memory_bytes",
+    "check_round",
+    "check_training_memory",
+    "most_changes",
+    "training_memory_bytes",
+]
 
 ROUND_MAX_S = 1e12
 """Longest predicted round, [s]: beyond it, an instant has fewer than four decimals."""
@@ -27,6 +34,10 @@ CHANGES_MAX = 1_000_000
 """Largest number of fading blocks in one predicted round."""
 SWITCHES_MAX = 10_000_000
 """Largest number of slots, or of changes of state of all devices, in one predicted round."""
+OUTAGES_MAX = 20_000
+"""Largest number of outages, or of times offline, of all devices in one predicted round. Each is an event."""
+SIMULATED_CHANGES_MAX = 1_000
+"""Largest number of changes of one kind in a predicted round for which plans are compared by simulation."""
 BYTES_PER_VALUE = {"float32": 4, "float64": 8, "mixed": 4}
 SAMPLE_COPIES = {"synthetic": 4}
 """Copies of the samples while a data set is made; data sets on disk are kept once more for training."""
@@ -141,6 +152,14 @@ def check_round(scenario: Scenario, scheme: Scheme, plan: SchemePlan) -> None:
             )
 
 
+def most_changes(scenario: Scenario, plan: SchemePlan) -> tuple[float, KeyPath]:
+    """Return the largest number of changes of one kind in a predicted round, and the key of that kind."""
+    counts = [
+        (count * longest_s / period_s, key) for key, period_s, longest_s, count, _ in _changes(scenario, plan)
+    ]
+    return max(counts, default=(0.0, ()), key=lambda each: each[0])
+
+
 def _changes(scenario: Scenario, plan: SchemePlan) -> Iterator[tuple[KeyPath, float, float, int, int]]:
     """Yield the key, the period, [s], the longest round, [s], the number of processes and the limit."""
     slowdowns, faults = draw_slowdowns(scenario), scenario.faults
@@ -164,14 +183,14 @@ def _changes(scenario: Scenario, plan: SchemePlan) -> Iterator[tuple[KeyPath, fl
     outage = scenario.faults.outage if scenario.faults else None
     if outage is not None and outage.mean_up_s is not None and outage.mean_down_s is not None:
         period_s = outage.mean_up_s + outage.mean_down_s
-        yield ("faults", "outage"), period_s, longest_s, scenario.clients_per_round, SWITCHES_MAX
+        yield ("faults", "outage"), period_s, longest_s, scenario.clients_per_round, OUTAGES_MAX
     if participation is not None and participation.mean_on_s and participation.mean_off_s:
         period_s = participation.mean_on_s + participation.mean_off_s
         yield ("participation",), period_s, longest_s, scenario.devices.count, SWITCHES_MAX
     availability = scenario.faults.availability if scenario.faults else None
     if availability is not None and availability.mean_on_s and availability.mean_off_s:
         period_s = availability.mean_on_s + availability.mean_off_s
-        yield ("faults", "availability"), period_s, longest_s, scenario.devices.count, SWITCHES_MAX
+        yield ("faults", "availability"), period_s, longest_s, scenario.clients_per_round, OUTAGES_MAX
     block_s = fading.block_s(scenario.radio.carrier_hz)
     if math.isfinite(block_s):
         yield ("radio", "fading", *fading.block_key), block_s, longest_s, 1, CHANGES_MAX

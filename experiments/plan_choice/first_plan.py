@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...sim.planning_error import PlanningError
 from ...sim.schemes.base import Scheme
 from ...sim.schemes.deployment import Deployment
 from ...sim.schemes.planning.plan import SchemePlan
 from ..experiment import Experiment
+from ..work_limits import SIMULATED_CHANGES_MAX, most_changes
 from .candidates import CandidatePlans, CheckPlan
 from .objectives import mean_latency_s, objective_of
 from .plan_for import plan_for
@@ -61,9 +63,29 @@ class FirstPlans:
         """
         candidates = CandidatePlans(scheme, deployment, self._experiment.context, self._check)
         conditions = plan_for(self._experiment, scheme, deployment)
-        if conditions == "simulated" and self._may_simulate:
+        if conditions == "simulated" and self._may_simulate and self._is_affordable(candidates):
             return replace(self._best(scheme, candidates), plan_for=conditions)
         return candidates.for_means() if conditions == "mean" else candidates.nominal()
+
+    def _is_affordable(self, candidates: CandidatePlans) -> bool:
+        """Return whether rounds have so few changes of state that they can be simulated many times.
+
+        Raises
+        ------
+        PlanningError
+            If they have not, and the scenario asks for planning by simulation.
+        """
+        scenario = self._experiment.loaded.scenario
+        changes, key = most_changes(scenario, candidates.nominal())
+        if changes <= SIMULATED_CHANGES_MAX:
+            return True
+        if scenario.allocation.plan_for == "simulated":
+            raise PlanningError(
+                f"it would simulate rounds of {changes:.2g} changes by {'.'.join(map(str, key))} many"
+                f" times; at most {SIMULATED_CHANGES_MAX:,} changes a round are allowed: take nominal or mean",
+                ("allocation", "plan_for"),
+            )
+        return False
 
     def _best(self, scheme: Scheme, candidates: CandidatePlans) -> SchemePlan:
         """Return the best plan in simulated rounds. Nothing is simulated if there is no choice."""

@@ -1,4 +1,4 @@
-"""Availability: devices go offline, also in mid-round, and come back (docs/model.md section 2.9)."""
+"""Availability: devices go offline, also in mid-round, and come back (docs/model.md section 3.4)."""
 
 from __future__ import annotations
 

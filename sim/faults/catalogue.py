@@ -6,17 +6,18 @@ from ...scenarios.registry import register
 
 __all__: list[str] = []
 
-register(
-    "fault",
-    "slowdown",
-    f"{__package__}.slowdown:slowdown_fault",
-    summary="devices switch between a normal and a slow speed (stragglers.slowdown)",
-)
+# compute noise comes before slow-downs: a processor that is slow stretches a computation with its noise
 register(
     "fault",
     "compute_noise",
     f"{__package__}.compute_noise:compute_noise_fault",
     summary="each computation of a device takes a random time (stragglers.compute_noise)",
+)
+register(
+    "fault",
+    "slowdown",
+    f"{__package__}.slowdown:slowdown_fault",
+    summary="devices switch between a normal and a slow speed (stragglers.slowdown)",
 )
 register(
     "fault",

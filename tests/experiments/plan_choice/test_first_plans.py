@@ -17,6 +17,7 @@ from tests.support.straggler_scenarios import random_straggler_sections
 from tests.support.worlds import experiment, trials
 
 SLOWDOWN = {"slowdown": {"factor": 8, "mean_normal_s": 2.0, "mean_slow_s": 0.5}}
+OFTEN = {"outage": {"mean_up_s": 1e-5, "mean_down_s": 1e-5}}
 FREE = {"subchannels": "marginal_greedy"}
 ALL = ["sl", "sfl", "psl", {"name": "epsl", "phi": 0.5}, "fl", "edgesplit", "esfl", "centralised"]
 STUDY = ("epsl φ=0.5",)
@@ -63,6 +64,7 @@ def test_a_slow_down_that_never_shows_leaves_planning_nominal() -> None:
         ({"stragglers": SLOWDOWN, "allocation": {**FREE, "cut": 2, "plan_for": "simulated"}}, "simulated"),
         ({"stragglers": SLOWDOWN, "allocation": FREE, "radio": {"subchannels": 600}}, "nominal"),
         ({"allocation": FREE}, "nominal"),
+        ({"faults": OFTEN, "allocation": FREE}, "nominal"),
     ],
 )
 def test_the_default_is_to_simulate_where_there_is_something_to_choose(
@@ -70,6 +72,12 @@ def test_the_default_is_to_simulate_where_there_is_something_to_choose(
 ) -> None:
     """Plans are simulated if rounds vary, the cut is free and the simulation is cheap; a given value wins."""
     assert expected == plans(experiment(**sections))["psl"].plan_for
+
+
+def test_planning_by_simulation_is_refused_for_rounds_of_very_many_changes() -> None:
+    """The message names the fault that changes so often, and the other ways of planning."""
+    with pytest.raises(ScenarioError, match=r"changes by faults\.outage many times.*take nominal or mean"):
+        experiment(schemes=["psl"], faults=OFTEN, allocation={**FREE, "plan_for": "simulated"})
 
 
 def test_what_has_no_choice_is_not_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
