@@ -82,7 +82,7 @@ class FirstPlans:
         if scenario.allocation.plan_for == "simulated":
             raise PlanningError(
                 f"it would simulate rounds of {changes:.2g} changes by {'.'.join(map(str, key))} many"
-                f" times; at most {SIMULATED_CHANGES_MAX:,} changes a round are allowed: take nominal or mean",
+                f" times; at most {SIMULATED_CHANGES_MAX:,} a round are allowed: take nominal or mean",
                 ("allocation", "plan_for"),
             )
         return False

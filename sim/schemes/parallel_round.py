@@ -124,7 +124,7 @@ def _barrier_round(
     yield world.server.compute(SERVER_BACKWARD, together.all_backward_flops)
     if learner:
         learner.server_step(merged, context.number)
-    yield world.server.broadcast(BROADCAST, together.broadcast_bits, on_time)
+    yield world.server.broadcast(BROADCAST, together.broadcast_bits, world.members.present(on_time))
     finished: tuple[int, ...] = yield world.continue_with(backward, on_time).finished
     if learner:
         learner.client_step(finished)
@@ -171,7 +171,7 @@ def _arrival_round(
         # The broadcast takes the whole band, so it waits for the clients' own downlinks.
         if one.downlink_bits:
             yield world.received(on_time)
-        yield world.server.broadcast(BROADCAST, one.broadcast_bits, on_time)
+        yield world.server.broadcast(BROADCAST, one.broadcast_bits, world.members.present(on_time))
         aggregated.succeed()
     finished: tuple[int, ...] = yield step.finished
     if len(finished) < len(on_time):

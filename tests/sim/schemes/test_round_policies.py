@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -214,3 +215,25 @@ def test_sampled_clients_are_online_when_their_round_begins() -> None:
             trace = trial.world._faults.availability(client)
             assert trace is not None
             assert trace.is_online(start_s)
+
+
+@pytest.mark.parametrize("service", ["barrier", "arrival"])
+def test_a_broadcast_does_not_wait_for_a_client_that_has_gone_offline(service: str, tmp_path: Path) -> None:
+    """It ends as if the client, whose links stay interrupted from then on, did not exist."""
+    sections: dict[str, Any] = {
+        "schemes": [{"name": "epsl", "phi": 0.5}],
+        "server": {"service": service, "clock_hz": 1e8},
+        "stop": {"rounds": 1},
+    }
+    (plain,) = trials(experiment(**sections)).values()
+    rows = plain.world.record.frame()
+    at_server = rows[(rows["node"] == "server") & (rows["phase"] == "server_backward")]
+    leaves_s = float(at_server["end_s"].max()) - 1e-6
+    for name, column in (("online", "online"), ("up", "up")):
+        (tmp_path / f"{name}.csv").write_text(f"device,time_s,{column}\n1,{leaves_s!r},0\n", encoding="utf-8")
+    faults = {"availability": {"file": tmp_path / "online.csv"}, "outage": {"file": tmp_path / "up.csv"}}
+    (trial,) = trials(experiment(**sections, faults=faults)).values()
+    broadcast = trial.world.record.frame().query("phase == 'broadcast' and node == 'server'")
+    assert 1 == len(broadcast)
+    assert math.isfinite(broadcast["end_s"].item())
+    assert {1: "offline"} == trial.results[0].left_out
