@@ -78,15 +78,20 @@ class Deployment:
         """Return the number of clients, C."""
         return len(self.clients)
 
-    def compute_s(self, flops: float | NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the planned duration of a computation on each device, [num_devices], [s].
+    def compute_s(self, flops: float | NDArray[np.float64], *, computations: int = 1) -> NDArray[np.float64]:
+        """Return the planned duration of some computations on each device, [num_devices], [s].
 
         Parameters
         ----------
         flops : float or ndarray, [num_devices]
-            Its work, [FLOP].
+            Their work together, [FLOP].
+        computations : int
+            Their number; each of them has a delay of its own under exponential compute noise.
         """
-        return self.planned_s(flops * self.device_s_per_flop)
+        work_s = flops * self.device_s_per_flop
+        if computations == 1 or not any(self.mean_durations):
+            return self.planned_s(work_s)
+        return computations * self.planned_s(work_s / computations)
 
     def planned_s(self, work_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the planned durations of computations: at full speed, or the means under faults, [s].

@@ -80,7 +80,7 @@ class FL(Scheme):
         """Return a round's work: local training, model upload, model broadcast."""
         stages: Stages = self._stages(True)
         flops = self._steps * (stages.client_forward_flops + stages.client_backward_flops)
-        compute_s = deployment.compute_s(flops)
+        compute_s = deployment.compute_s(flops, computations=2 * self._steps)
         return RoundWork(
             before_uplink_s=compute_s,
             uplink_bits=stages.model_bits,

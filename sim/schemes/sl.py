@@ -63,7 +63,7 @@ class SL(Scheme):
         up_bits = stages.uplink_bits + stages.model_bits
         down_bits = stages.downlink_bits + stages.model_download_bits  # each client downloads once
         return float(
-            deployment.compute_s(client_flops).sum()
+            deployment.compute_s(client_flops, computations=2).sum()
             + deployment.num_clients * stages.server_flops * deployment.server_s_per_flop
             + (up_bits / rates.uplink_bps).sum()
             + (down_bits / rates.downlink_bps).sum()

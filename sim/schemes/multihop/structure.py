@@ -257,12 +257,12 @@ class MultiHopStructure(Scheme):
             [owner.head_forward_flops + owner.head_backward_flops + owner.backward_flops for owner in owners]
         )
         return RoundWork(
-            before_uplink_s=deployment.compute_s(self.steps * first),
+            before_uplink_s=deployment.compute_s(self.steps * first, computations=self.steps),
             uplink_bits=self.steps * (owners[0].smashed_bits + owners[0].head_gradient_bits),
             server_s=0.0,
             broadcast_bits=0.0,
             downlink_bits=self.steps * (owners[0].head_input_bits + owners[0].gradient_bits),
-            after_downlink_s=deployment.compute_s(self.steps * rest),
+            after_downlink_s=deployment.compute_s(self.steps * rest, computations=3 * self.steps),
             model_upload_bits=self.upload_bits(masks_on=True),
             model_broadcast_bits=self.download_bits(masks_on=True),
             averaging_share=1.0,

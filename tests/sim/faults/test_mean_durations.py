@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from cutlayer.scenarios.random_streams import stream
 from cutlayer.sim.faults.mean_durations import slowdown_mean_s
 from cutlayer.sim.faults.slowdown import SlowdownTrace
-from tests.support.worlds import positive
+from tests.support.worlds import experiment, positive
 
 FACTORS, DURATIONS_S, WORKS_S = st.floats(1.0, 100.0), positive(1e-3, 1e3), positive(1e-6, 1e4)
 
@@ -66,3 +67,17 @@ def test_a_factor_of_one_changes_no_bit(normal_s: float, slow_s: float, work_s: 
 def test_a_slow_state_without_end_is_the_only_one() -> None:
     """A device that never leaves the slow state always takes K times as long."""
     assert 16.0 == pytest.approx(mean_s(2.0, 8.0, 5.0, math.inf))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "computations"), [({"name": "fl", "local_steps": 3}, 6), ("sl", 6), ("psl", 2)], ids=str
+)
+def test_each_computation_has_the_mean_delay(scheme: Any, computations: int) -> None:
+    """Under delays that are long beside all else, a planned round is as many mean delays long.
+
+    The three devices take turns in SL, and compute side by side in the other schemes.
+    """
+    sections: dict[str, Any] = {"schemes": [scheme], "allocation": {"cut": 2, "plan_for": "mean"}}
+    noise = {"compute_noise": {"exponential": {"mean_s": 1e6}}}
+    ((_, plan),) = experiment(**sections, stragglers=noise).schemes
+    assert computations == pytest.approx(plan.promised_s / 1e6, rel=1e-3)
