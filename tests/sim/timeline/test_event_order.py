@@ -41,8 +41,8 @@ def test_simultaneous_actions_happen_by_their_order(scheduled: list[EventOrder])
     for order in scheduled:
         schedule_after(env, 2.0, lambda order=order: happened.append(order), order)  # type: ignore[misc]
     env.run()
-    order = [EventOrder.NORMAL, EventOrder.SHARED_MEDIUM, EventOrder.OFFLINE, EventOrder.DEADLINE]
-    assert order == happened
+    expected = [EventOrder.NORMAL, EventOrder.SHARED_MEDIUM, EventOrder.OFFLINE, EventOrder.DEADLINE]
+    assert expected == happened
 
 
 def test_a_cancelled_action_does_not_happen() -> None:
