@@ -182,8 +182,8 @@ def _changes(scenario: Scenario, plan: SchemePlan) -> Iterator[tuple[KeyPath, fl
             yield ("faults", "server"), up_s + down_s, longest_s * (1 + down_s / up_s), 1, SWITCHES_MAX
     outage = scenario.faults.outage if scenario.faults else None
     if outage is not None and outage.mean_up_s is not None and outage.mean_down_s is not None:
-        period_s = outage.mean_up_s + outage.mean_down_s
-        yield ("faults", "outage"), period_s, longest_s, scenario.clients_per_round, OUTAGES_MAX
+        # transfers go on only between outages, so that the round takes longer by the time of the outages
+        yield ("faults", "outage"), outage.mean_up_s, longest_s, scenario.clients_per_round, OUTAGES_MAX
     if participation is not None and participation.mean_on_s and participation.mean_off_s:
         period_s = participation.mean_on_s + participation.mean_off_s
         yield ("participation",), period_s, longest_s, scenario.devices.count, SWITCHES_MAX

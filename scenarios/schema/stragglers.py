@@ -40,8 +40,8 @@ class Slowdown(Section):
 class LognormalNoise(Section):
     """Log-normal factors of mean 1."""
 
-    sigma: Annotated[float, Field(strict=True, ge=0, le=10)] = Field(
-        description="standard deviation of the natural logarithm of the factor; 0: no noise"
+    sigma: Annotated[float, Field(strict=True, ge=0, le=3)] = Field(
+        description="standard deviation of the natural logarithm of the factor, at most 3; 0: no noise"
     )
 
 

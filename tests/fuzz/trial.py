@@ -22,6 +22,8 @@ from cutlayer.scenarios.model_costs.unit_table import UnitTable
 from cutlayer.scenarios.schema.scenario import Scenario, Stop
 from cutlayer.scenarios.text import control_character
 from cutlayer.sim.schemes.epsl import EPSL
+from cutlayer.sim.world.endless_rounds import EndlessRoundError
+from cutlayer.sim.world.online_clients import NobodyOnlineError
 from tests.support.timeline_laws import check_intervals
 
 __all__ = ["trial"]
@@ -61,7 +63,10 @@ def trial(path: Path, number: int) -> str:
     except ScenarioError as error:
         _check_messages(error)
         return "refused"
-    run = run_experiment(experiment)
+    try:
+        run = run_experiment(experiment)
+    except (EndlessRoundError, NobodyOnlineError):
+        return "refused"  # only the run can tell; the error names the device and the reason
     assert not run.failed, run.errors
     if number % 4 == 0:  # parsing takes as long as the round
         _check_resolved(run.scenario)
