@@ -12,6 +12,7 @@ from ...scenarios.schema.scenario import Scenario
 from ..nodes.capacity import CombinedCapacity, ComputeNoise, PiecewiseCapacity
 from ..nodes.fleet import Fleet
 from ..nodes.node import Device
+from ..nodes.transmission import Interruptions
 from ..timeline.event_log import State
 from ..timeline.phases import Phase
 from .mean_durations import MeanDuration
@@ -66,22 +67,8 @@ class AvailabilityTrace(StateTrace, Protocol):
         """Return the next instant after this one at which the device goes on- or offline, [s]."""
 
 
-class LinkInterruptions(StateTrace, Protocol):
-    """Tells when the links of a device are interrupted, in both directions.
-
-    Attributes
-    ----------
-    restarts : bool
-        Whether a transfer begins anew after an interruption; otherwise it goes on where it stopped.
-    """
-
-    restarts: bool
-
-    def at(self, time_s: float) -> tuple[float, float]:
-        """Return 1.0 if the links work and 0.0 if not, and the instant of the next change, [s]."""
-
-    def done(self, start_s: float, end_s: float) -> float:
-        """Return the time between two instants in which the links work, [s]."""
+class LinkInterruptions(StateTrace, Interruptions, Protocol):
+    """Tells when the links of a device are interrupted, in both directions."""
 
 
 class MessageLosses(Protocol):
