@@ -11,6 +11,10 @@ every scheme. An activity is *ready* ``wait_s`` before it starts.
 4. If it has waited, its start also needs the end of the activity before it on its lane.
 5. The end of the round is a barrier for all clients, unless the server's last activity ends the round.
 
+Activities that take no time are not in the table. If the server takes no time and several uploads end at one
+instant, it is open whether the transfers to their clients waited for all of them. They depend on all of them
+then, so that no slack is too large.
+
 The *critical* predecessors of an activity are those that end when it begins. If there are none, the round was
 waiting for something else, for example for a deadline or for a message on its way.
 """
@@ -201,6 +205,7 @@ class RoundGraph:
             self._depend(step, own)
             if self._ended_at(own, step.ready_s):
                 step.critical, step.begins = [own], "previous"
+                self._find_tied_uploads(step, activity, own)
                 return
         joint = _last(self._joint, self._until(step))
         if joint is not None and self._ended_at(joint, step.ready_s):
@@ -219,6 +224,14 @@ class RoundGraph:
             step.critical, step.begins = [own], "previous"  # something held up this client alone
         else:
             step.critical, step.begins = [barrier], "barrier"
+
+    def _find_tied_uploads(self, step: Step, activity: Activity, own: Step) -> None:
+        """Find the uploads that may have held up a transfer to a client at a server that takes no time."""
+        if own.activity is None or (own.activity.lane, activity.lane) != ("uplink", "downlink"):
+            return
+        others = [_last(steps, self._until(step)) for steps in self._own.values() if own not in steps]
+        if any(other is not None and self._ended_at(other, step.ready_s) for other in others):
+            self._depend(step, self._barrier(step.ready_s, "compute"))
 
     def _find_queue(self, step: Step, activity: Activity) -> None:
         """Find the activity that an activity waited for on its lane (rule 4)."""

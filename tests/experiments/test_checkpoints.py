@@ -323,6 +323,8 @@ def test_killed_at_any_instant(tmp_path: Path) -> None:
             process.kill()
             process.communicate()
             killed += 1
+            if (tmp_path / "in parts").exists() and not place.exists():
+                break  # it was killed after its last step
             continue
         assert (0, "") == (process.returncode, errors)
         break
