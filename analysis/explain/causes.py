@@ -126,11 +126,14 @@ class NodeEvents:
         return float((_overlaps(states, start_s, end_s) * (1.0 - states.values)).sum())
 
     def resent_bits(self, node: str, start_s: float, end_s: float) -> float:
-        """Return the bits that a node sent again between two instants."""
+        """Return the bits that a node sent again in a transfer, by its start and end, [s].
+
+        They are logged at the end of their transfer, which may be the start of the next one.
+        """
         events = self._of.get((node, _RESENT))
         if events is None:
             return 0.0
-        inside = (events.starts_s >= start_s) & (events.starts_s <= end_s)
+        inside = (events.starts_s > start_s) & (events.starts_s <= end_s)
         return float(events.values[inside].sum())
 
     def has_one_at(self, node: str | None, kind: str, time_s: float, tolerance_s: float) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from ...scenarios.schema.scenario import Scenario
@@ -11,7 +12,7 @@ from ..nodes.capacity import piecewise_duration_s
 from ..nodes.fleet import Fleet
 from ..nodes.node import Device
 from ..timeline.event_order import schedule_after, schedule_at
-from ..timeline.lanes import ActiveTimes, Lane
+from ..timeline.lanes import Lane
 from .effects import Fault
 
 __all__ = ["Battery", "BatteryState", "battery_fault"]
@@ -33,6 +34,31 @@ def battery_fault(scenario: Scenario | None, fleet: Fleet) -> Fault | None:
     return Fault(presence=presence)
 
 
+@dataclass(frozen=True)
+class _Booking:
+    """The energy that an activity takes out of the battery, with the idle time before it.
+
+    Attributes
+    ----------
+    energy_j : float
+        All of it, [J].
+    idle_j : float
+        The part for the idle time before the activity, [J].
+    idle_from_s, start_s : float
+        The beginning of that idle time, and of the activity, [s].
+    """
+
+    energy_j: float
+    idle_j: float
+    idle_from_s: float
+    start_s: float
+
+    def idle_until_j(self, time_s: float) -> float:
+        """Return the part for idle time up to an instant, [J]."""
+        idle_s = self.start_s - self.idle_from_s
+        return self.idle_j * min(1.0, (time_s - self.idle_from_s) / idle_s) if self.idle_j else 0.0
+
+
 class Battery:
     """A battery that its device drains; when it is empty, the device leaves the run.
 
@@ -49,7 +75,7 @@ class Battery:
     def __init__(self, charge_j: float) -> None:
         self._charge_j = charge_j
         self._charged_until_s = 0.0  # all spending before this instant is charged; idle time follows
-        self._booked: dict[int, float] = {}  # energy of the current activities, by their rows in the record
+        self._booked: dict[int, _Booking] = {}  # of the current activities, by their rows in the record
         self._num_transfers = 0  # over shared media, which drain the battery themselves
         self._suspended = True  # until its first round begins
         self._is_empty = False
@@ -79,67 +105,86 @@ class Battery:
         if not powers.idle_w and not (powers.receive_w if is_reception else energy_j):
             return
         start_s, end_s = device.record.span(lane.row)
-        if is_reception:
-            energy_j = powers.receive_w * _active_s(lane, start_s, end_s) if powers.receive_w else 0.0
-        energy_j += self._paused_j(lane, start_s, end_s)
+        energy_j = self._activity_j(lane, start_s, end_s, energy_j)
         now_s = float(device.env.now)
-        self._charge_idle_time(start_s)
+        self._charge_idle_time(now_s)
+        # before the first bit of a transfer over an interrupted link the device is idle
+        idle_from_s = min(start_s, max(now_s, self._charged_until_s))
+        charges_idle_time = not self._suspended and not self._num_transfers
+        idle_j = powers.idle_w * (start_s - idle_from_s) if charges_idle_time else 0.0
         self._charged_until_s = max(self._charged_until_s, end_s)
         self._booked = {row: each for row, each in self._booked.items() if device.record.span(row)[1] > now_s}
-        self._booked[lane.row] = min(energy_j, self._charge_j)
-        if energy_j > self._charge_j:
-            fraction = self._charge_j / energy_j
-            lasting_s = fraction * (end_s - start_s)
-            capacity = device.compute_capacity
-            if capacity is not None and lane is device.lanes["compute"]:
-                lasting_s = capacity.duration_s(start_s, fraction * device.work_s(start_s, end_s))
-            if lane.active is not None:
-                lasting_s = self._lasting_s(lane, lane.active, start_s, end_s)
-            delay_s = start_s + lasting_s - now_s
+        self._booked[lane.row] = _Booking(
+            min(idle_j + energy_j, self._charge_j), idle_j, idle_from_s, start_s
+        )
+        if idle_j + energy_j > self._charge_j:
+            if idle_j > self._charge_j:
+                empty_s = idle_from_s + self._charge_j / powers.idle_w
+            else:
+                empty_s = start_s + self._lasting_s(lane, start_s, end_s, energy_j, self._charge_j - idle_j)
+            delay_s = empty_s - now_s
             if now_s + delay_s < end_s:  # otherwise it lasts to the end, except for rounding
                 number = self._cancel_depletion()
                 schedule_after(device.env, delay_s, lambda: self._deplete_if_current(number))
-                self.drain(energy_j)
+                self.drain(idle_j + energy_j)
                 return
-        self.drain(energy_j)
+        self.drain(idle_j + energy_j)
         self._expect_idle_depletion()
 
     def settle_aborted(self, rows: Collection[int]) -> None:
         """Give back the energy that the current activities have not spent, if they are among the rows."""
         self._cancel_depletion()
-        record, receive_w = self._device.record, self._device.powers.receive_w
+        record, now_s = self._device.record, float(self._device.env.now)
         lanes = {lane.row: lane for lane in self._device.lanes.values()}
-        for row, energy_j in self._booked.items():
+        for row, booking in self._booked.items():
             if row in rows:
                 lane, (start_s, end_s) = lanes[row], record.span(row)
-                is_reception = lane is self._device.lanes["downlink"]
-                spent_j = (
-                    receive_w * _active_s(lane, start_s, end_s) if is_reception else record.energy_j(row)
-                )
-                self._charge_j += energy_j - spent_j - self._paused_j(lane, start_s, end_s)
+                spent_j = self._activity_j(lane, start_s, end_s, record.energy_j(row))
+                self._charge_j += booking.energy_j - spent_j - booking.idle_until_j(now_s)
         self._booked = {row: each for row, each in self._booked.items() if row not in rows}
-        now_s = float(self._device.env.now)
         if rows:  # the device was busy up to now, and its activities end here
             self._charged_until_s = min(self._charged_until_s, now_s)
         self._charge_idle_time(now_s)
         self._expect_idle_depletion()
 
-    def _paused_j(self, lane: Lane, start_s: float, end_s: float) -> float:
-        """Return the energy of the idle time in which an activity pauses, [J]."""
-        idle_w = self._device.powers.idle_w
-        return idle_w * (end_s - start_s - _active_s(lane, start_s, end_s)) if idle_w else 0.0
+    def _activity_j(self, lane: Lane, start_s: float, end_s: float, energy_j: float) -> float:
+        """Return the energy of a lane's last activity and of its pauses, [J]; infinity if it never ends.
 
-    def _lasting_s(self, lane: Lane, active: ActiveTimes, start_s: float, end_s: float) -> float:
-        """Return the time for which the battery supplies an activity that pauses, [s]."""
-        powers, active_s = self._device.powers, active.done(start_s, end_s)
-        is_reception = lane is self._device.lanes["downlink"]
-        power_w = powers.receive_w if is_reception else self._device.record.energy_j(lane.row) / active_s
+        Parameters
+        ----------
+        energy_j : float
+            The energy of the activity's row, which on the downlink is the access point's, [J].
+        """
+        idle_w, is_compute = self._device.powers.idle_w, lane is self._device.lanes["compute"]
+        if math.isinf(end_s) and not is_compute:
+            return math.inf if self._transfer_w(lane) or (idle_w and lane.active is not None) else 0.0
+        if lane is self._device.lanes["downlink"]:
+            energy_j = self._transfer_w(lane) * lane.active_s(start_s, end_s)
+        if lane.active is None or not idle_w:
+            return energy_j
+        return energy_j + idle_w * (end_s - start_s - lane.active_s(start_s, end_s))
 
-        def power_at(time_s: float) -> tuple[float, float]:
-            is_active, until_s = active.at(time_s)
-            return power_w if is_active else powers.idle_w, until_s
+    def _transfer_w(self, lane: Lane) -> float:
+        """Return the power that the device needs during the last transfer of a lane, [W]."""
+        return self._device.powers.receive_w if lane is self._device.lanes["downlink"] else lane.power_w
 
-        return piecewise_duration_s(power_at, start_s, self._charge_j)
+    def _lasting_s(self, lane: Lane, start_s: float, end_s: float, energy_j: float, charge_j: float) -> float:
+        """Return the time for which a charge, [J], supplies a lane's last activity, [s]."""
+        device, active = self._device, lane.active
+        if active is not None:
+            power_w, idle_w = self._transfer_w(lane), device.powers.idle_w
+
+            def power_at(time_s: float) -> tuple[float, float]:
+                is_active, until_s = active.at(time_s)
+                return power_w if is_active else idle_w, until_s
+
+            return piecewise_duration_s(power_at, start_s, charge_j)
+        if math.isinf(energy_j):
+            return charge_j / self._transfer_w(lane)
+        fraction, capacity = charge_j / energy_j, device.compute_capacity
+        if capacity is not None and lane is device.lanes["compute"]:
+            return capacity.duration_s(start_s, fraction * device.work_s(start_s, end_s))
+        return fraction * (end_s - start_s)
 
     def begin_transfer(self) -> None:
         """Leave the accounting to a shared medium until the transfer ends."""
@@ -210,8 +255,3 @@ class Battery:
     def _deplete_if_current(self, number: int) -> None:
         if number == self._depletion_number:
             self.deplete()
-
-
-def _active_s(lane: Lane, start_s: float, end_s: float) -> float:
-    """Return the time between two instants in which a lane's last activity goes on, [s]."""
-    return end_s - start_s if lane.active is None else lane.active.done(start_s, end_s)

@@ -101,6 +101,7 @@ class InterruptedLink:
         sent = transmission(self._rate, self._interruptions, ready_s, bits)
         if sent.start_s > ready_s:
             lane.free_at_s = sent.start_s  # it begins with its first bit
+        lane.power_w = self._power_w
         energy_j = sent.active_s * self._power_w if self._power_w else 0.0
         ended = node.occupy(lane, phase, sent.duration_s, sent.bits, 0.0, energy_j, active=sent.active)
         if sent.bits > bits and ended.callbacks is not None:

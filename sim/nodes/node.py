@@ -223,17 +223,16 @@ class Node:
             self.record.truncate(lane.row, now_s, 0.0, 0.0)
             return
         capacity = self.capacity_of(name)
-        active = 0.0 if lane.active is None else completed_fraction(lane.active, start_s, now_s, end_s)
-        if math.isinf(end_s) and capacity is not None and name != "compute":  # a link without end
-            work_done = capacity.done(start_s, now_s) / self.record.bits(lane.row)
-            self.record.truncate(lane.row, now_s, work_done, active)
+        if math.isinf(end_s) and capacity is not None and name != "compute":  # a rate that stays 0
+            bits = capacity.done(start_s, now_s) if self.record.bits(lane.row) else 0.0
+            self.record.close(lane.row, now_s, bits, lane.active_s(start_s, now_s) * lane.power_w)
             return
         full_speed_s = np.array([self.full_speed_s]) if name == "compute" else None
         work, energy = fractions_at(
             now_s, np.array([start_s]), np.array([end_s]), [capacity], name, full_speed_s
         )
         if lane.active is not None:
-            energy[0] = active
+            energy[0] = completed_fraction(lane.active, start_s, now_s, end_s)
         self.record.truncate(lane.row, now_s, float(work[0]), float(energy[0]))
 
 

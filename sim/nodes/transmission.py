@@ -105,7 +105,7 @@ def transmission(
             begun_s = min(begun_s, now_s)
             needed_s = rate.duration_s(now_s, remaining)
             if math.isinf(needed_s):  # whatever the interruptions
-                return Transmission(begun_s, math.inf, bits, math.inf)
+                return Transmission(begun_s, math.inf, bits, math.inf, interruptions)
             if now_s + needed_s <= until_s:
                 air_bits = bits + sent if interruptions.restarts else bits
                 return Transmission(

@@ -191,8 +191,7 @@ class IntervalRecord:
         cells["end_s"] = end_s
         cells["bits"] *= work_fraction
         cells["flops"] *= work_fraction
-        with np.errstate(invalid="ignore"):  # an activity without end has infinite energy
-            cells["energy_j"] *= energy_fraction
+        cells["energy_j"] *= energy_fraction
 
     def close(self, row: int, end_s: float, bits: float, energy_j: float) -> None:
         """End a row whose end was unknown at its start.

@@ -47,15 +47,18 @@ class Lane:
         The number of the last activity's row in the record, -1 before the first.
     active : ActiveTimes or None
         The times in which the last activity goes on and needs power; None for always.
+    power_w : float
+        The transmit power of the last transfer, if its link has a rate over time and may stop for ever, [W].
     """
 
-    __slots__ = ("active", "ends_s", "index", "row")
+    __slots__ = ("active", "ends_s", "index", "power_w", "row")
 
     def __init__(self, ends_s: array[float] | None = None, index: int = 0) -> None:
         self.ends_s = array("d", [0.0]) if ends_s is None else ends_s
         self.index = index
         self.row = -1
         self.active: ActiveTimes | None = None
+        self.power_w = 0.0
 
     @property
     def free_at_s(self) -> float:
@@ -65,3 +68,7 @@ class Lane:
     @free_at_s.setter
     def free_at_s(self, time_s: float) -> None:
         self.ends_s[self.index] = time_s
+
+    def active_s(self, start_s: float, end_s: float) -> float:
+        """Return the time between two instants in which the last activity goes on, [s]."""
+        return end_s - start_s if self.active is None else self.active.done(start_s, end_s)

@@ -77,7 +77,8 @@ class RoundMembers:
         """Note that a client has left the run now, because its battery is empty."""
         self.departed_at_s[client] = float(self._env.now)
         self.clients = tuple(other for other in self.clients if other != client)
-        self._leave_out(client, "battery")
+        self.left_out.setdefault(client, "battery")
+        self._log_left_out(client, "battery")  # also if the round went on without it before
 
     def leave_out_late(self, clients: Iterable[int], num_on_time: int) -> None:
         """Note that a step of the round has closed without these clients."""
@@ -88,4 +89,7 @@ class RoundMembers:
     def _leave_out(self, client: int, reason: str) -> None:
         if client not in self.left_out:
             self.left_out[client] = reason
-            self._events.add(float(self._env.now), client + 1, EventKind.LEFT_OUT, detail=reason)
+            self._log_left_out(client, reason)
+
+    def _log_left_out(self, client: int, reason: str) -> None:
+        self._events.add(float(self._env.now), client + 1, EventKind.LEFT_OUT, detail=reason)

@@ -117,6 +117,12 @@ def test_outages_and_resent_packets_have_causes_of_their_own() -> None:
     assert {"plain_s": 3.0, "outage_s": 3.0, "retry_s": 1.0, "fade_s": 3.0} == _causes(events, *UPLOAD)
 
 
+def test_resent_bits_belong_to_the_transfer_that_ends_with_them() -> None:
+    """Resent bits that are logged at the start of a transfer are those of the transfer before it."""
+    events = [_event("resent", 0.0, value=1.0)]
+    assert {"plain_s": 4.0, "fade_s": 6.0} == _causes(events, *UPLOAD)
+
+
 def test_an_upload_that_is_sent_again_is_a_retry() -> None:
     """All time of a second attempt is due to the first one."""
     assert {"retry_s": 10.0} == _causes([_event("retry", 0.0, value=1.0)], *UPLOAD)
