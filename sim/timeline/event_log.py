@@ -36,7 +36,8 @@ class EventKind(StrEnum):
     RETRY = "retry"
     #: a step of the round stopped waiting; the value is the number of clients that were on time
     DEADLINE = "deadline"
-    #: the round goes on without a client; the detail is the reason: late, offline, lost or battery
+    #: the round goes on without a client; the detail is the reason: late, offline, lost or battery. If a late
+    #: client then runs empty, it has a second one
     LEFT_OUT = "left out"
 
 

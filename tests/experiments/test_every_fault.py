@@ -200,10 +200,12 @@ def check_left_out(timeline: Timeline, result: RoundResult, fault: FaultCase | N
     if fault is not None:
         possible |= {reason for key, reason in REASONS.items() if fault.key == key}
     assert set(result.left_out.values()) <= possible
-    logged = [each for each in timeline.events if each.kind is EventKind.LEFT_OUT]
-    assert dict(result.left_out) == {
-        each.node - 1: each.detail for each in logged if each.round == result.number
-    }
+    reasons: dict[int, list[str]] = {}
+    for event in timeline.events:
+        if event.kind is EventKind.LEFT_OUT and event.round == result.number:
+            reasons.setdefault(event.node - 1, []).append(event.detail)
+    assert dict(result.left_out) == {client: each[0] for client, each in reasons.items()}
+    assert {"battery"} >= {reason for each in reasons.values() for reason in each[1:]}
 
 
 def check_events(timeline: Timeline) -> None:

@@ -82,7 +82,7 @@ OUT = ["0,0,0", "0,4,1"]  # device 0 has no link before 4 s
 def test_idle_time_before_the_first_bit_empties_the_battery(
     tmp_path: Path, battery_j: float, empty_s: float
 ) -> None:
-    """Idle power of 0.5 W for 4 s, then a circuit of 1 W for 1 s: the battery is empty when both have used it."""
+    """By hand: idle power of 0.5 W for 4 s, then a circuit of 1 W for 1 s."""
     world = _world(tmp_path, ["0,0,2,2"], OUT, battery_j=battery_j, power_circuit_w=1.0, power_idle_w=0.5)
     _account(world.device(0))
     world.device(0).uplink(UPLINK, 2.0)
