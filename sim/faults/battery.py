@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from ...scenarios.schema.scenario import Scenario
 from ..nodes.capacity import piecewise_duration_s
+from ..nodes.device import Device
 from ..nodes.fleet import Fleet
-from ..nodes.node import Device
 from ..timeline.event_order import schedule_after, schedule_at
 from ..timeline.lanes import Lane
 from .effects import Fault

@@ -10,8 +10,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from ...scenarios.registry import specs
 from ...scenarios.schema.scenario import Scenario
 from ..nodes.capacity import CombinedCapacity, ComputeNoise, PiecewiseCapacity
+from ..nodes.device import Device
 from ..nodes.fleet import Fleet
-from ..nodes.node import Device
 from ..nodes.transmission import Interruptions
 from ..timeline.event_log import State
 from ..timeline.phases import Phase

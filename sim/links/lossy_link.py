@@ -10,7 +10,8 @@ from simpy import Event
 from ...scenarios.schema.round_policy import RoundPolicy
 from ..faults.effects import MessageLosses
 from ..nodes.capacity import CapacityTrace
-from ..nodes.node import LinkTransport, Node
+from ..nodes.device import LinkTransport
+from ..nodes.node import Node
 from ..timeline.event_log import EventKind
 from ..timeline.event_order import schedule_after
 from ..timeline.phases import Phase

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from simpy import Environment, Event, Timeout
 
 from ..nodes.capacity import CapacityTrace
+from ..nodes.device import Device
 from ..nodes.energy_account import EnergyAccount
-from ..nodes.node import Device
 from ..nodes.transmission import Interruptions, check_restarts
 from ..timeline.event_log import EventKind
 from ..timeline.event_order import EventOrder, cancel, schedule_after

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from simpy import Event
 
 from ..nodes.capacity import CapacityTrace, PiecewiseCapacity
-from ..nodes.node import LinkTransport, Node
+from ..nodes.device import LinkTransport
+from ..nodes.node import Node
 from ..nodes.transmission import Transmission
 from ..timeline.phases import Phase
 from .link_rates import Direction, LinkRatesOverTime, RateWindow

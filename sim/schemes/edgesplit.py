@@ -22,7 +22,7 @@ from ..allocation.shares.band import BandProblem, PowerLimits, ShareUplinks
 from ..allocation.shares.problem import SharePlan, ShareProblem
 from ..costs.layer_costs import LayerWork, PartWork
 from ..costs.stages import Stages
-from ..nodes.node import Device
+from ..nodes.device import Device
 from ..planning_error import PlanningError
 from ..radio.resources import RadioResources
 from ..timeline.phases import (

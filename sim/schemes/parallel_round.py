@@ -10,7 +10,7 @@ from simpy import Event
 
 from ...scenarios.schema.registered import SchemeParameters
 from ..costs.stages import Stages
-from ..nodes.node import Device
+from ..nodes.device import Device
 from ..timeline.phases import (
     BROADCAST,
     CLIENT_BACKWARD,

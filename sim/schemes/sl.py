@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from simpy import Event
 
 from ..allocation.problem import Rates
-from ..nodes.node import Device
+from ..nodes.device import Device
 from ..timeline.phases import (
     CLIENT_BACKWARD,
     CLIENT_FORWARD,

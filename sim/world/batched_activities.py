@@ -19,7 +19,7 @@ from simpy import Environment
 from ..links.link_rates import Direction, LinkRatesOverTime
 from ..links.transmitters import air_times_s
 from ..nodes.capacity import fractions_at, stretched_s
-from ..nodes.node import Device
+from ..nodes.device import Device
 from ..timeline.interval_record import IntervalRecord, Rows, empty_rows, packed, unpacked
 from ..timeline.lanes import LANES, missing_lane
 from ..timeline.phases import Phase

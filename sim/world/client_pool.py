@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from simpy import Environment, Event, Interrupt, Process
 
 from ..links.lossy_link import MessageLostError
-from ..nodes.node import Device
+from ..nodes.device import Device
 from ..timeline.event_order import EventOrder, schedule_at
 from .batched_activities import ActivitySequence, BatchedActivities
 from .parallel_step import ClientProcess, ParallelStep

@@ -9,8 +9,8 @@ import numpy as np
 from simpy import Environment
 
 from ..faults.effects import Faults
+from ..nodes.device import Device
 from ..nodes.fleet import Fleet
-from ..nodes.node import Device
 from ..timeline.interval_record import IntervalRecord
 from ..timeline.lanes import LANES
 

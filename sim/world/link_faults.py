@@ -13,8 +13,8 @@ from ..links.lossy_link import LossyLink, Retries
 from ..links.shared_medium import SharedMedium
 from ..links.transmitters import BroadcastLink, ConstantRateLink, VaryingRateLink, dedicated_links
 from ..nodes.capacity import CapacityTrace
+from ..nodes.device import Device, LinkTransport
 from ..nodes.fleet import Fleet
-from ..nodes.node import Device, LinkTransport
 
 __all__ = ["LinkFaults", "LossState"]
 

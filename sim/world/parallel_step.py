@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from simpy import Environment, Event
 
-from ..nodes.node import Device
+from ..nodes.device import Device
 from ..timeline.event_order import EventOrder, schedule_after
 from .round_policy import NO_LIMITS, StepLimits
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from simpy import Environment
 
 from ..links.shared_medium import SharedMedium
+from ..nodes.device import Device
 from ..nodes.fleet import Fleet
-from ..nodes.node import Device
 from ..timeline.interval_record import IntervalRecord, Rows
 from ..timeline.phases import LaneName
 

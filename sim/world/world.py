@@ -15,8 +15,10 @@ from ..links.link_rates import LinkRatesOverTime
 from ..links.lossy_link import NO_RETRIES, Retries
 from ..links.schedulers import Scheduler
 from ..links.shared_medium import SharedMedium
+from ..nodes.device import Device
 from ..nodes.fleet import Fleet
-from ..nodes.node import Device, Node, Server
+from ..nodes.node import Node
+from ..nodes.server import Server
 from ..timeline.event_order import ended_or_failed
 from ..timeline.interval_record import IntervalRecord
 from .batched_activities import BatchedActivities

@@ -22,7 +22,9 @@ from cutlayer.sim.links.grants import ConcurrentGrants, Grant
 from cutlayer.sim.links.schedulers import Scheduler, Tdma, WorkConservingOfdma
 from cutlayer.sim.links.shared_medium import SharedMedium
 from cutlayer.sim.nodes.compute_node import ComputeNode
-from cutlayer.sim.nodes.node import Device, Node, Server
+from cutlayer.sim.nodes.device import Device
+from cutlayer.sim.nodes.node import Node
+from cutlayer.sim.nodes.server import Server
 from cutlayer.sim.radio.rates import Band
 from cutlayer.sim.timeline.interval_record import IntervalRecord
 from cutlayer.sim.timeline.phases import NODE_FORWARD, SERVER_BACKWARD, SERVER_FORWARD, UPLINK

@@ -9,7 +9,7 @@ from simpy import Event
 
 from ....scenarios.schema.network import ACCESS_POINT
 from ...nodes.compute_node import MemoryAccount
-from ...nodes.node import Device
+from ...nodes.device import Device
 from ...timeline.phases import (
     ACTIVATION_DOWNLINK,
     ACTIVATION_HOP,

@@ -10,7 +10,7 @@ from simpy import Environment
 
 from cutlayer.experiments.scheme_run import make_world
 from cutlayer.sim.faults.battery import Battery
-from cutlayer.sim.nodes.node import Device
+from cutlayer.sim.nodes.device import Device
 from cutlayer.sim.timeline.event_log import EventKind, EventLog
 from cutlayer.sim.timeline.phases import DOWNLINK, UPLINK
 from cutlayer.sim.world.round_members import RoundMembers

@@ -11,8 +11,8 @@ from cutlayer.scenarios import registry
 from cutlayer.scenarios.schema.scenario import Scenario, Server
 from cutlayer.sim.faults.effects import Fault, Faults
 from cutlayer.sim.nodes.capacity import PiecewiseCapacity
+from cutlayer.sim.nodes.device import Device
 from cutlayer.sim.nodes.fleet import Fleet
-from cutlayer.sim.nodes.node import Device
 from cutlayer.sim.timeline.event_order import schedule_at
 from cutlayer.sim.timeline.phases import CLIENT_FORWARD
 from cutlayer.sim.world.world import World

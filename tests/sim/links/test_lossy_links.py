@@ -16,7 +16,7 @@ from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.faults.effects import Fault, Faults, Sending
 from cutlayer.sim.links.lossy_link import Retries
-from cutlayer.sim.nodes.node import Device
+from cutlayer.sim.nodes.device import Device
 from cutlayer.sim.schemes.round_loop import RoundCursor, run_rounds
 from cutlayer.sim.timeline.event_log import EventKind, LoggedEvent
 from cutlayer.sim.timeline.phases import CLIENT_FORWARD, DOWNLINK, UPLINK, Phase

@@ -16,7 +16,7 @@ from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.faults.slowdown import SlowdownTrace
 from cutlayer.sim.links.link_rates import LinkRates
 from cutlayer.sim.nodes.capacity import ComputeNoise
-from cutlayer.sim.nodes.node import Device
+from cutlayer.sim.nodes.device import Device
 from cutlayer.sim.schemes.base import TrainingTask
 from cutlayer.sim.schemes.round_loop import RoundResult
 from cutlayer.sim.timeline.phases import (

@@ -9,7 +9,7 @@ from typing import Any
 from simpy import Event
 
 from cutlayer.scenarios.schema.scenario import Server
-from cutlayer.sim.nodes.node import Device
+from cutlayer.sim.nodes.device import Device
 from cutlayer.sim.timeline.phases import CLIENT_FORWARD
 from cutlayer.sim.world.world import World
 from tests.support.worlds import fleet, links, policy

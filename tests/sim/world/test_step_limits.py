@@ -14,7 +14,7 @@ from simpy import Event
 
 from cutlayer.scenarios.schema.round_policy import RoundPolicy as RoundPolicySection
 from cutlayer.scenarios.schema.scenario import Server
-from cutlayer.sim.nodes.node import Device
+from cutlayer.sim.nodes.device import Device
 from cutlayer.sim.timeline.event_log import EventKind
 from cutlayer.sim.timeline.phases import CLIENT_FORWARD, UPLINK
 from cutlayer.sim.world.round_policy import (

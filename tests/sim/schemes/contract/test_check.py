@@ -17,8 +17,8 @@ from cutlayer.scenarios.registry import register, specs
 from cutlayer.scenarios.schema.registered import SchemeParameters
 from cutlayer.scenarios.schema.scenario import Scenario
 from cutlayer.sim.allocation.problem import Rates, RoundWork
+from cutlayer.sim.nodes.device import Device
 from cutlayer.sim.nodes.fleet import Fleet
-from cutlayer.sim.nodes.node import Device
 from cutlayer.sim.schemes.base import Round, RoundContext, RoundOutcome, Scheme
 from cutlayer.sim.schemes.centralised import Centralised
 from cutlayer.sim.schemes.contract.check import SchemeContractError, _disturbed_trials, check_scheme
