@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..sim.schemes.round_loop import Accuracy, RoundResult
-from ..sim.world.round_times import RoundTimes
+from ..sim.world.rounds.round_times import RoundTimes
 
 __all__ = ["LoggedRounds", "RoundLog", "RoundLogSnapshot"]
 

@@ -20,7 +20,7 @@ from ..sim.schemes.round_planners.planning_context import links_and_schedulers
 from ..sim.schemes.round_planners.replanning import Replanner
 from ..sim.schemes.round_planners.round_planner import PlannerSnapshot, RoundPlanner
 from ..sim.schemes.round_planners.sampled_clients import SampledClients, client_sampler
-from ..sim.world.round_policy import round_policy_of
+from ..sim.world.rounds.round_policy import round_policy_of
 from ..sim.world.snapshots import NotAtRoundEndError, restore, take_snapshot
 from ..sim.world.world import World
 from .checkpoints import (

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ...scenarios.schema.scenario import Stop
-from ..world.endless_rounds import refuse_endless_rounds
-from ..world.round_times import RoundTimes
+from ..world.rounds.endless_rounds import refuse_endless_rounds
+from ..world.rounds.round_times import RoundTimes
 from ..world.world import World
 from .base import RoundContext, RoundOutcome, Scheme
 from .mask_renewal import MaskRenewal

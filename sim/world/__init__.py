@@ -1,4 +1,4 @@
 """The world of one scheme's run: clients, server and links on one event loop, and the steps of a round.
 
-Read ``world`` first; ``client_pool`` runs the clients, and ``round_policy`` says how long a round waits.
+Read ``world`` first; ``client_pool`` runs the clients, and ``rounds`` has the members and policies of rounds.
 """

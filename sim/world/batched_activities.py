@@ -23,7 +23,7 @@ from ..nodes.device import Device
 from ..timeline.interval_record import IntervalRecord, Rows, empty_rows, packed, unpacked
 from ..timeline.lanes import LANES, missing_lane
 from ..timeline.phases import Phase
-from .round_policy import NO_LIMITS, StepLimits
+from .rounds.round_policy import NO_LIMITS, StepLimits
 
 __all__ = ["ActivitySequence", "BatchedActivities"]
 

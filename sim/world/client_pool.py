@@ -12,8 +12,8 @@ from ..links.lossy_link import MessageLostError
 from ..nodes.device import Device
 from ..timeline.event_order import EventOrder, schedule_at
 from .batched_activities import ActivitySequence, BatchedActivities
-from .parallel_step import ClientProcess, ParallelStep
-from .round_policy import NO_LIMITS, StepLimits
+from .rounds.parallel_step import ClientProcess, ParallelStep
+from .rounds.round_policy import NO_LIMITS, StepLimits
 
 __all__ = ["ClientPool", "ClientProgram", "as_process"]
 

@@ -25,11 +25,11 @@ from .batched_activities import BatchedActivities
 from .client_pool import ClientPool, ClientProgram, as_process
 from .created_devices import CreatedDevices
 from .link_faults import LinkFaults
-from .online_clients import OnlineClients
-from .parallel_step import ParallelStep
-from .round_members import RoundMembers
-from .round_policy import WAIT_FOR_ALL, RoundPolicy
-from .round_times import RoundAccount, RoundTimes
+from .rounds.online_clients import OnlineClients
+from .rounds.parallel_step import ParallelStep
+from .rounds.round_members import RoundMembers
+from .rounds.round_policy import WAIT_FOR_ALL, RoundPolicy
+from .rounds.round_times import RoundAccount, RoundTimes
 from .server_shares import ServerShares
 from .state_log import StateLog
 from .wired_nodes import NodeNames, WiredNodes, processor_of

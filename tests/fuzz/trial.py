@@ -22,8 +22,8 @@ from cutlayer.scenarios.model_costs.unit_table import UnitTable
 from cutlayer.scenarios.schema.scenario import Scenario, Stop
 from cutlayer.scenarios.text import control_character
 from cutlayer.sim.schemes.epsl import EPSL
-from cutlayer.sim.world.endless_rounds import EndlessRoundError
-from cutlayer.sim.world.online_clients import NobodyOnlineError
+from cutlayer.sim.world.rounds.endless_rounds import EndlessRoundError
+from cutlayer.sim.world.rounds.online_clients import NobodyOnlineError
 from tests.support.timeline_laws import check_intervals
 
 __all__ = ["trial"]

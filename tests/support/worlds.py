@@ -38,7 +38,7 @@ from cutlayer.sim.schemes.planning.whole_band import whole_band_links
 from cutlayer.sim.schemes.round_loop import RoundResult, run_rounds
 from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
 from cutlayer.sim.schemes.round_planners.round_planner import RoundPlanner
-from cutlayer.sim.world.round_policy import WAIT_FOR_ALL, Deadline, RoundPolicy
+from cutlayer.sim.world.rounds.round_policy import WAIT_FOR_ALL, Deadline, RoundPolicy
 from cutlayer.sim.world.world import World
 
 

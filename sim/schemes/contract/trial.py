@@ -26,7 +26,7 @@ from ...nodes.fleet import Fleet
 from ...radio.rates import Band
 from ...radio.resources import RadioResources
 from ...timeline.interval_record import TimelineHash
-from ...world.round_policy import WAIT_FOR_ALL, Deadline
+from ...world.rounds.round_policy import WAIT_FOR_ALL, Deadline
 from ...world.snapshots import NotAtRoundEndError, restore, take_snapshot
 from ...world.world import World
 from ...world.world_state import WorldSnapshot

@@ -13,7 +13,7 @@ from cutlayer.sim.faults.battery import Battery
 from cutlayer.sim.nodes.device import Device
 from cutlayer.sim.timeline.event_log import EventKind, EventLog
 from cutlayer.sim.timeline.phases import DOWNLINK, UPLINK
-from cutlayer.sim.world.round_members import RoundMembers
+from cutlayer.sim.world.rounds.round_members import RoundMembers
 from cutlayer.sim.world.world import World
 from tests.support.worlds import experiment
 

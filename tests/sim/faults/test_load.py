@@ -20,7 +20,7 @@ from cutlayer.sim.faults.slowdown import SlowdownTrace
 from cutlayer.sim.nodes.capacity import CombinedCapacity, PiecewiseCapacity
 from cutlayer.sim.timeline.event_log import EventKind, State
 from cutlayer.sim.timeline.phases import CLIENT_FORWARD, UPLINK
-from cutlayer.sim.world.endless_rounds import EndlessRoundError
+from cutlayer.sim.world.rounds.endless_rounds import EndlessRoundError
 from cutlayer.sim.world.world import World
 from tests.support.worlds import experiment, faults, fleet, links, noises, policy, trials
 

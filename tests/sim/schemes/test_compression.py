@@ -33,7 +33,7 @@ from cutlayer.sim.planning_error import PlanningError
 from cutlayer.sim.schemes.base import TrainingTask
 from cutlayer.sim.schemes.round_loop import run_rounds
 from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
-from cutlayer.sim.world.round_policy import Deadline
+from cutlayer.sim.world.rounds.round_policy import Deadline
 from cutlayer.sim.world.world import World
 from tests.support.worlds import Setting, experiment, faults, fleet, links, make_scheme, plan_at, unit_table
 

@@ -27,8 +27,8 @@ from cutlayer.sim.timeline.phases import (
     UPLINK,
     Phase,
 )
-from cutlayer.sim.world.parallel_step import ParallelStep
-from cutlayer.sim.world.round_policy import Deadline, FirstClients, Quorum, RoundPolicy
+from cutlayer.sim.world.rounds.parallel_step import ParallelStep
+from cutlayer.sim.world.rounds.round_policy import Deadline, FirstClients, Quorum, RoundPolicy
 from cutlayer.sim.world.snapshots import NotAtRoundEndError, take_snapshot
 from cutlayer.sim.world.world import World
 from tests.support.worlds import (

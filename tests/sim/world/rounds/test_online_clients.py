@@ -14,7 +14,7 @@ from cutlayer.sim.schemes.base import TrainingTask
 from cutlayer.sim.schemes.round_loop import RoundResult, run_rounds
 from cutlayer.sim.schemes.round_planners.fixed_plan import FixedPlan
 from cutlayer.sim.timeline.phases import CLIENT_FORWARD, UPLINK
-from cutlayer.sim.world.online_clients import NobodyOnlineError
+from cutlayer.sim.world.rounds.online_clients import NobodyOnlineError
 from cutlayer.sim.world.world import World
 from tests.support.worlds import fleet, links, make_scheme, plan_at, unit_table
 

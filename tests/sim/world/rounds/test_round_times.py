@@ -17,7 +17,7 @@ from cutlayer.sim.links.schedulers import Tdma
 from cutlayer.sim.schemes.base import TrainingTask
 from cutlayer.sim.timeline.interval_record import IntervalRecord
 from cutlayer.sim.timeline.phases import CLIENT_FORWARD, DOWNLINK, UPLINK
-from cutlayer.sim.world.round_times import RoundTimes, round_times
+from cutlayer.sim.world.rounds.round_times import RoundTimes, round_times
 from cutlayer.sim.world.world import World
 from tests.support.worlds import Setting, make_scheme, run_scheme_rounds, run_timeline, settings_of
 

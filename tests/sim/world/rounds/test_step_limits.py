@@ -17,7 +17,7 @@ from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.nodes.device import Device
 from cutlayer.sim.timeline.event_log import EventKind
 from cutlayer.sim.timeline.phases import CLIENT_FORWARD, UPLINK
-from cutlayer.sim.world.round_policy import (
+from cutlayer.sim.world.rounds.round_policy import (
     NO_LIMITS,
     Deadline,
     FirstClients,

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from simpy import Environment
 
-from ..links.shared_medium import SharedMedium
-from ..nodes.device import Device
-from ..nodes.fleet import Fleet
-from ..timeline.interval_record import IntervalRecord, Rows
-from ..timeline.phases import LaneName
+from ...links.shared_medium import SharedMedium
+from ...nodes.device import Device
+from ...nodes.fleet import Fleet
+from ...timeline.interval_record import IntervalRecord, Rows
+from ...timeline.phases import LaneName
 
 __all__ = ["RoundAccount", "RoundTimes", "round_times"]
 

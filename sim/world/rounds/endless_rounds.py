@@ -6,12 +6,12 @@ import math
 import sys
 from typing import TYPE_CHECKING
 
-from ..nodes.node import Node
-from ..timeline.event_order import schedule_after
-from ..timeline.phases import LaneName
+from ...nodes.node import Node
+from ...timeline.event_order import schedule_after
+from ...timeline.phases import LaneName
 
 if TYPE_CHECKING:
-    from .world import World
+    from ..world import World
 
 __all__ = ["EndlessRoundError", "refuse_endless_rounds"]
 

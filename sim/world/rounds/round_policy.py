@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...scenarios.schema.round_policy import RoundPolicy as RoundPolicySection
+from ....scenarios.schema.round_policy import RoundPolicy as RoundPolicySection
 
 __all__ = [
     "NO_LIMITS",

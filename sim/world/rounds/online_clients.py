@@ -8,8 +8,8 @@ from functools import partial
 
 from simpy import Environment, Event
 
-from ..faults.effects import AvailabilityTrace
-from ..timeline.event_order import EventOrder, schedule_at
+from ...faults.effects import AvailabilityTrace
+from ...timeline.event_order import EventOrder, schedule_at
 
 __all__ = ["NobodyOnlineError", "OnlineClients"]
 

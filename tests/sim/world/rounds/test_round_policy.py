@@ -13,7 +13,7 @@ from cutlayer.scenarios.schema.round_policy import RoundPolicy as RoundPolicySec
 from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.nodes.device import Device
 from cutlayer.sim.timeline.phases import CLIENT_FORWARD, UPLINK
-from cutlayer.sim.world.round_policy import Deadline, RoundPolicy, WaitForAll, round_policy_of
+from cutlayer.sim.world.rounds.round_policy import Deadline, RoundPolicy, WaitForAll, round_policy_of
 from cutlayer.sim.world.world import World
 from tests.support.worlds import fleet, links
 

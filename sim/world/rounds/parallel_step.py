@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from simpy import Environment, Event
 
-from ..nodes.device import Device
-from ..timeline.event_order import EventOrder, schedule_after
+from ...nodes.device import Device
+from ...timeline.event_order import EventOrder, schedule_after
 from .round_policy import NO_LIMITS, StepLimits
 
 __all__ = ["ClientProcess", "ParallelStep"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from simpy import Environment
 
-from ..timeline.event_log import EventKind, EventLog
+from ...timeline.event_log import EventKind, EventLog
 
 __all__ = ["RoundMembers"]
 
