@@ -38,6 +38,8 @@ OUTAGES_MAX = 20_000
 """Largest number of outages, or of times offline, of all devices in one predicted round. Each is an event."""
 SIMULATED_CHANGES_MAX = 1_000
 """Largest number of changes of one kind in a predicted round for which plans are compared by simulation."""
+_COMPUTATIONS = 3
+"""Computations of a client in a round, each with its own random delay: forward, backward, and one reserve."""
 BYTES_PER_VALUE = {"float32": 4, "float64": 8, "mixed": 4}
 SAMPLE_COPIES = {"synthetic": 4}
 """Copies of the samples while a data set is made; data sets on disk are kept once more for training."""
@@ -167,6 +169,9 @@ def _changes(scenario: Scenario, plan: SchemePlan) -> Iterator[tuple[KeyPath, fl
     longest_s = plan.predicted_s * (1.0 if slowdowns is None else float(slowdowns.factor.max()))
     if server is not None and server.slowdown is not None:
         longest_s *= server.slowdown.factor
+    noise = scenario.stragglers.compute_noise if scenario.stragglers else None
+    if noise is not None and noise.exponential is not None:
+        longest_s += _COMPUTATIONS * noise.exponential.mean_s
     participation, fading = scenario.participation, scenario.radio.fading
     if slowdowns is not None:
         # of the device that changes most often

@@ -152,6 +152,12 @@ ROWS = [
         ),
     ),
     Row(
+        "slow-downs in the delay of a computation",
+        GOOD + "stragglers: {slowdown: {mean_normal_s: 0.02, mean_slow_s: 0.02}, "
+        "compute_noise: {exponential: {mean_s: 1e12}}}\n",
+        issue("stragglers.slowdown", "0.04 s is too short: a round of psl takes ... at most 1e+07 ..."),
+    ),
+    Row(
         "durations too far apart",
         GOOD + "participation: {per_round: 1, selection: available, mean_on_s: 1e-9, mean_off_s: 1e12}\n",
         issue(
