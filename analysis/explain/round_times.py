@@ -27,7 +27,9 @@ def round_times(run: Run, explained: Mapping[str, int]) -> pd.DataFrame:
     rows = []
     for label, count in explained.items():
         latency_s = run.rounds.loc[run.rounds["label"].astype(str) == label, "latency_s"].to_numpy(float)
-        planned_s = run.summary["schemes"][label].get("predicted_latency_s")
+        figures = run.summary["schemes"][label]
+        # folders of earlier versions have only the closed form's prediction
+        planned_s = figures.get("planned_latency_s", figures.get("predicted_latency_s"))
         planned_s = np.nan if planned_s is None else float(planned_s)
         percentiles = np.percentile(latency_s, _PERCENTILES)
         mean_s = float(latency_s.mean())

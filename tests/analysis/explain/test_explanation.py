@@ -74,7 +74,7 @@ def test_percentiles_are_those_of_the_rounds(stragglers: Run) -> None:
     rounds = stragglers.explain().rounds.set_index("label")
     latency_s = stragglers.rounds[stragglers.rounds["label"] == "psl"]["latency_s"]
     assert np.percentile(latency_s, 95) == rounds.loc["psl", "p95_s"]
-    planned_s = stragglers.summary["schemes"]["psl"]["predicted_latency_s"]
+    planned_s = stragglers.summary["schemes"]["psl"]["planned_latency_s"]
     assert latency_s.mean() / planned_s == rounds.loc["psl", "measured_over_planned"]
 
 
