@@ -14,7 +14,6 @@ from .fields import (
     DurationPerDevice,
     FactorPerDevice,
     FiniteDurationPerDevice,
-    NonNegative,
     ScenarioPath,
 )
 
@@ -56,7 +55,9 @@ class ParetoNoise(Section):
 class ExponentialNoise(Section):
     """Exponentially distributed delays."""
 
-    mean_s: NonNegative = Field(description="mean delay of a computation, s; 0: no noise")
+    mean_s: Annotated[float, Field(strict=True, ge=0, le=1e6)] = Field(
+        description="mean delay of a computation, s; 0: no noise"
+    )
 
 
 class ComputeNoise(Section):

@@ -154,8 +154,13 @@ ROWS = [
     Row(
         "slow-downs in the delay of a computation",
         GOOD + "stragglers: {slowdown: {mean_normal_s: 0.02, mean_slow_s: 0.02}, "
-        "compute_noise: {exponential: {mean_s: 1e12}}}\n",
+        "compute_noise: {exponential: {mean_s: 1e6}}}\n",
         issue("stragglers.slowdown", "0.04 s is too short: a round of psl takes ... at most 1e+07 ..."),
+    ),
+    Row(
+        "delay of a computation",
+        GOOD + "stragglers: {compute_noise: {exponential: {mean_s: 1e12}}}\n",
+        issue("stragglers.compute_noise.exponential.mean_s", AT_MOST.format("1e+06")),
     ),
     Row(
         "durations too far apart",
