@@ -160,7 +160,7 @@ ROWS = [
     Row(
         "delay of a computation",
         GOOD + "stragglers: {compute_noise: {exponential: {mean_s: 1e12}}}\n",
-        issue("stragglers.compute_noise.exponential.mean_s", AT_MOST.format("1e+06")),
+        issue("stragglers.compute_noise.exponential.mean_s", AT_MOST.format("1000000")),
     ),
     Row(
         "durations too far apart",
