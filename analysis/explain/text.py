@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _NAMES = {
-    Cause.PLAIN: "planned speed",
+    Cause.PLANNED_SPEED: "planned speed",
     Cause.SLOW: "slow state",
     Cause.NOISE: "compute noise",
     Cause.FADE: "fade",
@@ -64,7 +64,7 @@ def bottleneck(explanation: Explanation, label: str) -> str:
     node = str(of_node.idxmax())
     rows = blame[blame["node"] == node]
     reasons = [str(rows["phase"].iloc[0])]
-    times_s = {cause: float(rows[f"{cause}_s"].sum()) for cause in Cause if cause is not Cause.PLAIN}
+    times_s = {cause: float(rows[f"{cause}_s"].sum()) for cause in Cause if cause is not Cause.PLANNED_SPEED}
     cause = max(times_s, key=lambda each: times_s[each])
     if times_s[cause] > _NAMED_CAUSE * total_s:
         reasons.append(f"{_NAMES[cause]} {_percent(times_s[cause] / total_s)} %")
@@ -226,7 +226,7 @@ def _path(path: pd.DataFrame) -> pd.DataFrame:
 
 def _causes(row: Mapping[Hashable, Any]) -> str:
     """Return the causes of a segment besides the planned speed, with their shares of its time."""
-    times_s = {name: row[f"{cause}_s"] for cause, name in _NAMES.items() if cause is not Cause.PLAIN}
+    times_s = {name: row[f"{cause}_s"] for cause, name in _NAMES.items() if cause is not Cause.PLANNED_SPEED}
     named = {name: time_s / row["duration_s"] for name, time_s in times_s.items() if time_s > 0}
     return ", ".join(f"{name} {_percent(share)} %" for name, share in named.items())
 

@@ -245,7 +245,7 @@ def test_masks_are_renewed_in_rounds_that_run_unpruned(scheme: str) -> None:
 
 @pytest.mark.parametrize("service", ["barrier", "arrival"])
 def test_a_prediction_is_of_an_ordinary_round(service: str) -> None:
-    """Planning reckons with pruned rounds: their latency is the predicted one, behind the barrier."""
+    """Planning assumes pruned rounds: their latency is the predicted one, behind the barrier."""
     schemes = ["sl", "sfl", "sfl_v2", "psl", "epsl", "fl"]
     for run in runs(ready(schemes=schemes, learning=None, server={"service": service})).values():
         ordinary = run.rounds["latency_s"][[1, 2, 4]].tolist()
