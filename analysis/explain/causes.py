@@ -261,6 +261,6 @@ class _Parts:
             self.limit_s -= part_s
 
     def with_rest(self) -> dict[Cause, float]:
-        """Return the times, with the rest as plain speed."""
+        """Return the times, with the rest as planned speed."""
         rest_s = self.duration_s - math.fsum(self.times_s.values())
         return {**self.times_s, Cause.PLANNED_SPEED: max(0.0, rest_s)}
