@@ -142,11 +142,12 @@ def savings_text(savings: pd.DataFrame) -> pd.DataFrame:
 def savings_notes(savings: pd.DataFrame) -> list[str]:
     """Return notes on the savings: their meaning, and changes that are not possible."""
     lines = [
-        "same draws; each change is planned anew, and its round k is compared with round k without it",
-        "95 %: confidence interval over batches of successive rounds; it holds for this seed's draws",
+        "all changes use the same random numbers and new plans;"
+        " round k with a change is compared with round k without it",
+        "95 %: confidence interval over batches of successive rounds; it holds for this seed only",
     ]
     if (savings["participants"] < savings["participants_before"]).any():
-        lines.append("clients: mean number that took part; a round with fewer clients trains less")
+        lines.append("clients: mean number of clients in a round; a round with fewer clients trains less")
     for row in savings[savings["problem"] != ""].to_dict("records"):
         lines.append(f"{row['label']}: {row['change']}: {row['problem']}")
     return lines

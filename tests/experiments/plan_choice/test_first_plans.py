@@ -76,7 +76,7 @@ def test_the_default_is_to_simulate_where_there_is_something_to_choose(
 
 def test_planning_by_simulation_is_refused_for_rounds_of_very_many_changes() -> None:
     """The message names the fault that changes so often, and the other ways of planning."""
-    with pytest.raises(ScenarioError, match=r"changes by faults\.outage many times.*take nominal or mean"):
+    with pytest.raises(ScenarioError, match=r"changes of faults\.outage.*use nominal or mean"):
         experiment(schemes=["psl"], faults=OFTEN, allocation={**FREE, "plan_for": "simulated"})
 
 

@@ -328,15 +328,15 @@ def test_a_unit_table_tells_how_many_values_there_are(tmp_path: Any) -> None:
     [
         (
             {"schemes": [{"name": "fl", "compression": {"dropout": {"share": 0.5}}}]},
-            "schemes: fl δ=0.5: nothing of its compression applies; of fl can be compressed: models, pruning",
+            "schemes: fl δ=0.5: none of its compression applies; fl can compress: models, pruning",
         ),
         (
             {"schemes": [{"name": "psl", "compression": {"quantisation": {"tensors": ["models"]}}}]},
-            "applies; of psl can be compressed: activations, dropout, gradients, pruning",
+            "applies; psl can compress: activations, dropout, gradients, pruning",
         ),
         (
             {"schemes": [{"name": "centralised", "compression": {"pruning": {"share": 0.5}}}]},
-            "of centralised can be compressed: nothing",
+            "centralised can compress: nothing",
         ),
     ],
 )

@@ -308,7 +308,7 @@ def test_the_formula_is_the_papers(owners: int) -> None:
     """``start + Σ(tf + tb) + (rBK − 1)(L_fwd + L_back) + end``, with the owners' means of start and end.
 
     Start and end together are all that a mini-batch takes on its owner and the owner's link: the passes of
-    both parts, and four transfers. The formula knows nothing of wires between nodes. It does not see either
+    both parts, and four transfers. The formula knows nothing of wires between nodes. It ignores both
     that one owner alone cannot fill a pipe: where its own work is the most of all, a round takes far longer.
     """
     sections = crowd(owners, repeats=2)
