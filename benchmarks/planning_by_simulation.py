@@ -1,4 +1,4 @@
-"""The time of planning by simulated rounds, and how well its promise is kept.
+"""The time of planning by simulated rounds, and how accurate its planned round time is.
 
 Twelve devices slow down eightfold for some time. The plan of EPSL(0.5) is chosen among all cuts of LeNet, and
 of ResNet-18. The measured round is the mean of a run, whose slow-downs are not those of the planning.

@@ -107,7 +107,7 @@ def load(folder: str | Path) -> Run:
     Raises
     ------
     RunFolderError
-        If the folder is no run folder, or a file in it is damaged.
+        If the folder is not a run folder, or a file in it is damaged.
     """
     return load_run(Path(folder))
 

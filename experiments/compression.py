@@ -50,8 +50,8 @@ class CompressedSizesFactory:
             if specific is not None and specific != Compression():
                 applies = ", ".join(sorted(scheme.compresses)) or "nothing"
                 raise PlanningError(
-                    f"{parameters.label}: nothing of its compression applies; of {parameters.name} can be"
-                    f" compressed: {applies}",
+                    f"{parameters.label}: none of its compression applies; {parameters.name} can"
+                    f" compress: {applies}",
                     ("schemes",),
                 )
             return None

@@ -245,7 +245,7 @@ def _check_supported(scenario: Scenario, scheme: Scheme) -> None:
     name, count = scheme.parameters.name, len(scheme.task.units)
     if scheme.has_cut and count < 2:
         raise PlanningError(
-            f"{name} splits the model, which takes 2 units or more; it has {count}", ("model",)
+            f"{name} splits the model, which needs 2 units or more; it has {count}", ("model",)
         )
     policy = scenario.round_policy_of(scheme.parameters)
     sampled = scenario.participation_of(scheme.parameters) is not None
@@ -260,7 +260,7 @@ def _check_supported(scenario: Scenario, scheme: Scheme) -> None:
         )
     if policy.quorum is not None and scheme.takes_turns:
         raise PlanningError(
-            f"quorum counts clients that train side by side, and those of schemes: {name} take turns; give"
+            f"quorum counts clients that train in parallel, and those of schemes: {name} train in turn; give"
             f" {name} a round_policy of its own",
             ("round_policy", "quorum"),
         )

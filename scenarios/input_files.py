@@ -18,10 +18,10 @@ def check_input_file(path: Path, bytes_max: int = BYTES_MAX) -> None:
     OSError
         If there is no such file.
     ValueError
-        If it is no regular file, or it is too large.
+        If it is not a regular file, or it is too large.
     """
     size = path.stat().st_size
     if not path.is_file():
-        raise ValueError("it is no regular file")
+        raise ValueError("it is not a regular file")
     if size > bytes_max:
         raise ValueError(f"it has {size:,} bytes; at most {bytes_max:,} are read")

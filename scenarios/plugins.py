@@ -140,7 +140,7 @@ def _load_file(path: Path) -> Plugin:
     name = f"cutlayer_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None:
-        raise PluginError(f"plug-in {path}: is no Python file; its name must end in .py")
+        raise PluginError(f"plug-in {path}: is not a Python file; its name must end in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

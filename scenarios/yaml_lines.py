@@ -223,7 +223,7 @@ def _wrong_scalar(node: yaml.ScalarNode) -> str | None:
         escape = control_character(node.value.replace("\n", "").replace("\t", ""))
         return None if escape is None else f"must have no control characters; it has {escape}"
     if not form.match(node.value):
-        return f"not valid YAML: {_shortened(node.value)} is no value of the type {_short_tag(node)}"
+        return f"not valid YAML: {_shortened(node.value)} is not a value of the type {_short_tag(node)}"
     if node.tag == _PREFIX + "int" and len(node.value) > DIGITS_MAX:
         return f"must be a number of at most {DIGITS_MAX} digits; it has {len(node.value):,}"
     return None

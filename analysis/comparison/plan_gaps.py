@@ -1,4 +1,4 @@
-"""Warnings where rounds take another time than their plan promised, with the causes that the plan ignores."""
+"""Warnings where rounds do not take the planned time, with the causes that the plan ignores."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ GAP_MAX = 0.2
 """The relative difference between measured and planned mean round above which a warning is given."""
 _CHANCE = "both are means of random rounds; more rounds or seeds bring them closer"
 _ADVICE = {
-    "nominal": "allocation.plan_for: simulated reckons with them",
-    "mean": "allocation.plan_for: simulated reckons with more",
+    "nominal": "set allocation.plan_for: simulated to include them",
+    "mean": "set allocation.plan_for: simulated to include more",
 }
 
 
@@ -46,7 +46,7 @@ def plan_gap_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
             schemes_of.setdefault((str(row["experiment"]), cause), []).append(text)
     for (experiment, cause), schemes in schemes_of.items():
         name = f"{experiment}: " if table["experiment"].nunique() > 1 else ""
-        yield f"{name}rounds took another time than planned, {', '.join(schemes)} as long: {cause}"
+        yield f"{name}rounds did not take the planned time: {', '.join(schemes)} the planned time; {cause}"
 
 
 def _cause(run: Run, label: str) -> str:
@@ -67,7 +67,7 @@ def ignored_by_plan(scenario: Mapping[str, Any], label: str, plan_for: str) -> l
     scenario : mapping
         A resolved scenario.
     plan_for : {"nominal", "mean", "simulated"}
-        The conditions that the plan reckons with.
+        The conditions that the plan assumes.
     """
     scheme: Mapping[str, Any] = next((each for each in scenario["schemes"] if each.get("label") == label), {})
     devices, radio, server = (scenario.get(section) or {} for section in ("devices", "radio", "server"))
@@ -105,7 +105,7 @@ def ignored_by_plan(scenario: Mapping[str, Any], label: str, plan_for: str) -> l
 
 
 def _has_mean(name: str, section: Any) -> bool:
-    """Return whether plans for stationary means reckon with a section of ``faults``."""
+    """Return whether plans for stationary means include a section of ``faults``."""
     drawn = {"packet_loss": "rate", "outage": "mean_up_s"}
     return name in drawn and section.get(drawn[name]) is not None
 

@@ -34,7 +34,9 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     if table["time_below_target_s"].notna().any():
         lines += _target_notes(table, runs)
     if table["speedup_over_sl"].notna().any():
-        lines.append("× SL: SL's mean round time over the scheme's; a round of SL makes one update a client")
+        lines.append(
+            "× SL: mean round time of SL over the scheme's; a round of SL makes an update for each client"
+        )
     if table["latency_change_percent"].notna().any():
         lines.append(
             "vs: mean over seeds of the difference at the same seed, and its 95 % confidence interval"
@@ -42,8 +44,8 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     experiments_compared = table.loc[table["experiment_pairs"] > 0, "reference_experiment"]
     if len(experiments_compared):
         lines.append(
-            f"vs {experiments_compared.iloc[0]}: each scheme against itself there, at the same seeds; mean"
-            " difference, and from two seeds on its 95 % confidence interval"
+            f"vs {experiments_compared.iloc[0]}: difference of each scheme to the same scheme there, mean"
+            " over the same seeds; from two seeds on with its 95 % confidence interval"
         )
     lines += plan_gap_notes(table, runs)
     lines += _seed_notes(table, runs)
@@ -56,7 +58,7 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
         lines.append("cost: of the server and the nodes that a scheme uses, for the whole run, idle or not")
     for row in table[table["empty_rounds"] > 0].to_dict("records"):
         lines.append(
-            f"{row['label']}: nobody took part in {row['empty_rounds']} of {row['rounds']} rounds,"
+            f"{row['label']}: no client took part in {row['empty_rounds']} of {row['rounds']} rounds,"
             " which trained nothing"
         )
     several = table["experiment"].nunique() > 1
@@ -66,9 +68,9 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     if (table["diverged"] > 0).any():
         lines.append("diverged: the training loss or the model is not finite; such a model has no accuracy")
     if any(True for run in runs for _ in _failures(run)):
-        lines.append("failed: the results are of the rounds before the error")
+        lines.append("failed: the results are those of the rounds before the error")
     if any(run.interrupted for run in runs):
-        lines.append("interrupted: the results are of the finished rounds")
+        lines.append("interrupted: the results are those of the finished rounds")
     return lines
 
 
@@ -85,7 +87,7 @@ def _target_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
         yield "a time with > is a lower bound: some run did not reach the target"
     if (table["rounds_to_target"] - table["rounds_below_target"] > 1).any():
         yield (
-            "not every round was evaluated: an earlier round may have been at the target unseen;"
+            "not every round was evaluated: an earlier round may have reached the target;"
             " learning.evaluate_every: 1 excludes this"
         )
     partly = table[(table["target_pairs"] < table["target_seeds"]) & table["time_to_target_change_s"].notna()]
@@ -142,7 +144,7 @@ def _mixed_software(runs: Sequence[Run]) -> Iterator[str]:
     for name, by_key in values.items():
         differences = [f"{key} {', '.join(sorted(texts))}" for key, texts in by_key.items() if len(texts) > 1]
         if differences:
-            yield f"{name}: its runs are of different software or machines: {'; '.join(differences)}"
+            yield f"{name}: its runs come from different software or machines: {'; '.join(differences)}"
 
 
 def _divergences(run: Run) -> Iterator[str]:

@@ -59,7 +59,7 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
     as the reference. Values that do not exist are NaN. If no two experiments were read from one folder, the
     columns of :func:`.experiment_differences` follow.
 
-    - ``planned_latency_s`` is the mean round that the plan promised; ``planned_is_bound`` says whether it is
+    - ``planned_latency_s`` is the planned mean round; ``planned_is_bound`` says whether it is
       a lower bound. Older run folders have neither.
     - ``empty_rounds`` and ``rounds`` are sums over all seeds.
     - ``diverged`` is the number of runs that diverged. Such a run has no final accuracy unless it recovered.

@@ -22,7 +22,7 @@ class Cause(StrEnum):
     """A cause of time on the path; the columns of tables are named after it, with ``_s``."""
 
     #: the speed of the processor or of the link as planned
-    PLAIN = "plain"
+    PLANNED_SPEED = "plain"
     #: a processor that was slowed down
     SLOW = "slow"
     #: the random time of a computation
@@ -264,6 +264,6 @@ class _Parts:
             self.limit_s -= part_s
 
     def with_rest(self) -> dict[Cause, float]:
-        """Return the times, with the rest as plain speed."""
+        """Return the times, with the rest as planned speed."""
         rest_s = self.duration_s - math.fsum(self.times_s.values())
-        return {**self.times_s, Cause.PLAIN: max(0.0, rest_s)}
+        return {**self.times_s, Cause.PLANNED_SPEED: max(0.0, rest_s)}

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _NAMES = {
-    Cause.PLAIN: "planned speed",
+    Cause.PLANNED_SPEED: "planned speed",
     Cause.SLOW: "slow state",
     Cause.NOISE: "compute noise",
     Cause.FADE: "fade",
@@ -64,7 +64,7 @@ def bottleneck(explanation: Explanation, label: str) -> str:
     node = str(of_node.idxmax())
     rows = blame[blame["node"] == node]
     reasons = [str(rows["phase"].iloc[0])]
-    times_s = {cause: float(rows[f"{cause}_s"].sum()) for cause in Cause if cause is not Cause.PLAIN}
+    times_s = {cause: float(rows[f"{cause}_s"].sum()) for cause in Cause if cause is not Cause.PLANNED_SPEED}
     cause = max(times_s, key=lambda each: times_s[each])
     if times_s[cause] > _NAMED_CAUSE * total_s:
         reasons.append(f"{_NAMES[cause]} {_percent(times_s[cause] / total_s)} %")
@@ -142,11 +142,12 @@ def savings_text(savings: pd.DataFrame) -> pd.DataFrame:
 def savings_notes(savings: pd.DataFrame) -> list[str]:
     """Return notes on the savings: their meaning, and changes that are not possible."""
     lines = [
-        "same draws; each change is planned anew, and its round k is compared with round k without it",
-        "95 %: confidence interval over batches of successive rounds; it holds for this seed's draws",
+        "all changes use the same random numbers and new plans;"
+        " round k with a change is compared with round k without it",
+        "95 %: confidence interval over batches of successive rounds; it holds for this seed only",
     ]
     if (savings["participants"] < savings["participants_before"]).any():
-        lines.append("clients: mean number that took part; a round with fewer clients trains less")
+        lines.append("clients: mean number of clients in a round; a round with fewer clients trains less")
     for row in savings[savings["problem"] != ""].to_dict("records"):
         lines.append(f"{row['label']}: {row['change']}: {row['problem']}")
     return lines
@@ -226,7 +227,7 @@ def _path(path: pd.DataFrame) -> pd.DataFrame:
 
 def _causes(row: Mapping[Hashable, Any]) -> str:
     """Return the causes of a segment besides the planned speed, with their shares of its time."""
-    times_s = {name: row[f"{cause}_s"] for cause, name in _NAMES.items() if cause is not Cause.PLAIN}
+    times_s = {name: row[f"{cause}_s"] for cause, name in _NAMES.items() if cause is not Cause.PLANNED_SPEED}
     named = {name: time_s / row["duration_s"] for name, time_s in times_s.items() if time_s > 0}
     return ", ".join(f"{name} {_percent(share)} %" for name, share in named.items())
 

@@ -121,8 +121,8 @@ def check_write_succeeds(folder: Path, texts: Sequence[str] = ()) -> None:
     except UnicodeEncodeError as error:
         character = error.object[error.start]
         raise RunFolderError(
-            f"cannot write {folder}: the character {character!a} is no Unicode character; remove it from the"
-            " names and labels of the scenario"
+            f"cannot write {folder}: the character {character!a} is not a Unicode character; remove it from"
+            " the names and labels of the scenario"
         ) from None
     except OSError as error:
         raise RunFolderError(f"cannot write {folder}: {error.strerror or error}") from None
@@ -170,7 +170,7 @@ def check_free(folder: Path, *, overwrite: bool = False) -> None:
     if free:
         return
     if not folder.is_dir() or not (folder / "summary.json").is_file():
-        raise RunFolderError(f"{folder} exists and is no run folder; choose another folder")
+        raise RunFolderError(f"{folder} exists and is not a run folder; choose another folder")
     if not overwrite:
         raise RunFolderError(f"{folder} holds a run already; choose another folder, or --overwrite it")
 
@@ -188,7 +188,7 @@ def check_writable(folder: Path, *, message_path: Path | None = None) -> None:
     Raises
     ------
     RunFolderError
-        If the nearest existing parent is no folder, or if this process may not write in it.
+        If the nearest existing parent is not a folder, or if this process may not write in it.
     """
     named = message_path or folder
     try:
@@ -196,7 +196,7 @@ def check_writable(folder: Path, *, message_path: Path | None = None) -> None:
     except OSError as error:
         raise RunFolderError(f"cannot write {named}: {error.strerror or error}") from None
     if not existing.is_dir():
-        raise RunFolderError(f"cannot write {named}: {existing} is no folder")
+        raise RunFolderError(f"cannot write {named}: {existing} is not a folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise RunFolderError(f"cannot write {named}: no permission to write in {existing}")
 

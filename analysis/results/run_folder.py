@@ -250,7 +250,7 @@ def load_run(folder: Path) -> Run:
     memory, errors = folder / "memory.parquet", folder / ERRORS
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
-        raise RunFolderError(f"{folder} is no run folder: {', '.join(missing)} missing")
+        raise RunFolderError(f"{folder} is not a run folder: {', '.join(missing)} missing")
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         if summary.get("format") != FORMAT:

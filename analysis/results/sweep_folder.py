@@ -167,13 +167,13 @@ class SweepFolder:
             If the path holds anything but a sweep folder, or is not writable.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise RunFolderError(f"{self.path} exists and is no folder; choose another folder")
+            raise RunFolderError(f"{self.path} exists and is not a folder; choose another folder")
         check_writable(self.path)
         if not self.path.is_dir() or (self.path / POINTS).is_file():
             return
         if not all(entry.name.startswith(LOCK) or _DRAFT.match(entry.name) for entry in self.path.iterdir()):
             raise RunFolderError(
-                f"{self.path} holds something, and is no sweep folder; choose another folder"
+                f"{self.path} holds something, and is not a sweep folder; choose another folder"
             )
 
     def open(self) -> None:
@@ -330,12 +330,14 @@ def load_sweep(folder: Path, *, interrupted: bool = False) -> SweepResult:
     Raises
     ------
     RunFolderError
-        If the folder is no sweep folder, or is broken.
+        If the folder is not a sweep folder, or is broken.
     """
     try:
         tables = read_csv(folder / POINTS), read_csv(folder / SCHEMES), pd.read_parquet(folder / ROUNDS)
     except FileNotFoundError as error:
-        raise RunFolderError(f"{folder} is no sweep folder: {Path(error.filename).name} is missing") from None
+        raise RunFolderError(
+            f"{folder} is not a sweep folder: {Path(error.filename).name} is missing"
+        ) from None
     except (OSError, ValueError) as error:
         raise RunFolderError(f"{folder} cannot be read: {error}") from None
     return SweepResult(folder, *tables, interrupted)

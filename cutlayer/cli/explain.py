@@ -29,10 +29,11 @@ def explain(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
     scheme: Annotated[list[str], typer.Option(help="Labels to explain; all by default.")] = [],  # noqa: B006
     number: Annotated[
-        int | None, typer.Option("--round", min=1, metavar="N", help="Explain this round, with its path.")
+        int | None,
+        typer.Option("--round", min=1, metavar="N", help="Explain this round and its critical path."),
     ] = None,
     changes: Annotated[
-        bool, typer.Option("--what-if", help="Simulate the run again with changes, and give their savings.")
+        bool, typer.Option("--what-if", help="Simulate the run again with changes, and print their savings.")
     ] = False,
     form: Annotated[
         str,
@@ -41,7 +42,7 @@ def explain(
     plugins: Plugins = [],  # noqa: B006
     allow_imports: AllowImports = False,
 ) -> None:
-    """Tell who held up the rounds of a run, why, and what a change would save."""
+    """Explain which devices delay the rounds of a run, why, and how much time changes would save."""
     from cutlayer.analysis.explain.explanation import UnknownRoundError, explain_run
     from cutlayer.analysis.explain.text import notes, rich_tables
     from cutlayer.analysis.results.run_folder import load_run

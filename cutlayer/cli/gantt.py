@@ -17,10 +17,10 @@ def gantt(
     rounds: Annotated[str | None, typer.Option(help="Rounds to show, for example 1-3.")] = None,
     scheme: Annotated[list[str], typer.Option(help="Labels to show; all by default.")] = [],  # noqa: B006
     output: Annotated[
-        Path | None, typer.Option(help="A .png, .svg, .pdf or .html; DIR/gantt.png by default.")
+        Path | None, typer.Option(help="Output file, .png, .svg, .pdf or .html; DIR/gantt.png by default.")
     ] = None,
     critical_path: Annotated[
-        bool, typer.Option("--critical-path", help="Mark the activities that decided on each round's end.")
+        bool, typer.Option("--critical-path", help="Mark the critical path of each round.")
     ] = False,
 ) -> None:
     """Draw the latency Gantt charts of a run, schemes stacked on one time axis."""
@@ -59,5 +59,5 @@ def _round_span(text: str) -> tuple[int, int]:
     """Return the first and the last round of a text such as ``2`` or ``1-3``."""
     first, _, last = text.partition("-")
     if not first.isdigit() or not (last or first).isdigit() or not 1 <= int(first) <= int(last or first):
-        raise InputError(f"--rounds: {text!r} is no span of rounds such as 2 or 1-3")
+        raise InputError(f"--rounds: {text!r} is not a range of rounds such as 2 or 1-3")
     return int(first), int(last or first)

@@ -39,7 +39,7 @@ Overrides = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(help="Replace the scenario's seed.")]
 AllowImports = Annotated[
-    bool, typer.Option("--allow-imports", help="Let a model be imported from your code.")
+    bool, typer.Option("--allow-imports", help="Allow the scenario to import a model from your code.")
 ]
 Plugins = Annotated[
     list[str],

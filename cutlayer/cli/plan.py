@@ -31,7 +31,11 @@ def plan(
     schemes: Annotated[str | None, typer.Option(help="Names or labels to plan, comma-separated.")] = None,
     methods: Annotated[str | None, typer.Option(help="Allocation methods, comma-separated.")] = None,
     bound_time: Annotated[
-        float, typer.Option(min=0.0, help="Seconds a scheme for a bound where the optimum is out of reach.")
+        float,
+        typer.Option(
+            min=0.0,
+            help="Time limit for the lower bound of each scheme, s.",
+        ),
     ] = 5.0,
     form: Annotated[str, typer.Option("--format", help="table or csv.")] = "table",
     plugins: Plugins = [],  # noqa: B006

@@ -51,8 +51,8 @@ def plan_notes(table: pd.DataFrame) -> list[str]:
     notes = ["scenario: the scenario's own allocation; planning: wall-clock time on this machine"]
     if table["planned_s"].notna().any():
         notes.append(
-            "round: the closed form without slow-downs, faults and fading; planned: the mean round that"
-            " allocation.plan_for promises, with them"
+            "round: the closed form without slow-downs, faults and fading; planned: the mean round with"
+            " them, after allocation.plan_for"
         )
     if table["reference"].notna().any():
         notes.append(

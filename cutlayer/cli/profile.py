@@ -13,7 +13,9 @@ __all__ = ["profile"]
 
 def profile(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name.")],
-    input_shape: Annotated[str | None, typer.Option("--input", help="For example 3x64x64.")] = None,
+    input_shape: Annotated[
+        str | None, typer.Option("--input", help="Shape of a sample, for example 3x64x64.")
+    ] = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes.")] = None,
     form: Annotated[str, typer.Option("--format", help="table or csv; the CSV is a unit table.")] = "table",
     plugins: Plugins = [],  # noqa: B006 - typer copies it
@@ -44,5 +46,5 @@ def _input_shape(text: str | None) -> tuple[int, ...] | None:
         return None
     parts = text.lower().split("x")
     if len(parts) != 3 or not all(part.isdigit() and int(part) for part in parts):
-        raise InputError(f"--input: {text!r} is no CHANNELSxHEIGHTxWIDTH such as 3x64x64")
+        raise InputError(f"--input: {text!r} is not of the form CHANNELSxHEIGHTxWIDTH, such as 3x64x64")
     return tuple(int(part) for part in parts)

@@ -47,8 +47,8 @@ def run(
         int | None,
         typer.Option(
             min=1,
-            help="Schemes that run side by side. The default is one for each core if schemes train, and"
-            " otherwise one.",
+            help="Number of schemes that run in parallel. The default is one for each core if schemes train,"
+            " and otherwise one.",
         ),
     ] = None,
     checkpoint_every: Annotated[
@@ -75,7 +75,7 @@ def run(
         loaded = load_scenario(scenario, overrides, seed=seed, schemes=names(schemes))
         print_warnings(loaded)
         if loaded.scenario.sweep is not None:
-            typer.echo("note: run takes the scenario as it stands; cutlayer sweep runs its sweep", err=True)
+            typer.echo("note: cutlayer run ignores the section sweep; use cutlayer sweep", err=True)
         folder = out or _free_folder(Path("runs"), loaded.scenario.name)
         if allow_imports:
             search_working_folder()

@@ -12,7 +12,7 @@ __all__ = ["show"]
 
 
 def show(name: Annotated[str, typer.Argument(metavar="NAME", help="A scenario of the library.")]) -> None:
-    """Print a scenario of the library, to start one's own from: cutlayer show quickstart > mine.yaml."""
+    """Print a scenario of the library as a starting point: cutlayer show quickstart > mine.yaml."""
     from cutlayer.scenarios.loading.library import library, named_scenario
     from cutlayer.scenarios.suggestions import closest
 

@@ -33,14 +33,16 @@ def sweep(
     out: Annotated[Path | None, typer.Option(help="Folder of the sweep; sweeps/NAME by default.")] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Points that run at the same time; by default one for each core or worker."),
+        typer.Option(min=1, help="Number of points in parallel; by default one for each core or worker."),
     ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(metavar="tcp://HOST:PORT", help="Run on the workers of a dask.distributed scheduler."),
     ] = None,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the points, estimate the time.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the points and estimate the time.")
+    ] = False,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -50,7 +52,8 @@ def sweep(
         ),
     ] = None,
     tables: Annotated[
-        bool, typer.Option("--tables", help="Write tables and figures of the finished points; run none.")
+        bool,
+        typer.Option("--tables", help="Only write the tables and figures of the finished points."),
     ] = False,
     time_limit_s: Annotated[
         float | None,
@@ -58,7 +61,7 @@ def sweep(
             "--time-limit",
             min=0.001,
             metavar="SECONDS",
-            help="A point that takes longer is ended, and has failed.",
+            help="Time limit of a point; a point that takes longer has failed.",
         ),
     ] = None,
     fail_fast: Annotated[

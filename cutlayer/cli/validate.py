@@ -37,6 +37,6 @@ def validate(
         experiment = prepare(loaded, allow_imports=allow_imports)
     for scheme, plan in experiment.schemes:
         cut = f"cut {plan.cuts}, " if scheme.has_cut else ""
-        least = "at least " if plan.promise_is_bound else ""
-        typer.echo(f"{scheme.parameters.label}: {cut}{least}{plan.promised_s:.6g} s a round")
+        least = "at least " if plan.planned_is_bound else ""
+        typer.echo(f"{scheme.parameters.label}: {cut}{least}{plan.planned_round_s:.6g} s a round")
     typer.echo(f"{loaded.source}: valid")

@@ -81,8 +81,8 @@ class FirstPlans:
             return True
         if scenario.allocation.plan_for == "simulated":
             raise PlanningError(
-                f"it would simulate rounds of {changes:.2g} changes by {'.'.join(map(str, key))} many"
-                f" times; at most {SIMULATED_CHANGES_MAX:,} a round are allowed: take nominal or mean",
+                f"each simulated round would have {changes:.2g} changes of {'.'.join(map(str, key))};"
+                f" at most {SIMULATED_CHANGES_MAX:,} are allowed: use nominal or mean",
                 ("allocation", "plan_for"),
             )
         return False

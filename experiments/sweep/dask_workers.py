@@ -73,7 +73,7 @@ class _Requirements:
             )
         if self.token is not None and not self.token.is_file():
             return (
-                f"does not see {self.token.parent}, the sweep's folder;"
+                f"cannot see {self.token.parent}, the sweep's folder;"
                 " it must be on a file system that all workers share"
             )
         return ""
@@ -176,7 +176,7 @@ class DaskWorkers:
         Raises
         ------
         WorkersError
-            If a worker does not see it.
+            If a worker cannot see it.
         """
         # named like a draft, so that the next sweep removes it if this one is killed
         token = folder / f".seen.{uuid.uuid4().int}"

@@ -212,7 +212,7 @@ class SweepRun:
             If the folder can no longer be written.
         """
         if not (self.folder.path / POINTS).is_file():
-            raise RunFolderError(f"{self.folder.path} is no sweep folder: {POINTS} is missing")
+            raise RunFolderError(f"{self.folder.path} is not a sweep folder: {POINTS} is missing")
         with sweep_lock(self.folder.path, shared=True):
             if not mix_versions:
                 self._checks.check_same_versions()

@@ -62,7 +62,7 @@ def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     with reading(path, SOURCE):
         content = _unpickle(path)
         if not isinstance(content, dict) or not {b"data", b"labels"} <= content.keys():
-            raise ValueError("a batch must be a dictionary with the keys data and labels; this is none")
+            raise ValueError("a batch must be a dictionary with the keys data and labels; this one is not")
         data, labels = content[b"data"], content[b"labels"]
         if not isinstance(data, _Array):
             raise ValueError(f"data must be an array; it is of type {type(data).__name__}")

@@ -196,7 +196,7 @@ def check_expansion(compressed_bytes: int, expanded_bytes: int) -> None:
     allowed = max(MAX_SMALL_BYTES, MAX_EXPANSION * compressed_bytes)
     if expanded_bytes > allowed:
         raise ValueError(
-            f"promises {expanded_bytes} bytes from {compressed_bytes} compressed ones; at most {allowed} are"
+            f"declares {expanded_bytes} bytes from {compressed_bytes} compressed ones; at most {allowed} are"
             " read"
         )
 

@@ -65,7 +65,7 @@ def _arrays(path: Path) -> Mapping[str, NDArray[Any]]:
     needed = [*(f"{part}_labels" for part in PARTS), "train_images", "test_images"]
     with path.open("rb") as file:
         if not zipfile.is_zipfile(file):
-            raise ValueError("must be a .npz archive; it is none, or is cut short")
+            raise ValueError("must be a .npz archive; it is not, or it is truncated")
         file.seek(0)
         with np.load(file, allow_pickle=False) as archive:
             absent = sorted(set(needed) - set(archive.files))

@@ -98,5 +98,5 @@ def _idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
         # as Python integers, since the sizes in a broken header may overflow
         expected = int(np.prod(shape, dtype=object))
         if data.size != expected:
-            raise ValueError(f"its header promises {expected} bytes of data; it has {data.size}")
+            raise ValueError(f"its header declares {expected} bytes of data; it has {data.size}")
         return data.reshape(shape)

@@ -32,8 +32,9 @@ def hold_out(dataset: Dataset, share: float) -> Dataset:
     train, validation = stratified_split(dataset.train_labels, share, purpose="validation_split")
     if 0 in (len(train), len(validation)):
         raise DatasetError(
-            f"validation_share must leave samples on both sides; {share:g} of the {len(dataset.train_labels)}"
-            f" training samples of {dataset.name} are {len(validation)} held out and {len(train)} to train on"
+            f"validation_share must leave samples for training and validation; {share:g}"
+            f" of the {len(dataset.train_labels)} samples of {dataset.name} gives {len(validation)}"
+            f" for validation and {len(train)} for training"
         )
     return replace(
         dataset,

@@ -123,7 +123,7 @@ def read_scenario(where: str | Path, overrides: Sequence[str] = ()) -> RawScenar
     except OSError as error:
         raise ScenarioError([ScenarioIssue((), f"cannot be read: {error.strerror}")], source) from None
     except UnicodeDecodeError as error:
-        raise ScenarioError([ScenarioIssue((), f"is no text in UTF-8: {error.reason}")], source) from None
+        raise ScenarioError([ScenarioIssue((), f"is not UTF-8 text: {error.reason}")], source) from None
     data, lines = parse_yaml(text, source)
     if not isinstance(data, dict):
         raise ScenarioError([ScenarioIssue((), "must be a mapping of keys, as every scenario is")], source)

@@ -63,7 +63,7 @@ def set_key(data: dict[str, Any], parts: Sequence[str], value: Any) -> KeyPath:
         key: str | int = part
         if isinstance(section, list):
             if not part.isdecimal() or int(part) >= len(section):
-                raise LookupError(f"{part!r} is no index of a list of {len(section)}; indices count from 0")
+                raise LookupError(f"{part!r} is not an index of a list of {len(section)}; counted from 0")
             key = int(part)
         elif not isinstance(section, dict):
             raise LookupError(

@@ -15,7 +15,7 @@ def csv_text(path: Path) -> str:
     Raises
     ------
     OSError, ValueError
-        If the path is no regular file, the file is too large, or it is no text in UTF-8.
+        If the path is not a regular file, the file is too large, or it is not UTF-8 text.
     """
     check_input_file(path)
     return path.read_text(encoding="utf-8-sig")

@@ -96,7 +96,7 @@ class Optimizer(Section):
     @model_validator(mode="after")
     def _momentum_is_for_sgd(self) -> Optimizer:
         if self.name == "adam" and self.momentum:
-            raise ValueError(f"momentum is a key of sgd; adam takes none, not {self.momentum:g}")
+            raise ValueError(f"momentum belongs to sgd; leave it out with adam; it is {self.momentum:g}")
         return self
 
     @property

@@ -156,7 +156,7 @@ class Sweep(Section):
             if count > 1:
                 raise ValueError(f"{key} is swept twice; a key stands in one of grid, zip, list and seeds")
             if not all(key.split(".")) or re.match(r"sweep\b", key):
-                raise ValueError(f"{key!r} is no dotted key of a scenario such as devices.count")
+                raise ValueError(f"{key!r} is not a dotted key of a scenario such as devices.count")
         return self
 
     def num_points(self) -> int:

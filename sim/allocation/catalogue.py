@@ -44,7 +44,7 @@ register(
     "subchannels",
     "strongest_signal",
     f"{__package__}.subchannels.baselines:strongest_signal",
-    summary="each subchannel to the client received strongest on it, after one to each client",
+    summary="one subchannel to each client, then each to the client with the strongest signal on it",
 )
 register(
     "power",
@@ -56,7 +56,7 @@ register(
     "power",
     "uniform",
     f"{__package__}.power.methods:uniform",
-    summary="each client spreads an equal share of the total power flat over its subchannels",
+    summary="each client spreads an equal share of the total power evenly over its subchannels",
 )
 register(
     "power",
@@ -74,7 +74,7 @@ register(
     "cut",
     "random",
     f"{__package__}.planner:random_cut",
-    summary="any cut, each as likely",
+    summary="a random cut, all equally likely",
 )
 register(
     "plan",

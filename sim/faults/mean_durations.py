@@ -32,7 +32,7 @@ def slowdown_mean_s(work_s: Array, factor: float, mean_normal_s: float, mean_slo
 
     Let a = 1/``mean_normal_s`` and b = 1/``mean_slow_s`` be the rates at which the processor leaves its
     states, K the factor, and D(w) the additional mean time of work w if it begins in the slow state. Then
-    D' = K − 1 − λD with λ = a + Kb, so that D(w) = (K − 1)(1 − exp(−λw))/λ. Work that begins in the normal
+    D' = K − 1 − ηD with η = a + Kb, so that D(w) = (K − 1)(1 − exp(−ηw))/η. Work that begins in the normal
     state takes w + a∫D on average, and at a stationary instant p·D(w) more, with p = a/(a + b).
 
     Parameters

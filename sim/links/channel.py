@@ -201,9 +201,7 @@ def _path_gains(radio: Radio, fleet: Fleet, band: Band, seed: int) -> GainTrace:
         gains = gains_at(distance_m)
         if isinstance(gains, GainTrace):
             if len(gains.times_s) > 1:
-                raise ValueError(
-                    "gains that change with time are given, and positions that do; give one of them"
-                )
+                raise ValueError("both the gains and the positions change over time; give only one of them")
             in_sight += [] if gains.in_sight is None else [gains.in_sight[0]]
             gains = gains.gains[0]
         gains_by_time.append(gains)

@@ -55,7 +55,7 @@ register(
     "none",
     f"{FADING}:no_fading",
     parameters=NoFadingParameters,
-    summary="gains stay as they are",
+    summary="no fading",
 )
 register(
     "fading",

@@ -1,4 +1,4 @@
-"""Mean rates over fading and lossy links, for plans that reckon with both (docs/model.md section 4.3)."""
+"""Mean rates over fading and lossy links, for plans that include both (docs/model.md section 4.3)."""
 
 from __future__ import annotations
 

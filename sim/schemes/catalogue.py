@@ -56,7 +56,7 @@ register(
     "epsl_pt",
     EPSL,
     parameters=EpslPtParameters,
-    summary="EPSL with the aggregation share by phase of training",
+    summary="EPSL with an aggregation share for each phase of training",
 )
 register(
     "scheme",
@@ -99,5 +99,5 @@ register(
     "centralised",
     Centralised,
     parameters=SchemeParameters,
-    summary="the server alone on the union of the data",
+    summary="training on the server, with the data of all clients",
 )

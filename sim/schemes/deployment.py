@@ -54,8 +54,8 @@ class Deployment:
     clients : tuple of int
         The devices' numbers, in the order of all arrays.
     mean_durations : tuple of tuple of MeanDuration, [num_devices]
-        For each device, the faults whose mean effect on computations the plan reckons with, to be applied
-        one after the other; empty for plans that reckon with none.
+        For each device, the faults whose mean effect on computations the plan includes, to be applied
+        one after the other; empty for plans that include none.
     """
 
     resources: RadioResources

@@ -97,7 +97,7 @@ def test_compare_in_every_format(folder: Path) -> None:
 
 def test_compare_takes_runs_only(tmp_path: Path) -> None:
     """The message about a folder without a run names the folder."""
-    assert f"{tmp_path} is no run folder" in refused("compare", tmp_path).replace("\n", " ")
+    assert f"{tmp_path} is not a run folder" in refused("compare", tmp_path).replace("\n", " ")
 
 
 def test_gantt_writes_each_format(folder: Path, tmp_path: Path) -> None:

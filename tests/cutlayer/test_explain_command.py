@@ -81,6 +81,6 @@ def test_wrong_input_is_refused(run_folder: Path, tmp_path: Path) -> None:
     assert "rounds count from 1 to 3" in refused("explain", run_folder, "--round", 4)
     assert "--scheme: the run has no fl" in refused("explain", run_folder, "--scheme", "fl")
     assert "known: table, csv" in refused("explain", run_folder, "--format", "html")
-    assert "is no run folder" in refused("explain", tmp_path)
+    assert "is not a run folder" in refused("explain", tmp_path)
     (tmp_path / "points.csv").write_text("point,status\n", encoding="utf-8")
     assert "is a sweep folder; explain one of its points" in refused("explain", tmp_path)

@@ -202,7 +202,7 @@ def test_a_failed_replacement_keeps_the_earlier_run(path: Path, monkeypatch: pyt
         ("x" * 201, "name is too long"),
         ("link", "symbolic link"),
         (".", "working folder"),
-        ("file/out", "is no folder"),
+        ("file/out", "is not a folder"),
         ("a\0b", "NUL"),
     ],
 )

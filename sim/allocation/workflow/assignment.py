@@ -132,7 +132,7 @@ def _solve_assignment(
         time_limit_s=SOLVER_S,
     )
     if solution.x is None:
-        late = f"within {SOLVER_S:g} s none was found that fits"
+        late = f"within {SOLVER_S:g} s no assignment was found that fits"
         raise problem.memory_error("no assignment fits" if solution.status == 2 else late)
     helper: NDArray[np.intp] = solution.x[:-1].reshape(owners, helpers).argmax(axis=1)
     problem.check_memory(helper)  # the solver may exceed a limit by its tolerance

@@ -104,7 +104,7 @@ def lower_bound_s(problem: WorkflowProblem) -> float:
         upper=np.append(fits.ravel(), np.append(np.ones(helpers), np.inf)),
     )
     if solution.status == 2:
-        raise problem.memory_error("not even parts of owners fit")
+        raise problem.memory_error("no assignment fits, even if owners could be divided,")
     return max(longest_s, float(solution.mip_dual_bound or 0.0) * unit_s * (1.0 - MARGIN))
 
 

@@ -97,7 +97,7 @@ def _intervals(run: TrialRun, table: pd.DataFrame) -> Iterator[str]:
     for each in run.rounds:
         rows = table[table["round"] == each.number]
         if rows.empty or rows["end_s"].max() != each.end_s or rows["start_s"].min() < start_s:
-            yield "a round's intervals don't fill it up to its end: what takes time must be recorded"
+            yield "a round's intervals do not reach its end: record every activity that takes time"
             return
         start_s = each.end_s
         allowed = {f"device-{client}" for client in each.clients}
@@ -135,7 +135,7 @@ def _overlap(table: pd.DataFrame, by: list[str]) -> bool:
 def _checkpoints(trial: Trial, run: TrialRun) -> Iterator[str]:
     """A run that continues from a checkpoint is the same, if a checkpoint can be taken."""
     if trial.resumed_fingerprint() not in (None, run.fingerprint):
-        yield "a run that goes on from a checkpoint differs: keep nothing in the scheme between two rounds"
+        yield "a run that continues from a checkpoint differs: store nothing in the scheme between two rounds"
 
 
 def _learner(trial: Trial, run: TrialRun) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Stationary means of faults and fading, and plans that reckon with them (docs/model.md section 4.3)."""
+"""Stationary means of faults and fading, and plans that include them (docs/model.md section 4.3)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NO_FAULTS = Faults()
 
 @dataclass(frozen=True)
 class MeanConditions:
-    """The stationary means with which a plan reckons.
+    """The stationary means that a plan includes.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ NO_MEANS = MeanConditions()
 def plan_for_means(
     scheme: Scheme, deployment: Deployment, planner: RadioPlanner, with_means: Deployment
 ) -> SchemePlan:
-    """Return a scheme's plan that reckons with means; its predicted time is the closed form without them.
+    """Return a scheme's plan that includes means; its predicted time is the closed form without them.
 
     A scheme with a cut for each device, or whose closed form is a bound, has one prediction: that with means.
 

@@ -106,7 +106,7 @@ class MediumAccess(ABC):
         return LinkSnr(self.uplink_snr(resources), self.downlink_snr(resources), broadcast_snr(resources))
 
     def closed_form_rates(self, resources: RadioResources) -> Rates:
-        """Return the rates with which the closed form of a round's time reckons."""
+        """Return the rates that the closed form of a round's time uses."""
         links = self.links(resources)
         return Rates(links.uplink_bps, links.downlink_bps, float(links.whole_band_bps.min()))
 

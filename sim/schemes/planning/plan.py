@@ -107,11 +107,11 @@ class SchemePlan:
     notes : mapping
         Further results of planning for ``summary.json``.
     planned_s : float or None
-        The mean time of a round that the plan promises, [s]; None where it is ``predicted_s``.
+        The planned mean time of a round, [s]; None where it is ``predicted_s``.
     uses_means : bool
         Whether the plan was made for the stationary means of faults and fading.
     plan_for : {"nominal", "mean", "simulated"}
-        The conditions that ``planned_s`` reckons with.
+        The conditions that ``planned_s`` assumes.
     """
 
     cuts: Cuts
@@ -130,13 +130,13 @@ class SchemePlan:
     plan_for: PlanFor = "nominal"
 
     @property
-    def promised_s(self) -> float:
-        """Return the mean time of a round that the plan promises, [s]."""
+    def planned_round_s(self) -> float:
+        """Return the planned mean time of a round, [s]."""
         return self.predicted_s if self.planned_s is None else self.planned_s
 
     @property
-    def promise_is_bound(self) -> bool:
-        """Return whether ``promised_s`` is a lower bound of a round's time."""
+    def planned_is_bound(self) -> bool:
+        """Return whether ``planned_round_s`` is a lower bound of a round's time."""
         return self.prediction_is_bound and self.plan_for != "simulated"
 
     @cached_property

@@ -129,7 +129,7 @@ class SampledClients(FixedPlan):
         world.set_round_clients(members, *links_and_schedulers(self.plan, channel), self.plan.server_shares)
 
     def _planned(self, deployment: Deployment, planner: RadioPlanner, *, has_fading: bool) -> SchemePlan:
-        """Return a plan for these devices, with means if the first plan reckoned with them."""
+        """Return a plan for these devices, with means if the first plan includes them."""
         if not self._first_plan.uses_means:
             return self._scheme.plan(deployment, planner)
         means = self._context.means

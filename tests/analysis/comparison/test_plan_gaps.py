@@ -1,4 +1,4 @@
-"""Notes where rounds take another time than planned: when they appear, and what they name."""
+"""Notes where rounds do not take the planned time: when they appear, and what they name."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def gap_notes(*overrides: str) -> list[str]:
     run = cutlayer.run("planning_by_simulation", overrides=[*SHORT, *overrides], schemes=["sfl"])
     table = comparison([run])
     assert any("planned" in str(column.header) for column in rich_table(table, "").columns)
-    return [line for line in notes(table, [run]) if "than planned" in line]
+    return [line for line in notes(table, [run]) if "the planned time" in line]
 
 
 def test_a_nominal_plan_is_warned_of_with_its_cause() -> None:
     """If slow-downs make rounds more than 20 % longer than planned, a note names them, and the key."""
     (note,) = gap_notes("allocation.plan_for=nominal")
     assert "sfl" in note
-    assert "ignore slow-downs; allocation.plan_for: simulated" in note
+    assert "ignore slow-downs; set allocation.plan_for: simulated" in note
 
 
 def test_a_plan_that_is_kept_is_not_warned_of() -> None:
@@ -53,6 +53,6 @@ def test_a_plan_that_is_kept_is_not_warned_of() -> None:
 def test_the_cause_is_read_from_the_scenario(
     sections: dict[str, Any], plan_for: str, expected: list[str]
 ) -> None:
-    """Each section that lets rounds differ from their plan is a cause, unless the plan reckons with it."""
+    """Each section that lets rounds differ from their plan is a cause, unless the plan includes it."""
     scenario = {"schemes": [{"name": "psl", "label": "psl"}], **sections}
     assert expected == ignored_by_plan(scenario, "psl", plan_for)

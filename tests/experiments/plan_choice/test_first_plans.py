@@ -1,4 +1,4 @@
-"""First plans: what they reckon with, what they cost, and whether their promises are kept."""
+"""First plans: their conditions, their cost, and the accuracy of their planned round times."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def test_without_variation_every_way_of_planning_is_the_nominal_one() -> None:
         assert "nominal" == absent[label].plan_for
         for other in (absent[label], mean[label]):
             assert plan.cuts == other.cuts
-            assert plan.predicted_s == other.predicted_s == other.promised_s
+            assert plan.predicted_s == other.predicted_s == other.planned_round_s
 
 
 def test_a_slow_down_that_never_shows_leaves_planning_nominal() -> None:
     """With a normal state that never ends, the default is the nominal plan."""
     inert = {"slowdown": {**SLOWDOWN["slowdown"], "factor": 1}}
     ready = experiment(schemes=["psl"], allocation=FREE, stragglers=inert)
-    assert plans(ready)["psl"].promised_s == pytest.approx(plans(ready)["psl"].predicted_s)
+    assert plans(ready)["psl"].planned_round_s == pytest.approx(plans(ready)["psl"].predicted_s)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_the_default_is_to_simulate_where_there_is_something_to_choose(
 
 def test_planning_by_simulation_is_refused_for_rounds_of_very_many_changes() -> None:
     """The message names the fault that changes so often, and the other ways of planning."""
-    with pytest.raises(ScenarioError, match=r"changes by faults\.outage many times.*take nominal or mean"):
+    with pytest.raises(ScenarioError, match=r"changes of faults\.outage.*use nominal or mean"):
         experiment(schemes=["psl"], faults=OFTEN, allocation={**FREE, "plan_for": "simulated"})
 
 
@@ -90,7 +90,7 @@ def test_what_has_no_choice_is_not_simulated(monkeypatch: pytest.MonkeyPatch) ->
         "power": {"dbm_per_hz": [-60, -60, -60]},
     }
     ready = experiment(schemes=["sl", "psl", "centralised"], stragglers=SLOWDOWN, allocation=allocation)
-    assert plans(ready)["psl"].promised_s > plans(ready)["psl"].predicted_s
+    assert plans(ready)["psl"].planned_round_s > plans(ready)["psl"].predicted_s
 
 
 @pytest.mark.parametrize("plan_for", ["mean", "simulated"])
@@ -99,7 +99,7 @@ def test_every_scheme_runs_as_it_is_planned(plan_for: str) -> None:
     ready = small(plan_for=plan_for)
     for label, trial in trials(ready).items():
         assert len(trial.results) == 3
-        assert plans(ready)[label].promised_s > 0
+        assert plans(ready)[label].planned_round_s > 0
 
 
 def test_a_simulated_plan_does_not_know_the_draws_of_the_run() -> None:
@@ -167,10 +167,10 @@ def test_the_objective_may_be_a_quantile() -> None:
         assert name == min(values_s, key=values_s.__getitem__)
 
 
-def test_planning_by_simulation_keeps_its_promise_in_the_study() -> None:
-    """Twelve devices with an eight-fold slow-down: the nominal plan promises a third of the measured round.
+def test_planning_by_simulation_predicts_the_round_of_the_study() -> None:
+    """Twelve devices with an eight-fold slow-down: the nominal plan predicts a third of the measured round.
 
-    The simulated plan's round is within 10 % of the promise, and at most 1 % above that of the best cut.
+    The simulated plan's round is within 10 % of the planned one, and at most 1 % above that of the best cut.
     """
     nominal, simulated = (
         cutlayer.run("planning_by_simulation", overrides=[f"allocation.plan_for={way}"], schemes=STUDY)

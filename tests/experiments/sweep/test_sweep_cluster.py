@@ -155,7 +155,7 @@ def test_workers_that_do_not_see_the_folder_are_refused(
     monkeypatch.setattr(Path, "touch", lambda path: None)
     status, errors = answer(tmp_path, cluster.address)
     assert 2 == status
-    assert f"does not see {tmp_path / 'out'}, the sweep's folder; it must be on a file system" in errors
+    assert f"cannot see {tmp_path / 'out'}, the sweep's folder; it must be on a file system" in errors
     assert not list(tmp_path.glob("out/*/"))
 
 

@@ -282,7 +282,7 @@ def test_other_folders_are_refused(tmp_path: Path) -> None:
     """A folder with other files is refused and stays unchanged."""
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter").write_text("")
-    with pytest.raises(RunFolderError, match="holds something, and is no sweep folder"):
+    with pytest.raises(RunFolderError, match="holds something, and is not a sweep folder"):
         in_threads(written(tmp_path), tmp_path / "thesis")
 
 

@@ -126,7 +126,7 @@ def test_tables_are_gathered_from_the_finished_points(tmp_path: Path) -> None:
     scenario, out = written(tmp_path, SWEEP + FIGURE), tmp_path / "out"
     arguments = ["sweep", str(scenario), "--out", str(out), "--tables"]
     empty = CliRunner().invoke(app, arguments)
-    assert (2, f"{out} is no sweep folder: points.csv is missing\n") == (empty.exit_code, empty.stderr)
+    assert (2, f"{out} is not a sweep folder: points.csv is missing\n") == (empty.exit_code, empty.stderr)
     assert not out.exists()
     in_threads(scenario, out, shard=(1, 2)).run()
     result = CliRunner().invoke(app, arguments)

@@ -95,7 +95,7 @@ def test_a_missing_truncated_or_foreign_file_is_named(tmp_path: Path) -> None:
 
 
 def npy_header(shape: tuple[int, ...], descr: str = "|u1") -> bytes:
-    """Return the header of a .npy file that promises an array of this shape."""
+    """Return the header of a .npy file that declares an array of this shape."""
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(buffer, {"descr": descr, "fortran_order": False, "shape": shape})
     return buffer.getvalue()
@@ -104,9 +104,9 @@ def npy_header(shape: tuple[int, ...], descr: str = "|u1") -> bytes:
 @pytest.mark.parametrize(
     ("member", "content", "message"),
     [
-        ("train_images.npy", npy_header((10**6, 10**6)) + bytes(100), "promises 1000000000000 bytes"),
+        ("train_images.npy", npy_header((10**6, 10**6)) + bytes(100), "declares 1000000000000 bytes"),
         ("train_images.npy", npy_header((20, 6, 7), "|O") + bytes(100), "allow_pickle|object|Object"),
-        ("test_labels.npy", npy_header((2**40, 1)), "promises 1099511627776 bytes"),
+        ("test_labels.npy", npy_header((2**40, 1)), "declares 1099511627776 bytes"),
         ("train_labels.npy", b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535, "header"),
     ],
     ids=["array of a terabyte", "objects", "labels of a terabyte", "nested header"],
@@ -134,5 +134,5 @@ def test_a_zip_bomb_is_refused(tmp_path: Path) -> None:
         for _ in range(281):
             file.write(zeros)
     assert path.stat().st_size < 2**20
-    with pytest.raises(DatasetFileError, match=r"promises \d{9} bytes from \d{6} compressed ones"):
+    with pytest.raises(DatasetFileError, match=r"declares \d{9} bytes from \d{6} compressed ones"):
         loaded(path)

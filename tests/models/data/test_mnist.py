@@ -50,7 +50,7 @@ def test_files_are_read_back(tmp_path: Path, mark: str, end: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("train-labels-idx1-ubyte", idx(LABELS["train"])[:-3], "promises 30 bytes of data; it has 27"),
+        ("train-labels-idx1-ubyte", idx(LABELS["train"])[:-3], "declares 30 bytes of data; it has 27"),
         ("train-labels-idx1-ubyte", idx(LABELS["train"][:-1]), "29 labels for the 30 images"),
         ("train-labels-idx1-ubyte", idx(LABELS["train"] + 1), r"labels must be in 0\.\.9; 10 is not"),
         ("t10k-images-idx3-ubyte", idx(LABELS["t10k"]), "magic number must be 00000803; it is 00000801"),
@@ -59,7 +59,7 @@ def test_files_are_read_back(tmp_path: Path, mark: str, end: str) -> None:
         (
             "t10k-images-idx3-ubyte",
             struct.pack(">4B3I", 0, 0, 8, 3, 2**31, 2**31, 2**31),
-            rf"promises {2**93} bytes of data; it has 0",
+            rf"declares {2**93} bytes of data; it has 0",
         ),
     ],
 )
@@ -109,10 +109,10 @@ def test_parts_of_two_shapes_are_no_data_set(tmp_path: Path) -> None:
 
 
 def test_a_gzip_bomb_is_refused(tmp_path: Path) -> None:
-    """A small file whose header promises many gigabytes is refused before they are read."""
+    """A small file whose header declares many gigabytes is refused before they are read."""
     write(tmp_path)
     (tmp_path / "train-images-idx3-ubyte").unlink(missing_ok=True)
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(gzip.compress(struct.pack(">4B3I", 0, 0, 8, 3, 60_000, 1000, 1000) + bytes(1000)))
-    with pytest.raises(DatasetFileError, match="promises 60000000000 bytes"):
+    with pytest.raises(DatasetFileError, match="declares 60000000000 bytes"):
         load(MnistParameters(name="mnist", path=tmp_path), (1, 28, 28))

@@ -49,9 +49,10 @@ def test_no_share_leaves_the_data_set_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "sides"), [(0.01, "0 held out and 12 to train on"), (0.99, "12 held out and 0 to train on")]
+    ("share", "sides"),
+    [(0.01, "0 for validation and 12 for training"), (0.99, "12 for validation and 0 for training")],
 )
 def test_a_share_that_empties_a_side_is_refused(share: float, sides: str) -> None:
     """The message states the share, the data set, its size and the number of samples on each side."""
-    with pytest.raises(DatasetError, match=f"{share:g} of the 12 training samples of numbered are {sides}"):
+    with pytest.raises(DatasetError, match=f"{share:g} of the 12 samples of numbered gives {sides}"):
         hold_out(numbered([0, 1, 2] * 4), share)

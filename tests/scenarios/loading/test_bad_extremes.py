@@ -193,7 +193,7 @@ ROWS = [
     Row(
         "tag of a truth",
         GOOD + "seed: !!bool abc\n",
-        issue("seed", "not valid YAML: 'abc' is no value of the type !!bool"),
+        issue("seed", "not valid YAML: 'abc' is not a value of the type !!bool"),
     ),
     Row(
         "nesting",
@@ -233,7 +233,7 @@ ROWS = [
     Row(
         "device file",
         changed("{name: lenet, input_shape: [1, 8, 8], classes: 10}", "{name: table, file: /dev/zero}"),
-        issue("model.file", "cannot read the unit table /dev/zero: it is no regular file", 4),
+        issue("model.file", "cannot read the unit table /dev/zero: it is not a regular file", 4),
     ),
 ]
 

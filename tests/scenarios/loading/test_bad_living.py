@@ -137,5 +137,5 @@ def test_two_sources_of_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     scenario = changed("{count: 2}", "{count: 2, positions: moves.csv}").replace(
         "{subchannels: 4}", "{path_loss: {model: fixed, file: gains.csv}}"
     )
-    message = "gains that change with time are given, and positions that do; give one of them"
+    message = "both the gains and the positions change over time; give only one of them"
     check(Row("both", scenario, issue("radio.path_loss", message, 6)), tmp_path)

@@ -115,7 +115,7 @@ TOGETHER = [
     Row(
         "model that can't be split",
         changed(MODEL, "{name: table, file: single.csv}", "allocation: {cut: 1}\n"),
-        issue("model", "psl splits the model, which takes 2 units or more; it has 1", 4),
+        issue("model", "psl splits the model, which needs 2 units or more; it has 1", 4),
     ),
     Row(
         "imported model",
@@ -159,7 +159,7 @@ OPTIONS = [
     Row(
         "past a list",
         GOOD,
-        ("--set: schemes.1: '1' is no index of a list of 1; ...",),
+        ("--set: schemes.1: '1' is not an index of a list of 1; ...",),
         ("--set", "schemes.1=sl"),
     ),
     Row(
@@ -177,9 +177,14 @@ OPTIONS = [
         ("--schemes: the scenario has no scheme 'pls'; it has: psl; did you mean 'psl'?",),
         ("--schemes", "psl,pls"),
     ),
-    Row("folder that holds something", GOOD, ("taken exists and is no run folder; ...",), ("--out", "taken")),
-    Row("file in the way", GOOD, ("file exists and is no run folder; ...",), ("--out", "file")),
-    Row("parent is a file", GOOD, ("cannot write file/a/b: ... is no folder",), ("--out", "file/a/b")),
+    Row(
+        "folder that holds something",
+        GOOD,
+        ("taken exists and is not a run folder; ...",),
+        ("--out", "taken"),
+    ),
+    Row("file in the way", GOOD, ("file exists and is not a run folder; ...",), ("--out", "file")),
+    Row("parent is a file", GOOD, ("cannot write file/a/b: ... is not a folder",), ("--out", "file/a/b")),
 ]
 SEVERAL = [
     Row(

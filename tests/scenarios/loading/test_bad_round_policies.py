@@ -47,7 +47,7 @@ ROWS = [
         GOOD.replace("[psl]", "[psl, sl]") + "round_policy: {deadline_s: 1.0, quorum: 0.5}\n",
         issue(
             "round_policy.quorum",
-            "quorum counts clients that train side by side, and those of schemes: sl take turns; give sl a"
+            "quorum counts clients that train in parallel, and those of schemes: sl train in turn; give sl a"
             " round_policy of its own",
             7,
         ),

@@ -182,7 +182,7 @@ SHAPE = [
     Row(
         "momentum with adam",
         GOOD + DIGITS + "  optimizer: {name: adam, momentum: 0.9}\n",
-        issue("learning.optimizer", "momentum is a key of sgd; adam takes none, not 0.9", 9),
+        issue("learning.optimizer", "momentum belongs to sgd; leave it out with adam; it is 0.9", 9),
     ),
     # Names that nothing has.
     Row("scheme", changed("[psl]", "[eplsl]"), issue("schemes.0", "no scheme ... did you mean 'epsl'?", 3)),
@@ -232,7 +232,7 @@ TEXT = [
     # Files that are no mapping.
     Row("empty file", "", ("bad.yaml:1: must be a mapping of keys, as every scenario is",)),
     Row("list", "- psl\n", ("bad.yaml:1: must be a mapping of keys, as every scenario is",)),
-    Row("binary", b"\x00\xff\xfe\x80", ("bad.yaml:1: is no text in UTF-8: ...",)),
+    Row("binary", b"\x00\xff\xfe\x80", ("bad.yaml:1: is not UTF-8 text: ...",)),
     Row("control characters", "name: a\0b\n", ("bad.yaml:1: not valid YAML: unacceptable character ...",)),
     Row("tab", GOOD + "server:\n\tclock_hz: 1\n", ("bad.yaml:8: not valid YAML: ...'\\t'...",)),
     Row(
@@ -287,7 +287,7 @@ def test_the_good_scenario_is_good(tmp_path: Path) -> None:
 def test_a_scenario_that_is_not_there(
     where: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A scenario that is no file and no name of the library is wrong input."""
+    """A scenario that is neither a file nor a name of the library is wrong input."""
     (tmp_path / "taken").mkdir()
     monkeypatch.chdir(tmp_path)
     assert_lines((message,), answer(tmp_path, where))

@@ -48,7 +48,7 @@ def random_chain(
 def values_s(
     problem: ChainProblem, order: tuple[int, ...], bounds: tuple[int, ...], objective: Objective
 ) -> tuple[float, float]:
-    """Return the objective and the value that decides ties, reckoned stage by stage."""
+    """Return the objective and the value that decides ties, computed stage by stage."""
     placement, access_point = problem.placement, len(order)
     stops = (access_point, *order, access_point)
     parts = [(node, slice(*bounds[p : p + 2])) for p, node in enumerate(order)]

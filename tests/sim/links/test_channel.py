@@ -168,7 +168,7 @@ def test_what_changes_gains_is_given_once(tmp_path: Path) -> None:
     """Gains over time and devices that move contradict each other."""
     (tmp_path / "gains.csv").write_text(GAINS)
     (tmp_path / "moves.csv").write_text(MOVES)
-    with pytest.raises(ValueError, match="gains that change with time are given, and positions that do"):
+    with pytest.raises(ValueError, match="both the gains and the positions change over time"):
         channel(
             devices={"positions": tmp_path / "moves.csv"},
             path_loss={"model": "fixed", "file": tmp_path / "gains.csv"},

@@ -245,7 +245,7 @@ def test_masks_are_renewed_in_rounds_that_run_unpruned(scheme: str) -> None:
 
 @pytest.mark.parametrize("service", ["barrier", "arrival"])
 def test_a_prediction_is_of_an_ordinary_round(service: str) -> None:
-    """Planning reckons with pruned rounds: their latency is the predicted one, behind the barrier."""
+    """Planning assumes pruned rounds: their latency is the predicted one, behind the barrier."""
     schemes = ["sl", "sfl", "sfl_v2", "psl", "epsl", "fl"]
     for run in runs(ready(schemes=schemes, learning=None, server={"service": service})).values():
         ordinary = run.rounds["latency_s"][[1, 2, 4]].tolist()
@@ -328,15 +328,15 @@ def test_a_unit_table_tells_how_many_values_there_are(tmp_path: Any) -> None:
     [
         (
             {"schemes": [{"name": "fl", "compression": {"dropout": {"share": 0.5}}}]},
-            "schemes: fl δ=0.5: nothing of its compression applies; of fl can be compressed: models, pruning",
+            "schemes: fl δ=0.5: none of its compression applies; fl can compress: models, pruning",
         ),
         (
             {"schemes": [{"name": "psl", "compression": {"quantisation": {"tensors": ["models"]}}}]},
-            "applies; of psl can be compressed: activations, dropout, gradients, pruning",
+            "applies; psl can compress: activations, dropout, gradients, pruning",
         ),
         (
             {"schemes": [{"name": "centralised", "compression": {"pruning": {"share": 0.5}}}]},
-            "of centralised can be compressed: nothing",
+            "centralised can compress: nothing",
         ),
     ],
 )

@@ -297,7 +297,7 @@ def test_measured_times_equal_the_same_times_from_flops(name: str, tmp_path: Pat
     server = {"clock_hz": 1e10, "cycles_per_flop": 0.05}
     per_flop = {"slow": 1e-10, "middle": 5e-11, "fast": 2e-11, "server": 5e-12}
     profile = write_times(tmp_path / "lenet", s_per_flop=per_flop)
-    reckoned = run_one(name, model=LENET, batch_size=128, devices=devices, server=server)
+    counted = run_one(name, model=LENET, batch_size=128, devices=devices, server=server)
     for model in ({**LENET, "profile": str(profile)}, {"name": "measured", "profile": str(profile)}):
         measured = run_one(
             name,
@@ -306,9 +306,9 @@ def test_measured_times_equal_the_same_times_from_flops(name: str, tmp_path: Pat
             devices={"count": 3, "profile": ["slow", "middle", "fast"], "clock_hz": 1e9},
             server={"profile": "server"},
         )
-        assert reckoned.plan.cuts == measured.plan.cuts
-        assert pytest.approx(reckoned.plan.predicted_s, rel=RELATIVE) == measured.plan.predicted_s
-        assert pytest.approx(reckoned.end_s, rel=RELATIVE) == measured.end_s
+        assert counted.plan.cuts == measured.plan.cuts
+        assert pytest.approx(counted.plan.predicted_s, rel=RELATIVE) == measured.plan.predicted_s
+        assert pytest.approx(counted.end_s, rel=RELATIVE) == measured.end_s
 
 
 def test_updates_take_time_on_both_sides(tmp_path: Path) -> None:

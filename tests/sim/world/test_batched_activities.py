@@ -264,7 +264,7 @@ def test_each_direction_has_its_own_power_and_row() -> None:
 
 
 def test_an_activity_behind_an_endless_one_is_not_computed() -> None:
-    """Without a deadline too, what would begin after what never ends is not reckoned."""
+    """An activity after one that never ends is not computed, also without a deadline."""
     rates = links([0.0, 1.0], [1.0, 1.0], [1.0, 1.0])
     speeds = [SlowdownTrace(5.0, 1.0, 1.0, stream(0, "slowdown", i)) for i in range(2)]
     dead = Steps([0, 2], [links([1.0] * 2, [1.0] * 2, [1.0] * 2), links([0.0] * 2, [1.0] * 2, [1.0] * 2)])
@@ -301,7 +301,7 @@ def test_a_deadline_stops_all_that_a_late_client_does(batch: bool) -> None:
 
 @pytest.mark.parametrize("batch", BOTH)
 def test_an_endless_transfer_is_stopped_at_the_deadline(batch: bool) -> None:
-    """Links fall to 0 bit/s at 2 s for good: what begins later would take for ever, and is not reckoned."""
+    """Links fall to 0 bit/s at 2 s for good: a later transfer would never end, and is not computed."""
     dead = [links([r, r], [r, r], [1.0, 1.0]) for r in (1.0, 0.0)]
     speeds = [SlowdownTrace(5.0, 1.0, 1.0, stream(0, "slowdown", i)) for i in range(2)]
     slow = fleet([9.0, 9.0], [1.0, 1.0])

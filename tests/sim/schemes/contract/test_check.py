@@ -252,9 +252,9 @@ class Unpicklable(FL):
 
 
 BROKEN = {
-    "what takes time must be recorded": Unrecorded,
+    "record every activity that takes time": Unrecorded,
     "a second run differs": Moody,
-    "keep nothing in the scheme between two rounds": Remembering,
+    "store nothing in the scheme between two rounds": Remembering,
     "depends on whether there is a learner": LearnerBound,
     "no step of the learner is called": Idle,
     "round_time_s says": Wishful,

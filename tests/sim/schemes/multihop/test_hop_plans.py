@@ -1,4 +1,4 @@
-"""What plans of chains and shares reckon with is what the events do: work, wires, memory, power, masks."""
+"""Plans of chains and shares agree with the events: work, wires, memory, power, masks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NODES = {"nodes": [{"name": "n", "count": 2}]}
 def test_the_radio_is_planned_for_the_bits_and_work_of_an_epoch(
     name: str, batches: int, repeats: int
 ) -> None:
-    """Uplink, downlink and compute that the planner reckons with sum to what an owner's record has."""
+    """Uplink, downlink and compute that the planner uses sum to what an owner's record has."""
     clocks = [1e9, 2e9, 5e9]
     ran = run_one(
         {"name": name, "batches": batches, "repeats": repeats},

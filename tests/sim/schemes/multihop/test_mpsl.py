@@ -93,7 +93,7 @@ def bounds_of(ran: Ran) -> list[int]:
 
 
 def node_s(ran: Ran, units: UnitTable) -> list[tuple[float, float]]:
-    """Return tf and tb of each node of the chain, reckoned from the units that it holds."""
+    """Return tf and tb of each node of the chain, computed from the units that it holds."""
     nodes = ran.ready.loaded.scenario.network
     assert nodes is not None
     times = []
@@ -145,7 +145,7 @@ def exchange_s(ran: Ran, units: UnitTable, owner: int) -> tuple[float, float]:
 def test_no_round_is_shorter_than_its_two_bounds(sections: dict[str, Any]) -> None:
     """A round lasts as long as the busiest node is busy, and as the slowest owner takes alone, at the least.
 
-    The second is the plan's prediction where no node is busier; both are reckoned here from the units.
+    The second is the plan's prediction where no node is busier; both are computed here from the units.
     """
     ran, units, steps = run_chain(sections)
     owners = sections["devices"]["count"]
@@ -308,7 +308,7 @@ def test_the_formula_is_the_papers(owners: int) -> None:
     """``start + Σ(tf + tb) + (rBK − 1)(L_fwd + L_back) + end``, with the owners' means of start and end.
 
     Start and end together are all that a mini-batch takes on its owner and the owner's link: the passes of
-    both parts, and four transfers. The formula knows nothing of wires between nodes. It does not see either
+    both parts, and four transfers. The formula knows nothing of wires between nodes. It ignores both
     that one owner alone cannot fill a pipe: where its own work is the most of all, a round takes far longer.
     """
     sections = crowd(owners, repeats=2)
@@ -537,7 +537,7 @@ def test_measured_times_equal_the_same_times_from_flops(tmp_path: Path) -> None:
     )
     scheme = {"name": "mpsl", "batches": 3}
     clocks = {name: {"clock_hz": 1 / value, "cycles_per_flop": 1.0} for name, value in per_flop.items()}
-    reckoned = run_one(
+    counted = run_one(
         scheme,
         model=LENET,
         batch_size=128,
@@ -553,10 +553,10 @@ def test_measured_times_equal_the_same_times_from_flops(tmp_path: Path) -> None:
         devices=own_links(1e8, count=2, profile=["slow", "fast"]),
         network={"nodes": [{"name": name, "profile": name} for name in ("n1", "n2")]},
     )
-    assert bounds_of(reckoned) == bounds_of(measured)
-    spans = [ran.table[["start_s", "end_s", "bits"]].to_numpy() for ran in (reckoned, measured)]
+    assert bounds_of(counted) == bounds_of(measured)
+    spans = [ran.table[["start_s", "end_s", "bits"]].to_numpy() for ran in (counted, measured)]
     np.testing.assert_allclose(spans[0], spans[1], rtol=RELATIVE)
-    assert pytest.approx(reckoned.plan.predicted_s, rel=RELATIVE) == measured.plan.predicted_s
+    assert pytest.approx(counted.plan.predicted_s, rel=RELATIVE) == measured.plan.predicted_s
 
 
 PUBLISHED = os.environ.get("CUTLAYER_PROFILES", "")
