@@ -130,7 +130,7 @@ def sweep(
 ) -> SweepResult:
     """Run every point of a scenario's sweep that is not finished, and return the tables of all points.
 
-    Workers are processes that import the calling script anew. Call this function under
+    Workers are processes that import the calling script again. Call this function under
     ``if __name__ == "__main__":``, and register your own code outside of it, or in ``plugins``.
 
     Parameters

@@ -1,6 +1,6 @@
 """Checkpoints of a run: its state on the disk, from which a stopped run continues to the same results.
 
-The folder ``DIR.checkpoint/`` stands beside the run folder ``DIR``:
+The folder ``DIR.checkpoint/`` is next to the run folder ``DIR``:
 
 - ``run.json`` identifies the run: scenario, versions, and digests of its files and samples.
 - ``N.log`` is the log of scheme number N. Each checkpoint appends the new rows, events and results to it, so

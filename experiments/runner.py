@@ -132,7 +132,7 @@ def run_scenario(
 
 @contextmanager
 def _display(watch_rounds: WatchRounds) -> Iterator[OnRound]:
-    """Open the display of the rounds. A display that fails ends without a message, and the run goes on."""
+    """Open the display of the rounds. A display that fails ends without a message, and the run continues."""
     with ExitStack() as stack:
         display: AbstractContextManager[OnRound] = watch_rounds()
         show: OnRound = _ignore_round
@@ -163,7 +163,7 @@ def run_experiment(
     checkpoints: Checkpoints | None = None,
     workers: SchemeWorkers | None = None,
 ) -> Run:
-    """Run the schemes of a prepared scenario, one after the other or side by side in workers.
+    """Run the schemes of a prepared scenario, one after the other or in parallel in workers.
 
     An interrupt ends the run; its finished rounds are kept. A scheme that raises an error ends alone, and its
     finished rounds are kept too.

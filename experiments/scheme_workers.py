@@ -1,4 +1,4 @@
-"""The schemes of a run side by side, each in a worker process, with the results of one after the other.
+"""The schemes of a run in parallel, each in a worker process, with the same results as one after the other.
 
 A worker prepares the scenario itself and runs one scheme at a time. Random streams are keyed by purpose, so
 that a scheme's results depend neither on the process nor on the other schemes.
@@ -52,7 +52,7 @@ _SHOW_EVERY_S = 0.1
 
 
 def default_jobs(scenario: Scenario) -> int:
-    """Return the number of schemes to run side by side: as many as the cores can train.
+    """Return the number of schemes to run in parallel: as many as the cores can train.
 
     A timeline alone takes less time than the start of a process. On a GPU, several processes would share its
     memory. Both run in one process.

@@ -157,7 +157,7 @@ _CATALOGUES = (
 def load_registrations() -> None:
     """Import the built-in catalogues, then the plug-ins of installed distributions, once in a process.
 
-    The catalogues stand on floors above this one, so that they are imported by their names, at the first use.
+    The catalogues are in folders above this one, so they are imported by their names, at the first use.
 
     Raises
     ------

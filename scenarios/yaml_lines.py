@@ -1,7 +1,7 @@
 """Read YAML as plain data with the line of each key. Numbers follow the rules of YAML 1.2.
 
-The text may come from anywhere, so it is checked before it becomes data: its size, its depth, its tags, the
-length of its numbers, and the number of values that its aliases stand for.
+The text may come from an unknown source, so it is checked before it becomes data. The checks cover its size,
+depth and tags, the length of its numbers, and the number of values that aliases repeat.
 """
 
 from __future__ import annotations

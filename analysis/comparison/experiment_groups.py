@@ -44,7 +44,7 @@ _DIGITS = 12
 
 
 def scenario_of(run: Run) -> dict[str, Any]:
-    """Return the scenario of a run as plain data, which nobody may change."""
+    """Return the scenario of a run as plain data, which must not be changed."""
     return _parsed(run.scenario)
 
 
@@ -90,10 +90,10 @@ class GroupedRun:
 def group_runs(runs: Sequence[Run]) -> list[GroupedRun]:
     """Return each run with its experiment, in the order of the runs.
 
-    Runs are one experiment if their scenarios without the seed and the schemes are equal, if the files that
-    the scenarios name have equal contents, and if schemes of one label have equal parameters. An interrupted
-    run is an experiment of its own. If two runs of an experiment have the same seed and different results,
-    runs of different software or machines become experiments of their own.
+    Runs are one experiment if three conditions hold. Their scenarios without the seed and the schemes are
+    equal, the files that the scenarios name have equal contents, and schemes of one label have equal
+    parameters. An interrupted run is an experiment of its own. If two runs of an experiment have the same
+    seed and different results, runs of different software or machines become experiments of their own.
 
     Raises
     ------
@@ -260,7 +260,7 @@ def in_folders_of_their_own(runs: Sequence[Run], experiments: Sequence[str]) -> 
 
 
 def _folder_names(runs: Sequence[Run], experiments: Sequence[str]) -> dict[str, str]:
-    """Return the name of each experiment's folder, with as many parents as tell it from the others.
+    """Return the name of each experiment's folder, with as many parents as distinguish it from the others.
 
     It is empty unless every experiment was read from exactly one folder, which no other experiment is in.
 

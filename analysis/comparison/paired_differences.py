@@ -161,7 +161,7 @@ class _TargetTimes:
 
     @property
     def sooner(self) -> int:
-        """Return the number of seeds that decide that the first scheme reached the target sooner."""
+        """Return the number of seeds that decide that the first scheme reached the target earlier."""
         return int((self.at[:, 0] <= self.below[:, 1]).sum())
 
     @property
@@ -184,7 +184,7 @@ class _TargetTimes:
         return float((at[:, 0] - at[:, 1]).mean()), least[1], greatest[2]
 
     def undecided(self) -> bool:
-        """Return whether the seeds leave it open which scheme reaches the target sooner.
+        """Return whether the seeds do not decide which scheme reaches the target earlier.
 
         If both schemes reached the target in all of several seeds, the confidence interval of the difference
         decides. Otherwise every seed must decide for the same scheme, and there must be enough seeds for a

@@ -250,7 +250,7 @@ class PlannedSpeeds:
 
 
 class _Parts:
-    """Divides a duration among causes; later causes get what earlier ones leave."""
+    """Divides a duration among causes; later causes get the rest of earlier ones."""
 
     def __init__(self, duration_s: float) -> None:
         self.duration_s = self.limit_s = duration_s

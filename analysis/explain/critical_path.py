@@ -30,8 +30,8 @@ def critical_path(
     """Return the critical path of one round, one row a segment; the durations sum to the round's length.
 
     Each segment begins when the one before ends: a computation, a transfer, or a wait in which nothing was
-    active that the round depended on. ``begins`` says what the beginning of a segment waited for: the
-    ``start`` of the round, the client's ``previous`` activity, the ``server``'s work for all clients, the
+    active that the round depended on. ``begins`` names the event that the beginning of a segment waited for:
+    the ``start`` of the round, the client's ``previous`` activity, the ``server``'s work for all clients, the
     last client at a ``barrier``, or the activity before it in a ``queue``.
 
     Parameters

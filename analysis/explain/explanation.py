@@ -37,7 +37,7 @@ _SLACK_COLUMNS = ["label", "round", "device", "slack_s", "phase"]
 
 
 class UnknownRoundError(ValueError):
-    """Raised if a run has no such round, or no such scheme; the message says what it has."""
+    """Raised if a run has no such round or scheme; the message lists those that it has."""
 
 
 @dataclass(frozen=True, repr=False)

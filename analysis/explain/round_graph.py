@@ -155,8 +155,8 @@ class RoundGraph:
     def path(self) -> list[Step]:
         """Return the critical path, from the first step to the end of the round.
 
-        Of tied steps it takes the one whose client has got least far: fewest activities, then the least
-        amount of work in the last one, then the lowest number of a client.
+        Of tied steps it takes the one whose client has made the least progress: fewest activities, then the
+        least work in the last one, then the lowest number of a client.
         """
         path = [self.end]
         while path[-1].critical:

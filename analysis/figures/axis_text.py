@@ -118,7 +118,7 @@ def value_text(value: Any) -> str:
 
 
 def labelled_value(key: str, value: Any) -> str:
-    """Return the text for a value of a swept key; a number stands behind the key's label."""
+    """Return the text for a value of a swept key; a number follows the key's label."""
     text = value_text(value)
     return text if isinstance(value, str) and not text.isdecimal() else f"{axis_label(key)}: {text}"
 

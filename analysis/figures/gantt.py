@@ -48,10 +48,10 @@ def gantt_figure(
     """Draw the intervals of each scheme as a panel of bars, one row a node, all on one time axis.
 
     A bar is an interval of activity, coloured by its phase. Lanes of a node that are busy at once share the
-    node's row. Two kinds of waiting are hatched: a device that idles in a round in which it takes part, also
-    before its turn; and work in the queue of a server, compute node or wire, on a sub-row. A broadcast is
-    drawn once, at the server, and the devices count as waiting meanwhile. A thin line ends each round. Of
-    several seeds the lowest is drawn.
+    node's row. Two kinds of waiting are hatched. The first is the idle time of a device in a round in which
+    it takes part, also before its turn. The second is work in the queue of a server, compute node or wire, on
+    a sub-row. A broadcast is drawn once, at the server, and the devices count as waiting meanwhile. A thin
+    line ends each round. Of several seeds the lowest is drawn.
 
     Events add marks. A hatched band behind a row is a time in which a node is slow, a device is offline, its
     links are interrupted, or the server has failed. A dotted line is the instant at which a round stops

@@ -89,7 +89,7 @@ class Panel:
 
     @property
     def is_cut(self) -> bool:
-        """Return whether the rounds go on after the shown part."""
+        """Return whether the rounds continue after the shown part."""
         return bool(len(self.rounds)) and self.end_s < float(self.rounds["end_s"].max())
 
     @property

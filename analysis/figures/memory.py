@@ -86,12 +86,12 @@ def memory_figure(memory: pd.DataFrame, nodes: pd.DataFrame, rounds: pd.DataFram
     """Draw the memory of each compute node over simulated time, one panel a scheme, all on the same axes.
 
     A node's limit is a dashed line of the node's colour; a limit that several nodes have is dark grey. A
-    limit above 3 times the maximum that any node held stands in the panel's title instead.
+    limit above 3 times the largest memory of a node is given in the panel's title instead.
 
     If a node's memory changes more than 1000 times, or a scheme has more than 100 rounds, the line shows the
-    maximum held in each interval of time, and the shade below it reaches down to the minimum. The intervals
-    are rounds, or equal parts of each round, so that equal rounds look equal. Of lines that coincide the
-    lower ones are wider. Of several seeds the lowest is drawn.
+    maximum in each interval of time. The shade below it reaches down to the minimum. The intervals are
+    rounds, or equal parts of each round, so that equal rounds look equal. Of lines that coincide the lower
+    ones are wider. Of several seeds the lowest is drawn.
 
     Parameters
     ----------

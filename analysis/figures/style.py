@@ -58,7 +58,7 @@ _FILE_METADATA: dict[str, dict[str, str | None]] = {
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """Draw with Matplotlib's defaults and the settings of this package, whatever the user has set.
+    """Draw with Matplotlib's defaults and the settings of this package, and ignore the user's settings.
 
     The user's matplotlibrc, style sheets and backend have no effect on a figure that is made and saved
     inside of this context, and they are in force again after it.

@@ -239,7 +239,7 @@ class TableWriter:
     def add(self, frame: pd.DataFrame) -> None:
         """Add a row group with the columns of the table.
 
-        If the file cannot be written, all rows are lost, and further ones are dropped. The run goes on,
+        If the file cannot be written, all rows are lost, and further ones are dropped. The run continues,
         because its other tables do not need them.
         """
         if self.lost:

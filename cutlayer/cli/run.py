@@ -143,7 +143,7 @@ def _report_bottlenecks(result: Run) -> None:
 
 
 def _free_folder(parent: Path, name: str) -> Path:
-    """Return ``parent/name``, with a number if it exists; a folder with checkpoints is free to go on."""
+    """Return ``parent/name``, with a number if it exists; a run with checkpoints keeps its folder."""
     from cutlayer.analysis.results.atomic_files import portable_name
     from cutlayer.experiments.checkpoints import checkpoint_folder
     from cutlayer.experiments.processes.folder_locks import run_in_use

@@ -38,7 +38,7 @@ class MeanRound:
     """The mean time of a round over the mean share of the clients that take part."""
 
     def values_s(self, rounds: SimulatedRounds, counts: Array) -> Array:
-        """Return the mean of each resample; infinity if nobody takes part."""
+        """Return the mean of each resample; infinity if no client takes part."""
         weights = rounds.weights
         time_s = counts @ (weights * rounds.latency_s).sum(axis=1)
         return _ratio(time_s, counts @ (weights * rounds.share).sum(axis=1))

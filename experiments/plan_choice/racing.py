@@ -1,4 +1,4 @@
-"""Racing: candidates are simulated side by side, and those that are significantly worse drop out early.
+"""Racing: candidates are simulated in parallel, and those that are significantly worse drop out early.
 
 After Maron and Moore, "Hoeffding races", 1994, with paired bootstrap resamples instead of Hoeffding's bound.
 """

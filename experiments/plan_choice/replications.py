@@ -63,9 +63,9 @@ class SimulatedRounds:
         """Return the weight of each block in averages over a long run, [num_replications, num_blocks].
 
         A replication begins at an instant of time, while averages of a run are over its rounds. While devices
-        are slow, fewer rounds begin. So a block counts by the rate of rounds, estimated from the other
-        blocks of its replication: that makes averages right both if states last for many rounds, and if
-        rounds are independent.
+        are slow, fewer rounds begin. A block therefore counts by the rate of rounds, estimated from the other
+        blocks of its replication. Averages are then right both if states last for many rounds, and if rounds
+        are independent.
         """
         others_s = (self.latency_s.sum(axis=1, keepdims=True) - self.latency_s) / (BLOCKS - 1)
         weights: NDArray[np.float64] = 1.0 / np.maximum(others_s, _SHORTEST_S)

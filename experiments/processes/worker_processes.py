@@ -54,7 +54,7 @@ def cores() -> int:
 class WorkerProcess:
     """A new Python process that runs one function, and a pipe between both processes.
 
-    The process imports all modules anew, and shares no state with this one. It ends with this process,
+    The process imports all modules itself, and shares no state with this one. It ends with this process,
     however that ends. An interrupt of the terminal (Ctrl-C) reaches it once it unblocks the signal SIGINT.
 
     Parameters

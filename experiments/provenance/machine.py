@@ -1,7 +1,7 @@
 """The machine that computed a result: processor, vector instructions, threads and operating system.
 
-The last bits of trained weights depend on it. Timelines do not. It takes part in no fingerprint, and a sweep
-or a checkpoint may go on on another machine.
+The last bits of trained weights depend on it. Timelines do not. It is not part of any fingerprint, and a
+sweep or a checkpoint may continue on another machine.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The files that a scenario names, as its run records them: digests in ``summary.json``, and small copies.
 
-Paths in a scenario do not say which contents a run has used. With the digests, comparisons tell runs of
-changed files apart; with the copies, a run can be repeated after a file was lost.
+Paths in a scenario do not say which contents a run has used. With the digests, comparisons distinguish runs
+of changed files. With the copies, a run can be repeated after a file was lost.
 """
 
 from __future__ import annotations

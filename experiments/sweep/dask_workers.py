@@ -162,7 +162,7 @@ class DaskWorkers:
         self._disconnect()
 
     def _disconnect(self) -> None:
-        """Close the connection, whatever closing it raises.
+        """Close the connection, and ignore errors on the way.
 
         Closing raises errors of many classes if the scheduler is gone, for example RuntimeError if a timeout
         expires meanwhile. By then the items are done or their errors are raised, and neither may be lost.

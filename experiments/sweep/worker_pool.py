@@ -42,7 +42,7 @@ class TimeLimitError(Exception):
 
 
 def process_executor(jobs: int, plugins: Sequence[Plugin] = ()) -> Executor:
-    """Return an executor of new processes, which import all modules anew and share no state with this one.
+    """Return an executor of new processes, which import all modules and share no state with this one.
 
     It sets no limit: the caller submits at most ``jobs`` items.
 

@@ -186,7 +186,7 @@ def stratified_split(
 
 
 def check_expansion(compressed_bytes: int, expanded_bytes: int) -> None:
-    """Raise a ValueError if compressed data promise to be far larger than the images of any data set.
+    """Raise a ValueError if compressed data would expand far beyond the images of any data set.
 
     Parameters
     ----------

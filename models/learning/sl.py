@@ -20,7 +20,7 @@ __all__ = ["SequentialSplitLearner"]
 
 
 class SequentialSplitLearner(Learner):
-    """One client part, which is handed from client to client, and one server part.
+    """One client part, which passes from client to client, and one server part.
 
     Weights and buffers are handed over. A client's optimiser state (Adam's moments, momentum) stays with the
     client, because it is not transmitted.

@@ -1,4 +1,4 @@
-"""The memory for training a part of a model, by what it holds (docs/model.md section 8)."""
+"""The memory for training a part of a model, by its contents (docs/model.md section 8)."""
 
 from __future__ import annotations
 

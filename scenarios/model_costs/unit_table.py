@@ -133,8 +133,8 @@ class UnitTable:
     def cut_memory_bits(self, rows: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the memory that a part's ends add to that of its units, two of [num_units + 1], [bit].
 
-        A part of units ``first`` to ``end - 1`` needs the sum of what its units need inside a longer part,
-        the first array's value at ``first``, and the second array's value at ``end``.
+        A part of units ``first`` to ``end - 1`` needs the memory of its units inside a longer part, the first
+        array's value at ``first``, and the second array's value at ``end``.
 
         Parameters
         ----------

@@ -42,7 +42,7 @@ DeviceNumber = Annotated[int, Field(ge=0, lt=DEVICES_MAX)]
 
 
 class DeviceOverrides(Section):
-    """Attributes of a single device, in the place of those that are drawn; absent: as drawn."""
+    """Attributes of a single device, instead of the random ones; absent: the random ones."""
 
     clock_hz: Clock | None = Field(default=None, description="clock, cycles/s")
     cycles_per_flop: CyclesPerFlop | None = Field(default=None, description="κ: cycles per FLOP")
@@ -56,7 +56,7 @@ class DeviceOverrides(Section):
     power_idle_w: NonNegative | None = Field(default=None, description="power while it is idle, W")
     power_receive_w: NonNegative | None = Field(default=None, description="power of the receiver, W")
     power_circuit_w: NonNegative | None = Field(default=None, description="power of the circuits, W")
-    battery_j: Positive | None = Field(default=None, description="energy for everything that it does, J")
+    battery_j: Positive | None = Field(default=None, description="energy of the battery, J")
     memory_mib: Positive | None = Field(default=None, description="memory, MiB")
     uplink_bps: BitRate | None = Field(
         default=None, description="uplink rate, bit/s; only where devices.uplink_bps is given"
@@ -131,8 +131,8 @@ class Devices(Section):
     )
     battery_j: PositivePerDevice | None = Field(
         default=None,
-        description="energy for everything that the device does, J; a device that has used it up leaves the"
-        " run; absent: no limit",
+        description="energy of the battery, J; a device with an empty battery leaves the run;"
+        " absent: no limit",
     )
     positions: ScenarioPath | None = Field(
         default=None,
@@ -160,17 +160,18 @@ class Devices(Section):
         " columns device, time_s, uplink_bps and downlink_bps, or files in mahimahi's format; absent: none",
     )
     profile: Text | tuple[Text, ...] | None = Field(
-        default=None, description="device of model.profile whose measured times they have, or one for each"
+        default=None,
+        description="device of model.profile whose measured times apply to all devices, or one for each",
     )
 
     overrides: dict[DeviceNumber, DeviceOverrides] = Field(
         default={},
-        description="attributes of single devices by number, in the place of those that are drawn; no draw"
-        " of another device changes",
+        description="attributes of single devices by number, instead of the random ones; those of other"
+        " devices do not change",
     )
     exclude: tuple[Index, ...] = Field(
         default=(),
-        description="numbers of devices that take part in nothing; the other devices keep their numbers,"
+        description="numbers of devices that do not take part; the other devices keep their numbers,"
         " attributes and data",
     )
 

@@ -32,7 +32,7 @@ def _one_form(section: Section, *forms: tuple[str, ...]) -> None:
 
 
 class Availability(Section):
-    """Devices that are offline at times; one that goes offline in a round loses what it was doing."""
+    """Devices that are offline at times; one that goes offline in a round loses its current activity."""
 
     mean_on_s: DurationOrNever | None = Field(
         default=None, description="mean time that a device is online, s; .inf: it never goes offline"
@@ -64,7 +64,7 @@ class Outage(Section):
     )
     restart: bool = Field(
         default=False,
-        description="whether a transfer begins anew after an outage; otherwise it goes on where it stopped",
+        description="whether a transfer begins again after an outage; else it continues where it stopped",
     )
 
     @model_validator(mode="after")
@@ -101,7 +101,7 @@ class PacketLoss(Section):
 
 
 class ServerFaults(Section):
-    """A server that is slower at times, or stops at times; its work goes on where it stopped."""
+    """A server that is slower at times, or stops at times; its work then continues where it stopped."""
 
     slowdown: ServerSlowdown | None = Field(default=None, description="slow-downs; absent: none")
     mean_up_s: DurationOrNever | None = Field(

@@ -24,14 +24,14 @@ class RoundPolicy(Section):
     wait: Literal["all"] | None = Field(default=None, description="wait for all clients; the default")
     deadline_s: DurationOrNever | None = Field(
         default=None,
-        description="time from the start of the round, s; the round goes on without clients that are later",
+        description="time from the start of the round, s; the round continues without clients that are later",
     )
     deadline: Annotated[str, Field(pattern=_MULTIPLE)] | None = Field(
         default=None, description="a deadline as a multiple of the planned time of a round, for example 1.5x"
     )
     first: PositiveInt | None = Field(
         default=None,
-        description="number of clients; the round goes on as soon as so many have delivered their data",
+        description="number of clients; the round continues when so many have delivered their data",
     )
     over_select: PositiveInt | None = Field(
         default=None,
@@ -39,7 +39,7 @@ class RoundPolicy(Section):
     )
     quorum: Annotated[Number, Field(gt=0, le=1)] | None = Field(
         default=None,
-        description="share of the round's clients; a deadline counts only if so many have delivered",
+        description="share of the round's clients that must be on time before a deadline takes effect",
     )
     max_wait_s: DurationOrNever | None = Field(
         default=None,

@@ -130,7 +130,7 @@ class Learning(Section):
     on_divergence: Literal["stop", "continue"] = Field(
         default="stop",
         description="action if the training loss or a model is not finite; stop: the scheme ends with this"
-        " round; continue: it goes on, which needs stop.rounds or stop.time_s",
+        " round; continue: the scheme continues, which needs stop.rounds or stop.time_s",
     )
     validation_share: Annotated[Number, Field(ge=0, lt=1)] = Field(
         default=0.0, description="share of the training set that is held out for validation; 0: none"

@@ -1,11 +1,12 @@
 """Optimal placement of the middle layers on a chain of nodes, as in MP-SL (arXiv 2402.00208).
 
 Each node holds contiguous layers, at least one, in the order of the chain. All objectives are built from the
-maximum of a time over the nodes, so one dynamic program minimises each of them: it adds node after node, and
-has a state for each number of layers that the nodes so far hold. The paper's objective is the sum of two such
-maxima, forward and backward. It is minimised over the Pareto front of their pairs: find the least backward
-time with the forward time below F, lower F to that of the new pair, and repeat until nothing fits. The front
-holds all optimal pairs, so the least sum is exact (docs/model.md section 7.2).
+maximum of a time over the nodes, so one dynamic program minimises each of them. It adds node after node, and
+has a state for each number of layers on the nodes so far. The paper's objective is the sum of two such
+maxima, forward and backward. It is minimised over the Pareto front of their pairs. Each step finds the least
+backward time with a forward time below F, and then lowers F to the forward time of the new pair. The search
+ends when nothing fits. The front holds all optimal pairs, so the least sum is exact (docs/model.md section
+7.2).
 """
 
 from __future__ import annotations

@@ -225,7 +225,7 @@ def _other_pairs(
 def checked_plan(
     name: str, result: Plan, problem: RadioResources, work_by_cut: Mapping[int, RoundWork]
 ) -> Plan:
-    """Return the plan of a method with its rates and round time computed anew, if it obeys all limits.
+    """Return the plan of a method with its rates and round time computed again, if it obeys all limits.
 
     Parameters
     ----------

@@ -51,14 +51,17 @@ class PresenceTrace(Protocol):
 
 @runtime_checkable
 class StateTrace(Protocol):
-    """Tells the states of a node for the log of events, for example the times in which it is slow."""
+    """Lists the states of a node for the log of events, for example the times in which it is slow."""
 
     def states(self, start_s: float, end_s: float) -> Iterable[State]:
         """Return the states between two instants, cut at both, in their order."""
 
 
 class AvailabilityTrace(StateTrace, Protocol):
-    """Tells when a device is online. A device that goes offline stops what it does, and misses the round."""
+    """Gives the times at which a device is online.
+
+    A device that goes offline stops its activity, and misses the round.
+    """
 
     def is_online(self, time_s: float) -> bool:
         """Return whether the device is online at an instant."""
@@ -68,14 +71,14 @@ class AvailabilityTrace(StateTrace, Protocol):
 
 
 class LinkInterruptions(StateTrace, Interruptions, Protocol):
-    """Tells when the links of a device are interrupted, in both directions."""
+    """Gives the times at which the links of a device are interrupted, in both directions."""
 
 
 class MessageLosses(Protocol):
     """Draws the lost packets and messages of one device; the messages of each direction are numbered."""
 
     def sending(self, phase: Phase, bits: float, snr: float, *, must_arrive: bool = False) -> Sending:
-        """Draw the packets of the next message, and return its bits on the air and its fate.
+        """Draw the packets of the next message, and return all bits sent and whether it arrives.
 
         Parameters
         ----------

@@ -70,7 +70,7 @@ class MessageDraws:
         self._block: tuple[int, NDArray[np.float64]] = (-1, np.empty(0))
 
     def sending(self, phase: Phase, bits: float, snr: float, *, must_arrive: bool = False) -> Sending:
-        """Draw the packets of the next message, and return its bits on the air and its fate.
+        """Draw the packets of the next message, and return all bits sent and whether it arrives.
 
         Parameters
         ----------

@@ -102,7 +102,7 @@ class PacketErrors:
         return min(rate, PROBABILITY_MAX)
 
     def sending(self, rng: np.random.Generator, bits: float, snr: float, *, must_arrive: bool) -> Sending:
-        """Draw the tries of a message's packets, and return its bits on the air and its fate.
+        """Draw the transmissions of a message's packets, and return all bits sent and whether it arrives.
 
         With a limit of m tries, a packet is given up with probability p^m. The number of packets up to the
         first one that is given up is geometric, and the message ends with it.

@@ -1,4 +1,4 @@
-"""Slow-downs and failures of the server; its work goes on where it stopped."""
+"""Slow-downs and failures of the server; after a failure its work continues where it stopped."""
 
 from __future__ import annotations
 

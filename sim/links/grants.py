@@ -50,7 +50,7 @@ class Grant(Protocol):
 
 @dataclass
 class NoGrant:
-    """A grant of the band to nobody, while the links of all waiting clients are interrupted."""
+    """An empty grant of the band, while the links of all waiting clients are interrupted."""
 
     until_s: float = math.inf
 

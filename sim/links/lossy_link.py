@@ -20,7 +20,7 @@ __all__ = ["NO_RETRIES", "LossyLink", "MessageLostError", "Retries", "retries_of
 
 
 class MessageLostError(Exception):
-    """A message of a client has been given up; the client's program gets this error at its transfer."""
+    """A message of a client is lost for good; the client's program gets this error at its transfer."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class LossyLink:
         return message.ended
 
     def abort(self, node: Node) -> None:
-        """Stop the node's messages; nobody waits for them any more."""
+        """Stop the node's messages, which no process waits for any more."""
         messages, self._messages = self._messages, set()
         self._link.abort(node)
         for message in messages:

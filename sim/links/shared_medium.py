@@ -52,7 +52,7 @@ class _Transfer:
 
 
 class SharedMedium:
-    """Transports transfers side by side, at rates that change whenever a transfer begins or ends.
+    """Transports simultaneous transfers, at rates that change whenever a transfer begins or ends.
 
     All rates are constant between two changes. At each change the medium first updates the remaining bits.
     Then the scheduler makes a new grant, once for all that happens at that instant. So the bits of a transfer

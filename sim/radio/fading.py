@@ -26,7 +26,7 @@ class NoFadingParameters(FadingParameters):
 
 
 class RayleighParameters(FadingParameters):
-    """Rayleigh fading: gains are drawn anew after each coherence time."""
+    """Rayleigh fading: gains are drawn again after each coherence time."""
 
     coherence_s: Duration
 

@@ -56,8 +56,9 @@ class LogDistanceParameters(PathLossParameters):
 class FixedParameters(PathLossParameters):
     """Fixed gains in dB, for each device or from a CSV file.
 
-    The file is either a table without a heading, of one row a device and one column a subchannel, or a table
-    with the columns ``device``, ``gain_db`` and, where they are needed, ``subchannel`` and ``time_s``.
+    The file is a table without a heading, with one row for each device and one column for each subchannel. Or
+    it is a table with the columns ``device``, ``gain_db`` and, where they are needed, ``subchannel`` and
+    ``time_s``.
     """
 
     gain_db: LevelPerDevice | None = None

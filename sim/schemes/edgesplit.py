@@ -1,8 +1,8 @@
 """EdgeSplit and ESFL: a cut for each device, and shares of the bandwidth or of the server's compute.
 
-Zhang et al., "Resource-efficient Parallel Split Learning in Heterogeneous Edge Computing" (EdgeSplit,
-arXiv 2403.15815), and ESFL (arXiv 2402.15903), which differs in the shared resource; docs/model.md section 6
-has the formula of a round's time.
+Zhang et al., "Resource-efficient Parallel Split Learning in Heterogeneous Edge Computing" (EdgeSplit, arXiv
+2403.15815), and ESFL (arXiv 2402.15903), which differs in the shared resource. The formula of a round's time
+is in docs/model.md section 6.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The log of a run's events: what happened to nodes and links besides activity.
+"""The log of a run's events: states of nodes and links, and instants such as lost messages.
 
 Intervals say when a node was active. Events say why it was late or idle: slow states, outages, times offline,
 lost and repeated messages, deadlines, and the clients that a round went on without.

@@ -14,11 +14,11 @@ __all__ = ["EventOrder", "cancel", "ended_or_failed", "schedule_after", "schedul
 class EventOrder(IntEnum):
     """The priorities of events at one instant: SimPy processes lower numbers first.
 
-    Computations and transfers end first. The shared medium grants its band anew only after that, because
-    every transfer that begins or ends at the instant must be counted in one new grant. Then devices go
-    offline, and deadlines come last: a client that finishes at the very instant of its deadline is on time,
-    also if its transfer ends because of a new grant. SimPy itself reserves 0 for interrupts and for the start
-    of processes.
+    Computations and transfers end first. The shared medium assigns its band again only after that, because
+    every transfer that begins or ends at the instant must be part of one new grant. Then devices go offline,
+    and deadlines come last: a client that finishes at the very instant of its deadline is on time, also if
+    its transfer ends because of a new grant. SimPy itself reserves 0 for interrupts and for the start of
+    processes.
     """
 
     NORMAL = NORMAL

@@ -35,9 +35,9 @@ class ClientPool:
     """Runs the programs of clients, in batches or in long-lived processes that wait for the next step.
 
     A long-lived process that one shared event wakes costs less than a new process for each step. The pool has
-    one slot with a process for each client of the largest round so far. So a step costs as much as its
-    clients, whatever the size of the population. A step with one client has a process of its own, because
-    waking all processes would make each client's turn cost as much as all clients.
+    one slot with a process for each client of the largest round so far. The cost of a step therefore depends
+    on its clients, and not on the size of the population. A step with one client has a process of its own,
+    because waking all processes would make each client's turn cost as much as all clients.
 
     Parameters
     ----------

@@ -180,7 +180,7 @@ class World:
         )
 
     def enough(self, num_clients: int) -> int:
-        """Return the number of clients with which a round of so many clients goes on."""
+        """Return the number of clients that a round of this many clients waits for."""
         enough = self._round_policy.limits(num_clients, self._planned_step_s).enough
         return num_clients if enough is None else enough
 

@@ -229,7 +229,7 @@ def test_the_python_interface(folder: Path) -> None:
     assert ["sl", "epsl φ=1"] == cutlayer.compare(loaded)["label"].tolist()
     with pytest.raises(cutlayer.ScenarioError, match="did you mean 'quickstart'"):
         cutlayer.run("quickstrt")
-    with pytest.raises(cutlayer.RunFolderError, match="no run folder"):
+    with pytest.raises(cutlayer.RunFolderError, match="not a run folder"):
         cutlayer.load(folder.parent)
 
 

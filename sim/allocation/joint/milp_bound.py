@@ -123,8 +123,9 @@ class _Variables:
 class _Relaxation:
     """The program of one cut, and the best bound so far.
 
-    Solvers need numbers near 1. So powers are in units of the client's limit, rates in units of the mean rate
-    at uniform power on one subchannel (downlinks: of the mean rate), and times in units of the first bound.
+    Solvers need numbers near 1. Powers are therefore in units of the client's limit, and times in units of
+    the first bound. Uplink rates are in units of the mean rate at uniform power on one subchannel, downlink
+    rates in units of the mean rate.
 
     Attributes
     ----------

@@ -2,9 +2,9 @@
 
 For fixed cuts the optimal shares let all devices end together, and T is the root of ``Σ q_i/(T − c_i) = 1``.
 For a fixed T a device needs the share ``min_j q_ij/(T − c_ij)``, and T is feasible if these shares sum to at
-most 1. It follows that the alternating descent over cuts and shares ends at the optimum where every cut uses
-the resource: if no device has a better cut at its share β_i, none needs less than β_i for T, and the needed
-shares sum to 1 already. Symbols are those of `problem.py`.
+most 1. Where every cut uses the resource, the alternating descent over cuts and shares therefore ends at the
+optimum. If no device has a better cut at its share β_i, none needs less than β_i for T, and the needed shares
+already sum to 1. Symbols are those of `problem.py`.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ def _prediction(trial: Trial) -> Iterator[str]:
 
 
 def _everybody_late(trial: Trial) -> Iterator[str]:
-    """If nobody is on time, nobody takes part and nothing is trained."""
+    """If no client is on time, no client takes part and nothing is trained."""
     if isinstance(trial.scheme()[1].access, NoRadio):
         return
     learner = RecordingLearner()

@@ -178,10 +178,10 @@ class MPSL(MultiHopScheme):
     def formula_s(self, path: Sequence[HopWork], links: LinkRates, deployment: Deployment) -> float:
         """Return the authors' estimate of an epoch's time, without the exchange of models, [s].
 
-        ``T_all = start + Σ_p(tf_p + tb_p) + (rBK − 1)(L_fwd + L_back) + end`` (EdgeSys 2025). Here start and
-        end together are all that a mini-batch takes on its owner and the owner's link, in the owners' mean:
-        both passes of the first part and of the head, and four transfers. So the formula is exact for a
-        single mini-batch on quick wires.
+        ``T_all = start + Σ_p(tf_p + tb_p) + (rBK − 1)(L_fwd + L_back) + end`` (EdgeSys 2025). Start and end
+        together are the time of a mini-batch on its owner and the owner's link, averaged over owners. They
+        contain both passes of the first part and of the head, and four transfers. So the formula is exact for
+        a single mini-batch on quick wires.
         """
         owners = deployment.num_clients
         ends_s = (

@@ -39,7 +39,7 @@ class FixedPlan:
         self.num_replans = snapshot.num_replans if snapshot else 0
 
     def before_round(self, world: World, number: int) -> None:
-        """Wait until a client is online, and tell the world its clients if there are other devices."""
+        """Wait until a client is online, and set the world's clients if there are other devices."""
         if self._is_partial:
             world.sampled_clients = self.members
         world.await_clients()

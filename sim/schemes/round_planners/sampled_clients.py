@@ -31,13 +31,13 @@ __all__ = ["SampledClients", "client_sampler", "devices_on_time"]
 class SampledClients(FixedPlan):
     """Samples each round's clients, and plans for them as if there were no other devices.
 
-    A scheme that averages models every I rounds has the same clients in all rounds of a block of I rounds, so
-    that every step of a client counts in the average at the end of the block. A client that leaves the run
-    within a block is not replaced, unless no client of the block is left.
-    All plans have the common cut of the first plan. A round with the same clients as the last round keeps its
-    plan. A new plan uses the gains at time 0 without fading. With ``allocation.replan: {every_rounds: 1}``,
-    every round has a new plan, which uses the estimated gains at the start of the round. If no device is
-    available, the round begins when the first device becomes available (docs/model.md section 2.7).
+    A scheme that averages models every I rounds has the same clients in all rounds of a block of I rounds.
+    Every step of a client then counts in the average at the end of the block. A client that leaves the run
+    within a block is not replaced, unless no client of the block is left. All plans have the common cut of
+    the first plan. A round with the same clients as the last round keeps its plan. A new plan uses the gains
+    at time 0 without fading. With ``allocation.replan: {every_rounds: 1}``, every round has a new plan, which
+    uses the estimated gains at the start of the round. If no device is available, the round begins when the
+    first device becomes available (docs/model.md section 2.7).
     """
 
     def __init__(

@@ -102,7 +102,7 @@ def test_nothing_is_overwritten_unasked(timeline: Run, tmp_path: Path) -> None:
     assert not (folder / "mark").exists()
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter").write_text("")
-    with pytest.raises(RunFolderError, match="no run folder"):
+    with pytest.raises(RunFolderError, match="not a run folder"):
         save_run(timeline, tmp_path / "thesis", overwrite=True)
 
 
