@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 DOCS = Path(__file__).parent
 
 project = "Cutlayer"
-copyright = "The Cutlayer authors"  # noqa: A001 - Sphinx's name
+copyright = "The Cutlayer authors"
 extensions = ["myst_parser"]
 exclude_patterns = ["_build"]
 myst_heading_anchors = 4
@@ -23,36 +23,47 @@ html_theme = "furo"
 html_title = "Cutlayer"
 html_show_sphinx = False
 html_static_path = ["static"]
-html_css_files = ["wide_tables.css"]
+html_css_files = ["site.css"]
+
+FIRST_GUIDES = [
+    "install",
+    "write_scenario",
+    "notebook",
+    "report",
+    "trace",
+    "explain_round",
+    "paper_figures",
+    "choose_plan",
+    "stragglers_and_faults",
+    "own_model",
+    "own_data",
+]
+"""The order of the first guides in the navigation; the others follow by name."""
+
+
+def _guides() -> str:
+    """Return the guides in their order, one a line."""
+    names = sorted(path.stem for path in (DOCS / "guides").glob("*.md"))
+    first = [name for name in FIRST_GUIDES if name in names]
+    return "\n".join(f"guides/{name}" for name in [*first, *(n for n in names if n not in first)])
+
 
 NAVIGATION = {
-    "index": """
-```{toctree}
+    "index": f"""
+```{{toctree}}
 :hidden:
 :caption: Tutorial
 
 tutorial
 ```
-```{toctree}
+```{{toctree}}
 :hidden:
-:glob:
 :caption: How-to guides
 
-guides/install
-guides/write_scenario
-guides/own_model
-guides/own_data
-guides/stragglers_and_faults
-guides/large_fleets
-guides/compress
-guides/choose_plan
-guides/explain_round
-guides/checkpoints
-guides/cluster
-guides/*
+{_guides()}
 extending
 ```
-```{toctree}
+```{{toctree}}
 :hidden:
 :caption: Explanation
 
@@ -65,7 +76,7 @@ design
 experiments/README
 benchmarks
 ```
-```{toctree}
+```{{toctree}}
 :hidden:
 :caption: Reference
 
@@ -106,4 +117,5 @@ def _prepare_page(app: Sphinx, name: str, text: list[str]) -> None:
 def setup(app: Sphinx) -> None:
     """Connect the steps of this file to Sphinx."""
     app.connect("source-read", _prepare_page)
-    app.add_lexer("mermaid", TextLexer)  # code hosts draw these charts; the site shows their text
+    for language in ("mermaid", "csv"):  # code hosts draw charts of mermaid; the site shows their text
+        app.add_lexer(language, TextLexer)

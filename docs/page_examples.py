@@ -4,7 +4,8 @@ Each page is a story. Its examples are followed in order, in one folder that is 
 
 - A block below a line that ends in a file's name and a colon, such as `my-study.yaml`:, is that file.
 - Each line of a block of the language ``sh`` that begins with ``cutlayer`` is a command, which is run.
-- A text between ``<!-- output -->`` and ``<!-- end -->`` is the output of the block before it.
+- A text between ``<!-- output -->`` and ``<!-- end -->`` is the output of the block before it: in a block of
+  the language ``text``, or as it stands between empty lines if it is Markdown.
 - A comment ``<!-- not run: REASON -->`` before a block says why its commands are only parsed.
 
 ``python docs/refresh.py tutorial`` and ``guides`` write the outputs anew. The tests follow all pages.
@@ -28,7 +29,7 @@ from cutlayer.cli.main import app
 __all__ = ["Example", "examples", "follow", "parse_command", "run_command", "with_outputs"]
 
 _FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-_OUTPUT = re.compile(r"(<!-- output -->\n```text\n).*?(```\n<!-- end -->)", re.DOTALL)
+_OUTPUT = re.compile(r"(\s*<!-- output -->\n(?:```text)?\n).*?((?:```)?\n<!-- end -->)", re.DOTALL)
 _FILE = re.compile(r"`([\w./-]+\.\w+)`:\s*$")
 _NOT_RUN = re.compile(r"<!-- not run: ([^>]+) -->\s*$")
 
@@ -65,7 +66,8 @@ class Example:
         """Return the words of each command of Cutlayer in the block, without ``cutlayer`` itself."""
         if self.language != "sh":
             return []
-        lines = (shlex.split(line, comments=True) for line in self.text.replace("\\\n", " ").splitlines())
+        text = re.sub(r"\$\([^)]*\)", "HOST", self.text.replace("\\\n", " "))
+        lines = (shlex.split(line, comments=True) for line in text.splitlines())
         return [words[1:] for words in lines if words[:1] == ["cutlayer"]]
 
 
@@ -112,10 +114,10 @@ def with_outputs(page: str, folder: Path) -> str:
     with contextlib.chdir(folder):
         outputs = [(example.end, output) for example, output in follow(page, run_command)]
     for end, output in reversed(outputs):
-        after = page[end:]
-        if re.match(r"\s*<!-- output -->", after):
-            text = "".join(f"{line.rstrip()}\n" for line in output.splitlines())
-            page = page[:end] + _OUTPUT.sub(lambda m, text=text: f"{m[1]}{text}{m[2]}", after, count=1)
+        text = "\n".join(line.rstrip() for line in output.strip("\n").splitlines())
+        match = _OUTPUT.match(page, end)
+        if match:
+            page = page[:end] + match[1] + text + match[2] + page[match.end() :]
     return page
 
 

@@ -31,8 +31,8 @@ Aggregation = Literal["virtual", "exact"]
 SecondForward = Annotated[
     bool,
     Field(
-        description="charge the server's second forward pass, over the rows that it back-propagates, which"
-        " aggregation: virtual computes; false: the paper's times, without that pass"
+        description="whether the server's second forward pass costs time, which virtual aggregation needs for"
+        " the rows that it back-propagates; false: the paper's times, without that pass"
     ),
 ]
 
