@@ -82,6 +82,7 @@ benchmarks
 
 reference/scenario
 reference/results
+reference/library
 reference/commands
 reference/python
 glossary

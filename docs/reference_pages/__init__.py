@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .command_line import command_page
+from .library_names import library_page
 from .python_names import python_page
 from .result_columns import results_page
 from .scenario_keys import scenario_page
@@ -20,6 +21,7 @@ FOLDER = Path(__file__).parent.parent / "reference"
 PAGES: Mapping[str, Callable[[], str]] = {
     "scenario.md": scenario_page,
     "results.md": results_page,
+    "library.md": library_page,
     "python.md": python_page,
     "commands.md": command_page,
 }

@@ -25,7 +25,10 @@ def sentence(text: str) -> str:
     """Return a text with a capital letter at its beginning and a full stop at its end."""
     text = text.strip()
     is_word = re.match(r"[a-z-]+( |$|[.,;])", text) is not None
-    return (text[0].upper() + text[1:] if is_word else text).removesuffix(".") + "." if text else ""
+    if not text:
+        return ""
+    text = text[0].upper() + text[1:] if is_word else text
+    return text if text.endswith(("?", ".")) else f"{text}."
 
 
 def generated_note(source: str) -> str:

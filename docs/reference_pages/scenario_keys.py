@@ -43,6 +43,9 @@ _KINDS: dict[str, Kind] = {
 }
 """The kind of registered names that a key takes."""
 
+_METHODS: dict[str, Kind] = {"method": "plan", "subchannels": "subchannels", "power": "power", "cut": "cut"}
+"""The kind of registered methods that a key of the section ``allocation`` takes."""
+
 _NAMED = dict.fromkeys(_KINDS, "a name, or a mapping") | {"schemes": "a list of names or mappings"}
 _SCHEME_KEYS = ("label", "compression", "round_policy")
 _SHARED = ("compression", "round_policy")
@@ -66,6 +69,8 @@ def _sections(schema: Node, section: Node, path: str, level: int) -> Iterator[st
     if path:
         yield sentence(_summary(section)) + "\n"
     yield _keys(section, path)
+    if path == "allocation":
+        yield from _allocation_methods()
     for key, value in section["properties"].items():
         inner = f"{path}.{key}" if path else key
         if inner in _KINDS:
@@ -74,6 +79,13 @@ def _sections(schema: Node, section: Node, path: str, level: int) -> Iterator[st
         for part in _inner_sections(schema, value):
             if part["title"] not in _DISTRIBUTIONS:
                 yield from _sections(schema, part, inner, 3 if path else 2)
+
+
+def _allocation_methods() -> Iterator[str]:
+    """Yield a table of the methods for each key that names one."""
+    for key, kind in _METHODS.items():
+        yield f"Methods of `{key}`:\n"
+        yield table(("name", "meaning"), [(code(spec.name), sentence(spec.summary)) for spec in specs(kind)])
 
 
 def _inner_sections(schema: Node, value: Node) -> list[Node]:

@@ -15,7 +15,7 @@ from cutlayer.sim.timeline import phases
 from cutlayer.sim.timeline.event_log import EventKind
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("scenario.md", "results.md", "python.md", "commands.md")
+PAGES = ("scenario.md", "results.md", "library.md", "python.md", "commands.md")
 
 
 @pytest.fixture(scope="module", autouse=True)
