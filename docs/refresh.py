@@ -1,15 +1,23 @@
-"""Make the figures and tables of the README, of docs/experiments and of docs/design.md anew.
+"""Make the figures, tables and outputs of the README and of the pages anew.
 
 ``python docs/refresh.py`` does all of them, ``python docs/refresh.py quickstart epsl_clients`` some, from any
-folder; ``python docs/refresh.py map`` draws the maps of the folders in docs/design.md, ``coverage`` measures
-the coverage of confidence intervals over seeds for docs/model.md, and ``queueing`` compares simulations with
-queueing theory. Sweeps are kept in ``sweeps/``, so that points that are finished are not run again. The
+folder. Besides the names of experiments the targets are:
+
+- ``reference``: the pages of docs/reference, from the code;
+- ``guides`` and ``tutorial``: the outputs of the commands in docs/guides and docs/tutorial.md;
+- ``notebook``: the outputs of docs/tutorial.ipynb;
+- ``map``: the maps of the folders in docs/design.md;
+- ``coverage``: the coverage of confidence intervals over seeds in docs/model.md;
+- ``queueing``: the comparison of simulations with queueing theory.
+
+Sweeps are kept in ``sweeps/``, so that points that are finished are not run again. The
 table from measured layer times is made anew only where ``CUTLAYER_PROFILES`` in the environment names their
 folder.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -20,7 +28,10 @@ from pathlib import Path
 
 import coverage_table
 import pandas as pd
+import tutorial_notebook
 from import_map import PAGE, with_maps
+from page_examples import run_command, with_outputs
+from reference_pages import write_pages
 
 import cutlayer
 from cutlayer.analysis.explain.text import savings_text, text_tables
@@ -273,6 +284,30 @@ def chosen_key(numbers: pd.DataFrame, keys: list[str]) -> str | None:
     return None
 
 
+def guides() -> None:
+    """Run the commands of the guides, and put their outputs into the pages."""
+    for page in sorted((ROOT / "docs" / "guides").glob("*.md")):
+        with tempfile.TemporaryDirectory() as folder:
+            page.write_text(with_outputs(page.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8")
+
+
+def tutorial() -> None:
+    """Run the commands of the tutorial, and put their outputs and figures into the page."""
+    page = ROOT / "docs" / "tutorial.md"
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent)
+        page.write_text(with_outputs(page.read_text(encoding="utf-8"), folder), encoding="utf-8")
+        png = "sweep.figure=[{file: accuracy.png, kind: curves, x: end_s, y: test_accuracy}]"
+        with contextlib.chdir(folder):
+            run_command(["sweep", "first-sweep.yaml", "--tables", "--set", png])
+        for name, path in {
+            "gantt": "runs/timeline/gantt.png",
+            "accuracy": "runs/first-study/accuracy.png",
+            "sweep": "sweeps/first-sweep/accuracy.png",
+        }.items():
+            shutil.copy(folder / path, FIGURES / f"tutorial_{name}.png")
+
+
 def import_maps() -> None:
     """Draw the maps of the folders in docs/design.md."""
     PAGE.write_text(with_maps(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
@@ -296,7 +331,16 @@ def queueing() -> None:
 def main(targets: list[str]) -> None:
     """Make these targets anew; by default all."""
     pages = sorted(page.stem for page in PAGES.glob("*.md") if page.stem != "README")
-    others = {"quickstart": quickstart, "map": import_maps, "coverage": coverage, "queueing": queueing}
+    others = {
+        "reference": write_pages,
+        "quickstart": quickstart,
+        "guides": guides,
+        "tutorial": tutorial,
+        "notebook": tutorial_notebook.refresh,
+        "map": import_maps,
+        "coverage": coverage,
+        "queueing": queueing,
+    }
     for name in targets or dict.fromkeys([*others, *pages]):
         others[name]() if name in others else experiment(name)
 

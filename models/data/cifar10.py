@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from ...scenarios.registry import Parameters
 from ...scenarios.schema.fields import ScenarioPath
@@ -28,7 +29,9 @@ MAX_MEMO, MAX_TUPLES, MAX_REPEATS = 1_000_000, 64, 16
 class Cifar10Parameters(Parameters):
     """Folder of the batch files, or the folder that contains ``cifar-10-batches-py``."""
 
-    path: ScenarioPath
+    path: ScenarioPath = Field(
+        description="folder of the Python version, with data_batch_1 to data_batch_5 and test_batch"
+    )
 
 
 def load(parameters: Cifar10Parameters, input_shape: tuple[int, int, int]) -> Dataset:

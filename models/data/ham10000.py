@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from ...scenarios.registry import Parameters
 from ...scenarios.schema.fields import ScenarioPath
@@ -28,7 +29,7 @@ TEST_SHARE = 0.2
 class Ham10000Parameters(Parameters):
     """Folder of ``HAM10000_metadata.csv`` or ``.tab``, and of the images, which may be in two subfolders."""
 
-    path: ScenarioPath
+    path: ScenarioPath = Field(description="folder with the images and the metadata file")
 
 
 def load(parameters: Ham10000Parameters, input_shape: tuple[int, int, int]) -> Dataset:

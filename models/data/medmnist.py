@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from ...scenarios.registry import Parameters
 from ...scenarios.schema.fields import ScenarioPath
@@ -24,7 +25,7 @@ PARTS = ("train", "val", "test")
 class MedMnistParameters(Parameters):
     """Path of the ``.npz`` file of a data set."""
 
-    path: ScenarioPath
+    path: ScenarioPath = Field(description="NPZ file of a MedMNIST data set, for example dermamnist.npz")
 
 
 def load(parameters: MedMnistParameters, input_shape: tuple[int, int, int]) -> Dataset:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from ...scenarios.registry import Parameters
 from ...scenarios.schema.fields import ScenarioPath
@@ -27,7 +28,7 @@ UNSIGNED_BYTE = 0x08  # code of the data type in the IDX format; all files of th
 class MnistParameters(Parameters):
     """Folder of the four files."""
 
-    path: ScenarioPath
+    path: ScenarioPath = Field(description="folder with the four IDX files, gzipped or not")
 
 
 def load(parameters: MnistParameters, input_shape: tuple[int, int, int]) -> Dataset:

@@ -30,8 +30,10 @@ class SyntheticParameters(Parameters):
     classes: Annotated[int, Field(ge=2, le=CLASSES_MAX), WHOLE_NUMBER] | None = Field(
         default=None, description="by default, as many as the model has"
     )
-    train_samples: PositiveInt = 2000
-    test_samples: PositiveInt = 500
+    train_samples: PositiveInt = Field(
+        default=2000, description="number of training samples, of all clients together"
+    )
+    test_samples: PositiveInt = Field(default=500, description="number of test samples")
     class_weights: tuple[Positive, ...] | None = Field(
         default=None, description="relative sizes of the classes, one each; equal by default"
     )

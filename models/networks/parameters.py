@@ -38,7 +38,9 @@ class ImageModelParameters(Parameters):
     """The smallest height and width of an image that the model's pooling layers can process."""
 
     input_shape: InputShape = Field(default=(3, 64, 64), description="channels, height, width")
-    classes: Annotated[int, Field(ge=2, le=CLASSES_MAX), WHOLE_NUMBER] = 7
+    classes: Annotated[int, Field(ge=2, le=CLASSES_MAX), WHOLE_NUMBER] = Field(
+        default=7, description="number of classes, which is that of the outputs"
+    )
     profile: ScenarioPath | None = Field(
         default=None, description="folder of measured layer times, as many rows as units, in place of FLOPs"
     )
@@ -68,7 +70,9 @@ class ImageModelParameters(Parameters):
 class MlpParameters(ImageModelParameters):
     """A multilayer perceptron: the widths of its hidden layers."""
 
-    hidden: Annotated[tuple[Width, ...], Field(min_length=1, max_length=LAYERS_MAX)] = (64, 64)
+    hidden: Annotated[tuple[Width, ...], Field(min_length=1, max_length=LAYERS_MAX)] = Field(
+        default=(64, 64), description="numbers of neurons of the hidden layers, in their order"
+    )
     activation: Activation = Field(default="relu", description="identity makes the model linear")
 
     @property
@@ -82,14 +86,14 @@ class LenetParameters(ImageModelParameters):
 
     least_side: ClassVar[int] = 4  # two poolings halve it
 
-    activation: Activation = "relu"
+    activation: Activation = Field(default="relu", description="activation function")
 
 
 class ResnetParameters(ImageModelParameters):
     """A ResNet of basic blocks. Its name states the depth."""
 
     name: Literal["resnet18", "resnet101_basic"]
-    activation: Activation = "relu"
+    activation: Activation = Field(default="relu", description="activation function")
 
 
 class VggParameters(ImageModelParameters):
@@ -98,7 +102,7 @@ class VggParameters(ImageModelParameters):
     least_side: ClassVar[int] = 32  # five poolings halve it
 
     name: Literal["vgg16", "vgg19"]
-    activation: Activation = "relu"
+    activation: Activation = Field(default="relu", description="activation function")
 
 
 class ImportedParameters(ImageModelParameters):

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from ...scenarios.schema.fields import Duration, Level
 from ...scenarios.schema.registered import FadingParameters
@@ -28,14 +29,16 @@ class NoFadingParameters(FadingParameters):
 class RayleighParameters(FadingParameters):
     """Rayleigh fading: gains are drawn again after each coherence time."""
 
-    coherence_s: Duration
+    coherence_s: Duration = Field(description="length of a block, in which gains are constant, s")
 
 
 class RicianParameters(FadingParameters):
     """Rician fading: K is the power of the line-of-sight component over that of all others, in dB."""
 
-    k_db: Level = 6.0
-    coherence_s: Duration
+    k_db: Level = Field(
+        default=6.0, description="power of the line-of-sight component over that of all others, dB"
+    )
+    coherence_s: Duration = Field(description="length of a block, in which gains are constant, s")
 
 
 def no_fading(

@@ -42,15 +42,21 @@ NLOS_EXPONENT, NLOS_SHADOWING_DB = 3.4, 9.7
 class SamimiParameters(PathLossParameters):
     """The 28 GHz urban model: its mean over both states, or a state and shadowing drawn for each device."""
 
-    mode: Literal["mean", "sampled"] = "mean"
+    mode: Literal["mean", "sampled"] = Field(
+        default="mean",
+        description="mean: the mean loss over both states, in dB; sampled: a state and shadowing are drawn"
+        " once for each device and seed",
+    )
 
 
 class LogDistanceParameters(PathLossParameters):
     """A loss at the reference distance, and 10·exponent dB more for each tenfold distance."""
 
-    exponent: Annotated[float, Field(strict=True, gt=0, le=EXPONENT_MAX)]
-    reference_loss_db: Level
-    reference_distance_m: Positive = 1.0
+    exponent: Annotated[float, Field(strict=True, gt=0, le=EXPONENT_MAX)] = Field(
+        description="path loss exponent; 2 in free space"
+    )
+    reference_loss_db: Level = Field(description="path loss at the reference distance, dB")
+    reference_distance_m: Positive = Field(default=1.0, description="reference distance, m")
 
 
 class FixedParameters(PathLossParameters):
@@ -61,8 +67,16 @@ class FixedParameters(PathLossParameters):
     ``time_s``.
     """
 
-    gain_db: LevelPerDevice | None = None
-    file: ScenarioPath | None = None
+    gain_db: LevelPerDevice | None = Field(
+        default=None,
+        description="channel power gain of each device, dB, as a rule negative; absent: give file",
+    )
+    file: ScenarioPath | None = Field(
+        default=None,
+        description="CSV file of gains in dB: a bare table with a row for each device and a column for each"
+        " subchannel, or one with the columns device, gain_db and, where needed, subchannel and"
+        " time_s; absent: give gain_db",
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> FixedParameters:

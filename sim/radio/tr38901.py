@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import StrictBool, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from ...scenarios.random_streams import stream_seed
 from ...scenarios.schema.fields import Positive
@@ -57,12 +57,23 @@ VALIDITY = {
 class Tr38901Parameters(PathLossParameters):
     """3GPP TR 38.901 for devices outdoors: state, shadowing and multipath drawn once per device and seed."""
 
-    scenario: Literal["umi", "uma", "rma"] = "umi"
-    line_of_sight: Literal["auto", "los", "nlos"] = "auto"
-    shadowing: StrictBool = True
-    multipath: StrictBool = True
-    access_point_height_m: Positive | None = None
-    device_height_m: Positive = 1.5
+    scenario: Literal["umi", "uma", "rma"] = Field(
+        default="umi", description="umi: urban micro, street canyon; uma: urban macro; rma: rural macro"
+    )
+    line_of_sight: Literal["auto", "los", "nlos"] = Field(
+        default="auto",
+        description="auto: drawn for each device by the standard's probability; los, nlos: all devices with,"
+        " or without, line of sight",
+    )
+    shadowing: StrictBool = Field(default=True, description="whether shadowing is drawn for each device")
+    multipath: StrictBool = Field(
+        default=True,
+        description="whether subchannels differ in gain by multipath; switch it off if fading is on",
+    )
+    access_point_height_m: Positive | None = Field(
+        default=None, description="height of the access point, m; absent: 10 for umi, 25 for uma, 35 for rma"
+    )
+    device_height_m: Positive = Field(default=1.5, description="height of the devices, m")
 
     @property
     def antenna_height_m(self) -> float:

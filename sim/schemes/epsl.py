@@ -31,8 +31,8 @@ Aggregation = Literal["virtual", "exact"]
 SecondForward = Annotated[
     bool,
     Field(
-        description="charge the server's second forward pass, over the rows that it back-propagates, which"
-        " aggregation: virtual computes; false: the paper's times, without that pass"
+        description="whether the server's second forward pass costs time, which virtual aggregation needs for"
+        " the rows that it back-propagates; false: the paper's times, without that pass"
     ),
 ]
 
@@ -73,8 +73,16 @@ class PslParameters(SchemeParameters):
 class EpslParameters(SchemeParameters):
     """The parameters of EPSL(φ): the last-layer gradients of a share φ of the slots are aggregated."""
 
-    phi: AggregationShare = 0.5
-    aggregation: Aggregation = "virtual"
+    phi: AggregationShare = Field(
+        default=0.5,
+        description="share φ of a mini-batch's slots whose last-layer gradients are aggregated over the"
+        " clients, 0 to 1",
+    )
+    aggregation: Aggregation = Field(
+        default="virtual",
+        description="virtual: the server back-propagates one averaged row for each aggregated slot; exact: it"
+        " back-propagates all rows and averages afterwards, which saves no computation",
+    )
     charge_second_forward: SecondForward = True
 
     @property
@@ -98,12 +106,19 @@ class EpslPtParameters(SchemeParameters):
     Plans are made for the φ of phase ``plan_phase``, by default for that of the last phase.
     """
 
-    phases: Annotated[tuple[TrainingPhase, ...], Field(min_length=1)] = (
-        TrainingPhase(rounds=50, phi=1.0),
-        TrainingPhase(phi=0.0),
+    phases: Annotated[tuple[TrainingPhase, ...], Field(min_length=1)] = Field(
+        default=(TrainingPhase(rounds=50, phi=1.0), TrainingPhase(phi=0.0)),
+        description="phases of training, each with an aggregation share φ",
     )
-    plan_phase: PositiveInt | None = None
-    aggregation: Aggregation = "virtual"
+    plan_phase: PositiveInt | None = Field(
+        default=None,
+        description="number of the phase, from 1, whose φ the allocation assumes; absent: the last phase",
+    )
+    aggregation: Aggregation = Field(
+        default="virtual",
+        description="virtual: the server back-propagates one averaged row for each aggregated slot; exact: it"
+        " back-propagates all rows and averages afterwards, which saves no computation",
+    )
     charge_second_forward: SecondForward = True
 
     @model_validator(mode="after")

@@ -6,6 +6,8 @@ arXiv 2412.06414.
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from ...scenarios.schema.compression import Compression, Dropout, Pruning, Quantisation
 from .sfl import SflParameters
 
@@ -19,6 +21,9 @@ class FedslParameters(SflParameters):
     shares that are pruned and dropped are our choice.
     """
 
-    compression: Compression = Compression(
-        pruning=Pruning(share=0.3), quantisation=Quantisation(bits=8), dropout=Dropout(share=0.2)
+    compression: Compression = Field(
+        default=Compression(
+            pruning=Pruning(share=0.3), quantisation=Quantisation(bits=8), dropout=Dropout(share=0.2)
+        ),
+        description="compression of this scheme; {}: none, which is SplitFed V1",
     )

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
+from pydantic import Field
 
 from ...scenarios.model_costs.training_memory import PartMemory
 from ...scenarios.schema.fields import Steps
@@ -38,7 +39,7 @@ class FedAvgLearner(Protocol):
 class FlParameters(SchemeParameters):
     """The parameters of FedAvg: each client trains on E = ``local_steps`` mini-batches in a round."""
 
-    local_steps: Steps = 1
+    local_steps: Steps = Field(default=1, description="number of mini-batches of each client in a round")
 
     def default_label(self) -> str:
         """Return for example ``fl E=5``."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from pydantic import Field
+
 from ...scenarios.model_costs.training_memory import PartMemory
 from ...scenarios.schema.fields import PositiveInt
 from ...scenarios.schema.registered import SchemeParameters
@@ -29,7 +31,11 @@ class AveragingLearner(SplitLearner, Protocol):
 class SflParameters(SchemeParameters):
     """The parameters of SplitFed: the client models are averaged every ``aggregate_every`` rounds."""
 
-    aggregate_every: PositiveInt = 1
+    aggregate_every: PositiveInt = Field(
+        default=1,
+        description="number of rounds between two averages of the client models; with participation, clients"
+        " are selected for this many rounds",
+    )
 
     def default_label(self) -> str:
         """Return for example ``sfl I=5``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
-IMPORT_MAP = Path(__file__).parent.parent / "docs" / "import_map.py"
+IMPORT_MAP = Path(__file__).parents[2] / "docs" / "import_map.py"
 
 
 def test_the_maps_are_those_of_the_import_statements() -> None:
