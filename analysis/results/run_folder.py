@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow
 import pyarrow.csv
 
+from ...scenarios.suggestions import closest
 from .atomic_files import RunFolderError, write_folder
 from .recorded_tables import RecordedTable, read_table
 from .table_formats import EVENTS, INTERVALS
@@ -249,6 +250,8 @@ def load_run(folder: Path) -> Run:
     """
     memory, errors = folder / "memory.parquet", folder / ERRORS
     missing = [name for name in _FILES if not (folder / name).is_file()]
+    if missing and not folder.exists():
+        raise RunFolderError(f"{folder} does not exist{_closest_folder(folder)}")
     if missing:
         raise RunFolderError(f"{folder} is no run folder: {', '.join(missing)} missing")
     try:
@@ -272,6 +275,13 @@ def load_run(folder: Path) -> Run:
         )
     except (OSError, ValueError) as error:  # these are base classes of pyarrow's errors
         raise RunFolderError(f"{folder} cannot be read: {error}") from None
+
+
+def _closest_folder(folder: Path) -> str:
+    """Return a suggestion of a run folder or sweep folder with a similar path; empty if there is none."""
+    beside, depth = (folder.parent, "*") if folder.parent.is_dir() else (folder.parent.parent, "*/*")
+    files = [file for name in ("summary.json", "points.csv") for file in beside.glob(f"{depth}/{name}")]
+    return closest(str(folder), sorted(str(file.parent) for file in files))
 
 
 def _recorded_events(folder: Path) -> RecordedTable:

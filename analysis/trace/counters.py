@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from ..results.run_folder import Run
 from ..comparison.experiment_groups import scenario_of
+from ..results.run_folder import Run
 from .trace_file import TraceFile, nanoseconds
 
 __all__ = ["Counters", "memory_changes", "subchannels_of"]

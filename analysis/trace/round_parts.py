@@ -54,7 +54,7 @@ def whole_rounds(groups: Iterable[pd.DataFrame]) -> Iterator[Part]:
                 if label:
                     yield Part(label, kept, before, is_last=True)
                 label, kept, before = str(name), pd.DataFrame(), pd.DataFrame()
-            rows = rows.astype({column: "str" for column in ("label", "node", "lane", "phase")})
+            rows = rows.astype(dict.fromkeys(("label", "node", "lane", "phase"), "str"))
             rows = rows.set_axis(pd.RangeIndex(index, index + len(rows)), axis=0)
             index += len(rows)
             kept = pd.concat([kept, rows]) if len(kept) else rows

@@ -27,7 +27,8 @@ __all__ = ["SUFFIXES", "UntraceableRunError", "write_trace"]
 SUFFIXES = (".json.gz", ".json")
 """The endings of a trace's name; the first one means compression."""
 _MESSAGE = "message"
-_COLUMNS = ["round", "node", "lane", "phase", "start_s", "end_s", "wait_s", "bits", "flops", "energy_j", "client"]
+_TIMES = ("start_s", "end_s", "wait_s")
+_COLUMNS = ["round", "node", "lane", "phase", *_TIMES, "bits", "flops", "energy_j", "client"]
 _ROUND_COLUMNS = ("participants", "left_out", "cut", "energy_j", "train_loss", "test_accuracy")
 
 
@@ -178,7 +179,9 @@ class _SchemeTrace:
             if client >= 0:
                 details["client"] = client
             if bits:
-                details |= {"bits": bits, "rate_bps": bits / (end_s - start_s) if end_s > start_s else None}
+                details["bits"] = bits
+                if end_s > start_s:
+                    details["rate_bps"] = bits / (end_s - start_s)
             if flops:
                 details["flops"] = flops
             if energy_j:

@@ -160,6 +160,10 @@ class TraceFile:
 
 def _json_value(value: Any) -> str:
     """Return a value in JSON, which has no number that is not finite."""
+    if type(value) is int:
+        return str(value)
+    if type(value) is float and math.isfinite(value):
+        return repr(value)
     if isinstance(value, float) and not math.isfinite(value):
         return json.dumps(str(value))
     return json.dumps(value)

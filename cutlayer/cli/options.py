@@ -22,6 +22,7 @@ __all__ = [
     "Overrides",
     "Plugins",
     "ScenarioArgument",
+    "Schemes",
     "Seed",
     "ShownSchemes",
     "exit_on_wrong_input",
@@ -42,6 +43,10 @@ Overrides = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Set a key, for example devices.count=10.")
 ]
 Seed = Annotated[int | None, typer.Option(help="Replace the scenario's seed.")]
+Schemes = Annotated[
+    str | None,
+    typer.Option(metavar="LABELS", help="Names or labels of schemes, comma-separated."),
+]
 AllowImports = Annotated[
     bool, typer.Option("--allow-imports", help="Let a model be imported from your code.")
 ]

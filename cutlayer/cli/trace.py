@@ -14,7 +14,7 @@ __all__ = ["trace"]
 
 def trace(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
-    rounds: Annotated[str | None, typer.Option(help="Rounds to show, for example 1-3; all by default.")] = None,
+    rounds: Annotated[str | None, typer.Option(help="Rounds, for example 1-3; all by default.")] = None,
     schemes: ShownSchemes = [],  # noqa: B006 - typer copies it
     output: Annotated[
         Path | None, typer.Option(help="A .json.gz or .json; DIR/trace.json.gz by default.")

@@ -85,7 +85,8 @@ class Battery:
         now_s = float(device.env.now)
         self._charge_idle_time(start_s)
         self._charged_until_s = max(self._charged_until_s, end_s)
-        self._booked = {row: each for row, each in self._booked.items() if device.record.span(row)[1] > now_s}
+        record, booked = device.record, self._booked
+        self._booked = {row: each for row, each in booked.items() if record.lasts_beyond(row, now_s)}
         self._booked[lane.row] = min(energy_j, self._charge_j)
         if energy_j > self._charge_j:
             fraction = self._charge_j / energy_j
