@@ -24,10 +24,8 @@ def gantt(
     ] = False,
 ) -> None:
     """Draw the latency Gantt charts of a run, schemes stacked on one time axis."""
-    from cutlayer.analysis.explain.path_rows import path_rows
-    from cutlayer.analysis.figures.gantt import gantt_figure
+    from cutlayer.analysis.figures.run import run_gantt
     from cutlayer.analysis.figures.style import save_figure
-    from cutlayer.analysis.figures.visible_rows import plotted_events, plotted_intervals
 
     with exit_on_wrong_input():
         result = finished_run(folder, "gantt")
@@ -35,17 +33,7 @@ def gantt(
         path = output or folder / "gantt.png"
         try:
             labels = matching_labels(result.summary["schemes"], scheme) if scheme else None
-            shown = None if labels is None else [result.shown_label(label) for label in labels]
-            intervals = plotted_intervals(result, span)
-            events = plotted_events(result, intervals)
-            rows = path_rows(result, intervals, events, span) if critical_path else set[int]()
-            figure = gantt_figure(
-                result.with_failures(intervals),
-                rounds=span,
-                labels=shown,
-                events=result.with_failures(events),
-                path_rows=rows,
-            )
+            figure = run_gantt(result, span, labels, critical_path=critical_path)
             save_figure(figure, path)
         except ValueError as error:
             raise InputError(str(error)) from None

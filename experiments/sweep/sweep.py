@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ...analysis.results.atomic_files import RunFolderError, portable_name
+from ...analysis.results.new_targets import renew_target
 from ...analysis.results.sweep_folder import POINTS, Shard, SweepFolder, SweepResult, load_sweep
 from ...analysis.results.sweep_tables import point_table
 from ...scenarios.loading.loader import ScenarioSource, scenario_yaml
@@ -198,6 +199,7 @@ class SweepRun:
         with sweep_lock(self.folder.path, shared=bool(part), part=part):
             if not mix_versions:
                 self._checks.check_versions()
+            self._renew_targets()
             tasks = self._tasks(retry_failed=retry_failed, limit_s=time_limit_s)
             return self._run_locked(tasks, on_progress, mix_versions=mix_versions, fail_fast=fail_fast)
 
@@ -222,8 +224,18 @@ class SweepRun:
         with sweep_lock(self.folder.path, shared=True):
             if not mix_versions:
                 self._checks.check_same_versions()
+            self._renew_targets()
             self._write_tables()
             return load_sweep(self.folder.path)
+
+    def _renew_targets(self) -> None:
+        """Give finished points the target accuracy of the scenario, if an earlier sweep had another one."""
+        try:
+            for name in self.folder.own_points["point"]:
+                if self.folder.has_results(name):
+                    renew_target(self.folder.path / name, scenario_yaml(self.points[name].loaded.scenario))
+        except RunFolderError as error:
+            raise SweepStoppedError(str(error)) from None
 
     def _run_locked(
         self, tasks: Sequence[PointTask], on_progress: OnProgress, *, mix_versions: bool, fail_fast: bool

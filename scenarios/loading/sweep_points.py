@@ -35,8 +35,8 @@ class Point:
     Attributes
     ----------
     name : str
-        Name of the run's folder: 16 hexadecimal digits of the SHA-256 of the resolved scenario and of the
-        files that it names, except those of data sets.
+        Name of the run's folder: 16 hexadecimal digits of the SHA-256 of the resolved scenario without its
+        target accuracy, which changes no round, and of the files that it names, except those of data sets.
     overrides : dict
         The values of the swept keys, without the seed.
     loaded : LoadedScenario
@@ -104,7 +104,7 @@ def load_points(
             description = ", ".join(f"{key}={value}" for key, (value, _) in chosen.items())
             issues.append((description, error.located()))
             continue
-        points.append(Point(_name(point.scenario, contents), values, point))
+        points.append(Point(_name(_simulated(point.scenario, sweep), contents), values, point))
     if issues:
         others = loaded.error(figure_key_issues(sweep)).located()
         raise error_of_points(issues, len(points) + len(issues), loaded.source, others)
@@ -119,6 +119,13 @@ def _lists_seeds(sweep: Sweep) -> bool:
 
 def _sweeps_schemes(sweep: Sweep) -> bool:
     return any(key.split(".")[0] == "schemes" for key in swept_keys(sweep))
+
+
+def _simulated(scenario: Scenario, sweep: Sweep) -> Scenario:
+    """Return the scenario of a point without the target accuracy, unless the points differ in it."""
+    if "target_accuracy" in swept_keys(sweep):
+        return scenario
+    return scenario.model_copy(update={"target_accuracy": None})
 
 
 def _name(scenario: Scenario, contents: dict[Path, bytes]) -> str:
