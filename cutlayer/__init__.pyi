@@ -1,14 +1,29 @@
+from .analysis.comparison.experiment_groups import ContradictoryRunsError as ContradictoryRunsError
+from .analysis.comparison.paired_differences import UnknownReferenceError as UnknownReferenceError
+from .analysis.explain.explanation import Explanation as Explanation
+from .analysis.explain.explanation import UnknownRoundError as UnknownRoundError
 from .analysis.results.atomic_files import RunFolderError as RunFolderError
 from .analysis.results.run_folder import Run as Run
+from .analysis.results.sweep_folder import SweepResult as SweepResult
+from .analysis.trace.run_trace import UntraceableRunError as UntraceableRunError
 from .api import compare as compare
 from .api import load as load
+from .api import profile as profile
 from .api import run as run
 from .api import sweep as sweep
+from .api import validate as validate
+from .experiments.callbacks import CallbackError as CallbackError
 from .experiments.checkpoints import CheckpointError as CheckpointError
 from .experiments.planning import plan as plan
+from .experiments.processes.worker_processes import WorkersError as WorkersError
+from .experiments.runner import UnsavedRunError as UnsavedRunError
+from .experiments.sweep.sweep import SweepStoppedError as SweepStoppedError
 from .scenarios.errors import ScenarioError as ScenarioError
+from .scenarios.errors import ScenarioIssue as ScenarioIssue
 from .scenarios.plugins import PluginError as PluginError
+from .scenarios.registry import UnknownNameError as UnknownNameError
 from .scenarios.registry import register as register
+from .sim.schemes.contract.check import SchemeContractError as SchemeContractError
 from .sim.schemes.contract.check import check_scheme as check_scheme
 
 __version__: str

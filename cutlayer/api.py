@@ -1,10 +1,13 @@
-"""The Python API: run, load, sweep and compare."""
+"""The Python API: run, load, sweep, compare, validate and profile."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -12,17 +15,24 @@ from cutlayer.analysis.comparison.sweep_report import draw_figures
 from cutlayer.analysis.comparison.table import comparison
 from cutlayer.analysis.results.run_folder import Run, load_run
 from cutlayer.analysis.results.sweep_folder import SweepResult, load_runs
+from cutlayer.experiments.callbacks import Callbacks
+from cutlayer.experiments.preparation import prepare
 from cutlayer.experiments.processes.process_guards import end_process_after_block
 from cutlayer.experiments.runner import run_scenario
-from cutlayer.experiments.sweep.sweep import SweepRun
-from cutlayer.scenarios.loading.loader import load_scenario
+from cutlayer.experiments.scheme_run import OnRound
+from cutlayer.experiments.sweep.sweep import OnProgress, SweepRun
+from cutlayer.models.unit_tables import named_unit_table
+from cutlayer.progress.displays import RunProgress, SweepProgress
+from cutlayer.progress.notebook import in_notebook
+from cutlayer.scenarios.loading.loader import LoadedScenario, ScenarioSource, load_scenario
+from cutlayer.scenarios.model_costs.unit_table import unit_table_csv
 from cutlayer.scenarios.plugins import load_plugins
 
-__all__ = ["compare", "load", "run", "sweep"]
+__all__ = ["compare", "load", "profile", "run", "sweep", "validate"]
 
 
 def run(
-    scenario: str | Path,
+    scenario: ScenarioSource,
     *,
     out: str | Path | None = None,
     overrides: Sequence[str] = (),
@@ -31,8 +41,12 @@ def run(
     plugins: Sequence[str | Path] = (),
     allow_imports: bool = False,
     checkpoint_every: int | None = None,
+    keep_checkpoints: bool = False,
     figures: bool = True,
     jobs: int | None = 1,
+    overwrite: bool = False,
+    callbacks: Sequence[object] = (),
+    progress: bool | None = None,
 ) -> Run:
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights.
 
@@ -41,8 +55,9 @@ def run(
 
     Parameters
     ----------
-    scenario : str | Path
-        Path of a scenario file, or the name of a scenario in the library.
+    scenario : str, Path or mapping
+        Path of a scenario file, the name of a scenario in the library, or the scenario itself as a dictionary
+        with the keys of a file. Relative paths in a dictionary start at the working folder.
     out : str | Path | None
         Folder of the run. Without it nothing is written.
     overrides : Sequence[str]
@@ -56,7 +71,10 @@ def run(
     allow_imports : bool
         Let ``model: {name: imported}`` import and run your code.
     checkpoint_every : int | None
-        Rounds between two checkpoints beside ``out``. The same call goes on from the last one.
+        Rounds between two checkpoints beside ``out``. The same call goes on from the last one, and so does a
+        call whose only change is a later end, for example more ``stop.rounds``.
+    keep_checkpoints : bool
+        Keep the checkpoints after the end of the run, so that it can go on to a later end.
     figures : bool
         Draw the figures of the run into ``out``, after its tables.
     jobs : int | None
@@ -79,11 +97,19 @@ def run(
     RunFolderError
         If ``out`` holds a run, cannot be written or is in use by another process, or if checkpoints of
         another run are beside it.
+    UnsavedRunError
+        If the run has finished, but its folder cannot be written. It has the run, whose tables are in another
+        folder.
+    CheckpointError
+        If the folder of the checkpoints cannot be written.
+    CallbackError
+        If an object is no callback.
     WorkersError
         If no worker process starts.
     Exception
         The error of the first scheme that failed, if no scheme has finished a round.
     """
+    observers = Callbacks(callbacks)
     load_plugins(plugins)
     loaded = load_scenario(scenario, overrides, seed=seed, schemes=schemes)
     with end_process_after_block():
@@ -92,13 +118,27 @@ def run(
             None if out is None else Path(out),
             allow_imports=allow_imports,
             checkpoint_every=checkpoint_every,
+            keep_checkpoints=keep_checkpoints,
+            overwrite=overwrite,
             figures=figures,
             jobs=jobs,
+            watch_rounds=lambda: _run_progress(loaded, progress),
+            callbacks=observers,
         )
     failures = [f"{label} failed: {error}" for label, error in result.failed.items()]
     for message in (*failures, *result.problems):
         warnings.warn(message, stacklevel=2)
     return result
+
+
+@contextmanager
+def _run_progress(loaded: LoadedScenario, wanted: bool | None) -> Iterator[OnRound]:
+    """Show the progress of a run, if it is wanted."""
+    if not (in_notebook() if wanted is None else wanted):
+        yield lambda label, result: None
+        return
+    with RunProgress(loaded.scenario) as display:
+        yield display.on_round
 
 
 def load(folder: str | Path) -> Run:
@@ -113,7 +153,7 @@ def load(folder: str | Path) -> Run:
 
 
 def sweep(
-    scenario: str | Path,
+    scenario: ScenarioSource,
     *,
     out: str | Path | None = None,
     overrides: Sequence[str] = (),
@@ -127,6 +167,9 @@ def sweep(
     tables: bool = False,
     time_limit_s: float | None = None,
     fail_fast: bool = False,
+    seed: int | None = None,
+    schemes: Sequence[str] | None = None,
+    progress: bool | None = None,
 ) -> SweepResult:
     """Run every point of a scenario's sweep that is not finished, and return the tables of all points.
 
@@ -135,8 +178,9 @@ def sweep(
 
     Parameters
     ----------
-    scenario : str | Path
-        Path of a scenario file, or the name of a scenario in the library.
+    scenario : str, Path or mapping
+        Path of a scenario file, the name of a scenario in the library, or the scenario itself as a dictionary
+        with the keys of a file. Relative paths in a dictionary start at the working folder.
     out : str | Path | None
         Folder of the sweep; ``sweeps/NAME`` by default.
     overrides : Sequence[str]
@@ -163,6 +207,12 @@ def sweep(
         Longest wall time of a point, [s]. A point that takes longer is ended, and has failed.
     fail_fast : bool
         Start no further point once one has failed. The running points finish.
+    seed : int | None
+        Replaces the scenario's seed: the only one, or the first of a count of ``sweep.seeds``.
+    schemes : Sequence[str] | None
+        Names or labels of the schemes to run; all by default.
+    progress : bool | None
+        Whether to show the progress; by default only in a notebook.
 
     Raises
     ------
@@ -187,8 +237,10 @@ def sweep(
         allow_imports=allow_imports,
         scheduler=scheduler,
         shard=shard,
+        seed=seed,
+        schemes=schemes,
     )
-    with end_process_after_block():
+    with end_process_after_block(), _sweep_progress(progress) as on_progress:
         if tables:
             result = sweep_run.gather(mix_versions=mix_versions)
         else:
@@ -197,10 +249,21 @@ def sweep(
                 mix_versions=mix_versions,
                 time_limit_s=time_limit_s,
                 fail_fast=fail_fast,
+                on_progress=on_progress,
             )
     for message in draw_figures(result, sweep_run.figures, partial=tables)[1]:
         warnings.warn(message, stacklevel=2)
     return result
+
+
+@contextmanager
+def _sweep_progress(wanted: bool | None) -> Iterator[OnProgress]:
+    """Show the progress of a sweep, if it is wanted."""
+    if not (in_notebook() if wanted is None else wanted):
+        yield lambda *progress: None
+        return
+    with SweepProgress() as display:
+        yield display.on_progress
 
 
 def compare(*runs: Run | str | Path, reference: str | None = None) -> pd.DataFrame:
@@ -217,3 +280,80 @@ def compare(*runs: Run | str | Path, reference: str | None = None) -> pd.DataFra
     for item in runs:
         loaded += [item] if isinstance(item, Run) else load_runs(Path(item))
     return comparison(loaded, reference)
+
+
+def validate(
+    scenario: ScenarioSource,
+    *,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    schemes: Sequence[str] | None = None,
+    plugins: Sequence[str | Path] = (),
+    allow_imports: bool = False,
+) -> dict[str, Any]:
+    """Check a scenario, its data and its plans without running it. Nothing is written.
+
+    A value that looks like a number of another unit gives a warning.
+
+    Parameters
+    ----------
+    scenario : str, Path or mapping
+        As for :func:`run`, like all other arguments.
+
+    Returns
+    -------
+    dict
+        The scenario as plain data, with all defaults.
+
+    Raises
+    ------
+    ScenarioError
+        With all faults at once, as ``issues`` and as lines of its text.
+    PluginError
+        If a plug-in cannot be imported.
+    """
+    load_plugins(plugins)
+    loaded = load_scenario(scenario, overrides, seed=seed, schemes=schemes)
+    prepare(loaded, allow_imports=allow_imports, simulate_plans=False)
+    for message in loaded.warnings():
+        warnings.warn(message, stacklevel=2)
+    return loaded.scenario.model_dump(mode="json", exclude_none=True)
+
+
+def profile(
+    model: str,
+    *,
+    input_shape: tuple[int, ...] | None = None,
+    classes: int | None = None,
+    plugins: Sequence[str | Path] = (),
+) -> pd.DataFrame:
+    """Return a model's units with their FLOPs, activations and parameters, as in a unit table.
+
+    Parameters
+    ----------
+    model : str
+        Name of a model.
+    input_shape : tuple of int, optional
+        Channels, height and width; by default those of the model.
+    classes : int, optional
+        Number of classes; by default that of the model.
+    plugins : Sequence[str | Path]
+        Python files or modules to import first.
+
+    Returns
+    -------
+    DataFrame
+        One row a unit: ``unit, forward_flops, backward_flops, activation_bits, gradient_bits,
+        parameter_bits`` and the bits that training needs, for one sample. A multiply-accumulate counts as
+        one FLOP.
+
+    Raises
+    ------
+    ValueError
+        If no model has the name, or an argument is wrong.
+    PluginError
+        If a plug-in cannot be imported.
+    """
+    load_plugins(plugins)
+    units = named_unit_table(model, input_shape, classes)
+    return pd.read_csv(StringIO(unit_table_csv(units)))

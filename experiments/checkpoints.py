@@ -3,10 +3,12 @@
 The folder ``DIR.checkpoint/`` is next to the run folder ``DIR``:
 
 - ``run.json`` identifies the run: scenario, versions, and digests of its files and samples.
+  The number of rounds may differ in a later process that goes on to a later end.
 - ``N.log`` is the log of scheme number N. Each checkpoint appends the new rows, events and results to it, so
   that the cost of a checkpoint does not grow with the rounds before it.
 - ``N.state`` is the rest of the scheme's latest checkpoint.
-- ``N.done`` replaces ``N.state`` when the scheme has finished, and holds its results.
+- ``N.done`` has the results of a scheme that has finished. ``N.state`` stays, so that the scheme can go on if
+  the run is continued to a later end.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from ..analysis.results.atomic_files import RunFolderError, write_whole
 from ..scenarios.errors import ScenarioError
+from ..scenarios.loading.continuation import may_continue
 from ..scenarios.loading.differences import differences
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from ..scenarios.loading.referenced_files import content_digest, named_files
@@ -138,7 +141,8 @@ class Checkpoints:
     folder : Path
         The folder of the checkpoints.
     exist : bool
-        Whether an earlier process has left checkpoints of this run, from which it continues.
+        Whether an earlier process has left checkpoints of this run, from which it continues. That process may
+        have had an earlier end, or another target accuracy.
 
     Raises
     ------
@@ -154,6 +158,7 @@ class Checkpoints:
         self._files = {str(path): content_digest(path).hex() for path in named_files(loaded.scenario)}
         self._samples: str | None = None
         self._run_file = self.folder / "run.json"
+        self._changed = False
         self.exist = self._run_file.is_file()
         if self.exist:
             self._check()
@@ -163,6 +168,9 @@ class Checkpoints:
         try:
             saved = json.loads(self._run_file.read_text(encoding="utf-8"))
             changes = differences(self._scenario, saved["scenario"])
+            self._changed = bool(changes)
+            if may_continue(self._scenario, saved["scenario"]):
+                changes = []
             saved_versions, saved_files = dict(saved["versions"]), dict(saved.get("files", {}))
             self._samples = saved.get("samples")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ScenarioError) as error:
@@ -207,6 +215,10 @@ class Checkpoints:
             if not self.exist:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 self.folder.mkdir(parents=True)
+            if self._changed:  # finished schemes go on from their last checkpoint, to the new end
+                for finished in self.folder.glob("*.done"):
+                    finished.unlink()
+            if self._changed or not self.exist:
                 identity = {
                     "scenario": self._scenario,
                     "versions": self._versions,
@@ -279,9 +291,8 @@ class SchemeCheckpoints:
         self._write(self._state, checkpoint)
 
     def finish(self, finished: FinishedScheme) -> None:
-        """Write the results of the finished scheme in the place of its checkpoint."""
+        """Write the results of the finished scheme."""
         self._write(self._done, finished)
-        self._state.unlink(missing_ok=True)
 
     def _append(self, entry: bytes | list[LoggedEvent] | CheckpointIncrement) -> None:
         packed = pickle.dumps(entry, protocol=pickle.HIGHEST_PROTOCOL)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..scenarios.loading.loader import LoadedScenario, load_scenario
+from ..scenarios.loading.loader import LoadedScenario, ScenarioSource, load_scenario
 from ..scenarios.plugins import load_plugins
 from ..scenarios.registry import lookup, specs
 from ..scenarios.schema.scenario import Allocation
@@ -47,7 +47,7 @@ STAGES = {
 
 
 def plan(
-    scenario: str | Path,
+    scenario: ScenarioSource,
     *,
     overrides: Sequence[str] = (),
     seed: int | None = None,
@@ -63,8 +63,8 @@ def plan(
 
     Parameters
     ----------
-    scenario : str or Path
-        Path of a scenario file, or the name of a scenario in the library.
+    scenario : str, Path or mapping
+        Path of a scenario file, the name of a scenario in the library, or the scenario as a dictionary.
     overrides : sequence of str
         ``"key.path=value"`` each, with the value in YAML.
     seed : int, optional

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from ..analysis.results.round_tables import ROUND_COLUMNS
 from ..sim.schemes.round_loop import Accuracy, RoundResult
 from ..sim.world.rounds.round_times import RoundTimes
 
@@ -34,6 +35,10 @@ _COLUMN_TYPES = {
     "validation_accuracy": "d",
 }
 """The numeric columns of the log, with their type codes for ``array``."""
+
+
+_INTERNAL_COLUMNS = ("receive_energy_j", "idle_energy_j")
+"""The columns of parts of the energy, which are of no use without the energy of the intervals."""
 
 
 _TEXT_COLUMNS = ("cut", "left_out")
@@ -129,6 +134,29 @@ class RoundLog:
         for client, *amounts in zip(times.clients, *(each.tolist() for each in columns), strict=True):
             total = self.times_of_device.setdefault(client, [0.0] * len(columns))
             total[:] = [before + amount for before, amount in zip(total, amounts, strict=True)]
+
+    def last_row(self, scheme: str, identity: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the last round with the columns of ``rounds.csv`` that do not depend on intervals.
+
+        A value that does not exist is None.
+
+        Parameters
+        ----------
+        scheme : str
+            The scheme's name.
+        identity : mapping of str to Any
+            The scheme's ``label`` and the scenario's ``seed``.
+        """
+        ends_s = self._columns["end_s"]
+        start_s = ends_s[-2] if len(ends_s) > 1 else 0.0
+        row = {name: column[-1] for name, column in (self._columns | self._texts).items()}
+        row |= {"scheme": scheme, **identity, "round": len(self)}
+        row |= {"start_s": start_s, "latency_s": row["end_s"] - start_s, "diverged": bool(row["diverged"])}
+        return {
+            name: None if isinstance(row[name], float) and math.isnan(row[name]) else row[name]
+            for name in ROUND_COLUMNS
+            if name in row and name not in _INTERNAL_COLUMNS
+        }
 
     def device_times(self) -> pd.DataFrame:
         """Return the time that each device received and was idle, and the energy of both, by device.

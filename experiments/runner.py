@@ -18,6 +18,7 @@ from ..analysis.results.table_formats import EVENTS, INTERVALS
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from ..scenarios.text import one_line
 from ..sim.schemes.round_loop import RoundResult
+from .callbacks import Callbacks
 from .checkpoints import Checkpoints, checkpoint_folder
 from .experiment import Experiment
 from .preparation import prepare
@@ -63,10 +64,12 @@ def run_scenario(
     *,
     allow_imports: bool = False,
     checkpoint_every: int | None = None,
+    keep_checkpoints: bool = False,
     overwrite: bool = False,
     figures: bool = True,
     jobs: int | None = 1,
     watch_rounds: WatchRounds = lambda: nullcontext(_ignore_round),
+    callbacks: Callbacks | None = None,
 ) -> Run:
     """Run a scenario and write its run folder.
 
@@ -79,8 +82,10 @@ def run_scenario(
     allow_imports : bool
         Let ``model: {name: imported}`` import and run the user's code.
     checkpoint_every : int, optional
-        Rounds between two checkpoints. If checkpoints of the same run stand beside the folder, the run
-        continues from the last one.
+        Rounds between two checkpoints. If checkpoints of the same run, or of one with an earlier end, stand
+        beside the folder, the run continues from the last one.
+    keep_checkpoints : bool
+        Keep the checkpoints after the end of the run, so that it can go on to a later end.
     overwrite : bool
         Replace a run in the folder.
     figures : bool
@@ -90,6 +95,8 @@ def run_scenario(
         cores where schemes train. Results do not depend on it.
     watch_rounds : callable
         Shows the progress of the rounds.
+    callbacks : Callbacks, optional
+        Objects of the user that follow the run, and may end a scheme early.
 
     Raises
     ------
@@ -104,30 +111,52 @@ def run_scenario(
     KeyboardInterrupt
         If the run is interrupted before its first round is finished.
     """
+    observer = callbacks or None
+    if observer is not None:
+        observer.begin(loaded.scenario.model_dump(mode="json", exclude_none=True))
     if folder is None:
         if checkpoint_every is not None:
             raise ValueError(
                 f"checkpoint_every is {checkpoint_every}, and out is None: checkpoints need a folder"
             )
-        with _workers(loaded, jobs, allow_imports=allow_imports) as workers:
+        with _workers(loaded, jobs, observer=observer, allow_imports=allow_imports) as workers:
             experiment = prepare(loaded, allow_imports=allow_imports)
             with _display(watch_rounds) as on_round:
-                return run_experiment(experiment, on_round, workers=workers)
+                run = run_experiment(experiment, on_round, workers=workers, callbacks=observer)
+            return _observed(run, observer)
     check_place(folder)
     with run_lock(folder):
         checkpoints = _checkpoints(folder, loaded, checkpoint_every, overwrite=overwrite)
         check_write_succeeds(folder, [scenario_yaml(loaded.scenario), *_user_texts(loaded)])
-        with _workers(loaded, jobs, folder, checkpoints, allow_imports=allow_imports) as workers:
+        with _workers(
+            loaded, jobs, folder, checkpoints, observer=observer, allow_imports=allow_imports
+        ) as workers:
             experiment = prepare(loaded, allow_imports=allow_imports)
             with deferred_interrupt():
                 with _display(watch_rounds) as on_round:
                     run = run_experiment(
-                        experiment, on_round, folder=folder, checkpoints=checkpoints, workers=workers
+                        experiment,
+                        on_round,
+                        folder=folder,
+                        checkpoints=checkpoints,
+                        workers=workers,
+                        callbacks=observer,
                     )
-                run = _save(run, folder, checkpoints, overwrite=overwrite, figures=figures)
+                run = _save(
+                    run, folder, checkpoints, keep=keep_checkpoints, overwrite=overwrite, figures=figures
+                )
+                run = _observed(run, observer)
                 with suppress(KeyboardInterrupt):  # an interrupt comes too late to stop anything
                     deliver_deferred_interrupt()
                 return run
+
+
+def _observed(run: Run, callbacks: Callbacks | None) -> Run:
+    """Tell the callbacks about the end of a run, and return the run with their problems."""
+    if callbacks is None:
+        return run
+    callbacks.on_end(run)
+    return replace(run, problems=(*run.problems, *callbacks.problems))
 
 
 @contextmanager
@@ -162,6 +191,7 @@ def run_experiment(
     folder: Path | None = None,
     checkpoints: Checkpoints | None = None,
     workers: SchemeWorkers | None = None,
+    callbacks: Callbacks | None = None,
 ) -> Run:
     """Run the schemes of a prepared scenario, one after the other or in parallel in workers.
 
@@ -180,6 +210,8 @@ def run_experiment(
         Where the run is saved regularly. The run continues from the latest checkpoint in it.
     workers : SchemeWorkers, optional
         Processes that run the schemes; by default this process does.
+    callbacks : Callbacks, optional
+        Objects of the user that follow the rounds. Workers have them already.
 
     Raises
     ------
@@ -203,7 +235,7 @@ def run_experiment(
     with deferred_interrupt():
         for number, (scheme, plan) in enumerate(experiment.schemes):
             scheme_checkpoints = checkpoints.of_scheme(number) if checkpoints else None
-            scheme_run = run_scheme(experiment, scheme, plan, on_round, writer, scheme_checkpoints)
+            scheme_run = run_scheme(experiment, scheme, plan, on_round, writer, scheme_checkpoints, callbacks)
             if scheme_run is not None:
                 scheme_runs.append(scheme_run)
             interrupted = scheme_run is None or scheme_run.interrupted
@@ -218,6 +250,7 @@ def _workers(
     folder: Path | None = None,
     checkpoints: Checkpoints | None = None,
     *,
+    observer: Callbacks | None,
     allow_imports: bool,
 ) -> AbstractContextManager[SchemeWorkers | None]:
     """Return a context with the workers of a run; without workers if one scheme at a time is to run."""
@@ -226,7 +259,14 @@ def _workers(
     jobs = min(jobs or default_jobs(loaded.scenario), len(loaded.scenario.schemes))
     if jobs == 1:
         return nullcontext()
-    return SchemeWorkers(loaded, jobs, allow_imports=allow_imports, folder=folder, checkpoints=checkpoints)
+    return SchemeWorkers(
+        loaded,
+        jobs,
+        allow_imports=allow_imports,
+        folder=folder,
+        checkpoints=checkpoints,
+        observer=observer,
+    )
 
 
 def _run_side_by_side(
@@ -314,7 +354,7 @@ def _checkpoints(
         unfinished = checkpoint_folder(folder)
         if (unfinished / "run.json").is_file():
             raise RunFolderError(
-                f"{unfinished} has checkpoints of an unfinished run: continue it with --checkpoint-every N"
+                f"{unfinished} has checkpoints of the run: continue it with --checkpoint-every N"
                 " (from Python: checkpoint_every=N), or delete the folder"
             )
         check_free(folder, overwrite=overwrite)
@@ -326,7 +366,15 @@ def _checkpoints(
     return checkpoints
 
 
-def _save(run: Run, folder: Path, checkpoints: Checkpoints | None, *, overwrite: bool, figures: bool) -> Run:
+def _save(
+    run: Run,
+    folder: Path,
+    checkpoints: Checkpoints | None,
+    *,
+    keep: bool,
+    overwrite: bool,
+    figures: bool,
+) -> Run:
     """Write the tables of a run, and then its figures. Return the run with the problems of its figures."""
     try:
         if checkpoints is None:
@@ -341,7 +389,7 @@ def _save(run: Run, folder: Path, checkpoints: Checkpoints | None, *, overwrite:
         run = replace(run, recorded=read_table(folder, INTERVALS))
     if run.recorded_events.in_file:
         run = replace(run, recorded_events=read_table(folder, EVENTS))
-    if checkpoints is not None and not run.interrupted and not run.failed:
+    if checkpoints is not None and not keep and not run.interrupted and not run.failed:
         try:
             checkpoints.remove()
         except OSError as error:

@@ -84,6 +84,7 @@ def run_without_rounds(
     summary = {
         "scheme": scheme.parameters.name,
         "failed": failure.text,
+        "stopped_by": None,
         "cut": None,
         "predicted_latency_s": plan.predicted_s,
         "planned_latency_s": plan.planned_round_s,

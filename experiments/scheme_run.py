@@ -23,6 +23,7 @@ from ..sim.schemes.round_planners.sampled_clients import SampledClients, client_
 from ..sim.world.rounds.round_policy import round_policy_of
 from ..sim.world.snapshots import NotAtRoundEndError, restore, take_snapshot
 from ..sim.world.world import World
+from .callbacks import RunObserver
 from .checkpoints import (
     CheckpointError,
     CheckpointIncrement,
@@ -70,8 +71,9 @@ def run_scheme(
     on_round: OnRound,
     writer: RecordWriter,
     checkpoints: SchemeCheckpoints | None = None,
+    observer: RunObserver | None = None,
 ) -> SchemeRun | None:
-    """Run one scheme in a new world, until a stop of the scenario, an interrupt or an error.
+    """Run one scheme in a new world, until a stop of the scenario, a callback, an interrupt or an error.
 
     Parameters
     ----------
@@ -81,6 +83,8 @@ def run_scheme(
         Receives the intervals and events.
     checkpoints : SchemeCheckpoints, optional
         Where the run is saved regularly. The run continues from the latest checkpoint in it.
+    observer : RunObserver, optional
+        The callbacks of the user. They are not told about a scheme that finished in an earlier process.
 
     Returns
     -------
@@ -108,7 +112,7 @@ def run_scheme(
         try:
             with interruptible():
                 execution = SchemeExecution(experiment, scheme, plan, writer, checkpoints)
-                execution.run(on_round)
+                execution.run(on_round, observer)
         except KeyboardInterrupt:
             interrupted = True
         except RunFolderError:
@@ -239,6 +243,7 @@ class SchemeExecution:
         self._round_log = RoundLog(checkpoint.round_log if checkpoint else None)
         self._cursor = checkpoint.cursor if checkpoint else RoundCursor()
         self._last_round: RoundResult | None = None
+        self._stopped_by: str | None = None
         if checkpoints is not None and checkpoint is not None:
             for entry in checkpoints.log():
                 self._apply(entry)
@@ -250,9 +255,11 @@ class SchemeExecution:
         """Return the number of finished rounds."""
         return len(self._round_log)
 
-    def run(self, on_round: OnRound) -> None:
-        """Run the remaining rounds."""
-        scenario = self._experiment.loaded.scenario
+    def run(self, on_round: OnRound, observer: RunObserver | None = None) -> None:
+        """Run the remaining rounds, or until the observer ends the scheme."""
+        scenario, label = self._experiment.loaded.scenario, str(self._identity["label"])
+        if observer is not None:
+            observer.on_start(label)
         results = run_rounds(
             self._scheme,
             self._world,
@@ -267,7 +274,14 @@ class SchemeExecution:
             for result in results:
                 with deferred_interrupt():
                     self._add_round(result)
-                on_round(str(self._identity["label"]), result)
+                on_round(label, result)
+                if observer is not None:
+                    self._stopped_by = observer.on_round(label, self._row())
+                    if self._stopped_by is not None:
+                        break
+
+    def _row(self) -> dict[str, Any]:
+        return self._round_log.last_row(self._scheme.parameters.name, self._identity)
 
     def _add_round(self, result: RoundResult) -> None:
         """Log a finished round, and save a checkpoint if one is due."""
@@ -364,6 +378,7 @@ class SchemeExecution:
         summary = {
             "scheme": scheme.parameters.name,
             "failed": None if failure is None else failure.text,
+            "stopped_by": self._stopped_by,
             "cut": cut if scheme.has_cut else None,
             **self._plan.notes,
             "predicted_latency_s": self._plan.predicted_s,

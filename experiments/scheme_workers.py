@@ -28,6 +28,7 @@ from ..scenarios.plugins import loaded_plugins
 from ..scenarios.schema.scenario import Scenario
 from ..scenarios.text import one_line
 from ..sim.schemes.round_loop import RoundResult
+from .callbacks import Row, RunObserver
 from .checkpoints import Checkpoints, SchemeCheckpoints
 from .experiment import Experiment
 from .preparation import prepare
@@ -77,12 +78,15 @@ class _Task:
         The folder of the checkpoints, and the rounds between two of them.
     overflow_folder : Path
         The folder of intervals and events that do not fit into the memory. It is created when it is needed.
+    is_observed : bool
+        Whether the other process has callbacks, which are told about each round.
     """
 
     loaded: LoadedScenario
     allow_imports: bool
     checkpoints: tuple[Path, int] | None
     overflow_folder: Path
+    is_observed: bool
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,40 @@ class _Round:
     result: RoundResult
 
 
+@dataclass(frozen=True)
+class _Started:
+    """The beginning of a scheme, which a worker reports to callbacks."""
+
+    label: str
+
+
+@dataclass(frozen=True)
+class _ObservedRound:
+    """A finished round for callbacks. The worker waits for the reason to end the scheme, or for None."""
+
+    label: str
+    row: Row
+
+
+@dataclass(frozen=True)
+class _RemoteObserver:
+    """Tells the process with the callbacks about a scheme of this worker."""
+
+    connection: Connection
+
+    def on_start(self, label: str) -> None:
+        """Report the beginning of a scheme."""
+        with deferred_interrupt():
+            self.connection.send(_Started(label))
+
+    def on_round(self, label: str, row: Row) -> str | None:
+        """Report a finished round, and return the reason to end the scheme, or None."""
+        with deferred_interrupt():  # half a message would spoil all later ones
+            self.connection.send(_ObservedRound(label, row))
+        answer: str | None = self.connection.recv()
+        return answer
+
+
 @dataclass(eq=False)
 class _Worker:
     """A worker process, and the scheme that it runs at the moment.
@@ -168,6 +206,9 @@ class SchemeWorkers:
         The run folder. Intervals and events that do not fit into the memory go beside it.
     checkpoints : Checkpoints, optional
         Where the run is saved regularly.
+    observer : RunObserver, optional
+        The callbacks of the user, which this process calls. A worker waits for their answer after each round,
+        so that a scheme ends in the same round as without workers.
     """
 
     def __init__(
@@ -178,13 +219,15 @@ class SchemeWorkers:
         allow_imports: bool,
         folder: Path | None = None,
         checkpoints: Checkpoints | None = None,
+        observer: RunObserver | None = None,
     ) -> None:
         exit_if_reimported()
         name = f".{folder.name if folder else 'cutlayer'}-{uuid.uuid4().hex}"
         parent = checkpoints.folder if checkpoints else folder.absolute().parent if folder else None
         self._overflow_folder = (parent or Path(tempfile.gettempdir())) / name
         every = (checkpoints.folder.absolute(), checkpoints.every) if checkpoints else None
-        self._task = _Task(loaded, allow_imports, every, self._overflow_folder)
+        self._observer = observer
+        self._task = _Task(loaded, allow_imports, every, self._overflow_folder, observer is not None)
         self._jobs = jobs
         self._workers: list[_Worker] = []
         self._any_started = False
@@ -276,6 +319,12 @@ class SchemeWorkers:
             worker.started = self._any_started = True
             if isinstance(message, _Round):
                 on_round(message.label, message.result)
+            elif isinstance(message, _Started) and self._observer is not None:
+                self._observer.on_start(message.label)
+            elif isinstance(message, _ObservedRound) and self._observer is not None:
+                answer = self._observer.on_round(message.label, message.row)
+                with suppress(OSError):  # the worker has just ended, which is noticed when it is read from
+                    connection.send(answer)
             elif isinstance(message, SchemeOutcome) and worker.scheme is not None:
                 outcomes[worker.scheme], worker.scheme = message, None
 
@@ -370,7 +419,8 @@ def _outcome(
             checkpoints = SchemeCheckpoints(folder, number, every)
         writer = RecordWriter(task.overflow_folder / str(number))
         scheme, plan = experiment.schemes[number]
-        run = run_scheme(experiment, scheme, plan, on_round, writer, checkpoints)
+        observer = _RemoteObserver(connection) if task.is_observed else None
+        run = run_scheme(experiment, scheme, plan, on_round, writer, checkpoints, observer)
         return SchemeOutcome(None if run is None else _picklable(run), writer.finish())
     except Exception as error:
         return SchemeOutcome(None, RecordedTables(), picklable_error(error))

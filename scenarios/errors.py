@@ -48,7 +48,8 @@ class ScenarioIssue:
     message : str
         The broken rule, with the value that breaks it.
     location : str or None
-        ``FILE:LINE``, or the command-line option that set the key. None until it is looked up.
+        ``FILE:LINE``, or the command-line option that set the key; empty in a scenario from a dictionary.
+        None until it is looked up.
     """
 
     path: KeyPath
@@ -69,7 +70,7 @@ class ScenarioError(Exception):
     issues : sequence of ScenarioIssue
         They are sorted by their line in the file; issues of command-line options come last.
     source : str
-        Name of the file.
+        Name of the file; empty if the scenario is a dictionary, whose messages begin with the key path.
     lines : mapping
         Line of each key path in the file. A path without a line takes that of its nearest parent.
     overridden : mapping
@@ -92,17 +93,14 @@ class ScenarioError(Exception):
     def messages(self) -> list[str]:
         """Return one line for each issue."""
         # messages of libraries may hold line breaks, and the user's text may hold escapes of terminals
-        return [
-            _shortened(printable(" ".join(f"{issue.location}: {_with_key(issue)}".split())))
-            for issue in self.located()
-        ]
+        return [_shortened(printable(" ".join(_with_location(issue).split()))) for issue in self.located()]
 
     def located(self) -> list[ScenarioIssue]:
         """Return the issues with their locations: the option, or the file and the line."""
-        return [
-            replace(issue, location=self._option(issue) or f"{self.source}:{self._line(issue.path)}")
-            for issue in self.issues
-        ]
+        return [replace(issue, location=self._option(issue) or self._place(issue)) for issue in self.issues]
+
+    def _place(self, issue: ScenarioIssue) -> str:
+        return f"{self.source}:{self._line(issue.path)}" if self.source else ""
 
     def _order(self, issue: ScenarioIssue) -> tuple[bool, int]:
         return self._option(issue) is not None, self._line(issue.path)
@@ -135,6 +133,10 @@ def _shortened(line: str) -> str:
         if len(shorter) <= LINE_LENGTH_MAX
         else f"{shorter[: LINE_LENGTH_MAX - 300]} … {shorter[-300:]}"
     )
+
+
+def _with_location(issue: ScenarioIssue) -> str:
+    return f"{issue.location}: {_with_key(issue)}" if issue.location else _with_key(issue)
 
 
 def _with_key(issue: ScenarioIssue) -> str:

@@ -65,16 +65,19 @@ def _learning(table: pd.DataFrame) -> dict[str, list[str]]:
     def in_unit(time_s: float) -> str:
         return _text(time_s / unit.seconds)
 
-    shown = {
-        f"to target [{unit.symbol}]": _brackets(
-            table["time_below_target_s"], table["time_to_target_s"], in_unit
-        ),
-        **_intervals(f"to target 95 % [{unit.symbol}]", table, "time_to_target_s", in_unit),
-        "to target [rounds]": _brackets(
-            table["rounds_below_target"], table["rounds_to_target"], lambda x: f"{x:.4g}"
-        ),
-    }
-    if (table["runs"] > 1).any():
+    shown: dict[str, list[str]] = {}
+    has_target = table["time_below_target_s"].notna().any()
+    if has_target:
+        shown = {
+            f"to target [{unit.symbol}]": _brackets(
+                table["time_below_target_s"], table["time_to_target_s"], in_unit
+            ),
+            **_intervals(f"to target 95 % [{unit.symbol}]", table, "time_to_target_s", in_unit),
+            "to target [rounds]": _brackets(
+                table["rounds_below_target"], table["rounds_to_target"], lambda x: f"{x:.4g}"
+            ),
+        }
+    if has_target and (table["runs"] > 1).any():
         runs = zip(table["runs_at_target"], table["runs"], strict=True)
         shown["at target"] = [f"{reached} of {number}" for reached, number in runs]
     shown["final acc. [%]"] = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from html import escape
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -16,8 +17,9 @@ from ..results.run_folder import Run
 from .display import text_table
 from .experiment_groups import group_runs, provenance, records_contents
 from .plan_gaps import plan_gap_notes
+from .table import comparison
 
-__all__ = ["FORMATS", "formatted", "notes", "rich_table"]
+__all__ = ["FORMATS", "formatted", "html_table", "notes", "rich_table"]
 
 FORMATS = ("table", "csv", "latex", "markdown")
 
@@ -25,6 +27,16 @@ _MAX_PAIRS = 6
 """The number of pairs with an undecided order that a note lists."""
 _LATEX = {"≥": r"$\geq$", "|": r"\textbar{}", "φ": r"$\varphi$", "×": r"$\times$", "→": r"$\to$", "–": "--"}
 _MINUS_SIGN = re.compile(r"(?<![\w.])-(?=\d)")  # neither a hyphen in a name nor the sign of an exponent
+
+
+def html_table(run: Run) -> str:
+    """Return the comparison table of one run in HTML, below its name and its state."""
+    table = comparison([run])
+    shown = text_table(table).to_html(index=False, escape=True, border=0)
+    state = " (interrupted)" if run.interrupted else ""
+    lines = "".join(f"<li>{escape(line)}</li>" for line in notes(table, [run]))
+    name = f"{escape(str(run.summary['name']))}, seed {run.summary['seed']}{state}"
+    return f"<p><b>{name}</b></p>{shown}<ul>{lines}</ul>"
 
 
 def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
@@ -63,7 +75,12 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
         )
     several = table["experiment"].nunique() > 1
     for grouped in group_runs(runs):
-        events = (*_divergences(grouped.run), *_empty_batteries(grouped.run), *_failures(grouped.run))
+        events = (
+            *_divergences(grouped.run),
+            *_empty_batteries(grouped.run),
+            *_failures(grouped.run),
+            *_stops(grouped.run),
+        )
         lines += [f"{grouped.name}: {line}" if several else line for line in events]
     if (table["diverged"] > 0).any():
         lines.append("diverged: the training loss or the model is not finite; such a model has no accuracy")
@@ -76,7 +93,7 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
 
 def _target_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
     """Yield notes on the time to the target: its meaning, censored runs, and orders that are undecided."""
-    targets = sorted({run.summary["target_accuracy"] for run in runs})
+    targets = sorted({run.summary["target_accuracy"] for run in runs} - {None})
     percentages = ", ".join(f"{100 * target:g} %" for target in targets)
     several = (table["runs"] > 1).any()
     yield (
@@ -159,6 +176,14 @@ def _failures(run: Run) -> Iterator[str]:
     """Yield a note for each scheme that failed."""
     for label, reason in run.failed.items():
         yield f"{label}, seed {run.summary['seed']}: failed: {reason}"
+
+
+def _stops(run: Run) -> Iterator[str]:
+    """Yield a note for each scheme that a callback of the user has ended."""
+    for label, figures in run.summary["schemes"].items():
+        if reason := figures.get("stopped_by"):
+            seed, rounds = run.summary["seed"], figures["rounds"]
+            yield f"{label}, seed {seed}: a callback ended it after round {rounds}: {reason}"
 
 
 def _empty_batteries(run: Run) -> Iterator[str]:

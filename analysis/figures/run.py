@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from ...scenarios.text import one_line
+from ..explain.path_rows import path_rows
 from ..results.run_folder import Run
 from .gantt import gantt_figure
 from .learning_curves import accuracy_figure
 from .memory import memory_figure
-from .style import save_figure
+from .style import save_figure, shown_in_notebooks
 from .visible_rows import plotted_events, plotted_intervals
 
-__all__ = ["draw_figures"]
+__all__ = ["draw_figures", "run_accuracy", "run_gantt"]
 
 
 def draw_figures(run: Run, folder: Path) -> list[str]:
@@ -35,6 +36,54 @@ def draw_figures(run: Run, folder: Path) -> list[str]:
         except Exception as error:  # of any kind: the tables are complete without the figure
             problems.append(f"{name} could not be drawn: {one_line(error)}")
     return problems
+
+
+def run_gantt(
+    run: Run,
+    rounds: tuple[int, int] | None = None,
+    labels: Sequence[str] | None = None,
+    *,
+    critical_path: bool = False,
+) -> Figure:
+    """Draw the latency Gantt charts of a run.
+
+    Parameters
+    ----------
+    rounds : (first, last), optional
+        The rounds to show; by default as many of the first ones as fit.
+    labels : sequence of str, optional
+        The labels to show; all by default.
+    critical_path : bool
+        Mark the activities that decided on each round's end.
+
+    Raises
+    ------
+    ValueError
+        If the run has no such rounds.
+    """
+    shown = None if labels is None else [run.shown_label(label) for label in labels]
+    intervals = plotted_intervals(run, rounds)
+    events = plotted_events(run, intervals)
+    figure = gantt_figure(
+        run.with_failures(intervals),
+        rounds=rounds,
+        labels=shown,
+        events=run.with_failures(events),
+        path_rows=path_rows(run, intervals, events, rounds) if critical_path else set[int](),
+    )
+    return shown_in_notebooks(figure)
+
+
+def run_accuracy(run: Run, labels: Sequence[str]) -> Figure:
+    """Draw the learning curves of some schemes of a run.
+
+    Raises
+    ------
+    ValueError
+        If none of them was evaluated.
+    """
+    rounds = run.with_failures(run.rounds[run.rounds["label"].isin(labels)])
+    return shown_in_notebooks(accuracy_figure(rounds, target=run.summary["target_accuracy"]))
 
 
 def _gantt(run: Run) -> Figure | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ __all__ = [
     "phase_label",
     "plain_axes",
     "save_figure",
+    "shown_in_notebooks",
     "thinning",
     "time_unit",
     "wrapped",
@@ -38,6 +41,7 @@ TITLE_PT, LABEL_PT, SMALL_PT = 9, 8, 7
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf", ".html")
 _PNG_DPI = 200
+_SCREEN_DPI = 100
 # Text stays text in vector files (TrueType in PDF), and the same figure gives the same bytes. Labels are the
 # user's, so that a dollar sign is a dollar sign, and no formula.
 _SETTINGS: dict[Any, Any] = {
@@ -195,3 +199,19 @@ def save_figure(figure: Figure, path: Path) -> None:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def shown_in_notebooks(figure: Figure) -> Figure:
+    """Return the figure with a method by which a notebook shows it, as in its PNG file.
+
+    A figure that is made without pyplot has none.
+    """
+    vars(figure)["_repr_png_"] = partial(_png, figure)
+    return figure
+
+
+def _png(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    with figure_style():
+        figure.savefig(file, format="png", backend=_RENDERERS["png"], dpi=_SCREEN_DPI)
+    return file.getvalue()

@@ -83,10 +83,17 @@ class RecordedTable:
         """Return the whole table."""
         return self._frame(list(self.tables()))
 
-    def groups(self) -> Iterator[pd.DataFrame]:
-        """Yield the row groups one after the other, with texts as categories."""
-        for group in self.tables():
-            yield group.to_pandas(categories=self._format.texts)
+    def groups(self, rounds: tuple[int, int] | None = None) -> Iterator[pd.DataFrame]:
+        """Yield the row groups one after the other, with texts as categories.
+
+        Parameters
+        ----------
+        rounds : (first, last), optional
+            Leave out row groups that have none of these rounds.
+        """
+        for number in range(self._num_groups()):
+            if rounds is None or self._has_rounds(number, *rounds):
+                yield self._group(number).to_pandas(categories=self._format.texts)
 
     def first_rounds(self, enough: int) -> pd.DataFrame:
         """Return each label's first row groups, until its complete rounds have more than ``enough`` rows."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .target_brackets import target_bracket
 
-__all__ = ["ROUND_COLUMNS", "RoundTotals", "StageTotals", "scheme_summary"]
+__all__ = ["ROUND_COLUMNS", "RoundTotals", "StageTotals", "scheme_summary", "target_results"]
 
 ROUND_COLUMNS = (
     "scheme",
@@ -150,7 +150,29 @@ _STAGE = ["label", "seed", "node", "phase"]
 _AMOUNTS = ["intervals", "busy_s", "wait_s", "bits", "flops", "energy_j"]
 
 
-def scheme_summary(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, Any]:
+def target_results(rounds: pd.DataFrame, target_accuracy: float | None) -> dict[str, Any]:
+    """Return the results of one scheme that depend on the target accuracy; one that does not exist is None.
+
+    Parameters
+    ----------
+    rounds : DataFrame
+        The scheme's rows of ``rounds.csv``.
+    target_accuracy : float or None
+        The test accuracy for the time, rounds and samples to the target, as a fraction of 1; None: no target.
+    """
+    bracket = target_bracket(rounds, target_accuracy)
+    rounds_to_target = bracket["rounds_to_target"]
+    return {
+        "target_accuracy": target_accuracy,
+        **{name: bracket[name] for name in ("time_below_target_s", "time_to_target_s")},
+        **{name: bracket[name] for name in ("rounds_below_target", "rounds_to_target")},
+        "samples_to_target": None
+        if rounds_to_target is None
+        else int(rounds["samples"].iloc[:rounds_to_target].sum()),
+    }
+
+
+def scheme_summary(rounds: pd.DataFrame, target_accuracy: float | None) -> dict[str, Any]:
     """Return the totals of one scheme's run; a value that does not exist is None.
 
     A scheme whose last evaluated round diverged has no final accuracy. The best accuracy, and the time,
@@ -160,12 +182,10 @@ def scheme_summary(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, An
     ----------
     rounds : DataFrame
         The scheme's rows of ``rounds.csv``.
-    target_accuracy : float
-        The test accuracy for the time, rounds and samples to the target, as a fraction of 1.
+    target_accuracy : float or None
+        The test accuracy for the time, rounds and samples to the target, as a fraction of 1; None: no target.
     """
     accuracy = rounds["test_accuracy"]
-    bracket = target_bracket(rounds, target_accuracy)
-    rounds_to_target = bracket["rounds_to_target"]
     diverged = np.flatnonzero(rounds["diverged"])
     observed = rounds[rounds["diverged"] | accuracy.notna()]  # an accuracy, or the finding that there is none
     return {
@@ -176,12 +196,7 @@ def scheme_summary(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, An
         "final_accuracy": _or_none(_last(observed["test_accuracy"])),
         "best_accuracy": _or_none(accuracy.max()),
         "final_validation_accuracy": _or_none(_last(observed["validation_accuracy"])),
-        "target_accuracy": target_accuracy,
-        **{name: bracket[name] for name in ("time_below_target_s", "time_to_target_s")},
-        **{name: bracket[name] for name in ("rounds_below_target", "rounds_to_target")},
-        "samples_to_target": None
-        if rounds_to_target is None
-        else int(rounds["samples"].iloc[:rounds_to_target].sum()),
+        **target_results(rounds, target_accuracy),
         "updates": int(rounds["updates"].sum()),
         "samples": int(rounds["samples"].sum()),
         "uplink_bits": float(rounds["uplink_bits"].sum()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,14 +16,29 @@ import pandas as pd
 import pyarrow
 import pyarrow.csv
 
-from .atomic_files import RunFolderError, write_folder
+from ...scenarios.suggestions import closest
+from .atomic_files import RunFolderError, check_place, write_folder
 from .recorded_tables import RecordedTable, read_table
 from .table_formats import EVENTS, INTERVALS
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from ..explain.explanation import Explanation
 
-__all__ = ["ERRORS", "FORMAT", "TABLES", "Run", "failed_schemes", "load_run", "read_csv", "save_run"]
+__all__ = [
+    "ERRORS",
+    "FORMAT",
+    "SCENARIO",
+    "SUMMARY",
+    "TABLES",
+    "Run",
+    "failed_schemes",
+    "load_run",
+    "read_csv",
+    "save_run",
+    "summary_text",
+]
 
 FORMAT = 1
 _TEXT_COLUMNS = (
@@ -48,6 +64,8 @@ _FILES = (
     "stages.csv",
     "intervals.parquet",
 )
+SCENARIO, SUMMARY = "scenario.yaml", "summary.json"
+"""The files of the scenario and of the results of each scheme."""
 ERRORS = "errors.txt"
 """The file of the tracebacks of schemes that failed."""
 TABLES = ("rounds", "devices", "nodes", "stages", "memory")
@@ -134,6 +152,126 @@ class Run:
 
         return explain_run(self, schemes, number)
 
+    def gantt(
+        self,
+        rounds: tuple[int, int] | None = None,
+        *,
+        schemes: Sequence[str] = (),
+        critical_path: bool = False,
+    ) -> Figure:
+        """Draw the latency Gantt charts of the schemes, stacked on one time axis.
+
+        Parameters
+        ----------
+        rounds : (first, last), optional
+            The rounds to show; by default as many of the first ones as fit.
+        schemes : sequence of str, optional
+            Labels to show; all by default.
+        critical_path : bool
+            Mark the activities that decided on each round's end.
+
+        Raises
+        ------
+        ValueError
+            If the run has no such label, or no such rounds.
+        """
+        from ..figures.run import run_gantt  # it needs this class
+
+        return run_gantt(self, rounds, self.known_labels(schemes), critical_path=critical_path)
+
+    def accuracy(self, *, schemes: Sequence[str] = ()) -> Figure:
+        """Draw the test accuracy over simulated time and over rounds.
+
+        Parameters
+        ----------
+        schemes : sequence of str, optional
+            Labels to show; all by default.
+
+        Raises
+        ------
+        ValueError
+            If the run has no such label, or if none of its schemes was evaluated.
+        """
+        from ..figures.run import run_accuracy
+
+        return run_accuracy(self, self.known_labels(schemes))
+
+    def save(self, folder: str | Path, *, overwrite: bool = False, figures: bool = True) -> None:
+        """Write the run folder: all tables, and then the figures.
+
+        Parameters
+        ----------
+        folder : str or Path
+            The path of the run folder.
+        overwrite : bool
+            Replace a run in the folder.
+        figures : bool
+            Draw the figures too. A figure that cannot be drawn gives a warning.
+
+        Raises
+        ------
+        RunFolderError
+            If the folder exists, is not empty, and may not be replaced; or if it cannot be written.
+        """
+        path = Path(folder)
+        check_place(path)
+        save_run(self, path, overwrite=overwrite)
+        if figures:
+            from ..figures.run import draw_figures
+
+            for problem in draw_figures(self, path):
+                warnings.warn(problem, stacklevel=2)
+
+    def trace(
+        self, path: str | Path, *, rounds: tuple[int, int] | None = None, schemes: Sequence[str] = ()
+    ) -> None:
+        """Write the timeline for Perfetto, https://ui.perfetto.dev.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file; its name ends in ``.json.gz`` or ``.json``.
+        rounds : (first, last), optional
+            The rounds to show; all by default.
+        schemes : sequence of str, optional
+            Labels to show; all by default.
+
+        Raises
+        ------
+        ValueError
+            If the run has no such label or no such rounds, if its intervals are lost, or if the name of the
+            file has another ending.
+        RunFolderError
+            If the file cannot be written.
+        """
+        from ..trace.run_trace import write_trace
+
+        write_trace(self, Path(path), labels=self.known_labels(schemes), rounds=rounds)
+
+    def known_labels(self, schemes: Sequence[str]) -> list[str]:
+        """Return the labels of these schemes, each given by its label or its name; all if none are given.
+
+        Raises
+        ------
+        ValueError
+            If the run has no such scheme.
+        """
+        have = self.summary["schemes"]
+        wanted = [schemes] if isinstance(schemes, str) else list(schemes)
+        known = list(dict.fromkeys(name for label in have for name in (label, have[label]["scheme"])))
+        for name in wanted:
+            if name not in known:
+                raise ValueError(
+                    f"the run has no scheme {name!r}; it has: {', '.join(have)}{closest(name, known)}"
+                )
+        return [label for label in have if not wanted or {label, have[label]["scheme"]} & {*wanted}]
+
+    def _repr_html_(self) -> str:
+        """Return the comparison table for a notebook."""
+        from ..comparison.report import html_table
+
+        return html_table(self)
+
     @property
     def interrupted(self) -> bool:
         """Return whether the run was stopped before its end."""
@@ -209,10 +347,7 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 def _write_tables(run: Run, folder: Path) -> None:
     (folder / "scenario.yaml").write_text(run.scenario, encoding="utf-8")
-    (folder / "summary.json").write_text(
-        json.dumps(_finite(run.summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-        encoding="utf-8",
-    )
+    (folder / SUMMARY).write_text(summary_text(run.summary), encoding="utf-8")
     run.rounds.to_csv(folder / "rounds.csv", index=False)
     run.devices.to_csv(folder / "devices.csv", index=False)
     run.nodes.to_csv(folder / "nodes.csv", index=False)
@@ -226,6 +361,11 @@ def _write_tables(run: Run, folder: Path) -> None:
     for name, content in run.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
+
+
+def summary_text(summary: Mapping[str, Any]) -> str:
+    """Return the content of ``summary.json``."""
+    return json.dumps(_finite(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _finite(value: Any) -> Any:
@@ -249,6 +389,8 @@ def load_run(folder: Path) -> Run:
     """
     memory, errors = folder / "memory.parquet", folder / ERRORS
     missing = [name for name in _FILES if not (folder / name).is_file()]
+    if missing and not folder.exists():
+        raise RunFolderError(f"{folder} does not exist{_closest_folder(folder)}")
     if missing:
         raise RunFolderError(f"{folder} is not a run folder: {', '.join(missing)} missing")
     try:
@@ -272,6 +414,13 @@ def load_run(folder: Path) -> Run:
         )
     except (OSError, ValueError) as error:  # these are base classes of pyarrow's errors
         raise RunFolderError(f"{folder} cannot be read: {error}") from None
+
+
+def _closest_folder(folder: Path) -> str:
+    """Return a suggestion of a run folder or sweep folder with a similar path; empty if there is none."""
+    beside, depth = (folder.parent, "*") if folder.parent.is_dir() else (folder.parent.parent, "*/*")
+    files = [file for name in ("summary.json", "points.csv") for file in beside.glob(f"{depth}/{name}")]
+    return closest(str(folder), sorted(str(file.parent) for file in files))
 
 
 def _recorded_events(folder: Path) -> RecordedTable:

@@ -51,7 +51,7 @@ def scheme_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
             **{
                 name: _mapping_text(f) if isinstance(f, Mapping) else f
                 for name, f in figures.items()
-                if name != "failed"
+                if name not in ("failed", "stopped_by")
             },
             "cut": _cut_text(figures["cut"]),
         }

@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["target_bracket"]
+__all__ = ["BRACKET", "target_bracket"]
+
+BRACKET = ("rounds_below_target", "time_below_target_s", "rounds_to_target", "time_to_target_s")
+"""The names of the results of :func:`target_bracket`."""
 
 
-def target_bracket(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, Any]:
+def target_bracket(rounds: pd.DataFrame, target_accuracy: float | None) -> dict[str, Any]:
     """Return the bracket of one scheme; a value that does not exist is None.
 
     - ``rounds_below_target``, ``time_below_target_s``: number and end, [s], of the last evaluated round below
@@ -23,15 +26,18 @@ def target_bracket(rounds: pd.DataFrame, target_accuracy: float) -> dict[str, An
     - ``rounds_to_target``, ``time_to_target_s``: number and end, [s], of the first evaluated round at the
       target; None if no round is.
 
-    A round that diverged counts as evaluated and below the target. All are None if no round is evaluated.
+    A round that diverged counts as evaluated and below the target. All are None if no round is evaluated, or
+    without a target.
 
     Parameters
     ----------
     rounds : DataFrame
         The scheme's rows of ``rounds.csv``, from round 1 on, with ``end_s`` and ``test_accuracy``.
-    target_accuracy : float
-        The test accuracy to reach, as a fraction of 1.
+    target_accuracy : float or None
+        The test accuracy to reach, as a fraction of 1; None: no target.
     """
+    if target_accuracy is None:
+        return dict.fromkeys(BRACKET)
     accuracy = rounds["test_accuracy"].to_numpy(dtype=float)
     if "diverged" in rounds:
         accuracy = np.where(rounds["diverged"].to_numpy(dtype=bool), -1.0, accuracy)

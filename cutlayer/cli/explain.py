@@ -11,7 +11,9 @@ from .options import (
     AllowImports,
     InputError,
     Plugins,
+    ShownSchemes,
     exit_on_wrong_input,
+    finished_run,
     import_plugins,
     matching_labels,
     print_table,
@@ -27,7 +29,7 @@ __all__ = ["explain"]
 
 def explain(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
-    scheme: Annotated[list[str], typer.Option(help="Labels to explain; all by default.")] = [],  # noqa: B006
+    schemes: ShownSchemes = [],  # noqa: B006 - typer copies it
     number: Annotated[
         int | None,
         typer.Option("--round", min=1, metavar="N", help="Explain this round and its critical path."),
@@ -45,18 +47,13 @@ def explain(
     """Explain which devices delay the rounds of a run, why, and how much time changes would save."""
     from cutlayer.analysis.explain.explanation import UnknownRoundError, explain_run
     from cutlayer.analysis.explain.text import notes, rich_tables
-    from cutlayer.analysis.results.run_folder import load_run
 
     with exit_on_wrong_input():
         if form not in ("table", "csv"):
             raise InputError(f"--format: {form!r} is unknown; known: table, csv")
-        if (folder / "points.csv").is_file():
-            raise InputError(
-                f"{folder} is a sweep folder; explain one of its points, for example {folder}/POINT"
-            )
-        result = load_run(folder)
+        result = finished_run(folder, "explain")
         try:
-            labels = matching_labels(result.summary["schemes"], scheme) if scheme else []
+            labels = matching_labels(result.summary["schemes"], schemes) if schemes else []
             explanation = explain_run(result, labels, number)
         except UnknownRoundError as error:
             raise InputError(str(error)) from None

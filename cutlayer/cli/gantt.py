@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import InputError, exit_on_wrong_input, matching_labels
+from .options import InputError, exit_on_wrong_input, finished_run, matching_labels, round_span
 
 __all__ = ["gantt"]
 
@@ -24,40 +24,19 @@ def gantt(
     ] = False,
 ) -> None:
     """Draw the latency Gantt charts of a run, schemes stacked on one time axis."""
-    from cutlayer.analysis.explain.path_rows import path_rows
-    from cutlayer.analysis.figures.gantt import gantt_figure
+    from cutlayer.analysis.figures.run import run_gantt
     from cutlayer.analysis.figures.style import save_figure
-    from cutlayer.analysis.figures.visible_rows import plotted_events, plotted_intervals
-    from cutlayer.analysis.results.run_folder import load_run
 
     with exit_on_wrong_input():
-        result = load_run(folder)
-        span = None if rounds is None else _round_span(rounds)
+        result = finished_run(folder, "gantt")
+        span = None if rounds is None else round_span(rounds)
         path = output or folder / "gantt.png"
         try:
             labels = matching_labels(result.summary["schemes"], scheme) if scheme else None
-            shown = None if labels is None else [result.shown_label(label) for label in labels]
-            intervals = plotted_intervals(result, span)
-            events = plotted_events(result, intervals)
-            rows = path_rows(result, intervals, events, span) if critical_path else set[int]()
-            figure = gantt_figure(
-                result.with_failures(intervals),
-                rounds=span,
-                labels=shown,
-                events=result.with_failures(events),
-                path_rows=rows,
-            )
+            figure = run_gantt(result, span, labels, critical_path=critical_path)
             save_figure(figure, path)
         except ValueError as error:
             raise InputError(str(error)) from None
         except OSError as error:
             raise InputError(f"cannot write {path}: {error.strerror or error}") from None
     typer.echo(f"written to {path}")
-
-
-def _round_span(text: str) -> tuple[int, int]:
-    """Return the first and the last round of a text such as ``2`` or ``1-3``."""
-    first, _, last = text.partition("-")
-    if not first.isdigit() or not (last or first).isdigit() or not 1 <= int(first) <= int(last or first):
-        raise InputError(f"--rounds: {text!r} is not a range of rounds such as 2 or 1-3")
-    return int(first), int(last or first)

@@ -24,6 +24,7 @@ from .schema import schema
 from .show import show
 from .sweep import sweep
 from .terminal import tolerate_output_errors
+from .trace import trace
 from .validate import validate
 
 __all__ = ["app", "main"]
@@ -81,6 +82,6 @@ def cutlayer_command(
     """Simulate split learning over wireless networks: latency and accuracy, both measured."""
 
 
-for command in (*_WITH_FOLDER, compare, explain, gantt, plan, profile, validate, schema, show):
+for command in (*_WITH_FOLDER, compare, explain, gantt, trace, plan, profile, validate, schema, show):
     app.command()(command)
 app.command("list")(list_names)

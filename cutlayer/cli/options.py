@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from cutlayer.analysis.results.run_folder import Run
     from cutlayer.scenarios.loading.loader import LoadedScenario
 
 __all__ = [
@@ -21,13 +22,17 @@ __all__ = [
     "Overrides",
     "Plugins",
     "ScenarioArgument",
+    "Schemes",
     "Seed",
+    "ShownSchemes",
     "exit_on_wrong_input",
+    "finished_run",
     "import_plugins",
     "matching_labels",
     "names",
     "print_table",
     "print_warnings",
+    "round_span",
     "search_working_folder",
 ]
 
@@ -38,12 +43,25 @@ Overrides = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Set a key, for example devices.count=10.")
 ]
 Seed = Annotated[int | None, typer.Option(help="Replace the scenario's seed.")]
+Schemes = Annotated[
+    str | None,
+    typer.Option(metavar="LABELS", help="Names or labels of schemes, comma-separated."),
+]
 AllowImports = Annotated[
     bool, typer.Option("--allow-imports", help="Allow the scenario to import a model from your code.")
 ]
 Plugins = Annotated[
     list[str],
     typer.Option("--plugin", metavar="FILE|MODULE", help="Import a plug-in first; may be repeated."),
+]
+ShownSchemes = Annotated[
+    list[str],
+    typer.Option(
+        "--schemes",
+        "--scheme",
+        metavar="LABELS",
+        help="Names or labels to show, comma-separated; may be repeated; all by default.",
+    ),
 ]
 
 
@@ -78,17 +96,70 @@ def names(text: str | None) -> list[str] | None:
 def matching_labels(schemes: Mapping[str, Any], wanted: Sequence[str]) -> list[str]:
     """Return the labels of the schemes that are wanted, each by its label or its scheme's name.
 
+    Parameters
+    ----------
+    schemes : mapping of str to Any
+        The results of each label, as in ``summary.json``.
+    wanted : sequence of str
+        Labels and names. A text that is neither is a comma-separated list of them.
+
     Raises
     ------
     InputError
         If the run has no such scheme.
     """
-    unknown = [
-        name for name in wanted if not any(name in (label, s["scheme"]) for label, s in schemes.items())
-    ]
+    from cutlayer.scenarios.suggestions import closest
+
+    known = {name for label, figures in schemes.items() for name in (label, figures["scheme"])}
+    each = [name for text in wanted for name in ([text] if text in known else names(text) or [])]
+    unknown = [name for name in each if name not in known]
     if unknown:
-        raise InputError(f"--scheme: the run has no {', '.join(unknown)}; it has: {', '.join(schemes)}")
-    return [label for label, s in schemes.items() if label in wanted or s["scheme"] in wanted]
+        raise InputError(
+            f"--schemes: the run has no {', '.join(unknown)}; it has:"
+            f" {', '.join(schemes)}{closest(unknown[0], sorted(known))}"
+        )
+    return [label for label, figures in schemes.items() if label in each or figures["scheme"] in each]
+
+
+def round_span(text: str) -> tuple[int, int]:
+    """Return the first and the last round of a text such as ``2`` or ``1-3``.
+
+    Raises
+    ------
+    InputError
+        If the text is no span of rounds.
+    """
+    first, _, last = text.partition("-")
+    if not first.isdigit() or not (last or first).isdigit() or not 1 <= int(first) <= int(last or first):
+        raise InputError(f"--rounds: {text!r} is no span of rounds such as 2 or 1-3")
+    return int(first), int(last or first)
+
+
+def finished_run(folder: Path, command: str) -> Run:
+    """Return the run of a run folder, for a command that takes one run.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    command : str
+        The name of the command, for the message about a sweep folder.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder holds no run.
+    InputError
+        If it is the folder of a sweep.
+    """
+    from cutlayer.analysis.results.run_folder import load_run
+    from cutlayer.analysis.results.sweep_folder import POINTS
+
+    if (folder / POINTS).is_file():
+        raise InputError(
+            f"{folder} is a sweep folder; {command} one of its points, for example {folder}/POINT"
+        )
+    return load_run(folder)
 
 
 def search_working_folder() -> None:

@@ -12,6 +12,7 @@ from .options import (
     Overrides,
     Plugins,
     ScenarioArgument,
+    Schemes,
     Seed,
     exit_on_wrong_input,
     import_plugins,
@@ -28,7 +29,7 @@ def plan(
     scenario: ScenarioArgument,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     seed: Seed = None,
-    schemes: Annotated[str | None, typer.Option(help="Names or labels to plan, comma-separated.")] = None,
+    schemes: Schemes = None,
     methods: Annotated[str | None, typer.Option(help="Allocation methods, comma-separated.")] = None,
     bound_time: Annotated[
         float,

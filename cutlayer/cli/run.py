@@ -15,6 +15,7 @@ from .options import (
     Overrides,
     Plugins,
     ScenarioArgument,
+    Schemes,
     Seed,
     exit_on_wrong_input,
     import_plugins,
@@ -36,7 +37,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/NAME by default.")] = None,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     seed: Seed = None,
-    schemes: Annotated[str | None, typer.Option(help="Names or labels to run, comma-separated.")] = None,
+    schemes: Schemes = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     figures: Annotated[
         bool, typer.Option("--figures/--no-figures", help="Draw the figures of the run, after its tables.")
@@ -55,15 +56,29 @@ def run(
         int | None,
         typer.Option(min=1, metavar="N", help="Save the run every N rounds; the same command continues it."),
     ] = None,
+    keep_checkpoints: Annotated[
+        bool,
+        typer.Option(
+            "--keep-checkpoints", help="Keep checkpoints at the end, to go on to more rounds later."
+        ),
+    ] = False,
+    callback_names: Annotated[
+        list[str],
+        typer.Option(
+            "--callback",
+            metavar="MODULE:NAME",
+            help="Call your code after each round; also FILE.py:NAME; may be repeated.",
+        ),
+    ] = [],  # noqa: B006
 ) -> None:
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights."""
     from cutlayer.analysis.results.run_folder import ERRORS
+    from cutlayer.experiments.callbacks import CallbackError, Callbacks, named_callback
     from cutlayer.experiments.checkpoints import CheckpointError
     from cutlayer.experiments.processes.worker_processes import WorkersError
     from cutlayer.experiments.runner import UnsavedRunError, run_scenario
+    from cutlayer.progress.displays import RunProgress
     from cutlayer.scenarios.loading.loader import load_scenario
-
-    from .progress import RunProgress
 
     @contextmanager
     def progress_bars() -> Iterator[OnRound]:
@@ -72,6 +87,12 @@ def run(
 
     with exit_on_wrong_input():
         import_plugins(plugins)
+        if callback_names:
+            search_working_folder()
+        try:
+            callbacks = Callbacks([named_callback(text) for text in callback_names])
+        except CallbackError as error:
+            raise InputError(f"--callback: {error}") from None
         loaded = load_scenario(scenario, overrides, seed=seed, schemes=names(schemes))
         print_warnings(loaded)
         if loaded.scenario.sweep is not None:
@@ -85,10 +106,12 @@ def run(
                 folder,
                 allow_imports=allow_imports,
                 checkpoint_every=checkpoint_every,
+                keep_checkpoints=keep_checkpoints,
                 overwrite=overwrite,
                 figures=figures,
                 jobs=jobs,
                 watch_rounds=progress_bars,
+                callbacks=callbacks,
             )
         except (CheckpointError, UnsavedRunError) as error:
             typer.echo(str(error), err=True)

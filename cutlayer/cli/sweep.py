@@ -14,8 +14,11 @@ from .options import (
     Overrides,
     Plugins,
     ScenarioArgument,
+    Schemes,
+    Seed,
     exit_on_wrong_input,
     import_plugins,
+    names,
     print_table,
     print_warnings,
     search_working_folder,
@@ -40,6 +43,8 @@ def sweep(
         typer.Option(metavar="tcp://HOST:PORT", help="Run on the workers of a dask.distributed scheduler."),
     ] = None,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
+    seed: Seed = None,
+    schemes: Schemes = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the points and estimate the time.")
     ] = False,
@@ -78,8 +83,7 @@ def sweep(
     from cutlayer.analysis.comparison.sweep_report import estimate_line, point_listing
     from cutlayer.experiments.processes.worker_processes import WorkersError
     from cutlayer.experiments.sweep.sweep import SweepRun, SweepStoppedError
-
-    from .progress import SweepProgress
+    from cutlayer.progress.displays import SweepProgress
 
     with exit_on_wrong_input():
         import_plugins(plugins)
@@ -98,6 +102,8 @@ def sweep(
             allow_imports=allow_imports,
             scheduler=scheduler,
             shard=None if shard is None else _shard(shard),
+            seed=seed,
+            schemes=names(schemes),
         )
         print_warnings(sweep_run.loaded)
         try:

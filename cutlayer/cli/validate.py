@@ -9,8 +9,11 @@ from .options import (
     Overrides,
     Plugins,
     ScenarioArgument,
+    Schemes,
+    Seed,
     exit_on_wrong_input,
     import_plugins,
+    names,
     print_warnings,
     search_working_folder,
 )
@@ -21,6 +24,8 @@ __all__ = ["validate"]
 def validate(
     scenario: ScenarioArgument,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
+    seed: Seed = None,
+    schemes: Schemes = None,
     plugins: Plugins = [],  # noqa: B006
     allow_imports: AllowImports = False,
 ) -> None:
@@ -30,7 +35,7 @@ def validate(
 
     with exit_on_wrong_input():
         import_plugins(plugins)
-        loaded = load_scenario(scenario, overrides)
+        loaded = load_scenario(scenario, overrides, seed=seed, schemes=names(schemes))
         print_warnings(loaded)
         if allow_imports:
             search_working_folder()

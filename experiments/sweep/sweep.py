@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ...analysis.results.atomic_files import RunFolderError, portable_name
+from ...analysis.results.new_targets import renew_target
 from ...analysis.results.sweep_folder import POINTS, Shard, SweepFolder, SweepResult, load_sweep
 from ...analysis.results.sweep_tables import point_table
-from ...scenarios.loading.loader import scenario_yaml
+from ...scenarios.loading.loader import ScenarioSource, scenario_yaml
 from ...scenarios.loading.sweep_points import Point, load_points
 from ...scenarios.ordered_sum import ordered_sum
 from ...scenarios.plugins import load_plugins, loaded_plugins
@@ -63,8 +64,8 @@ class SweepRun:
 
     Parameters
     ----------
-    scenario : str or Path
-        Path of a scenario file, or the name of a scenario in the library.
+    scenario : str, Path or mapping
+        Path of a scenario file, the name of a scenario in the library, or the scenario as a dictionary.
     out : str or Path, optional
         Folder of the sweep; ``sweeps/NAME`` by default.
     overrides : sequence of str
@@ -81,6 +82,10 @@ class SweepRun:
     shard : (int, int), optional
         Number K and count N: every N-th point from the K-th on, K = 1 … N. Other shards may run in the same
         folder at the same time, on other machines too. Tables over all points are written by :meth:`gather`.
+    seed : int, optional
+        Replaces the scenario's seed: the only one, or the first of a count of ``sweep.seeds``.
+    schemes : sequence of str, optional
+        Names or labels of the schemes to run; all by default.
     start : StartExecutor, optional
         Starts the workers if there is no scheduler; worker processes by default.
 
@@ -108,7 +113,7 @@ class SweepRun:
 
     def __init__(
         self,
-        scenario: str | Path,
+        scenario: ScenarioSource,
         *,
         out: str | Path | None = None,
         overrides: Sequence[str] = (),
@@ -117,12 +122,14 @@ class SweepRun:
         allow_imports: bool = False,
         scheduler: str | None = None,
         shard: tuple[int, int] | None = None,
+        seed: int | None = None,
+        schemes: Sequence[str] | None = None,
         start: StartExecutor | None = None,
     ) -> None:
         exit_if_reimported()
         chosen = None if shard is None else Shard(*shard)
         load_plugins(plugins)
-        self.loaded, points = load_points(scenario, overrides)
+        self.loaded, points = load_points(scenario, overrides, seed=seed, schemes=schemes)
         self._plugins = loaded_plugins()
         self.points = {point.name: point for point in points}
         table = point_table(
@@ -192,6 +199,7 @@ class SweepRun:
         with sweep_lock(self.folder.path, shared=bool(part), part=part):
             if not mix_versions:
                 self._checks.check_versions()
+            self._renew_targets()
             tasks = self._tasks(retry_failed=retry_failed, limit_s=time_limit_s)
             return self._run_locked(tasks, on_progress, mix_versions=mix_versions, fail_fast=fail_fast)
 
@@ -216,8 +224,18 @@ class SweepRun:
         with sweep_lock(self.folder.path, shared=True):
             if not mix_versions:
                 self._checks.check_same_versions()
+            self._renew_targets()
             self._write_tables()
             return load_sweep(self.folder.path)
+
+    def _renew_targets(self) -> None:
+        """Give finished points the target accuracy of the scenario, if an earlier sweep had another one."""
+        try:
+            for name in self.folder.own_points["point"]:
+                if self.folder.has_results(name):
+                    renew_target(self.folder.path / name, scenario_yaml(self.points[name].loaded.scenario))
+        except RunFolderError as error:
+            raise SweepStoppedError(str(error)) from None
 
     def _run_locked(
         self, tasks: Sequence[PointTask], on_progress: OnProgress, *, mix_versions: bool, fail_fast: bool

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
@@ -20,16 +20,22 @@ from ..suggestions import closest
 from ..yaml_lines import dump_yaml, parse_yaml
 from .library import missing_scenario, named_scenario
 from .overrides import override
+from .plain_data import plain_data
 
 __all__ = [
     "LoadedScenario",
     "RawScenario",
+    "ScenarioSource",
     "check_scenario",
     "load_scenario",
     "read_scenario",
     "scenario_json_schema",
     "scenario_yaml",
+    "with_schemes",
 ]
+
+ScenarioSource: TypeAlias = str | Path | Mapping[str, Any]
+"""A scenario: the path of a file, a name of the library, or a dictionary with the keys of a file."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class LoadedScenario:
     ----------
     scenario : Scenario
     source : str
-        Name of the file.
+        Name of the file; empty for a dictionary.
     lines : dict
         Line of each key path in the file.
     overridden : dict
@@ -77,7 +83,7 @@ class RawScenario:
 
 
 def load_scenario(
-    where: str | Path,
+    where: ScenarioSource,
     overrides: Sequence[str] = (),
     *,
     seed: int | None = None,
@@ -87,8 +93,9 @@ def load_scenario(
 
     Parameters
     ----------
-    where : str or Path
-        A file, or the name of a scenario of the library.
+    where : str, Path or mapping
+        A file, the name of a scenario of the library, or the scenario itself as a dictionary. Relative paths
+        in a dictionary start at the working folder.
     overrides : sequence of str
         ``"key.path=value"`` each; the value is YAML.
     seed : int or None
@@ -101,22 +108,23 @@ def load_scenario(
     ScenarioError
         With all issues at once.
     """
-    raw = read_scenario(where, overrides)
-    if seed is not None:
-        raw.data["seed"] = seed
-        raw.overridden["seed",] = "--seed"
-    loaded = check_scenario(raw)
-    return loaded if schemes is None else _with_schemes(loaded, schemes)
+    loaded = check_scenario(read_scenario(where, overrides, seed=seed))
+    return loaded if schemes is None else with_schemes(loaded, schemes)
 
 
-def read_scenario(where: str | Path, overrides: Sequence[str] = ()) -> RawScenario:
-    """Read a scenario as plain data and apply the overrides.
+def read_scenario(
+    where: ScenarioSource, overrides: Sequence[str] = (), *, seed: int | None = None
+) -> RawScenario:
+    """Read a scenario as plain data, and apply the overrides and the seed.
 
     Raises
     ------
     ScenarioError
-        If there is no such file, or it is not valid YAML.
+        If there is no such file, it is not valid YAML, or a dictionary has a value that YAML lacks.
     """
+    if isinstance(where, Mapping):
+        raw = RawScenario(plain_data(where), Path.cwd(), "", {}, {}, [])
+        return _overridden(raw, overrides, seed)
     path, source = _locate(where)
     try:
         text = path.read_text(encoding="utf-8")
@@ -127,8 +135,15 @@ def read_scenario(where: str | Path, overrides: Sequence[str] = ()) -> RawScenar
     data, lines = parse_yaml(text, source)
     if not isinstance(data, dict):
         raise ScenarioError([ScenarioIssue((), "must be a mapping of keys, as every scenario is")], source)
-    overridden, issues = override(data, overrides)
-    return RawScenario(data, path.parent, source, lines, overridden, issues)
+    return _overridden(RawScenario(data, path.parent, source, lines, {}, []), overrides, seed)
+
+
+def _overridden(raw: RawScenario, overrides: Sequence[str], seed: int | None) -> RawScenario:
+    overridden, issues = override(raw.data, overrides)
+    if seed is not None:
+        raw.data["seed"] = seed
+        overridden["seed",] = "--seed"
+    return replace(raw, overridden=overridden, issues=issues)
 
 
 def check_scenario(raw: RawScenario, *, figures: bool = True) -> LoadedScenario:
@@ -195,8 +210,14 @@ def _label(scheme: SchemeParameters) -> str:
     return f"{scheme.default_label()} {compression.label}"
 
 
-def _with_schemes(loaded: LoadedScenario, requested: Sequence[str]) -> LoadedScenario:
-    """Return the scenario with the requested schemes only, given by name or label."""
+def with_schemes(loaded: LoadedScenario, requested: Sequence[str]) -> LoadedScenario:
+    """Return the scenario with the requested schemes only, given by name or label.
+
+    Raises
+    ------
+    ScenarioError
+        If the scenario has no such scheme.
+    """
     names = [name for scheme in loaded.scenario.schemes for name in (scheme.name, str(scheme.label))]
     allowed = ", ".join(dict.fromkeys(names))
     issues = [

@@ -12,8 +12,16 @@ from typing import Any
 
 from ..errors import KeyPath, ScenarioError, ScenarioIssue
 from ..schema.scenario import Scenario
-from ..schema.sweep import combinations, figure_key_issues
-from .loader import LoadedScenario, RawScenario, check_scenario, read_scenario, scenario_yaml
+from ..schema.sweep import Sweep, combinations, figure_key_issues, swept_keys
+from .loader import (
+    LoadedScenario,
+    RawScenario,
+    ScenarioSource,
+    check_scenario,
+    read_scenario,
+    scenario_yaml,
+    with_schemes,
+)
 from .overrides import set_key
 from .referenced_files import content_digest, named_files
 
@@ -27,8 +35,8 @@ class Point:
     Attributes
     ----------
     name : str
-        Name of the run's folder: 16 hexadecimal digits of the SHA-256 of the resolved scenario and of the
-        files that it names, except those of data sets.
+        Name of the run's folder: 16 hexadecimal digits of the SHA-256 of the resolved scenario without its
+        target accuracy, which changes no round, and of the files that it names, except those of data sets.
     overrides : dict
         The values of the swept keys, without the seed.
     loaded : LoadedScenario
@@ -46,15 +54,25 @@ class Point:
         return ", ".join(f"{key}={value}" for key, value in values.items())
 
 
-def load_points(where: str | Path, overrides: Sequence[str] = ()) -> tuple[LoadedScenario, list[Point]]:
+def load_points(
+    where: ScenarioSource,
+    overrides: Sequence[str] = (),
+    *,
+    seed: int | None = None,
+    schemes: Sequence[str] | None = None,
+) -> tuple[LoadedScenario, list[Point]]:
     """Read a scenario with a sweep, and check it and the scenario of every point.
 
     Parameters
     ----------
-    where : str or Path
-        A file, or the name of a scenario of the library.
+    where : str, Path or mapping
+        A file, the name of a scenario of the library, or the scenario itself as a dictionary.
     overrides : sequence of str
         ``"key.path=value"`` each. They are set before the swept keys of each point.
+    seed : int, optional
+        Replaces the seed of the scenario, from which the seeds of a sweep are counted up.
+    schemes : sequence of str, optional
+        Names or labels of the schemes to keep; by default all.
 
     Raises
     ------
@@ -62,13 +80,18 @@ def load_points(where: str | Path, overrides: Sequence[str] = ()) -> tuple[Loade
         With all issues of all points and of the sweep's figures. If only figures have issues, no error is
         raised: the caller reports them together with issues that it finds later.
     """
-    raw = read_scenario(where, overrides)
+    raw = read_scenario(where, overrides, seed=seed)
     loaded = check_scenario(raw, figures=False)
     sweep = loaded.scenario.sweep
     if sweep is None:
         raise loaded.error(
             [ScenarioIssue((), "has no sweep section; cutlayer run takes a scenario without one")]
         )
+    if seed is not None and _lists_seeds(sweep):
+        text = "the sweep lists its seeds, which --seed does not replace; use --set sweep.seeds=..."
+        raise loaded.error([ScenarioIssue(("sweep", "seeds"), text, "--seed")])
+    if schemes is not None and not _sweeps_schemes(sweep):
+        loaded = with_schemes(loaded, schemes)
     points: list[Point] = []
     contents: dict[Path, bytes] = {}
     issues: list[tuple[str, Sequence[ScenarioIssue]]] = []
@@ -76,17 +99,33 @@ def load_points(where: str | Path, overrides: Sequence[str] = ()) -> tuple[Loade
         values = {key: value for key, (value, _) in chosen.items() if key != "seed"}
         try:
             point = check_scenario(_raw_point(raw, chosen))
+            point = point if schemes is None else with_schemes(point, schemes)
         except ScenarioError as error:
             description = ", ".join(f"{key}={value}" for key, (value, _) in chosen.items())
             issues.append((description, error.located()))
             continue
-        points.append(Point(_name(point.scenario, contents), values, point))
+        points.append(Point(_name(_simulated(point.scenario, sweep), contents), values, point))
     if issues:
         others = loaded.error(figure_key_issues(sweep)).located()
         raise error_of_points(issues, len(points) + len(issues), loaded.source, others)
     if duplicates := _duplicates(points):
         raise loaded.error([*duplicates, *figure_key_issues(sweep)])
     return loaded, points
+
+
+def _lists_seeds(sweep: Sweep) -> bool:
+    return isinstance(sweep.seeds, tuple) or "seed" in swept_keys(sweep)
+
+
+def _sweeps_schemes(sweep: Sweep) -> bool:
+    return any(key.split(".")[0] == "schemes" for key in swept_keys(sweep))
+
+
+def _simulated(scenario: Scenario, sweep: Sweep) -> Scenario:
+    """Return the scenario of a point without the target accuracy, unless the points differ in it."""
+    if "target_accuracy" in swept_keys(sweep):
+        return scenario
+    return scenario.model_copy(update={"target_accuracy": None})
 
 
 def _name(scenario: Scenario, contents: dict[Path, bytes]) -> str:
@@ -116,7 +155,7 @@ def _raw_point(raw: RawScenario, chosen: Mapping[str, tuple[Any, KeyPath]]) -> R
         option = next((raw.overridden[parent] for parent in parents if parent in raw.overridden), None)
         if option is not None:
             point.overridden[path] = option
-        else:
+        elif raw.lines:  # a dictionary has no lines
             point.lines[path] = next(raw.lines[parent] for parent in parents if parent in raw.lines)
     return point
 

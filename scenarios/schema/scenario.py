@@ -238,10 +238,10 @@ class Scenario(Section):
     name: Label = Field(description="name of the run in folders and tables")
     seed: Seed = Field(default=0, description="seed of all random numbers")
     stop: Stop = Field(description="end of a scheme's run")
-    target_accuracy: Fraction = Field(
-        default=0.755,
+    target_accuracy: Fraction | None = Field(
+        default=None,
         description="test accuracy for the results time_to_target_s and rounds_to_target, from 0 to 1; it"
-        " does not end a run",
+        " does not end a run; absent: no target",
     )
     schemes: Annotated[
         tuple[NamedScheme, ...],

@@ -113,7 +113,8 @@ class Battery:
         charges_idle_time = not self._suspended and not self._num_transfers
         idle_j = powers.idle_w * (start_s - idle_from_s) if charges_idle_time else 0.0
         self._charged_until_s = max(self._charged_until_s, end_s)
-        self._booked = {row: each for row, each in self._booked.items() if device.record.span(row)[1] > now_s}
+        record, booked = device.record, self._booked
+        self._booked = {row: each for row, each in booked.items() if record.lasts_beyond(row, now_s)}
         self._booked[lane.row] = _Booking(
             min(idle_j + energy_j, self._charge_j), idle_j, idle_from_s, start_s
         )

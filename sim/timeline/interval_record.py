@@ -157,6 +157,10 @@ class IntervalRecord:
         cells = self._cells(row)
         return float(cells["start_s"][0]), float(cells["end_s"][0])
 
+    def lasts_beyond(self, row: int, time_s: float) -> bool:
+        """Return whether a row ends after an instant, [s]; a row that was taken out has ended."""
+        return row >= self._taken and self.span(row)[1] > time_s
+
     def energy_j(self, row: int) -> float:
         """Return a row's energy, [J]."""
         return float(self._cells(row)["energy_j"][0])

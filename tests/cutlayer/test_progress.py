@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cutlayer.cli.progress import RunLines, SweepLines, pause_s
+from cutlayer.progress.lines import RunLines, SweepLines, pause_s
 from cutlayer.scenarios.loading.loader import load_scenario
 from tests.support.processes import COMMAND
 from tests.support.sweeps import SWEEP, written
@@ -96,7 +96,7 @@ def test_lines_become_rarer() -> None:
 def test_a_command_without_a_terminal_writes_lines(command: str, tmp_path: Path) -> None:
     """Standard error of a run and of a sweep gets lines, although rich is told to draw colours."""
     written(tmp_path, LONG if command == "run" else SWEEP.replace("{rounds: 2}", "{rounds: 2000}"))
-    script = f"from cutlayer.cli import progress; progress.pause_s = lambda elapsed_s: 0.05; {COMMAND[2]}"
+    script = f"from cutlayer.progress import lines; lines.pause_s = lambda elapsed_s: 0.05; {COMMAND[2]}"
     rest = ["--jobs", "1"] if command == "sweep" else []
     process = subprocess.Popen(
         [*COMMAND[:2], script, command, "small.yaml", "--out", "out", *rest],

@@ -26,6 +26,8 @@ from tests.support.stopped_runs import contents, scenario, stopped
             {"overrides": ["devices.count=4", "batch_size=9", "stop.rounds=6"], "seed": 4},
             "seed is 4, and was 3; stop.rounds is 6, and was 5; batch_size is 9, and was 8, and 1 more;",
         ),
+        ({"overrides": ["stop.rounds=4"]}, "stop.rounds is 4, and was 5; repeat"),
+        ({"overrides": ["stop.time_s=100"]}, "stop.time_s: 100.0 was not there; repeat"),
     ],
 )
 def test_checkpoints_of_another_run_are_refused(
@@ -55,9 +57,7 @@ def test_a_run_without_checkpoints_beside_checkpoints_is_refused(
     """Without the option, the command would start the unfinished run from its beginning."""
     path = scenario(tmp_path, schemes=["psl"])
     stopped(path, monkeypatch)
-    with pytest.raises(
-        cutlayer.RunFolderError, match="has checkpoints of an unfinished run: continue it with"
-    ):
+    with pytest.raises(cutlayer.RunFolderError, match="has checkpoints of the run: continue it with"):
         cutlayer.run(path, out=tmp_path / "out")
 
 

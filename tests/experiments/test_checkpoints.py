@@ -335,7 +335,8 @@ def test_killed_at_any_instant(tmp_path: Path) -> None:
 TELL_ROUND_25 = """\
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from cutlayer.cli import main as cli, progress
+from cutlayer.cli import main as cli
+from cutlayer.progress import displays as progress
 show = progress.RunProgress.on_round
 def on_round(self, label, result):
     show(self, label, result)
@@ -366,6 +367,18 @@ def test_an_interrupted_run_continues(tmp_path: Path) -> None:
     cutlayer.run(path, out=tmp_path / "at once")
     assert contents(tmp_path / "at once") == contents(tmp_path / "in parts")
     assert not (tmp_path / "in parts.checkpoint").exists()
+
+
+def test_a_run_with_batteries_passes_its_own_checkpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that takes checkpoints and is not stopped gives the bytes of a run without checkpoints."""
+    monkeypatch.setattr(run_figures, "draw_figures", lambda run, folder: [])
+    devices = {"count": 3, "battery_j": [0.004, 0.02, 100.0]}
+    path = scenario(tmp_path, schemes=["psl", "sl"], stragglers=SLOW, devices=devices)
+    cutlayer.run(path, out=tmp_path / "at once")
+    cutlayer.run(path, out=tmp_path / "with checkpoints", checkpoint_every=1)
+    assert contents(tmp_path / "at once") == contents(tmp_path / "with checkpoints")
 
 
 def test_finished_schemes_are_reported_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

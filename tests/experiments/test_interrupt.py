@@ -24,7 +24,8 @@ devices: {count: 2}
 HEAD = """\
 import signal, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from cutlayer.cli import main as cli, progress
+from cutlayer.cli import main as cli
+from cutlayer.progress import displays as progress
 from cutlayer.experiments import scheme_run as experiment
 """
 TELL_ROUND_5 = """\

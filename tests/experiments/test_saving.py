@@ -24,11 +24,12 @@ from cutlayer.analysis.figures import learning_curves as _learning_curves  # noq
 from cutlayer.analysis.figures import run, style
 from cutlayer.analysis.results import atomic_files, recorded_tables, run_folder
 from cutlayer.analysis.results.atomic_files import portable_name
-from cutlayer.cli import options, progress
+from cutlayer.cli import options
 from cutlayer.cli.main import app
 from cutlayer.cli.terminal import TolerantOutput
 from cutlayer.experiments import runner
 from cutlayer.experiments.checkpoints import Checkpoints
+from cutlayer.progress import displays as progress
 from tests.support.stopped_runs import contents
 
 SCENARIO = """\

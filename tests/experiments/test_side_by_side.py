@@ -118,7 +118,8 @@ def test_a_worker_that_dies_costs_its_scheme_alone(plugin: Path, tmp_path: Path)
 
 
 TELL = """\
-from cutlayer.cli import main as cli, progress
+from cutlayer.cli import main as cli
+from cutlayer.progress import displays as progress
 show = progress.RunProgress.on_round
 heard = set()
 def on_round(self, label, result):

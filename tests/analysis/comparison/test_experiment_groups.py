@@ -164,6 +164,7 @@ def test_older_runs_have_brackets_too(tmp_path: Path) -> None:
     run = run_of(tmp_path / "study")
     accuracy = pd.Series([0.5, 0.7])[run.rounds.index]
     old = replace(changed(run), rounds=run.rounds.assign(test_accuracy=accuracy))
+    old.summary["target_accuracy"] = 0.755
     for figures in old.summary["schemes"].values():
         del figures["time_below_target_s"], figures["rounds_below_target"]
     table = comparison([old])

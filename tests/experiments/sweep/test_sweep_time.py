@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from cutlayer.cli.progress import SweepBars
 from cutlayer.experiments.sweep import point_tasks as sweep_tasks
 from cutlayer.experiments.sweep.point_tasks import PointTask, estimate_wall_s
 from cutlayer.experiments.sweep.sweep import time_left_s
+from cutlayer.progress.bars import SweepBars
 from cutlayer.scenarios.loading.sweep_points import load_points
 from tests.support.sweeps import SWEEP, in_threads, written
 
