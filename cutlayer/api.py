@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cutlayer.analysis.comparison.columns import chosen_table
 from cutlayer.analysis.comparison.sweep_report import draw_figures
 from cutlayer.analysis.comparison.table import comparison
 from cutlayer.analysis.results.run_folder import Run, load_run
@@ -203,7 +204,12 @@ def sweep(
     return result
 
 
-def compare(*runs: Run | str | Path, reference: str | None = None) -> pd.DataFrame:
+def compare(
+    *runs: Run | str | Path,
+    reference: str | None = None,
+    columns: Sequence[str] | None = None,
+    intervals: bool = False,
+) -> pd.DataFrame:
     """Return the comparison table: a row for each experiment and scheme, with paired differences over seeds.
 
     Parameters
@@ -212,8 +218,20 @@ def compare(*runs: Run | str | Path, reference: str | None = None) -> pd.DataFra
         Finished runs, run folders, or sweep folders.
     reference : str | None
         Label of the scheme that the others are compared with; SL by default, or the first without SL.
+    columns : Sequence[str] | None
+        Names of columns as for ``cutlayer compare --columns``, for example ``["latency", "energy"]``; by
+        default all columns and all confidence intervals.
+    intervals : bool
+        Keep the ends of the confidence intervals of the chosen columns: ``_low`` and ``_high``.
+
+    Raises
+    ------
+    UnknownColumnError
+        If there is no such column.
+    UnknownReferenceError
+        If no experiment has the reference.
     """
     loaded: list[Run] = []
     for item in runs:
         loaded += [item] if isinstance(item, Run) else load_runs(Path(item))
-    return comparison(loaded, reference)
+    return chosen_table(comparison(loaded, reference), columns, intervals=intervals)

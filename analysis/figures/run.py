@@ -38,22 +38,22 @@ def draw_figures(run: Run, folder: Path) -> list[str]:
 
 
 def _gantt(run: Run) -> Figure | None:
-    intervals = run.with_failures(plotted_intervals(run))
+    intervals = run.with_shown_labels(plotted_intervals(run))
     if intervals.empty:
         return None
-    return gantt_figure(intervals, events=run.with_failures(plotted_events(run, intervals)))
+    return gantt_figure(intervals, events=run.with_shown_labels(plotted_events(run, intervals)))
 
 
 def _memory(run: Run) -> Figure | None:
     if not len(run.memory):
         return None
-    return memory_figure(*(run.with_failures(table) for table in (run.memory, run.nodes, run.rounds)))
+    return memory_figure(*(run.with_shown_labels(table) for table in (run.memory, run.nodes, run.rounds)))
 
 
 def _accuracy(run: Run) -> Figure | None:
     if not run.rounds["test_accuracy"].notna().any():
         return None
-    return accuracy_figure(run.with_failures(run.rounds), target=run.summary["target_accuracy"])
+    return accuracy_figure(run.with_shown_labels(run.rounds), target=run.summary["target_accuracy"])
 
 
 _FIGURES: dict[str, Callable[[Run], Figure | None]] = {

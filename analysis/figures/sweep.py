@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,29 +13,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ...scenarios.schema.sweep import SweepFigure
 from ..results.confidence_intervals import CONFIDENCE, is_accuracy
-from .axis_text import (
-    axis_label,
-    label_and_unit,
-    labelled_value,
-    log_ticks,
-    number_text,
-    value_text,
-    with_unit,
-)
-from .palette import curve_indices, curve_style, marked_points
-from .style import LABEL_PT, WIDTH_IN, figure_style, legend_below, plain_axes, time_unit
+from ..results.sweep_gaps import reached_text
+from .axis_text import AxisUnit, label_and_unit, labelled_value, log_ticks, scaled_unit, value_text, with_unit
+from .curves import FEW_POINTS, MAX_CURVES, draw_curve, draw_faint, interval_handle, panels_across
+from .figure_format import FigureFormat
+from .palette import curve_style, label_styles, marked_points
+from .style import legend_below, plain_axes, small_pt, styled, wrapped_to
+from .sweep_ticks import category_ticks, curve_ticks, number_ticks
 
 __all__ = ["sweep_figure"]
 
-_PANEL_IN = 2.3
-_SINGLE_IN = 4.6
-_COLUMNS = 3
-_MAX_TICKS = 8
-_MAX_CHARACTERS = 40  # of all tick labels of an axis, so that they fit side by side
+_PANEL_IN, _LEAST_IN = 2.3, 2.2  # height of a panel, and its least width
+_SMALL_IN, _SMALL_LEAST_IN = 1.45, 1.65  # the same of a small multiple
+_SINGLE_IN = 4.6  # default width of a single panel
 _HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "oo", "++")
 
 
@@ -60,13 +53,75 @@ class _Line:
     name: str
     style: int
 
+    def rows(self, table: pd.DataFrame, figure: SweepFigure) -> pd.DataFrame:
+        """Return the rows of the line in a table of the figure."""
+        if self.label:
+            table = table[table["label"] == self.label]
+        return table[table[figure.lines] == self.value] if figure.lines else table
 
-@figure_style()
-def sweep_figure(table: pd.DataFrame, figure: SweepFigure) -> Figure:
+
+@dataclass(frozen=True)
+class _Panel:
+    """One panel: its title, its rows, its lines, and the lines of other panels that it shows in grey."""
+
+    title: str
+    rows: pd.DataFrame
+    lines: Sequence[_Line]
+    faint: Sequence[_Line]
+
+
+@dataclass(frozen=True)
+class _Content:
+    """A figure's table in the units of its axes, and the labels of the axes."""
+
+    table: pd.DataFrame
+    figure: SweepFigure
+    x_label: str
+    y_label: str
+    panel_pt: float
+
+    @property
+    def is_numeric(self) -> bool:
+        """Return whether the x axis has numbers, and no names."""
+        return pd.api.types.is_numeric_dtype(self.table[self.figure.x])
+
+    @property
+    def x_values(self) -> list[Any]:
+        """Return the values on the x axis, in the order of the sweep."""
+        return list(dict.fromkeys(self.table[self.figure.x].dropna()))
+
+    @property
+    def has_few_points(self) -> bool:
+        """Return whether there are so few x values that intervals are error bars."""
+        return len(self.x_values) <= FEW_POINTS
+
+    def points(self, rows: pd.DataFrame) -> tuple[np.ndarray[Any, Any], ...]:
+        """Return x, y, and both ends of the interval, for each row with a value, in the order of x."""
+        figure = self.figure
+        rows = rows.dropna(subset=[figure.x, figure.y])
+        if self.is_numeric:
+            rows = rows.sort_values(figure.x)
+            x = rows[figure.x].to_numpy(float)
+        else:
+            x = np.array([self.x_values.index(value) for value in rows[figure.x]], dtype=float)
+        return x, *(rows[f"{figure.y}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
+
+
+@styled
+def sweep_figure(
+    table: pd.DataFrame,
+    figure: SweepFigure,
+    *,
+    schemes: Mapping[str, str] | None = None,
+    target: float | None = None,
+    form: FigureFormat | None = None,
+) -> Figure:
     """Draw a figure of a sweep.
 
-    Shaded bands and whiskers are the 95 % confidence intervals over seeds. A scheme has the same style in
-    every figure.
+    Bands, error bars and whiskers are the 95 % confidence intervals over seeds. Lines have error bars if the
+    figure has at most 8 x values. A scheme has the same style in every figure. A panel without any value
+    says so, and so does the legend of a line without one. More than 8 lines become small multiples: a panel
+    for each scheme if each has several lines, and otherwise a panel for each line, with the others in grey.
 
     Parameters
     ----------
@@ -74,161 +129,218 @@ def sweep_figure(table: pd.DataFrame, figure: SweepFigure) -> Figure:
         The result of :func:`.sweep_statistics.figure_table`.
     figure : SweepFigure
         The figure's section of the scenario.
+    schemes : mapping of str to str, optional
+        The scheme of each label of the sweep, also of labels that the figure does not show. By default, those
+        of the table.
+    target : float, optional
+        The target accuracy of the sweep, as a fraction of 1.
+    form : FigureFormat, optional
+        Width of the figure, and its letters. A figure of one panel is less wide by default.
     """
-    panels = list(dict.fromkeys(table[figure.panels])) if figure.panels else [None]
-    across = min(len(panels), _COLUMNS)
-    down = -(-len(panels) // across)
-    width_in = WIDTH_IN if across > 1 else _SINGLE_IN
-    canvas = Figure(figsize=(width_in, _PANEL_IN * down + 0.3 * (across == 1)), layout="constrained")
+    if schemes is None:
+        schemes = dict(table.drop_duplicates("label")[["label", "scheme"]].itertuples(index=False))
+    styles = label_styles(schemes)
+    lines = _lines(table, figure, styles)
+    titles = _group_titles(lines, figure)
+    num_panels = (len(set(table[figure.panels])) if figure.panels else 1) * len(titles)
+    if form is None:
+        form = FigureFormat(width_in=_SINGLE_IN) if num_panels == 1 else FigureFormat()
+    height_in, least_in = (_SMALL_IN, _SMALL_LEAST_IN) if len(titles) > 1 else (_PANEL_IN, _LEAST_IN)
+    across = panels_across(form.width_in, range(num_panels), least_in)
+    down = -(-num_panels // across)
+    content = _content(table, figure, 72 * form.width_in / across)
+    panels = _panels(content, lines, titles)
+    canvas = Figure(figsize=(form.width_in, height_in * down + 0.3 * (down == 1)), layout="constrained")
     grid = canvas.subplots(down, across, sharey=True, squeeze=False)
-    lines = _lines(table, figure)
-    scaled, y_label, x_label = _scaled(table, figure)
-    draw: Callable[..., None] = _draw_bars if figure.kind == "bar" else _draw_lines
+    missing = reached_text(figure, target)
     for position, axes in enumerate(grid.flat):
         if position >= len(panels):
             axes.set_visible(False)
             continue
-        rows = scaled[scaled[figure.panels] == panels[position]] if figure.panels else scaled
+        panel = panels[position]
         plain_axes(axes)
         axes.grid(axis="y", color="#DDDDDD", linewidth=0.4)
-        draw(axes, rows, scaled, lines, figure)
-        axes.set_xlabel(x_label, fontsize=LABEL_PT)
-        if position % across == 0:
-            axes.set_ylabel(y_label, fontsize=LABEL_PT)
-        if figure.panels:
-            value = value_text(panels[position])
-            title = value if "=" in value else f"{axis_label(figure.panels)}: {value}"
-            axes.set_title(title, fontsize=LABEL_PT)
-    first = grid[0, 0]
-    if figure.y_log:
-        first.set_yscale("log")
-        log_ticks(first.yaxis)
-    elif figure.kind == "bar":
-        first.set_ylim(bottom=0)
-    if is_accuracy(figure.y) and figure.normalise_to is None:  # bands may reach beyond 0 and 100 %
-        low, high = first.get_ylim()
-        first.set_ylim(max(low, 0.0), min(high, 102.0))
-    _legend(canvas, table, lines, figure)
+        if panel.rows[figure.y].isna().all():
+            _say(axes, missing if (panel.rows["seeds"] > 0).any() else "no point is finished", content)
+        elif figure.kind == "bar":
+            _draw_bars(axes, panel, content, styles)
+        else:
+            _draw_lines(axes, panel, content)
+        if position + across >= len(panels) or figure.kind == "bar":
+            axes.set_xlabel(wrapped_to(content.x_label, 0.95 * content.panel_pt, form.label_pt))
+        axes.set_title(wrapped_to(panel.title, 0.8 * content.panel_pt, form.label_pt), fontsize=form.label_pt)
+    _limit_y(grid[0, 0], figure)
+    room_pt = 72 * canvas.get_figheight() - 20
+    canvas.supylabel(wrapped_to(content.y_label, room_pt, form.label_pt), fontsize=form.label_pt)
+    _legend(canvas, content, lines if len(titles) == 1 or figure.lines else [], missing)
     return canvas
 
 
-def _lines(table: pd.DataFrame, figure: SweepFigure) -> list[_Line]:
-    """Return the lines of the figure: one for each scheme and each value of its ``lines`` key."""
+def _lines(table: pd.DataFrame, figure: SweepFigure, styles: Mapping[str, int]) -> list[_Line]:
+    """Return the lines of the figure: one for each scheme and each value of its ``lines`` key.
+
+    A line has its scheme's style, unless a key distinguishes the lines too.
+    """
     by_label = figure.x != "label"
-    columns = [*(["label", "scheme"] if by_label else []), *([figure.lines] if figure.lines else [])]
+    columns = [*(["label"] if by_label else []), *([figure.lines] if figure.lines else [])]
     if not columns:
         return [_Line("", None, "", 0)]
+    names = dict(table.drop_duplicates("label")[["label", "paper_label"]].itertuples(index=False))
     rows = table[columns].drop_duplicates().to_dict("records")
     several = by_label and len({row["label"] for row in rows}) > 1
-    styled_by = [
-        row["scheme"] if several or not figure.lines else value_text(row[figure.lines]) for row in rows
-    ]
-    lines = []
-    for row, style in zip(rows, curve_indices(styled_by), strict=True):
+    split = _is_split(len(rows), several=several, figure=figure)
+    lines, values = [], list(dict.fromkeys(table[figure.lines])) if figure.lines else []
+    for number, row in enumerate(rows):
         value = row[figure.lines] if figure.lines else None
-        parts = [row["label"]] if several or not figure.lines else []
+        parts = [names[row["label"]]] if (several and not split) or not figure.lines else []
         parts += [labelled_value(figure.lines, value)] if figure.lines else []
-        lines.append(_Line(row.get("label", ""), value, ", ".join(parts), style))
+        style = number if figure.lines else styles[row["label"]]
+        lines.append(
+            _Line(row.get("label", ""), value, ", ".join(parts), values.index(value) if split else style)
+        )
     return lines
 
 
-def _rows_of_line(rows: pd.DataFrame, line: _Line, figure: SweepFigure) -> pd.DataFrame:
-    if line.label:
-        rows = rows[rows["label"] == line.label]
-    return rows[rows[figure.lines] == line.value] if figure.lines else rows
+def _is_split(num_lines: int, *, several: bool, figure: SweepFigure) -> bool:
+    """Return whether there is a panel for each scheme, in which a key distinguishes the lines."""
+    return num_lines > MAX_CURVES and several and figure.lines is not None
 
 
-def _scaled(table: pd.DataFrame, figure: SweepFigure) -> tuple[pd.DataFrame, str, str]:
-    """Return the table in the units of the axes, and the labels of the y axis and of the x axis."""
-    columns = [figure.y, f"{figure.y}_low", f"{figure.y}_high"]
+def _group_titles(lines: Sequence[_Line], figure: SweepFigure) -> list[str]:
+    """Return the titles of the small multiples: labels, or names of lines; one empty text without them."""
+    labels = list(dict.fromkeys(line.label for line in lines))
+    if _is_split(len(lines), several=len(labels) > 1, figure=figure):
+        return labels
+    return [line.name for line in lines] if len(lines) > MAX_CURVES else [""]
+
+
+def _panels(content: _Content, lines: Sequence[_Line], titles: Sequence[str]) -> list[_Panel]:
+    """Return the panels: for each value of the figure's ``panels`` key, all small multiples."""
+    table, key = content.table, content.figure.panels
+    names = dict(table.drop_duplicates("label")[["label", "paper_label"]].itertuples(index=False))
+    panels = []
+    for value in dict.fromkeys(table[key]) if key else (None,):
+        rows = table[table[key] == value] if key else table
+        of_key = [labelled_value(key, value)] if key else []
+        for title in titles:
+            shown, faint = list(lines), list[_Line]()
+            if title:
+                shown = [line for line in lines if title in (line.label, line.name)]
+                faint = [] if len(shown) > 1 else [line for line in lines if line not in shown]
+            group = rows
+            if title and len(shown) == 1:
+                group = shown[0].rows(rows, content.figure)
+            elif title:
+                group = rows[rows["label"] == title]
+            text = ", ".join((*of_key, *([names.get(title, title)] if title else [])))
+            panels.append(_Panel(text, group, shown, faint))
+    return panels
+
+
+def _content(table: pd.DataFrame, figure: SweepFigure, panel_pt: float) -> _Content:
+    """Return the table in the units of the axes, and the labels of the axes."""
+    ys = [figure.y, f"{figure.y}_low", f"{figure.y}_high"]
     scaled = table.copy()
     (x_label, x_unit), (y_label, y_unit) = label_and_unit(figure.x), label_and_unit(figure.y)
     if figure.normalise_to is not None:
-        y_label, y_unit = f"{y_label} relative to {figure.normalise_to}", ""
+        names = dict(table.drop_duplicates("label")[["label", "paper_label"]].itertuples(index=False))
+        y_label, y_unit = f"{y_label} relative to {names.get(figure.normalise_to, figure.normalise_to)}", ""
     elif is_accuracy(figure.y):
-        scaled[columns] *= 100
-    elif figure.y.endswith("_s"):
-        unit = time_unit(float(table[figure.y].max()))
-        scaled[columns] /= unit.seconds
+        scaled[ys] *= 100
+    else:
+        unit = _unit(table[figure.y], y_unit, figure.y_label)
+        scaled[ys] = scaled[ys] / unit.size
         y_unit = unit.symbol
-    if figure.kind == "curves" and figure.x == "end_s":
-        unit = time_unit(float(table["end_s"].max()))
-        scaled["end_s"] /= unit.seconds
+    if pd.api.types.is_numeric_dtype(table[figure.x]):
+        unit = _unit(table[figure.x], x_unit, figure.x_label)
+        if unit.size != 1.0:
+            scaled[figure.x] = scaled[figure.x].astype(float) / unit.size
         x_unit = unit.symbol
     y_text = _axis_text(figure.y_label, y_label, y_unit)
-    return scaled, y_text, _axis_text(figure.x_label, x_label, x_unit)
+    return _Content(scaled, figure, _axis_text(figure.x_label, x_label, x_unit), y_text, panel_pt)
+
+
+def _has_unit(label: str | None) -> bool:
+    return label is not None and label.endswith((")", "]"))
+
+
+def _unit(values: pd.Series[float], unit: str, requested: str | None) -> AxisUnit:
+    """Return the unit of an axis; that of the table if the requested label names its unit."""
+    return AxisUnit(unit, 1.0) if _has_unit(requested) else scaled_unit(float(values.abs().max()), unit)
 
 
 def _axis_text(requested: str | None, default: str, unit: str) -> str:
     """Return the requested label of an axis, or else the default, with the unit if the label has none."""
     if requested is None:
         return with_unit(default, unit)
-    return requested if requested.endswith(")") else with_unit(requested, unit)
+    return requested if _has_unit(requested) else with_unit(requested, unit)
 
 
-def _draw_lines(
-    axes: Axes, rows: pd.DataFrame, all_rows: pd.DataFrame, lines: Sequence[_Line], figure: SweepFigure
-) -> None:
-    """Draw the rows of one panel as lines with bands. The ticks follow from the rows of all panels."""
-    numeric = pd.api.types.is_numeric_dtype(all_rows[figure.x])
-    x_values = list(dict.fromkeys(all_rows[figure.x]))
-    for position, line in enumerate(lines):
-        points = _rows_of_line(rows, line, figure)
-        if numeric:
-            points = points.sort_values(figure.x)
-        x = (
-            points[figure.x].to_numpy()
-            if numeric
-            else np.array([x_values.index(value) for value in points[figure.x]])
+def _say(axes: Axes, text: str, content: _Content) -> None:
+    """Write into an empty panel why it is empty."""
+    shown = wrapped_to(text[:1].upper() + text[1:], 0.7 * content.panel_pt, small_pt())
+    axes.text(
+        0.5,
+        0.5,
+        shown,
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        fontsize=small_pt(),
+        color="#444444",
+    )
+    axes.set_xticks([])
+    axes.grid(visible=False)
+
+
+def _draw_lines(axes: Axes, panel: _Panel, content: _Content) -> None:
+    """Draw the lines of one panel. The ticks follow from the rows of all panels."""
+    figure = content.figure
+    for line in panel.faint:
+        same = (
+            content.table[content.table[figure.panels].isin(panel.rows[figure.panels])]
+            if figure.panels
+            else content.table
         )
-        style = curve_style(line.style)
-        low, high = (points[f"{figure.y}_{end}"].to_numpy(float) for end in ("low", "high"))
-        axes.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0)
-        marked = marked_points(len(x), position, len(lines))
-        axes.plot(x, points[figure.y].to_numpy(float), **style, markevery=marked)
-    if not numeric:
-        axes.set_xticks(range(len(x_values)), labels=[value_text(value) for value in x_values])
+        x, y, _, _ = content.points(line.rows(same, figure))
+        draw_faint(axes, x, y)
+    for position, line in enumerate(panel.lines):
+        x, y, low, high = content.points(line.rows(panel.rows, figure))
+        marked = marked_points(len(x), position, len(panel.lines))
+        style = curve_style(line.style) | {"markevery": None if content.has_few_points else marked}
+        draw_curve(axes, x, y, (low, high), style, few=content.has_few_points)
+    if not content.is_numeric:
+        category_ticks(axes, [value_text(value) for value in content.x_values], content.panel_pt)
         return
     if figure.x_log:
         axes.set_xscale("log")
         log_ticks(axes.xaxis)
     if figure.kind == "curves":
-        if not figure.x_log:
-            axes.set_xlim(left=0)
-        if figure.x == "round":
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    elif len(x_values) <= _MAX_TICKS:
-        axes.set_xticks(sorted(x_values), labels=[number_text(value) for value in sorted(x_values)])
-        axes.xaxis.set_minor_locator(NullLocator())
+        curve_ticks(axes, figure)
+    else:
+        number_ticks(axes, sorted(content.x_values), content.panel_pt, is_log=figure.x_log)
 
 
-def _draw_bars(
-    axes: Axes, rows: pd.DataFrame, all_rows: pd.DataFrame, lines: Sequence[_Line], figure: SweepFigure
-) -> None:
+def _draw_bars(axes: Axes, panel: _Panel, content: _Content, styles: Mapping[str, int]) -> None:
     """Draw the rows of one panel as bars with whiskers: a group for each x value, a bar for each line."""
-    x_values = list(dict.fromkeys(all_rows[figure.x]))
-    width = 0.8 / len(lines)
-    for number, line in enumerate(lines):
-        points = _rows_of_line(rows, line, figure).set_index(figure.x).reindex(x_values)
-        x = np.arange(len(x_values)) + (number - (len(lines) - 1) / 2) * width
+    figure, x_values = content.figure, content.x_values
+    width = 0.8 / len(panel.lines)
+    for number, line in enumerate(panel.lines):
+        points = line.rows(panel.rows, figure).set_index(figure.x).reindex(x_values)
+        x = np.arange(len(x_values)) + (number - (len(panel.lines) - 1) / 2) * width
         y = points[figure.y].to_numpy(float)
         ends = np.abs(np.stack([points[f"{figure.y}_{end}"].to_numpy(float) for end in ("low", "high")]) - y)
         bars = axes.bar(x, y, width, **_bar_style(line.style))
         if not line.name:  # each bar stands for a scheme
-            for bar, style in zip(bars, _styles_of_labels(all_rows), strict=True):
-                bar.set(**_bar_style(style))
+            for bar, label in zip(bars, x_values, strict=True):
+                bar.set(**_bar_style(styles[label]))
         # A light line below the dark one keeps a whisker visible on a dark bar.
         axes.errorbar(x, y, yerr=ends, fmt="none", ecolor="white", elinewidth=2.0, capsize=2.4, capthick=1.8)
         axes.errorbar(x, y, yerr=ends, fmt="none", ecolor="black", elinewidth=0.8, capsize=1.8)
     axes.grid(axis="x", visible=False)
-    names = [value_text(value) for value in x_values]
-    crowded = max(map(len, names)) * len(names) > _MAX_CHARACTERS
-    rotation: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
-    axes.set_xticks(range(len(names)), labels=names, **rotation)
-
-
-def _styles_of_labels(table: pd.DataFrame) -> list[int]:
-    return curve_indices(table.drop_duplicates("label")["scheme"].tolist())
+    names = dict(content.table.drop_duplicates("label")[["label", "paper_label"]].itertuples(index=False))
+    shown = [names[value] if figure.x == "label" else value_text(value) for value in x_values]
+    category_ticks(axes, shown, content.panel_pt)
 
 
 def _bar_style(style: int) -> dict[str, Any]:
@@ -241,15 +353,34 @@ def _bar_style(style: int) -> dict[str, Any]:
     }
 
 
-def _legend(canvas: Figure, table: pd.DataFrame, lines: Sequence[_Line], figure: SweepFigure) -> None:
+def _limit_y(axes: Axes, figure: SweepFigure) -> None:
+    """Set scale and limits of the y axis, which all panels share."""
+    if figure.y_log:
+        axes.set_yscale("log")
+        log_ticks(axes.yaxis)
+    elif figure.kind == "bar":
+        axes.set_ylim(bottom=0)
+    if is_accuracy(figure.y) and figure.normalise_to is None:  # bands may reach beyond 0 and 100 %
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, 0.0), min(high, 102.0))
+
+
+def _legend(canvas: Figure, content: _Content, lines: Sequence[_Line], missing: str) -> None:
+    """Add the legend. A line without any value says so."""
+    table, figure = content.table, content.figure
+    is_bar = figure.kind == "bar"
     handles: list[Artist] = []
-    named = [line for line in lines if line.name]
-    for line in named:
-        bar = figure.kind == "bar"
-        handles.append(Patch(**_bar_style(line.style)) if bar else Line2D([], [], **curve_style(line.style)))
-    names = [line.name for line in named]
+    names: list[str] = []
+    for line in lines:
+        if not line.name or line.name in names:
+            continue
+        handles.append(
+            Patch(**_bar_style(line.style)) if is_bar else Line2D([], [], **curve_style(line.style))
+        )
+        is_empty = line.rows(table, figure)[figure.y].isna().all()
+        names.append(f"{line.name} ({missing})" if is_empty else line.name)
     if table[f"{figure.y}_low"].notna().any():
         names.append(f"{100 * CONFIDENCE:g} % interval of the {figure.centre} over seeds")
         whisker = Line2D([], [], color="black", marker="|", linewidth=0.8, markersize=5)
-        handles.append(whisker if figure.kind == "bar" else Patch(facecolor="#777777", alpha=0.25))
+        handles.append(whisker if is_bar else interval_handle(few=content.has_few_points))
     legend_below(canvas, handles, names)

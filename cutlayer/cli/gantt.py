@@ -41,10 +41,10 @@ def gantt(
             events = plotted_events(result, intervals)
             rows = path_rows(result, intervals, events, span) if critical_path else set[int]()
             figure = gantt_figure(
-                result.with_failures(intervals),
+                result.with_shown_labels(intervals),
                 rounds=span,
                 labels=shown,
-                events=result.with_failures(events),
+                events=result.with_shown_labels(events),
                 path_rows=rows,
             )
             save_figure(figure, path)

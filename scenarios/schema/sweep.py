@@ -77,6 +77,13 @@ class SweepFigure(Section):
         description="label of a scheme; y is divided by its value at the same point and seed; absent: no"
         " division",
     )
+    where: dict[str, Any] = Field(
+        default={},
+        description="swept keys, each with the value to show or a list of values; other points are left out",
+    )
+    schemes: tuple[Column, ...] = Field(
+        default=(), description="names or labels of the schemes to show; empty: all"
+    )
     best_over: BestOver | None = Field(
         default=None, description="show only the best value of one swept key; absent: show all values"
     )
@@ -114,12 +121,18 @@ class SweepFigure(Section):
             ("lines",): self.lines,
             ("panels",): self.panels,
             ("best_over", "key"): self.best_over.key if self.best_over else None,
+            **{("where", key): key for key in self.where},
         }
         return {path: key for path, key in keys.items() if key is not None}
 
     def distinguishing_keys(self) -> set[str]:
         """Return the swept keys that distinguish the points in the figure."""
-        return set(self.named_keys().values())
+        return {key for path, key in self.named_keys().items() if path[0] != "where"}
+
+    def wanted_values(self, key: str) -> list[Any]:
+        """Return the values of a key of ``where`` that the figure shows."""
+        values = self.where[key]
+        return list(values) if isinstance(values, list | tuple) else [values]
 
 
 class Sweep(Section):
@@ -186,7 +199,10 @@ def figure_key_issues(sweep: Sweep) -> list[ScenarioIssue]:
             )
         names.add(name)
         for inner, key in figure.named_keys().items():
-            if inner == ("lines",) and key == "label":
+            if inner[0] == "where" and key == "label":
+                text = "is for swept keys; schemes: chooses the labels to show"
+                issues.append(ScenarioIssue((*path, *inner), text))
+            elif inner == ("lines",) and key == "label":
                 text = "each label has a line already; leave out lines: label"
                 issues.append(ScenarioIssue((*path, *inner), text))
             elif key not in allowed and (inner != ("x",) or figure.kind != "curves"):

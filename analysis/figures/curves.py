@@ -1,0 +1,78 @@
+"""Curves with confidence intervals, and small multiples: panels that each show one curve of many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+__all__ = [
+    "FEW_POINTS",
+    "MAX_CURVES",
+    "Values",
+    "draw_curve",
+    "draw_faint",
+    "interval_handle",
+    "panels_across",
+]
+
+MAX_CURVES = 8
+"""Greatest number of curves in one panel; more become small multiples."""
+FEW_POINTS = 8
+"""Greatest number of x values at which intervals are error bars; with more they are bands."""
+_FAINT: dict[str, Any] = {"color": "#C8C8C8", "linewidth": 0.7, "zorder": 1.5}
+
+Values: TypeAlias = NDArray[np.float64]
+
+
+def draw_curve(
+    axes: Axes, x: Values, y: Values, ends: tuple[Values, Values], style: Mapping[str, Any], *, few: bool
+) -> None:
+    """Draw a curve with its intervals.
+
+    Parameters
+    ----------
+    ends : tuple of ndarray, [num_points] each
+        Lower and upper ends of the intervals; NaN where there is none.
+    style : mapping of str
+        The properties of the line.
+    few : bool
+        Whether the figure has few x values, so that the intervals are error bars.
+    """
+    low, high = ends
+    if not few:
+        axes.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0)
+    elif np.isfinite(low).any():
+        lengths = np.abs(np.stack((low, high)) - y)
+        axes.errorbar(
+            x, y, yerr=lengths, fmt="none", ecolor=style["color"], elinewidth=0.9, capsize=2.2, zorder=2
+        )
+    axes.plot(x, y, **style)
+
+
+def draw_faint(axes: Axes, x: Values, y: Values) -> None:
+    """Draw a curve of another panel in light grey, so that panels can be compared."""
+    axes.plot(x, y, **_FAINT)
+
+
+def interval_handle(*, few: bool) -> Artist:
+    """Return the sign of an interval for a legend, with ``few`` as for :func:`draw_curve`."""
+    if not few:
+        return Patch(facecolor="#777777", alpha=0.25)
+    return Line2D([], [], color="#555555", marker="|", linewidth=0.9, markersize=6)
+
+
+def panels_across(width_in: float, panels: Sequence[Any], least_in: float) -> int:
+    """Return the number of panels side by side, each of which has at least this width, [in].
+
+    The rows of panels are then as even as possible.
+    """
+    most = max(1, min(len(panels), int(width_in / least_in)))
+    rows = -(-len(panels) // most)
+    return -(-len(panels) // rows)
