@@ -49,53 +49,62 @@ def notes(
         What the table shows, as for :func:`.text_table`; the notes are on it alone.
     """
 
-    def shows(*names: str) -> bool:
-        return columns is None or any(name in columns for name in names)
-
     experiments = table.drop_duplicates("experiment")[["experiment", "settings"]].itertuples(index=False)
     lines = [f"{name}: {settings}" for name, settings in experiments if settings not in name]
     if intervals:
         lines.append(_INTERVALS_NOTE if (table["runs"] > 1).any() else _NO_INTERVALS_NOTE)
+    lines += _column_notes(table, runs, columns)
+    lines += _event_notes(table, runs)
+    return lines
+
+
+def _column_notes(table: pd.DataFrame, runs: Sequence[Run], columns: Sequence[str] | None) -> Iterator[str]:
+    """Yield notes on the meaning of the columns that the table shows, and on its seeds."""
+
+    def shows(*names: str) -> bool:
+        return columns is None or any(name in columns for name in names)
+
     if shows(*_TARGET_COLUMNS) and table["time_below_target_s"].notna().any():
-        lines += _target_notes(table, runs)
+        yield from _target_notes(table, runs)
     if shows("speedup") and table["speedup_over_sl"].notna().any():
-        lines.append("× SL: SL's mean round time over the scheme's; a round of SL makes one update a client")
+        yield "× SL: SL's mean round time over the scheme's; a round of SL makes one update a client"
     if shows(*_CHANGE_COLUMNS) and table["latency_change_percent"].notna().any():
-        lines.append(
-            "vs: mean over seeds of the difference at the same seed, and its 95 % confidence interval"
-        )
+        yield "vs: mean over seeds of the difference at the same seed, and its 95 % confidence interval"
     experiments_compared = table.loc[table["experiment_pairs"] > 0, "reference_experiment"]
     if columns is None and len(experiments_compared):
-        lines.append(
+        yield (
             f"vs {experiments_compared.iloc[0]}: each scheme against itself there, at the same seeds; mean"
             " difference, and from two seeds on its 95 % confidence interval"
         )
     if shows("latency", "planned"):
-        lines += plan_gap_notes(table, runs)
-    lines += _seed_notes(table, runs)
+        yield from plan_gap_notes(table, runs)
+    yield from _seed_notes(table, runs)
     if shows("device_memory", "node_memory") and table["memory_counts"].any():
-        lines.append(
+        yield (
             "memory: parameters, gradients, optimiser states and activations (of measured layer profiles:"
             " weights and activations); the most on one device, and on the server or one node"
         )
     if shows("cost") and (table["cost"] > 0).any():
-        lines.append("cost: of the server and the nodes that a scheme uses, for the whole run, idle or not")
+        yield "cost: of the server and the nodes that a scheme uses, for the whole run, idle or not"
+
+
+def _event_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
+    """Yield notes on unusual events: empty rounds, divergence, empty batteries, failures, interrupts."""
     for row in table[table["empty_rounds"] > 0].to_dict("records"):
-        lines.append(
+        yield (
             f"{row['paper_label']}: nobody took part in {row['empty_rounds']} of {row['rounds']} rounds,"
             " which trained nothing"
         )
     several = table["experiment"].nunique() > 1
     for grouped in group_runs(runs):
         events = (*_divergences(grouped.run), *_empty_batteries(grouped.run), *_failures(grouped.run))
-        lines += [f"{grouped.name}: {line}" if several else line for line in events]
+        yield from (f"{grouped.name}: {line}" if several else line for line in events)
     if (table["diverged"] > 0).any():
-        lines.append("diverged: the training loss or the model is not finite; such a model has no accuracy")
+        yield "diverged: the training loss or the model is not finite; such a model has no accuracy"
     if any(True for run in runs for _ in _failures(run)):
-        lines.append("failed: the results are of the rounds before the error")
+        yield "failed: the results are of the rounds before the error"
     if any(run.interrupted for run in runs):
-        lines.append("interrupted: the results are of the finished rounds")
-    return lines
+        yield "interrupted: the results are of the finished rounds"
 
 
 def _target_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:

@@ -93,7 +93,8 @@ def value_text(value: Any) -> str:
         return ", ".join(value_text(inner) for inner in value)
     if value is None or value == "null":
         return "none"
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number_text(value) if is_number else str(value)
 
 
 def labelled_value(key: str, value: Any) -> str:

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from ...scenarios.text import one_line
 from ..results.run_folder import Run
+from .charts.learning_curves import accuracy_figure
 from .gantt import gantt_figure
-from .learning_curves import accuracy_figure
 from .memory import memory_figure
 from .style import save_figure
 from .visible_rows import plotted_events, plotted_intervals

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
+from ...scenarios.schema.sweep import FIGURE_SUFFIXES
 from .figure_format import LABEL_PT, SMALL_PT, TITLE_PT, WIDTH_IN, FigureFormat
 
 __all__ = [
@@ -43,7 +44,6 @@ __all__ = [
     "wrapped_to",
 ]
 
-FIGURE_SUFFIXES = (".png", ".svg", ".pdf", ".html")
 _PNG_DPI = 200
 # Text stays text in vector files (TrueType in PDF), and the same figure gives the same bytes. Labels are the
 # user's, so that a dollar sign is a dollar sign, and no formula.
@@ -172,6 +172,8 @@ def wrapped(text: str, characters: int) -> str:
 def wrapped_to(text: str, width_pt: float, size_pt: float) -> str:
     """Return the text broken into lines that are at most as wide as stated, as far as its words allow.
 
+    An equation such as ``φ = 0.5`` stays in one line.
+
     Parameters
     ----------
     width_pt : float
@@ -180,13 +182,14 @@ def wrapped_to(text: str, width_pt: float, size_pt: float) -> str:
         Size of the letters, [pt].
     """
     lines = [""]
-    for word in text.split(" "):
+    equation = "\u00a0=\u00a0"
+    for word in text.replace(" = ", equation).split(" "):
         longer = f"{lines[-1]} {word}".strip()
         if lines[-1] and text_width_pt(longer, size_pt) > width_pt:
             lines.append(word)
         else:
             lines[-1] = longer
-    return "\n".join(lines)
+    return "\n".join(lines).replace(equation, " = ")
 
 
 def thinning(room_pt: float, needed_pt: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,10 @@ import pandas as pd
 from ...scenarios.schema.sweep import SweepFigure
 from .sweep_folder import SweepResult
 
-__all__ = ["selected", "selected_points", "unknown_values"]
+__all__ = ["points_where", "selected", "selected_points", "unknown_values"]
+
+_NO_KEYS = ("point", "status", "overrides", "error", "label", "scheme")
+"""Columns of the tables of a sweep that are no swept keys."""
 
 
 def selected(result: SweepResult, figure: SweepFigure) -> SweepResult:
@@ -30,12 +34,34 @@ def selected(result: SweepResult, figure: SweepFigure) -> SweepResult:
     return replace(result, points=selected_points(result.points, figure), schemes=schemes, rounds=rounds)
 
 
+def points_where(points: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the points whose swept keys have the values.
+
+    Raises
+    ------
+    ValueError
+        If a key is not swept, or no point has one of the values.
+    """
+    for path, text in _unknown_where(where, points):
+        raise ValueError(f"{'.'.join(path)}: {text}")
+    return _with_values(points, where)
+
+
 def selected_points(table: pd.DataFrame, figure: SweepFigure) -> pd.DataFrame:
     """Return the rows of a table with swept keys that have the values of ``where``."""
-    for key in figure.where:
-        texts = {_text(value) for value in figure.wanted_values(key)}
+    return _with_values(table, figure.where)
+
+
+def _with_values(table: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
+    for key, wanted in where.items():
+        texts = {_text(value) for value in _listed(wanted)}
         table = table[[_text(value) in texts for value in table[key]]]
     return table
+
+
+def _listed(wanted: Any) -> list[Any]:
+    """Return one value or a list of values as a list."""
+    return list(wanted) if isinstance(wanted, list | tuple) else [wanted]
 
 
 def unknown_values(
@@ -57,17 +83,7 @@ def unknown_values(
     list of (tuple of str, str)
         Key of the section, and the reason with the values or names that exist.
     """
-    unknown: list[tuple[tuple[str, ...], str]] = []
-    for key in figure.where:
-        if key not in points:
-            swept = ", ".join(name for name in points.columns if "." in name)
-            unknown.append((("where", key), f"{key} is not swept; swept: {swept}"))
-            continue
-        known = list(dict.fromkeys(_text(value) for value in points[key].dropna()))
-        for value in figure.wanted_values(key):
-            if _text(value) not in known:
-                text = f"no point has {key}={_text(value)}; values: {', '.join(known)}"
-                unknown.append((("where", key), text))
+    unknown = _unknown_where(figure.where, points)
     labels = list(dict.fromkeys(schemes["label"].dropna()))
     names = {*labels, *schemes.get("scheme", pd.Series(dtype=object)).dropna()}
     unknown += [
@@ -75,6 +91,22 @@ def unknown_values(
         for name in figure.schemes
         if name not in names
     ]
+    return unknown
+
+
+def _unknown_where(where: Mapping[str, Any], points: pd.DataFrame) -> list[tuple[tuple[str, ...], str]]:
+    unknown: list[tuple[tuple[str, ...], str]] = []
+    for key, wanted in where.items():
+        if key not in points or key in _NO_KEYS:
+            swept = ", ".join(name for name in points.columns if name not in _NO_KEYS)
+            unknown.append((("where", key), f"{key} is not swept; swept: {swept}"))
+            continue
+        known = list(dict.fromkeys(_text(value) for value in points[key].dropna()))
+        unknown += [
+            (("where", key), f"no point has {key}={_text(value)}; values: {', '.join(known)}")
+            for value in _listed(wanted)
+            if _text(value) not in known
+        ]
     return unknown
 
 

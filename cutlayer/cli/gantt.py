@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .figure_options import Font, FontSize, Width, check_output, figure_format
 from .options import InputError, exit_on_wrong_input, matching_labels
 
 __all__ = ["gantt"]
@@ -22,9 +23,13 @@ def gantt(
     critical_path: Annotated[
         bool, typer.Option("--critical-path", help="Mark the activities that decided on each round's end.")
     ] = False,
+    width: Width = None,
+    font: Font = None,
+    font_size: FontSize = None,
 ) -> None:
     """Draw the latency Gantt charts of a run, schemes stacked on one time axis."""
     from cutlayer.analysis.explain.path_rows import path_rows
+    from cutlayer.analysis.figures.figure_format import DEFAULT_FORMAT
     from cutlayer.analysis.figures.gantt import gantt_figure
     from cutlayer.analysis.figures.style import save_figure
     from cutlayer.analysis.figures.visible_rows import plotted_events, plotted_intervals
@@ -34,6 +39,8 @@ def gantt(
         result = load_run(folder)
         span = None if rounds is None else _round_span(rounds)
         path = output or folder / "gantt.png"
+        check_output(path)
+        form = figure_format(width, font, font_size) or DEFAULT_FORMAT
         try:
             labels = matching_labels(result.summary["schemes"], scheme) if scheme else None
             shown = None if labels is None else [result.shown_label(label) for label in labels]
@@ -46,6 +53,7 @@ def gantt(
                 labels=shown,
                 events=result.with_shown_labels(events),
                 path_rows=rows,
+                form=form,
             )
             save_figure(figure, path)
         except ValueError as error:

@@ -16,12 +16,22 @@ from ..section import Section
 from ..text import Label
 from .fields import PositiveInt, Seed
 
-__all__ = ["BestOver", "Sweep", "SweepFigure", "combinations", "figure_key_issues", "swept_keys"]
+__all__ = [
+    "FIGURE_SUFFIXES",
+    "BestOver",
+    "Sweep",
+    "SweepFigure",
+    "combinations",
+    "figure_key_issues",
+    "swept_keys",
+]
 
 
 POINTS_MAX = 100_000
 """Largest number of points of a sweep, seeds included."""
 
+FIGURE_SUFFIXES = (".png", ".svg", ".pdf", ".html")
+"""The endings of a figure's file; each stands for a format."""
 _TABLES = ("points", "rounds", "schemes", "wall_times")
 
 
@@ -114,6 +124,11 @@ class SweepFigure(Section):
                 raise ValueError("normalise_to is a key of kind line or bar: rounds of schemes are not alike")
         return self
 
+    @property
+    def name(self) -> str:
+        """Return the name of the file without the suffix of a figure."""
+        return self.file if Path(self.file).suffix not in FIGURE_SUFFIXES else Path(self.file).stem
+
     def named_keys(self) -> dict[tuple[str, ...], str]:
         """Return the swept keys that the figure names, by the key path inside the figure."""
         keys: dict[tuple[str, ...], str | None] = {
@@ -128,11 +143,6 @@ class SweepFigure(Section):
     def distinguishing_keys(self) -> set[str]:
         """Return the swept keys that distinguish the points in the figure."""
         return {key for path, key in self.named_keys().items() if path[0] != "where"}
-
-    def wanted_values(self, key: str) -> list[Any]:
-        """Return the values of a key of ``where`` that the figure shows."""
-        values = self.where[key]
-        return list(values) if isinstance(values, list | tuple) else [values]
 
 
 class Sweep(Section):
@@ -192,7 +202,7 @@ def figure_key_issues(sweep: Sweep) -> list[ScenarioIssue]:
     issues = []
     for number, figure in enumerate(sweep.figure):
         path = ("sweep", "figure", number)
-        name = Path(figure.file).stem
+        name = figure.name
         if name in names:
             issues.append(
                 ScenarioIssue((*path, "file"), f"{name} is the name of several; each needs its own")

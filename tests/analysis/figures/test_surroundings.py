@@ -17,10 +17,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from cutlayer.analysis.figures.gantt import gantt_figure
-from cutlayer.analysis.figures.learning_curves import accuracy_figure
+from cutlayer.analysis.figures.charts.learning_curves import accuracy_figure
 from cutlayer.analysis.figures.memory import memory_figure
 from cutlayer.analysis.figures.style import figure_style, save_figure
-from cutlayer.analysis.figures.sweep import sweep_figure
+from cutlayer.analysis.figures.charts.sweep import sweep_figure
 from cutlayer.scenarios.schema.sweep import SweepFigure
 
 FORMULA = "cost $^$ a_b \\frac{"

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from cutlayer.analysis.figures.learning_curves import accuracy_figure
+from cutlayer.analysis.figures.charts.learning_curves import accuracy_figure
 
 
 def rounds(

@@ -9,9 +9,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from ...scenarios.schema.sweep import SweepFigure
-from .axis_text import number_text
-from .style import small_pt, text_width_pt, wrapped_to
+from ....scenarios.schema.sweep import SweepFigure
+from ..axis_text import number_text
+from ..style import small_pt, text_width_pt, wrapped_to
 
 __all__ = ["category_ticks", "curve_ticks", "number_ticks"]
 

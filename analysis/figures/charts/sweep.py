@@ -14,14 +14,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ...scenarios.schema.sweep import SweepFigure
-from ..results.confidence_intervals import CONFIDENCE, is_accuracy
-from ..results.sweep_gaps import reached_text
-from .axis_text import AxisUnit, label_and_unit, labelled_value, log_ticks, scaled_unit, value_text, with_unit
+from ....scenarios.schema.sweep import SweepFigure
+from ...results.confidence_intervals import CONFIDENCE, is_accuracy
+from ...results.sweep_gaps import reached_text
+from ..axis_text import (
+    AxisUnit,
+    label_and_unit,
+    labelled_value,
+    log_ticks,
+    scaled_unit,
+    value_text,
+    with_unit,
+)
+from ..figure_format import FigureFormat
+from ..palette import curve_style, label_styles, marked_points
+from ..style import legend_below, plain_axes, small_pt, styled, wrapped_to
 from .curves import FEW_POINTS, MAX_CURVES, draw_curve, draw_faint, interval_handle, panels_across
-from .figure_format import FigureFormat
-from .palette import curve_style, label_styles, marked_points
-from .style import legend_below, plain_axes, small_pt, styled, wrapped_to
 from .sweep_ticks import category_ticks, curve_ticks, number_ticks
 
 __all__ = ["sweep_figure"]
@@ -151,7 +159,9 @@ def sweep_figure(
     content = _content(table, figure, 72 * form.width_in / across)
     panels = _panels(content, lines, titles)
     canvas = Figure(figsize=(form.width_in, height_in * down + 0.3 * (down == 1)), layout="constrained")
-    grid = canvas.subplots(down, across, sharey=True, squeeze=False)
+    same_x = figure.kind != "curves"
+    grid = canvas.subplots(down, across, sharey=True, sharex=same_x, squeeze=False)
+    canvas.get_layout_engine().set(h_pad=0.07)  # type: ignore[union-attr,call-arg]
     missing = reached_text(figure, target)
     for position, axes in enumerate(grid.flat):
         if position >= len(panels):
@@ -162,16 +172,19 @@ def sweep_figure(
         axes.grid(axis="y", color="#DDDDDD", linewidth=0.4)
         if panel.rows[figure.y].isna().all():
             _say(axes, missing if (panel.rows["seeds"] > 0).any() else "no point is finished", content)
+            if not same_x:
+                axes.set_xticks([])
         elif figure.kind == "bar":
             _draw_bars(axes, panel, content, styles)
         else:
             _draw_lines(axes, panel, content)
-        if position + across >= len(panels) or figure.kind == "bar":
+        if position + across >= len(panels):
             axes.set_xlabel(wrapped_to(content.x_label, 0.95 * content.panel_pt, form.label_pt))
+            axes.tick_params(labelbottom=True)
+        if position % across == 0:
+            axes.set_ylabel(wrapped_to(content.y_label, 72 * 0.8 * height_in, form.label_pt))
         axes.set_title(wrapped_to(panel.title, 0.8 * content.panel_pt, form.label_pt), fontsize=form.label_pt)
     _limit_y(grid[0, 0], figure)
-    room_pt = 72 * canvas.get_figheight() - 20
-    canvas.supylabel(wrapped_to(content.y_label, room_pt, form.label_pt), fontsize=form.label_pt)
     _legend(canvas, content, lines if len(titles) == 1 or figure.lines else [], missing)
     return canvas
 
@@ -289,7 +302,6 @@ def _say(axes: Axes, text: str, content: _Content) -> None:
         fontsize=small_pt(),
         color="#444444",
     )
-    axes.set_xticks([])
     axes.grid(visible=False)
 
 
@@ -308,7 +320,8 @@ def _draw_lines(axes: Axes, panel: _Panel, content: _Content) -> None:
         x, y, low, high = content.points(line.rows(panel.rows, figure))
         marked = marked_points(len(x), position, len(panel.lines))
         style = curve_style(line.style) | {"markevery": None if content.has_few_points else marked}
-        draw_curve(axes, x, y, (low, high), style, few=content.has_few_points)
+        place = (position, len(panel.lines))
+        draw_curve(axes, x, y, (low, high), style, few=content.has_few_points, place=place)
     if not content.is_numeric:
         category_ticks(axes, [value_text(value) for value in content.x_values], content.panel_pt)
         return

@@ -15,12 +15,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ..results.confidence_intervals import CONFIDENCE, Range, centre_and_interval
-from .axis_text import log_ticks
+from ...results.confidence_intervals import CONFIDENCE, Range, centre_and_interval
+from ..axis_text import log_ticks
+from ..figure_format import DEFAULT_FORMAT, FigureFormat
+from ..palette import curve_style, label_styles, marked_points
+from ..style import TimeUnit, legend_below, plain_axes, styled, time_unit, wrapped_to
 from .curves import FEW_POINTS, MAX_CURVES, draw_curve, draw_faint, interval_handle, panels_across
-from .figure_format import DEFAULT_FORMAT, FigureFormat
-from .palette import curve_style, label_styles, marked_points
-from .style import TimeUnit, legend_below, plain_axes, styled, time_unit, wrapped_to
 
 __all__ = ["Abscissa", "accuracy_figure"]
 
@@ -163,6 +163,8 @@ def accuracy_figure(
             marked = marked_points(len(curve.points), number, len(shown))
             properties = curve_style(curve.style) | {"markevery": marked}
             _draw_curve(axes, curve, properties, axis, target, few=few)
+        if position % across == 0:
+            axes.set_ylabel("Test accuracy [%]")
         if target is not None:
             axes.axhline(100 * target, zorder=1, **_TARGET)
         axis.limit(axes)
@@ -172,7 +174,6 @@ def accuracy_figure(
         if not small or position + across >= len(panels):
             axes.set_xlabel(axis.label)
             axes.tick_params(labelbottom=True)
-    figure.supylabel("Test accuracy [%]", fontsize=form.label_pt)
     _legend(figure, curves, empty, small=small, several_seeds=several_seeds, target=target, few=few)
     return figure
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 
 from cutlayer.analysis.comparison.sweep_report import draw_figures
 from cutlayer.analysis.figures.palette import curve_style
-from cutlayer.analysis.figures.sweep import sweep_figure
+from cutlayer.analysis.figures.charts.sweep import sweep_figure
 from cutlayer.analysis.results.confidence_intervals import Range, centre_and_interval
 from cutlayer.analysis.results.sweep_folder import SweepResult
 from cutlayer.analysis.results.sweep_statistics import (
