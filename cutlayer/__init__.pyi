@@ -1,6 +1,8 @@
+from .analysis.comparison.columns import UnknownColumnError as UnknownColumnError
 from .analysis.results.atomic_files import RunFolderError as RunFolderError
 from .analysis.results.run_folder import Run as Run
 from .api import compare as compare
+from .api import figure as figure
 from .api import load as load
 from .api import run as run
 from .api import sweep as sweep

@@ -34,7 +34,7 @@ _ESCAPES = {
     "…": r"\dots{}",
     "\n": " ",
 }
-_MINUS_SIGN = re.compile(r"(?<![\w.])-(?=\d)")  # neither a hyphen in a name nor the sign of an exponent
+_MINUS_SIGN = re.compile(r"(?<![\w.-])-(?=\d)")  # no hyphen of a name, no dash, no sign of an exponent
 _EXPONENT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e([+-])0*(\d+)\b")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _SUPERSCRIPT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
@@ -44,8 +44,8 @@ _LABEL = re.compile(r"[A-Za-z0-9:._/-]+")
 def latex_text(text: str) -> str:
     """Return a plain text as LaTeX: special characters, Greek letters, minus signs and powers of ten."""
     escaped = "".join(_ESCAPES.get(character) or _greek(character) or character for character in text)
-    escaped = _EXPONENT.sub(lambda m: rf"${m[1]}\times 10^{{{'-' if m[2] == '-' else ''}{m[3]}}}$", escaped)
     escaped = _MINUS_SIGN.sub("$-$", escaped)
+    escaped = _EXPONENT.sub(lambda m: rf"${m[1]}\times 10^{{{'-' if m[2] == '-' else ''}{m[3]}}}$", escaped)
     return _SUPERSCRIPT.sub(lambda m: f"$^{{{m[0].translate(_SUPERSCRIPTS)}}}$", escaped)
 
 

@@ -10,17 +10,18 @@ from typing import Any
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from ..results.confidence_intervals import is_accuracy
 from .key_labels import label_and_unit
 from .style import time_unit
 
 __all__ = [
     "AxisUnit",
     "axis_label",
+    "axis_unit",
     "label_and_unit",
     "labelled_value",
     "log_ticks",
     "number_text",
-    "scaled_unit",
     "value_text",
     "with_unit",
 ]
@@ -52,18 +53,24 @@ def with_unit(label: str, unit: str) -> str:
     return f"{label} [{unit}]" if unit else label
 
 
-def scaled_unit(largest: float, unit: str) -> AxisUnit:
-    """Return the unit with the prefix that keeps the numbers of an axis short, and its size.
+def axis_unit(column: str, largest: float) -> AxisUnit:
+    """Return the unit in which an axis shows a column or a dotted key, so that its numbers are short.
 
-    Times have s, min and h too. A unit without prefixes, such as dB, is returned as it is.
+    Accuracies are in per cent and memories in MiB. Times have s, min and h too. A unit without prefixes, such
+    as dB, stays as it is.
 
     Parameters
     ----------
+    column : str
+        The column or the key.
     largest : float
-        The greatest number on the axis, in the unit without prefix.
-    unit : str
-        The symbol of the unit.
+        The greatest absolute number on the axis, in the unit of the column's name.
     """
+    unit = label_and_unit(column)[1]
+    if is_accuracy(column):
+        return AxisUnit(unit, 0.01)
+    if column.endswith("memory_bits"):
+        return AxisUnit("MiB", 8.0 * 2**20)
     if unit == "s":
         time = time_unit(largest)
         return AxisUnit(time.symbol, time.seconds)
@@ -101,7 +108,7 @@ def labelled_value(key: str, value: Any) -> str:
     """Return a value of a swept key behind the key's label: ``Bandwidth of a subchannel: 10 MHz``."""
     label, unit = label_and_unit(key)
     if unit and isinstance(value, int | float):
-        shown = scaled_unit(abs(value), unit)
+        shown = axis_unit(key, abs(value))
         return f"{label}: {number_text(value / shown.size)} {shown.symbol}"
     return f"{label}: {value_text(value)}"
 

@@ -238,12 +238,16 @@ def _add_titles(axes: Axes, panel: Panel, unit: TimeUnit, width_pt: float) -> fl
     title_pt, latency_pt = style.title_pt(), style.title_pt() - 1.0
     latency = style.wrapped_to(_latency_text(panel, unit), width_pt, latency_pt)
     label = style.wrapped_to(panel.label, width_pt, title_pt)
-    last_pt = text_width_pt(label.splitlines()[-1], title_pt)
-    if last_pt + _TITLE_GAP_PT + text_width_pt(latency.splitlines()[-1], latency_pt) > width_pt:
-        label += "\n" * (latency.count("\n") + 1)
-    axes.set_title(label, loc="left", pad=2, y=1.0)
+    both_pt = _widest_pt(label, title_pt) + _TITLE_GAP_PT + _widest_pt(latency, latency_pt)
+    raised_pt = 1.4 * latency_pt * (latency.count("\n") + 1) if both_pt > width_pt else 0.0
     axes.set_title(latency, loc="right", fontsize=latency_pt, pad=2, y=1.0)
-    return 6.0 + title_pt * 4 / 3 * (label.count("\n") + 1)
+    axes.set_title(label, loc="left", pad=2, y=1.0 + raised_pt / panel.height_pt)
+    return 6.0 + title_pt * 4 / 3 * (label.count("\n") + 1) + raised_pt
+
+
+def _widest_pt(text: str, size_pt: float) -> float:
+    """Return the width of the widest line of a text, [pt]."""
+    return max(text_width_pt(line, size_pt) for line in text.splitlines())
 
 
 def _left_margin_pt(axes: Sequence[Axes]) -> float:

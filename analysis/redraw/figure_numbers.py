@@ -9,8 +9,7 @@ from ...scenarios.schema.sweep import SweepFigure
 from ..comparison.latex import latex_table
 from ..comparison.number_text import with_interval
 from ..comparison.sweep_report import last_rounds
-from ..figures.axis_text import axis_label, label_and_unit, scaled_unit, value_text, with_unit
-from ..results.confidence_intervals import is_accuracy
+from ..figures.axis_text import AxisUnit, axis_label, axis_unit, label_and_unit, value_text, with_unit
 
 __all__ = ["FORMATS", "formatted_numbers", "wide_table"]
 
@@ -32,17 +31,13 @@ def wide_table(table: pd.DataFrame, figure: SweepFigure) -> tuple[pd.DataFrame, 
     """
     if figure.kind == "curves":
         table = last_rounds(table, figure)
-    label, unit = label_and_unit(figure.y)
-    scale = 1.0
+    label, unit = label_and_unit(figure.y)[0], axis_unit(figure.y, float(table[figure.y].max()))
     if figure.normalise_to is not None:
-        label, unit = f"{label} relative to {figure.normalise_to}", ""
-    elif is_accuracy(figure.y):
-        scale = 100.0
-    else:
-        shown = scaled_unit(float(table[figure.y].max()), unit)
-        scale, unit = 1 / shown.size, shown.symbol
+        names = dict(table[["label", "paper_label"]].itertuples(index=False))
+        label = f"{label} relative to {names.get(figure.normalise_to, figure.normalise_to)}"
+        unit = AxisUnit("", 1.0)
     best = None if figure.best_over is None else figure.best_over.key
-    cells = [_cell(row, figure.y, scale, best) for row in table.to_dict("records")]
+    cells = [_cell(row, figure.y, 1 / unit.size, best) for row in table.to_dict("records")]
     keys = [
         key for key in (figure.panels, figure.lines, figure.x) if key not in (None, "label", "end_s", "round")
     ]
@@ -56,7 +51,7 @@ def wide_table(table: pd.DataFrame, figure: SweepFigure) -> tuple[pd.DataFrame, 
         [[*of_row, *(texts.get(name, "–") for name in names)] for of_row, texts in rows.items()],
         columns=[*headings, *names],
     )
-    return wide, with_unit(label, unit)
+    return wide, with_unit(label, unit.symbol)
 
 
 def _cell(row: dict[str, object], y: str, scale: float, best: str | None) -> str:

@@ -226,7 +226,9 @@ def _comparison(several_runs: _SeveralRuns, request: FigureRequest) -> Drawing:
         raise ValueError(f"--columns: {', '.join(texts)}: there are no bars of it")
     labels = _labels(runs, request.schemes)
     figure = comparison_figure(table, columns, labels=labels, form=request.form or DEFAULT_FORMAT)
-    return Drawing(figure, _seed_notes(table))
+    empty = [n for n, column in zip(chosen, columns, strict=True) if table[column].isna().all()]
+    notes = [f"{name}: no run has a value" for name in empty if request.columns]
+    return Drawing(figure, (*notes, *_seed_notes(table)))
 
 
 def _refuse_many(table: pd.DataFrame) -> None:

@@ -157,7 +157,7 @@ class Run:
 
         A failed scheme says so, and how many rounds it finished.
         """
-        text = self.paper_labels[label]
+        text = self.paper_labels.get(label, label)
         if label not in self.failed:
             return text
         return f"{text} (failed after round {self.summary['schemes'][label]['rounds']})"

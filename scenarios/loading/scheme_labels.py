@@ -14,17 +14,19 @@ def default_label(scheme: SchemeParameters) -> str:
 
 
 def paper_label(scheme: SchemeParameters) -> str:
-    """Return the label of a scheme as papers write it: ``EPSL (φ = 0.5)``. A user's own label stays as it is.
+    """Return the label of a scheme as papers write it: ``EPSL (φ = 0.5)``.
+
+    A user's own label stays as it is, unless it is the name of the scheme.
 
     Raises
     ------
     UnknownNameError
         If no scheme has the name.
     """
-    if scheme.label not in (None, default_label(scheme)):
-        return str(scheme.label)
     name, details = lookup("scheme", scheme.name).display_name, ", ".join(_details(scheme))
-    return f"{name} ({details.replace('=', ' = ')})" if details else name
+    if scheme.label in (None, default_label(scheme)):
+        return f"{name} ({details.replace('=', ' = ')})" if details else name
+    return name if scheme.label == scheme.name else str(scheme.label)
 
 
 def _details(scheme: SchemeParameters) -> tuple[str, ...]:

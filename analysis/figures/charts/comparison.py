@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ...results.confidence_intervals import CONFIDENCE, is_accuracy
-from ..axis_text import AxisUnit, label_and_unit, scaled_unit, with_unit
+from ...results.confidence_intervals import CONFIDENCE
+from ..axis_text import AxisUnit, axis_unit, label_and_unit, with_unit
 from ..figure_format import DEFAULT_FORMAT, FigureFormat
 from ..palette import curve_style, label_styles
 from ..style import legend_below, plain_axes, small_pt, styled, wrapped_to
@@ -37,7 +37,8 @@ def comparison_figure(
     """Draw the means of several columns of a comparison, with 95 % confidence intervals over the seeds.
 
     Each column has a panel, and each scheme a bar in its own colour. Several experiments stand below each
-    other. A scheme of which a run did not reach the target has no bar; the panel says how many did.
+    other. If a run of a scheme did not reach the target, there is no bar of the time to the target, and a
+    text says how many runs reached it.
 
     Parameters
     ----------
@@ -58,7 +59,9 @@ def comparison_figure(
     """
     styles = label_styles(dict(table.drop_duplicates("label")[["label", "scheme"]].itertuples(index=False)))
     shown = table if labels is None else table[table["label"].isin(labels)]
-    columns = [column for column in columns if shown[column].notna().any()]
+    columns = [
+        column for column in columns if shown[[column, _CENSORED.get(column, column)]].notna().any(axis=None)
+    ]
     if not columns:
         raise ValueError("the runs have no value of these columns")
     experiments = list(dict.fromkeys(shown["experiment"]))
@@ -90,9 +93,8 @@ def comparison_figure(
 
 
 def _unit(table: pd.DataFrame, column: str) -> AxisUnit:
-    if is_accuracy(column):
-        return AxisUnit("%", 0.01)
-    return scaled_unit(float(table[column].abs().max()), label_and_unit(column)[1])
+    largest = float(table[column].abs().max())
+    return axis_unit(column, 0.0 if np.isnan(largest) else largest)
 
 
 def _draw_bars(axes: Axes, rows: pd.DataFrame, column: str, unit: AxisUnit, styles: Sequence[int]) -> None:
@@ -110,11 +112,15 @@ def _draw_bars(axes: Axes, rows: pd.DataFrame, column: str, unit: AxisUnit, styl
             text = f" {_reason(row, column)}"
             axes.text(0, position, text, va="center", fontsize=small_pt(), color="#444444")
     axes.set_xlim(left=0)
+    if np.isnan(values).all():  # the numbers of the axis would mean nothing
+        axes.set_xticks([])
     axes.set_ylim(len(rows) - 0.4, -0.6)
 
 
 def _reason(row: dict[str, object], column: str) -> str:
     """Return why a scheme has no bar."""
     if column in _CENSORED and not pd.isna(row[_CENSORED[column]]):
+        if row["runs"] == 1:
+            return "target not reached"
         return f"reached by {row['runs_at_target']} of {row['runs']} seeds"
     return "no value"

@@ -42,8 +42,8 @@ def draw_curve(
     *,
     few: bool,
     place: tuple[int, int] = (0, 1),
-) -> None:
-    """Draw a curve with its intervals.
+) -> Line2D:
+    """Draw a curve with its intervals, and return its line.
 
     Parameters
     ----------
@@ -73,6 +73,7 @@ def draw_curve(
         shifted = axes.transData + ScaledTranslation(shift_pt / 72, 0, inches)
         for artist in (line, *bars.get_children()):  # the limits of the axes follow from the data alone
             artist.set_transform(shifted)
+    return line
 
 
 def draw_faint(axes: Axes, x: Values, y: Values) -> None:

@@ -162,7 +162,8 @@ def accuracy_figure(
         for number, curve in enumerate(shown):
             marked = marked_points(len(curve.points), number, len(shown))
             properties = curve_style(curve.style) | {"markevery": marked}
-            _draw_curve(axes, curve, properties, axis, target, few=few)
+            place = (number, len(shown))
+            _draw_curve(axes, curve, properties, axis, target, few=few, place=place)
         if position % across == 0:
             axes.set_ylabel("Test accuracy [%]")
         if target is not None:
@@ -224,19 +225,23 @@ def _draw_curve(
     target: float | None,
     *,
     few: bool,
+    place: tuple[int, int],
 ) -> None:
     """Draw the curve with its intervals, and the mark where it reaches the target."""
     x = curve.points[axis.column].to_numpy(float) / axis.scale
     low, high = (100 * curve.points[name].to_numpy(float) for name in ("low", "high"))
     accuracy = 100 * curve.accuracy
-    draw_curve(axes, x, accuracy, (low, high), properties, few=few)
+    line = draw_curve(axes, x, accuracy, (low, high), properties, few=few, place=place)
+    marks = []
     if curve.divergence and len(x):
         cross = properties | {"marker": "x", "markersize": 7, "markevery": None, "zorder": 5}
-        axes.plot(x[-1:], accuracy[-1:], **cross)
+        marks += axes.plot(x[-1:], accuracy[-1:], **cross)
     reached = np.flatnonzero(curve.points["accuracy"] >= target) if target is not None else np.empty(0, int)
     if len(reached):
         mark = {**properties, **_REACHED, "markerfacecolor": properties["color"], "markevery": None}
-        axes.plot(x[reached[:1]], accuracy[reached[:1]], **mark)
+        marks += axes.plot(x[reached[:1]], accuracy[reached[:1]], **mark)
+    for mark_line in marks:
+        mark_line.set_transform(line.get_transform())
 
 
 def _legend(

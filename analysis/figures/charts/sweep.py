@@ -19,10 +19,10 @@ from ...results.confidence_intervals import CONFIDENCE, is_accuracy
 from ...results.sweep_gaps import reached_text
 from ..axis_text import (
     AxisUnit,
+    axis_unit,
     label_and_unit,
     labelled_value,
     log_ticks,
-    scaled_unit,
     value_text,
     with_unit,
 )
@@ -258,14 +258,12 @@ def _content(table: pd.DataFrame, figure: SweepFigure, panel_pt: float) -> _Cont
     if figure.normalise_to is not None:
         names = dict(table.drop_duplicates("label")[["label", "paper_label"]].itertuples(index=False))
         y_label, y_unit = f"{y_label} relative to {names.get(figure.normalise_to, figure.normalise_to)}", ""
-    elif is_accuracy(figure.y):
-        scaled[ys] *= 100
     else:
-        unit = _unit(table[figure.y], y_unit, figure.y_label)
+        unit = _unit(table, figure.y, figure.y_label)
         scaled[ys] = scaled[ys] / unit.size
         y_unit = unit.symbol
     if pd.api.types.is_numeric_dtype(table[figure.x]):
-        unit = _unit(table[figure.x], x_unit, figure.x_label)
+        unit = _unit(table, figure.x, figure.x_label)
         if unit.size != 1.0:
             scaled[figure.x] = scaled[figure.x].astype(float) / unit.size
         x_unit = unit.symbol
@@ -277,9 +275,12 @@ def _has_unit(label: str | None) -> bool:
     return label is not None and label.endswith((")", "]"))
 
 
-def _unit(values: pd.Series[float], unit: str, requested: str | None) -> AxisUnit:
-    """Return the unit of an axis; that of the table if the requested label names its unit."""
-    return AxisUnit(unit, 1.0) if _has_unit(requested) else scaled_unit(float(values.abs().max()), unit)
+def _unit(table: pd.DataFrame, column: str, requested: str | None) -> AxisUnit:
+    """Return the unit of an axis; a time has that of the table if the requested label names its unit."""
+    unit = label_and_unit(column)[1]
+    if _has_unit(requested) and not is_accuracy(column):
+        return AxisUnit(unit, 1.0)
+    return axis_unit(column, float(table[column].abs().max()))
 
 
 def _axis_text(requested: str | None, default: str, unit: str) -> str:
