@@ -1,3 +1,4 @@
+from .analysis.comparison.columns import UnknownColumnError as UnknownColumnError
 from .analysis.comparison.experiment_groups import ContradictoryRunsError as ContradictoryRunsError
 from .analysis.comparison.paired_differences import UnknownReferenceError as UnknownReferenceError
 from .analysis.explain.explanation import Explanation as Explanation
@@ -7,6 +8,7 @@ from .analysis.results.run_folder import Run as Run
 from .analysis.results.sweep_folder import SweepResult as SweepResult
 from .analysis.trace.run_trace import UntraceableRunError as UntraceableRunError
 from .api import compare as compare
+from .api import figure as figure
 from .api import load as load
 from .api import profile as profile
 from .api import run as run

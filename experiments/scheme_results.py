@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..analysis.results.round_tables import ROUND_COLUMNS, scheme_summary
+from ..scenarios.loading.scheme_labels import paper_label
 from ..scenarios.text import described_error
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
@@ -83,6 +84,7 @@ def run_without_rounds(
     empty = pd.DataFrame(columns=[*ROUND_COLUMNS], dtype=float)
     summary = {
         "scheme": scheme.parameters.name,
+        "paper_label": paper_label(scheme.parameters),
         "failed": failure.text,
         "stopped_by": None,
         "cut": None,

@@ -11,6 +11,7 @@ import numpy as np
 from ..analysis.results.atomic_files import RunFolderError
 from ..analysis.results.recorded_tables import RecordWriter
 from ..analysis.results.round_tables import scheme_summary
+from ..scenarios.loading.scheme_labels import paper_label
 from ..sim.links.lossy_link import retries_of
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
@@ -377,6 +378,7 @@ class SchemeExecution:
         weights = learner.fingerprint(planner.participants()) if trained else None
         summary = {
             "scheme": scheme.parameters.name,
+            "paper_label": paper_label(scheme.parameters),
             "failed": None if failure is None else failure.text,
             "stopped_by": self._stopped_by,
             "cut": cut if scheme.has_cut else None,

@@ -55,6 +55,8 @@ class Spec:
         The keys that a scenario can set.
     summary : str
         One line for ``cutlayer list`` and the JSON Schema.
+    display_name : str
+        The name in figures, tables and reports, as papers write it.
     """
 
     kind: Kind
@@ -62,6 +64,7 @@ class Spec:
     entry_point: str | Callable[..., Any]
     parameters: type[Section]
     summary: str
+    display_name: str
 
     def load(self) -> Any:
         """Return the object behind the name."""
@@ -102,6 +105,7 @@ def register(
     *,
     parameters: type[Section] = Parameters,
     summary: str,
+    display_name: str | None = None,
 ) -> None:
     """Register an object under a name that scenarios can use.
 
@@ -119,6 +123,8 @@ def register(
         The keys that a scenario can set.
     summary : str
         One line for ``cutlayer list`` and the JSON Schema.
+    display_name : str, optional
+        The name in figures, tables and reports, as papers write it: ``SplitFed V1``. Default: ``name``.
 
     Raises
     ------
@@ -131,7 +137,7 @@ def register(
             f"{kind} {name!r} is registered already, as {earlier.entry_point!r};"
             f" choose another name for {entry_point!r}"
         )
-    _specs[kind][name] = Spec(kind, name, entry_point, parameters, summary)
+    _specs[kind][name] = Spec(kind, name, entry_point, parameters, summary, display_name or name)
 
 
 def _origin(entry_point: str | Callable[..., Any]) -> str:

@@ -29,7 +29,8 @@ def plan_gap_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
     Parameters
     ----------
     table : DataFrame
-        The comparison, with ``experiment, label, mean_latency_s, planned_latency_s, planned_is_bound``.
+        The comparison, with ``experiment, label, paper_label``, and ``mean_latency_s, planned_latency_s,
+        planned_is_bound``.
     runs : sequence of Run
         The runs of the table.
     """
@@ -42,7 +43,7 @@ def plan_gap_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
         run = run_of.get((row["experiment"], row["label"]))
         if run is not None:  # the rows of failed schemes have no run
             cause = _cause(run, str(row["label"]))
-            text = f"{row['label']} {measured_s / planned_s:.2f} times"
+            text = f"{row['paper_label']} {measured_s / planned_s:.2f} times"
             schemes_of.setdefault((str(row["experiment"]), cause), []).append(text)
     for (experiment, cause), schemes in schemes_of.items():
         name = f"{experiment}: " if table["experiment"].nunique() > 1 else ""

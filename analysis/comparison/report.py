@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from html import escape
 
@@ -12,10 +11,12 @@ from rich.table import Table
 from rich.text import Text
 from tabulate import tabulate
 
-from ..results.confidence_intervals import FEW_SEEDS, FEW_SEEDS_NOTE
+from ..results.confidence_intervals import CONFIDENCE, FEW_SEEDS, FEW_SEEDS_NOTE
 from ..results.run_folder import Run
+from .columns import chosen_table
 from .display import text_table
 from .experiment_groups import group_runs, provenance, records_contents
+from .latex import latex_table
 from .plan_gaps import plan_gap_notes
 from .table import comparison
 
@@ -23,10 +24,12 @@ __all__ = ["FORMATS", "formatted", "html_table", "notes", "rich_table"]
 
 FORMATS = ("table", "csv", "latex", "markdown")
 
+_TARGET_COLUMNS = ("target", "target_rounds", "target_change", "sooner")
+_CHANGE_COLUMNS = ("latency_change", "accuracy_change", "target_change")
+_INTERVALS_NOTE = f"in square brackets: the {100 * CONFIDENCE:g} % confidence interval of the mean over seeds"
+_NO_INTERVALS_NOTE = "one seed: there are no confidence intervals; several seeds give them"
 _MAX_PAIRS = 6
 """The number of pairs with an undecided order that a note lists."""
-_LATEX = {"≥": r"$\geq$", "|": r"\textbar{}", "φ": r"$\varphi$", "×": r"$\times$", "→": r"$\to$", "–": "--"}
-_MINUS_SIGN = re.compile(r"(?<![\w.])-(?=\d)")  # neither a hyphen in a name nor the sign of an exponent
 
 
 def html_table(run: Run) -> str:
@@ -39,38 +42,69 @@ def html_table(run: Run) -> str:
     return f"<p><b>{name}</b></p>{shown}<ul>{lines}</ul>"
 
 
-def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
-    """Return notes on the table: settings of experiments, meanings of columns, and unusual events."""
+def notes(
+    table: pd.DataFrame,
+    runs: Sequence[Run],
+    columns: Sequence[str] | None = None,
+    *,
+    intervals: bool = False,
+) -> list[str]:
+    """Return notes on the table: settings of experiments, meanings of columns, and unusual events.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The comparison.
+    runs : sequence of Run
+        The runs of the table.
+    columns, intervals
+        What the table shows, as for :func:`.text_table`; the notes are on it alone.
+    """
+
     experiments = table.drop_duplicates("experiment")[["experiment", "settings"]].itertuples(index=False)
     lines = [f"{name}: {settings}" for name, settings in experiments if settings not in name]
-    if table["time_below_target_s"].notna().any():
-        lines += _target_notes(table, runs)
-    if table["speedup_over_sl"].notna().any():
-        lines.append(
-            "× SL: mean round time of SL over the scheme's; a round of SL makes an update for each client"
-        )
-    if table["latency_change_percent"].notna().any():
-        lines.append(
-            "vs: mean over seeds of the difference at the same seed, and its 95 % confidence interval"
-        )
+    if intervals:
+        lines.append(_INTERVALS_NOTE if (table["runs"] > 1).any() else _NO_INTERVALS_NOTE)
+    lines += _column_notes(table, runs, columns)
+    lines += _event_notes(table, runs)
+    return lines
+
+
+def _column_notes(table: pd.DataFrame, runs: Sequence[Run], columns: Sequence[str] | None) -> Iterator[str]:
+    """Yield notes on the meaning of the columns that the table shows, and on its seeds."""
+
+    def shows(*names: str) -> bool:
+        return columns is None or any(name in columns for name in names)
+
+    if shows(*_TARGET_COLUMNS) and table["time_below_target_s"].notna().any():
+        yield from _target_notes(table, runs)
+    if shows("speedup") and table["speedup_over_sl"].notna().any():
+        yield "× SL: mean round time of SL over the scheme's; a round of SL makes an update for each client"
+    if shows(*_CHANGE_COLUMNS) and table["latency_change_percent"].notna().any():
+        yield "vs: mean over seeds of the difference at the same seed, and its 95 % confidence interval"
     experiments_compared = table.loc[table["experiment_pairs"] > 0, "reference_experiment"]
-    if len(experiments_compared):
-        lines.append(
+    if columns is None and len(experiments_compared):
+        yield (
             f"vs {experiments_compared.iloc[0]}: difference of each scheme to the same scheme there, mean"
             " over the same seeds; from two seeds on with its 95 % confidence interval"
         )
-    lines += plan_gap_notes(table, runs)
-    lines += _seed_notes(table, runs)
-    if table["memory_counts"].any():
-        lines.append(
+    if shows("latency", "planned"):
+        yield from plan_gap_notes(table, runs)
+    yield from _seed_notes(table, runs)
+    if shows("device_memory", "node_memory") and table["memory_counts"].any():
+        yield (
             "memory: parameters, gradients, optimiser states and activations (of measured layer profiles:"
             " weights and activations); the most on one device, and on the server or one node"
         )
-    if (table["cost"] > 0).any():
-        lines.append("cost: of the server and the nodes that a scheme uses, for the whole run, idle or not")
+    if shows("cost") and (table["cost"] > 0).any():
+        yield "cost: of the server and the nodes that a scheme uses, for the whole run, idle or not"
+
+
+def _event_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
+    """Yield notes on unusual events: empty rounds, divergence, empty batteries, failures, interrupts."""
     for row in table[table["empty_rounds"] > 0].to_dict("records"):
-        lines.append(
-            f"{row['label']}: no client took part in {row['empty_rounds']} of {row['rounds']} rounds,"
+        yield (
+            f"{row['paper_label']}: no client took part in {row['empty_rounds']} of {row['rounds']} rounds,"
             " which trained nothing"
         )
     several = table["experiment"].nunique() > 1
@@ -81,18 +115,18 @@ def notes(table: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
             *_failures(grouped.run),
             *_stops(grouped.run),
         )
-        lines += [f"{grouped.name}: {line}" if several else line for line in events]
+        yield from (f"{grouped.name}: {line}" if several else line for line in events)
     if (table["diverged"] > 0).any():
-        lines.append("diverged: the training loss or the model is not finite; such a model has no accuracy")
+        yield "diverged: the training loss or the model is not finite; such a model has no accuracy"
     if any(True for run in runs for _ in _failures(run)):
-        lines.append("failed: the results are those of the rounds before the error")
+        yield "failed: the results are those of the rounds before the error"
     if any(run.interrupted for run in runs):
-        lines.append("interrupted: the results are those of the finished rounds")
-    return lines
+        yield "interrupted: the results are those of the finished rounds"
 
 
 def _target_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
     """Yield notes on the time to the target: its meaning, censored runs, and orders that are undecided."""
+    labels = dict(zip(table["label"], table["paper_label"], strict=True))
     targets = sorted({run.summary["target_accuracy"] for run in runs} - {None})
     percentages = ", ".join(f"{100 * target:g} %" for target in targets)
     several = (table["runs"] > 1).any()
@@ -110,13 +144,13 @@ def _target_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
     partly = table[(table["target_pairs"] < table["target_seeds"]) & table["time_to_target_change_s"].notna()]
     for row in partly.to_dict("records"):
         yield (
-            f"to target vs {row['reference']}: {row['label']}: over the {row['target_pairs']} of"
-            f" {row['target_seeds']} seeds in which both reached the target"
+            f"to target vs {labels.get(row['reference'], row['reference'])}: {row['paper_label']}: over the"
+            f" {row['target_pairs']} of {row['target_seeds']} seeds in which both reached the target"
         )
     for experiment, rows in table.groupby("experiment", sort=False):
         place = {label: number for number, label in enumerate(rows["label"])}
         pairs = [
-            f"{label} and {other}"
+            f"{labels[label]} and {labels[other]}"
             for label, others in zip(rows["label"], rows["order_undecided_with"], strict=True)
             for other in others.split("|")
             if other and place[label] < place[other]
@@ -169,13 +203,13 @@ def _divergences(run: Run) -> Iterator[str]:
     for label, figures in run.summary["schemes"].items():
         number = figures.get("diverged_in_round")  # older run folders lack it
         if number is not None:
-            yield f"{label}, seed {run.summary['seed']}: diverged in round {number}"
+            yield f"{_run_name(run, label)}: diverged in round {number}"
 
 
 def _failures(run: Run) -> Iterator[str]:
     """Yield a note for each scheme that failed."""
     for label, reason in run.failed.items():
-        yield f"{label}, seed {run.summary['seed']}: failed: {reason}"
+        yield f"{_run_name(run, label)}: failed: {reason}"
 
 
 def _stops(run: Run) -> Iterator[str]:
@@ -194,12 +228,19 @@ def _empty_batteries(run: Run) -> Iterator[str]:
             devices = ", ".join(
                 f"device {number} at {time_s:.4g} s" for number, time_s in departed_at_s.items()
             )
-            yield f"{label}, seed {run.summary['seed']}: battery empty, {devices}"
+            yield f"{_run_name(run, label)}: battery empty, {devices}"
 
 
-def rich_table(table: pd.DataFrame, title: str) -> Table:
-    """Return the comparison as a table for the terminal."""
-    shown = text_table(table)
+def _run_name(run: Run, label: str) -> str:
+    """Return the scheme and the seed of one of a run's schemes, for a note."""
+    return f"{run.paper_labels[label]}, seed {run.summary['seed']}"
+
+
+def rich_table(
+    table: pd.DataFrame, title: str, columns: Sequence[str] | None = None, *, intervals: bool = False
+) -> Table:
+    """Return the comparison as a table for the terminal, with the parameters of :func:`.text_table`."""
+    shown = text_table(table, columns, intervals=intervals)
     rich = Table(title=Text(title), box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for name in shown.columns:
         if name in ("experiment", "scheme"):
@@ -211,7 +252,16 @@ def rich_table(table: pd.DataFrame, title: str) -> Table:
     return rich
 
 
-def formatted(table: pd.DataFrame, form: str, remarks: Sequence[str] = ()) -> str:
+def formatted(
+    table: pd.DataFrame,
+    form: str,
+    remarks: Sequence[str] = (),
+    *,
+    columns: Sequence[str] | None = None,
+    intervals: bool = False,
+    caption: str | None = None,
+    label: str | None = None,
+) -> str:
     """Return the comparison as CSV with all digits, or as LaTeX or Markdown for a paper.
 
     Parameters
@@ -222,31 +272,37 @@ def formatted(table: pd.DataFrame, form: str, remarks: Sequence[str] = ()) -> st
         The format of the text.
     remarks : sequence of str, optional
         Lines below the table; they are comments in LaTeX, and CSV has none.
+    columns, intervals
+        The columns and their confidence intervals, as for :func:`.text_table` and, in CSV, for
+        :func:`.chosen_table`.
+    caption, label : str, optional
+        Caption, and in LaTeX the name for references.
 
     Raises
     ------
     ValueError
-        If the format is none of these.
+        If the format is none of these, a column is unknown, or the label has other characters than letters,
+        digits and ``: . _ / -``.
     """
-    if form == "csv":
-        return table.to_csv(index=False)
-    styles = {"latex": "latex_booktabs", "markdown": "github"}
-    if form not in styles:
+    if form not in FORMATS[1:]:
         raise ValueError(f"format {form!r} is unknown; known: {', '.join(FORMATS)}")
-    shown = text_table(table)
-    labelled = 1 + ("experiment" in shown.columns)
-    if form == "markdown":  # a bar, as in lists of cuts, would start another cell
-        shown = shown.map(lambda cell: cell.replace("|", r"\|"))
+    if form == "csv":
+        return chosen_table(table, columns, intervals=intervals).to_csv(index=False)
+    shown = text_table(table, columns, intervals=intervals)
+    num_texts = 1 + ("experiment" in shown.columns)
+    if columns is not None:
+        shown = shown.rename(columns={"experiment": "Experiment", "scheme": "Scheme"})
+    if form == "latex":
+        return latex_table(shown, num_texts, caption=caption, label=label, remarks=remarks)
+    shown = shown.map(lambda cell: cell.replace("|", r"\|"))  # a bar would start another cell
     text: str = tabulate(
         shown.values.tolist(),
         headers=list(shown.columns),
-        tablefmt=styles[form],
+        tablefmt="github",
         disable_numparse=True,
-        colalign=["left"] * labelled + ["right"] * (len(shown.columns) - labelled),
+        colalign=["left"] * num_texts + ["right"] * (len(shown.columns) - num_texts),
     )
-    if form == "latex":
-        text = _MINUS_SIGN.sub("$-$", text)
-        for symbol, command in _LATEX.items():
-            text = text.replace(symbol, command)
-        return "\n".join([text, *(f"% {remark}" for remark in remarks)]) + "\n"
-    return "\n".join([text, *([""] if remarks else []), *(f"- {remark}" for remark in remarks)]) + "\n"
+    above = [] if caption is None else [f"**{caption}**", ""]
+    return (
+        "\n".join([*above, text, *([""] if remarks else []), *(f"- {remark}" for remark in remarks)]) + "\n"
+    )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pandas as pd
+from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
@@ -16,14 +17,28 @@ from rich.text import Text
 from ...scenarios.schema.sweep import SweepFigure
 from ...scenarios.text import one_line
 from ..figures.axis_text import axis_label, value_text
+from ..figures.charts.sweep import sweep_figure
+from ..figures.figure_format import FigureFormat
 from ..figures.style import FIGURE_SUFFIXES, save_figure, time_unit
-from ..figures.sweep import sweep_figure
 from ..results.atomic_files import write_whole
 from ..results.confidence_intervals import CONFIDENCE, FEW_SEEDS, FEW_SEEDS_NOTE, is_accuracy
+from ..results.paper_labels import paper_labels_of_table
 from ..results.sweep_folder import SweepFolder, SweepResult
+from ..results.sweep_gaps import gap_notes
+from ..results.sweep_sections import target_accuracy
 from ..results.sweep_statistics import figure_table, grouped, lines_without_best_value, num_diverged
 
-__all__ = ["draw_figures", "estimate_line", "failures", "missing_line", "outcome_line", "point_listing"]
+__all__ = [
+    "draw_figures",
+    "estimate_line",
+    "failures",
+    "figure_notes",
+    "figure_of_table",
+    "last_rounds",
+    "missing_line",
+    "outcome_line",
+    "point_listing",
+]
 
 Listing: TypeAlias = tuple[Table, *tuple[str, ...]]
 """A table for the terminal, and the notes below it."""
@@ -67,15 +82,36 @@ def draw_figures(
             continue
         try:
             write_whole(path.with_suffix(".csv"), functools.partial(table.to_csv, index=False))
-            save_figure(sweep_figure(table, figure), path)
+            save_figure(figure_of_table(result, figure, table), path)
         except OSError as error:  # the disk is full, for example
             problems.append(f"cannot write {path}: {error.strerror or error}")
             continue
         except Exception as error:  # of any kind: the other figures are drawn
             problems.append(f"{path} could not be drawn: {one_line(error)}")
             continue
-        listings.append(_listing(table, figure, path, _divergence_notes(result, figure)))
+        listings.append(_listing(result, figure, table, path))
     return listings, problems
+
+
+def figure_of_table(
+    result: SweepResult, figure: SweepFigure, table: pd.DataFrame, form: FigureFormat | None = None
+) -> Figure:
+    """Return the figure of a sweep.
+
+    Parameters
+    ----------
+    result : SweepResult
+        The tables of the sweep.
+    figure : SweepFigure
+        The figure's section of the scenario.
+    table : DataFrame
+        Its data, as :func:`.figure_table` returns them.
+    form : FigureFormat, optional
+        Width of the figure, and its letters.
+    """
+    rows = result.schemes.drop_duplicates("label")
+    schemes = {str(label): str(scheme) for label, scheme in zip(rows["label"], rows["scheme"], strict=True)}
+    return sweep_figure(table, figure, schemes=schemes, target=target_accuracy(result), form=form)
 
 
 def _changed_files(result: SweepResult) -> list[str]:
@@ -121,9 +157,10 @@ def _overview(result: SweepResult) -> list[Listing]:
     """Return a table of the round time and one of the accuracy, over all swept keys and labels."""
     by = [*result.keys, "label"]
     listings: list[Listing] = []
+    schemes = result.schemes.replace({"label": paper_labels_of_table(result.schemes)})
     for y in ("mean_latency_s", "final_accuracy"):
         if y in result.schemes and result.schemes[y].notna().any():
-            table = grouped(result.schemes, by, y)
+            table = grouped(schemes, by, y)
             remarks = _num_diverged_note(result) if is_accuracy(y) else []
             if table["seeds"].between(2, FEW_SEEDS - 1).any():
                 remarks.append(FEW_SEEDS_NOTE)
@@ -131,32 +168,60 @@ def _overview(result: SweepResult) -> list[Listing]:
     return listings
 
 
-def _listing(table: pd.DataFrame, figure: SweepFigure, path: Path, divergences: Sequence[str]) -> Listing:
-    """Return the table of a figure for the terminal, with notes on the figure."""
-    notes = list(divergences)
-    shown = table
-    if figure.kind == "curves":
-        line = [name for name in (figure.panels, figure.lines, "label") if name]
-        shown = table.sort_values("round", kind="stable").drop_duplicates(line, keep="last").sort_index()
-        notes.append("the last round of each curve; all rounds are in the table's file")
+def figure_notes(result: SweepResult, figure: SweepFigure, table: pd.DataFrame) -> list[str]:
+    """Return notes on what a figure shows and what it lacks.
+
+    Parameters
+    ----------
+    result : SweepResult
+        The tables of the sweep.
+    figure : SweepFigure
+        The figure's section of the scenario.
+    table : DataFrame
+        Its data, as :func:`.figure_table` returns them.
+    """
+    notes = [*_divergence_notes(result, figure), *gap_notes(table, figure)]
     if figure.centre == "mean" and table["seeds"].between(2, FEW_SEEDS - 1).any():
         notes.append(FEW_SEEDS_NOTE)
     if figure.best_over is not None:
         best, rank = figure.best_over, "greatest" if is_accuracy(figure.best_over.by) else "least"
         notes.append(f"{axis_label(best.key)}: the value with the {rank} mean {best.by} over seeds")
+    return notes
+
+
+def _listing(result: SweepResult, figure: SweepFigure, table: pd.DataFrame, path: Path) -> Listing:
+    """Return the table of a figure for the terminal, with notes on the figure."""
+    notes = figure_notes(result, figure, table)
+    shown = table
+    if figure.kind == "curves":
+        shown = last_rounds(table, figure)
+        notes.append("the last round of each curve; all rounds are in the table's file")
     notes.append(f"written to {path}, its numbers to {path.with_suffix('.csv').name}")
     title = f"{figure.file}: {axis_label(figure.y)}"
     if figure.normalise_to is not None:
         title += f", as a multiple of that of {figure.normalise_to}"
     scaled = figure.normalise_to is None
-    return (_rich(shown.drop(columns="scheme"), figure.y, figure.centre, title, in_percent=scaled), *notes)
+    return (_rich(_with_paper_labels(shown), figure.y, figure.centre, title, in_percent=scaled), *notes)
+
+
+def last_rounds(table: pd.DataFrame, figure: SweepFigure) -> pd.DataFrame:
+    """Return the last row of each curve in the table of a figure."""
+    line = [name for name in (figure.panels, figure.lines, "label") if name]
+    return table.sort_values("round", kind="stable").drop_duplicates(line, keep="last").sort_index()
+
+
+def _with_paper_labels(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of a figure with labels as papers write them, and without the names of schemes."""
+    labelled = table.assign(label=table["paper_label"])
+    return labelled.drop(columns=["scheme", "paper_label"])
 
 
 def _rich(table: pd.DataFrame, y: str, centre: str, title: str, *, in_percent: bool = True) -> Table:
     """Return a table of centres with confidence intervals for the terminal; accuracies are in per cent."""
     rich = Table(title=Text(title), box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     scale = 100.0 if in_percent and is_accuracy(y) else 1.0
-    keys = [name for name in table.columns if name not in (y, f"{y}_low", f"{y}_high", "seeds")]
+    counts = ("seeds", "seeds_with_value", "seeds_planned")
+    keys = [name for name in table.columns if name not in (y, f"{y}_low", f"{y}_high", *counts)]
     for key in keys:
         rich.add_column(Text(axis_label(key)), no_wrap=True)
     for heading in (centre, f"{100 * CONFIDENCE:g} % confidence interval", "seeds"):
@@ -165,9 +230,15 @@ def _rich(table: pd.DataFrame, y: str, centre: str, title: str, *, in_percent: b
         value, low, high = (scale * row[name] for name in (y, f"{y}_low", f"{y}_high"))
         centre_text = "–" if pd.isna(value) else f"{value:.4g}"
         interval = "–" if pd.isna(low) else f"{low:.4g} to {high:.4g}"
-        cells = (*(value_text(row[key]) for key in keys), centre_text, interval, str(row["seeds"]))
+        valued, planned = (row.get(name, row["seeds"]) for name in counts[1:])
+        seeds = str(planned) if valued == planned else f"{valued} of {planned}"
+        cells = (*(_cell(row[key]) for key in keys), centre_text, interval, seeds)
         rich.add_row(*(Text(cell) for cell in cells))
     return rich
+
+
+def _cell(value: object) -> str:
+    return "–" if value is None or value is pd.NA or value != value else value_text(value)
 
 
 def point_listing(folder: SweepFolder) -> Table:

@@ -40,7 +40,7 @@ _MEANS = [
 ]
 _FAILED = " (failed)"
 """The end of the experiment's name in the rows of schemes that failed."""
-_WITH_INTERVALS = ("mean_latency_s", "time_to_target_s", "final_accuracy", "energy_j")
+_WITH_INTERVALS = [column for column in _MEANS if "below_target" not in column]
 
 
 def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFrame:
@@ -50,11 +50,11 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
     If several experiments have one name, the keys in which they differ follow the name, or a number if the
     keys are too long. ``settings`` has these keys in full.
 
-    Columns: ``experiment, settings, scheme, runs, cut, label``, the means ``mean_latency_s,
+    Columns: ``experiment, settings, scheme, runs, cut, label, paper_label``, the means ``mean_latency_s,
     planned_latency_s, total_time_s, time_below_target_s, time_to_target_s, rounds_below_target,
     rounds_to_target, final_accuracy, samples, uplink_bits, downlink_bits, energy_j, device_memory_bits,
-    node_memory_bits, cost``, the 95 % confidence intervals ``_low`` and ``_high`` of round time, time to
-    target, final accuracy and energy, ``runs_at_target, memory_counts, speedup_over_sl, empty_rounds,
+    node_memory_bits, cost``, the 95 % confidence intervals ``_low`` and ``_high`` of all of them except the
+    lower ends of brackets, ``runs_at_target, memory_counts, speedup_over_sl, empty_rounds,
     rounds, planned_is_bound, diverged``, and the columns of :func:`.paired_differences`, with ``reference``
     as the reference. Values that do not exist are NaN. If no two experiments were read from one folder, the
     columns of :func:`.experiment_differences` follow.
@@ -100,8 +100,9 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
             table[f"{column}_{end}"] = intervals.map(itemgetter(position)).astype(float)
     _widen_to_brackets(table, numbers.groupby(keys, sort=False))
     table.insert(0, "scheme", grouped["scheme"].first())
-    table.insert(1, "runs", grouped.size())
-    table.insert(2, "cut", grouped["cut"].agg(_cuts))
+    table.insert(1, "paper_label", grouped["paper_label"].first())
+    table.insert(2, "runs", grouped.size())
+    table.insert(3, "cut", grouped["cut"].agg(_cuts))
     table["runs_at_target"] = grouped["time_to_target_s"].count()
     for column in ("empty_rounds", "rounds"):
         table[column] = grouped[column].sum()
@@ -133,7 +134,7 @@ def _figures(grouped_run: GroupedRun) -> dict[str, dict[str, Any]]:
             rounds = run.rounds[run.rounds["label"] == label]
             bracket = target_bracket(rounds, run.summary["target_accuracy"])
             summary = {**bracket, **summary}
-        figures[label] = summary
+        figures[label] = {**summary, "paper_label": run.paper_labels[label]}
     return figures
 
 

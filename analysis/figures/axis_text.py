@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-import re
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from ..results.confidence_intervals import is_accuracy
+from .key_labels import label_and_unit
+from .style import time_unit
 
 __all__ = [
+    "AxisUnit",
     "axis_label",
+    "axis_unit",
     "label_and_unit",
     "labelled_value",
     "log_ticks",
@@ -22,105 +26,91 @@ __all__ = [
     "with_unit",
 ]
 
-_LABELS = {
-    "mean_latency_s": "Round time",
-    "latency_s": "Round time",
-    "total_time_s": "Time of the run",
-    "end_s": "Simulated time",
-    "round": "Round",
-    "time_to_target_s": "Time to target accuracy",
-    "time_below_target_s": "Time below target accuracy",
-    "rounds_to_target": "Rounds to target accuracy",
-    "final_accuracy": "Final test accuracy",
-    "best_accuracy": "Best test accuracy",
-    "test_accuracy": "Test accuracy",
-    "energy_j": "Energy",
-    "client_energy_j": "Energy of the devices",
-    "receive_energy_j": "Energy of the devices' receivers",
-    "idle_energy_j": "Idle energy of the devices",
-    "uplink_bits": "Uplink",
-    "downlink_bits": "Downlink",
-    "devices.count": "Number of devices",
-    "radio.subchannels": "Number of subchannels",
-    "allocation.cut": "Cut layer",
-    "learning.optimizer.client_lr": "Client learning rate",
-    "learning.optimizer.server_lr": "Server learning rate",
-    "label": "Scheme",
-}
-"""Labels of columns and dotted keys whose name alone reads badly; all others follow from the name."""
-_UNITS = {
-    "s": "s",
-    "hz": "Hz",
-    "bps": "bit/s",
-    "bits": "bit",
-    "w": "W",
-    "j": "J",
-    "m": "m",
-    "mps": "m/s",
-    "db": "dB",
-    "dbm": "dBm",
-    "mib": "MiB",
-}
-"""Units by the last word of a column or a key."""
 _MIN_TICKS = 3  # of a logarithmic axis, so that a reader can judge distances
 _STEPS_OF_A_DECADE = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0))  # from few ticks to many
+_WITH_PREFIXES = ("Hz", "bit", "bit/s", "FLOP", "J", "W")
+_PREFIXES = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0), ("m", 1e-3), ("µ", 1e-6))
+_NAMES = ("name", "kind", "model")
+"""Keys whose value names a mapping of a scenario."""
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
-def axis_label(column: str) -> str:
-    """Return the label of a column or a dotted key with its unit: ``Slot (s)`` for ``radio.slot_s``.
+@dataclass(frozen=True)
+class AxisUnit:
+    """The unit of an axis, and its size in the unit without prefix."""
 
-    The label of a nested key names the parent too: ``Memory of nodes.0 (MiB)`` for
-    ``network.nodes.0.memory_mib``.
-    """
+    symbol: str
+    size: float
+
+
+def axis_label(column: str) -> str:
+    """Return the label of a column or a key with its unit: ``TDMA slot [s]`` for ``radio.tdma_slot_s``."""
     return with_unit(*label_and_unit(column))
 
 
 def with_unit(label: str, unit: str) -> str:
-    """Return the label with the unit in brackets; without a unit, the label alone."""
-    return f"{label} ({unit})" if unit else label
+    """Return the label with the unit in square brackets; without a unit, the label alone."""
+    return f"{label} [{unit}]" if unit else label
 
 
-def label_and_unit(column: str) -> tuple[str, str]:
-    """Return the label of a column or a dotted key, and its unit or an empty text."""
-    parts = re.findall(r"[^.]+(?:\.\d+(?=\.|$))*", column)  # an element of a list stays with its list
-    words, unit = _words_and_unit(parts[-1])
-    unit = "%" if is_accuracy(column) else unit
-    if column in _LABELS:
-        return _LABELS[column], unit
-    # The first part is a section of the scenario; without an index it adds nothing to the label.
-    parents = [_words_and_unit(part)[0] for part in parts[:-1] if part != parts[0] or "." in part]
-    if words == "count" and parents:
-        return f"{parents[-1].partition('.')[0].capitalize()} ({parents[-1]})", unit
-    text = " of ".join(filter(None, (words, " ".join(parents))))
-    return text[:1].upper() + text[1:], unit
+def axis_unit(column: str, largest: float) -> AxisUnit:
+    """Return the unit in which an axis shows a column or a dotted key, so that its numbers are short.
 
+    Accuracies are in per cent and memories in MiB. Times have s, min and h too. A unit without prefixes, such
+    as dB, stays as it is.
 
-def _words_and_unit(part: str) -> tuple[str, str]:
-    name, dot, index = part.partition(".")
-    words = name.split("_")
-    unit = _UNITS[words.pop()] if len(words) > 1 and words[-1] in _UNITS else ""
-    return " ".join(words) + dot + index, unit
+    Parameters
+    ----------
+    column : str
+        The column or the key.
+    largest : float
+        The greatest absolute number on the axis, in the unit of the column's name.
+    """
+    unit = label_and_unit(column)[1]
+    if is_accuracy(column):
+        return AxisUnit(unit, 0.01)
+    if column.endswith("memory_bits"):
+        return AxisUnit("MiB", 8.0 * 2**20)
+    if unit == "s":
+        time = time_unit(largest)
+        return AxisUnit(time.symbol, time.seconds)
+    if unit in _WITH_PREFIXES and largest > 0:
+        for symbol, size in _PREFIXES:
+            if largest >= size:
+                return AxisUnit(f"{symbol}{unit}", size)
+    return AxisUnit(unit, 1.0)
 
 
 def value_text(value: Any) -> str:
-    """Return the text for a swept value: ``kind=iid`` for a mapping, and a number without trailing zeros."""
+    """Return the text for a swept value: a number without trailing zeros, or the words of a mapping.
+
+    For example ``shards, classes per client = 2`` for ``{"kind": "shards", "classes_per_client": 2}``.
+    """
     if isinstance(value, str) and value[:1] in "{[":
         try:
             value = json.loads(value)
         except ValueError:
             return str(value)
     if isinstance(value, dict):
-        return ", ".join(f"{key}={value_text(inner)}" for key, inner in value.items())
+        return ", ".join(
+            value_text(inner) if key in _NAMES else f"{key.replace('_', ' ')} = {value_text(inner)}"
+            for key, inner in value.items()
+        )
     if isinstance(value, list):
         return ", ".join(value_text(inner) for inner in value)
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    if value is None or value == "null":
+        return "none"
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number_text(value) if is_number else str(value)
 
 
 def labelled_value(key: str, value: Any) -> str:
-    """Return the text for a value of a swept key; a number follows the key's label."""
-    text = value_text(value)
-    return text if isinstance(value, str) and not text.isdecimal() else f"{axis_label(key)}: {text}"
+    """Return a value of a swept key after the key's label: ``Bandwidth of a subchannel: 10 MHz``."""
+    label, unit = label_and_unit(key)
+    if unit and isinstance(value, int | float):
+        shown = axis_unit(key, abs(value))
+        return f"{label}: {number_text(value / shown.size)} {shown.symbol}"
+    return f"{label}: {value_text(value)}"
 
 
 def number_text(value: float, _position: int | None = None) -> str:

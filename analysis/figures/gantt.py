@@ -14,29 +14,28 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch
-from matplotlib.textpath import text_to_path
 
 from ...scenarios.ordered_sum import ordered_sum
 from . import style
+from .figure_format import DEFAULT_FORMAT, FigureFormat
 from .gantt_marks import Marks, draw_marks, panel_marks
 from .gantt_rows import HEADER_PT, WAITING, Panel, gantt_panels
 from .palette import WAITING_COLOUR, phase_colours
-from .style import LABEL_PT, SMALL_PT, TimeUnit
+from .style import TimeUnit, small_pt, text_width_pt
 from .visible_rows import node_kind
 
 __all__ = ["gantt_figure"]
 
 _THIN_PT = 4.0  # height below which a bar has neither an edge nor a gap to the next row
-_NAME_PT = 6.8  # distance that the names of two rows need
+_NAME = 0.97  # distance that the names of two rows need, in units of the size of their letters
 _BAND_SHARE = 0.2  # of the height of a row, above and below its bars, that a band behind them has
-_CHARACTER_PT = 0.6 * SMALL_PT
-_TIME_AXIS_PT = 32.0  # height of the numbers and the name of the time axis
-_TITLE_CHARACTERS = 88  # of both titles of a panel together
+_CHARACTER = 0.6  # width of a character, in units of the size of the letters
+_MAX_NUMBER_PT = 8.0  # size of the numbers of rounds, for which there is a strip of fixed height
+_TITLE_GAP_PT = 10.0  # between a scheme's label and its latency
 
 
-@style.figure_style()
+@style.styled
 def gantt_figure(
     intervals: pd.DataFrame,
     *,
@@ -44,6 +43,7 @@ def gantt_figure(
     labels: Sequence[str] | None = None,
     events: pd.DataFrame | None = None,
     path_rows: Collection[int] = (),
+    form: FigureFormat = DEFAULT_FORMAT,
 ) -> Figure:
     """Draw the intervals of each scheme as a panel of bars, one row a node, all on one time axis.
 
@@ -76,6 +76,8 @@ def gantt_figure(
         One row an event: label, seed, round, time_s, end_s, node, kind, detail; none by default.
     path_rows : collection of int, optional
         The labels of the rows of ``intervals`` that are on the critical path; none by default.
+    form : FigureFormat, optional
+        Width of the figure, and its letters.
 
     Raises
     ------
@@ -87,12 +89,12 @@ def gantt_figure(
     styles = {phase: _bar_style(colour) for phase, colour in colours.items()} | {WAITING: _WAITING_STYLE}
     longest_s = max(panel.end_s for panel in panels) or 1.0
     unit = style.time_unit(longest_s)
-    figure = Figure(figsize=(style.WIDTH_IN, 1.0))
+    figure = Figure(figsize=(form.width_in, 1.0))
     axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
     axes[0].set_xlim(0, 1.005 * longest_s / unit.seconds)
     visible: set[str] = set()
     mark_legend: dict[str, Artist] = {}
-    lines = []
+    titles_pt = []
     for axis, panel in zip(axes, panels, strict=True):
         style.plain_axes(axis)
         axis.set_ylim(panel.height_pt, 0)
@@ -100,17 +102,21 @@ def gantt_figure(
         visible |= _draw_bars(axis, panel.bars, styles, unit, _banded_nodes(panel, marks))
         mark_legend |= draw_marks(axis, panel, marks, unit)
         _name_rows(axis, panel)
-        _mark_rounds(axis, panel, unit)
-        lines.append(_add_titles(axis, panel, unit))
+    left_pt = _left_margin_pt(axes)
+    width_pt = 0.995 * 72 * form.width_in - left_pt
+    for axis, panel in zip(axes, panels, strict=True):
+        _mark_rounds(axis, panel, unit, width_pt)
+        titles_pt.append(_add_titles(axis, panel, unit, width_pt))
     first = min(int(panel.rounds.index[0]) for panel in panels if len(panel.rounds))
     origin = "Simulated time" if first == 1 else f"Time since the start of round {first}"
-    axes[-1].set_xlabel(f"{origin} ({unit.symbol})", fontsize=LABEL_PT)
+    axes[-1].set_xlabel(f"{origin} [{unit.symbol}]")
     heights_pt = [panel.height_pt for panel in panels]
-    figure.set_figheight((ordered_sum(heights_pt) + ordered_sum(map(_title_pt, lines)) + _TIME_AXIS_PT) / 72)
+    time_axis_pt = 1.5 * (small_pt() + form.label_pt) + 9.5
+    figure.set_figheight((ordered_sum(heights_pt) + ordered_sum(titles_pt) + time_axis_pt) / 72)
     legend = {phase: Patch(**bar_style) for phase, bar_style in styles.items() if phase in visible}
     names = [*map(style.phase_label, legend), *mark_legend]
     style.legend_below(figure, [*legend.values(), *mark_legend.values()], names)
-    _place_panels(figure, list(axes), heights_pt, lines)
+    _place_panels(figure, list(axes), heights_pt, titles_pt, left_pt)
     return figure
 
 
@@ -175,17 +181,18 @@ def _name_rows(axes: Axes, panel: Panel) -> None:
     """Name as many rows of each kind as there is room for; if too few fit, give the kind one name."""
     middles_pt = {node: top_pt + panel.rows_pt[node] / 2 for node, top_pt in panel.tops_pt.items()}
     named: dict[str, float] = {}  # the position of each name
+    needed_pt = _NAME * small_pt()
     for _, nodes in itertools.groupby(panel.rows_pt, node_kind):
         alike = list(nodes)
-        lowest_pt = next(reversed(named.values()), -_NAME_PT)
-        step = style.thinning(min(panel.rows_pt[node] for node in alike), _NAME_PT)
+        lowest_pt = next(reversed(named.values()), -needed_pt)
+        step = style.thinning(min(panel.rows_pt[node] for node in alike), needed_pt)
         names = {
             style.node_label(node): middles_pt[node]
             for node in alike[::step]
-            if middles_pt[node] - lowest_pt >= _NAME_PT
+            if middles_pt[node] - lowest_pt >= needed_pt
         }
         middle_pt = (middles_pt[alike[0]] + middles_pt[alike[-1]]) / 2
-        if len(names) < min(2, len(alike)) and middle_pt - lowest_pt >= _NAME_PT:
+        if len(names) < min(2, len(alike)) and middle_pt - lowest_pt >= needed_pt:
             names = {_common_name(alike): middle_pt}
         named |= names
     axes.set_yticks(list(named.values()), list(named))
@@ -201,8 +208,10 @@ def _common_name(nodes: Sequence[str]) -> str:
     return f"{first}–{number}" if stem == first.rpartition(" ")[0] else f"{first} – {last}"
 
 
-def _mark_rounds(axes: Axes, panel: Panel, unit: TimeUnit) -> None:
+def _mark_rounds(axes: Axes, panel: Panel, unit: TimeUnit, width_pt: float) -> None:
     """Draw a line at the end of each round, and number as many rounds as there is room for."""
+    size_pt = min(small_pt(), _MAX_NUMBER_PT)
+    character_pt = _CHARACTER * size_pt
     shown = panel.rounds[panel.rounds["start_s"] < panel.end_s] if panel.is_cut else panel.rounds
     if shown.empty:
         return
@@ -212,36 +221,49 @@ def _mark_rounds(axes: Axes, panel: Panel, unit: TimeUnit) -> None:
     if panel.is_cut:
         axes.vlines(cut, 0, bottom_pt, color="#333333", linewidth=0.6, linestyle="dotted", zorder=3)
     end = np.minimum(end, cut)
-    room_pt = float(np.median(end - start)) / axes.get_xlim()[1] * 0.88 * style.WIDTH_IN * 72
+    room_pt = float(np.median(end - start)) / axes.get_xlim()[1] * width_pt
     numbers = [f"round {number}" for number in shown.index]
-    if room_pt < _CHARACTER_PT * len(numbers[-1]):
+    if room_pt < character_pt * len(numbers[-1]):
         numbers = [number.removeprefix("round ") for number in numbers]
-    step = style.thinning(room_pt, _CHARACTER_PT * (len(numbers[-1]) + 1))
+    step = style.thinning(room_pt, character_pt * (len(numbers[-1]) + 1))
     for number, middle in list(zip(numbers, (start + end) / 2, strict=True))[::step]:
-        axes.text(middle, HEADER_PT / 2, number, fontsize=SMALL_PT, ha="center", va="center")
+        axes.text(middle, HEADER_PT / 2, number, fontsize=size_pt, ha="center", va="center")
 
 
-def _add_titles(axes: Axes, panel: Panel, unit: TimeUnit) -> int:
-    """Write the label on the left and the latency on the right, and return the label's number of lines.
+def _add_titles(axes: Axes, panel: Panel, unit: TimeUnit, width_pt: float) -> float:
+    """Write the label on the left and the latency on the right, and return the height of both, [pt].
 
-    A long latency narrows the label.
+    If both do not fit side by side, the latency has lines of its own below the label.
     """
-    latency = _latency_text(panel, unit)
-    label = style.wrapped(panel.label, min(52, _TITLE_CHARACTERS - len(latency)))
-    axes.set_title(label, loc="left", fontsize=style.TITLE_PT, pad=2, y=1.0)
-    axes.set_title(latency, loc="right", fontsize=LABEL_PT, pad=2, y=1.0)
-    return label.count("\n") + 1
+    title_pt, latency_pt = style.title_pt(), style.title_pt() - 1.0
+    latency = style.wrapped_to(_latency_text(panel, unit), width_pt, latency_pt)
+    label = style.wrapped_to(panel.label, width_pt, title_pt)
+    both_pt = _widest_pt(label, title_pt) + _TITLE_GAP_PT + _widest_pt(latency, latency_pt)
+    raised_pt = 1.4 * latency_pt * (latency.count("\n") + 1) if both_pt > width_pt else 0.0
+    axes.set_title(latency, loc="right", fontsize=latency_pt, pad=2, y=1.0)
+    axes.set_title(label, loc="left", pad=2, y=1.0 + raised_pt / panel.height_pt)
+    return 6.0 + title_pt * 4 / 3 * (label.count("\n") + 1) + raised_pt
 
 
-def _title_pt(lines: int) -> float:
-    """Return the height between two panels with a title of this many lines, [pt]."""
-    return 6.0 + 12.0 * lines
+def _widest_pt(text: str, size_pt: float) -> float:
+    """Return the width of the widest line of a text, [pt]."""
+    return max(text_width_pt(line, size_pt) for line in text.splitlines())
+
+
+def _left_margin_pt(axes: Sequence[Axes]) -> float:
+    """Return the room that the longest name of a row needs, [pt]."""
+    names = {name.get_text() for axis in axes for name in axis.get_yticklabels()}
+    return max((text_width_pt(name, small_pt()) for name in names), default=0.0) + 8.0
 
 
 def _place_panels(
-    figure: Figure, axes: Sequence[Axes], heights_pt: Sequence[float], lines: Sequence[int]
+    figure: Figure,
+    axes: Sequence[Axes],
+    heights_pt: Sequence[float],
+    titles_pt: Sequence[float],
+    left_pt: float,
 ) -> None:
-    """Give each panel its position, from the top down, with a left margin for the longest name of a row.
+    """Give each panel its position, from the top down.
 
     All heights are known in points. Matplotlib's layout engine would draw the whole figure to learn them,
     which takes as long as the drawing itself.
@@ -250,16 +272,16 @@ def _place_panels(
     ----------
     heights_pt : sequence of float, [num_panels]
         Height of each panel, [pt].
-    lines : sequence of int, [num_panels]
-        Number of lines of each panel's title.
+    titles_pt : sequence of float, [num_panels]
+        Height of each panel's title, [pt].
+    left_pt : float
+        Width of the margin with the names of the rows, [pt].
     """
     width_pt, height_pt = 72 * figure.get_figwidth(), 72 * figure.get_figheight()
-    names = {name.get_text() for axis in axes for name in axis.get_yticklabels()}
-    left_pt = max((_text_width_pt(name, SMALL_PT) for name in names), default=0.0) + 8.0
     right_pt = 0.995 * width_pt
     bottom_pt = height_pt
-    for axis, panel_pt, number in zip(axes, heights_pt, lines, strict=True):
-        bottom_pt -= _title_pt(number) + panel_pt
+    for axis, panel_pt, title_pt in zip(axes, heights_pt, titles_pt, strict=True):
+        bottom_pt -= title_pt + panel_pt
         axis.set_position(
             (
                 left_pt / width_pt,
@@ -269,16 +291,8 @@ def _place_panels(
             )
         )
         # positions that are set need no search for words in the way
-        axis.xaxis.set_label_coords(0.5, -17.0 / panel_pt)
+        axis.xaxis.set_label_coords(0.5, -(1.4 * small_pt() + 7.0) / panel_pt)
         axis.yaxis.set_label_coords(0.0, 0.5)
-
-
-def _text_width_pt(text: str, size_pt: float) -> float:
-    """Return the width of a line of text, [pt]."""
-    width_pt, _, _ = text_to_path.get_text_width_height_descent(
-        text, FontProperties(size=size_pt), ismath=False
-    )
-    return float(width_pt)
 
 
 def _latency_text(panel: Panel, unit: TimeUnit) -> str:

@@ -14,18 +14,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from .figure_format import DEFAULT_FORMAT, FigureFormat
 from .palette import curve_style
 from .style import (
-    LABEL_PT,
-    TITLE_PT,
-    WIDTH_IN,
     TimeUnit,
-    figure_style,
     legend_below,
     node_label,
     plain_axes,
+    styled,
+    text_width_pt,
     time_unit,
-    wrapped,
+    title_pt,
+    wrapped_to,
 )
 
 __all__ = ["memory_figure"]
@@ -81,8 +81,14 @@ class _Panel:
         return float(max(self.changes["time_s"].max(), *self.round_ends_s[-1:]))
 
 
-@figure_style()
-def memory_figure(memory: pd.DataFrame, nodes: pd.DataFrame, rounds: pd.DataFrame) -> Figure:
+@styled
+def memory_figure(
+    memory: pd.DataFrame,
+    nodes: pd.DataFrame,
+    rounds: pd.DataFrame,
+    *,
+    form: FigureFormat = DEFAULT_FORMAT,
+) -> Figure:
     """Draw the memory of each compute node over simulated time, one panel a scheme, all on the same axes.
 
     A node's limit is a dashed line of the node's colour; a limit that several nodes have is dark grey. A
@@ -101,6 +107,8 @@ def memory_figure(memory: pd.DataFrame, nodes: pd.DataFrame, rounds: pd.DataFram
         One row a node: label, seed, node, memory_limit_bits (NaN without a limit).
     rounds : DataFrame
         One row a round: label, seed, round, end_s.
+    form : FigureFormat, optional
+        Width of the figure, and its letters.
 
     Raises
     ------
@@ -117,19 +125,19 @@ def memory_figure(memory: pd.DataFrame, nodes: pd.DataFrame, rounds: pd.DataFram
     total_s, most_bits = max(panel.end_s for panel in panels), float(memory["held_bits"].max())
     unit, bits = time_unit(total_s), _memory_unit(most_bits)
     near_bits = _MAX_LIMIT_RATIO * most_bits
-    figure = Figure(figsize=(WIDTH_IN, _PANEL_IN * len(panels) + 0.3), layout="constrained")
+    figure = Figure(figsize=(form.width_in, _PANEL_IN * len(panels) + 0.3), layout="constrained")
     axes = figure.subplots(len(panels), sharex=True, sharey=True, squeeze=False)[:, 0]
     for axis, panel in zip(axes, panels, strict=True):
         plain_axes(axis)
         axis.grid(axis="y", color="#DDDDDD", linewidth=0.4)
-        axis.set_ylabel(f"Memory ({bits.symbol})", fontsize=LABEL_PT)
-        axis.set_title(wrapped(panel.label, 60), loc="left", fontsize=TITLE_PT, pad=2)
+        axis.set_ylabel(f"Memory [{bits.symbol}]")
         _draw_lines(axis, panel, colours, unit, bits)
         _draw_limits(axis, panel, near_bits, colours, bits)
+        _add_titles(axis, panel, _far_limits(panel, near_bits, bits), 0.85 * 72 * form.width_in)
     shown_bits = [limit for panel in panels for limit in panel.limits.values() if limit <= near_bits]
     axes[0].set_xlim(0, 1.005 * total_s / unit.seconds or 1.0)
     axes[0].set_ylim(0, 1.05 * max(most_bits, *shown_bits, bits.bits * 1e-9) / bits.bits)
-    axes[-1].set_xlabel(f"Simulated time ({unit.symbol})", fontsize=LABEL_PT)
+    axes[-1].set_xlabel(f"Simulated time [{unit.symbol}]")
     _legend(figure, colours, with_limit=bool(shown_bits))
     return figure
 
@@ -196,16 +204,31 @@ def _interval_starts_s(panel: _Panel) -> Values:
 def _draw_limits(
     axes: Axes, panel: _Panel, near_bits: float, colours: Mapping[str, str], bits: _MemoryUnit
 ) -> None:
-    """Draw the limits up to ``near_bits``, and name the higher ones in the title."""
+    """Draw the limits up to ``near_bits``."""
     near = {node: limit for node, limit in panel.limits.items() if limit <= near_bits}
     for limit_bits in dict.fromkeys(near.values()):
         nodes = [node for node, of_node in near.items() if of_node == limit_bits]
         colour = colours[nodes[0]] if len(nodes) == 1 else _SHARED_COLOUR
         axes.axhline(limit_bits / bits.bits, color=colour, **_LIMIT)
+
+
+def _far_limits(panel: _Panel, near_bits: float, bits: _MemoryUnit) -> str:
+    """Return a text with the limits above ``near_bits``, which are not drawn; empty if there are none."""
     far = sorted({limit for limit in panel.limits.values() if limit > near_bits})
-    if far:
-        amounts = "–".join(dict.fromkeys(bits.text(limit) for limit in (far[0], far[-1])))
-        axes.set_title(f"limit, not shown: {amounts} {bits.symbol}", loc="right", fontsize=LABEL_PT, pad=2)
+    if not far:
+        return ""
+    amounts = "–".join(dict.fromkeys(bits.text(limit) for limit in (far[0], far[-1])))
+    return f"limit, not shown: {amounts} {bits.symbol}"
+
+
+def _add_titles(axes: Axes, panel: _Panel, limits: str, width_pt: float) -> None:
+    """Write the label on the left, and the limits on the right, or below it if they do not fit there."""
+    size_pt = title_pt()
+    label = wrapped_to(panel.label, width_pt, size_pt)
+    if text_width_pt(label.splitlines()[-1], size_pt) + text_width_pt(f"   {limits}", size_pt - 1) > width_pt:
+        label += "\n"
+    axes.set_title(label, loc="left", pad=2)
+    axes.set_title(limits, loc="right", fontsize=size_pt - 1, pad=2)
 
 
 def _legend(figure: Figure, colours: Mapping[str, str], *, with_limit: bool) -> None:

@@ -7,7 +7,7 @@ is not listed needs no entry: it takes the first style or colour that no other o
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "WAITING_COLOUR",
     "curve_indices",
     "curve_style",
+    "label_styles",
     "marked_points",
     "phase_colours",
 ]
@@ -110,7 +111,8 @@ def curve_indices(schemes: Sequence[str]) -> list[int]:
     """Return the index of each curve's style, for :func:`curve_style`.
 
     The first curve of a built-in scheme has the same style in every figure. Further curves of a scheme, and
-    schemes that are not built in, take the next styles that no other curve of the figure has.
+    schemes that are not built in, take styles of no built-in scheme, and then styles of schemes that the
+    figure lacks.
 
     Parameters
     ----------
@@ -118,13 +120,30 @@ def curve_indices(schemes: Sequence[str]) -> list[int]:
         Name of the scheme of each curve.
     """
     fixed = {name: index for index, name in enumerate(SCHEMES) if name in schemes}
-    free = (index for index in itertools.count() if index not in fixed.values())
+    spare = range(len(SCHEMES), len(_CURVE_COLOURS))
+    free = itertools.chain(
+        spare, (index for index in itertools.count() if index not in fixed.values() and index not in spare)
+    )
     seen: set[str] = set()
     indices = []
     for name in schemes:
         indices.append(fixed[name] if name in fixed and name not in seen else next(free))
         seen.add(name)
     return indices
+
+
+def label_styles(schemes: Mapping[str, str]) -> dict[str, int]:
+    """Return the index of the style of each label, for :func:`curve_style`.
+
+    A figure that shows only some of the labels of a run takes their styles from here, so that a label has one
+    style in all figures of the run.
+
+    Parameters
+    ----------
+    schemes : mapping of str to str
+        The scheme of each label of the run, shown or not.
+    """
+    return dict(zip(schemes, curve_indices(list(schemes.values())), strict=True))
 
 
 def curve_style(index: int) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from ...scenarios.text import one_line
 from ..explain.path_rows import path_rows
 from ..results.run_folder import Run
+from .charts.learning_curves import accuracy_figure
+from .figure_format import DEFAULT_FORMAT, FigureFormat
 from .gantt import gantt_figure
-from .learning_curves import accuracy_figure
 from .memory import memory_figure
 from .style import save_figure, shown_in_notebooks
 from .visible_rows import plotted_events, plotted_intervals
@@ -44,6 +45,7 @@ def run_gantt(
     labels: Sequence[str] | None = None,
     *,
     critical_path: bool = False,
+    form: FigureFormat = DEFAULT_FORMAT,
 ) -> Figure:
     """Draw the latency Gantt charts of a run.
 
@@ -55,6 +57,8 @@ def run_gantt(
         The labels to show; all by default.
     critical_path : bool
         Mark the activities that decided on each round's end.
+    form : FigureFormat
+        Width of the figure, and its letters.
 
     Raises
     ------
@@ -65,11 +69,12 @@ def run_gantt(
     intervals = plotted_intervals(run, rounds)
     events = plotted_events(run, intervals)
     figure = gantt_figure(
-        run.with_failures(intervals),
+        run.with_shown_labels(intervals),
         rounds=rounds,
         labels=shown,
-        events=run.with_failures(events),
+        events=run.with_shown_labels(events),
         path_rows=path_rows(run, intervals, events, rounds) if critical_path else set[int](),
+        form=form,
     )
     return shown_in_notebooks(figure)
 
@@ -82,27 +87,27 @@ def run_accuracy(run: Run, labels: Sequence[str]) -> Figure:
     ValueError
         If none of them was evaluated.
     """
-    rounds = run.with_failures(run.rounds[run.rounds["label"].isin(labels)])
+    rounds = run.with_shown_labels(run.rounds[run.rounds["label"].isin(labels)])
     return shown_in_notebooks(accuracy_figure(rounds, target=run.summary["target_accuracy"]))
 
 
 def _gantt(run: Run) -> Figure | None:
-    intervals = run.with_failures(plotted_intervals(run))
+    intervals = run.with_shown_labels(plotted_intervals(run))
     if intervals.empty:
         return None
-    return gantt_figure(intervals, events=run.with_failures(plotted_events(run, intervals)))
+    return gantt_figure(intervals, events=run.with_shown_labels(plotted_events(run, intervals)))
 
 
 def _memory(run: Run) -> Figure | None:
     if not len(run.memory):
         return None
-    return memory_figure(*(run.with_failures(table) for table in (run.memory, run.nodes, run.rounds)))
+    return memory_figure(*(run.with_shown_labels(table) for table in (run.memory, run.nodes, run.rounds)))
 
 
 def _accuracy(run: Run) -> Figure | None:
     if not run.rounds["test_accuracy"].notna().any():
         return None
-    return accuracy_figure(run.with_failures(run.rounds), target=run.summary["target_accuracy"])
+    return accuracy_figure(run.with_shown_labels(run.rounds), target=run.summary["target_accuracy"])
 
 
 _FIGURES: dict[str, Callable[[Run], Figure | None]] = {

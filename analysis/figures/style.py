@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+from ...scenarios.schema.sweep import FIGURE_SUFFIXES
+from .figure_format import LABEL_PT, SMALL_PT, TITLE_PT, WIDTH_IN, FigureFormat
 
 __all__ = [
     "FIGURE_SUFFIXES",
@@ -31,15 +36,16 @@ __all__ = [
     "plain_axes",
     "save_figure",
     "shown_in_notebooks",
+    "small_pt",
+    "styled",
+    "text_width_pt",
     "thinning",
     "time_unit",
+    "title_pt",
     "wrapped",
+    "wrapped_to",
 ]
 
-WIDTH_IN = 7.0  # both columns of an IEEE or ACM page
-TITLE_PT, LABEL_PT, SMALL_PT = 9, 8, 7
-
-FIGURE_SUFFIXES = (".png", ".svg", ".pdf", ".html")
 _PNG_DPI = 200
 _SCREEN_DPI = 100
 # Text stays text in vector files (TrueType in PDF), and the same figure gives the same bytes. Labels are the
@@ -60,16 +66,65 @@ _FILE_METADATA: dict[str, dict[str, str | None]] = {
 }
 
 
+Arguments = ParamSpec("Arguments")
+Drawn = TypeVar("Drawn")
+
+
 @contextmanager
-def figure_style() -> Iterator[None]:
+def figure_style(form: FigureFormat | None = None) -> Iterator[None]:
     """Draw with Matplotlib's defaults and the settings of this package, and ignore the user's settings.
 
     The user's matplotlibrc, style sheets and backend have no effect on a figure that is made and saved
     inside of this context, and they are in force again after it.
+
+    Parameters
+    ----------
+    form : FigureFormat, optional
+        Decides on the letters.
     """
+    form = form or FigureFormat()
+    letters = {
+        "font.family": form.families,
+        "font.size": form.label_pt,
+        "axes.labelsize": form.label_pt,
+        "axes.titlesize": form.title_pt,
+        "legend.fontsize": form.label_pt,
+        "xtick.labelsize": form.small_pt,
+        "ytick.labelsize": form.small_pt,
+    }
     with matplotlib.rc_context():
-        matplotlib.rcParams.update(_DEFAULTS | _SETTINGS)
+        matplotlib.rcParams.update(_DEFAULTS | _SETTINGS | letters)
         yield
+
+
+def styled(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
+    """Let a function draw in :func:`figure_style`, with the letters of its argument ``form``."""
+
+    @functools.wraps(draw)
+    def in_style(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawn:
+        form = kwargs.get("form")
+        with figure_style(form if isinstance(form, FigureFormat) else None):
+            return draw(*args, **kwargs)
+
+    return in_style
+
+
+def title_pt() -> float:
+    """Return the size of titles in the current :func:`figure_style`, [pt]."""
+    return float(matplotlib.rcParams["axes.titlesize"])
+
+
+def small_pt() -> float:
+    """Return the size of the numbers of axes in the current :func:`figure_style`, [pt]."""
+    return float(matplotlib.rcParams["xtick.labelsize"])
+
+
+def text_width_pt(text: str, size_pt: float) -> float:
+    """Return the width of a line of text in the current :func:`figure_style`, [pt]."""
+    width_pt, _, _ = text_to_path.get_text_width_height_descent(
+        text, FontProperties(size=size_pt), ismath=False
+    )
+    return float(width_pt)
 
 
 _DEFAULTS = {name: value for name, value in dict.items(matplotlib.rcParamsDefault) if name != "backend"}
@@ -117,6 +172,29 @@ def wrapped(text: str, characters: int) -> str:
     return "\n".join(textwrap.wrap(text, characters)) or text
 
 
+def wrapped_to(text: str, width_pt: float, size_pt: float) -> str:
+    """Return the text broken into lines that are at most as wide as stated, as far as its words allow.
+
+    An equation such as ``φ = 0.5`` stays in one line.
+
+    Parameters
+    ----------
+    width_pt : float
+        Width of a line, [pt].
+    size_pt : float
+        Size of the letters, [pt].
+    """
+    lines = [""]
+    equation = "\u00a0=\u00a0"
+    for word in text.replace(" = ", equation).split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and text_width_pt(longer, size_pt) > width_pt:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines).replace(equation, " = ")
+
+
 def thinning(room_pt: float, needed_pt: float) -> int:
     """Return the step between the labels to show, one of 1, 2, 5, 10, 20, ...
 
@@ -135,31 +213,39 @@ def plain_axes(axes: Axes) -> None:
     """Give the axes small tick labels, a light vertical grid behind the data, and no frame above or right."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_linewidth(0.6)
-    axes.tick_params(labelsize=SMALL_PT, width=0.6, length=2.5)
+    family = matplotlib.rcParams["font.family"]  # ticks are made later, when another style may be in force
+    axes.tick_params(labelsize=small_pt(), labelfontfamily=family, width=0.6, length=2.5)
     axes.grid(axis="x", color="#DDDDDD", linewidth=0.4)
     axes.set_axisbelow(True)
+
+
+_HANDLE = 4.8
+"""Width of a legend's handle with its gaps, in units of the size of the letters."""
+_LEGEND_ENTRY = 22.0
+"""Greatest width of a line of a legend, in the same units."""
 
 
 def legend_below(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
     """Add one legend below all panels, as wide as the figure allows; the figure grows by its height."""
     if not handles:
         return
-    texts = [wrapped(label, 40) for label in labels]
-    longest = max(len(line) for text in texts for line in text.splitlines())
-    column_in = 0.55 + 0.058 * longest  # the handle with its gaps, and the width of a character at LABEL_PT
-    columns = max(1, min(len(texts), int(figure.get_figwidth() / column_in)))
+    size_pt = float(matplotlib.rcParams["legend.fontsize"])
+    room_pt = 72 * figure.get_figwidth() - _HANDLE * size_pt
+    texts = [wrapped_to(label, min(room_pt, _LEGEND_ENTRY * size_pt), size_pt) for label in labels]
+    longest_pt = max(text_width_pt(line, size_pt) for text in texts for line in text.splitlines())
+    column_pt = longest_pt + _HANDLE * size_pt
+    columns = max(1, min(len(texts), int(72 * figure.get_figwidth() / column_pt)))
     rows = -(-len(texts) // columns)
     columns = -(-len(texts) // rows)  # the columns are then of even length
     lines = max(
         sum(text.count("\n") + 1 for text in texts[i * rows : (i + 1) * rows]) for i in range(columns)
     )
-    figure.set_figheight(figure.get_figheight() + 0.167 * lines + 0.1)
+    figure.set_figheight(figure.get_figheight() + (1.5 * size_pt * lines + 7.2) / 72)
     figure.legend(
         handles,
         texts,
         loc="lower center" if figure.get_layout_engine() is None else "outside lower center",
         ncols=columns,
-        fontsize=LABEL_PT,
         frameon=False,
         handlelength=2.6,
         columnspacing=1.2,
@@ -206,7 +292,7 @@ def shown_in_notebooks(figure: Figure) -> Figure:
 
     A figure that is made without pyplot has none.
     """
-    vars(figure)["_repr_png_"] = partial(_png, figure)
+    vars(figure)["_repr_png_"] = functools.partial(_png, figure)
     return figure
 
 

@@ -18,6 +18,7 @@ import pyarrow.csv
 
 from ...scenarios.suggestions import closest
 from .atomic_files import RunFolderError, check_place, write_folder
+from .paper_labels import paper_labels
 from .recorded_tables import RecordedTable, read_table
 from .table_formats import EVENTS, INTERVALS
 
@@ -53,6 +54,7 @@ _TEXT_COLUMNS = (
     "status",
     "overrides",
     "error",
+    "paper_label",
 )
 _MEMORY_COLUMNS = ["label", "seed", "node", "time_s", "held_bits"]
 _FILES = (
@@ -282,17 +284,27 @@ class Run:
         """Return the error of each scheme that failed, by label. Its results are of its finished rounds."""
         return failed_schemes(self.summary)
 
-    def with_failures(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return a table of this run in which the labels of failed schemes say so, for figures."""
-        if not self.failed:
-            return table
-        return table.assign(label=table["label"].astype(str).map(self.shown_label))
+    def with_shown_labels(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return a table of this run with the labels that figures show."""
+        labels = table["label"].astype(str)
+        shown = {label: self.shown_label(label) for label in labels.unique()}
+        return table.assign(label=labels.map(shown))
 
     def shown_label(self, label: str) -> str:
-        """Return the label of a scheme for figures: a failed scheme says so, and its finished rounds."""
+        """Return the label of a scheme for figures, as papers write it.
+
+        A failed scheme says so, and how many rounds it finished.
+        """
+        text = self.paper_labels.get(label, label)
         if label not in self.failed:
-            return label
-        return f"{label} (failed after round {self.summary['schemes'][label]['rounds']})"
+            return text
+        return f"{text} (failed after round {self.summary['schemes'][label]['rounds']})"
+
+    @property
+    def paper_labels(self) -> dict[str, str]:
+        """Return each label as papers write it, for figures, tables and reports."""
+        schemes = self.summary["schemes"].items()
+        return paper_labels({label: figures.get("paper_label") for label, figures in schemes})
 
 
 def failed_schemes(summary: Mapping[str, Any]) -> dict[str, str]:

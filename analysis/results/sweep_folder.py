@@ -23,7 +23,17 @@ from .atomic_files import RunFolderError, check_writable, write_whole
 from .run_folder import ERRORS, Run, failed_schemes, load_run, read_csv
 from .sweep_tables import scheme_rows
 
-__all__ = ["LOCK", "Shard", "SweepFolder", "SweepResult", "load_runs", "load_sweep", "missing_points"]
+__all__ = [
+    "LOCK",
+    "Shard",
+    "SweepFolder",
+    "SweepResult",
+    "is_sweep_folder",
+    "load_points",
+    "load_runs",
+    "load_sweep",
+    "missing_points",
+]
 
 POINTS, ROUNDS, SCHEMES, TIMES = "points.csv", "rounds.parquet", "schemes.csv", "wall_times.csv"
 LOCK = ".lock"
@@ -345,7 +355,7 @@ def load_sweep(folder: Path, *, interrupted: bool = False) -> SweepResult:
 
 def missing_points(folder: Path) -> int:
     """Return the number of points of a sweep folder that are not finished; 0 for a run folder."""
-    if not (folder / POINTS).is_file():
+    if not is_sweep_folder(folder):
         return 0
     points = read_csv(folder / POINTS)["point"]
     return sum(not (folder / point / "summary.json").is_file() for point in points)
@@ -359,10 +369,26 @@ def load_runs(folder: Path) -> list[Run]:
     RunFolderError
         If the folder is neither, or is broken.
     """
-    if not (folder / POINTS).is_file():
+    if not is_sweep_folder(folder):
         return [load_run(folder)]
-    points = read_csv(folder / POINTS)["point"]
-    finished = [folder / point for point in points if (folder / point / "summary.json").is_file()]
-    if not finished:
+    runs = load_points(folder, read_csv(folder / POINTS)["point"].tolist())
+    if not runs:
         raise RunFolderError(f"{folder} is a sweep folder without a finished point")
+    return runs
+
+
+def load_points(folder: Path, points: Sequence[str]) -> list[Run]:
+    """Read those of the points of a sweep folder that are finished.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder of a point is broken.
+    """
+    finished = [folder / point for point in points if (folder / point / "summary.json").is_file()]
     return [replace(load_run(point), folder=str(folder.absolute())) for point in finished]
+
+
+def is_sweep_folder(folder: Path) -> bool:
+    """Return whether a folder is a sweep's."""
+    return (folder / POINTS).is_file()

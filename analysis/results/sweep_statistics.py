@@ -6,7 +6,10 @@ import pandas as pd
 
 from ...scenarios.schema.sweep import BestOver, SweepFigure
 from .confidence_intervals import Range, centre_and_interval, is_accuracy, range_of
+from .paper_labels import paper_labels_of_table
 from .sweep_folder import SweepResult
+from .sweep_gaps import with_gaps
+from .sweep_selection import selected, selected_points, unknown_values
 
 __all__ = [
     "figure_table",
@@ -32,6 +35,7 @@ def overlapping_keys(points: pd.DataFrame, figure: SweepFigure) -> list[str]:
         The figure's section of the scenario.
     """
     keys = [key for key in points.columns if key not in ("point", "status", "overrides", "error")]
+    points = selected_points(points, figure)
     by = ["seed", *(key for key in keys if key in figure.distinguishing_keys() and key != "seed")]
     others = [key for key in keys if key not in by]
     num_values = points.groupby(by, dropna=False)[others].nunique(dropna=False) if others else pd.DataFrame()
@@ -41,7 +45,7 @@ def overlapping_keys(points: pd.DataFrame, figure: SweepFigure) -> list[str]:
 def unknown_names(
     figure: SweepFigure, schemes: pd.DataFrame, rounds: pd.DataFrame
 ) -> list[tuple[tuple[str, ...], str]]:
-    """Return the columns and labels that a figure names and no table will have.
+    """Return the columns, values and labels that a figure names and no table will have.
 
     Parameters
     ----------
@@ -55,7 +59,7 @@ def unknown_names(
     list of (tuple of str, str)
         Key of the section, and the reason with the allowed names.
     """
-    unknown: list[tuple[tuple[str, ...], str]] = []
+    unknown = unknown_values(figure, schemes, schemes)
     rows = rounds if figure.kind == "curves" else schemes
     if figure.y not in _number_columns(rows):
         unknown.append((("y",), _no_numbers(rows, figure)))
@@ -83,9 +87,13 @@ def _no_numbers(rows: pd.DataFrame, figure: SweepFigure) -> str:
 def figure_table(result: SweepResult, figure: SweepFigure) -> pd.DataFrame:
     """Return the data of a figure: one row for each panel, line and x value.
 
-    Columns: the panel's key, the line's key, ``label, scheme``, x, y, ``y_low, y_high`` (named after y),
-    ``seeds``, and the key of ``best_over`` with its best value. Curves have the rounds for which every seed
-    of a line has a value.
+    Columns: the panel's key, the line's key, ``label, scheme``, x, y, ``y_low, y_high`` (named after y), the
+    key of ``best_over`` with its best value, and counts of seeds: ``seeds`` that have results,
+    ``seeds_with_value`` of y, and ``seeds_planned`` by the sweep. ``paper_label`` is the label as papers have
+    it. Curves have the rounds for which every seed of a line has a value.
+
+    A row without y is a point that the figure lacks: a seed has no value, such as a target that was not
+    reached, or no point of the sweep is finished there. A curve without any round has one such row.
 
     ``best_over`` never chooses a value at which a run diverged. Of the others, it chooses among those with a
     number for the most seeds. A line whose runs diverged at every value is left out; see
@@ -94,8 +102,10 @@ def figure_table(result: SweepResult, figure: SweepFigure) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If a column of the figure does not exist, or holds no value.
+        If a column, a value or a label of the figure does not exist, or if the column holds no value.
     """
+    labels = paper_labels_of_table(result.schemes)
+    result = selected(result, figure)
     chosen = _rows_at_best_value(result.schemes, result.keys, figure.best_over, figure.file)
     best = [figure.best_over.key] if figure.best_over else []
     rows = chosen
@@ -108,29 +118,43 @@ def figure_table(result: SweepResult, figure: SweepFigure) -> pd.DataFrame:
     along = "round" if figure.kind == "curves" else figure.x
     columns = [figure.panels, figure.lines, "label", "scheme", along, *best]
     by = list(dict.fromkeys(name for name in columns if name is not None))
-    line = [name for name in by if name != "round"]
-    num_seeds = rows.groupby(line, dropna=False, sort=False)["seed"].nunique().rename("num_seeds")
-    if figure.kind == "curves":
-        rows = rows.dropna(subset=[figure.y])
     value_range = range_of(figure.y) if figure.normalise_to is None else Range.POSITIVE
-    frame = grouped(rows, by, figure.y, figure.centre, value_range)
     if figure.kind == "curves":
-        ends_s = rows.groupby(by, dropna=False)["end_s"].mean().reset_index()
-        frame = frame.merge(ends_s, on=by)
+        frame = _curve_table(rows, by, figure, value_range)
+    else:
+        frame = grouped(rows, by, figure.y, figure.centre, value_range)
+        values = rows.groupby(by, dropna=False)[figure.y].count().rename("seeds_with_value").reset_index()
+        frame = frame.merge(values, on=by)
     if not len(frame) or frame[figure.y].isna().all():
         raise ValueError(f"figure {figure.file}: {figure.y} has no value at any point of the figure")
-    if figure.kind == "curves":
-        frame = frame.merge(num_seeds.reset_index(), on=line)
-        frame = frame[frame["seeds"] == frame.pop("num_seeds")]
-        if frame.empty:
-            raise ValueError(f"figure {figure.file}: no round has a {figure.y} for every seed of a line")
+    frame = with_gaps(frame, result, figure)
     # The selection by best_over may have changed the order of the points.
     order = [name for name in (figure.panels, along, figure.lines, "label") if name is not None]
-    source = result.rounds if figure.kind == "curves" else result.schemes
-    ranks = {name: {value: n for n, value in enumerate(dict.fromkeys(source[name]))} for name in order}
+    source = {name: result.points if name in result.points else result.rounds for name in order}
+    if figure.kind != "curves":
+        source |= {"label": result.schemes}
+    ranks = {name: {value: n for n, value in enumerate(dict.fromkeys(source[name][name]))} for name in order}
     ranked = pd.DataFrame({name: frame[name].map(ranks[name]) for name in order})
-    frame = frame.loc[ranked.sort_values(order, kind="stable").index]
-    return frame.dropna(subset=[figure.y]).reset_index(drop=True)
+    frame = frame.loc[ranked.sort_values(order, kind="stable").index].reset_index(drop=True)
+    return frame.assign(paper_label=frame["label"].map(labels))
+
+
+def _curve_table(rows: pd.DataFrame, by: list[str], figure: SweepFigure, value_range: Range) -> pd.DataFrame:
+    """Return the rows of curves, with the mean ``end_s`` of each round.
+
+    A line for which no round has a value at every seed has one row, without a round.
+    """
+    line = [name for name in by if name != "round"]
+    seeds = rows.groupby(line, dropna=False, sort=False)["seed"].nunique().rename("num_seeds").reset_index()
+    rows = rows.dropna(subset=[figure.y])
+    frame = grouped(rows, by, figure.y, figure.centre, value_range).merge(seeds, on=line)
+    ends_s = rows.groupby(by, dropna=False)["end_s"].mean().reset_index()
+    frame = frame.merge(ends_s, on=by)
+    frame = frame[frame["seeds"] == frame["num_seeds"]]
+    values = rows.groupby(line, dropna=False)["seed"].nunique().rename("seeds_with_value").reset_index()
+    whole = seeds.merge(values, on=line, how="left").fillna({"seeds_with_value": 0})
+    frame = frame.drop(columns=["seeds", "num_seeds"]).merge(whole, on=line, how="outer", sort=False)
+    return frame.rename(columns={"num_seeds": "seeds"}).astype({"seeds_with_value": int, "round": "Int64"})
 
 
 def grouped(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import InputError, exit_on_wrong_input, print_table
+from .options import InputError, exit_on_wrong_input, names, print_table
 
 __all__ = ["compare"]
 
@@ -18,8 +18,20 @@ def compare(
     reference: Annotated[
         str | None, typer.Option(metavar="LABEL", help="Compare with this scheme; with sl by default.")
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Columns to show, for example latency,accuracy,energy."),
+    ] = None,
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="Show the 95 % confidence interval of each mean.")
+    ] = False,
+    caption: Annotated[str | None, typer.Option(help="Caption of a LaTeX or Markdown table.")] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="NAME", help=r"Label of a LaTeX table, for \ref.")
+    ] = None,
 ) -> None:
     """Print the comparison table of finished runs or of a sweep, with paired differences over seeds."""
+    from cutlayer.analysis.comparison.columns import UnknownColumnError, column_names
     from cutlayer.analysis.comparison.experiment_groups import ContradictoryRunsError
     from cutlayer.analysis.comparison.paired_differences import UnknownReferenceError
     from cutlayer.analysis.comparison.report import FORMATS, formatted, notes, rich_table
@@ -29,6 +41,14 @@ def compare(
     with exit_on_wrong_input():
         if form not in FORMATS:
             raise InputError(f"--format: {form!r} is unknown; known: {', '.join(FORMATS)}")
+        if caption is not None and form not in ("latex", "markdown"):
+            raise InputError("--caption: is for --format latex and markdown")
+        if label is not None and form != "latex":
+            raise InputError("--label: is for --format latex")
+        try:
+            chosen = None if columns is None else column_names(names(columns) or [])
+        except UnknownColumnError as error:
+            raise InputError(f"--columns: {error}") from None
         runs = [run for folder in folders for run in load_runs(folder)]
         try:
             table = comparison(runs, reference)
@@ -41,7 +61,14 @@ def compare(
                 typer.echo(
                     f"{folder}: {missing} points are missing: they are pending or have failed", err=True
                 )
-    if form == "table":
-        print_table(rich_table(table, title="comparison"), *notes(table, runs))
-    else:
-        typer.echo(formatted(table, form, notes(table, runs)), nl=False)
+        remarks = notes(table, runs, chosen, intervals=intervals)
+        if form == "table":
+            print_table(rich_table(table, "comparison", chosen, intervals=intervals), *remarks)
+            return
+        try:
+            text = formatted(
+                table, form, remarks, columns=chosen, intervals=intervals, caption=caption, label=label
+            )
+        except ValueError as error:
+            raise InputError(f"--label: {error}") from None
+        typer.echo(text, nl=False)

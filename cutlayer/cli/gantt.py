@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .figure_options import Font, FontSize, Width, check_output, figure_format
 from .options import InputError, exit_on_wrong_input, finished_run, matching_labels, round_span
 
 __all__ = ["gantt"]
@@ -22,8 +23,12 @@ def gantt(
     critical_path: Annotated[
         bool, typer.Option("--critical-path", help="Mark the critical path of each round.")
     ] = False,
+    width: Width = None,
+    font: Font = None,
+    font_size: FontSize = None,
 ) -> None:
     """Draw the latency Gantt charts of a run, schemes stacked on one time axis."""
+    from cutlayer.analysis.figures.figure_format import DEFAULT_FORMAT
     from cutlayer.analysis.figures.run import run_gantt
     from cutlayer.analysis.figures.style import save_figure
 
@@ -31,9 +36,11 @@ def gantt(
         result = finished_run(folder, "gantt")
         span = None if rounds is None else round_span(rounds)
         path = output or folder / "gantt.png"
+        check_output(path)
+        form = figure_format(width, font, font_size) or DEFAULT_FORMAT
         try:
             labels = matching_labels(result.summary["schemes"], scheme) if scheme else None
-            figure = run_gantt(result, span, labels, critical_path=critical_path)
+            figure = run_gantt(result, span, labels, critical_path=critical_path, form=form)
             save_figure(figure, path)
         except ValueError as error:
             raise InputError(str(error)) from None

@@ -15,6 +15,7 @@ from cutlayer.experiments.processes.process_guards import catch_termination
 
 from .compare import compare
 from .explain import explain
+from .figure import figure
 from .gantt import gantt
 from .list import list_names
 from .plan import plan
@@ -82,6 +83,6 @@ def cutlayer_command(
     """Simulate split learning over wireless networks: latency and accuracy, both measured."""
 
 
-for command in (*_WITH_FOLDER, compare, explain, gantt, trace, plan, profile, validate, schema, show):
+for command in (*_WITH_FOLDER, compare, explain, figure, gantt, trace, plan, profile, validate, schema, show):
     app.command()(command)
 app.command("list")(list_names)

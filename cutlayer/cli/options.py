@@ -94,7 +94,7 @@ def names(text: str | None) -> list[str] | None:
 
 
 def matching_labels(schemes: Mapping[str, Any], wanted: Sequence[str]) -> list[str]:
-    """Return the labels of the schemes that are wanted, each by its label or its scheme's name.
+    """Return the labels of the schemes that are wanted, each by a label or its scheme's name.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from ...analysis.results.atomic_files import RunFolderError, portable_name
 from ...analysis.results.new_targets import renew_target
 from ...analysis.results.sweep_folder import POINTS, Shard, SweepFolder, SweepResult, load_sweep
+from ...analysis.results.sweep_sections import SWEEP
 from ...analysis.results.sweep_tables import point_table
 from ...scenarios.loading.loader import ScenarioSource, scenario_yaml
 from ...scenarios.loading.sweep_points import Point, load_points
@@ -385,7 +386,7 @@ class SweepRun:
     def _write_tables(self) -> None:
         try:
             self.folder.write_tables()
-            self.folder.write_text("sweep.yaml", scenario_yaml(self.loaded.scenario))
+            self.folder.write_text(SWEEP, scenario_yaml(self.loaded.scenario))
         except RunFolderError as error:
             raise SweepStoppedError(f"{error}\n{_RESUME_ADVICE}") from None
 

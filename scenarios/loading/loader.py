@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from ..errors import KeyPath, ScenarioError, ScenarioIssue, issues_of
 from ..schema.cross_checks import cross_check
-from ..schema.registered import SchemeParameters
 from ..schema.scenario import Scenario
 from ..schema.sweep import figure_key_issues
 from ..schema.unit_warnings import unit_warnings
@@ -21,6 +20,7 @@ from ..yaml_lines import dump_yaml, parse_yaml
 from .library import missing_scenario, named_scenario
 from .overrides import override
 from .plain_data import plain_data
+from .scheme_labels import default_label
 
 __all__ = [
     "LoadedScenario",
@@ -196,18 +196,10 @@ def _locate(where: str | Path) -> tuple[Path, str]:
 def _labelled(scenario: Scenario) -> Scenario:
     """Return the scenario with a label for each scheme."""
     labelled = tuple(
-        scheme if scheme.label else scheme.model_copy(update={"label": _label(scheme)})
+        scheme if scheme.label else scheme.model_copy(update={"label": default_label(scheme)})
         for scheme in scenario.schemes
     )
     return scenario.model_copy(update={"schemes": labelled})
-
-
-def _label(scheme: SchemeParameters) -> str:
-    """Return the scheme's default label, followed by its compression if that is not the scheme's default."""
-    compression, default = scheme.compression, type(scheme).model_fields["compression"].default
-    if compression is None or compression == default:
-        return scheme.default_label()
-    return f"{scheme.default_label()} {compression.label}"
 
 
 def with_schemes(loaded: LoadedScenario, requested: Sequence[str]) -> LoadedScenario:

@@ -60,9 +60,9 @@ class SchemeParameters(Parameters):
         default=None, description="round policy of this scheme; absent: the scenario's"
     )
 
-    def default_label(self) -> str:
-        """Return the name with the parameters that distinguish two runs of one scheme."""
-        return self.name
+    def label_details(self) -> tuple[str, ...]:
+        """Return the parameters that distinguish two runs of one scheme, as its default label has them."""
+        return ()
 
     @property
     def mini_batches_per_client(self) -> int:

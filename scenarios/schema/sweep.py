@@ -16,12 +16,22 @@ from ..section import Section
 from ..text import Label
 from .fields import PositiveInt, Seed
 
-__all__ = ["BestOver", "Sweep", "SweepFigure", "combinations", "figure_key_issues", "swept_keys"]
+__all__ = [
+    "FIGURE_SUFFIXES",
+    "BestOver",
+    "Sweep",
+    "SweepFigure",
+    "combinations",
+    "figure_key_issues",
+    "swept_keys",
+]
 
 
 POINTS_MAX = 100_000
 """Largest number of points of a sweep, seeds included."""
 
+FIGURE_SUFFIXES = (".png", ".svg", ".pdf", ".html")
+"""The endings of a figure's file; each stands for a format."""
 _TABLES = ("points", "rounds", "schemes", "wall_times")
 
 
@@ -77,6 +87,13 @@ class SweepFigure(Section):
         description="label of a scheme; y is divided by its value at the same point and seed; absent: no"
         " division",
     )
+    where: dict[str, Any] = Field(
+        default={},
+        description="swept keys, each with the value to show or a list of values; other points are left out",
+    )
+    schemes: tuple[Column, ...] = Field(
+        default=(), description="names or labels of the schemes to show; empty: all"
+    )
     best_over: BestOver | None = Field(
         default=None, description="show only the best value of one swept key; absent: show all values"
     )
@@ -107,6 +124,11 @@ class SweepFigure(Section):
                 raise ValueError("normalise_to is a key of kind line or bar: rounds of schemes are not alike")
         return self
 
+    @property
+    def name(self) -> str:
+        """Return the name of the file without the suffix of a figure."""
+        return self.file if Path(self.file).suffix not in FIGURE_SUFFIXES else Path(self.file).stem
+
     def named_keys(self) -> dict[tuple[str, ...], str]:
         """Return the swept keys that the figure names, by the key path inside the figure."""
         keys: dict[tuple[str, ...], str | None] = {
@@ -114,12 +136,13 @@ class SweepFigure(Section):
             ("lines",): self.lines,
             ("panels",): self.panels,
             ("best_over", "key"): self.best_over.key if self.best_over else None,
+            **{("where", key): key for key in self.where},
         }
         return {path: key for path, key in keys.items() if key is not None}
 
     def distinguishing_keys(self) -> set[str]:
         """Return the swept keys that distinguish the points in the figure."""
-        return set(self.named_keys().values())
+        return {key for path, key in self.named_keys().items() if path[0] != "where"}
 
 
 class Sweep(Section):
@@ -179,14 +202,17 @@ def figure_key_issues(sweep: Sweep) -> list[ScenarioIssue]:
     issues = []
     for number, figure in enumerate(sweep.figure):
         path = ("sweep", "figure", number)
-        name = Path(figure.file).stem
+        name = figure.name
         if name in names:
             issues.append(
                 ScenarioIssue((*path, "file"), f"{name} is the name of several; each needs its own")
             )
         names.add(name)
         for inner, key in figure.named_keys().items():
-            if inner == ("lines",) and key == "label":
+            if inner[0] == "where" and key == "label":
+                text = "is for swept keys; schemes: chooses the labels to show"
+                issues.append(ScenarioIssue((*path, *inner), text))
+            elif inner == ("lines",) and key == "label":
                 text = "each label has a line already; leave out lines: label"
                 issues.append(ScenarioIssue((*path, *inner), text))
             elif key not in allowed and (inner != ("x",) or figure.kind != "curves"):

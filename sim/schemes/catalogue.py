@@ -22,6 +22,7 @@ register(
     SL,
     parameters=SchemeParameters,
     summary="vanilla split learning, one client after the other",
+    display_name="SL",
 )
 register(
     "scheme",
@@ -29,6 +30,7 @@ register(
     SFL,
     parameters=SflParameters,
     summary="SplitFed V1: parallel, client and server models averaged",
+    display_name="SplitFed V1",
 )
 register(
     "scheme",
@@ -36,6 +38,7 @@ register(
     SFLV2,
     parameters=SflParameters,
     summary="SplitFed V2: parallel clients, one server model in sequence",
+    display_name="SplitFed V2",
 )
 register(
     "scheme",
@@ -43,6 +46,7 @@ register(
     EPSL,
     parameters=PslParameters,
     summary="parallel split learning, no averaging of client models",
+    display_name="PSL",
 )
 register(
     "scheme",
@@ -50,6 +54,7 @@ register(
     EPSL,
     parameters=EpslParameters,
     summary="PSL with the last layer's gradients aggregated over clients",
+    display_name="EPSL",
 )
 register(
     "scheme",
@@ -57,6 +62,7 @@ register(
     EPSL,
     parameters=EpslPtParameters,
     summary="EPSL with an aggregation share for each phase of training",
+    display_name="EPSL-PT",
 )
 register(
     "scheme",
@@ -64,6 +70,7 @@ register(
     SFL,
     parameters=FedslParameters,
     summary="SplitFed V1 with pruning, quantised gradients and activation dropout",
+    display_name="FedSL",
 )
 register(
     "scheme",
@@ -71,6 +78,7 @@ register(
     EdgeSplit,
     parameters=SharesParameters,
     summary="a cut for each device and shares of the bandwidth, models averaged",
+    display_name="EdgeSplit",
 )
 register(
     "scheme",
@@ -78,6 +86,7 @@ register(
     ESFL,
     parameters=SharesParameters,
     summary="a cut for each device and shares of the server's compute, models averaged",
+    display_name="ESFL",
 )
 register(
     "scheme",
@@ -85,6 +94,7 @@ register(
     MPSL,
     parameters=MpslParameters,
     summary="U-shaped models over a chain of compute nodes, a copy for each owner, averaged",
+    display_name="MP-SL",
 )
 register(
     "scheme",
@@ -92,12 +102,21 @@ register(
     OneHop,
     parameters=OneHopParameters,
     summary="U-shaped models, one compute node for each owner: horizontal baseline and workflow",
+    display_name="One hop",
 )
-register("scheme", "fl", FL, parameters=FlParameters, summary="federated averaging of whole models")
+register(
+    "scheme",
+    "fl",
+    FL,
+    parameters=FlParameters,
+    summary="federated averaging of whole models",
+    display_name="FL",
+)
 register(
     "scheme",
     "centralised",
     Centralised,
     parameters=SchemeParameters,
     summary="training on the server, with the data of all clients",
+    display_name="Centralised",
 )

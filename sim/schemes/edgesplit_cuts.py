@@ -51,9 +51,9 @@ class SharesParameters(SchemeParameters):
     )
     local_steps: Steps = Field(default=1, description="number of mini-batches of each device in a round")
 
-    def default_label(self) -> str:
-        """Return the name with all parameters that are not the default."""
-        parts = [self.name]
+    def label_details(self) -> tuple[str, ...]:
+        """Return all parameters that are not the default."""
+        parts = []
         if self.cuts == "common":
             parts.append("common cut")
         elif self.cuts != "each":
@@ -64,7 +64,7 @@ class SharesParameters(SchemeParameters):
             parts.append(self.method.replace("_", " "))
         if self.local_steps > 1:
             parts.append(f"E={self.local_steps}")
-        return " ".join(parts)
+        return tuple(parts)
 
     @property
     def mini_batches_per_client(self) -> int:

@@ -95,9 +95,9 @@ class EpslParameters(SchemeParameters):
         """Return the aggregation share φ that plans are made for."""
         return self.phi
 
-    def default_label(self) -> str:
-        """Return for example ``epsl φ=0.5``."""
-        return f"{self.name} φ={self.phi:g}" + _variant(self)
+    def label_details(self) -> tuple[str, ...]:
+        """Return for example ``("φ=0.5",)``."""
+        return (f"φ={self.phi:g}", *_variant(self))
 
 
 class EpslPtParameters(SchemeParameters):
@@ -144,16 +144,16 @@ class EpslPtParameters(SchemeParameters):
     def _planned(self) -> int:
         return (self.plan_phase or len(self.phases)) - 1
 
-    def default_label(self) -> str:
-        """Return for example ``epsl_pt φ=1→0``."""
-        return f"{self.name} φ=" + "→".join(f"{phase.phi:g}" for phase in self.phases) + _variant(self)
+    def label_details(self) -> tuple[str, ...]:
+        """Return for example ``("φ=1→0",)``."""
+        return ("φ=" + "→".join(f"{phase.phi:g}" for phase in self.phases), *_variant(self))
 
 
-def _variant(parameters: EpslParameters | EpslPtParameters) -> str:
-    """Return the suffix of a label for exact aggregation, or for times without the second forward pass."""
+def _variant(parameters: EpslParameters | EpslPtParameters) -> tuple[str, ...]:
+    """Return the detail of a label for exact aggregation, or for times without the second forward pass."""
     if parameters.aggregation == "exact":
-        return " exact"
-    return "" if parameters.charge_second_forward else " one forward pass"
+        return ("exact",)
+    return () if parameters.charge_second_forward else ("one forward pass",)
 
 
 class EPSL(ParallelSplit):

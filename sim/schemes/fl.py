@@ -41,9 +41,9 @@ class FlParameters(SchemeParameters):
 
     local_steps: Steps = Field(default=1, description="number of mini-batches of each client in a round")
 
-    def default_label(self) -> str:
-        """Return for example ``fl E=5``."""
-        return self.name if self.local_steps == 1 else f"{self.name} E={self.local_steps}"
+    def label_details(self) -> tuple[str, ...]:
+        """Return for example ``("E=5",)``."""
+        return () if self.local_steps == 1 else (f"E={self.local_steps}",)
 
     @property
     def mini_batches_per_client(self) -> int:

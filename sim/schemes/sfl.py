@@ -37,9 +37,9 @@ class SflParameters(SchemeParameters):
         " are selected for this many rounds",
     )
 
-    def default_label(self) -> str:
-        """Return for example ``sfl I=5``."""
-        return self.name if self.aggregate_every == 1 else f"{self.name} I={self.aggregate_every}"
+    def label_details(self) -> tuple[str, ...]:
+        """Return for example ``("I=5",)``."""
+        return () if self.aggregate_every == 1 else (f"I={self.aggregate_every}",)
 
 
 class SFL(ParallelSplit):

@@ -56,12 +56,12 @@ class MpslParameters(MultiHopParameters):
         " listed, as in network.nodes; a list as placement belongs to the listed order",
     )
 
-    def default_label(self) -> str:
-        """Return the name, with placement and order unless they are the default ones."""
+    def label_details(self) -> tuple[str, ...]:
+        """Return placement and order, unless they are the default ones."""
         if not isinstance(self.placement, str):
-            return f"{self.name} {'|'.join(str(end) for end in self.placement)}"
-        placement = "" if self.placement == "stage_sum" else f" {self.placement}"
-        return f"{self.name}{placement}{' listed' if self.order == 'listed' else ''}"
+            return ("|".join(str(end) for end in self.placement),)
+        placement = () if self.placement == "stage_sum" else (self.placement,)
+        return (*placement, *(("listed",) if self.order == "listed" else ()))
 
 
 class MPSL(MultiHopScheme):

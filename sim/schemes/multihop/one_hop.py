@@ -66,11 +66,11 @@ class OneHopParameters(MultiHopParameters):
             raise ValueError(f"workflow {self.workflow} plans one mini-batch; batches and repeats must be 1")
         return self
 
-    def default_label(self) -> str:
-        """Return the name with the workflow."""
+    def label_details(self) -> tuple[str, ...]:
+        """Return the workflow."""
         if isinstance(self.workflow, str):
-            return f"{self.name} {self.workflow.replace('_', ' ')}"
-        return f"{self.name} {'|'.join(str(helper) for helper in self.workflow)}"
+            return (self.workflow.replace("_", " "),)
+        return ("|".join(str(helper) for helper in self.workflow),)
 
 
 class OneHop(MultiHopScheme):

@@ -182,14 +182,14 @@ def test_diverged_and_failed_runs_are_no_results(tmp_path: Path) -> None:
     table = comparison(runs).set_index("label")
     assert (1, 2) == (table.loc["psl", "diverged"], table.loc["psl", "runs"])
     assert table.loc[["psl"], ["final_accuracy", "accuracy_change"]].isna().all(axis=None)
-    assert "psl, seed 1: diverged in round 7" in notes(table.reset_index(), runs)
+    assert "PSL, seed 1: diverged in round 7" in notes(table.reset_index(), runs)
     assert "diverged" in formatted(table.reset_index(), "markdown").splitlines()[3]
 
     runs[1].summary["schemes"]["psl"] |= {"diverged_in_round": None, "failed": "RuntimeError: out of memory"}
     table = comparison(runs)
     assert ["tabled", "tabled", "tabled (failed)"] == table["experiment"].tolist()
     assert [2, 1, 1] == table["runs"].tolist()
-    assert "tabled: psl, seed 1: failed: RuntimeError: out of memory" in notes(table, runs)
+    assert "tabled: PSL, seed 1: failed: RuntimeError: out of memory" in notes(table, runs)
 
 
 def test_tables_show_brackets_censored_runs_and_undecided_orders(tmp_path: Path) -> None:
@@ -206,13 +206,13 @@ def test_tables_show_brackets_censored_runs_and_undecided_orders(tmp_path: Path)
     for form in ("markdown", "latex"):
         text = formatted(single, form, notes(single, runs[:1])).replace("--", "–")
         assert "0.9000–1.000" in text and "9–10" in text
-        assert "the order of the times to the target is undecided for: sl and psl" in text
+        assert "the order of the times to the target is undecided for: SL and PSL" in text
         text = (
             formatted(several, form, notes(several, runs)).replace("--", "–").replace(r"\ensuremath{>}", ">")
         )
         assert "1.000–1.100" in text and "> 1.000" in text
         assert "3 of 3" in text and "2 of 3" in text
-        assert "psl: over the 2 of 3 seeds in which both reached the target" in text
+        assert "PSL: over the 2 of 3 seeds in which both reached the target" in text
         assert "fewer than 5 seeds" in text
     assert [3, 2] == several["runs_at_target"].tolist()
     low, high = several[["time_to_target_s_low", "time_to_target_s_high"]].to_numpy(float)[0]

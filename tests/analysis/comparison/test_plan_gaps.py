@@ -26,7 +26,7 @@ def gap_notes(*overrides: str) -> list[str]:
 def test_a_nominal_plan_is_warned_of_with_its_cause() -> None:
     """If slow-downs make rounds more than 20 % longer than planned, a note names them, and the key."""
     (note,) = gap_notes("allocation.plan_for=nominal")
-    assert "sfl" in note
+    assert "SplitFed V1" in note
     assert "ignore slow-downs; set allocation.plan_for: simulated" in note
 
 

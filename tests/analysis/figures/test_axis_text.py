@@ -4,7 +4,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from cutlayer.analysis.figures.axis_text import (
+    AxisUnit,
     axis_label,
+    axis_unit,
     labelled_value,
     log_ticks,
     number_text,
@@ -15,12 +17,13 @@ from cutlayer.analysis.figures.axis_text import (
 @pytest.mark.parametrize(
     ("column", "label"),
     [
-        ("mean_latency_s", "Round time (s)"),
-        ("radio.subchannel_hz", "Subchannel (Hz)"),
-        ("allocation.method", "Method"),
+        ("mean_latency_s", "Round time [s]"),
+        ("radio.subchannel_hz", "Bandwidth of a subchannel [Hz]"),
+        ("allocation.method", "Allocation method"),
         ("devices.count", "Number of devices"),
-        ("final_validation_accuracy", "Final validation accuracy (%)"),
-        ("samples_to_target", "Samples to target"),
+        ("final_validation_accuracy", "Final validation accuracy [%]"),
+        ("samples_to_target", "Samples to target accuracy"),
+        ("radio.noise_dbm_per_hz", "Noise [dBm/Hz]"),
     ],
 )
 def test_a_label_is_the_name_in_words_with_its_unit(column: str, label: str) -> None:
@@ -31,29 +34,49 @@ def test_a_label_is_the_name_in_words_with_its_unit(column: str, label: str) -> 
 @pytest.mark.parametrize(
     ("key", "label"),
     [
-        ("network.nodes.0.count", "Nodes (nodes.0)"),
-        ("network.nodes.1.memory_mib", "Memory of nodes.1 (MiB)"),
-        ("schemes.0.phi", "Phi of schemes.0"),
-        ("radio.fading.coherence_s", "Coherence of fading (s)"),
-        ("devices.clock_hz.lognormal.sigma", "Sigma of clock lognormal"),
-        ("devices.clock_hz.2", "Clock.2 (Hz)"),
+        ("network.nodes.0.count", "Number of compute nodes (group 1)"),
+        ("network.nodes.1.memory_mib", "Memory of a compute node (group 2) [MiB]"),
+        ("schemes.0.phi", "Aggregation share φ (scheme 1)"),
+        ("schemes.2.compression.dropout.share", "Dropout of activations (scheme 3)"),
+        ("radio.path_loss.exponent", "Path loss exponent"),
+        ("radio.path_loss.gain_db.uniform.1", "Path loss gain, upper end [dB]"),
+        ("devices.clock_hz.lognormal.sigma", "Clock of the devices, standard deviation of the logarithm"),
+        ("devices.clock_hz.2", "Clock of device 2 [Hz]"),
+        ("devices.overrides.3.memory_mib", "Memory of device 3 [MiB]"),
     ],
 )
-def test_the_label_of_a_nested_key_names_its_parent(key: str, label: str) -> None:
-    """The last part of a nested key may occur several times, so its label names the parent."""
+def test_the_label_of_a_nested_key_is_in_words(key: str, label: str) -> None:
+    """Numbers of lists and parameters of distributions become words; no dot of a key is left."""
     assert label == axis_label(key)
 
 
 def test_values_have_a_short_text() -> None:
-    """A mapping reads as its keys and values, and a number has no trailing zeros."""
-    assert "kind=shards, classes_per_client=2" == value_text('{"kind": "shards", "classes_per_client": 2}')
+    """A mapping reads as its name and its other values, and a number has no trailing zeros."""
+    assert "shards, classes per client = 2" == value_text('{"kind": "shards", "classes_per_client": 2}')
     assert ["0.003", "5", "greedy"] == [value_text(value) for value in (0.0030, 5, "greedy")]
 
 
 def test_a_number_stands_with_its_label() -> None:
-    """A number stands behind the label of its key, and a text stands alone."""
-    assert "Nodes (nodes.0): 3" == labelled_value("network.nodes.0.count", 3)
-    assert "greedy" == labelled_value("allocation.subchannels", "greedy")
+    """A value stands behind the label of its key; the prefix of its unit keeps a number short."""
+    assert "Number of devices: 3" == labelled_value("devices.count", 3)
+    assert "Bandwidth of a subchannel: 10 MHz" == labelled_value("radio.subchannel_hz", 1e7)
+    assert "Allocation method: greedy" == labelled_value("allocation.method", "greedy")
+
+
+@pytest.mark.parametrize(
+    ("column", "largest", "unit"),
+    [
+        ("uplink_bits", 2.5e7, AxisUnit("Mbit", 1e6)),
+        ("energy_j", 0.02, AxisUnit("mJ", 1e-3)),
+        ("mean_latency_s", 900.0, AxisUnit("min", 60.0)),
+        ("device_memory_bits", 1.0, AxisUnit("MiB", 8.0 * 2**20)),
+        ("final_accuracy", 1.0, AxisUnit("%", 0.01)),
+        ("radio.path_loss.gain_db", -90.0, AxisUnit("dB", 1.0)),
+    ],
+)
+def test_an_axis_has_a_unit_that_keeps_its_numbers_short(column: str, largest: float, unit: AxisUnit) -> None:
+    """The greatest number decides the prefix; decibels have none."""
+    assert unit == axis_unit(column, largest)
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ def test_the_unit_keeps_numbers_short(gib: float, unit: str) -> None:
     """The axis has the largest of KiB, MiB and GiB in which the maximum held is 1 or more, or else KiB."""
     table = changes().assign(held_bits=gib * GIB)
 
-    assert f"Memory ({unit})" == chart(table).axes[0].get_ylabel()
+    assert f"Memory [{unit}]" == chart(table).axes[0].get_ylabel()
 
 
 def test_the_lowest_seed_is_drawn() -> None:

@@ -16,11 +16,11 @@ from cycler import cycler
 from matplotlib.figure import Figure
 from PIL import Image
 
+from cutlayer.analysis.figures.charts.learning_curves import accuracy_figure
+from cutlayer.analysis.figures.charts.sweep import sweep_figure
 from cutlayer.analysis.figures.gantt import gantt_figure
-from cutlayer.analysis.figures.learning_curves import accuracy_figure
 from cutlayer.analysis.figures.memory import memory_figure
 from cutlayer.analysis.figures.style import figure_style, save_figure
-from cutlayer.analysis.figures.sweep import sweep_figure
 from cutlayer.scenarios.schema.sweep import SweepFigure
 
 FORMULA = "cost $^$ a_b \\frac{"
@@ -64,7 +64,13 @@ def _memory() -> Figure:
 
 def _sweep() -> Figure:
     section = SweepFigure(file="a.png", x="devices.count", y="mean_latency_s", kind="bar")
-    columns = {"scheme": "psl", "label": FORMULA, "devices.count": [1, 2], "mean_latency_s": [1.0, 2.0]}
+    columns = {
+        "scheme": "psl",
+        "label": FORMULA,
+        "paper_label": FORMULA,
+        "devices.count": [1, 2],
+        "mean_latency_s": [1.0, 2.0],
+    }
     ends = {"mean_latency_s_low": [0.9, 1.8], "mean_latency_s_high": [1.1, 2.2], "seeds": 3}
     return sweep_figure(pd.DataFrame({**columns, **ends}), section)
 

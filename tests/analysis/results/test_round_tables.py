@@ -179,7 +179,7 @@ def test_a_label_with_other_parameters_is_another_experiment() -> None:
 
 def test_bars_in_labels_stay_in_their_cell(timeline: Run) -> None:
     """A label with a bar is one cell in Markdown, and the bar is a command in LaTeX."""
-    table = comparison([timeline]).assign(label="cuts 1|2")
+    table = comparison([timeline]).assign(paper_label="cuts 1|2")
     lines = formatted(table, "markdown").splitlines()
     assert 1 == len({line.replace(r"\|", "").count("|") for line in lines})
     assert r"cuts 1\textbar{}2" in formatted(table, "latex")
@@ -212,10 +212,10 @@ def test_experiments_with_many_differences_have_numbers() -> None:
 
 
 def test_a_negative_number_has_a_minus_in_latex(timeline: Run) -> None:
-    """A minus sign becomes mathematics; the hyphens of names and the signs of exponents stay."""
+    """A minus sign and an exponent become mathematics; the hyphens of names stay."""
     table = comparison([timeline]).assign(
         latency_change_percent=-26.7, latency_change_percent_low=-29.1, latency_change_percent_high=-24.5
     )
-    text = formatted(table.assign(label="a-1", energy_j=1e-7), "latex")
+    text = formatted(table.assign(paper_label="a-1", energy_j=1e-7), "latex")
     assert "$-$26.7 ($-$29.1 to $-$24.5)" in text
-    assert "a-1" in text and "e-07" in text
+    assert "a-1" in text and r"$1.000\times 10^{-7}$" in text

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.lines import Line2D
 
 from cutlayer.analysis.comparison.sweep_report import draw_figures
+from cutlayer.analysis.figures.charts.sweep import sweep_figure
 from cutlayer.analysis.figures.palette import curve_style
-from cutlayer.analysis.figures.sweep import sweep_figure
 from cutlayer.analysis.results.confidence_intervals import Range, centre_and_interval
 from cutlayer.analysis.results.sweep_folder import SweepResult
 from cutlayer.analysis.results.sweep_statistics import (
@@ -61,11 +63,16 @@ def figure(**keys: Any) -> SweepFigure:
 
 def lines(axes: Axes) -> list[np.ndarray[Any, Any]]:
     """Return the points of the schemes' lines."""
-    return [np.asarray(line.get_xydata(), dtype=float) for line in axes.lines]
+    return [np.asarray(line.get_xydata(), dtype=float) for line in curves(axes)]
 
 
-def test_a_line_is_the_mean_over_seeds_and_its_band_the_interval(result: SweepResult) -> None:
-    """A line is the mean over seeds and its band the confidence interval, in the panel of its key."""
+def curves(axes: Axes) -> list[Line2D]:
+    """Return the lines of the schemes, without the ends of error bars."""
+    return [line for line in axes.lines if line.get_linestyle() != "None"]
+
+
+def test_a_line_is_the_mean_over_seeds_and_its_bars_the_interval(result: SweepResult) -> None:
+    """A line is the mean over seeds and its error bars the confidence intervals, in the panel of its key."""
     wanted = figure(panels="client_lr")
     drawn = sweep_figure(figure_table(result, wanted), wanted)
     assert ["Client lr: 0.001", "Client lr: 0.01"] == [axes.get_title() for axes in drawn.axes]
@@ -77,9 +84,9 @@ def test_a_line_is_the_mean_over_seeds_and_its_band_the_interval(result: SweepRe
             expected = [(count, group.mean()) for count, group in zip(COUNTS, groups, strict=True)]
             np.testing.assert_allclose(expected, lines(axes)[number], rtol=1e-12)
             bounds = [centre_and_interval(group, Range.POSITIVE)[1:] for group in groups]
-            extent = axes.collections[number].get_paths()[0].get_extents()
-            ends = min(low for low, _ in bounds), max(high for _, high in bounds)
-            assert ends == pytest.approx((extent.y0, extent.y1), rel=1e-9)
+            bars = axes.collections[number]
+            assert isinstance(bars, LineCollection)
+            np.testing.assert_allclose(bounds, [bar[:, 1] for bar in bars.get_segments()], rtol=1e-9)
 
 
 def test_medians_lie_between_order_statistics(result: SweepResult) -> None:
@@ -162,11 +169,14 @@ def test_a_line_that_diverged_at_all_rates_is_left_out_and_named(result: SweepRe
 
 
 def test_a_mean_over_seeds_with_a_diverged_one_has_no_value(result: SweepResult) -> None:
-    """The other seeds alone would favour the scheme, so the point is not drawn."""
+    """The other seeds alone would favour the scheme, so the point has a row that counts its seeds."""
     wanted = figure(y="final_accuracy", panels="client_lr")
     table = figure_table(diverging(result, RATES[:1], seeds=1), wanted)
-    assert {RATES[1]} == set(table.loc[table["label"] == "psl", "client_lr"])
-    assert set(RATES) == set(table.loc[table["label"] == "sl", "client_lr"])
+    missing = table[table["final_accuracy"].isna()]
+    assert {("psl", RATES[0])} == set(missing[["label", "client_lr"]].itertuples(index=False, name=None))
+    assert {(7, 8, 8)} == set(
+        missing[["seeds_with_value", "seeds", "seeds_planned"]].itertuples(index=False, name=None)
+    )
 
 
 def test_the_listing_of_a_sweep_counts_the_diverged_runs(result: SweepResult, tmp_path: Path) -> None:
@@ -191,8 +201,8 @@ def test_curves_end_with_the_shortest_seed(result: SweepResult) -> None:
     values = result.rounds.query("label == 'sl' and client_lr == 0.001 and round in (1, 3)")
     means = values[values["devices.count"] == 5].groupby("round")["test_accuracy"].mean()
     np.testing.assert_allclose([[2, 100 * means[1]], [6, 100 * means[3]]], lines(drawn.axes[0])[0])
-    assert len(LABELS) * len(RATES) == len(drawn.axes[0].lines)
-    assert ("Simulated time (s)", "Test accuracy (%)") == (
+    assert len(LABELS) * len(RATES) == len(curves(drawn.axes[0]))
+    assert ("Simulated time [s]", "Test accuracy [%]") == (
         drawn.axes[0].get_xlabel(), drawn.axes[0].get_ylabel()
     )  # fmt: skip
 
@@ -214,7 +224,7 @@ def test_a_scheme_has_its_fixed_colour(result: SweepResult) -> None:
     wanted = figure(panels="client_lr")
     axes = sweep_figure(figure_table(result, wanted), wanted).axes[0]
     colours = [curve_style(index)["color"] for index in (0, 2, 3)]  # of sl, psl, epsl
-    assert colours == [line.get_color() for line in axes.lines]
+    assert colours == [line.get_color() for line in curves(axes)]
 
 
 def test_keys_that_a_figure_would_overlay_are_named(result: SweepResult) -> None:

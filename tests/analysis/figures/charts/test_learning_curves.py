@@ -4,10 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from cutlayer.analysis.figures.learning_curves import accuracy_figure
+from cutlayer.analysis.figures.charts.curves import FEW_POINTS
+from cutlayer.analysis.figures.charts.learning_curves import accuracy_figure
+from cutlayer.analysis.results.confidence_intervals import Range, centre_and_interval
 
 
 def rounds(
@@ -32,7 +35,11 @@ def rounds(
 
 def curves(axes: Axes) -> list[NDArray[np.float64]]:
     """Return the points of the schemes' curves, without the target's line and the marks."""
-    lines = [line for line in axes.lines if line.get_markersize() < 5 and line.get_marker() != "None"]
+    lines = [
+        line
+        for line in axes.lines
+        if line.get_markersize() < 5 and line.get_marker() not in ("None", "|", "_")
+    ]
     return [np.asarray(line.get_xydata(), dtype=float) for line in lines]
 
 
@@ -48,6 +55,11 @@ def bands(axes: Axes) -> list[tuple[float, float]]:
     return [(extent.y0, extent.y1) for extent in extents]
 
 
+def many(*values: float) -> list[float]:
+    """Return the values, followed by so many equal ones that the figure has bands."""
+    return [*values, *[values[-1]] * FEW_POINTS]
+
+
 def legend(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
@@ -61,7 +73,7 @@ def test_the_curves_are_the_table() -> None:
     np.testing.assert_allclose([[2, 20], [4, 50], [6, 70]], curves(over_time)[0])
     np.testing.assert_allclose([[9, 20], [18, 50]], curves(over_time)[1])
     np.testing.assert_allclose([[1, 20], [2, 50], [3, 70]], curves(over_rounds)[0])
-    assert "Simulated time (s)" == over_time.get_xlabel()
+    assert "Simulated time [s]" == over_time.get_xlabel()
     assert ["psl", "sl", "Least to greatest client"] == legend(figure)
 
 
@@ -74,7 +86,7 @@ def test_rounds_without_an_evaluation_are_left_out() -> None:
 
 def test_the_band_reaches_from_the_lowest_to_the_highest_client() -> None:
     """With one seed the band covers the clients; without their accuracies there is no band."""
-    with_clients = accuracy_figure(rounds([0.5, 0.5], spread=0.1))
+    with_clients = accuracy_figure(rounds(many(0.5), spread=0.1))
     without_clients = accuracy_figure(
         rounds([0.5, 0.5]).drop(columns=["test_accuracy_min", "test_accuracy_max"])
     )
@@ -83,18 +95,56 @@ def test_the_band_reaches_from_the_lowest_to_the_highest_client() -> None:
     assert ["psl"] == legend(without_clients)
 
 
-def test_several_seeds_give_the_mean_and_its_standard_error() -> None:
-    """The curve is the mean of time and accuracy over seeds, the band the standard error of that mean."""
+def test_several_seeds_give_the_mean_and_its_confidence_interval() -> None:
+    """The curve is the mean of time and accuracy over seeds, the band the confidence interval of the mean."""
     values, durations_s = [0.4, 0.6, 0.8], [1.0, 2.0, 6.0]
     table = pd.concat(
-        [rounds([v], seed=s, round_s=t) for s, (v, t) in enumerate(zip(values, durations_s, strict=True))]
+        [rounds(many(v), seed=s, round_s=t) for s, (v, t) in enumerate(zip(values, durations_s, strict=True))]
     )
     figure = accuracy_figure(table)
-    error = 100 * np.std(values, ddof=1) / np.sqrt(3)
+    _, low, high = centre_and_interval(values, Range.FRACTION)
 
-    np.testing.assert_allclose([[3.0, 60.0]], curves(figure.axes[0])[0])
-    np.testing.assert_allclose([(60 - error, 60 + error)], bands(figure.axes[0]), rtol=1e-6)
-    assert "Standard error over seeds" in legend(figure)
+    np.testing.assert_allclose([3.0, 60.0], curves(figure.axes[0])[0][0])
+    np.testing.assert_allclose([(100 * low, 100 * high)], bands(figure.axes[0]), rtol=1e-6)
+    assert "95 % interval of the mean over seeds" in legend(figure)
+
+
+def test_few_points_have_error_bars() -> None:
+    """With 8 points or fewer, intervals are bars that do not hide each other; with more they are bands."""
+    few = accuracy_figure(pd.concat([rounds([0.5] * 8, label=label) for label in ("psl", "sl")]))
+    bars = few.axes[0].collections
+
+    assert [LineCollection] * 2 == [type(bar) for bar in bars]
+    few.draw_without_rendering()
+    first, second = (bar.get_transform().transform((2.0, 50.0))[0] for bar in bars)
+    assert second - first >= 2.0
+    np.testing.assert_allclose([45, 55], bars[0].get_segments()[0][:, 1])
+    assert isinstance(accuracy_figure(rounds([0.5] * 9)).axes[0].collections[0], PolyCollection)
+
+
+def test_more_than_eight_curves_become_small_multiples() -> None:
+    """Each panel shows one scheme in its own style, and all schemes in grey behind it."""
+    labels = [f"scheme {number}" for number in range(9)]
+    tables = [rounds(many(0.1 * n, 0.5), label=label) for n, label in enumerate(labels)]
+    panels = [axes for axes in accuracy_figure(pd.concat(tables)).axes if axes.get_visible()]
+
+    assert labels == [axes.get_title() for axes in panels]
+    styles = {(line.get_color(), line.get_marker()) for axes in panels for line in axes.lines[9:]}
+    assert 9 == len(styles)
+    for axes in panels:
+        assert 9 == sum(line.get_color() == "#C8C8C8" for line in axes.lines)
+    assert 2 == len(accuracy_figure(pd.concat(tables[:8])).axes)
+
+
+def test_a_scheme_keeps_its_style_when_others_are_left_out() -> None:
+    """The second curve of EPSL has the same colour and marker, whether the first one is shown or not."""
+    table = pd.concat([rounds([0.5, 0.6], label=label).assign(scheme="epsl") for label in ("a", "b")])
+    (alone,) = accuracy_figure(table, labels=["b"]).axes[0].lines[:1]
+    among = accuracy_figure(table).axes[0].lines
+
+    styles = [(line.get_color(), line.get_marker()) for line in among if line.get_marker() != "_"]
+    assert styles[1] == (alone.get_color(), alone.get_marker())
+    assert 2 == len(set(styles))
 
 
 def test_a_mean_is_over_all_seeds() -> None:
@@ -138,7 +188,7 @@ def test_a_long_run_is_in_hours() -> None:
     """The time axis has a unit that fits its range, and the points are in this unit."""
     over_time, _ = accuracy_figure(rounds([0.2, 0.3], round_s=7200.0)).axes
 
-    assert "Simulated time (h)" == over_time.get_xlabel()
+    assert "Simulated time [h]" == over_time.get_xlabel()
     np.testing.assert_allclose([2.0, 4.0], curves(over_time)[0][:, 0])
 
 
