@@ -56,8 +56,9 @@ class Explanation:
         One row a client of an explained round: ``label, round, device, slack_s``, by how much it could have
         been later without changing the round's end, and ``phase``, where it had that little slack.
     rounds : DataFrame
-        One row a scheme: ``rounds``, how many of them are ``explained``, ``planned_s``, ``mean_s``,
-        ``p50_s, p95_s, p99_s`` of all round times, and ``measured_over_planned``.
+        One row a scheme: its ``label``, and ``paper_label`` for texts; ``rounds``, how many of them are
+        ``explained``, ``planned_s``, ``mean_s``, ``p50_s, p95_s, p99_s`` of all round times, and
+        ``measured_over_planned``.
     idle : DataFrame
         One row a scheme and node: ``busy_s``, and ``idle_share`` of the whole simulated time.
     """

@@ -36,6 +36,7 @@ def round_times(run: Run, explained: Mapping[str, int]) -> pd.DataFrame:
         rows.append(
             {
                 "label": label,
+                "paper_label": run.paper_labels[label],
                 "rounds": len(latency_s),
                 "explained": count,
                 "planned_s": planned_s,

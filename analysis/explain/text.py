@@ -59,7 +59,7 @@ def bottleneck(explanation: Explanation, label: str) -> str:
     rounds = explanation.rounds.set_index("label").loc[label]
     total_s = float(blame["time_s"].sum())
     if not total_s:
-        return f"{label}: no round took any time"
+        return f"{rounds.paper_label}: no round took any time"
     of_node = blame.groupby("node", sort=False)["time_s"].sum()
     node = str(of_node.idxmax())
     rows = blame[blame["node"] == node]
@@ -75,7 +75,7 @@ def bottleneck(explanation: Explanation, label: str) -> str:
         else f", judged by {rounds.explained:.0f} of {rounds.rounds:.0f} rounds"
     )
     share = _percent(float(of_node[node]) / total_s)
-    return f"{label}: {who} holds up {share} % of the time ({'; '.join(reasons)}){sampled}"
+    return f"{rounds.paper_label}: {who} holds up {share} % of the time ({'; '.join(reasons)}){sampled}"
 
 
 def report(explanation: Explanation) -> str:
@@ -95,7 +95,8 @@ def notes(explanation: Explanation) -> list[str]:
     if len(explanation.path["round"].unique()) > 1:
         lengths_s = explanation.path.groupby(["label", "round"], sort=False)["duration_s"].sum().reset_index()
         longest = lengths_s.iloc[int(lengths_s["duration_s"].argmax())]
-        lines.append(f"--round {longest['round']} shows the path of the longest round, of {longest['label']}")
+        scheme = _paper_labels(explanation)[longest["label"]]
+        lines.append(f"--round {longest['round']} shows the path of the longest round, of {scheme}")
     return lines
 
 
@@ -106,7 +107,16 @@ def text_tables(explanation: Explanation) -> dict[str, pd.DataFrame]:
         number = explanation.path["round"].iloc[0]
         tables[f"critical path of round {number}"] = _path(explanation.path)
     tables["slack"] = _slack(explanation)
-    return {title: table for title, table in tables.items() if len(table)}
+    schemes = _paper_labels(explanation)
+    return {
+        title: table.assign(scheme=table["scheme"].map(schemes))
+        for title, table in tables.items()
+        if len(table)
+    }
+
+
+def _paper_labels(explanation: Explanation) -> dict[str, str]:
+    return dict(zip(explanation.rounds["label"], explanation.rounds["paper_label"], strict=True))
 
 
 def rich_tables(explanation: Explanation) -> list[Table]:
@@ -123,7 +133,7 @@ def savings_text(savings: pd.DataFrame) -> pd.DataFrame:
     """Return the savings of changes as text; those that are not possible are in the notes."""
     possible = savings[savings["problem"] == ""]
     unit = time_unit(float(possible["mean_s"].max()) if len(possible) else 1.0)
-    shown = possible[["label", "change"]].rename(columns={"label": "scheme"}).astype(str)
+    shown = possible[["paper_label", "change"]].rename(columns={"paper_label": "scheme"}).astype(str)
     shown["rounds"] = [f"{x:.0f}" for x in possible["rounds"]]
     shown[f"mean round [{unit.symbol}]"] = [_number(x / unit.seconds) for x in possible["mean_s"]]
     shown[f"saving [{unit.symbol}]"] = [_number(x / unit.seconds) for x in possible["saving_s"]]
@@ -149,7 +159,7 @@ def savings_notes(savings: pd.DataFrame) -> list[str]:
     if (savings["participants"] < savings["participants_before"]).any():
         lines.append("clients: mean number of clients in a round; a round with fewer clients trains less")
     for row in savings[savings["problem"] != ""].to_dict("records"):
-        lines.append(f"{row['label']}: {row['change']}: {row['problem']}")
+        lines.append(f"{row['paper_label']}: {row['change']}: {row['problem']}")
     return lines
 
 

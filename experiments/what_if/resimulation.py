@@ -22,8 +22,8 @@ __all__ = ["MAX_ROUNDS", "resimulate", "what_if"]
 MAX_ROUNDS = 200
 """Rounds of a run that are simulated again; a longer run is cut."""
 _COLUMNS = (
-    *("label", "change", "overrides", "rounds", "participants_before", "participants", "mean_s"),
-    *("saving_s", "saving_low_s", "saving_high_s", "saving_percent", "problem"),
+    *("label", "paper_label", "change", "overrides", "rounds", "participants_before", "participants"),
+    *("mean_s", "saving_s", "saving_low_s", "saving_high_s", "saving_percent", "problem"),
 )
 
 
@@ -83,9 +83,9 @@ def what_if(
     Returns
     -------
     DataFrame
-        One row a scheme and change: ``label, change, overrides`` (joined by blanks), ``rounds`` compared,
-        ``participants_before`` and ``participants``, the mean number of clients without and with the change,
-        ``mean_s``, the mean round time with the change, ``saving_s`` a round with its 95 % confidence
+        One row a scheme and change: ``label, paper_label, change, overrides`` (joined by blanks), ``rounds``
+        compared, ``participants_before`` and ``participants``, the mean number of clients without and with
+        the change, ``mean_s``, the mean round time with the change, ``saving_s`` a round with its 95 % confidence
         interval ``saving_low_s`` and ``saving_high_s``, ``saving_percent`` of the round time without the
         change, and ``problem``, the reason why a change is not possible.
     """
@@ -101,14 +101,20 @@ def what_if(
             try:
                 changed = resimulate(scenario, label, rounds, change.overrides, allow_imports=allow_imports)
             except ScenarioError as error:
-                rows.append(_row(label, change) | {"problem": one_line(error)})
+                rows.append(_row(run, label, change) | {"problem": one_line(error)})
             else:
-                rows.append(_row(label, change) | _columns(unchanged.rounds, changed.rounds))
+                rows.append(_row(run, label, change) | _columns(unchanged.rounds, changed.rounds))
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
-def _row(label: str, change: Change) -> dict[str, object]:
-    return {"label": label, "change": change.name, "overrides": " ".join(change.overrides), "problem": ""}
+def _row(run: Run, label: str, change: Change) -> dict[str, object]:
+    return {
+        "label": label,
+        "paper_label": run.paper_labels[label],
+        "change": change.name,
+        "overrides": " ".join(change.overrides),
+        "problem": "",
+    }
 
 
 def _columns(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, object]:

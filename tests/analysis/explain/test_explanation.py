@@ -102,4 +102,4 @@ def test_a_slow_device_is_the_bottleneck() -> None:
     links = ["devices.uplink_bps=1e9", "devices.downlink_bps=1e9"]
     run = cutlayer.run("quickstart", overrides=[*OVERRIDES, clocks, *links], schemes=["psl"])
     (line,) = run.explain().bottlenecks
-    assert "psl: device-2 holds up 100 % of the time (client_backward)" == line
+    assert "PSL: device-2 holds up 100 % of the time (client_backward)" == line
