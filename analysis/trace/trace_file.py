@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 __all__ = ["Flow", "TraceFile", "Track", "nanoseconds", "opened_trace"]
 
@@ -185,7 +185,7 @@ def opened_trace(path: Path, details: Mapping[str, Any], *, compressed: bool) ->
         Whether to compress the file with gzip.
     """
     with path.open("wb") as raw:
-        binary: IO[bytes] = raw
+        binary: io.BufferedIOBase = raw
         if compressed:
             binary = gzip.GzipFile("", "wb", _COMPRESSION, raw, mtime=0)
         with io.TextIOWrapper(binary, encoding="utf-8", newline="\n") as file:
