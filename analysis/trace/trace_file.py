@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 __all__ = ["Flow", "TraceFile", "Track", "nanoseconds", "opened_trace"]
 
@@ -185,9 +185,9 @@ def opened_trace(path: Path, details: Mapping[str, Any], *, compressed: bool) ->
         Whether to compress the file with gzip.
     """
     with path.open("wb") as raw:
-        binary: io.BufferedIOBase = raw
+        binary: IO[bytes] = raw
         if compressed:
-            binary = gzip.GzipFile("", "wb", _COMPRESSION, raw, mtime=0)
+            binary = cast("IO[bytes]", gzip.GzipFile("", "wb", _COMPRESSION, raw, mtime=0))
         with io.TextIOWrapper(binary, encoding="utf-8", newline="\n") as file:
             file.write(f'{{"displayTimeUnit":"ms","otherData":{json.dumps(dict(details))},"traceEvents":[')
             yield TraceFile(file.write)
