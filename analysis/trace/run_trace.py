@@ -192,9 +192,9 @@ class _SchemeTrace:
             if flow is not None:
                 details["critical"] = True
             track = self.tracks.track(node, lane)
-            self._file.interval(track, phase, start_ns, end_ns, details, flow)
             for message in arrows.end.get(row, ()):
                 self._file.arrow_ends(track, _MESSAGE, message, start_ns)
+            self._file.interval(track, phase, start_ns, end_ns, details, flow)
             for message in arrows.begin.get(row, ()):
                 self._file.arrow_begins(track, _MESSAGE, message, start_ns)
             self._count(node, lane, number, (start_s, end_s, wait_s, bits))

@@ -127,8 +127,12 @@ class TraceFile:
         self._arrow(f'"ph":"s","id":"{number}"', track, name, time_ns)
 
     def arrow_ends(self, track: Track, name: str, number: int, time_ns: int) -> None:
-        """Add the end of an arrow, right behind the interval that it ends at."""
-        self._arrow(f'"ph":"f","bp":"e","id":"{number}"', track, name, time_ns)
+        """Add the end of an arrow, just before the interval that it ends at.
+
+        An end binds to the next interval of its track. Versions of Perfetto differ in the property ``bp``,
+        which lets it bind to the interval before.
+        """
+        self._arrow(f'"ph":"f","id":"{number}"', track, name, time_ns)
 
     def _arrow(self, kind: str, track: Track, name: str, time_ns: int) -> None:
         quoted = self._quoted(name)
