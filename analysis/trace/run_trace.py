@@ -160,8 +160,8 @@ class _SchemeTrace:
         arrows = self._dependencies.of_rounds(by_round(all_rows, starts_s), self._spans_s, self._events)
         self._write_intervals(rows, arrows)
         self._last_round = max([self._last_round, *numbers])
-        following = [start_s for number, (start_s, _) in self._spans_s.items() if number > self._last_round]
-        self._counters.write_until(math.inf if part.is_last else min(following, default=math.inf))
+        following = self._spans_s.get(self._last_round + 1)
+        self._counters.write_until(math.inf if part.is_last or following is None else following[0])
 
     def _write_rounds(self) -> None:
         track = self.tracks.track("", "rounds")
