@@ -149,7 +149,7 @@ class RoundLog:
         """
         ends_s = self._columns["end_s"]
         start_s = ends_s[-2] if len(ends_s) > 1 else 0.0
-        row = {name: column[-1] for name, column in (self._columns | self._texts).items()}
+        row: dict[str, Any] = {name: column[-1] for name, column in (self._columns | self._texts).items()}
         row |= {"scheme": scheme, **identity, "round": len(self)}
         row |= {"start_s": start_s, "latency_s": row["end_s"] - start_s, "diverged": bool(row["diverged"])}
         return {

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import pandas as pd
+from typing import TypeAlias
 
 from ..analysis.results.atomic_files import RunFolderError, check_free, check_place, check_write_succeeds
-from ..analysis.results.recorded_tables import RecordedTables, RecordWriter, read_table
-from ..analysis.results.run_folder import FORMAT, TABLES, Run, save_run
+from ..analysis.results.recorded_tables import RecordWriter, read_table
+from ..analysis.results.run_folder import Run, save_run
 from ..analysis.results.table_formats import EVENTS, INTERVALS
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from ..scenarios.text import one_line
@@ -21,16 +19,15 @@ from ..sim.schemes.round_loop import RoundResult
 from .callbacks import Callbacks
 from .checkpoints import Checkpoints, checkpoint_folder
 from .experiment import Experiment
+from .joined_results import joined_run
 from .preparation import prepare
 from .processes.folder_locks import run_lock
 from .processes.process_guards import deferred_interrupt, deliver_deferred_interrupt, interruptible
-from .provenance.machine import machine
-from .provenance.versions import versions
 from .scheme_results import SchemeRun
 from .scheme_run import OnRound, run_scheme
 from .scheme_workers import SchemeWorkers, default_jobs
 
-__all__ = ["UnsavedRunError", "WatchRounds", "joined_run", "run_experiment", "run_scenario"]
+__all__ = ["UnsavedRunError", "WatchRounds", "run_experiment", "run_scenario"]
 
 WatchRounds: TypeAlias = Callable[[], AbstractContextManager[OnRound]]
 """Opens a context around all rounds. Its value is called after each round."""
@@ -288,58 +285,6 @@ def _run_side_by_side(
         return joined_run(experiment, scheme_runs, writer.finish(), interrupted=interrupted)
 
 
-def joined_run(
-    experiment: Experiment,
-    scheme_runs: Sequence[SchemeRun],
-    recorded: RecordedTables,
-    *,
-    interrupted: bool,
-) -> Run:
-    """Return the results of all schemes as one run.
-
-    Parameters
-    ----------
-    scheme_runs : sequence of SchemeRun
-        The results of the schemes that have begun, in the scenario's order.
-    recorded : RecordedTables
-        The intervals and events of these schemes.
-    interrupted : bool
-        Whether an interrupt ended the run.
-
-    Raises
-    ------
-    Exception
-        The error of the first scheme that failed, if no round of any scheme is finished.
-    KeyboardInterrupt
-        If no round is finished, and no scheme has failed.
-    """
-    failures = [(run.label, run.failure) for run in scheme_runs if run.failure is not None]
-    with_rounds = [run for run in scheme_runs if len(run.rounds)]
-    if not with_rounds:
-        raise failures[0][1].error if failures else KeyboardInterrupt
-    tables = {table: _joined([getattr(run, table) for run in with_rounds]) for table in TABLES}
-    return Run(
-        scenario_yaml(experiment.loaded.scenario),
-        _summary(experiment, scheme_runs, interrupted=interrupted),
-        tables["rounds"],
-        tables["devices"],
-        tables["nodes"],
-        tables["stages"],
-        tables["memory"],
-        recorded.intervals,
-        errors="\n".join(f"{label}: {failure.text}\n\n{failure.traceback}" for label, failure in failures),
-        problems=_lost_tables(recorded),
-        files=experiment.named_files.copies,
-        recorded_events=recorded.events,
-    )
-
-
-def _lost_tables(recorded: RecordedTables) -> tuple[str, ...]:
-    """Return a line for each recorded table that could not be written."""
-    lost = {INTERVALS.name: recorded.intervals.lost, EVENTS.name: recorded.events.lost}
-    return tuple(f"all {name} are lost: {reason}" for name, reason in lost.items() if reason)
-
-
 def _checkpoints(
     folder: Path, loaded: LoadedScenario, checkpoint_every: int | None, *, overwrite: bool = False
 ) -> Checkpoints | None:
@@ -424,26 +369,3 @@ def _draw(run: Run, folder: Path) -> list[str]:
         return ["interrupted: not all figures are drawn; cutlayer gantt DIR draws the Gantt chart"]
     except Exception as error:  # the drawing library cannot be imported, for example
         return [f"no figure could be drawn: {one_line(error)}"]
-
-
-def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the rows of all schemes as one table."""
-    return pd.concat(tables, ignore_index=True)
-
-
-def _summary(
-    experiment: Experiment, scheme_runs: Sequence[SchemeRun], *, interrupted: bool
-) -> dict[str, Any]:
-    """Return the content of ``summary.json``."""
-    scenario = experiment.loaded.scenario
-    return {
-        "format": FORMAT,
-        "name": scenario.name,
-        "seed": scenario.seed,
-        "interrupted": interrupted,
-        "target_accuracy": scenario.target_accuracy,
-        "versions": versions(trained=experiment.data is not None),
-        "files": experiment.named_files.records(experiment.data),
-        "machine": machine(scenario.learning if experiment.data is not None else None),
-        "schemes": {scheme_run.label: scheme_run.summary for scheme_run in scheme_runs},
-    }

@@ -259,7 +259,9 @@ SUMMARY_VALUES: Mapping[str, Column] = {
 
 SCHEME_VALUES: Mapping[str, Column] = {
     "scheme": Column("", "Name of the scheme in the scenario."),
+    "paper_label": Column("", "Label of the scheme as papers write it, for example `EPSL (φ = 0.5)`."),
     "failed": Column("", "Error that ended the scheme, with its round; null if none did."),
+    "stopped_by": Column("", "Reason for which a callback ended the scheme; null if none did."),
     "cut": Column(
         "",
         "Units of the model on the client, or a list with one number for each device; null if the"
@@ -270,7 +272,7 @@ SCHEME_VALUES: Mapping[str, Column] = {
         "Closed form of a round: behind a barrier, without slow-downs and deadlines. For `mpsl` and"
         " `one_hop` a lower bound.",
     ),
-    "planned_latency_s": Column("s", "Mean round that the plan promises under `plan_for`."),
+    "planned_latency_s": Column("s", "Mean round time of the plan, under `plan_for`."),
     "planned_is_bound": Column("", "Whether `planned_latency_s` is a lower bound."),
     "plan_for": Column("", "Conditions that the plan assumes: `nominal`, `mean` or `simulated`."),
     "rounds": Column("", "Number of finished rounds."),

@@ -9,7 +9,7 @@ from typing import Any
 from ...scenarios.yaml_lines import parse_yaml
 from .atomic_files import RunFolderError, write_whole
 from .round_tables import target_results
-from .run_folder import SCENARIO, SUMMARY, read_csv, summary_text
+from .run_files import SCENARIO, SUMMARY, read_csv, summary_text
 
 __all__ = ["renew_target"]
 

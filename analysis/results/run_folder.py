@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,15 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
-import pyarrow
-import pyarrow.csv
 
 from ...scenarios.suggestions import closest
 from .atomic_files import RunFolderError, check_place, write_folder
 from .paper_labels import paper_labels
 from .recorded_tables import RecordedTable, read_table
+from .run_files import ERRORS, SUMMARY, read_csv, summary_text
 from .table_formats import EVENTS, INTERVALS
 
 if TYPE_CHECKING:
@@ -28,34 +25,15 @@ if TYPE_CHECKING:
     from ..explain.explanation import Explanation
 
 __all__ = [
-    "ERRORS",
     "FORMAT",
-    "SCENARIO",
-    "SUMMARY",
     "TABLES",
     "Run",
     "failed_schemes",
     "load_run",
-    "read_csv",
     "save_run",
-    "summary_text",
 ]
 
 FORMAT = 1
-_TEXT_COLUMNS = (
-    "scheme",
-    "label",
-    "cut",
-    "left_out",
-    "subchannels",
-    "node",
-    "units",
-    "point",
-    "status",
-    "overrides",
-    "error",
-    "paper_label",
-)
 _MEMORY_COLUMNS = ["label", "seed", "node", "time_s", "held_bits"]
 _FILES = (
     "scenario.yaml",
@@ -66,10 +44,6 @@ _FILES = (
     "stages.csv",
     "intervals.parquet",
 )
-SCENARIO, SUMMARY = "scenario.yaml", "summary.json"
-"""The files of the scenario and of the results of each scheme."""
-ERRORS = "errors.txt"
-"""The file of the tracebacks of schemes that failed."""
 TABLES = ("rounds", "devices", "nodes", "stages", "memory")
 """The names of a run's tables, without the recorded ones."""
 
@@ -341,22 +315,6 @@ def save_run(
     write_folder(folder, lambda draft: _write_tables(run, draft), overwrite=overwrite, drafts=drafts)
 
 
-def read_csv(path: Path) -> pd.DataFrame:
-    """Return a table from a CSV file.
-
-    Numbers keep every bit. The columns of text stay text, even if a value looks like a number.
-    """
-    texts = dict.fromkeys(_TEXT_COLUMNS, pyarrow.string())
-    options = pyarrow.csv.ConvertOptions(column_types=texts)
-    table = pyarrow.csv.read_csv(path, convert_options=options)
-    schema = table.schema
-    for number, column in enumerate(schema):
-        if pyarrow.types.is_null(column.type):  # an empty column holds numbers
-            schema = schema.set(number, column.with_type(pyarrow.float64()))
-    frame: pd.DataFrame = table.cast(schema).to_pandas()
-    return frame
-
-
 def _write_tables(run: Run, folder: Path) -> None:
     (folder / "scenario.yaml").write_text(run.scenario, encoding="utf-8")
     (folder / SUMMARY).write_text(summary_text(run.summary), encoding="utf-8")
@@ -373,22 +331,6 @@ def _write_tables(run: Run, folder: Path) -> None:
     for name, content in run.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-
-
-def summary_text(summary: Mapping[str, Any]) -> str:
-    """Return the content of ``summary.json``."""
-    return json.dumps(_finite(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _finite(value: Any) -> Any:
-    """Return a value of the summary, with None in the place of numbers that JSON does not have."""
-    if isinstance(value, dict):
-        return {name: _finite(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def load_run(folder: Path) -> Run:

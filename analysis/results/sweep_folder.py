@@ -20,7 +20,8 @@ from typing import Any
 import pandas as pd
 
 from .atomic_files import RunFolderError, check_writable, write_whole
-from .run_folder import ERRORS, Run, failed_schemes, load_run, read_csv
+from .run_files import ERRORS, read_csv
+from .run_folder import Run, failed_schemes, load_run
 from .sweep_tables import scheme_rows
 
 __all__ = [

@@ -160,8 +160,8 @@ class _SchemeTrace:
         arrows = self._dependencies.of_rounds(by_round(all_rows, starts_s), self._spans_s, self._events)
         self._write_intervals(rows, arrows)
         self._last_round = max([self._last_round, *numbers])
-        following = [start_s for number, (start_s, _) in self._spans_s.items() if number > self._last_round]
-        self._counters.write_until(math.inf if part.is_last else min(following, default=math.inf))
+        following = self._spans_s.get(self._last_round + 1)
+        self._counters.write_until(math.inf if part.is_last or following is None else following[0])
 
     def _write_rounds(self) -> None:
         track = self.tracks.track("", "rounds")
@@ -192,9 +192,9 @@ class _SchemeTrace:
             if flow is not None:
                 details["critical"] = True
             track = self.tracks.track(node, lane)
-            self._file.interval(track, phase, start_ns, end_ns, details, flow)
             for message in arrows.end.get(row, ()):
                 self._file.arrow_ends(track, _MESSAGE, message, start_ns)
+            self._file.interval(track, phase, start_ns, end_ns, details, flow)
             for message in arrows.begin.get(row, ()):
                 self._file.arrow_begins(track, _MESSAGE, message, start_ns)
             self._count(node, lane, number, (start_s, end_s, wait_s, bits))

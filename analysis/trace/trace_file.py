@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 __all__ = ["Flow", "TraceFile", "Track", "nanoseconds", "opened_trace"]
 
@@ -127,8 +127,12 @@ class TraceFile:
         self._arrow(f'"ph":"s","id":"{number}"', track, name, time_ns)
 
     def arrow_ends(self, track: Track, name: str, number: int, time_ns: int) -> None:
-        """Add the end of an arrow, right behind the interval that it ends at."""
-        self._arrow(f'"ph":"f","bp":"e","id":"{number}"', track, name, time_ns)
+        """Add the end of an arrow, just before the interval that it ends at.
+
+        An end binds to the next interval of its track. Versions of Perfetto differ in the property ``bp``,
+        which lets it bind to the interval before.
+        """
+        self._arrow(f'"ph":"f","id":"{number}"', track, name, time_ns)
 
     def _arrow(self, kind: str, track: Track, name: str, time_ns: int) -> None:
         quoted = self._quoted(name)
@@ -187,7 +191,7 @@ def opened_trace(path: Path, details: Mapping[str, Any], *, compressed: bool) ->
     with path.open("wb") as raw:
         binary: IO[bytes] = raw
         if compressed:
-            binary = gzip.GzipFile("", "wb", _COMPRESSION, raw, mtime=0)
+            binary = cast("IO[bytes]", gzip.GzipFile("", "wb", _COMPRESSION, raw, mtime=0))
         with io.TextIOWrapper(binary, encoding="utf-8", newline="\n") as file:
             file.write(f'{{"displayTimeUnit":"ms","otherData":{json.dumps(dict(details))},"traceEvents":[')
             yield TraceFile(file.write)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .figure_options import Font, FontSize, Width, check_output, figure_format
-from .options import InputError, exit_on_wrong_input, finished_run, matching_labels, round_span
+from .options import InputError, ShownSchemes, exit_on_wrong_input, finished_run, matching_labels, round_span
 
 __all__ = ["gantt"]
 
@@ -16,7 +16,7 @@ __all__ = ["gantt"]
 def gantt(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
     rounds: Annotated[str | None, typer.Option(help="Rounds to show, for example 1-3.")] = None,
-    scheme: Annotated[list[str], typer.Option(help="Labels to show; all by default.")] = [],  # noqa: B006
+    schemes: ShownSchemes = [],  # noqa: B006 - typer copies it
     output: Annotated[
         Path | None, typer.Option(help="Output file, .png, .svg, .pdf or .html; DIR/gantt.png by default.")
     ] = None,
@@ -39,7 +39,7 @@ def gantt(
         check_output(path)
         form = figure_format(width, font, font_size) or DEFAULT_FORMAT
         try:
-            labels = matching_labels(result.summary["schemes"], scheme) if scheme else None
+            labels = matching_labels(result.summary["schemes"], schemes) if schemes else None
             figure = run_gantt(result, span, labels, critical_path=critical_path, form=form)
             save_figure(figure, path)
         except ValueError as error:

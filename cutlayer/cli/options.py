@@ -115,7 +115,7 @@ def matching_labels(schemes: Mapping[str, Any], wanted: Sequence[str]) -> list[s
     unknown = [name for name in each if name not in known]
     if unknown:
         raise InputError(
-            f"--schemes: the run has no {', '.join(unknown)}; it has:"
+            f"--scheme: the run has no {', '.join(unknown)}; it has:"
             f" {', '.join(schemes)}{closest(unknown[0], sorted(known))}"
         )
     return [label for label, figures in schemes.items() if label in each or figures["scheme"] in each]

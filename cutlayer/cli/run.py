@@ -72,7 +72,7 @@ def run(
     ] = [],  # noqa: B006
 ) -> None:
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights."""
-    from cutlayer.analysis.results.run_folder import ERRORS
+    from cutlayer.analysis.results.run_files import ERRORS
     from cutlayer.experiments.callbacks import CallbackError, Callbacks, named_callback
     from cutlayer.experiments.checkpoints import CheckpointError
     from cutlayer.experiments.processes.worker_processes import WorkersError

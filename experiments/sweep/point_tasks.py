@@ -11,7 +11,8 @@ import pandas as pd
 
 from ...analysis.results.atomic_files import RunFolderError
 from ...analysis.results.recorded_tables import SpillError
-from ...analysis.results.run_folder import ERRORS, save_run
+from ...analysis.results.run_files import ERRORS
+from ...analysis.results.run_folder import save_run
 from ...analysis.results.sweep_tables import scheme_rows
 from ...scenarios.errors import ScenarioError, ScenarioIssue
 from ...scenarios.loading.loader import LoadedScenario
@@ -20,7 +21,9 @@ from ...scenarios.schema.scenario import Scenario
 from ...sim.schemes.round_loop import RoundResult
 from ..experiment import Experiment
 from ..preparation import prepare
+from ..processes.worker_processes import WorkerDiedError
 from ..runner import run_experiment
+from .worker_pool import TimeLimitError
 
 __all__ = [
     "ROUNDS_TIMED",
@@ -28,6 +31,7 @@ __all__ = [
     "PointTask",
     "estimate_wall_s",
     "first_round_tables",
+    "outcome_of_error",
     "point_issues",
     "run_point",
     "time_limit_text",
@@ -198,3 +202,20 @@ def first_round_tables(task: PointTask) -> tuple[pd.DataFrame, pd.DataFrame]:
     short = scenario.model_copy(update={"stop": stop, "learning": None})
     run = run_experiment(task.prepare_variant(short))
     return pd.DataFrame(scheme_rows(run.summary)), run.rounds
+
+
+def outcome_of_error(error: BaseException | None, limit_s: float | None) -> PointOutcome | None:
+    """Return the outcome of a point whose worker died, was ended, or raised an error; None without an error.
+
+    Parameters
+    ----------
+    error : BaseException or None
+        The exception of the point's future.
+    limit_s : float or None
+        The time limit of a point, [s].
+    """
+    if error is None:
+        return None
+    if isinstance(error, TimeLimitError) and limit_s is not None:
+        return PointOutcome(None, time_limit_text(limit_s))
+    return PointOutcome(None, str(error) if isinstance(error, WorkerDiedError) else repr(error))

@@ -20,10 +20,10 @@ from ...scenarios.ordered_sum import ordered_sum
 from ...scenarios.plugins import load_plugins, loaded_plugins
 from ...scenarios.schema.sweep import SweepFigure
 from ..processes.folder_locks import sweep_lock
-from ..processes.worker_processes import WorkerDiedError, WorkersError, cores, exit_if_reimported
+from ..processes.worker_processes import WorkersError, cores, exit_if_reimported
 from .checks import SweepChecks
-from .point_tasks import ROUNDS_TIMED, PointOutcome, PointTask, estimate_wall_s, run_point, time_limit_text
-from .worker_pool import StartExecutor, TimeLimitError, WorkerPool, process_executor
+from .point_tasks import ROUNDS_TIMED, PointTask, estimate_wall_s, outcome_of_error, run_point
+from .worker_pool import StartExecutor, WorkerPool, process_executor
 
 __all__ = ["OnProgress", "SweepRun", "SweepStoppedError", "time_left_s"]
 
@@ -357,7 +357,7 @@ class SweepRun:
         limit_s = tasks[0].limit_s if tasks else None
         hard_limit_s = None if limit_s is None else limit_s + _GRACE_S
         for task, future in workers.map_unordered(run_point, tasks, limit_s=hard_limit_s):
-            outcome = _outcome_of_error(future.exception(), limit_s) or future.result()
+            outcome = outcome_of_error(future.exception(), limit_s) or future.result()
             if outcome.wall_s is not None:
                 wall_s.append(outcome.wall_s)
             done += 1
@@ -389,20 +389,3 @@ class SweepRun:
             self.folder.write_text(SWEEP, scenario_yaml(self.loaded.scenario))
         except RunFolderError as error:
             raise SweepStoppedError(f"{error}\n{_RESUME_ADVICE}") from None
-
-
-def _outcome_of_error(error: BaseException | None, limit_s: float | None) -> PointOutcome | None:
-    """Return the outcome of a point whose worker died, was ended, or raised an error; None without an error.
-
-    Parameters
-    ----------
-    error : BaseException or None
-        The exception of the point's future.
-    limit_s : float or None
-        The time limit of a point, [s].
-    """
-    if error is None:
-        return None
-    if isinstance(error, TimeLimitError) and limit_s is not None:
-        return PointOutcome(None, time_limit_text(limit_s))
-    return PointOutcome(None, str(error) if isinstance(error, WorkerDiedError) else repr(error))

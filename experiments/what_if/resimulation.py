@@ -86,8 +86,8 @@ def what_if(
         One row a scheme and change: ``label, paper_label, change, overrides`` (joined by blanks), ``rounds``
         compared, ``participants_before`` and ``participants``, the mean number of clients without and with
         the change, ``mean_s``, the mean round time with the change, ``saving_s`` a round with its 95 %
-        confidence interval ``saving_low_s`` and ``saving_high_s``, ``saving_percent`` of the round time without the
-        change, and ``problem``, the reason why a change is not possible.
+        confidence interval ``saving_low_s`` and ``saving_high_s``, ``saving_percent`` of the round time
+        without the change, and ``problem``, the reason why a change is not possible.
     """
     explanation = explanation or explain_run(run, labels)
     scenario = folder / "scenario.yaml"

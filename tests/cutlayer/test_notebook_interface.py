@@ -96,7 +96,7 @@ def test_a_dictionary_may_have_a_sweep(tmp_path: Path) -> None:
     """A sweep in a dictionary has the points of a file, and takes a seed and schemes."""
     given = {**SCENARIO, "sweep": {"grid": {"batch_size": [4, 8]}, "seeds": 2}}
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(given, allow_unicode=True), encoding="utf-8")
-    points = []
+    points: list[list[str]] = []
     for scenario in (given, tmp_path / "small.yaml"):
         out = tmp_path / f"out-{len(points)}"
         result = cutlayer.sweep(scenario, out=out, jobs=1, seed=5, schemes=["psl"])
@@ -185,7 +185,7 @@ def test_progress_is_shown_on_demand(
 
 def test_every_public_name_can_be_imported() -> None:
     """All names of the stub exist, and each error is an exception."""
-    for name in cutlayer.__all__:
+    for name in vars(cutlayer)["__all__"]:
         each = getattr(cutlayer, name)
         assert not name.endswith("Error") or issubclass(each, Exception)
     assert cutlayer.__version__
@@ -195,8 +195,11 @@ def test_every_public_name_can_be_imported() -> None:
 def test_a_notebook_shows_progress_tables_and_figures(tmp_path: Path) -> None:
     """In a Jupyter kernel, a cell has the progress, the table in HTML and the figure as PNG."""
     code = f"import cutlayer\nrun = cutlayer.run({SCENARIO!r})\nrun"
-    cells = [nbformat.v4.new_code_cell(text) for text in (code, "run.gantt()")]
-    notebook = nbformat.v4.new_notebook(cells=cells)
+    cells = [
+        nbformat.v4.new_code_cell(text)  # type: ignore[no-untyped-call]
+        for text in (code, "run.gantt()")
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells)  # type: ignore[no-untyped-call]
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     first, second = (cell["outputs"] for cell in notebook["cells"])
     progress = [each["data"]["text/plain"] for each in first if each["output_type"] == "display_data"]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cutlayer.progress import notebook
 from cutlayer.progress.lines import RunLines, SweepLines, pause_s
 from cutlayer.scenarios.loading.loader import load_scenario
 from tests.support.processes import COMMAND
@@ -109,3 +110,20 @@ def test_a_command_without_a_terminal_writes_lines(command: str, tmp_path: Path)
     process.communicate()
     assert line.startswith("psl: round " if command == "run" else "checking: 0 of 6 points"), line
     assert "\x1b" not in line
+
+
+def test_a_notebook_shows_the_last_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below a cell, the text is replaced only from time to time, and at the end it has the last state."""
+    shown: list[list[str]] = []
+
+    def show(self: notebook._Text, lines: list[str]) -> None:
+        shown.append(lines)
+        self._shown_s = 1e12  # no further text is due
+
+    monkeypatch.setattr(notebook._Text, "show", show)
+    sweep = notebook.NotebookSweep()
+    for done in range(4):
+        sweep.on_progress("running", done, 0, 3, None)
+    assert [["running: 0 of 3 points"]] == shown
+    sweep.stop()
+    assert ["running: 3 of 3 points"] == shown[-1]

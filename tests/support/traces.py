@@ -36,7 +36,7 @@ def check_trace(events: Iterable[Event]) -> None:
     tracks = _intervals_by_track(events)
     for intervals in tracks.values():
         _check_nesting(intervals)
-    _check_arrows(events, tracks)
+    _check_arrows(events)
     _check_chains(events)
     for event in events:
         if event["ph"] == "C":
@@ -90,19 +90,37 @@ def _check_nesting(intervals: list[tuple[int, int]]) -> None:
         around.append(end_ns)
 
 
-def _check_arrows(events: list[Event], tracks: dict[int, list[tuple[int, int]]]) -> None:
-    """Each arrow has one beginning and one later end, at the start of an interval of another process."""
+def _check_arrows(events: list[Event]) -> None:
+    """Each arrow has a beginning and an end in two processes, behind and before intervals of its tracks.
+
+    A beginning binds to the interval before it in the file, and an end to the one behind it.
+    """
     ends: dict[str, dict[str, Event]] = defaultdict(dict)
-    starts = {tid: {start_ns for start_ns, _ in intervals} for tid, intervals in tracks.items()}
+    order: dict[int, list[Event]] = defaultdict(list)
     for event in events:
+        if event["ph"] in "Xsf":
+            order[event["tid"]].append(event)
         if event["ph"] in "sf":
             assert event["ph"] not in ends[event["id"]]
             ends[event["id"]][event["ph"]] = event
-            assert nanoseconds_of(event["ts"]) in starts[event["tid"]]
+    for on_track in order.values():
+        _check_bound(on_track, "s")
+        _check_bound(on_track[::-1], "f")
     for arrow in ends.values():
         assert {"s", "f"} == set(arrow)
         assert arrow["s"]["ts"] <= arrow["f"]["ts"]
         assert arrow["s"]["pid"] != arrow["f"]["pid"]
+
+
+def _check_bound(events: list[Event], kind: str) -> None:
+    """Each arrow of a kind has the instant of the last interval before it in this order."""
+    last: Event | None = None
+    for event in events:
+        if event["ph"] == "X":
+            last = event
+        elif event["ph"] == kind:
+            assert last is not None
+            assert event["ts"] == last["ts"]
 
 
 def _check_chains(events: list[Event]) -> None:

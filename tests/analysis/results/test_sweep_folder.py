@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cutlayer.analysis.results.run_folder import read_csv
+from cutlayer.analysis.results.run_files import read_csv
 from cutlayer.analysis.results.sweep_tables import scheme_rows
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import cutlayer
 from cutlayer.analysis.results import recorded_tables
+from cutlayer.analysis.results.table_formats import INTERVALS
 from cutlayer.analysis.trace.run_trace import UntraceableRunError, write_trace
 from tests.support.stopped_runs import scenario
 from tests.support.traces import Event, busy_ns, check_trace, nanoseconds_of, trace_events
@@ -178,7 +180,7 @@ def test_what_cannot_be_traced_is_refused(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
-def test_parts_do_not_change_the_intervals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_do_not_change_the_intervals(tmp_path: Path) -> None:
     """A run whose row groups end in the middle of rounds has the same intervals and the same arrows."""
     whole = cutlayer.run("timeline_only", overrides=["stop.rounds=6"], schemes=["psl", "sfl"])
     parts = [
@@ -186,15 +188,10 @@ def test_parts_do_not_change_the_intervals(tmp_path: Path, monkeypatch: pytest.M
         for _, frame in whole.intervals.groupby("label", sort=False)
         for first in range(0, len(frame), 17)
     ]
-    writer = recorded_tables.TableWriter(recorded_tables.INTERVALS)
+    writer = recorded_tables.TableWriter(INTERVALS)
     for part in parts:
         writer.add(part.astype({"label": "category"}))
-    in_parts = cutlayer.Run(
-        whole.scenario,
-        whole.summary,
-        *(getattr(whole, name) for name in ("rounds", "devices", "nodes", "stages", "memory")),
-        recorded=writer.finish(),
-    )
+    in_parts = replace(whole, recorded=writer.finish())
     tables = []
     for run in (whole, in_parts):
         events = events_of(run, tmp_path)
