@@ -123,3 +123,19 @@ def test_outputs_are_filled_in() -> None:
     """No output of a command is empty; otherwise run ``python docs/refresh.py guides tutorial``."""
     empty = "<!-- output -->\n```text\n```"
     assert [] == [page.name for page in STORIES if empty in page.read_text(encoding="utf-8")]
+
+
+def test_outputs_replace_earlier_ones(tmp_path: Path) -> None:
+    """Text stays in its block, Markdown stands between empty lines, and a second time changes nothing."""
+    from page_examples import with_outputs
+
+    page = (
+        "```sh\ncutlayer list schemes > names.txt\n```\n\n"
+        "<!-- output -->\n```text\nold\n```\n<!-- end -->\n\n"
+        "```sh\ncutlayer --version\n```\n\n<!-- output -->\n\nold\n\n<!-- end -->\n\nThe end.\n"
+    )
+    filled = with_outputs(page, tmp_path)
+    assert "old" not in filled
+    assert f"<!-- output -->\n\ncutlayer {cutlayer.__version__}\n\n<!-- end -->\n\nThe end.\n" in filled
+    assert "epsl" in (tmp_path / "names.txt").read_text(encoding="utf-8")
+    assert filled == with_outputs(filled, tmp_path)
