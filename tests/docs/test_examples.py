@@ -23,8 +23,8 @@ GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
 STORIES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *GUIDES]
 """Pages whose examples are followed in their order, in one folder."""
 PAGES = [*STORIES, *sorted(set((ROOT / "docs").rglob("*.md")) - set(STORIES))]
-TRAINS_LONG = {"README.md": 1, "tutorial.md": 2}
-"""The number of rounds to which a page's runs are shortened, because their training takes minutes."""
+TRAINS_LONG = ("README.md", "tutorial.md")
+"""Pages whose runs train for minutes. In the tests these runs, and all sweeps, have two rounds."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -74,13 +74,11 @@ def test_a_reader_can_follow_the_page(page: Path, reader: Path) -> None:
     """Every file, command and script works in its order; runs in worker processes run in this one."""
     from page_examples import follow, run_command
 
-    rounds = TRAINS_LONG.get(page.name)
-
     def shortened(words: Sequence[str]) -> str:
         if words[0] in ("run", "sweep") and "--jobs" not in words:
             words = [*words, "--jobs", "1"]
-        if words[0] in ("run", "sweep") and rounds:
-            words = [*words, "--set", f"stop.rounds={rounds}"]
+        if words[0] == "sweep" or (words[0] == "run" and page.name in TRAINS_LONG):
+            words = [*words, "--set", "stop.rounds=2"]
         return run_command(words)
 
     for example, _ in follow(page.read_text(encoding="utf-8"), shortened):
