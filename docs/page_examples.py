@@ -29,7 +29,7 @@ from cutlayer.cli.main import app
 __all__ = ["Example", "examples", "follow", "parse_command", "run_command", "with_outputs"]
 
 _FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-_OUTPUT = re.compile(r"(\s*<!-- output -->\n(?:```text)?\n).*?((?:```)?\n<!-- end -->)", re.DOTALL)
+_OUTPUT = re.compile(r"(\s*<!-- output -->\n)(```text)?.*?<!-- end -->", re.DOTALL)
 _FILE = re.compile(r"`([\w./-]+\.\w+)`:\s*$")
 _NOT_RUN = re.compile(r"<!-- not run: ([^>]+) -->\s*$")
 
@@ -117,7 +117,8 @@ def with_outputs(page: str, folder: Path) -> str:
         text = "\n".join(line.rstrip() for line in output.strip("\n").splitlines())
         match = _OUTPUT.match(page, end)
         if match:
-            page = page[:end] + match[1] + text + match[2] + page[match.end() :]
+            shown = f"```text\n{text}\n```" if match[2] else f"\n{text}\n"
+            page = f"{page[:end]}{match[1]}{shown}\n<!-- end -->{page[match.end() :]}"
     return page
 
 

@@ -30,12 +30,11 @@ print(result.rounds.groupby("label")["latency_s"].mean())
 
 _SECTION = re.compile(r"^(\w+)\n-+$", re.MULTILINE)
 _ENTRY = re.compile(r"^(\S[^:\n]*)(?: : (.+))?$")
-_NOT_SHOWN = ("__version__",)
 
 
 def python_page() -> str:
     """Return the text of the page."""
-    names = [name for name in cutlayer.__all__ if name not in _NOT_SHOWN]
+    names = [name for name in dir(cutlayer) if not name.startswith("_")]
     objects = {name: getattr(cutlayer, name) for name in names}
     groups = {
         "Functions": [name for name in names if not inspect.isclass(objects[name])],

@@ -11,10 +11,10 @@ GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
 TERMS = """
 access point, activation gradient, barrier, broadcast, checkpoint, client, client sampling
 confidence interval, critical path, cut layer, device, discrete-event simulation, downlink, event, fading
-federated learning, local search, lower bound, makespan, mini-batch, objective, OFDMA
-ordered queue, outage, path loss, plan
-power spectral density, process, round, scenario, scheme, seed, server, slack, smashed data, snapshot
-split learning, straggler, subchannel, sweep, target accuracy, unit, unit table, uplink, worker pool
+federated learning, local search, lower bound, makespan, mini-batch, objective, OFDMA, ordered queue
+outage, path loss, plan, power spectral density, process, round, scenario, scheme, seed, server, slack
+smashed data, snapshot, split learning, straggler, subchannel, sweep, target accuracy
+unit, unit table, uplink, worker pool
 """
 
 
