@@ -134,6 +134,78 @@ class Run:
 
         return explain_run(self, schemes, number)
 
+    def breakdown(self, rounds: tuple[int, int] | None = None) -> pd.DataFrame:
+        """Return the time of each lane of each node: busy by phase, and idle by cause.
+
+        Parameters
+        ----------
+        rounds : (first, last), optional
+            The rounds to count, from 1; all by default.
+
+        Returns
+        -------
+        DataFrame
+            One row a label, node, lane, state (``busy`` or ``idle``) and activity (a phase, or a cause of
+            idle time): ``rounds``, ``time_s``, ``time_per_round_s``, ``share``. See
+            :func:`.timeline.breakdown.breakdown`.
+
+        Raises
+        ------
+        NoTimelineError
+            If the run has none of the rounds, or if its intervals are lost.
+        """
+        from ..timeline.breakdown import breakdown  # it needs this class
+
+        return breakdown(self, rounds)
+
+    def breakdown_differences(self, other: Run, rounds: tuple[int, int] | None = None) -> pd.DataFrame:
+        """Return how the times of :meth:`breakdown` differ between this run and another one.
+
+        Parameters
+        ----------
+        other : Run
+            A run with the same labels and nodes, for example with a fault switched on.
+        rounds : (first, last), optional
+            The rounds to count, from 1; all by default.
+
+        Returns
+        -------
+        DataFrame
+            One row a label, node, lane, state and activity: ``first_s`` of this run and ``second_s`` of the
+            other, the mean times per round, [s], and ``difference_s``, the second minus the first.
+
+        Raises
+        ------
+        NoTimelineError
+            If a run has none of the rounds, or if its intervals are lost.
+        """
+        from ..timeline.breakdown import breakdown_differences  # it needs this class
+
+        return breakdown_differences(self, other, rounds)
+
+    def overlap(self, rounds: tuple[int, int] | None = None) -> pd.DataFrame:
+        """Return the time for which each node, and the whole system, computes and communicates at once.
+
+        Parameters
+        ----------
+        rounds : (first, last), optional
+            The rounds to count, from 1; all by default.
+
+        Returns
+        -------
+        DataFrame
+            One row a label and node, with a row for the node ``all``: ``compute_s``, ``communication_s``,
+            ``overlap_s``, ``share_of_shorter``. See :func:`.timeline.overlap.overlap`.
+
+        Raises
+        ------
+        NoTimelineError
+            If the run has none of the rounds, or if its intervals are lost.
+        """
+        from ..timeline.overlap import overlap  # it needs this class
+
+        return overlap(self, rounds)
+
     @property
     def interrupted(self) -> bool:
         """Return whether the run was stopped before its end."""
