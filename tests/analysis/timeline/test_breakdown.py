@@ -112,6 +112,8 @@ def drawn(*rows: tuple[str, str, str, float, float, float, int], events: list[tu
 
 def recorded(table: pd.DataFrame, table_format: TableFormat) -> list[pyarrow.Table]:
     """Return a table as one row group."""
+    if not len(table):
+        return []
     return [pyarrow.Table.from_pandas(table[list(table_format.columns)], schema=table_format.schema)]
 
 
@@ -131,24 +133,9 @@ def test_each_cause_of_idle_time_is_found() -> None:
         ("server", "compute", "server_forward", 4, 6, 0, -1),
         events=[(7.0, 8.0, "device-0", "offline")],
     )
-    expected = {
-        "queue": 0.0,
-        "other lane": 1.0,
-        "clients": 2.0,
-        "server": 2.0,
-        "offline": 1.0,
-        "nothing": 3.0,
-    }
-    measured = idle_s(run, "device-0", "compute")
-    assert {cause: value for cause, value in expected.items() if value} == pytest.approx(measured)
-    assert {
-        "queue": 1.0,
-        "other lane": 1.0,
-        "clients": 1.0,
-        "server": 2.0,
-        "offline": 1.0,
-        "nothing": 3.0,
-    } == (pytest.approx(idle_s(run, "device-0", "uplink")))
+    both = {"other lane": 1.0, "server": 2.0, "offline": 1.0, "nothing": 3.0}
+    assert both | {"clients": 2.0} == pytest.approx(idle_s(run, "device-0", "compute"))
+    assert both | {"queue": 1.0, "clients": 1.0} == pytest.approx(idle_s(run, "device-0", "uplink"))
     assert {"clients": 4.0, "nothing": 4.0} == pytest.approx(idle_s(run, "server", "compute"))
 
 
