@@ -1,5 +1,7 @@
+from .analysis.report.requirement import MissingPackageError as MissingPackageError
 from .analysis.results.atomic_files import RunFolderError as RunFolderError
 from .analysis.results.run_folder import Run as Run
+from .analysis.timeline.windows import NoTimelineError as NoTimelineError
 from .api import compare as compare
 from .api import load as load
 from .api import run as run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from bokeh.models import (
@@ -90,32 +90,31 @@ def plain(content: object) -> str:
     return str(content).replace("$$", "$\u2060$").replace("\\(", "\\\u2060(").replace("\\[", "\\\u2060[")
 
 
-def new_chart(*, height: int, x_zoom_only: bool = False, **options: Any) -> figure:
+def new_chart(*, height: int, zoom: Literal["both", "x", "none"] = "none", **options: Any) -> figure:
     """Return an empty chart with the tools and the look of the page.
 
-    Dragging moves the chart, and the wheel zooms while Ctrl is held, so that the page can be scrolled.
+    In a chart with zoom, dragging moves the chart, and the wheel zooms while Ctrl is held, so that the page
+    can be scrolled. Buttons above the chart are costly for a browser, so that a chart without zoom has none.
 
     Parameters
     ----------
     height : int
         Height, [px].
-    x_zoom_only : bool, optional
-        Whether the wheel zooms along the x axis alone.
+    zoom : {"both", "x", "none"}, optional
+        The axes along which a reader can zoom.
     **options : Any
         Further options of a Bokeh figure.
     """
-    wheel = WheelZoomTool(dimensions="width" if x_zoom_only else "both", modifiers={"ctrl": True})
-    box, pan = BoxZoomTool(dimensions="width" if x_zoom_only else "both"), PanTool()
-    chart = figure(
-        height=height,
-        sizing_mode="stretch_width",
-        tools=[pan, box, wheel, ResetTool(), SaveTool()],
-        toolbar_location="above",
-        **options,
-    )
-    chart.toolbar.logo = None
-    chart.toolbar.active_drag = pan
-    chart.toolbar.active_scroll = wheel
+    chart = figure(height=height, sizing_mode="stretch_width", tools="", toolbar_location=None, **options)
+    if zoom != "none":
+        dimensions = "width" if zoom == "x" else "both"
+        wheel = WheelZoomTool(dimensions=dimensions, modifiers={"ctrl": True})
+        pan = PanTool()
+        chart.add_tools(pan, BoxZoomTool(dimensions=dimensions), wheel, ResetTool(), SaveTool())
+        chart.toolbar_location = "above"
+        chart.toolbar.logo = None
+        chart.toolbar.active_drag = pan
+        chart.toolbar.active_scroll = wheel
     chart.outline_line_color = None
     chart.grid.grid_line_color = "#E4E4E4"
     chart.title.text_font_size = "13px"

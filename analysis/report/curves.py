@@ -66,9 +66,12 @@ def accuracy_charts(
     """
     unit = time_unit(max(float(points["time_s"].max()) for points in curves.values()))
     over_time = new_chart(
-        height=_HEIGHT_PX, x_axis_label=f"Simulated time ({unit.symbol})", y_axis_label="Test accuracy (%)"
+        height=_HEIGHT_PX,
+        zoom="both",
+        x_axis_label=f"Simulated time ({unit.symbol})",
+        y_axis_label="Test accuracy (%)",
     )
-    over_rounds = new_chart(height=_HEIGHT_PX, x_axis_label="Round", y_range=over_time.y_range)
+    over_rounds = new_chart(height=_HEIGHT_PX, zoom="both", x_axis_label="Round", y_range=over_time.y_range)
     items: dict[str, list[LegendItem]] = {"time": [], "round": []}
     for position, (label, points) in enumerate(curves.items()):
         source = ColumnDataSource(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from bokeh.layouts import column, row
+from bokeh.layouts import column, gridplot, row
 from bokeh.models import (
     AllIndices,
     CDSView,
@@ -90,7 +90,11 @@ def gantt_chart(
     entries = sorted(drawn.by_entry, key=lambda entry: order.index(entry) if entry in order else len(order))
     legend = _legend({entry: drawn.by_entry[entry] for entry in entries}, charts[0])
     controls = _controls(list(panels), charts, [panel for panel, _ in panels.values()], drawn, x_range, unit)
-    return column(controls, legend, *charts, sizing_mode="stretch_width")
+    # one toolbar for all panels
+    grid = gridplot(
+        [[chart] for chart in charts], sizing_mode="stretch_width", toolbar_options={"logo": None}
+    )
+    return column(controls, legend, grid, sizing_mode="stretch_width")
 
 
 def _panel_chart(
@@ -108,7 +112,7 @@ def _panel_chart(
     rows = PanelRows(panel)
     chart = new_chart(
         height=int(np.clip(_ROW_PX * len(rows.names), _MIN_PX, _MAX_PX)) + _AXES_PX,
-        x_zoom_only=True,
+        zoom="x",
         title=plain(_title(label, panel)),
         x_range=x_range,
         y_range=FactorRange(*reversed(rows.names), tags=list(reversed(rows.names))),

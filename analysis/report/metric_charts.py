@@ -21,7 +21,7 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from ..figures.axis_text import label_and_unit, labelled_value, value_text, with_unit
+from ..figures.axis_text import axis_label, label_and_unit, labelled_value, value_text, with_unit
 from ..figures.style import time_unit
 from ..results.confidence_intervals import is_accuracy
 from ..results.sweep_folder import SweepResult
@@ -87,12 +87,14 @@ def metric_panels(sweep: SweepResult, metric: str) -> UIElement:
             rows, means, metric, axes, with_unit(label, unit), styles, charts[0] if charts else None
         )
         if axes.facet:
-            chart.title.text = plain(labelled_value(axes.facet, facet))
+            chart.title.text = plain(f"{axis_label(axes.facet)}: {value_text(facet)}")
         charts.append(chart)
     if len(charts) == 1:
         return charts[0]
     across = min(_ACROSS, len(charts))
-    return gridplot(charts, ncols=across, sizing_mode="stretch_width", merge_tools=False)  # type: ignore[arg-type]
+    return gridplot(
+        charts, ncols=across, sizing_mode="stretch_width", merge_tools=False, toolbar_location=None
+    )  # type: ignore[arg-type]
 
 
 def metric_notes(sweep: SweepResult, metric: str) -> Iterator[str]:
@@ -146,7 +148,9 @@ def _chart(
     if not numeric:
         options["x_range"] = FactorRange(*dict.fromkeys(plain(value_text(value)) for value in all_rows[x]))
     x_label = plain(with_unit(*label_and_unit(axes.x))) if axes.x else "Scheme"
-    chart = new_chart(height=_HEIGHT_PX, x_axis_label=x_label, y_axis_label=plain(y_label), **options)
+    chart = new_chart(
+        height=_HEIGHT_PX, zoom="both", x_axis_label=x_label, y_axis_label=plain(y_label), **options
+    )
     items = []
     for name, style in styles.items():
         points = rows[rows["line"] == name].dropna(subset=[metric])

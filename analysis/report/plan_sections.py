@@ -141,7 +141,11 @@ def network_section(run: Run) -> Section | None:
     graph = _graph(devices, _wires(run))
     positions = _layout(graph, devices)
     chart = new_chart(
-        height=460, match_aspect=True, x_axis_label="East of the access point (m)", y_axis_label="North (m)"
+        height=460,
+        zoom="both",
+        match_aspect=True,
+        x_axis_label="East of the access point (m)",
+        y_axis_label="North (m)",
     )
     ends = [(positions[a], positions[b]) for a, b in graph.edges]
     links = ColumnDataSource(

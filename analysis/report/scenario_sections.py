@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from ...scenarios.errors import ScenarioError
+from ...scenarios.schema.registered import SchemeParameters
 from ...scenarios.schema.scenario import Scenario
 from ...scenarios.yaml_lines import dump_yaml, parse_yaml
 from .html import Html, facts, folded, notes, preformatted
@@ -46,20 +48,56 @@ def changed_settings(scenario: str) -> str | None:
     """
     try:
         data = parse_yaml(scenario, "scenario.yaml")[0]
-        changed = Scenario.model_validate(data).model_dump(mode="json", exclude_defaults=True)
+        changed = _changed(Scenario.model_validate(data), data)
     except (ScenarioError, ValidationError):
         return None
-    return dump_yaml(_as_in(data, changed))
+    return dump_yaml(changed)
 
 
-def _as_in(data: Any, changed: Any) -> Any:
-    """Return the changed keys with the values of the scenario, in its order; items of lists are kept whole."""
-    if isinstance(data, Mapping) and isinstance(changed, Mapping):
-        return {key: _as_in(value, changed[key]) for key, value in data.items() if key in changed}
+def _changed(value: Any, data: Any) -> Any:
+    """Return the data of a value without the keys that have their defaults.
+
+    Parameters
+    ----------
+    value : Any
+        A section of the scenario, a list, or a plain value.
+    data : Any
+        The same as plain data.
+    """
+    if isinstance(value, BaseModel) and isinstance(data, Mapping):
+        fields = type(value).model_fields
+        inner = {
+            key: _changed(getattr(value, key), item) if key in fields else item for key, item in data.items()
+        }
+        return {
+            key: item
+            for key, item in inner.items()
+            if key not in fields or not _is_default(value, key, fields[key], item)
+        }
+    if isinstance(value, list | tuple) and isinstance(data, list) and len(value) == len(data):
+        return [_changed(item, plain) for item, plain in zip(value, data, strict=True)]
     return data
 
 
-def versions_section(summary: Mapping[str, Any]) -> Section:
+def _is_default(section: BaseModel, key: str, field: FieldInfo, changed: Any) -> bool:
+    """Return whether a key of a section has its default.
+
+    Parameters
+    ----------
+    changed : Any
+        The data of its value, without the keys that have their defaults.
+    """
+    value = getattr(section, key)
+    if key == "label" and isinstance(section, SchemeParameters):
+        return bool(value == section.default_label())
+    if field.is_required():
+        return False
+    default = field.get_default(call_default_factory=True)
+    named_alone = isinstance(changed, Mapping) and list(changed.values()) == [default]
+    return bool(value == default or named_alone or changed == {})
+
+
+def versions_section(summary: Mapping[str, Any], *, title: str = "Versions and seed") -> Section:
     """Return the seed, the versions and the machine of a run."""
     values: dict[str, object] = {"seed": summary["seed"]}
     values |= dict(summary["versions"])
@@ -67,4 +105,4 @@ def versions_section(summary: Mapping[str, Any]) -> Section:
     values |= {name: value for name, value in machine.items() if value is not None}
     for file in summary.get("files", ()):
         values[f"file of {file['key']}"] = f"{file['path']}, sha256 {str(file['sha256'])[:16]}…"
-    return Section("Versions and seed", [facts(values)])
+    return Section(title, [facts(values)])

@@ -65,7 +65,7 @@ def sweep_page(sweep: SweepResult, base: Path, file_name: str) -> str:
     ]
     sections = list(_sections(sweep, base, file_name))
     sections += [scenario_section(first.scenario, title="Scenario of the first point")]
-    sections.append(versions_section(first.summary))
+    sections.append(versions_section(first.summary, title="Versions of the first point"))
     return render(f"{first.summary['name']}: sweep", introduction, sections)
 
 
@@ -82,7 +82,7 @@ def _states(sweep: SweepResult) -> Iterator[str]:
 
 
 def _sections(sweep: SweepResult, base: Path, file_name: str) -> Iterator[Section]:
-    shown = [name for name in METRICS if name in sweep.schemes and sweep.schemes[name].notna().any()]
+    shown = [name for name in METRICS if name in sweep.schemes and (sweep.schemes[name] > 0).any()]
     panels = {axis_label(metric): metric_panels(sweep, metric) for metric in shown}
     lines = [line for metric in shown for line in metric_notes(sweep, metric)]
     text = (

@@ -13,7 +13,7 @@ __all__ = ["sort_value", "sortable_table"]
 
 _NUMBER = re.compile(r"[-+−]?\d+(?:\.\d*)?(?:e[-+]?\d+)?", re.IGNORECASE)
 _ROW_PX, _HEADER_PX, _MAX_ROWS = 26, 30, 20
-_CHARACTER_PX, _HEADING_PX, _PADDING_PX = 6.6, 7.0, 20
+_CHARACTER_PX, _HEADING_PX, _PADDING_PX = 7.0, 7.0, 20
 
 
 def sort_value(cell: str) -> float:

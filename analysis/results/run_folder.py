@@ -206,6 +206,42 @@ class Run:
 
         return overlap(self, rounds)
 
+    def report(self, path: str | Path | None = None, *, rounds: tuple[int, int] | None = None) -> Path:
+        """Write the run as one HTML page, with charts to zoom, filter and point at.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            The file; by default ``report.html`` in the folder that the run was read from.
+        rounds : (first, last), optional
+            The rounds of the Gantt chart; by default the first three, or fewer if they have too many
+            intervals.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        MissingPackageError
+            If Bokeh is not installed.
+        RunFolderError
+            If the file cannot be written, or if no path is given for a run that was not read from a folder.
+        ValueError
+            If the run has none of the rounds.
+        """
+        from ..report.requirement import require_bokeh
+
+        require_bokeh()
+        from ..report.report import FILE_NAME, write_run_report  # it needs this class
+
+        if path is None and not self.folder:
+            raise RunFolderError("the run was not read from a folder; give the path of the page")
+        return write_run_report(
+            self, Path(self.folder, FILE_NAME) if path is None else Path(path), rounds=rounds
+        )
+
     @property
     def interrupted(self) -> bool:
         """Return whether the run was stopped before its end."""

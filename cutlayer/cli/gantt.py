@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import InputError, exit_on_wrong_input, matching_labels
+from .options import InputError, exit_on_wrong_input, matching_labels, round_span
 
 __all__ = ["gantt"]
 
@@ -32,7 +32,7 @@ def gantt(
 
     with exit_on_wrong_input():
         result = load_run(folder)
-        span = None if rounds is None else _round_span(rounds)
+        span = None if rounds is None else round_span(rounds)
         path = output or folder / "gantt.png"
         try:
             labels = matching_labels(result.summary["schemes"], scheme) if scheme else None
@@ -53,11 +53,3 @@ def gantt(
         except OSError as error:
             raise InputError(f"cannot write {path}: {error.strerror or error}") from None
     typer.echo(f"written to {path}")
-
-
-def _round_span(text: str) -> tuple[int, int]:
-    """Return the first and the last round of a text such as ``2`` or ``1-3``."""
-    first, _, last = text.partition("-")
-    if not first.isdigit() or not (last or first).isdigit() or not 1 <= int(first) <= int(last or first):
-        raise InputError(f"--rounds: {text!r} is no span of rounds such as 2 or 1-3")
-    return int(first), int(last or first)

@@ -19,6 +19,7 @@ from .gantt import gantt
 from .list import list_names
 from .plan import plan
 from .profile import profile
+from .report import report
 from .run import run
 from .schema import schema
 from .show import show
@@ -81,6 +82,6 @@ def cutlayer_command(
     """Simulate split learning over wireless networks: latency and accuracy, both measured."""
 
 
-for command in (*_WITH_FOLDER, compare, explain, gantt, plan, profile, validate, schema, show):
+for command in (*_WITH_FOLDER, compare, explain, gantt, plan, profile, report, validate, schema, show):
     app.command()(command)
 app.command("list")(list_names)

@@ -28,6 +28,7 @@ __all__ = [
     "names",
     "print_table",
     "print_warnings",
+    "round_span",
     "search_working_folder",
 ]
 
@@ -89,6 +90,20 @@ def matching_labels(schemes: Mapping[str, Any], wanted: Sequence[str]) -> list[s
     if unknown:
         raise InputError(f"--scheme: the run has no {', '.join(unknown)}; it has: {', '.join(schemes)}")
     return [label for label, s in schemes.items() if label in wanted or s["scheme"] in wanted]
+
+
+def round_span(text: str) -> tuple[int, int]:
+    """Return the first and the last round of a text such as ``2`` or ``1-3``.
+
+    Raises
+    ------
+    InputError
+        If the text is no span of rounds.
+    """
+    first, _, last = text.partition("-")
+    if not first.isdigit() or not (last or first).isdigit() or not 1 <= int(first) <= int(last or first):
+        raise InputError(f"--rounds: {text!r} is no span of rounds such as 2 or 1-3")
+    return int(first), int(last or first)
 
 
 def search_working_folder() -> None:
