@@ -94,7 +94,7 @@ def _is_default(section: BaseModel, key: str, field: FieldInfo, changed: Any) ->
         return False
     default = field.get_default(call_default_factory=True)
     named_alone = isinstance(changed, Mapping) and list(changed.values()) == [default]
-    return bool(value == default or named_alone or changed == {})
+    return bool(value == default or named_alone or changed == default)
 
 
 def versions_section(summary: Mapping[str, Any], *, title: str = "Versions and seed") -> Section:
