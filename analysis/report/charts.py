@@ -1,4 +1,4 @@
-"""Charts in the style of the project: with the colours and markers of its figures, and text that stays text."""
+"""Charts with the colours and markers of the project's figures, and with text that stays text."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _HEIGHT_PX = 340
 
 
 def curve_of_run(rounds: pd.DataFrame) -> pd.DataFrame:
-    """Return the points of one scheme of a run: round, time_s, accuracy, and low and high over the clients."""
+    """Return the points of one scheme: round, time_s, accuracy, and low and high over the clients."""
     evaluated = rounds[rounds["test_accuracy"].notna()].sort_values("round")
     names = {
         "round": "round",

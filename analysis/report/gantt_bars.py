@@ -1,4 +1,4 @@
-"""The bars of an interactive Gantt chart as columns for Bokeh: positions in rows, and values for the pointer."""
+"""The bars of an interactive Gantt chart as columns for Bokeh: positions, and values for the pointer."""
 
 from __future__ import annotations
 

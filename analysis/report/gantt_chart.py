@@ -315,6 +315,6 @@ def _controls(
 
 def _span(panels: list[Panel], number: int, unit: TimeUnit) -> tuple[float, float]:
     """Return the time in which any scheme is in a round, in the unit of the axis."""
-    spans = [panel.rounds.loc[number] for panel in panels if number in panel.rounds.index]
-    start_s, end_s = min(span["start_s"] for span in spans), max(span["end_s"] for span in spans)
-    return float(start_s) / unit.seconds, float(end_s) / unit.seconds
+    spans = [panel.rounds.loc[number].to_dict() for panel in panels if number in panel.rounds.index]
+    starts_s, ends_s = ([float(span[name]) for span in spans] for name in ("start_s", "end_s"))
+    return min(starts_s) / unit.seconds, max(ends_s) / unit.seconds

@@ -90,7 +90,9 @@ def table(frame: pd.DataFrame, text_columns: Sequence[str] = ()) -> Html:
     cells = zip(frame.columns, styles, strict=True)
     head = "".join(f"<th {style}>{text(name)}</th>" for name, style in cells)
     body = "".join(
-        f"<tr>{''.join(f'<td {style}>{text(cell)}</td>' for cell, style in zip(row, styles, strict=True))}</tr>"
+        "<tr>"
+        + "".join(f"<td {style}>{text(cell)}</td>" for cell, style in zip(row, styles, strict=True))
+        + "</tr>"
         for row in frame.itertuples(index=False, name=None)
     )
     return Html(

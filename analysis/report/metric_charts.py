@@ -94,7 +94,7 @@ def metric_panels(sweep: SweepResult, metric: str) -> UIElement:
     across = min(_ACROSS, len(charts))
     return gridplot(
         charts, ncols=across, sizing_mode="stretch_width", merge_tools=False, toolbar_location=None
-    )  # type: ignore[arg-type]
+    )
 
 
 def metric_notes(sweep: SweepResult, metric: str) -> Iterator[str]:
@@ -217,5 +217,5 @@ def _draw(
     return renderers
 
 
-def _is_number(values: pd.Series[Any]) -> bool:
+def _is_number(values: Any) -> bool:
     return pd.api.types.is_numeric_dtype(values)

@@ -88,7 +88,8 @@ def render(title: str, introduction: Sequence[Html], sections: Sequence[Section]
     heading = html.escape(title)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<link rel="icon" href="data:,">\n'
         f"<title>{heading}</title>\n<style>{_STYLE}</style>\n{scripts}\n</head>\n<body>\n"
         f"<header><h1>{heading}</h1>\n{chr(10).join(introduction)}\n<nav>{links}</nav></header>\n"
         f"<main>{chr(10).join(bodies)}</main>\n{start}\n</body>\n</html>\n"
@@ -97,7 +98,7 @@ def render(title: str, introduction: Sequence[Html], sections: Sequence[Section]
 
 _DOCUMENT = "report"
 _STYLE = """
-body { font: 14px/1.5 system-ui, "Helvetica Neue", Arial, sans-serif; color: #222; margin: 0; background: #fff; }
+body { font: 14px/1.5 system-ui, Arial, sans-serif; color: #222; margin: 0; background: #fff; }
 header, main { max-width: 1360px; margin: 0 auto; padding: 0 24px; }
 h1 { font-size: 24px; margin: 24px 0 4px; } h2 { font-size: 18px; margin: 0 0 8px; }
 h3 { font-size: 14px; margin: 16px 0 4px; }
@@ -106,7 +107,7 @@ nav { margin: 12px 0 16px; } nav a { margin-right: 16px; white-space: nowrap; }
 a { color: #0060a0; text-decoration: none; } a:hover { text-decoration: underline; }
 p { margin: 6px 0; max-width: 900px; }
 .notice { background: #fff3d6; border-left: 4px solid #d98e00; padding: 6px 12px; }
-.badge { border: 1px solid #bbb; border-radius: 4px; padding: 1px 8px; margin-right: 8px; white-space: nowrap; }
+.badge { border: 1px solid #bbb; border-radius: 4px; padding: 1px 8px; margin-right: 8px; }
 .notes { color: #555; font-size: 13px; margin: 6px 0; padding-left: 20px; max-width: 900px; }
 .chart { margin: 8px 0; } .scroll { overflow-x: auto; margin: 8px 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; }
@@ -114,14 +115,15 @@ th, td { padding: 3px 10px; text-align: right; border-bottom: 1px solid #eee; wh
 thead th { border-bottom: 1px solid #999; } .words, .facts td { text-align: left; }
 .facts th { text-align: left; font-weight: 600; vertical-align: top; }
 .facts td { white-space: normal; overflow-wrap: anywhere; }
-pre { background: #f6f6f6; padding: 10px 12px; overflow: auto; max-height: 420px; font-size: 12px; line-height: 1.4; }
+pre { background: #f6f6f6; padding: 10px 12px; overflow: auto; max-height: 420px; font-size: 12px; }
 summary { cursor: pointer; color: #0060a0; }
 """
 
 
 def _json(value: Any) -> str:
     """Return JSON that can stand in a script element: no text in it can end the element."""
-    return serialize_json(value, pretty=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
+    text_of_json: str = serialize_json(value, pretty=False)
+    return text_of_json.replace("<", "\\u003c").replace("\u2028", "\\u2028")
 
 
 def _renumbered(value: Any, numbers: dict[str, str]) -> Any:

@@ -66,8 +66,8 @@ def plan_section(run: Run) -> Section:
         table = sortable_table(plan_table(devices), ("subchannels",))
         panels[run.shown_label(str(label))] = column(*parts, table, sizing_mode="stretch_width")
     text = (
-        "Subchannels, powers and rates are those of the first plan, on the path gains of time 0. The cut is the"
-        " number of units that the device keeps."
+        "Subchannels, powers and rates are those of the first plan, on the path gains of time 0. The cut is"
+        " the number of units that the device keeps."
     )
     if not panels:
         return Section("Plan", [paragraph("No device took part.")])
@@ -172,14 +172,14 @@ def network_section(run: Run) -> Section | None:
     return Section("Network", [chart, notes(lines)])
 
 
-def _graph(devices: pd.DataFrame, wires: Iterable[tuple[str, str]]) -> networkx.Graph:
-    graph = networkx.Graph()
+def _graph(devices: pd.DataFrame, wires: Iterable[tuple[str, str]]) -> networkx.Graph[str]:
+    graph: networkx.Graph[str] = networkx.Graph()
     graph.add_node(_ACCESS_POINT, kind=_ACCESS_POINT, text="access point, server")
     for row in devices.to_dict("records"):
         name = f"device-{int(row['device'])}"
         text = (
-            f"{row['distance_m']:.4g} m, gain {row['gain_db']:.1f} dB, uplink {row['uplink_bps'] / 1e6:.4g} Mbit/s,"
-            f" downlink {row['downlink_bps'] / 1e6:.4g} Mbit/s"
+            f"{row['distance_m']:.4g} m, gain {row['gain_db']:.1f} dB, uplink"
+            f" {row['uplink_bps'] / 1e6:.4g} Mbit/s, downlink {row['downlink_bps'] / 1e6:.4g} Mbit/s"
         )
         graph.add_node(name, kind="device", text=text)
         graph.add_edge(_ACCESS_POINT, name, wire=False)
@@ -198,11 +198,11 @@ def _wires(run: Run) -> list[tuple[str, str]]:
     return [tuple(_ACCESS_POINT if end == "server" else end for end in pair) for pair in pairs]  # type: ignore[misc]
 
 
-def _is_wire(graph: networkx.Graph, edge: tuple[str, str]) -> bool:
+def _is_wire(graph: networkx.Graph[str], edge: tuple[str, str]) -> bool:
     return bool(graph.edges[edge]["wire"])
 
 
-def _layout(graph: networkx.Graph, devices: pd.DataFrame) -> dict[str, tuple[float, float]]:
+def _layout(graph: networkx.Graph[str], devices: pd.DataFrame) -> dict[str, tuple[float, float]]:
     """Return the position of each node, [m]; those of compute nodes follow from the graph."""
     fixed = {_ACCESS_POINT: (0.0, 0.0)}
     for row in devices.to_dict("records"):
@@ -226,7 +226,7 @@ def _layout(graph: networkx.Graph, devices: pd.DataFrame) -> dict[str, tuple[flo
 
 def _draw_nodes(
     chart: figure,
-    graph: networkx.Graph,
+    graph: networkx.Graph[str],
     positions: dict[str, tuple[float, float]],
     kind: str,
     marker: str,

@@ -75,7 +75,7 @@ def states(run: Run) -> Iterator[str]:
         if figures.get("diverged_in_round") is not None:
             yield f"{label} diverged in round {figures['diverged_in_round']}: its model is not finite."
     if run.is_record_lost:
-        yield "The intervals of the run are lost, so that there is no Gantt chart and no breakdown of the time."
+        yield "The intervals of the run are lost: there is no Gantt chart and no breakdown of the time."
 
 
 def _learns(run: Run) -> bool:
@@ -165,8 +165,8 @@ def _gantt_section(run: Run, rounds: tuple[int, int] | None) -> Section:
     )
     text = (
         f"The chart shows {window} of {last}, at most about {MAX_BARS} activities a scheme; cutlayer report"
-        " --rounds chooses others. Point at a bar for its values. Drag to move, hold Ctrl and turn the wheel to"
-        " zoom, or draw a box with the second tool above a chart. A click on the legend hides a phase in all charts."
+        " --rounds chooses others. Point at a bar for its values. Drag to move, hold Ctrl and turn the wheel"
+        " to zoom, or draw a box with the second tool. A click on the legend hides a phase in all charts."
     )
     lines = ["black outlines: the critical path, the activities that decided when the round ended"]
     if not len(run.events):

@@ -1,4 +1,4 @@
-"""The scenario of a run, what in it differs from the defaults, and the versions that the run was made with."""
+"""The scenario of a run, its settings that differ from the defaults, and the versions of the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a sweep: its metrics over the swept keys, learning curves over seeds, and links to its points."""
+"""The page of a sweep: metrics over the swept keys, learning curves over seeds, links to the points."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def _states(sweep: SweepResult) -> Iterator[str]:
     missing = sweep.points[sweep.points["status"] != "finished"]
     if len(missing):
         yield (
-            f"{len(missing)} of {len(sweep.points)} points are missing from the charts: they are pending or have"
-            " failed. The table of points lists them."
+            f"{len(missing)} of {len(sweep.points)} points are missing from the charts: they are pending or"
+            " have failed. The table of points lists them."
         )
     diverged = num_diverged(sweep)
     if diverged:
@@ -112,7 +112,8 @@ def _curves_section(sweep: SweepResult) -> Section | None:
         title = ", ".join(labelled_value(key, value) for key, value in zip(sweep.keys, values, strict=True))
         points = {str(label): curve_over_seeds(rows) for label, rows in rounds.groupby("label", sort=False)}
         points = {label: curve for label, curve in points.items() if len(curve)}
-        schemes = rounds.drop_duplicates("label").set_index("label")["scheme"].astype(str).to_dict()
+        first = rounds.drop_duplicates("label").astype({"label": str, "scheme": str})
+        schemes = dict(zip(first["label"], first["scheme"], strict=True))
         if points:
             panels[title or "all points"] = accuracy_charts(points, curve_styles(schemes), None)
     if not panels:

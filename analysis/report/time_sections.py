@@ -55,8 +55,8 @@ def latency_section(run: Run, explanation: Explanation) -> Section:
     )
     per_round = times_s.div(explained.reindex(times_s.index), axis=0)
     text = (
-        "A bar is the mean time of a round. Its parts are the phases on the critical path: the activities that"
-        " decided when the round ended. A part that is waiting is time in which the round depended on no"
+        "A bar is the mean time of a round. Its parts are the phases on the critical path: the activities"
+        " that decided when the round ended. A part that is waiting is time in which the round depended on no"
         " activity, for example on a deadline or an outage."
     )
     return Section("Latency by phase", [paragraph(text), _phases(_shown(run, per_round), "round")])
@@ -74,8 +74,8 @@ def node_section(run: Run) -> Section:
     counted = "all rounds" if last >= whole else f"rounds 1 to {last} of {whole}"
     text = (
         f"A bar is the mean time of a round for one node, over {counted}. Colours are phases, greys and pale"
-        " colours are idle time by its cause. Where a node computes and communicates at once, its bar is longer"
-        " than the round."
+        " colours are idle time by its cause. Where a node computes and communicates at once, its bar is"
+        " longer than the round."
     )
     parts: list[Part] = [
         paragraph(text),
@@ -86,8 +86,8 @@ def node_section(run: Run) -> Section:
         overlap,
         notes(
             [
-                "any node counts: time for which some node computes, for which some node sends or receives, and"
-                " for which both happen at once"
+                "any node counts: time for which some node computes, for which some node sends or receives,"
+                " and for which both happen at once"
             ]
         ),
     ]

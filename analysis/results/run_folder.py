@@ -159,7 +159,7 @@ class Run:
         return breakdown(self, rounds)
 
     def breakdown_differences(self, other: Run, rounds: tuple[int, int] | None = None) -> pd.DataFrame:
-        """Return how the times of :meth:`breakdown` differ between this run and another one.
+        """Return the differences of the times of :meth:`breakdown` between this run and another one.
 
         Parameters
         ----------

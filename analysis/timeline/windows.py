@@ -70,8 +70,9 @@ class Window:
         """Return the rounds of each node in which it has an interval or an event."""
         rounds: dict[str, set[int]] = defaultdict(set)
         for table in (self.intervals, self.events):
-            for row in table[["node", "round"]].drop_duplicates().itertuples(index=False):
-                rounds[str(row.node)].add(int(row.round))
+            pairs = table[["node", "round"]].drop_duplicates()
+            for node, number in zip(pairs["node"].tolist(), pairs["round"].tolist(), strict=True):
+                rounds[str(node)].add(int(number))
         return rounds
 
 
@@ -121,8 +122,9 @@ def _windows_of(run: Run, label: str, rounds: pd.DataFrame, *, is_end: bool) -> 
         before = [numbers[0] - 1] if scenario.get("network") else []
         intervals = run.recorded.of_rounds(label, [*before, *numbers])
         if is_end and position + step >= len(rounds) and len(intervals):
-            part = part.copy()
-            part.iloc[-1, 1] = max(float(part.iloc[-1, 1]), float(intervals["end_s"].max()))
+            ends_s = part["end_s"].to_numpy(float, copy=True)
+            ends_s[-1] = max(ends_s[-1], float(intervals["end_s"].max()))
+            part = part.assign(end_s=ends_s)
         start_s, end_s = float(part["start_s"].iloc[0]), float(part["end_s"].iloc[-1])
         events = run.recorded_events.of_rounds(label, numbers)
         yield Window(
