@@ -3,9 +3,11 @@ from .analysis.comparison.experiment_groups import ContradictoryRunsError as Con
 from .analysis.comparison.paired_differences import UnknownReferenceError as UnknownReferenceError
 from .analysis.explain.explanation import Explanation as Explanation
 from .analysis.explain.explanation import UnknownRoundError as UnknownRoundError
+from .analysis.report.requirement import MissingPackageError as MissingPackageError
 from .analysis.results.atomic_files import RunFolderError as RunFolderError
 from .analysis.results.run_folder import Run as Run
 from .analysis.results.sweep_folder import SweepResult as SweepResult
+from .analysis.timeline.windows import NoTimelineError as NoTimelineError
 from .analysis.trace.run_trace import UntraceableRunError as UntraceableRunError
 from .api import compare as compare
 from .api import figure as figure

@@ -19,24 +19,24 @@ from numpy.typing import NDArray
 from .gantt_rows import HEADER_PT, WAITING, Panel
 from .style import TimeUnit
 
-__all__ = ["Marks", "draw_marks", "panel_marks"]
+__all__ = ["BANDS", "MARK_COLOUR", "POINTS", "Marks", "draw_marks", "panel_marks"]
 
-_BANDS: dict[str, tuple[str, dict[str, Any]]] = {
+BANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "slow": ("Slow", {"facecolor": "#F9D5CB", "edgecolor": "#B5442B", "hatch": "\\\\\\\\\\\\"}),
     "outage": ("Link outage", {"facecolor": "#E4DAF0", "edgecolor": "#5E3C99", "hatch": "||||||"}),
     "offline": ("Offline", {"facecolor": "#FFFFFF", "edgecolor": "#222222", "hatch": "xxxxxx"}),
     "down": ("Failed", {"facecolor": "#FFFFFF", "edgecolor": "#222222", "hatch": "++++++"}),
 }
 """Legend and style of each state, from back to front; hatches differ from that of waiting, also in grey."""
-_POINTS: dict[str, tuple[str, dict[str, Any]]] = {
+POINTS: dict[str, tuple[str, dict[str, Any]]] = {
     "lost": ("Lost message", {"marker": "X", "color": "#C00000"}),
     "retry": ("Sent again", {"marker": ">", "color": "#000000"}),
 }
 """Legend and marker of each kind of event at one instant."""
 _STOPPED = ("late", "offline", "battery")
 """The reasons for which a client stops what it is doing."""
-_MARK_COLOUR = "#C00000"
-_DEADLINE_STYLE: dict[str, Any] = {"color": _MARK_COLOUR, "linewidth": 0.9, "linestyle": (0, (1, 1.4))}
+MARK_COLOUR = "#C00000"
+_DEADLINE_STYLE: dict[str, Any] = {"color": MARK_COLOUR, "linewidth": 0.9, "linestyle": (0, (1, 1.4))}
 _CUT_PT = 1.6  # width of the end of a bar that was cut off
 _PATH_STYLE: dict[str, Any] = {"edgecolor": "#000000", "linewidth": 1.1}
 _MARKER_PT = 4.0
@@ -82,11 +82,11 @@ def panel_marks(panel: Panel, events: pd.DataFrame | None, path_rows: Collection
     bands = [
         (kind, node, *span)
         for (kind, node), states in shown[shown["end_s"].notna()].groupby(["kind", "node"], sort=False)
-        if kind in _BANDS
+        if kind in BANDS
         for span in _joined(states[["start_s", "end_s"]].to_numpy(float), panel.end_s / _GAPS)
     ]
     instants = shown[shown["end_s"].isna()]
-    points = instants[instants["kind"].isin(_POINTS)]
+    points = instants[instants["kind"].isin(POINTS)]
     bars = panel.bars
     left_out = instants[(instants["kind"] == "left out") & instants["detail"].isin(_STOPPED)]
     ends = set(zip(left_out["node"], left_out["start_s"], strict=True))
@@ -134,7 +134,7 @@ def _joined(spans: NDArray[np.float64], gap_s: float) -> list[tuple[float, float
 def draw_marks(axes: Axes, panel: Panel, marks: Marks, unit: TimeUnit) -> dict[str, Artist]:
     """Draw the marks of a panel, and return an artist for the legend of each kind that occurs."""
     legend: dict[str, Artist] = {}
-    for kind, (label, band_style) in _BANDS.items():
+    for kind, (label, band_style) in BANDS.items():
         of_kind = marks.bands[marks.bands["kind"] == kind]
         if len(of_kind):
             _draw_bands(axes, panel, of_kind, band_style, unit)
@@ -144,7 +144,7 @@ def draw_marks(axes: Axes, panel: Panel, marks: Marks, unit: TimeUnit) -> dict[s
     if marks.deadlines_s.size:
         axes.vlines(marks.deadlines_s / unit.seconds, HEADER_PT, panel.height_pt, zorder=3, **_DEADLINE_STYLE)
         legend["Deadline"] = Line2D([], [], **_DEADLINE_STYLE)
-    for kind, (label, marker_style) in _POINTS.items():
+    for kind, (label, marker_style) in POINTS.items():
         of_kind = marks.points[marks.points["kind"] == kind]
         if len(of_kind):
             legend[label] = _draw_points(axes, panel, of_kind, marker_style, unit)
@@ -172,12 +172,12 @@ def _draw_cuts(axes: Axes, bars: pd.DataFrame, unit: TimeUnit) -> Artist:
         bars["end_s"].to_numpy(float) / unit.seconds,
         top_pt,
         top_pt + bars["height_pt"].to_numpy(float),
-        color=_MARK_COLOUR,
+        color=MARK_COLOUR,
         linewidth=_CUT_PT,
         zorder=4,
     )
     return Line2D(
-        [], [], color=_MARK_COLOUR, marker="|", markersize=9.0, markeredgewidth=_CUT_PT, linestyle="none"
+        [], [], color=MARK_COLOUR, marker="|", markersize=9.0, markeredgewidth=_CUT_PT, linestyle="none"
     )
 
 

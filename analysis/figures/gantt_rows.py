@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ...scenarios.ordered_sum import ordered_sum
+from ..timeline.spans import Spans, gaps, merged
 from .visible_rows import (
     VisibleRows,
     node_kind,
@@ -35,8 +35,6 @@ _PANELS_PT = 515.0  # height of all panels together, so that the figure fits on 
 _ROW_PT, _LANE_PT = 11.0, 5.0
 _NODE_LANE_PT = 7.5  # of a compute node, whose rows matter most where there are any
 _MAIN_SHARE = 0.6  # of the height, at most, for the rows of servers and compute nodes
-
-Spans: TypeAlias = NDArray[np.float64]  # [num_spans, 2]: start and end
 
 
 @dataclass(frozen=True)
@@ -180,27 +178,16 @@ def _waiting_bars(rows: pd.DataFrame, rounds: pd.DataFrame) -> list[tuple[str, s
             spans = spans[spans[:, 0] < spans[:, 1]]
             if at_device:
                 start_s, end_s = limits[number]
-                spans = _gaps(busy[of_node], start_s, end_s)
+                spans = _lasting_gaps(busy[of_node], start_s, end_s)
             lane = "" if at_device else _QUEUE
-            waiting += [
-                (str(node), lane, WAITING, *span) for span in (_merged(spans) if len(spans) else spans)
-            ]
+            waiting += [(str(node), lane, WAITING, *span) for span in merged(spans)]
     return waiting
 
 
-def _merged(spans: Spans) -> Spans:
-    """Return the union of the spans as spans that are in order and do not overlap."""
-    ordered = spans[np.argsort(spans[:, 0], kind="stable")]
-    reach = np.maximum.accumulate(ordered[:, 1])
-    breaks = np.flatnonzero(ordered[1:, 0] > reach[:-1])
-    return np.column_stack((ordered[np.append(0, breaks + 1), 0], reach[np.append(breaks, len(spans) - 1)]))
-
-
-def _gaps(spans: Spans, start: float, end: float) -> Spans:
-    """Return the parts of start..end that no span covers. Parts as short as a rounding error do not count."""
-    busy = _merged(np.clip(spans, start, end))
-    gaps = np.column_stack((np.append(start, busy[:, 1]), np.append(busy[:, 0], end)))
-    lasting: Spans = gaps[gaps[:, 1] - gaps[:, 0] > 1e-12 * abs(end)]
+def _lasting_gaps(busy: Spans, start_s: float, end_s: float) -> Spans:
+    """Return the gaps between spans, without those that are as short as a rounding error."""
+    idle = gaps(busy, start_s, end_s)
+    lasting: Spans = idle[idle[:, 1] - idle[:, 0] > 1e-12 * abs(end_s)]
     return lasting
 
 

@@ -128,6 +128,114 @@ class Run:
 
         return explain_run(self, schemes, number)
 
+    def breakdown(self, rounds: tuple[int, int] | None = None) -> pd.DataFrame:
+        """Return the time of each lane of each node: busy by phase, and idle by cause.
+
+        Parameters
+        ----------
+        rounds : (first, last), optional
+            The rounds to count, from 1; all by default.
+
+        Returns
+        -------
+        DataFrame
+            One row a label, node, lane, state (``busy`` or ``idle``) and activity (a phase, or a cause of
+            idle time): ``rounds``, ``time_s``, ``time_per_round_s``, ``share``. See
+            :func:`.timeline.breakdown.breakdown`.
+
+        Raises
+        ------
+        NoTimelineError
+            If the run has none of the rounds, or if its intervals are lost.
+        """
+        from ..timeline.breakdown import breakdown  # it needs this class
+
+        return breakdown(self, rounds)
+
+    def breakdown_differences(self, other: Run, rounds: tuple[int, int] | None = None) -> pd.DataFrame:
+        """Return the differences of the times of :meth:`breakdown` between this run and another one.
+
+        Parameters
+        ----------
+        other : Run
+            A run with the same labels and nodes, for example with a fault switched on.
+        rounds : (first, last), optional
+            The rounds to count, from 1; all by default.
+
+        Returns
+        -------
+        DataFrame
+            One row a label, node, lane, state and activity: ``first_s`` of this run and ``second_s`` of the
+            other, the mean times per round, [s], and ``difference_s``, the second minus the first.
+
+        Raises
+        ------
+        NoTimelineError
+            If a run has none of the rounds, or if its intervals are lost.
+        """
+        from ..timeline.breakdown import breakdown_differences  # it needs this class
+
+        return breakdown_differences(self, other, rounds)
+
+    def overlap(self, rounds: tuple[int, int] | None = None) -> pd.DataFrame:
+        """Return the time for which each node, and the whole system, computes and communicates at once.
+
+        Parameters
+        ----------
+        rounds : (first, last), optional
+            The rounds to count, from 1; all by default.
+
+        Returns
+        -------
+        DataFrame
+            One row a label and node, with a row for the node ``all``: ``compute_s``, ``communication_s``,
+            ``overlap_s``, ``share_of_shorter``. See :func:`.timeline.overlap.overlap`.
+
+        Raises
+        ------
+        NoTimelineError
+            If the run has none of the rounds, or if its intervals are lost.
+        """
+        from ..timeline.overlap import overlap  # it needs this class
+
+        return overlap(self, rounds)
+
+    def report(self, path: str | Path | None = None, *, rounds: tuple[int, int] | None = None) -> Path:
+        """Write the run as one HTML page, with charts to zoom, filter and point at.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            The file; by default ``report.html`` in the folder that the run was read from.
+        rounds : (first, last), optional
+            The rounds of the Gantt chart; by default the first three, or fewer if they have too many
+            intervals.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        MissingPackageError
+            If Bokeh is not installed.
+        RunFolderError
+            If the file cannot be written, or if no path is given for a run that was not read from a folder.
+        ValueError
+            If the run has none of the rounds.
+        """
+        from ..report.requirement import require_bokeh
+
+        require_bokeh()
+        from ..report.report import FILE_NAME, write_run_report  # it needs this class
+
+        if path is None and not self.folder:
+            raise RunFolderError("the run was not read from a folder; give the path of the page")
+        return write_run_report(
+            self, Path(self.folder, FILE_NAME) if path is None else Path(path), rounds=rounds
+        )
+
     def gantt(
         self,
         rounds: tuple[int, int] | None = None,

@@ -78,6 +78,46 @@ class SweepResult:
         """Return the swept keys, without the seed."""
         return _keys(self.points)
 
+    def report(
+        self,
+        path: str | Path | None = None,
+        *,
+        rounds: tuple[int, int] | None = None,
+        points: bool | None = None,
+    ) -> Path:
+        """Write the sweep as one HTML page, with links to the pages of its points.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            The file; ``report.html`` in the sweep folder by default.
+        rounds : (first, last), optional
+            The rounds of the Gantt charts of the points.
+        points : bool, optional
+            Whether to write the page of each point that has none; by default for up to 30 points.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        MissingPackageError
+            If Bokeh is not installed.
+        RunFolderError
+            If no point is finished, or if a file cannot be written.
+        ValueError
+            If a point has none of the rounds.
+        """
+        from ..report.requirement import require_bokeh
+
+        require_bokeh()
+        from ..report.report import FILE_NAME, write_sweep_report  # it needs this class
+
+        target = self.folder / FILE_NAME if path is None else Path(path)
+        return write_sweep_report(self, target, rounds=rounds, points=points)
+
 
 def _keys(points: pd.DataFrame) -> list[str]:
     return [name for name in points.columns if name not in ("point", "status", "seed", "overrides", "error")]

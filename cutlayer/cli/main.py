@@ -20,6 +20,7 @@ from .gantt import gantt
 from .list import list_names
 from .plan import plan
 from .profile import profile
+from .report import report
 from .run import run
 from .schema import schema
 from .show import show
@@ -83,6 +84,19 @@ def cutlayer_command(
     """Simulate split learning over wireless networks: latency and accuracy, both measured."""
 
 
-for command in (*_WITH_FOLDER, compare, explain, figure, gantt, trace, plan, profile, validate, schema, show):
+for command in (
+    *_WITH_FOLDER,
+    compare,
+    explain,
+    figure,
+    gantt,
+    report,
+    trace,
+    plan,
+    profile,
+    validate,
+    schema,
+    show,
+):
     app.command()(command)
 app.command("list")(list_names)
