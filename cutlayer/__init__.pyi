@@ -5,7 +5,7 @@ from .analysis.explain.explanation import Explanation as Explanation
 from .analysis.explain.explanation import UnknownRoundError as UnknownRoundError
 from .analysis.report.requirement import MissingPackageError as MissingPackageError
 from .analysis.results.atomic_files import RunFolderError as RunFolderError
-from .analysis.results.run_folder import Run as Run
+from .analysis.results.run import Run as Run
 from .analysis.results.sweep_folder import SweepResult as SweepResult
 from .analysis.timeline.windows import NoTimelineError as NoTimelineError
 from .analysis.trace.run_trace import UntraceableRunError as UntraceableRunError

@@ -19,7 +19,8 @@ from cutlayer.analysis.figures.figure_format import FigureFormat, font_family, w
 from cutlayer.analysis.figures.style import save_figure
 from cutlayer.analysis.redraw.named_figures import FigureRequest, figure_named, run_figures
 from cutlayer.analysis.redraw.sweep_figures import figures_of_folders
-from cutlayer.analysis.results.run_folder import Run, load_run
+from cutlayer.analysis.results.run import Run
+from cutlayer.analysis.results.run_folder import load_run
 from cutlayer.analysis.results.sweep_folder import SweepResult, load_runs
 from cutlayer.experiments.callbacks import Callbacks
 from cutlayer.experiments.preparation import prepare

@@ -11,7 +11,8 @@ from typing import TypeAlias
 
 from ..analysis.results.atomic_files import RunFolderError, check_free, check_place, check_write_succeeds
 from ..analysis.results.recorded_tables import RecordWriter, read_table
-from ..analysis.results.run_folder import Run, save_run
+from ..analysis.results.run import Run
+from ..analysis.results.run_folder import save_run
 from ..analysis.results.table_formats import EVENTS, INTERVALS
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from ..scenarios.text import one_line

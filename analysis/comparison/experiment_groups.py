@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...scenarios.yaml_lines import parse_yaml
-from ..results.run_folder import Run
+from ..results.run import Run
 
 __all__ = [
     "ContradictoryRunsError",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..results.run_folder import Run
+from ..results.run import Run
 from .experiment_groups import group_runs, scenario_of
 
 __all__ = ["GAP_MAX", "ignored_by_plan", "plan_gap_notes"]

@@ -12,7 +12,7 @@ from rich.text import Text
 from tabulate import tabulate
 
 from ..results.confidence_intervals import CONFIDENCE, FEW_SEEDS, FEW_SEEDS_NOTE
-from ..results.run_folder import Run
+from ..results.run import Run
 from .columns import chosen_table
 from .display import text_table
 from .experiment_groups import group_runs, provenance, records_contents

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ..results.confidence_intervals import ConfidenceInterval, centre_and_interval, range_of
-from ..results.run_folder import Run
+from ..results.run import Run
 from ..results.target_brackets import target_bracket
 from .experiment_differences import EXPERIMENT_COLUMNS, experiment_differences
 from .experiment_groups import GroupedRun, group_runs, in_folders_of_their_own, scenario_of

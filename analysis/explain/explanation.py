@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..comparison.experiment_groups import scenario_of
-from ..results.run_folder import Run
+from ..results.run import Run
 from .activities import by_round
 from .causes import CAUSES, Cause, NodeEvents, PlannedSpeeds
 from .critical_path import PATH_COLUMNS, segment_rows

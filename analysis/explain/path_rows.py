@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..figures.visible_rows import round_spans, rounds_that_fit
-from ..results.run_folder import Run
+from ..results.run import Run
 from .activities import by_round
 from .causes import NodeEvents, PlannedSpeeds
 from .round_graph import RoundGraph

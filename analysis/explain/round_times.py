@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ..results.run_folder import Run
+from ..results.run import Run
 
 __all__ = ["idle_shares", "round_times"]
 

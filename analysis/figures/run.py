@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ...scenarios.text import one_line
 from ..explain.path_rows import path_rows
-from ..results.run_folder import Run
+from ..results.run import Run
 from .charts.learning_curves import accuracy_figure
 from .figure_format import DEFAULT_FORMAT, FigureFormat
 from .gantt import gantt_figure

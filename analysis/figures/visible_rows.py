@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from ..results.run_folder import Run
+from ..results.run import Run
 
 __all__ = [
     "MAX_BARS",

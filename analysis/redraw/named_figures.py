@@ -22,8 +22,8 @@ from ..figures.gantt import gantt_figure
 from ..figures.memory import memory_figure
 from ..figures.visible_rows import plotted_events, plotted_intervals
 from ..results.confidence_intervals import FEW_SEEDS, FEW_SEEDS_NOTE
-from ..results.run_folder import Run
-from .scheme_names import labels_of
+from ..results.run import Run
+from ..results.scheme_names import labels_of
 
 __all__ = ["Drawing", "FigureRequest", "NamedFigure", "UnknownFigureError", "figure_named", "run_figures"]
 
@@ -163,12 +163,7 @@ class _SeveralRuns:
 
 
 def _labels(runs: Sequence[Run], wanted: Sequence[str]) -> list[str]:
-    schemes = {
-        label: (str(figures["scheme"]), run.paper_labels[label])
-        for run in runs
-        for label, figures in run.summary["schemes"].items()
-    }
-    return labels_of(wanted, schemes)
+    return labels_of(wanted, {label: names for run in runs for label, names in run.scheme_names.items()})
 
 
 def _gantt(run: Run, request: FigureRequest) -> Drawing:

@@ -11,13 +11,13 @@ from ...scenarios.schema.sweep import SweepFigure
 from ..comparison.sweep_report import figure_notes, figure_of_table
 from ..figures.axis_text import axis_label
 from ..results.paper_labels import paper_labels_of_table
-from ..results.run_folder import Run
+from ..results.run import Run
+from ..results.scheme_names import labels_of
 from ..results.sweep_folder import SweepResult, is_sweep_folder, load_points, load_runs, load_sweep
 from ..results.sweep_sections import recorded_figures
 from ..results.sweep_selection import points_where
 from ..results.sweep_statistics import figure_table
 from .named_figures import Drawing, FigureRequest, NamedFigure, run_figures
-from .scheme_names import labels_of
 
 __all__ = ["figures_of_folders"]
 

@@ -23,7 +23,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from ..figures.style import node_label
-from ..results.run_folder import Run
+from ..results.run import Run
 from .charts import new_chart, plain, tabs
 from .html import notes, paragraph
 from .page import Section

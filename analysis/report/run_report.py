@@ -14,7 +14,7 @@ from ..explain.path_rows import path_rows
 from ..figures.gantt_marks import panel_marks
 from ..figures.gantt_rows import gantt_panels
 from ..figures.visible_rows import MAX_BARS, plotted_events, plotted_intervals
-from ..results.run_folder import Run
+from ..results.run import Run
 from .charts import curve_styles
 from .curves import BAND_OF_CLIENTS, accuracy_charts, curve_of_run
 from .gantt_chart import gantt_chart

@@ -12,7 +12,7 @@ from ..explain.text import text_tables
 from ..figures.gantt_rows import WAITING
 from ..figures.palette import WAITING_COLOUR, phase_colours
 from ..figures.style import node_label, phase_label, time_unit
-from ..results.run_folder import Run
+from ..results.run import Run
 from ..timeline.breakdown import BUSY
 from ..timeline.idle_causes import IdleCause
 from ..timeline.overlap import ALL_NODES

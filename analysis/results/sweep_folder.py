@@ -20,8 +20,9 @@ from typing import Any
 import pandas as pd
 
 from .atomic_files import RunFolderError, check_writable, write_whole
+from .run import Run, failed_schemes
 from .run_files import ERRORS, read_csv
-from .run_folder import Run, failed_schemes, load_run
+from .run_folder import load_run
 from .sweep_tables import scheme_rows
 
 __all__ = [

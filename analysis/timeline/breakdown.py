@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..results.run_folder import Run
+from ..results.run import Run
 from .idle_causes import IdleTimes
 from .spans import gaps, length_s
 from .windows import Window, windows

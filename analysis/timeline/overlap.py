@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from ..results.run_folder import Run
+from ..results.run import Run
 from .spans import length_s, merged
 from .windows import Window, spans_of, windows
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..comparison.experiment_groups import scenario_of
-from ..results.run_folder import Run
+from ..results.run import Run
 from .spans import Spans
 
 __all__ = ["NoTimelineError", "Window", "spans_of", "windows"]

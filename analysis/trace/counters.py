@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ..comparison.experiment_groups import scenario_of
-from ..results.run_folder import Run
+from ..results.run import Run
 from .trace_file import TraceFile, nanoseconds
 
 __all__ = ["Counters", "memory_changes", "subchannels_of"]

@@ -15,7 +15,7 @@ import pandas as pd
 from ..explain.activities import by_round
 from ..explain.causes import NodeEvents
 from ..results.atomic_files import RunFolderError, write_whole
-from ..results.run_folder import Run
+from ..results.run import Run
 from .counters import Counters, memory_changes, subchannels_of
 from .dependencies import Arrows, Dependencies
 from .round_parts import Part, whole_rounds

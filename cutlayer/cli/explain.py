@@ -22,7 +22,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from cutlayer.analysis.explain.explanation import Explanation
-    from cutlayer.analysis.results.run_folder import Run
+    from cutlayer.analysis.results.run import Run
 
 __all__ = ["explain"]
 
@@ -53,7 +53,7 @@ def explain(
             raise InputError(f"--format: {form!r} is unknown; known: table, csv")
         result = finished_run(folder, "explain")
         try:
-            labels = matching_labels(result.summary["schemes"], schemes) if schemes else []
+            labels = matching_labels(result, schemes)
             explanation = explain_run(result, labels, number)
         except UnknownRoundError as error:
             raise InputError(str(error)) from None

@@ -39,7 +39,7 @@ def gantt(
         check_output(path)
         form = figure_format(width, font, font_size) or DEFAULT_FORMAT
         try:
-            labels = matching_labels(result.summary["schemes"], schemes) if schemes else None
+            labels = matching_labels(result, schemes)
             figure = run_gantt(result, span, labels, critical_path=critical_path, form=form)
             save_figure(figure, path)
         except ValueError as error:

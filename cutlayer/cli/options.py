@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from cutlayer.analysis.results.run_folder import Run
+    from cutlayer.analysis.results.run import Run
     from cutlayer.scenarios.loading.loader import LoadedScenario
 
 __all__ = [
@@ -93,32 +93,20 @@ def names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",")]
 
 
-def matching_labels(schemes: Mapping[str, Any], wanted: Sequence[str]) -> list[str]:
-    """Return the labels of the schemes that are wanted, each by a label or its scheme's name.
-
-    Parameters
-    ----------
-    schemes : mapping of str to Any
-        The results of each label, as in ``summary.json``.
-    wanted : sequence of str
-        Labels and names. A text that is neither is a comma-separated list of them.
+def matching_labels(run: Run, wanted: Sequence[str]) -> list[str]:
+    """Return the labels of the schemes that are wanted, all if none are.
 
     Raises
     ------
     InputError
         If the run has no such scheme.
     """
-    from cutlayer.scenarios.suggestions import closest
+    from cutlayer.analysis.results.scheme_names import UnknownSchemeError
 
-    known = {name for label, figures in schemes.items() for name in (label, figures["scheme"])}
-    each = [name for text in wanted for name in ([text] if text in known else names(text) or [])]
-    unknown = [name for name in each if name not in known]
-    if unknown:
-        raise InputError(
-            f"--scheme: the run has no {', '.join(unknown)}; it has:"
-            f" {', '.join(schemes)}{closest(unknown[0], sorted(known))}"
-        )
-    return [label for label, figures in schemes.items() if label in each or figures["scheme"] in each]
+    try:
+        return run.known_labels(wanted)
+    except UnknownSchemeError as error:
+        raise InputError(f"--schemes: {error}") from None
 
 
 def round_span(text: str) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from cutlayer.analysis.results.run_folder import Run
+    from cutlayer.analysis.results.run import Run
     from cutlayer.experiments.scheme_run import OnRound
 
 __all__ = ["run"]

@@ -27,7 +27,7 @@ def trace(
         span = None if rounds is None else round_span(rounds)
         run = finished_run(folder, "trace")
         path = output or folder / "trace.json.gz"
-        labels = matching_labels(run.summary["schemes"], schemes) if schemes else []
+        labels = matching_labels(run, schemes)
         try:
             write_trace(run, path, labels=labels, rounds=span)
         except UntraceableRunError as error:

@@ -12,7 +12,7 @@ import pandas as pd
 from ...analysis.comparison.experiment_groups import scenario_of
 from ...analysis.explain.activities import device_of
 from ...analysis.explain.explanation import Explanation
-from ...analysis.results.run_folder import Run
+from ...analysis.results.run import Run
 from ...scenarios.registry import lookup
 from ...sim.schemes.base import Scheme
 

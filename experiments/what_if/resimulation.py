@@ -9,7 +9,7 @@ import pandas as pd
 
 from ...analysis.explain.explanation import Explanation, explain_run
 from ...analysis.explain.savings import saving
-from ...analysis.results.run_folder import Run
+from ...analysis.results.run import Run
 from ...scenarios.errors import ScenarioError
 from ...scenarios.loading.loader import load_scenario
 from ...scenarios.text import one_line

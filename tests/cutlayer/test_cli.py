@@ -108,7 +108,7 @@ def test_gantt_writes_each_format(folder: Path, tmp_path: Path) -> None:
         assert output.read_bytes().startswith(start)
     assert "suffix" in refused("gantt", folder, "--output", tmp_path / "chart.doc")
     assert "--rounds" in refused("gantt", folder, "--rounds", "3-1")
-    assert "the run has no psl; it has: sl, epsl φ=1" in refused("gantt", folder, "--scheme", "psl")
+    assert "no scheme is named 'psl'; there are: sl, epsl φ=1" in refused("gantt", folder, "--scheme", "psl")
     assert 3 == len(list(tmp_path.iterdir()))
 
 

@@ -79,7 +79,7 @@ def test_what_if_prints_savings(run_folder: Path) -> None:
 def test_wrong_input_is_refused(run_folder: Path, tmp_path: Path) -> None:
     """Unknown rounds, schemes and formats, sweep folders and other folders are refused with a message."""
     assert "rounds count from 1 to 3" in refused("explain", run_folder, "--round", 4)
-    assert "--schemes: the run has no fl" in refused("explain", run_folder, "--scheme", "fl")
+    assert "--schemes: no scheme is named 'fl'" in refused("explain", run_folder, "--scheme", "fl")
     assert "known: table, csv" in refused("explain", run_folder, "--format", "html")
     assert "is not a run folder" in refused("explain", tmp_path)
     (tmp_path / "points.csv").write_text("point,status\n", encoding="utf-8")

@@ -124,7 +124,7 @@ def test_unknown_schemes_get_the_nearest_name(run: cutlayer.Run, tmp_path: Path)
     """Every method that takes schemes names those of the run."""
     for draw in (run.gantt, run.accuracy, lambda schemes: run.trace(tmp_path / "t.json", schemes=schemes)):
         with pytest.raises(
-            ValueError, match=r"the run has no scheme 'pls'; it has: .*; did you mean 'psl'\?"
+            ValueError, match=r"no scheme is named 'pls'; there are: .*; did you mean 'psl'\?"
         ):
             draw(schemes=["pls"])
 

@@ -44,7 +44,10 @@ def test_trace_takes_rounds_schemes_and_a_file(option: str, run_folder: Path, tm
         (("--rounds", "x"), "--rounds: 'x' is no span of rounds such as 2 or 1-3"),
         (("--rounds", "7"), "the run has no round 7; rounds count from 1 to 3"),
         (("--output", "trace.txt"), "trace.txt must end in .json.gz or .json"),
-        (("--schemes", "epls"), "--scheme: the run has no epls; it has: sl, epsl φ=1; did you mean 'epsl'?"),
+        (
+            ("--schemes", "epls"),
+            "--schemes: no scheme is named 'epls'; there are: sl, epsl φ=1; did you mean 'epsl'?",
+        ),
     ],
 )
 def test_wrong_options_of_trace_are_wrong_input(

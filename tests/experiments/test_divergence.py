@@ -12,7 +12,7 @@ import pytest
 import cutlayer
 from cutlayer.analysis.comparison.report import formatted, notes
 from cutlayer.analysis.comparison.table import comparison
-from cutlayer.analysis.results.run_folder import Run
+from cutlayer.analysis.results.run import Run
 from cutlayer.experiments.runner import run_experiment
 from cutlayer.scenarios.errors import ScenarioError
 from tests.support.stopped_runs import EVERYBODY, NODES

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 import cutlayer
-from cutlayer.analysis.results.run_folder import Run, load_run, save_run
+from cutlayer.analysis.results.run import Run
+from cutlayer.analysis.results.run_folder import load_run, save_run
 from cutlayer.experiments.experiment import Experiment
 from cutlayer.experiments.runner import run_experiment
 from cutlayer.models.unit_tables import named_unit_table

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cutlayer.analysis.results.run_folder import Run
+from cutlayer.analysis.results.run import Run
 from cutlayer.experiments.experiment import Experiment
 from cutlayer.experiments.preparation import prepare
 from cutlayer.experiments.runner import run_experiment

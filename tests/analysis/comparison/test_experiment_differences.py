@@ -11,7 +11,7 @@ import pytest
 import cutlayer
 from cutlayer.analysis.comparison.report import notes
 from cutlayer.analysis.comparison.table import comparison
-from cutlayer.analysis.results.run_folder import Run
+from cutlayer.analysis.results.run import Run
 
 FACTORS = (2, 8)
 SEEDS = (0, 1, 2)

@@ -15,7 +15,8 @@ import cutlayer
 from cutlayer.analysis.comparison.experiment_groups import ContradictoryRunsError, group_runs
 from cutlayer.analysis.comparison.report import formatted, notes
 from cutlayer.analysis.comparison.table import comparison
-from cutlayer.analysis.results.run_folder import Run, save_run
+from cutlayer.analysis.results.run import Run
+from cutlayer.analysis.results.run_folder import save_run
 from cutlayer.cli.main import app
 
 UNITS = """\

@@ -12,7 +12,7 @@ import pytest
 import cutlayer
 from cutlayer.analysis.explain.causes import CAUSES, NodeEvents, PlannedSpeeds
 from cutlayer.analysis.explain.critical_path import critical_path
-from cutlayer.analysis.results.run_folder import Run
+from cutlayer.analysis.results.run import Run
 from tests.support.explained_rounds import interval_table
 
 

@@ -10,7 +10,7 @@ import pytest
 import cutlayer
 from cutlayer.analysis.explain.causes import CAUSES
 from cutlayer.analysis.explain.explanation import UnknownRoundError, explain_run
-from cutlayer.analysis.results.run_folder import Run
+from cutlayer.analysis.results.run import Run
 
 OVERRIDES = ["learning=null", "stop={rounds: 30}"]
 

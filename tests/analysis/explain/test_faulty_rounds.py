@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cutlayer.analysis.explain.causes import CAUSES
-from cutlayer.analysis.results.run_folder import Run
+from cutlayer.analysis.results.run import Run
 from cutlayer.experiments.preparation import prepare
 from cutlayer.experiments.runner import run_experiment
 from cutlayer.scenarios.errors import ScenarioError

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from cutlayer.analysis.figures.memory import memory_figure
 from cutlayer.analysis.figures.run import draw_figures
 from cutlayer.analysis.results.recorded_tables import RecordedTable
-from cutlayer.analysis.results.run_folder import Run, save_run
+from cutlayer.analysis.results.run import Run
+from cutlayer.analysis.results.run_folder import save_run
 from cutlayer.analysis.results.table_formats import INTERVALS
 from cutlayer.scenarios.random_streams import stream
 

@@ -16,7 +16,8 @@ from cutlayer.analysis.comparison.report import formatted, notes
 from cutlayer.analysis.comparison.table import comparison
 from cutlayer.analysis.results.atomic_files import RunFolderError
 from cutlayer.analysis.results.round_tables import scheme_summary
-from cutlayer.analysis.results.run_folder import Run, load_run, save_run
+from cutlayer.analysis.results.run import Run
+from cutlayer.analysis.results.run_folder import load_run, save_run
 
 
 @pytest.fixture(scope="module")

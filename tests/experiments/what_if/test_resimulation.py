@@ -10,7 +10,7 @@ import pytest
 
 import cutlayer
 from cutlayer.analysis.comparison.experiment_groups import scenario_of
-from cutlayer.analysis.results.run_folder import Run
+from cutlayer.analysis.results.run import Run
 from cutlayer.experiments.what_if.changes import blamed_devices, changes
 from cutlayer.experiments.what_if.resimulation import resimulate, what_if
 

@@ -1,4 +1,4 @@
-"""The schemes that a user names for a figure: by label, by the label as papers write it, or by scheme."""
+"""The schemes that a user names: by label, by the label as papers write it, or by scheme."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def labels_of(wanted: Sequence[str], schemes: Mapping[str, tuple[str, str]]) -> 
     Parameters
     ----------
     wanted : sequence of str
-        Labels, labels as papers write them, or names of schemes.
+        Labels, labels as papers write them, or names of schemes. A text that is none of these is a
+        comma-separated list of them.
     schemes : mapping of str to (str, str)
         The name of the scheme, and the label as papers write it, of each label.
 
@@ -29,10 +30,12 @@ def labels_of(wanted: Sequence[str], schemes: Mapping[str, tuple[str, str]]) -> 
         If no scheme has a name.
     """
     names = {label: {label, *other} for label, other in schemes.items()}
-    unknown = [name for name in wanted if not any(name in known for known in names.values())]
+    every = set().union(*names.values())
+    each = [name.strip() for text in wanted for name in ([text] if text in every else text.split(","))]
+    unknown = [name for name in each if name not in every]
     if unknown:
         raise UnknownSchemeError(
             f"no scheme is named {', '.join(map(repr, unknown))}; there are: {', '.join(schemes)}"
-            f"{closest(unknown[0], list(schemes))}"
+            f"{closest(unknown[0], sorted(every))}"
         )
-    return [label for label, known in names.items() if not wanted or known & set(wanted)]
+    return [label for label, known in names.items() if not wanted or known & set(each)]
