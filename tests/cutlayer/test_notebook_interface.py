@@ -132,7 +132,7 @@ def test_unknown_schemes_get_the_nearest_name(run: cutlayer.Run, tmp_path: Path)
 def test_the_table_in_a_notebook_shows_labels_as_text(run: cutlayer.Run) -> None:
     """A label with the marks of HTML stays text."""
     html = run._repr_html_()
-    assert "<td>psl</td>" in html
+    assert "<td>PSL</td>" in html
     assert "&lt;b&gt;EPSL&lt;/b&gt;" in html and "<b>EPSL" not in html
 
 
@@ -205,5 +205,5 @@ def test_a_notebook_shows_progress_tables_and_figures(tmp_path: Path) -> None:
     progress = [each["data"]["text/plain"] for each in first if each["output_type"] == "display_data"]
     assert any("psl: round 2 of 2" in text for text in progress), first
     (table,) = [each["data"]["text/html"] for each in first if each["output_type"] == "execute_result"]
-    assert "<td>psl</td>" in table
+    assert "<td>PSL</td>" in table
     assert "image/png" in second[-1]["data"]
