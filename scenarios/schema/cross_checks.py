@@ -11,7 +11,6 @@ from .devices import LinkTraceFiles
 from .round_policy import RoundPolicy
 from .scenario import Allocation, Devices, ExplicitPower, Scenario
 from .size_limits import size_issues, time_scale_issues
-from .sweep import swept_keys
 
 __all__ = ["cross_check"]
 
@@ -29,7 +28,6 @@ def cross_check(scenario: Scenario) -> list[ScenarioIssue]:
         *_participation(scenario),
         *_availability(scenario),
         *_learning(scenario),
-        *_targets(scenario),
         *size_issues(scenario),
         *time_scale_issues(scenario),
     ]
@@ -199,25 +197,3 @@ def _learning(scenario: Scenario) -> Iterator[ScenarioIssue]:
             )
     elif scenario.stop.accuracy is not None:
         yield ScenarioIssue(("stop", "accuracy"), "needs a learning section: without one nothing is trained")
-
-
-_TARGET_RESULTS = (
-    "time_below_target_s",
-    "time_to_target_s",
-    "rounds_below_target",
-    "rounds_to_target",
-    "samples_to_target",
-)
-"""The results that do not exist without a target accuracy."""
-
-
-def _targets(scenario: Scenario) -> Iterator[ScenarioIssue]:
-    sweep = scenario.sweep
-    if sweep is None or scenario.target_accuracy is not None or "target_accuracy" in swept_keys(sweep):
-        return
-    for number, figure in enumerate(sweep.figure):
-        by = figure.best_over.by if figure.best_over else ""
-        for path, column in ((("y",), figure.y), (("best_over", "by"), by)):
-            if column in _TARGET_RESULTS:
-                text = f"{column} needs a target: give target_accuracy, from 0 to 1"
-                yield ScenarioIssue(("sweep", "figure", number, *path), text)

@@ -65,14 +65,6 @@ def test_a_run_of_another_scenario_is_left_alone(finished: SweepResult, tmp_path
     assert folder_bytes(finished.folder / point) == folder_bytes(tmp_path / "point")
 
 
-def test_a_figure_of_the_target_needs_one(tmp_path: Path) -> None:
-    """A figure of the time to the target without target_accuracy is refused with its key."""
-    figure = "  figure: [{file: a, x: devices.count, y: time_to_target_s}]\n"
-    text = SWEEP.replace("  seeds: 3\n", f"  seeds: 3\n{figure}")
-    with pytest.raises(cutlayer.ScenarioError, match=r"figure\.0\.y: time_to_target_s needs a target: give"):
-        in_threads(written(tmp_path, text), tmp_path / "out")
-
-
 def test_without_a_target_no_table_shows_one(tmp_path: Path) -> None:
     """A run without target_accuracy has accuracies, and neither a time to a target nor a note on it."""
     run = cutlayer.run(
