@@ -7,12 +7,16 @@ links to folders and pages outside of ``docs`` become text.
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))
+
+from chart_tables import with_tables  # noqa: E402 - Sphinx does not search this folder
 
 project = "Cutlayer"
 copyright = "The Cutlayer authors"
@@ -104,7 +108,7 @@ _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(((?:\.\./)+[^)#]*)(?:#[^)]*)?\)")
 
 
 def _prepare_page(app: Sphinx, name: str, text: list[str]) -> None:
-    """Add the navigation of a page, and turn links that the site cannot follow into text."""
+    """Add the navigation of a page, and turn charts into tables, and links to other folders into text."""
     folder = (DOCS / name).parent
 
     def shown(match: re.Match[str]) -> str:
@@ -112,11 +116,10 @@ def _prepare_page(app: Sphinx, name: str, text: list[str]) -> None:
         is_followed = target.is_relative_to(DOCS) or (target.is_file() and target.suffix != ".md")
         return match[0] if is_followed else match[1]
 
-    text[0] = _LINK.sub(shown, text[0]) + NAVIGATION.get(name, "")
+    text[0] = with_tables(_LINK.sub(shown, text[0])) + NAVIGATION.get(name, "")
 
 
 def setup(app: Sphinx) -> None:
     """Connect the steps of this file to Sphinx."""
     app.connect("source-read", _prepare_page)
-    for language in ("mermaid", "csv"):  # code hosts draw charts of mermaid; the site shows their text
-        app.add_lexer(language, TextLexer)
+    app.add_lexer("csv", TextLexer)
