@@ -27,11 +27,11 @@ def battery_fault(scenario: Scenario | None, fleet: Fleet) -> Fault | None:
     if charges_j is None:
         return None
 
-    def presence(device: int) -> Battery | None:
+    def departure(device: int) -> Battery | None:
         charge_j = float(charges_j[device])
         return Battery(charge_j) if math.isfinite(charge_j) else None
 
-    return Fault(presence=presence)
+    return Fault(departure=departure)
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class _Booking:
 class Battery:
     """A battery that its device drains; when it is empty, the device leaves the run.
 
-    It supplies computations, uplinks with their circuits, receptions and idle time. It is both the presence
-    trace and the energy account of its device. Idle time needs no event while the device is idle, except the
-    one at which the battery would be empty.
+    It supplies computations, uplinks with their circuits, receptions and idle time. It is both the departure
+    and the energy account of its device. Idle time needs no event while the device is idle, except the one at
+    which the battery would be empty.
 
     Parameters
     ----------

@@ -22,18 +22,18 @@ __all__ = [
     "AvailabilityTrace",
     "BroadcastLosses",
     "ComputeNoise",
+    "Departure",
     "Fault",
     "Faults",
     "LinkInterruptions",
     "MessageLosses",
-    "PresenceTrace",
     "Sending",
     "StateTrace",
     "faults_of",
 ]
 
 
-class PresenceTrace(Protocol):
+class Departure(Protocol):
     """Decides when a client leaves the run for good.
 
     A trace may follow the device's energy: :meth:`follow` then sets the device's ``energy_account``.
@@ -147,8 +147,8 @@ class Fault:
         The relative speed of the device's processor over time.
     compute_noise : callable, optional
         The random times of the device's computations.
-    presence : callable, optional
-        The presence trace, by which the device may leave the run for good.
+    departure : callable, optional
+        The departure, by which the device may leave the run for good.
     availability : callable, optional
         The times in which the device is online.
     interruptions : callable, optional
@@ -168,7 +168,7 @@ class Fault:
 
     compute_capacity: Callable[[int], PiecewiseCapacity | None] | None = None
     compute_noise: Callable[[int], ComputeNoise | None] | None = None
-    presence: Callable[[int], PresenceTrace | None] | None = None
+    departure: Callable[[int], Departure | None] | None = None
     availability: Callable[[int], AvailabilityTrace | None] | None = None
     interruptions: Callable[[int], LinkInterruptions | None] | None = None
     losses: Callable[[int], MessageLosses | None] | None = None
@@ -192,7 +192,7 @@ class Faults:
     @property
     def clients_may_leave(self) -> bool:
         """Return whether a client may leave the run, in the middle of an activity too."""
-        return any(fault.presence is not None for fault in self.faults)
+        return any(fault.departure is not None for fault in self.faults)
 
     @property
     def clients_may_go_offline(self) -> bool:
@@ -241,9 +241,9 @@ class Faults:
         traces: list[object] = [fault.server_capacity for fault in self.faults]
         return [trace for trace in traces if isinstance(trace, StateTrace)]
 
-    def presence(self, device: int) -> list[PresenceTrace]:
-        """Return the presence traces of a device, in the order of the faults."""
-        each = [fault.presence(device) for fault in self.faults if fault.presence is not None]
+    def departures(self, device: int) -> list[Departure]:
+        """Return the departures of a device, in the order of the faults."""
+        each = [fault.departure(device) for fault in self.faults if fault.departure is not None]
         return [trace for trace in each if trace is not None]
 
     def compute_noise(self, device: int) -> ComputeNoise | None:
@@ -279,7 +279,7 @@ class Faults:
     @property
     def vary_rounds(self) -> bool:
         """Return whether rounds may differ because of them, apart from clients that leave the run."""
-        others = ("presence", "mean_duration", "mean_delivered")
+        others = ("departure", "mean_duration", "mean_delivered")
         effects = [field.name for field in fields(Fault) if field.name not in others]
         return any(getattr(fault, name) is not None for fault in self.faults for name in effects)
 

@@ -34,7 +34,7 @@ def take_snapshot(world: World) -> WorldSnapshot:
         clients=tuple(sorted((*world.clients, *world.members.absent))),  # the absent ones come back
         departed_at_s=dict(world.departed_at_s),
         free_at_s={node.name: [lane.free_at_s for lane in node.lanes.values()] for node in world.nodes},
-        presence={client: [trace.state() for trace in traces] for client, traces in world.presence.items()},
+        departures={client: [each.state() for each in traces] for client, traces in world.departures.items()},
         compute_noise={
             device.client: device.compute_noise.state()
             for device in world.created_devices
@@ -54,8 +54,8 @@ def restore(world: World, snapshot: WorldSnapshot) -> None:
     for node in world.nodes:
         for lane, free_at_s in zip(node.lanes.values(), snapshot.free_at_s[node.name], strict=True):
             lane.free_at_s = free_at_s
-    for client, states in snapshot.presence.items():
-        for trace, state in zip(world.presence[client], states, strict=True):
+    for client, states in snapshot.departures.items():
+        for trace, state in zip(world.departures[client], states, strict=True):
             trace.restore(state)
     for device in world.created_devices:
         if device.compute_noise is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from simpy import Environment, Event
 
 from ...scenarios.schema.scenario import Server as ServerSection
-from ..faults.effects import NO_FAULTS, Faults, PresenceTrace
+from ..faults.effects import NO_FAULTS, Departure, Faults
 from ..links.link_rates import LinkRatesOverTime
 from ..links.lossy_link import NO_RETRIES, Retries
 from ..links.schedulers import Scheduler
@@ -90,8 +90,8 @@ class World:
         Runs the clients' programs.
     media : (SharedMedium, SharedMedium) or None
         The shared uplink and downlink band; None if each client has dedicated links.
-    presence : dict of int to list of PresenceTrace
-        The presence traces of each device that was created.
+    departures : dict of int to list of Departure
+        The departures of each device that was created.
     link_faults : LinkFaults
         The outages, lost messages and measured rates of the devices' links.
     """
@@ -139,7 +139,7 @@ class World:
         self._all_clients_finish = not may_go and not may_stop
         self.link_faults = LinkFaults(faults, fleet, retries, lambda client: self.pool.is_working(client))
         self._devices = CreatedDevices(self.env, self.record, fleet, faults, self._follow)
-        self.presence: dict[int, list[PresenceTrace]] = {}
+        self.departures: dict[int, list[Departure]] = {}
         self._batches: BatchedActivities | None = None
         if batch and schedulers is None and not (may_go or self.link_faults.may_change_links):
             free_at_s, by_number = self._devices.free_at_s, self._devices.by_number
@@ -161,7 +161,7 @@ class World:
             )
         self.server_shares = ServerShares(self.server, server, names.add)
         self._account = RoundAccount(self.env, self.record, fleet)
-        for client in snapshot.presence if snapshot else ():
+        for client in snapshot.departures if snapshot else ():
             self._devices.create(client)
         self._assign_rows(self.clients)
         self.connect(links, schedulers)
@@ -320,8 +320,8 @@ class World:
     def _follow(self, device: Device) -> None:
         """Follow the faults of a device that has been created."""
         client = device.client
-        self.presence[client] = self._faults.presence(client)
-        for trace in self.presence[client]:
+        self.departures[client] = self._faults.departures(client)
+        for trace in self.departures[client]:
             trace.follow(device, partial(self._remove_client, client))
         self.link_faults.add_device(client)
         self.online.follow(client)

@@ -31,8 +31,8 @@ class WorldSnapshot:
         When each of the other clients left the run, [s].
     free_at_s : dict of str to list of float
         For each node, when each of its lanes is free, [s].
-    presence : dict of int to list
-        For each device that was created, the states of its presence traces.
+    departures : dict of int to list
+        For each device that was created, the states of its departures.
     compute_noise : dict of int to int
         For each of these devices whose computations take random times, the number of draws so far.
     server_shares : list of float
@@ -51,7 +51,7 @@ class WorldSnapshot:
     clients: tuple[int, ...]
     departed_at_s: dict[int, float]
     free_at_s: dict[str, list[float]]
-    presence: dict[int, list[Any]]
+    departures: dict[int, list[Any]]
     compute_noise: dict[int, int]
     server_shares: list[float]
     tdma_slots: list[tuple[int, float] | None]

@@ -31,7 +31,7 @@ class ConstantSpeed(PiecewiseCapacity):
 
 
 class LeavesAt:
-    """A presence trace of a client that leaves at an instant."""
+    """The departure of a client at a given instant."""
 
     def __init__(self, time_s: float) -> None:
         self.time_s = time_s
@@ -64,7 +64,7 @@ def test_a_client_may_leave_without_a_battery(schemes: str) -> None:
     """A fault that removes client 1 at an instant ends its activities then; the run goes on without it."""
     ready = experiment(schemes=[schemes])
     half_s = 0.5 * next(iter(trials(ready).values())).ends_s[0]
-    gone = Fault(presence=lambda device: LeavesAt(half_s) if device == 1 else None)
+    gone = Fault(departure=lambda device: LeavesAt(half_s) if device == 1 else None)
     with registered(lambda scenario, devices: gone):
         trial = next(iter(trials(experiment(schemes=[schemes])).values()))
     assert {1: half_s} == trial.world.departed_at_s

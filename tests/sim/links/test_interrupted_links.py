@@ -223,7 +223,7 @@ def test_a_battery_pays_for_what_was_done(sharing: bool, stop_s: float, spent_j:
     live.env.run(until=stop_s)
     live.device(0).abort()
     live.pause_clients()
-    ((battery,),) = live.presence.values()
+    ((battery,),) = live.departures.values()
     assert 100.0 - spent_j == pytest.approx(battery.state()[0])
 
 
