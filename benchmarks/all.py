@@ -33,6 +33,7 @@ BENCHMARKS = (
     "learning_speed",
     "aggregation",
     "sweeps",
+    "report_size",
 )
 """Names of modules. A process imports its own benchmark alone, and so no libraries of the others."""
 
