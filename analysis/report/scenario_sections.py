@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from ...scenarios.errors import ScenarioError
+from ...scenarios.loading.scheme_labels import default_label
 from ...scenarios.schema.registered import SchemeParameters
 from ...scenarios.schema.scenario import Scenario
 from ...scenarios.yaml_lines import dump_yaml, parse_yaml
@@ -89,7 +90,7 @@ def _is_default(section: BaseModel, key: str, field: FieldInfo, changed: Any) ->
     """
     value = getattr(section, key)
     if key == "label" and isinstance(section, SchemeParameters):
-        return bool(value == section.default_label())
+        return bool(value == default_label(section))
     if field.is_required():
         return False
     default = field.get_default(call_default_factory=True)
