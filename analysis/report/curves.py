@@ -68,8 +68,8 @@ def accuracy_charts(
     over_time = new_chart(
         height=_HEIGHT_PX,
         zoom="both",
-        x_axis_label=f"Simulated time ({unit.symbol})",
-        y_axis_label="Test accuracy (%)",
+        x_axis_label=f"Simulated time [{unit.symbol}]",
+        y_axis_label="Test accuracy [%]",
     )
     over_rounds = new_chart(height=_HEIGHT_PX, zoom="both", x_axis_label="Round", y_range=over_time.y_range)
     items: dict[str, list[LegendItem]] = {"time": [], "round": []}

@@ -116,7 +116,7 @@ def _panel_chart(
         title=plain(_title(label, panel)),
         x_range=x_range,
         y_range=FactorRange(*reversed(rows.names), tags=list(reversed(rows.names))),
-        x_axis_label=f"Time ({unit.symbol})",
+        x_axis_label=f"Time [{unit.symbol}]",
     )
     chart.ygrid.grid_line_color = None
     chart.yaxis.major_label_policy = NoOverlap(min_distance=0)

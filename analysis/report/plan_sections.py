@@ -144,8 +144,8 @@ def network_section(run: Run) -> Section | None:
         height=460,
         zoom="both",
         match_aspect=True,
-        x_axis_label="East of the access point (m)",
-        y_axis_label="North (m)",
+        x_axis_label="East of the access point [m]",
+        y_axis_label="North [m]",
     )
     ends = [(positions[a], positions[b]) for a, b in graph.edges]
     links = ColumnDataSource(

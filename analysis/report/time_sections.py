@@ -110,7 +110,7 @@ def energy_section(run: Run) -> Section | None:
         " device has a power for them, reception and idle time."
     )
     shown = _shown(run, per_round)
-    chart = stacked_bars(shown, _colours(shown), _names(shown), "Energy of a round (J)", "J")
+    chart = stacked_bars(shown, _colours(shown), _names(shown), "Energy of a round [J]", "J")
     return Section("Energy", [paragraph(text), chart])
 
 
@@ -131,7 +131,7 @@ def bottleneck_section(explanation: Explanation) -> Section:
 
 def _phases(per_round_s: pd.DataFrame, what: str) -> UIElement:
     unit = time_unit(float(per_round_s.sum(axis=1).max()))
-    label = f"Time of a {what} ({unit.symbol})"
+    label = f"Time of a {what} [{unit.symbol}]"
     return stacked_bars(
         per_round_s / unit.seconds, _colours(per_round_s), _names(per_round_s), label, unit.symbol
     )
@@ -190,7 +190,7 @@ def _stacked_nodes(times_s: pd.DataFrame) -> UIElement:
     }
     unit = time_unit(float(kept.sum(axis=1).max()))
     shown = kept.loc[sorted(kept.index, key=_node_order), list(colours)].rename(index=node_label)
-    label = f"Time of a round ({unit.symbol})"
+    label = f"Time of a round [{unit.symbol}]"
     if len(kept) < len(times_s):
         label += f"; {len(kept)} of {len(times_s)} nodes"
     return stacked_bars(shown / unit.seconds, colours, names, label, unit.symbol)
