@@ -44,7 +44,7 @@ class UnknownFigureError(ValueError):
 
 @dataclass(frozen=True)
 class FigureRequest:
-    """What a user asks of a figure.
+    """The options of a figure: its format, and the schemes, points and columns to show.
 
     Attributes
     ----------

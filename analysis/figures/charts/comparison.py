@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -117,7 +118,7 @@ def _draw_bars(axes: Axes, rows: pd.DataFrame, column: str, unit: AxisUnit, styl
     axes.set_ylim(len(rows) - 0.4, -0.6)
 
 
-def _reason(row: dict[str, object], column: str) -> str:
+def _reason(row: Mapping[Hashable, Any], column: str) -> str:
     """Return why a scheme has no bar."""
     if column in _CENSORED and not pd.isna(row[_CENSORED[column]]):
         if row["runs"] == 1:
