@@ -98,9 +98,9 @@ def paper_figures() -> None:
     text = re.sub(
         r"(<!-- table -->\n).*?(<!-- end -->)", lambda m: f"{m[1]}{table}{m[2]}", text, flags=re.DOTALL
     )
-    missing = figure_table(folder, "target")
+    numbers = figure_table(folder, "target")
     text = re.sub(
-        r"(<!-- missing -->\n).*?(<!-- end -->)", lambda m: f"{m[1]}{missing}{m[2]}", text, flags=re.DOTALL
+        r"(<!-- numbers -->\n).*?(<!-- end -->)", lambda m: f"{m[1]}{numbers}{m[2]}", text, flags=re.DOTALL
     )
     page.write_text(text, encoding="utf-8")
 

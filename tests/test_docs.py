@@ -11,7 +11,11 @@ import cutlayer
 from cutlayer.scenarios import registry
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs/guides").glob("*.md")),
+]
 
 
 def blocks(language: str) -> list[tuple[str, str]]:

@@ -277,7 +277,7 @@ def _content(table: pd.DataFrame, figure: SweepFigure, panel_pt: float) -> _Cont
 
 
 def _has_unit(label: str | None) -> bool:
-    return label is not None and label.endswith((")", "]"))
+    return label is not None and (label.endswith(")") or "[" in label)
 
 
 def _unit(table: pd.DataFrame, column: str, requested: str | None) -> AxisUnit:
