@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -78,6 +78,11 @@ class Explanation:
         """Return one line with the schemes and their explained rounds."""
         each = ", ".join(f"{row.label}: {row.explained} rounds" for row in self.rounds.itertuples())
         return f"<Explanation of {each}>"
+
+    def with_labels(self, labels: Mapping[str, str]) -> Explanation:
+        """Return the explanation with other labels, such as :attr:`.Run.paper_labels`, for people to read."""
+        tables = (self.path, self.blame, self.slack, self.rounds, self.idle)
+        return Explanation(*(table.assign(label=table["label"].astype(str).map(labels)) for table in tables))
 
     @property
     def bottlenecks(self) -> list[str]:

@@ -138,7 +138,8 @@ def _report_bottlenecks(result: Run) -> None:
     from cutlayer.analysis.explain.explanation import BOTTLENECK_ACTIVITIES, explain_run
 
     if not result.recorded.lost:
-        for line in explain_run(result, max_activities=BOTTLENECK_ACTIVITIES).bottlenecks:
+        explanation = explain_run(result, max_activities=BOTTLENECK_ACTIVITIES)
+        for line in explanation.with_labels(result.paper_labels).bottlenecks:
             typer.echo(line)
 
 
