@@ -20,7 +20,7 @@ _MAP = re.compile(r"(<!-- map (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 _FOLDERS = {
     "cutlayer/cli": "one module for each command",
-    "cutlayer/api": "the Python interface: run, plan, sweep, load, compare",
+    "cutlayer/api": "the Python interface: run, plan, sweep, load, compare, figure",
     "experiments": "where both clocks meet: prepare, run, checkpoints, sweeps",
     "sim": "simulated time: schemes, radio, links, nodes, allocation",
     "models": "learning: networks, data sets, learners, compression",

@@ -45,8 +45,8 @@ PAGES = ROOT / "docs" / "experiments"
 CUTLAYER = str(Path(sys.executable).with_name("cutlayer"))
 QUICKSTART = re.compile(r"(<!-- quickstart -->\n).*?(<!-- end -->)", re.DOTALL)
 QUICKSTART_SEEDS = re.compile(r"(<!-- quickstart seeds -->\n).*?(<!-- end -->)", re.DOTALL)
-LEARNING_COLUMNS = ("to target", "at target", "final acc.", "acc.", "sooner than")
-"""Beginnings of the headings of learning results, which the README gives over several seeds alone."""
+TIMELINE_COLUMNS = "cut,latency,planned,total,samples,uplink,downlink,energy,speedup"
+"""The columns of a single run; the README gives learning results over several seeds alone."""
 TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 COLUMNS = re.compile(r"(<!-- columns ([^\n]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 RELATIVE = re.compile(r"(<!-- relative ([^\n]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -63,7 +63,7 @@ def quickstart() -> None:
         subprocess.run([CUTLAYER, "run", "quickstart", "--out", str(folder)], check=True)
         for name in ("gantt", "accuracy"):
             shutil.copy(folder / f"{name}.png", FIGURES / f"quickstart_{name}.png")
-        table = selected(compared(folder), learning=False)
+        table = comparison(folder, "--columns", TIMELINE_COLUMNS)
     sweep = ROOT / "sweeps" / "quickstart"
     subprocess.run([CUTLAYER, "sweep", "quickstart", "--out", str(sweep)], check=True)
     readme = ROOT / "README.md"
@@ -73,31 +73,47 @@ def quickstart() -> None:
     readme.write_text(text, encoding="utf-8")
 
 
-def compared(folder: Path) -> list[str]:
-    """Return the lines of the comparison in Markdown: the table, and notes that begin with a hyphen."""
-    command = [CUTLAYER, "compare", str(folder), "--format", "markdown"]
+def compared(folder: Path, *options: str) -> list[str]:
+    """Return the lines of ``cutlayer compare`` in Markdown: the table, and notes that begin with a hyphen."""
+    command = [CUTLAYER, "compare", str(folder), "--format", "markdown", *options]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
-def comparison(folder: Path) -> str:
+def comparison(folder: Path, *options: str) -> str:
     """Return the comparison table of a run without its notes, since the pages explain the tables."""
-    return "".join(f"{line}\n" for line in compared(folder) if line.startswith("|"))
+    return "".join(f"{line}\n" for line in compared(folder, *options) if line.startswith("|"))
 
 
 def over_seeds(folder: Path) -> str:
     """Return the learning results of a sweep over seeds as a table, with the note on undecided orders."""
-    lines = compared(folder)
+    options = ("--columns", "target,accuracy,target_change,sooner", "--intervals")
+    lines = compared(folder, *options)
     undecided = [line.removeprefix("- ") for line in lines if "undecided" in line]
-    return selected(lines, learning=True) + "".join(f"\n{n[0].upper()}{n[1:]}.\n" for n in undecided)
+    return comparison(folder, *options) + "".join(f"\n{n[0].upper()}{n[1:]}.\n" for n in undecided)
 
 
-def selected(lines: list[str], *, learning: bool) -> str:
-    """Return the schemes with the columns of learning results, or with all others, of a table in Markdown."""
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    shown = [n for n, name in enumerate(rows[0]) if n == 0 or learning == name.startswith(LEARNING_COLUMNS)]
-    table = pd.DataFrame(rows[2:], columns=rows[0]).iloc[:, shown]
-    sides = ["left", *["right"] * (len(shown) - 1)]
-    return table.to_markdown(index=False, disable_numparse=True, colalign=sides) + "\n"
+def paper_figures() -> None:
+    """Run the study of the guide on figures for papers, and put its figure and its tables into the guide."""
+    page = ROOT / "docs" / "guides" / "paper_figures.md"
+    text = page.read_text(encoding="utf-8")
+    scenario = text.split("```yaml\n")[1].split("```")[0]
+    folder = ROOT / "sweeps" / "paper_figures"
+    with tempfile.TemporaryDirectory() as parent:
+        (Path(parent) / "study.yaml").write_text(scenario, encoding="utf-8")
+        command = [CUTLAYER, "sweep", str(Path(parent) / "study.yaml"), "--out", str(folder)]
+        subprocess.run(command, check=True)
+    picture = FIGURES / "paper_figures_curves.png"
+    options = ["--width", "3.5in", "--font", "STIXGeneral", "--output"]
+    subprocess.run([CUTLAYER, "figure", str(folder), "curves", *options, str(picture)], check=True)
+    table = comparison(folder, "--columns", "latency,accuracy,energy", "--intervals")
+    text = re.sub(
+        r"(<!-- table -->\n).*?(<!-- end -->)", lambda m: f"{m[1]}{table}{m[2]}", text, flags=re.DOTALL
+    )
+    numbers = figure_table(folder, "target")
+    text = re.sub(
+        r"(<!-- numbers -->\n).*?(<!-- end -->)", lambda m: f"{m[1]}{numbers}{m[2]}", text, flags=re.DOTALL
+    )
+    page.write_text(text, encoding="utf-8")
 
 
 def rerun(name: str, options: str) -> str:
@@ -131,10 +147,11 @@ def fill(name: str, folder: Path) -> None:
     text = RELATIVE.sub(lambda m: f"{m[1]}{relative(folder, m[2])}{m[3]}", text)
     if "CUTLAYER_PROFILES" in os.environ:
         text = MEASURED.sub(lambda m: f"{m[1]}{measured(Path(os.environ['CUTLAYER_PROFILES']))}{m[2]}", text)
+    text = TABLE.sub(lambda m: f"{m[1]}{figure_table(folder, Path(m[2]).stem)}{m[3]}", text)
     for figure in folder.glob("*.png"):
         if f"{name}_{figure.name}" in text:
             shutil.copy(figure, FIGURES / f"{name}_{figure.name}")
-    page.write_text(TABLE.sub(lambda m: f"{m[1]}{table(folder / m[2])}{m[3]}", text), encoding="utf-8")
+    page.write_text(text, encoding="utf-8")
 
 
 def explained(folder: Path, part: str) -> str:
@@ -150,31 +167,10 @@ def explained(folder: Path, part: str) -> str:
     return shown.to_markdown(index=False, disable_numparse=True, colalign=sides) + "\n"
 
 
-def table(path: Path) -> str:
-    """Return the numbers of a figure: one row for each point of the x axis, one column for each line."""
-    numbers = pd.read_csv(path, dtype={"label": str})
-    columns = [str(column) for column in numbers]
-    (y,) = (column.removesuffix("_low") for column in columns if column.endswith("_low"))
-    described = ["label", "scheme", y, f"{y}_low", f"{y}_high", "seeds"]
-    keys = [column for column in columns if column not in described]
-    numbers["text"] = [
-        f"{centre:.4g}" + ("" if pd.isna(low) else f" ({low:.4g} to {high:.4g})")
-        for centre, low, high in zip(numbers[y], numbers[f"{y}_low"], numbers[f"{y}_high"], strict=True)
-    ]
-    chosen = chosen_key(numbers, keys)
-    if chosen is not None:
-        keys.remove(chosen)
-        numbers["text"] += [f" at {value:g}" for value in numbers[chosen]]
-    order = list(dict.fromkeys(numbers["label"]))
-    filled = numbers.fillna(dict.fromkeys(keys, "null")).assign(all="all seeds")
-    wide = (
-        filled.pivot(index=keys or ["all"], columns="label", values="text")[order].reset_index().fillna("–")
-    )
-    intervals = ", with 95 % confidence intervals" if numbers[f"{y}_low"].notna().any() else ""
-    seeds = int(numbers["seeds"].max())
-    heading = f"`{y}`{intervals} over {seeds} {'seed' if seeds == 1 else 'seeds'}"
-    heading += f", at the best {axis_label(chosen).lower()}:" if chosen else ":"
-    return f"{heading}\n\n{wide.rename(columns=in_words(keys)).to_markdown(index=False)}\n"
+def figure_table(folder: Path, name: str) -> str:
+    """Return the numbers of a figure: one row for each point of the x axis, one column for each scheme."""
+    command = [CUTLAYER, "figure", str(folder), name, "--table", "markdown"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def columns(folder: Path, selection: list[str]) -> str:
@@ -272,18 +268,6 @@ def measured(profiles: Path) -> str:
     return pd.DataFrame(rows).to_markdown(index=False, floatfmt=".2f") + "\n"
 
 
-def chosen_key(numbers: pd.DataFrame, keys: list[str]) -> str | None:
-    """Return the swept key of which each line shows only its best value; None if there is none."""
-    for key in reversed(keys):
-        others = [name for name in keys if name != key]
-        by_line = numbers.groupby([*others, "label"], dropna=False)[key].nunique()
-        if by_line.max() == 1 and numbers.groupby(others or (lambda _: 0))[key].nunique().max() > 1:
-            cells = numbers[others].drop_duplicates().shape[0] if others else 1
-            if len(by_line) >= 0.7 * cells * numbers["label"].nunique():
-                return key
-    return None
-
-
 def guides() -> None:
     """Run the commands of the guides, and put their outputs into the pages."""
     for page in sorted((ROOT / "docs" / "guides").glob("*.md")):
@@ -337,6 +321,7 @@ def main(targets: list[str]) -> None:
         "guides": guides,
         "tutorial": tutorial,
         "notebook": tutorial_notebook.refresh,
+        "paper_figures": paper_figures,
         "map": import_maps,
         "coverage": coverage,
         "queueing": queueing,

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..scenarios.loading.loader import LoadedScenario, ScenarioSource, load_scenario
+from ..scenarios.loading.scheme_labels import paper_label
 from ..scenarios.plugins import load_plugins
 from ..scenarios.registry import lookup, specs
 from ..scenarios.schema.scenario import Allocation
@@ -85,7 +86,7 @@ def plan(
     DataFrame
         One row for each scheme and method, where the method ``scenario`` is the scenario's own allocation:
 
-        - ``label, method, cut, predicted_s``;
+        - ``label, paper_label, method, cut, predicted_s``;
         - ``planned_s``, the mean round under ``allocation.plan_for: mean`` or ``simulated``;
         - the terms of ``predicted_s`` in a mean round: ``first_stage_s`` (until the server has the data of
           all clients), ``server_s``, ``broadcast_s``, ``second_stage_s`` (downlinks and backward passes) and
@@ -130,6 +131,7 @@ def plan_loaded(
     ]
     columns = [
         "label",
+        "paper_label",
         "method",
         "cut",
         "predicted_s",
@@ -161,7 +163,12 @@ def _scheme_rows(
             planner = replace(context, allocation=allocation).planner()
             plans[name] = partial(scheme.plan, deployment, planner)
     rows = [
-        {"label": scheme.parameters.label, "method": name} | _plan_row(scheme, deployment, plan)
+        {
+            "label": scheme.parameters.label,
+            "paper_label": paper_label(scheme.parameters),
+            "method": name,
+            **_plan_row(scheme, deployment, plan),
+        }
         for name, plan in plans.items()
     ]
     if allocates and not scheme.prediction_is_bound:

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import pandas as pd
 
+from ..figures.axis_text import experiment_text
 from ..figures.style import TimeUnit, time_unit
 from .columns import column_names
 from .number_text import percent, significant, span, with_interval
@@ -45,7 +46,10 @@ def text_table(
     where: Intervals = "cells" if intervals else "columns" if columns is None else "none"
     shown: dict[str, list[str]] = {}
     if table["experiment"].nunique() > 1 or table["experiment"].str.contains(_INCOMPLETE).any():
-        shown["experiment"] = table["experiment"].tolist()
+        names = zip(table["experiment"], table["settings"], strict=True)
+        shown["experiment"] = [
+            name if columns is None else experiment_text(name, settings) for name, settings in names
+        ]
     shown["scheme"] = table["paper_label"].tolist()
     cells = _Cells(table, where, in_words=columns is not None)
     for name in cells.present() if columns is None else column_names(columns):

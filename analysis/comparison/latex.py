@@ -19,7 +19,7 @@ _ESCAPES = {
     "<": r"\ensuremath{<}",
     ">": r"\ensuremath{>}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': "''",
     "φ": r"$\varphi$",
     "ε": r"$\varepsilon$",
     "µ": r"$\mu$",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ __all__ = [
     "AxisUnit",
     "axis_label",
     "axis_unit",
+    "experiment_text",
     "label_and_unit",
     "labelled_value",
     "log_ticks",
@@ -111,6 +113,31 @@ def labelled_value(key: str, value: Any) -> str:
         shown = axis_unit(key, abs(value))
         return f"{label}: {number_text(value / shown.size)} {shown.symbol}"
     return f"{label}: {value_text(value)}"
+
+
+def experiment_text(name: str, settings: str) -> str:
+    """Return the name of an experiment with the settings in words: ``Number of devices: 10``.
+
+    Parameters
+    ----------
+    name : str
+        The name in a comparison, for example ``study devices.count=10``.
+    settings : str
+        The keys in which experiments of one name differ, with their values: ``devices.count=10``. A name that
+        does not end with them is returned as it is.
+    """
+    if not settings or not name.endswith(settings):
+        return name
+    keys = re.split(r"(?:^|, )([A-Za-z_][\w.]*)=", settings)[1:]
+    pairs = zip(keys[::2], keys[1::2], strict=True)
+    return ", ".join(labelled_value(key, _number_or_text(value)) for key, value in pairs)
+
+
+def _number_or_text(value: str) -> float | str:
+    try:
+        return float(value)
+    except ValueError:
+        return value
 
 
 def number_text(value: float, _position: int | None = None) -> str:

@@ -102,7 +102,7 @@ def gantt_figure(
         visible |= _draw_bars(axis, panel.bars, styles, unit, _banded_nodes(panel, marks))
         mark_legend |= draw_marks(axis, panel, marks, unit)
         _name_rows(axis, panel)
-    left_pt = _left_margin_pt(axes)
+    left_pt = _left_margin_pt(list(axes))
     width_pt = 0.995 * 72 * form.width_in - left_pt
     for axis, panel in zip(axes, panels, strict=True):
         _mark_rounds(axis, panel, unit, width_pt)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import pandas as pd
 from tabulate import tabulate
 
@@ -33,7 +37,7 @@ def wide_table(table: pd.DataFrame, figure: SweepFigure) -> tuple[pd.DataFrame, 
         table = last_rounds(table, figure)
     label, unit = label_and_unit(figure.y)[0], axis_unit(figure.y, float(table[figure.y].max()))
     if figure.normalise_to is not None:
-        names = dict(table[["label", "paper_label"]].itertuples(index=False))
+        names = dict(zip(table["label"], table["paper_label"], strict=True))
         label = f"{label} relative to {names.get(figure.normalise_to, figure.normalise_to)}"
         unit = AxisUnit("", 1.0)
     best = None if figure.best_over is None else figure.best_over.key
@@ -54,9 +58,9 @@ def wide_table(table: pd.DataFrame, figure: SweepFigure) -> tuple[pd.DataFrame, 
     return wide, with_unit(label, unit.symbol)
 
 
-def _cell(row: dict[str, object], y: str, scale: float, best: str | None) -> str:
-    mean, low, high = (scale * float(row[f"{y}{end}"]) for end in ("", "_low", "_high"))  # type: ignore[arg-type]
-    if pd.isna(mean):
+def _cell(row: Mapping[Hashable, Any], y: str, scale: float, best: str | None) -> str:
+    mean, low, high = (scale * float(row[f"{y}{end}"]) for end in ("", "_low", "_high"))
+    if math.isnan(mean):
         return f"– ({row['seeds_with_value']} of {row['seeds_planned']} seeds)"
     return with_interval(mean, low, high) + (f" at {value_text(row[best])}" if best else "")
 

@@ -15,6 +15,7 @@ from ...scenarios.suggestions import closest
 from ..comparison.columns import COLUMNS, column_names
 from ..comparison.experiment_groups import group_runs
 from ..comparison.table import comparison
+from ..figures.axis_text import experiment_text
 from ..figures.charts.comparison import comparison_figure
 from ..figures.charts.learning_curves import Abscissa, accuracy_figure
 from ..figures.figure_format import DEFAULT_FORMAT, FigureFormat
@@ -44,7 +45,7 @@ class UnknownFigureError(ValueError):
 
 @dataclass(frozen=True)
 class FigureRequest:
-    """What a user asks of a figure.
+    """The options of a figure: its format, and the schemes, points and columns to show.
 
     Attributes
     ----------
@@ -195,7 +196,8 @@ def _accuracy(several_runs: _SeveralRuns, over: Sequence[Abscissa], request: Fig
     wanted = _labels(runs, request.schemes)
     rounds, labels = [], []
     for grouped in group_runs(runs):
-        run, suffix = grouped.run, f", {grouped.name}" if several else ""
+        name = experiment_text(grouped.name, grouped.settings)
+        run, suffix = grouped.run, f", {name}" if several else ""
         shown = run.with_shown_labels(run.rounds)
         rounds.append(shown.assign(label=shown["label"] + suffix))
         labels += [run.shown_label(label) + suffix for label in run.summary["schemes"] if label in wanted]

@@ -67,10 +67,11 @@ def explain(
         rows = explanation.blame if number is None else explanation.path
         typer.echo(rows.to_csv(index=False), nl=False)
         return
-    for table in rich_tables(explanation):
+    shown = explanation.with_labels(result.paper_labels)
+    for table in rich_tables(shown):
         print_table(table)
         typer.echo()
-    for line in notes(explanation):
+    for line in notes(shown):
         typer.echo(line)
 
 
@@ -88,4 +89,5 @@ def _print_savings(
     if form == "csv":
         typer.echo(table.to_csv(index=False), nl=False)
     else:
-        print_table(savings_table(table), *savings_notes(table))
+        shown = table.assign(label=table["label"].astype(str).map(run.paper_labels))
+        print_table(savings_table(shown), *savings_notes(shown))

@@ -24,7 +24,7 @@ def plan_tables(table: pd.DataFrame) -> Iterator[Table]:
     table : DataFrame
         The result of :func:`cutlayer.plan`.
     """
-    for label, rows in table.groupby("label", sort=False):
+    for label, rows in table.groupby("paper_label", sort=False):
         unit = time_unit(float(rows["predicted_s"].max()))
         reference = rows["reference"].dropna().unique()
         headings = {"predicted_s": f"round\n[{unit.symbol}]"}
@@ -68,7 +68,7 @@ def plan_notes(table: pd.DataFrame) -> list[str]:
             " a longer --bound-time may raise it"
         )
     for (method, note), rows in table.dropna(subset=["note"]).groupby(["method", "note"], sort=False):
-        notes.append(f"{method} ({', '.join(rows['label'])}): {note}")
+        notes.append(f"{method} ({', '.join(rows['paper_label'])}): {note}")
     return notes
 
 

@@ -118,7 +118,7 @@ def test_beyond_brute_force_there_is_a_bound(scenario: Path) -> None:
     assert (rows["gap"].dropna() >= 0).all()
     shown = cli("plan", scenario, *larger, *options)
     assert "over bound" in shown
-    assert f"optimal (epsl φ=0.5): {REFUSED}" in shown
+    assert f"optimal (EPSL (φ = 0.5)): {REFUSED}" in shown
 
 
 def test_the_table_has_the_figures_of_the_csv(scenario: Path) -> None:
@@ -130,7 +130,7 @@ def test_the_table_has_the_figures_of_the_csv(scenario: Path) -> None:
     pd.testing.assert_frame_equal(
         expected.drop(columns="planning_ms"), table.drop(columns="planning_ms"), check_dtype=False
     )
-    for name in {*table["method"], *table["label"], "over optimum"}:
+    for name in {*table["method"], *table["paper_label"], "over optimum"}:
         assert name in shown
 
 

@@ -156,7 +156,7 @@ def test_the_terminal_and_the_comparison_name_the_round(every_scheme: Run) -> No
     assert "diverged" in formatted(table, "markdown")
     lines = notes(table, [every_scheme])
     for label in every_scheme.summary["schemes"]:
-        assert f"{label}, seed 0: diverged in round 1" in lines
+        assert f"{every_scheme.paper_labels[label]}, seed 0: diverged in round 1" in lines
 
 
 def test_going_on_needs_a_limit_that_a_diverged_model_reaches() -> None:

@@ -85,8 +85,8 @@ def test_a_failed_scheme_is_never_shown_as_complete(
     table = cutlayer.compare(good, broken)
     rows = {(row.experiment, row.label): row.runs for row in table.itertuples()}
     assert {("breaking", "psl"): 1, ("breaking", "sl"): 1, ("breaking (failed)", "psl"): 1} == rows
-    assert any("psl, seed 0: failed: RuntimeError" in note for note in notes(table, [good, broken]))
-    assert f"psl (failed after round {number - 1})" == broken.shown_label("psl")
+    assert any("PSL, seed 0: failed: RuntimeError" in note for note in notes(table, [good, broken]))
+    assert f"PSL (failed after round {number - 1})" == broken.shown_label("psl")
 
 
 def test_the_command_reports_the_failure(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

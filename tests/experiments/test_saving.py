@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 import cutlayer
 from cutlayer.analysis.comparison import report, table
 from cutlayer.analysis.comparison.report import notes, rich_table
-from cutlayer.analysis.figures import learning_curves as _learning_curves  # noqa: F401 - before a replacement
 from cutlayer.analysis.figures import run, style
+from cutlayer.analysis.figures.charts import learning_curves as _learning_curves  # noqa: F401 - before a replacement
 from cutlayer.analysis.results import atomic_files, recorded_tables, run_folder
 from cutlayer.analysis.results.atomic_files import portable_name
 from cutlayer.cli import options

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ...results.confidence_intervals import CONFIDENCE
-from ..axis_text import AxisUnit, axis_unit, label_and_unit, with_unit
+from ..axis_text import AxisUnit, axis_unit, experiment_text, label_and_unit, with_unit
 from ..figure_format import DEFAULT_FORMAT, FigureFormat
 from ..palette import curve_style, label_styles
 from ..style import legend_below, plain_axes, small_pt, styled, wrapped_to
@@ -43,8 +44,8 @@ def comparison_figure(
     Parameters
     ----------
     table : DataFrame
-        The comparison: experiment, scheme, label, paper_label, runs, runs_at_target, and each column with
-        ``_low`` and ``_high``.
+        The comparison: experiment, settings, scheme, label, paper_label, runs, runs_at_target, and each
+        column with ``_low`` and ``_high``.
     columns : sequence of str, optional
         The columns; one without any value has no panel.
     labels : sequence of str, optional
@@ -85,7 +86,8 @@ def comparison_figure(
             names = [wrapped_to(name, panel_pt, small_pt()) for name in rows["paper_label"]]
             axes.set_yticks(range(len(rows)), labels=names if position == 0 else [""] * len(rows))
             if position == 0 and len(experiments) > 1:
-                axes.set_title(str(experiment), loc="left", fontsize=form.label_pt)
+                text = experiment_text(str(experiment), str(rows["settings"].iloc[0]))
+                axes.set_title(text, loc="left", fontsize=form.label_pt)
     if any(shown[f"{column}_low"].notna().any() for column in columns):
         whisker = Line2D([], [], color="black", marker="|", linewidth=0.8, markersize=5)
         legend_below(figure, [whisker], [f"{100 * CONFIDENCE:g} % interval of the mean over seeds"])
@@ -117,7 +119,7 @@ def _draw_bars(axes: Axes, rows: pd.DataFrame, column: str, unit: AxisUnit, styl
     axes.set_ylim(len(rows) - 0.4, -0.6)
 
 
-def _reason(row: dict[str, object], column: str) -> str:
+def _reason(row: Mapping[Hashable, Any], column: str) -> str:
     """Return why a scheme has no bar."""
     if column in _CENSORED and not pd.isna(row[_CENSORED[column]]):
         if row["runs"] == 1:

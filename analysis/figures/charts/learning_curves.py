@@ -129,7 +129,7 @@ def accuracy_figure(
     """
     several_seeds = rounds["seed"].nunique() > 1
     schemes = rounds.drop_duplicates("label").set_index("label")["scheme"].astype(str)
-    styles = label_styles(schemes.to_dict())
+    styles = label_styles({str(label): scheme for label, scheme in schemes.items()})
     curves = [
         _curve(str(label), rounds[rounds["label"] == label], several_seeds, styles[label])
         for label in schemes.index

@@ -198,7 +198,7 @@ def _lines(table: pd.DataFrame, figure: SweepFigure, styles: Mapping[str, int]) 
     columns = [*(["label"] if by_label else []), *([figure.lines] if figure.lines else [])]
     if not columns:
         return [_Line("", None, "", 0)]
-    names = dict(table.drop_duplicates("label")[["label", "paper_label"]].itertuples(index=False))
+    names = _names(table)
     rows = table[columns].drop_duplicates().to_dict("records")
     several = by_label and len({row["label"] for row in rows}) > 1
     split = _is_split(len(rows), several=several, figure=figure)
@@ -212,6 +212,11 @@ def _lines(table: pd.DataFrame, figure: SweepFigure, styles: Mapping[str, int]) 
             _Line(row.get("label", ""), value, ", ".join(parts), values.index(value) if split else style)
         )
     return lines
+
+
+def _names(table: pd.DataFrame) -> dict[str, str]:
+    """Return the label of each scheme of a figure's table as papers write it."""
+    return dict(zip(table["label"].astype(str), table["paper_label"].astype(str), strict=True))
 
 
 def _is_split(num_lines: int, *, several: bool, figure: SweepFigure) -> bool:
@@ -230,7 +235,7 @@ def _group_titles(lines: Sequence[_Line], figure: SweepFigure) -> list[str]:
 def _panels(content: _Content, lines: Sequence[_Line], titles: Sequence[str]) -> list[_Panel]:
     """Return the panels: for each value of the figure's ``panels`` key, all small multiples."""
     table, key = content.table, content.figure.panels
-    names = dict(table.drop_duplicates("label")[["label", "paper_label"]].itertuples(index=False))
+    names = _names(table)
     panels = []
     for value in dict.fromkeys(table[key]) if key else (None,):
         rows = table[table[key] == value] if key else table
@@ -256,7 +261,7 @@ def _content(table: pd.DataFrame, figure: SweepFigure, panel_pt: float) -> _Cont
     scaled = table.copy()
     (x_label, x_unit), (y_label, y_unit) = label_and_unit(figure.x), label_and_unit(figure.y)
     if figure.normalise_to is not None:
-        names = dict(table.drop_duplicates("label")[["label", "paper_label"]].itertuples(index=False))
+        names = _names(table)
         y_label, y_unit = f"{y_label} relative to {names.get(figure.normalise_to, figure.normalise_to)}", ""
     else:
         unit = _unit(table, figure.y, figure.y_label)
@@ -272,7 +277,7 @@ def _content(table: pd.DataFrame, figure: SweepFigure, panel_pt: float) -> _Cont
 
 
 def _has_unit(label: str | None) -> bool:
-    return label is not None and label.endswith((")", "]"))
+    return label is not None and (label.endswith(")") or "[" in label)
 
 
 def _unit(table: pd.DataFrame, column: str, requested: str | None) -> AxisUnit:
@@ -352,7 +357,7 @@ def _draw_bars(axes: Axes, panel: _Panel, content: _Content, styles: Mapping[str
         axes.errorbar(x, y, yerr=ends, fmt="none", ecolor="white", elinewidth=2.0, capsize=2.4, capthick=1.8)
         axes.errorbar(x, y, yerr=ends, fmt="none", ecolor="black", elinewidth=0.8, capsize=1.8)
     axes.grid(axis="x", visible=False)
-    names = dict(content.table.drop_duplicates("label")[["label", "paper_label"]].itertuples(index=False))
+    names = _names(content.table)
     shown = [names[value] if figure.x == "label" else value_text(value) for value in x_values]
     category_ticks(axes, shown, content.panel_pt)
 

@@ -7,6 +7,7 @@ from cutlayer.analysis.figures.axis_text import (
     AxisUnit,
     axis_label,
     axis_unit,
+    experiment_text,
     labelled_value,
     log_ticks,
     number_text,
@@ -98,6 +99,15 @@ def test_a_log_axis_has_enough_ticks(low: float, high: float, texts: list[str]) 
     ticks = [x for x in axes.get_xticks() if low <= x <= high]
 
     assert texts == [axes.xaxis.get_major_formatter()(x) for x in ticks]
+
+
+def test_the_settings_of_an_experiment_are_in_words() -> None:
+    """Keys and values of experiments of one name become words and units; any other name stays."""
+    settings = "devices.count=10, radio.subchannel_hz=20000000.0, learning.partition.kind=iid"
+    expected = "Number of devices: 10, Bandwidth of a subchannel: 20 MHz, Partition kind: iid"
+    assert expected == experiment_text(f"study {settings}", settings)
+    assert "runs/a" == experiment_text("runs/a", settings)
+    assert "study" == experiment_text("study", "")
 
 
 def test_large_and_small_numbers_have_a_power_of_ten() -> None:

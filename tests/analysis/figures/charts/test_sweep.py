@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,20 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from cutlayer.analysis.comparison.sweep_report import draw_figures
 from cutlayer.analysis.figures.charts.sweep import sweep_figure
+from cutlayer.analysis.figures.figure_format import FigureFormat
 from cutlayer.analysis.figures.palette import curve_style
-from cutlayer.analysis.results.confidence_intervals import Range, centre_and_interval
+from cutlayer.analysis.results.confidence_intervals import FEW_SEEDS_NOTE, Range, centre_and_interval
 from cutlayer.analysis.results.sweep_folder import SweepResult
+from cutlayer.analysis.results.sweep_gaps import gap_notes
 from cutlayer.analysis.results.sweep_statistics import (
     figure_table,
     lines_without_best_value,
     overlapping_keys,
+    unknown_names,
 )
 from cutlayer.analysis.results.sweep_tables import point_table
 from cutlayer.scenarios.schema.sweep import SweepFigure
@@ -225,6 +230,178 @@ def test_a_scheme_has_its_fixed_colour(result: SweepResult) -> None:
     axes = sweep_figure(figure_table(result, wanted), wanted).axes[0]
     colours = [curve_style(index)["color"] for index in (0, 2, 3)]  # of sl, psl, epsl
     assert colours == [line.get_color() for line in curves(axes)]
+
+
+def test_the_style_of_a_scheme_does_not_depend_on_the_schemes_shown(result: SweepResult) -> None:
+    """A figure of one scheme, and one of all, give it the same colour and marker."""
+    everything, alone = figure(panels="client_lr"), figure(panels="client_lr", schemes=["epsl"])
+    schemes = LABELS
+    among = sweep_figure(figure_table(result, everything), everything, schemes=schemes).axes[0]
+    single = sweep_figure(figure_table(result, alone), alone, schemes=schemes).axes[0]
+    (expected, drawn) = curves(among)[2], curves(single)[0]
+    assert (expected.get_color(), expected.get_marker()) == (drawn.get_color(), drawn.get_marker())
+
+
+def without(result: SweepResult, column: str, **values: float) -> SweepResult:
+    """Return the sweep without the values of a column where the keys have these values."""
+    rows = result.schemes
+    matching = pd.concat([rows[key] == value for key, value in values.items()], axis=1).all(axis=1)
+    return replace(result, schemes=rows.assign(**{column: rows[column].where(~matching)}))
+
+
+def targets(result: SweepResult) -> SweepResult:
+    """Return the sweep with times to the target, which nobody reached at the first learning rate."""
+    schemes = result.schemes.assign(time_to_target_s=result.schemes["mean_latency_s"] * 2)
+    return without(replace(result, schemes=schemes), "time_to_target_s", client_lr=RATES[0])
+
+
+def test_a_panel_without_any_point_at_the_target_says_so(result: SweepResult) -> None:
+    """The panel stays, with a text; the table has its rows, and a note lists them with their seeds."""
+    wanted = figure(y="time_to_target_s", panels="client_lr")
+    table = figure_table(targets(result), wanted)
+    drawn = sweep_figure(table, wanted, target=0.75)
+    assert ["Client lr: 0.001", "Client lr: 0.01"] == [axes.get_title() for axes in drawn.axes]
+    assert ["No point reached 75 %"] == [text.get_text() for text in drawn.axes[0].texts]
+    assert [] == list(drawn.axes[1].texts)
+    missing = table[table["time_to_target_s"].isna()]
+    assert len(COUNTS) * len(LABELS) == len(missing)
+    (note,) = gap_notes(table, wanted)
+    assert note.startswith("not shown, because not every seed reached the target: sl, client_lr=0.001")
+    assert "(0 of 8 seeds)" in note and note.endswith("; and 3 more")
+
+
+def test_a_line_without_any_point_at_the_target_says_so_in_the_legend(result: SweepResult) -> None:
+    """The legend keeps the line; a single seed that missed the target removes its point alone."""
+    schemes = result.schemes.assign(time_to_target_s=result.schemes["mean_latency_s"] * 2)
+    rows = schemes["label"] == "psl"
+    once = (schemes["label"] == "sl") & (schemes["devices.count"] == 5) & (schemes["seed"] == 3)
+    schemes["time_to_target_s"] = schemes["time_to_target_s"].where(~(rows | once))
+    partly = replace(result, schemes=schemes)
+    wanted = figure(y="time_to_target_s", panels="client_lr")
+    table = figure_table(partly, wanted)
+    legend = [text.get_text() for text in sweep_figure(table, wanted).legends[0].get_texts()]
+    assert "psl (no point reached the target)" in [text.replace("\n", " ") for text in legend]
+    assert len(COUNTS) - 1 == len(lines(sweep_figure(table, wanted).axes[0])[0])
+    assert "sl, client_lr=0.001, devices.count=5 (7 of 8 seeds)" in gap_notes(table, wanted)[0]
+
+
+def test_a_seed_that_is_missing_is_named(result: SweepResult) -> None:
+    """A point whose seed failed has the mean of the others, and a note; a point without any has a row."""
+    gone = (result.points["devices.count"] == 5) & (result.points["seed"] == 2)
+    gone |= result.points["devices.count"] == 15
+    names = result.points.loc[gone, "point"]
+    partly = replace(
+        result,
+        points=result.points.assign(status=np.where(gone, "failed", "finished")),
+        schemes=result.schemes[~result.schemes["point"].isin(names)],
+        rounds=result.rounds[~result.rounds["point"].isin(names)],
+    )
+    wanted = figure(where={"client_lr": RATES[0]}, schemes=["psl"])
+    table = figure_table(partly, wanted)
+    assert [(7, 7, 8), (8, 8, 8), (0, 0, 8)] == list(
+        table[["seeds", "seeds_with_value", "seeds_planned"]].itertuples(index=False, name=None)
+    )
+    assert [False, False, True] == table["mean_latency_s"].isna().tolist()
+    (note,) = gap_notes(table, wanted)
+    expected = "psl, devices.count=5 (7 of 8 seeds); psl, devices.count=15 (0 of 8 seeds)"
+    assert f"seeds are missing, pending or failed: {expected}" == note
+
+
+def test_fewer_than_five_seeds_are_said(result: SweepResult, tmp_path: Path) -> None:
+    """The table of the screen has a note if its intervals rest on fewer than five seeds."""
+    few = replace(
+        result,
+        folder=tmp_path,
+        points=result.points[result.points["seed"] < 3].assign(status="running"),
+        schemes=result.schemes[result.schemes["seed"] < 3],
+        rounds=result.rounds[result.rounds["seed"] < 3],
+    )
+    ((_, *notes),), problems = draw_figures(few, [figure(panels="client_lr")])
+    assert [] == problems
+    assert FEW_SEEDS_NOTE in notes
+    assert [] == [note for note in notes if "missing" in note]
+
+
+def test_where_and_schemes_choose_points(result: SweepResult) -> None:
+    """Only the rows of the chosen values and schemes are in the table; unknown ones are refused."""
+    chosen = figure(where={"client_lr": RATES[1], "devices.count": [5, 15]}, schemes=["epsl", "sl"])
+    table = figure_table(result, chosen)
+    assert {5, 15} == set(table["devices.count"])
+    assert {"sl", "epsl φ=1"} == set(table["label"])
+    whole = figure_table(result, figure(panels="client_lr")).query("client_lr == 0.01 and label == 'sl'")
+    values = whole.set_index("devices.count")["mean_latency_s"]
+    for row in table[table["label"] == "sl"].to_dict("records"):
+        assert values[row["devices.count"]] == row["mean_latency_s"]
+    with pytest.raises(ValueError, match=r"no point has devices.count=7; values: 5, 10, 15"):
+        figure_table(result, figure(where={"devices.count": 7}))
+    with pytest.raises(ValueError, match="no scheme is named or labelled fl; labels: sl, psl, epsl φ=1"):
+        figure_table(result, figure(schemes=["fl"]))
+    assert [] == overlapping_keys(result.points, figure(where={"client_lr": RATES[0]}))
+    assert [(("where", "client_lr"), "no point has client_lr=7; values: 0.001, 0.01")] == unknown_names(
+        figure(where={"client_lr": 7}), result.schemes, result.rounds
+    )
+
+
+def test_more_than_eight_lines_become_small_multiples(result: SweepResult) -> None:
+    """There is a panel for each line, with the others in grey, or for each scheme with its own lines."""
+    many = pd.concat(
+        [
+            result.schemes[result.schemes["label"] == "sl"].assign(label=f"s{n}", scheme=f"s{n}")
+            for n in range(9)
+        ]
+    )
+    wide = replace(result, schemes=many)
+    wanted = figure(where={"client_lr": RATES[0]})
+    panels = [axes for axes in sweep_figure(figure_table(wide, wanted), wanted).axes if axes.get_visible()]
+    assert [f"s{n}" for n in range(9)] == [axes.get_title() for axes in panels]
+    assert {9} == {len(curves(axes)) for axes in panels}
+    split = figure(x="seed", lines="devices.count", where={"client_lr": RATES[0]})
+    few = replace(result, schemes=result.schemes.assign(n=0))
+    drawn = sweep_figure(figure_table(few, split), split)
+    assert list(LABELS) == [axes.get_title() for axes in drawn.axes if axes.get_visible()]
+    assert {len(COUNTS)} == {len(curves(axes)) for axes in drawn.axes if axes.get_visible()}
+
+
+def test_labels_of_papers_stand_in_figures(result: SweepResult) -> None:
+    """The legend has the recorded form of a label; two labels with one form keep their own."""
+    forms = {"sl": "SL", "psl": "PSL", "epsl φ=1": "EPSL (φ = 1)"}
+    wanted = figure(panels="client_lr")
+    labelled = replace(result, schemes=result.schemes.assign(paper_label=result.schemes["label"].map(forms)))
+    texts = sweep_figure(figure_table(labelled, wanted), wanted).legends[0].get_texts()
+    assert list(forms.values()) == [text.get_text() for text in texts[:3]]
+    same = replace(result, schemes=result.schemes.assign(paper_label="SL"))
+    assert set(LABELS) == set(figure_table(same, wanted)["paper_label"])
+
+
+@pytest.mark.parametrize("width_in", [3.5, 7.16])
+def test_no_words_of_a_figure_collide(result: SweepResult, width_in: float) -> None:
+    """At the widths of one and of two columns, no words overlap, and none leaves the figure."""
+    for wanted in (
+        figure(panels="client_lr"),
+        figure(kind="bar", x="label", lines="devices.count", panels="client_lr"),
+        figure(kind="curves", x="end_s", y="test_accuracy", lines="client_lr", panels="devices.count"),
+    ):
+        drawn = sweep_figure(figure_table(result, wanted), wanted, form=FigureFormat(width_in=width_in))
+        drawn.draw_without_rendering()
+        words = [text for text in drawn.findobj(Text) if text.get_text() and text.get_visible()]
+        shown = [text for text in words if text.axes is None or text.axes.get_visible()]
+        labels = {id(t) for axes in drawn.axes for t in (*hidden_ticks(axes),)}
+        extents = [text.get_window_extent() for text in shown if id(text) not in labels]
+        assert all(drawn.bbox.padded(1).contains(*point) for e in extents for point in (e.min, e.max))
+        assert [] == [pair for pair in combinations(extents, 2) if pair[0].padded(-1).overlaps(pair[1])]
+        assert min(text.get_fontsize() for text in shown) >= 7
+
+
+def hidden_ticks(axes: Axes) -> list[Text]:
+    """Return the labels of ticks that are outside of the view, or switched off."""
+    hidden = []
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+            hidden.append(tick.label2)
+            if not (low <= tick.get_loc() <= high and tick.label1.get_visible()):
+                hidden.append(tick.label1)
+    return hidden
 
 
 def test_keys_that_a_figure_would_overlay_are_named(result: SweepResult) -> None:
