@@ -1,6 +1,7 @@
 """Draw the maps of the folders and their imports in docs/design.md, from the import statements of the code.
 
-``python docs/refresh.py map`` writes them, and ``tests/test_import_map.py`` fails if they are out of date.
+``python docs/refresh.py map`` writes them, and ``tests/docs/test_import_map.py`` fails if they are out of
+date.
 """
 
 from __future__ import annotations
