@@ -89,5 +89,4 @@ def _print_savings(
     if form == "csv":
         typer.echo(table.to_csv(index=False), nl=False)
     else:
-        shown = table.assign(label=table["label"].astype(str).map(run.paper_labels))
-        print_table(savings_table(shown), *savings_notes(shown))
+        print_table(savings_table(table), *savings_notes(table))
