@@ -67,11 +67,10 @@ def explain(
         rows = explanation.blame if number is None else explanation.path
         typer.echo(rows.to_csv(index=False), nl=False)
         return
-    shown = explanation.with_labels(result.paper_labels)
-    for table in rich_tables(shown):
+    for table in rich_tables(explanation):
         print_table(table)
         typer.echo()
-    for line in notes(shown):
+    for line in notes(explanation):
         typer.echo(line)
 
 
