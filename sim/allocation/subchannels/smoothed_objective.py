@@ -12,6 +12,7 @@ that are nearly as late as the latest one, so that an improvement may take sever
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -27,6 +28,7 @@ LN2 = math.log(2.0)
 EXPONENT_MAX = 60.0  # beyond it an exponential goes on as its tangent
 EXP_OF_MAX = math.exp(EXPONENT_MAX)
 UNREACHABLE_W_PER_HZ = 1e30  # the power of a rate that all subchannels at their cap do not carry
+_ROUNDING = 1e-9
 SMALLEST_SUM = 1e-300  # keeps logarithms and quotients finite
 
 
@@ -213,24 +215,63 @@ def least_power(best_first: list[float], nats: float, cap_nats: float) -> float:
     """
     if nats <= 0.0:
         return 0.0
-    at_cap = 0.0  # power density of the subchannels that carry the cap
+    used, inverse_sum, log_level = _water_level(best_first, nats)
+    if used and log_level + best_first[0] <= cap_nats:
+        return used * _exp(log_level) - inverse_sum
+    return _least_power_with_cap(best_first, nats, cap_nats)
+
+
+def _water_level(best_first: list[float], nats: float) -> tuple[int, float, float]:
+    """Return the water level without a cap.
+
+    Returns
+    -------
+    used : int
+        The number of subchannels that carry anything.
+    inverse_sum : float
+        The sum of 1/g_ik over them, [W/Hz].
+    log_level : float
+        The logarithm of the water level, whose unit is [W/Hz].
+    """
+    used, log_snr_sum, inverse_sum, log_level = 0, 0.0, 0.0, math.inf
     exp = math.exp
-    for num_at_cap, best in enumerate(best_first):
-        used, log_snr_sum, inverse_sum, log_level = 0, 0.0, 0.0, math.inf
-        for one in best_first[num_at_cap:] if num_at_cap else best_first:
-            if log_level <= -one:
-                break
-            used += 1
-            log_snr_sum += one
-            inverse_sum += exp(-one)
-            log_level = (nats - log_snr_sum) / used
-        if log_level + best <= cap_nats:
-            return at_cap + used * _exp(log_level) - inverse_sum
-        at_cap += math.expm1(cap_nats) * exp(-best)
-        nats -= cap_nats
-        if nats <= 0.0:
-            return at_cap
-    return UNREACHABLE_W_PER_HZ * (1.0 + nats)
+    for one in best_first:
+        if log_level <= -one:
+            break
+        used += 1
+        log_snr_sum += one
+        inverse_sum += exp(-one)
+        log_level = (nats - log_snr_sum) / used
+    return used, inverse_sum, log_level
+
+
+def _least_power_with_cap(best_first: list[float], nats: float, cap_nats: float) -> float:
+    """Return the least power where the best subchannel would carry more than the cap, [W/Hz].
+
+    The subchannels at the cap are the best ones. If their number is large enough, the best one of the others
+    stays below the cap; so a bisection finds the smallest such number.
+    """
+    remaining = [nats]  # by the number of subchannels at the cap, while any efficiency remains
+    while remaining[-1] > 0.0 and len(remaining) <= len(best_first):
+        remaining.append(remaining[-1] - cap_nats)
+
+    def stays_below(num_at_cap: int) -> bool:
+        _, _, log_level = _water_level(best_first[num_at_cap:], remaining[num_at_cap])
+        return log_level + best_first[num_at_cap] <= cap_nats
+
+    last = len(remaining) - 1
+    numbers = range(1, last)
+    if abs(remaining[last]) > _ROUNDING * nats:
+        num_at_cap = 1 + bisect.bisect_left(numbers, True, key=stays_below)
+    else:  # nearly all subchannels are at the cap, so that rounding decides, which no bisection can rely on
+        num_at_cap = next((number for number in numbers if stays_below(number)), last)
+    at_cap = 0.0
+    for best in best_first[:num_at_cap]:
+        at_cap += math.expm1(cap_nats) * math.exp(-best)
+    if num_at_cap < last:
+        used, inverse_sum, log_level = _water_level(best_first[num_at_cap:], remaining[num_at_cap])
+        return at_cap + used * _exp(log_level) - inverse_sum
+    return at_cap if remaining[last] <= 0.0 else UNREACHABLE_W_PER_HZ * (1.0 + remaining[last])
 
 
 def _exp(exponent: float) -> float:

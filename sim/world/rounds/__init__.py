@@ -1,4 +1,4 @@
-"""What a round needs besides time: its members, its policy, its parallel steps, and the check that it ends.
+"""The members of a round, its policy, its parallel steps, and the check that it can end.
 
 Read ``round_policy`` first, then ``parallel_step``, which carries a policy out.
 """
