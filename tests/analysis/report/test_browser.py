@@ -134,6 +134,7 @@ def test_the_buttons_choose_the_scheme_of_a_chart_and_of_a_table(page: Page) -> 
     assert [[LABEL, "epsl φ=0.5"]] * 2 == page.evaluate("groups.map((buttons) => buttons.labels)")
     shown = """
         all.filter((m) => m.type == 'CDSView' && m.filter.column_name == 'group').map((m) => m.filter.group)
+            .filter((group) => group)
     """
     assert {LABEL} == set(page.evaluate(shown))
     page.evaluate("groups.forEach((buttons) => { buttons.active = 1 })")
