@@ -6,13 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import pandas as pd
 from bokeh.models import (
     BoxZoomTool,
-    ColumnDataSource,
-    FactorRange,
-    HBar,
-    HoverTool,
     Legend,
     LegendItem,
     PanTool,
@@ -33,7 +28,6 @@ __all__ = [
     "legend_below",
     "new_chart",
     "plain",
-    "stacked_bars",
     "tabs",
 ]
 
@@ -55,9 +49,6 @@ _MARKERS = {
 }
 """Bokeh's name of each marker of Matplotlib."""
 _DASHES: dict[object, Any] = {"-": "solid", "--": "dashed", "-.": "dashdot"}
-_BAR_PX, _SLIM_BAR_PX = 26, 15
-_MANY_BARS = 20
-_AXES_PX = 96  # height of a bar chart without its bars
 
 
 @dataclass(frozen=True)
@@ -151,73 +142,3 @@ def tabs(panels: Mapping[str, UIElement]) -> UIElement:
         return next(iter(panels.values()))
     shown = [TabPanel(title=plain(title), child=element) for title, element in panels.items()]
     return Tabs(tabs=shown, sizing_mode="stretch_width")
-
-
-def stacked_bars(
-    values: pd.DataFrame, colours: Mapping[str, str], names: Mapping[str, str], x_label: str, unit: str
-) -> figure:
-    """Return a chart with a horizontal bar for each row, stacked from the columns.
-
-    Parameters
-    ----------
-    values : DataFrame
-        The lengths of the parts; the index has the names of the bars.
-    colours, names : mapping of str to str
-        The colour of each column, and its name in the legend.
-    x_label : str
-        The label of the x axis, with its unit.
-    unit : str
-        The unit of the values.
-    """
-    bars = [plain(name) for name in values.index]
-    bar_px = _BAR_PX if len(bars) <= _MANY_BARS else _SLIM_BAR_PX
-    chart = new_chart(
-        height=_AXES_PX + bar_px * len(bars) + 22 * (-(-len(values.columns) // 6)),
-        y_range=FactorRange(*reversed(bars)),
-        x_axis_label=x_label,
-    )
-    chart.ygrid.grid_line_color = None
-    start = pd.Series(0.0, index=values.index)
-    items = []
-    for column in values.columns:
-        end = start + values[column]
-        source = ColumnDataSource(
-            {
-                "bar": bars,
-                "left": start.to_numpy(float),
-                "right": end.to_numpy(float),
-                "value": values[column].to_numpy(float),
-                "part": [plain(names[column])] * len(bars),
-            }
-        )
-        bar = chart.add_glyph(
-            source,
-            HBar(
-                y="bar",
-                left="left",
-                right="right",
-                height=0.7,
-                fill_color=colours[column],
-                line_color="#FFFFFF",
-                line_width=0.5,
-                hatch_pattern="/" if column.startswith(_HATCHED) else None,
-                hatch_color="#FFFFFF",
-                hatch_weight=0.7,
-                hatch_scale=8,
-            ),
-        )
-        items.append(LegendItem(label={"value": plain(names[column])}, renderers=[bar]))
-        start = end
-    chart.x_range.start = 0
-    chart.add_tools(
-        HoverTool(
-            tooltips=[("bar", "@bar"), ("part", "@part"), ("value", f"@value{{%.4g}} {unit}")],
-            formatters={"@value": "printf"},
-        )
-    )
-    legend_below(chart, items)
-    return chart
-
-
-_HATCHED = ("idle", "waiting")
-"""The columns that stand for idle time, which is hatched as in the Gantt charts."""

@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 from bokeh.layouts import column
 from bokeh.models import (
+    CDSView,
     ColumnDataSource,
     FactorRange,
     HoverTool,
     LabelSet,
     NoOverlap,
+    Range1d,
     Rect,
     Scatter,
     Segment,
@@ -24,7 +26,8 @@ from bokeh.plotting import figure
 
 from ..figures.style import node_label
 from ..results.run import Run
-from .charts import new_chart, plain, tabs
+from .bar_charts import GROUP, group_view, scheme_buttons
+from .charts import new_chart, plain
 from .html import notes, paragraph
 from .page import Section
 from .tables import sortable_table
@@ -59,23 +62,35 @@ _ACCESS_POINT = "access-point"
 
 
 def plan_section(run: Run) -> Section:
-    """Return the plan of each scheme, behind a tab each: a map of its subchannels, and a table of devices."""
-    panels: dict[str, UIElement] = {}
-    for label, devices in run.devices.groupby(run.devices["label"].astype(str), sort=False):
-        parts = [part for part in (_subchannel_map(devices),) if part is not None]
-        table = sortable_table(plan_table(devices), ("subchannels",))
-        panels[run.shown_label(str(label))] = column(*parts, table, sizing_mode="stretch_width")
+    """Return the plan of each scheme: a map of its subchannels, and a table of its devices."""
+    if run.devices.empty:
+        return Section("Plan", [paragraph("No device took part.")])
+    devices = run.devices.assign(label=[plain(run.shown_label(str(label))) for label in run.devices["label"]])
+    labels = list(dict.fromkeys(devices["label"]))
+    table = sortable_table(plan_table(devices), ("subchannels",), groups=devices["label"].tolist())
+    names = {
+        str(label): [f"device {int(number)}" for number in rows["device"]][:_MAX_DEVICES][::-1]
+        for label, rows in devices.groupby("label", sort=False)
+    }
+    heights = {label: _CELL_PX * len(names[label]) + 90 for label in labels}
+    drawn = _subchannel_map(devices, names[labels[0]], heights[labels[0]])
+    parts: list[UIElement] = [table]
+    views, chart = [table.view], None
+    if drawn is not None:
+        chart, view = drawn
+        parts.insert(0, chart)
+        views.append(view)
+    if len(labels) > 1:
+        parts.insert(0, scheme_buttons(labels, views, chart, names, heights))
     text = (
         "Subchannels, powers and rates are those of the first plan, on the path gains of time 0. The cut is"
         " the number of units that the device keeps."
     )
-    if not panels:
-        return Section("Plan", [paragraph("No device took part.")])
-    return Section("Plan", [paragraph(text), tabs(panels)])
+    return Section("Plan", [paragraph(text), column(*parts, sizing_mode="stretch_width")])
 
 
 def plan_table(devices: pd.DataFrame) -> pd.DataFrame:
-    """Return the plan of a scheme as text, one row a device; columns without values are left out."""
+    """Return the plan as text, one row a device and scheme; columns without values are left out."""
     shown: dict[str, list[str]] = {}
     for name, (heading, factor, form) in _COLUMNS.items():
         if name not in devices or devices[name].isna().all() or (devices[name].astype(str) == "").all():
@@ -108,29 +123,40 @@ def _indices(cell: object) -> str:
     return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
-def _subchannel_map(devices: pd.DataFrame) -> figure | None:
-    """Return a map of the subchannels of each device; None if devices have no subchannels of their own."""
-    cells = [
-        (f"device {int(device)}", int(index))
-        for device, text in zip(devices["device"], devices["subchannels"].astype(str), strict=True)
-        for index in text.split("|")
-        if index.isdecimal()
-    ]
-    names = list(dict.fromkeys(f"device {int(device)}" for device in devices["device"]))[:_MAX_DEVICES]
-    shown = [cell for cell in cells if cell[0] in names]
-    if not shown:
+def _subchannel_map(devices: pd.DataFrame, first: list[str], height_px: int) -> tuple[figure, CDSView] | None:
+    """Return a map of the subchannels of each device, and the view that chooses its scheme.
+
+    A device that has the whole band in its turn has all subchannels. The result is None if no device has
+    subchannels of its own.
+    """
+    texts = devices["subchannels"].astype(str)
+    indices = [[int(index) for index in text.split("|") if index.isdecimal()] for text in texts]
+    last = max((max(each) for each in indices if each), default=-1)
+    if last < 0:
         return None
+    cells = [
+        (label, f"device {int(device)}", index)
+        for label, device, text, own in zip(devices["label"], devices["device"], texts, indices, strict=True)
+        for index in (range(last + 1) if text == "all" else own)
+    ]
     chart = new_chart(
-        height=_CELL_PX * len(names) + 90, y_range=FactorRange(*reversed(names)), x_axis_label="Subchannel"
+        height=height_px,
+        y_range=FactorRange(*first),
+        x_range=Range1d(-0.6, last + 0.6),
+        x_axis_label="Subchannel",
     )
     chart.grid.grid_line_color = "#F0F0F0"
     chart.yaxis.major_label_policy = NoOverlap(min_distance=0)
-    source = ColumnDataSource({"device": [name for name, _ in shown], "index": [index for _, index in shown]})
+    view = group_view(str(devices["label"].iloc[0]))
     chart.add_glyph(
-        source, Rect(x="index", y="device", width=0.9, height=0.8, fill_color="#0072B2", line_color=None)
+        ColumnDataSource(
+            dict(zip((GROUP, "device", "index"), map(list, zip(*cells, strict=True)), strict=True))
+        ),
+        Rect(x="index", y="device", width=0.9, height=0.8, fill_color="#0072B2", line_color=None),
+        view=view,
     )
     chart.add_tools(HoverTool(tooltips=[("device", "@device"), ("subchannel", "@index")]))
-    return chart
+    return chart, view
 
 
 def network_section(run: Run) -> Section | None:

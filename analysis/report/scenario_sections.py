@@ -91,7 +91,7 @@ def _is_default(section: BaseModel, key: str, field: FieldInfo, changed: Any) ->
     value = getattr(section, key)
     if key == "label" and isinstance(section, SchemeParameters):
         return bool(value == default_label(section))
-    if field.is_required():
+    if field.is_required() or key in ("name", "model"):  # the name of a registered object says what it is
         return False
     default = field.get_default(call_default_factory=True)
     named_alone = isinstance(changed, Mapping) and list(changed.values()) == [default]

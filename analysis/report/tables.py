@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
-from bokeh.models import ColumnDataSource, DataTable, HTMLTemplateFormatter, InlineStyleSheet, TableColumn
+from bokeh.models import (
+    CDSView,
+    ColumnDataSource,
+    DataTable,
+    HTMLTemplateFormatter,
+    InlineStyleSheet,
+    TableColumn,
+)
+
+from .bar_charts import GROUP, group_view
 
 __all__ = ["sort_value", "sortable_table"]
 
@@ -23,7 +33,10 @@ def sort_value(cell: str) -> float:
 
 
 def sortable_table(
-    table: pd.DataFrame, text_columns: Sequence[str] = (), links: Mapping[str, Sequence[str]] | None = None
+    table: pd.DataFrame,
+    text_columns: Sequence[str] = (),
+    links: Mapping[str, Sequence[str]] | None = None,
+    groups: Sequence[str] = (),
 ) -> DataTable:
     """Return a table of texts. A column of numbers is sorted by them, although its cells are texts.
 
@@ -35,8 +48,11 @@ def sortable_table(
         The columns that are sorted as texts.
     links : mapping of str to sequence of str, optional
         For a column, the relative address that each of its cells links to; empty for no link.
+    groups : sequence of str, optional
+        The scheme of each row, if the table shows one scheme at a time.
     """
-    data: dict[str, list[object]] = {}
+    data: dict[str, list[object]] = {GROUP: list(groups)} if groups else {}
+    num_rows = max(Counter(groups).values()) if groups else len(table)
     columns = []
     for number, name in enumerate(table.columns):
         cells = [str(cell) for cell in table[name]]
@@ -63,12 +79,13 @@ def sortable_table(
     return DataTable(
         source=ColumnDataSource(data),
         columns=columns,
+        view=group_view(groups[0]) if groups else CDSView(),
         index_position=None,
         selectable=False,
         reorderable=False,
         autosize_mode="none",
         row_height=_ROW_PX,
-        height=_HEADER_PX + _ROW_PX * min(len(table), _MAX_ROWS) + 18,
+        height=_HEADER_PX + _ROW_PX * min(num_rows, _MAX_ROWS) + 18,
         sizing_mode="stretch_width",
         stylesheets=[InlineStyleSheet(css=_STYLE + _left_headings(table, text_columns))],
     )

@@ -16,7 +16,7 @@ from ..results.run import Run
 from ..timeline.breakdown import BUSY
 from ..timeline.idle_causes import IdleCause
 from ..timeline.overlap import ALL_NODES
-from .charts import stacked_bars, tabs
+from .bar_charts import stacked_bars
 from .html import Html, folded, notes, paragraph, table
 from .page import Part, Section
 
@@ -63,13 +63,12 @@ def latency_section(run: Run, explanation: Explanation) -> Section:
 
 
 def node_section(run: Run) -> Section:
-    """Return the time of each node in a round: busy by phase and idle by cause, a tab for each scheme."""
+    """Return the time of each node in a round: busy by phase and idle by cause, for each scheme."""
     last, whole = _counted_rounds(run)
     times = run.breakdown((1, last))
-    panels: dict[str, UIElement] = {}
-    for label, rows in times.groupby("label", sort=False):
-        bars = _node_bars(rows)
-        panels[run.shown_label(str(label))] = _stacked_nodes(bars)
+    tables = {
+        run.shown_label(str(label)): _node_bars(rows) for label, rows in times.groupby("label", sort=False)
+    }
     overlap = _overlap_table(run.overlap((1, last)), run)
     counted = "all rounds" if last >= whole else f"rounds 1 to {last} of {whole}"
     text = (
@@ -79,7 +78,7 @@ def node_section(run: Run) -> Section:
     )
     parts: list[Part] = [
         paragraph(text),
-        tabs(panels),
+        _stacked_nodes(tables),
         Html("<h3>Overlap of computation and communication</h3>"),
     ]
     parts += [
@@ -110,7 +109,7 @@ def energy_section(run: Run) -> Section | None:
         " device has a power for them, reception and idle time."
     )
     shown = _shown(run, per_round)
-    chart = stacked_bars(shown, _colours(shown), _names(shown), "Energy of a round [J]", "J")
+    chart = stacked_bars({"": shown}, _colours(shown), _names(shown), "Energy of a round [J]", "J")
     return Section("Energy", [paragraph(text), chart])
 
 
@@ -132,9 +131,8 @@ def bottleneck_section(explanation: Explanation) -> Section:
 def _phases(per_round_s: pd.DataFrame, what: str) -> UIElement:
     unit = time_unit(float(per_round_s.sum(axis=1).max()))
     label = f"Time of a {what} [{unit.symbol}]"
-    return stacked_bars(
-        per_round_s / unit.seconds, _colours(per_round_s), _names(per_round_s), label, unit.symbol
-    )
+    groups = {"": per_round_s / unit.seconds}
+    return stacked_bars(groups, _colours(per_round_s), _names(per_round_s), label, unit.symbol)
 
 
 def _shown(run: Run, table_of_labels: pd.DataFrame) -> pd.DataFrame:
@@ -179,21 +177,26 @@ def _node_bars(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _stacked_nodes(times_s: pd.DataFrame) -> UIElement:
-    kept = times_s.iloc[:_MAX_NODES]
-    phases = phase_colours(name for name in kept.columns if not name.startswith(_IDLE))
-    causes = [cause for cause in _IDLE_COLOURS if _IDLE + cause in kept.columns]
+def _stacked_nodes(tables: Mapping[str, pd.DataFrame]) -> UIElement:
+    """Return the bars of the nodes of each scheme, of at most 60 nodes."""
+    kept = {
+        label: times_s.loc[sorted(times_s.index, key=_node_order)[:_MAX_NODES]]
+        for label, times_s in tables.items()
+    }
+    columns = list(dict.fromkeys(name for times_s in kept.values() for name in times_s.columns))
+    phases = phase_colours(name for name in columns if not name.startswith(_IDLE))
+    causes = [cause for cause in _IDLE_COLOURS if _IDLE + cause in columns]
     colours = {**phases, **{_IDLE + cause: _IDLE_COLOURS[cause] for cause in causes}}
     names = {
         **{phase: phase_label(phase) for phase in phases},
         **{_IDLE + cause: _IDLE_NAMES[cause] for cause in causes},
     }
-    unit = time_unit(float(kept.sum(axis=1).max()))
-    shown = kept.loc[sorted(kept.index, key=_node_order), list(colours)].rename(index=node_label)
+    unit = time_unit(max(float(times_s.sum(axis=1).max()) for times_s in kept.values()))
+    shown = {label: times_s.rename(index=node_label) / unit.seconds for label, times_s in kept.items()}
     label = f"Time of a round [{unit.symbol}]"
-    if len(kept) < len(times_s):
-        label += f"; {len(kept)} of {len(times_s)} nodes"
-    return stacked_bars(shown / unit.seconds, colours, names, label, unit.symbol)
+    if any(len(kept[name]) < len(tables[name]) for name in tables):
+        label += f"; the first {_MAX_NODES} nodes"
+    return stacked_bars(shown, colours, names, label, unit.symbol)
 
 
 def _node_order(node: str) -> tuple[bool, str, int]:

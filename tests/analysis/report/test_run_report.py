@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import pytest
 import cutlayer
 from cutlayer import Run
 from cutlayer.analysis.report.run_report import run_page
+from cutlayer.analysis.report.scenario_sections import changed_settings
 from cutlayer.analysis.results.recorded_tables import RecordedTable
 from cutlayer.analysis.results.table_formats import INTERVALS
+from cutlayer.scenarios.loading.loader import load_scenario
+from cutlayer.scenarios.yaml_lines import dump_yaml
 from tests.support.report_pages import columns_of, loaded_addresses, objects_of, shown_text
 
 SECTIONS = (
@@ -88,11 +92,13 @@ def test_a_run_without_learning_says_so(page: str) -> None:
 
 def test_latency_by_phase_sums_to_the_mean_round(timeline: Run, page: str) -> None:
     """The parts of a scheme's bar sum to its mean round time."""
-    labels = list(timeline.summary["schemes"])
-    bars = [columns for columns in columns_of(page) if columns.get("bar") == labels]
-    starts = [number for number, columns in enumerate(bars) if not any(columns["left"])]
-    ends = bars[starts[1] - 1]["right"]  # the last part of the first chart
-    expected = [figures["mean_latency_s"] for figures in timeline.summary["schemes"].values()]
+    before_gantt = itertools.takewhile(lambda columns: "duration" not in columns, columns_of(page))
+    ends: dict[str, float] = {}
+    for columns in before_gantt:
+        for bar, right in zip(columns.get("bar", []), columns.get("right", []), strict=False):
+            if isinstance(bar, str):
+                ends[bar] = max(right, ends.get(bar, 0.0))
+    expected = {label: figures["mean_latency_s"] for label, figures in timeline.summary["schemes"].items()}
     assert expected == pytest.approx(ends, rel=1e-9)
 
 
@@ -179,3 +185,23 @@ def test_many_intervals_show_fewer_rounds() -> None:
     assert per_round < 4000 < 3 * per_round
     assert "shows rounds 1 to 1" not in shown_text(run_page(run))
     assert "shows round" in shown_text(run_page(run))
+
+
+@pytest.mark.parametrize("name", ["quickstart", "mpsl", "stragglers", "edgesplit", "outages"])
+def test_changed_settings_are_the_scenario(name: str, tmp_path: Path) -> None:
+    """The settings that differ from the defaults give the same scenario when they are read again."""
+    whole = dump_yaml(load_scenario(name).scenario.model_dump(mode="json"))
+    changed = changed_settings(whole)
+    assert changed is not None
+    assert len(changed) < len(whole) / 2
+    (tmp_path / "changed.yaml").write_text(changed, encoding="utf-8")
+    again = load_scenario(tmp_path / "changed.yaml").scenario
+    assert load_scenario(name).scenario == again
+
+
+def test_a_scenario_with_unknown_names_is_shown_whole() -> None:
+    """A scheme of a plug-in that this process has not imported does not prevent the page."""
+    assert (
+        changed_settings("name: x\nstop: {rounds: 1}\nschemes: [{name: unknown}]\nmodel: {name: lenet}")
+        is None
+    )
