@@ -27,7 +27,8 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_ends_with_the_bottleneck_of_each_scheme(run_folder: Path) -> None:
     """The last lines name the node that held up most of each scheme's time, as the explanation does."""
     printed = (run_folder.parent / "printed").read_text(encoding="utf-8").splitlines()
-    assert cutlayer.load(run_folder).explain().bottlenecks == printed[-2:]
+    run = cutlayer.load(run_folder)
+    assert run.explain().with_labels(run.paper_labels).bottlenecks == printed[-2:]
 
 
 def test_an_error_of_the_explanation_loses_no_run(
@@ -48,7 +49,7 @@ def test_an_error_of_the_explanation_loses_no_run(
 def test_explain_prints_all_tables(run_folder: Path) -> None:
     """Round times, blame and slack of all schemes, and the bottlenecks."""
     shown = cli("explain", run_folder).stdout
-    for text in ("round times", "blame, % of the time", "slack", "p95", "device-0", "sl: ", "epsl φ=1: "):
+    for text in ("round times", "blame, % of the time", "slack", "p95", "device-0", "SL: ", "EPSL (φ = 1): "):
         assert text in shown
     assert "critical path" not in shown
 
