@@ -280,7 +280,7 @@ def finish_axes(axes: Axes, variable: str, fixed: str) -> None:
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.4)
     axes.set_title(fixed, fontsize=LABEL_PT)
     axes.set_xlabel(f"Number of {variable}", fontsize=LABEL_PT)
-    axes.set_ylabel("Processor time (s)", fontsize=LABEL_PT)
+    axes.set_ylabel("Processor time [s]", fontsize=LABEL_PT)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if axis is axes.yaxis else (1, 2, 3, 5)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))

@@ -24,14 +24,17 @@ def selected(result: SweepResult, figure: SweepFigure) -> SweepResult:
     Raises
     ------
     ValueError
-        If the figure names a value or a scheme that the sweep lacks; the message lists those that it has.
+        If the figure names a value or a scheme that the sweep lacks, or if no point has all of its values.
     """
     for path, text in unknown_values(figure, result.points, result.schemes):
         raise ValueError(f"figure {figure.file}: {'.'.join(path)}: {text}")
+    points = selected_points(result.points, figure)
+    if points.empty:
+        raise ValueError(f"figure {figure.file}: where: no point has these values together")
     schemes, rounds = (
         _with_schemes(selected_points(table, figure), figure) for table in (result.schemes, result.rounds)
     )
-    return replace(result, points=selected_points(result.points, figure), schemes=schemes, rounds=rounds)
+    return replace(result, points=points, schemes=schemes, rounds=rounds)
 
 
 def points_where(points: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
@@ -101,6 +104,8 @@ def _unknown_where(where: Mapping[str, Any], points: pd.DataFrame) -> list[tuple
             swept = ", ".join(name for name in points.columns if name not in _NO_KEYS)
             unknown.append((("where", key), f"{key} is not swept; swept: {swept}"))
             continue
+        if not _listed(wanted):
+            unknown.append((("where", key), "lists no value; leave out the key to show all points"))
         known = list(dict.fromkeys(_text(value) for value in points[key].dropna()))
         unknown += [
             (("where", key), f"no point has {key}={_text(value)}; values: {', '.join(known)}")

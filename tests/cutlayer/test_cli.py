@@ -205,7 +205,7 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["run", "sweep", "compare", "gantt", "plan", "profile", "validate", "schema", "list"]
+    "name", ["run", "sweep", "compare", "figure", "gantt", "plan", "profile", "validate", "schema", "list"]
 )
 def test_h_is_help(name: str) -> None:
     """``-h`` prints the help of every command."""

@@ -27,7 +27,8 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_ends_with_the_bottleneck_of_each_scheme(run_folder: Path) -> None:
     """The last lines name the node that held up most of each scheme's time, as the explanation does."""
     printed = (run_folder.parent / "printed").read_text(encoding="utf-8").splitlines()
-    assert cutlayer.load(run_folder).explain().bottlenecks == printed[-2:]
+    run = cutlayer.load(run_folder)
+    assert run.explain().with_labels(run.paper_labels).bottlenecks == printed[-2:]
 
 
 def test_an_error_of_the_explanation_loses_no_run(

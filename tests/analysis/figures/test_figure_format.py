@@ -26,9 +26,11 @@ def test_no_letter_is_smaller_than_seven_points() -> None:
     """The numbers of axes are smaller than labels, but never below 7 points."""
     assert (7.0, 7.0, 8.0) == (FigureFormat(label_pt=7).small_pt, 7.0, FigureFormat(label_pt=7).title_pt)
     assert (9.0, 11.0) == (FigureFormat(label_pt=10).small_pt, FigureFormat(label_pt=10).title_pt)
-    for wrong in ({"label_pt": 6.9}, {"width_in": 1.0}, {"width_in": 90.0}):
-        with pytest.raises(ValueError, match=r"points|inches"):
-            FigureFormat(**wrong)
+    with pytest.raises(ValueError, match="points"):
+        FigureFormat(label_pt=6.9)
+    for wrong_in in (1.0, 90.0):
+        with pytest.raises(ValueError, match="inches"):
+            FigureFormat(width_in=wrong_in)
 
 
 def test_letters_must_be_installed() -> None:

@@ -311,7 +311,7 @@ def test_a_sweep_compares_like_its_runs(finished: SweepResult) -> None:
     assert {3} == set(table["runs"])
     for form in ("table", "csv", "latex", "markdown"):
         shown = answer(0, "compare", finished.folder, "--format", form, "--reference", "psl").stdout
-        assert ("latency_change_percent" if form == "csv" else "psl") in shown
+        assert ("latency_change_percent" if form == "csv" else "PSL") in shown
     assert (
         "no scheme is labelled 'epsl'" in answer(2, "compare", finished.folder, "--reference", "epsl").stderr
     )

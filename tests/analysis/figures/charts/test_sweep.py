@@ -334,6 +334,8 @@ def test_where_and_schemes_choose_points(result: SweepResult) -> None:
         assert values[row["devices.count"]] == row["mean_latency_s"]
     with pytest.raises(ValueError, match=r"no point has devices.count=7; values: 5, 10, 15"):
         figure_table(result, figure(where={"devices.count": 7}))
+    with pytest.raises(ValueError, match=r"where\.devices\.count: lists no value"):
+        figure_table(result, figure(where={"devices.count": []}))
     with pytest.raises(ValueError, match="no scheme is named or labelled fl; labels: sl, psl, epsl φ=1"):
         figure_table(result, figure(schemes=["fl"]))
     assert [] == overlapping_keys(result.points, figure(where={"client_lr": RATES[0]}))
@@ -389,7 +391,7 @@ def test_no_words_of_a_figure_collide(result: SweepResult, width_in: float) -> N
         extents = [text.get_window_extent() for text in shown if id(text) not in labels]
         assert all(drawn.bbox.padded(1).contains(*point) for e in extents for point in (e.min, e.max))
         assert [] == [pair for pair in combinations(extents, 2) if pair[0].padded(-1).overlaps(pair[1])]
-        assert min(text.get_fontsize() for text in shown) >= 7
+        assert min(float(text.get_fontsize()) for text in shown) >= 7
 
 
 def hidden_ticks(axes: Axes) -> list[Text]:
