@@ -98,7 +98,8 @@ def test_latency_by_phase_sums_to_the_mean_round(timeline: Run, page: str) -> No
         for bar, right in zip(columns.get("bar", []), columns.get("right", []), strict=False):
             if isinstance(bar, str):
                 ends[bar] = max(right, ends.get(bar, 0.0))
-    expected = {label: figures["mean_latency_s"] for label, figures in timeline.summary["schemes"].items()}
+    schemes = timeline.summary["schemes"]
+    expected = {name: schemes[label]["mean_latency_s"] for label, name in timeline.paper_labels.items()}
     assert expected == pytest.approx(ends, rel=1e-9)
 
 
