@@ -28,7 +28,7 @@ def test_a_run_ends_with_the_bottleneck_of_each_scheme(run_folder: Path) -> None
     """The last lines name the node that held up most of each scheme's time, as the explanation does."""
     printed = (run_folder.parent / "printed").read_text(encoding="utf-8").splitlines()
     run = cutlayer.load(run_folder)
-    assert run.explain().with_labels(run.paper_labels).bottlenecks == printed[-2:]
+    assert run.explain().bottlenecks == printed[-2:]
 
 
 def test_an_error_of_the_explanation_loses_no_run(

@@ -195,11 +195,8 @@ def test_every_public_name_can_be_imported() -> None:
 def test_a_notebook_shows_progress_tables_and_figures(tmp_path: Path) -> None:
     """In a Jupyter kernel, a cell has the progress, the table in HTML and the figure as PNG."""
     code = f"import cutlayer\nrun = cutlayer.run({SCENARIO!r})\nrun"
-    cells = [
-        nbformat.v4.new_code_cell(text)  # type: ignore[no-untyped-call]
-        for text in (code, "run.gantt()")
-    ]
-    notebook = nbformat.v4.new_notebook(cells=cells)  # type: ignore[no-untyped-call]
+    cells = [nbformat.v4.new_code_cell(text) for text in (code, "run.gantt()")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     first, second = (cell["outputs"] for cell in notebook["cells"])
     progress = [each["data"]["text/plain"] for each in first if each["output_type"] == "display_data"]

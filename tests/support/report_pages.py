@@ -91,8 +91,8 @@ def _values(encoded: Any) -> list[Any]:
     if isinstance(encoded, dict) and encoded.get("type") == "ndarray":
         content = encoded["array"]
         if isinstance(content, dict):
-            return np.frombuffer(
-                gzip.decompress(base64.b64decode(content["data"])), encoded["dtype"]
-            ).tolist()
+            packed = gzip.decompress(base64.b64decode(content["data"]))
+            values: list[Any] = np.frombuffer(packed, encoded["dtype"]).tolist()
+            return values
         return list(content)
     return list(encoded)

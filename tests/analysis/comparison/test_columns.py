@@ -12,7 +12,7 @@ from cutlayer.analysis.comparison.columns import COLUMNS, UnknownColumnError
 from cutlayer.analysis.comparison.display import text_table
 from cutlayer.analysis.comparison.report import formatted, notes
 from cutlayer.analysis.comparison.table import comparison
-from cutlayer.analysis.results.run_folder import Run
+from cutlayer.analysis.results.run import Run
 
 
 @pytest.fixture(scope="module")
