@@ -91,7 +91,7 @@ def _values(encoded: Any) -> list[Any]:
     if isinstance(encoded, dict) and encoded.get("type") == "ndarray":
         content = encoded["array"]
         if isinstance(content, dict):
-            return np.frombuffer(
+            values: list[Any] = np.frombuffer(
                 gzip.decompress(base64.b64decode(content["data"])), encoded["dtype"]
             ).tolist()
         return list(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -89,7 +90,10 @@ def test_sequential_clients_never_overlap() -> None:
     assert together["psl"] > 0
 
 
-def drawn(*rows: tuple[str, str, str, float, float, float, int], events: list[tuple] = ()) -> Run:
+def drawn(
+    *rows: tuple[str, str, str, float, float, float, int],
+    events: Sequence[tuple[float, float, str, str]] = (),
+) -> Run:
     """Return a run of one round from 0 to 10 s with these intervals.
 
     A row is (node, lane, phase, start, end, wait, client); an event is (start, end, node, kind).
