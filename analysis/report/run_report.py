@@ -88,7 +88,12 @@ def _sections(run: Run, rounds: tuple[int, int] | None) -> Iterator[Section]:
         "Comparison",
         [
             sortable_table(text_table(table), COMPARED_WORDS),
-            notes(["a click on a heading sorts the table", *comparison_notes(table, [run])]),
+            notes(
+                [
+                    "a click on a heading sorts the table; scroll sideways for more columns",
+                    *comparison_notes(table, [run]),
+                ]
+            ),
         ],
     )
     yield _learning_section(run)

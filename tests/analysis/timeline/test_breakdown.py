@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 import pyarrow
@@ -92,7 +91,8 @@ def test_sequential_clients_never_overlap() -> None:
 
 
 def drawn(
-    *rows: tuple[str, str, str, float, float, float, int], events: Sequence[tuple[Any, ...]] = ()
+    *rows: tuple[str, str, str, float, float, float, int],
+    events: Sequence[tuple[float, float, str, str]] = (),
 ) -> Run:
     """Return a run of one round from 0 to 10 s with these intervals.
 
