@@ -94,5 +94,6 @@ def _values(encoded: Any) -> list[Any]:
             values: list[Any] = np.frombuffer(
                 gzip.decompress(base64.b64decode(content["data"])), encoded["dtype"]
             ).tolist()
+            return values
         return list(content)
     return list(encoded)
