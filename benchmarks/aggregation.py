@@ -26,8 +26,8 @@ import torch
 from measuring import Figure, interleaved, ratios, show, timed
 from torch.profiler import ProfilerActivity, profile
 
+from cutlayer.experiments.execution.scheme_run import scheme_learner
 from cutlayer.experiments.preparation import prepare
-from cutlayer.experiments.scheme_run import scheme_learner
 from cutlayer.scenarios.loading.loader import load_scenario
 
 __all__ = ["figures"]

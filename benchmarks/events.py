@@ -15,10 +15,10 @@ from collections.abc import Generator
 import simpy
 from measuring import Figure, interleaved, ratios, show
 
+from cutlayer.experiments.execution.scheme_run import make_world
 from cutlayer.experiments.experiment import Experiment
 from cutlayer.experiments.preparation import prepare
 from cutlayer.experiments.processes.process_guards import frozen_gc
-from cutlayer.experiments.scheme_run import make_world
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.scenarios.schema.scenario import Stop
 from cutlayer.sim.schemes.round_loop import run_rounds

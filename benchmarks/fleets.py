@@ -12,9 +12,9 @@ from functools import partial
 
 from measuring import Figure, interleaved, ratios, show, timed
 
+from cutlayer.experiments.execution.scheme_run import make_world
 from cutlayer.experiments.experiment import Experiment
 from cutlayer.experiments.preparation import prepare
-from cutlayer.experiments.scheme_run import make_world
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.scenarios.schema.scenario import Stop
 from cutlayer.sim.schemes.round_loop import run_rounds

@@ -22,8 +22,8 @@ from measuring import Figure, interleaved, ratios, show, timed
 from torch import nn
 from torch.nn import functional
 
+from cutlayer.experiments.execution.scheme_run import scheme_learner
 from cutlayer.experiments.preparation import prepare
-from cutlayer.experiments.scheme_run import scheme_learner
 from cutlayer.models.learning.parts.part import Part, Updates
 from cutlayer.models.networks.lenet import build
 from cutlayer.models.networks.parameters import LenetParameters

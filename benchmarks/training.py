@@ -18,10 +18,10 @@ from measuring import Figure, interleaved, ratios, show, timed
 from plain_loops import LOOPS, PlainLoop, Task
 from torch import Tensor
 
+from cutlayer.experiments.execution.scheme_run import make_world, scheme_learner
 from cutlayer.experiments.experiment import Experiment
 from cutlayer.experiments.preparation import prepare
 from cutlayer.experiments.processes.process_guards import frozen_gc
-from cutlayer.experiments.scheme_run import make_world, scheme_learner
 from cutlayer.models.data.partition import split
 from cutlayer.models.learning.base import Learner
 from cutlayer.models.learning.client_data import BatchSampler

@@ -6,7 +6,7 @@ from .analysis.explain.explanation import UnknownRoundError as UnknownRoundError
 from .analysis.report.requirement import MissingPackageError as MissingPackageError
 from .analysis.results.atomic_files import RunFolderError as RunFolderError
 from .analysis.results.run import Run as Run
-from .analysis.results.sweep_folder import SweepResult as SweepResult
+from .analysis.results.sweeps.sweep_folder import SweepResult as SweepResult
 from .analysis.timeline.windows import NoTimelineError as NoTimelineError
 from .analysis.trace.run_trace import UntraceableRunError as UntraceableRunError
 from .api import compare as compare
@@ -16,8 +16,8 @@ from .api import profile as profile
 from .api import run as run
 from .api import sweep as sweep
 from .api import validate as validate
-from .experiments.callbacks import CallbackError as CallbackError
 from .experiments.checkpoints import CheckpointError as CheckpointError
+from .experiments.execution.callbacks import CallbackError as CallbackError
 from .experiments.planning import plan as plan
 from .experiments.processes.worker_processes import WorkersError as WorkersError
 from .experiments.runner import UnsavedRunError as UnsavedRunError

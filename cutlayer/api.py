@@ -21,12 +21,12 @@ from cutlayer.analysis.redraw.named_figures import FigureRequest, figure_named, 
 from cutlayer.analysis.redraw.sweep_figures import figures_of_folders
 from cutlayer.analysis.results.run import Run
 from cutlayer.analysis.results.run_folder import load_run
-from cutlayer.analysis.results.sweep_folder import SweepResult, load_runs
-from cutlayer.experiments.callbacks import Callbacks
+from cutlayer.analysis.results.sweeps.sweep_folder import SweepResult, load_runs
+from cutlayer.experiments.execution.callbacks import Callbacks
+from cutlayer.experiments.execution.scheme_run import OnRound
 from cutlayer.experiments.preparation import prepare
 from cutlayer.experiments.processes.process_guards import end_process_after_block
 from cutlayer.experiments.runner import run_scenario
-from cutlayer.experiments.scheme_run import OnRound
 from cutlayer.experiments.sweep.sweep import OnProgress, SweepRun
 from cutlayer.models.unit_tables import named_unit_table
 from cutlayer.progress.displays import RunProgress, SweepProgress

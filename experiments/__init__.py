@@ -7,7 +7,7 @@ Read ``runner.py`` first. From the command ``cutlayer run`` to the first event, 
 3. ``experiments/runner.py`` locks the run folder, and calls the next steps.
 4. ``experiments/preparation.py`` draws devices and channel, loads the data, and plans each scheme. It calls
    ``deployment.py`` and, for scenarios with compression, ``compression.py``.
-5. ``experiments/scheme_run.py`` creates a scheme's world, round planner and learner, and runs its rounds.
+5. ``experiments/execution/scheme_run.py`` creates a scheme's world, planner and learner, and runs its rounds.
 6. ``sim/schemes/round_loop.py`` starts each round as a SimPy process.
 7. ``sim/schemes/NAME.py`` is the scheme, whose ``round`` yields the first event.
 

@@ -35,13 +35,13 @@ from ..sim.schemes.round_planners.round_planner import DevicePlan, PlannerSnapsh
 from ..sim.timeline.event_log import LoggedEvent
 from ..sim.timeline.interval_record import IntervalRecord, read_rows
 from ..sim.world.world_state import WorldSnapshot
+from .execution.record_streams import Recorded
+from .execution.round_log import LoggedRounds, RoundLogSnapshot
 from .provenance.versions import versions
-from .record_streams import Recorded
-from .round_log import LoggedRounds, RoundLogSnapshot
 
 if TYPE_CHECKING:
     from ..models.learning.client_data import ClientData  # a timeline alone does not import torch
-    from .scheme_results import SchemeRun
+    from .execution.scheme_results import SchemeRun
 
 __all__ = [
     "CheckpointError",

@@ -17,16 +17,16 @@ from ..analysis.results.table_formats import EVENTS, INTERVALS
 from ..scenarios.loading.loader import LoadedScenario, scenario_yaml
 from ..scenarios.text import one_line
 from ..sim.schemes.round_loop import RoundResult
-from .callbacks import Callbacks
 from .checkpoints import Checkpoints, checkpoint_folder
+from .execution.callbacks import Callbacks
+from .execution.joined_results import joined_run
+from .execution.scheme_results import SchemeRun
+from .execution.scheme_run import OnRound, run_scheme
+from .execution.scheme_workers import SchemeWorkers, default_jobs
 from .experiment import Experiment
-from .joined_results import joined_run
 from .preparation import prepare
 from .processes.folder_locks import run_lock
 from .processes.process_guards import deferred_interrupt, deliver_deferred_interrupt, interruptible
-from .scheme_results import SchemeRun
-from .scheme_run import OnRound, run_scheme
-from .scheme_workers import SchemeWorkers, default_jobs
 
 __all__ = ["UnsavedRunError", "WatchRounds", "run_experiment", "run_scenario"]
 

@@ -9,8 +9,8 @@ from ..scenarios.schema.scenario import Scenario, Stop
 from ..sim.schemes.base import Scheme
 from ..sim.schemes.planning.plan import SchemePlan
 from ..sim.schemes.round_loop import run_rounds
+from .execution.scheme_run import make_world, scheme_learner
 from .experiment import Experiment
-from .scheme_run import make_world, scheme_learner
 
 __all__ = ["schemes_that_cannot_normalise"]
 

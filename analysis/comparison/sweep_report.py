@@ -23,10 +23,10 @@ from ..figures.style import FIGURE_SUFFIXES, save_figure, time_unit
 from ..results.atomic_files import write_whole
 from ..results.confidence_intervals import CONFIDENCE, FEW_SEEDS, FEW_SEEDS_NOTE, is_accuracy
 from ..results.paper_labels import paper_labels_of_table
-from ..results.sweep_folder import SweepFolder, SweepResult
-from ..results.sweep_gaps import gap_notes
-from ..results.sweep_sections import target_accuracy
-from ..results.sweep_statistics import figure_table, grouped, lines_without_best_value, num_diverged
+from ..results.sweeps.sweep_folder import SweepFolder, SweepResult
+from ..results.sweeps.sweep_gaps import gap_notes
+from ..results.sweeps.sweep_sections import target_accuracy
+from ..results.sweeps.sweep_statistics import figure_table, grouped, lines_without_best_value, num_diverged
 
 __all__ = [
     "draw_figures",

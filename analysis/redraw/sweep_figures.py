@@ -13,10 +13,10 @@ from ..figures.axis_text import axis_label
 from ..results.paper_labels import paper_labels_of_table
 from ..results.run import Run
 from ..results.scheme_names import labels_of
-from ..results.sweep_folder import SweepResult, is_sweep_folder, load_points, load_runs, load_sweep
-from ..results.sweep_sections import recorded_figures
-from ..results.sweep_selection import points_where
-from ..results.sweep_statistics import figure_table
+from ..results.sweeps.sweep_folder import SweepResult, is_sweep_folder, load_points, load_runs, load_sweep
+from ..results.sweeps.sweep_sections import recorded_figures
+from ..results.sweeps.sweep_selection import points_where
+from ..results.sweeps.sweep_statistics import figure_table
 from .named_figures import Drawing, FigureRequest, NamedFigure, run_figures
 
 __all__ = ["figures_of_folders"]

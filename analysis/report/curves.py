@@ -11,7 +11,7 @@ from bokeh.plotting import figure
 from ..figures.palette import marked_points
 from ..figures.style import time_unit
 from ..results.confidence_intervals import CONFIDENCE
-from ..results.sweep_statistics import grouped
+from ..results.sweeps.sweep_statistics import grouped
 from .charts import CurveStyle, legend_below, new_chart, plain
 
 __all__ = ["BAND_OF_CLIENTS", "BAND_OF_SEEDS", "accuracy_charts", "curve_of_run", "curve_over_seeds"]

@@ -24,8 +24,8 @@ from bokeh.plotting import figure
 from ..figures.axis_text import axis_label, label_and_unit, labelled_value, value_text, with_unit
 from ..figures.style import time_unit
 from ..results.confidence_intervals import is_accuracy
-from ..results.sweep_folder import SweepResult
-from ..results.sweep_statistics import grouped
+from ..results.sweeps.sweep_folder import SweepResult
+from ..results.sweeps.sweep_statistics import grouped
 from .charts import CurveStyle, curve_styles, legend_below, new_chart, plain
 
 __all__ = ["metric_notes", "metric_panels"]

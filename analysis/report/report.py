@@ -9,7 +9,7 @@ from pathlib import Path
 from ..results.atomic_files import RunFolderError, check_writable, write_whole
 from ..results.run import Run
 from ..results.run_folder import load_run
-from ..results.sweep_folder import SweepResult, load_sweep
+from ..results.sweeps.sweep_folder import SweepResult, load_sweep
 from .run_report import run_page
 from .sweep_report import sweep_page
 

@@ -15,8 +15,8 @@ from ..comparison.report import notes as comparison_notes
 from ..comparison.table import comparison
 from ..figures.axis_text import axis_label, labelled_value, value_text
 from ..results.run_folder import load_run
-from ..results.sweep_folder import SweepResult, load_runs
-from ..results.sweep_statistics import num_diverged
+from ..results.sweeps.sweep_folder import SweepResult, load_runs
+from ..results.sweeps.sweep_statistics import num_diverged
 from .charts import curve_styles, tabs
 from .curves import BAND_OF_SEEDS, accuracy_charts, curve_over_seeds
 from .html import Html, badge, joined, notes, notice, paragraph

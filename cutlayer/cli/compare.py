@@ -36,7 +36,7 @@ def compare(
     from cutlayer.analysis.comparison.paired_differences import UnknownReferenceError
     from cutlayer.analysis.comparison.report import FORMATS, formatted, notes, rich_table
     from cutlayer.analysis.comparison.table import comparison
-    from cutlayer.analysis.results.sweep_folder import load_runs, missing_points
+    from cutlayer.analysis.results.sweeps.sweep_folder import load_runs, missing_points
 
     with exit_on_wrong_input():
         if form not in FORMATS:

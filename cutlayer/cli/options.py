@@ -141,7 +141,7 @@ def finished_run(folder: Path, command: str) -> Run:
         If it is the folder of a sweep.
     """
     from cutlayer.analysis.results.run_folder import load_run
-    from cutlayer.analysis.results.sweep_folder import POINTS
+    from cutlayer.analysis.results.sweeps.sweep_folder import POINTS
 
     if (folder / POINTS).is_file():
         raise InputError(

@@ -27,7 +27,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from cutlayer.analysis.results.run import Run
-    from cutlayer.experiments.scheme_run import OnRound
+    from cutlayer.experiments.execution.scheme_run import OnRound
 
 __all__ = ["run"]
 
@@ -73,8 +73,8 @@ def run(
 ) -> None:
     """Run every scheme of a scenario on the same devices, channel, data order and initial weights."""
     from cutlayer.analysis.results.run_files import ERRORS
-    from cutlayer.experiments.callbacks import CallbackError, Callbacks, named_callback
     from cutlayer.experiments.checkpoints import CheckpointError
+    from cutlayer.experiments.execution.callbacks import CallbackError, Callbacks, named_callback
     from cutlayer.experiments.processes.worker_processes import WorkersError
     from cutlayer.experiments.runner import UnsavedRunError, run_scenario
     from cutlayer.progress.displays import RunProgress

@@ -25,7 +25,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from cutlayer.analysis.results.sweep_folder import SweepResult
+    from cutlayer.analysis.results.sweeps.sweep_folder import SweepResult
     from cutlayer.scenarios.schema.sweep import SweepFigure
 
 __all__ = ["sweep"]
@@ -144,7 +144,7 @@ def _shard(text: str) -> tuple[int, int]:
     InputError
         If the text is not ``K/N`` with K from 1 to N.
     """
-    from cutlayer.analysis.results.sweep_folder import Shard
+    from cutlayer.analysis.results.sweeps.sweep_folder import Shard
 
     try:
         shard = Shard.parse(text)

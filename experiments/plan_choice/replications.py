@@ -23,8 +23,8 @@ from ...sim.schemes.base import Scheme
 from ...sim.schemes.planning.plan import SchemePlan
 from ...sim.schemes.round_loop import RoundCursor, run_rounds
 from ...sim.schemes.round_planners.fixed_plan import FixedPlan
+from ..execution.scheme_run import make_world
 from ..experiment import Experiment
-from ..scheme_run import make_world
 
 __all__ = ["BLOCKS", "Replications", "SimulatedRounds"]
 

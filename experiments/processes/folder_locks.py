@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...analysis.results.atomic_files import RunFolderError, check_writable
-from ...analysis.results.sweep_folder import LOCK
+from ...analysis.results.sweeps.sweep_folder import LOCK
 
 try:
     import fcntl

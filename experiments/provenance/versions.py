@@ -17,8 +17,14 @@ __all__ = ["NOT_FINGERPRINTED", "code_fingerprint", "source_files", "version_dif
 
 NOT_FINGERPRINTED = (
     "cli",
+    "progress",
     "analysis/comparison",
+    "analysis/explain",
     "analysis/figures",
+    "analysis/redraw",
+    "analysis/report",
+    "analysis/timeline",
+    "analysis/trace",
     "scenarios/library",
 )
 """Folders of the package that no result depends on: the command line, the evaluation of runs, the library."""

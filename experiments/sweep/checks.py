@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 
 from ...analysis.results.atomic_files import RunFolderError
-from ...analysis.results.sweep_folder import SweepFolder
-from ...analysis.results.sweep_statistics import overlapping_keys, unknown_names
+from ...analysis.results.sweeps.sweep_folder import SweepFolder
+from ...analysis.results.sweeps.sweep_statistics import overlapping_keys, unknown_names
 from ...scenarios.errors import ScenarioIssue
 from ...scenarios.loading.loader import LoadedScenario
 from ...scenarios.loading.sweep_points import Point, error_of_points

@@ -13,7 +13,7 @@ from ...analysis.results.atomic_files import RunFolderError
 from ...analysis.results.recorded_tables import SpillError
 from ...analysis.results.run_files import ERRORS
 from ...analysis.results.run_folder import save_run
-from ...analysis.results.sweep_tables import scheme_rows
+from ...analysis.results.sweeps.sweep_tables import scheme_rows
 from ...scenarios.errors import ScenarioError, ScenarioIssue
 from ...scenarios.loading.loader import LoadedScenario
 from ...scenarios.loading.sweep_points import Point

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ...analysis.results.atomic_files import RunFolderError, portable_name
-from ...analysis.results.new_targets import renew_target
-from ...analysis.results.sweep_folder import POINTS, Shard, SweepFolder, SweepResult, load_sweep
-from ...analysis.results.sweep_sections import SWEEP
-from ...analysis.results.sweep_tables import point_table
+from ...analysis.results.sweeps.new_targets import renew_target
+from ...analysis.results.sweeps.sweep_folder import POINTS, Shard, SweepFolder, SweepResult, load_sweep
+from ...analysis.results.sweeps.sweep_sections import SWEEP
+from ...analysis.results.sweeps.sweep_tables import point_table
 from ...scenarios.loading.loader import ScenarioSource, scenario_yaml
 from ...scenarios.loading.sweep_points import Point, load_points
 from ...scenarios.ordered_sum import ordered_sum

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import cutlayer
-from cutlayer.analysis.results.sweep_folder import load_sweep
+from cutlayer.analysis.results.sweeps.sweep_folder import load_sweep
 from tests.support.processes import COMMAND
 
 SCENARIO = """\
@@ -83,7 +83,7 @@ ENDLESS = """\
 import sys
 from pathlib import Path
 from cutlayer.experiments import runner
-from cutlayer.experiments.scheme_run import SchemeExecution
+from cutlayer.experiments.execution.scheme_run import SchemeExecution
 add = SchemeExecution._add_round
 def add_and_say_so(self, result):
     add(self, result)

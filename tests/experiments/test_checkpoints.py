@@ -15,9 +15,9 @@ import cutlayer
 from cutlayer.analysis.figures import run as run_figures
 from cutlayer.experiments import checkpoints
 from cutlayer.experiments.checkpoints import Checkpoints
+from cutlayer.experiments.execution.scheme_run import OnRound
 from cutlayer.experiments.preparation import prepare
 from cutlayer.experiments.runner import run_experiment
-from cutlayer.experiments.scheme_run import OnRound
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.sim.schemes.round_loop import RoundResult
 from tests.support.processes import COMMAND, messages

@@ -18,8 +18,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from cutlayer.experiments.execution.scheme_run import make_world, scheme_learner
 from cutlayer.experiments.preparation import prepare
-from cutlayer.experiments.scheme_run import make_world, scheme_learner
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.loading.loader import RawScenario, check_scenario
 from cutlayer.sim.schemes.round_loop import RoundResult, run_rounds

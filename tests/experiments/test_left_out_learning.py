@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from cutlayer.experiments.scheme_run import make_world, scheme_learner
+from cutlayer.experiments.execution.scheme_run import make_world, scheme_learner
 from cutlayer.scenarios.schema.scenario import Stop
 from cutlayer.sim.schemes.round_loop import EMPTY_ROUNDS_MAX, EmptyRoundsError, RoundResult, run_rounds
 from tests.support.learners import composites, state

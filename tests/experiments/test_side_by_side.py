@@ -17,7 +17,7 @@ import pytest
 import cutlayer
 from cutlayer.analysis.results import recorded_tables
 from cutlayer.experiments import record_streams, scheme_workers
-from cutlayer.experiments.scheme_workers import default_jobs
+from cutlayer.experiments.execution.scheme_workers import default_jobs
 from cutlayer.scenarios import plugins, registry
 from cutlayer.scenarios.loading.loader import load_scenario
 from tests.support.processes import INTERRUPTIBLE

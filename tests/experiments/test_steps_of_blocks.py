@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from cutlayer.experiments.execution.scheme_run import make_world, scheme_learner
 from cutlayer.experiments.experiment import Experiment
 from cutlayer.experiments.runner import run_experiment
-from cutlayer.experiments.scheme_run import make_world, scheme_learner
 from cutlayer.models.learning.client_data import ClientData
 from cutlayer.scenarios.schema.scenario import Stop
 from cutlayer.sim.schemes.round_loop import RoundResult, run_rounds

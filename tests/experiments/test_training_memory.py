@@ -8,7 +8,7 @@ import pytest
 from torch import Tensor
 from torch.func import stack_module_state
 
-from cutlayer.experiments.scheme_run import make_world, scheme_learner
+from cutlayer.experiments.execution.scheme_run import make_world, scheme_learner
 from cutlayer.models.learning.parts import client_batching
 from cutlayer.models.learning.parts.part import Part
 from cutlayer.sim.schemes.base import Scheme

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from cutlayer.experiments.execution.scheme_run import make_world, scheme_learner
 from cutlayer.experiments.preparation import prepare
-from cutlayer.experiments.scheme_run import make_world, scheme_learner
 from cutlayer.models.learning import factory
 from cutlayer.scenarios.loading.loader import load_scenario
 from cutlayer.sim.schemes.base import RoundContext

@@ -30,10 +30,10 @@ INTEGER_SUMS = {
     "analysis/figures/style.py": 1,  # lines of text
     "analysis/figures/visible_rows.py": 1,  # nodes
     "analysis/results/recorded_tables.py": 1,  # rows of a table
-    "analysis/results/sweep_folder.py": 1,  # points
+    "analysis/results/sweeps/sweep_folder.py": 1,  # points
     "analysis/trace/tracks.py": 1,  # tracks
     "experiments/provenance/named_files.py": 1,  # bytes
-    "experiments/scheme_workers.py": 1,  # idle workers
+    "experiments/execution/scheme_workers.py": 1,  # idle workers
     "models/compression/part_sizes.py": 4,  # weights, filters and bits
     "models/learning/parts/part.py": 1,  # weights
     "models/profile.py": 2,  # bits

@@ -12,9 +12,9 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from cutlayer.experiments.execution.scheme_run import make_world
 from cutlayer.experiments.experiment import Experiment
 from cutlayer.experiments.preparation import prepare
-from cutlayer.experiments.scheme_run import make_world
 from cutlayer.scenarios.loading.loader import RawScenario, check_scenario
 from cutlayer.scenarios.model_costs.unit_table import UnitTable
 from cutlayer.scenarios.registry import lookup

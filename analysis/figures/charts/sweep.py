@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 
 from ....scenarios.schema.sweep import SweepFigure
 from ...results.confidence_intervals import CONFIDENCE, is_accuracy
-from ...results.sweep_gaps import reached_text
+from ...results.sweeps.sweep_gaps import reached_text
 from ..axis_text import (
     AxisUnit,
     axis_unit,

@@ -10,7 +10,7 @@ import pytest
 import cutlayer
 from cutlayer.analysis.report.html import text
 from cutlayer.analysis.report.report import FILE_NAME, report_folder
-from cutlayer.analysis.results.sweep_folder import load_sweep
+from cutlayer.analysis.results.sweeps.sweep_folder import load_sweep
 from tests.support.report_pages import columns_of, loaded_addresses, shown_text
 from tests.support.sweeps import in_threads, written
 

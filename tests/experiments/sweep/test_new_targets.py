@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import cutlayer
-from cutlayer.analysis.results.new_targets import renew_target
-from cutlayer.analysis.results.sweep_folder import SweepResult
+from cutlayer.analysis.results.sweeps.new_targets import renew_target
+from cutlayer.analysis.results.sweeps.sweep_folder import SweepResult
 from tests.support.sweeps import SWEEP, folder_bytes, in_threads, written
 
 LEARNING = """\

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 import cutlayer
-from cutlayer.analysis.results.sweep_folder import load_sweep
+from cutlayer.analysis.results.sweeps.sweep_folder import load_sweep
 from cutlayer.cli.main import app
 from cutlayer.experiments.processes.worker_processes import WorkersError
 from cutlayer.experiments.sweep import dask_workers as cluster_module

@@ -19,7 +19,7 @@ import cutlayer
 from cutlayer.analysis.comparison.experiment_differences import EXPERIMENT_COLUMNS
 from cutlayer.analysis.comparison.sweep_report import draw_figures
 from cutlayer.analysis.results.atomic_files import RunFolderError
-from cutlayer.analysis.results.sweep_folder import SweepResult, load_sweep
+from cutlayer.analysis.results.sweeps.sweep_folder import SweepResult, load_sweep
 from cutlayer.cli.main import app
 from cutlayer.experiments import runner
 from cutlayer.experiments.sweep import point_tasks as sweep_tasks

@@ -20,7 +20,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from cutlayer.analysis.results.sweep_folder import load_sweep
+from cutlayer.analysis.results.sweeps.sweep_folder import load_sweep
 from cutlayer.cli.main import app
 from cutlayer.experiments.sweep.worker_pool import WorkerPool
 from tests.support.processes import COMMAND, messages

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import cutlayer
 from cutlayer.analysis.results.atomic_files import RunFolderError
-from cutlayer.analysis.results.sweep_folder import Shard, SweepResult
+from cutlayer.analysis.results.sweeps.sweep_folder import Shard, SweepResult
 from cutlayer.cli.main import app
 from cutlayer.experiments import runner
 from cutlayer.experiments.processes.folder_locks import sweep_lock

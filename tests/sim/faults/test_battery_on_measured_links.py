@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from simpy import Environment
 
-from cutlayer.experiments.scheme_run import make_world
+from cutlayer.experiments.execution.scheme_run import make_world
 from cutlayer.sim.faults.battery import Battery
 from cutlayer.sim.nodes.device import Device
 from cutlayer.sim.timeline.event_log import EventKind, EventLog

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cutlayer.experiments.execution.scheme_run import make_world
 from cutlayer.experiments.experiment import Experiment
-from cutlayer.experiments.scheme_run import make_world
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.schema.scenario import Server
 from cutlayer.sim.faults.effects import Fault, Faults, Sending

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cutlayer.experiments.scheme_run import make_world
+from cutlayer.experiments.execution.scheme_run import make_world
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.sim.nodes.link_traces import read_delivery_trace, read_rates
 from cutlayer.sim.timeline.phases import DOWNLINK, UPLINK

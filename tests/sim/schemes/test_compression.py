@@ -15,9 +15,9 @@ from torch import Tensor
 
 from cutlayer.analysis.results.recorded_tables import RecordWriter
 from cutlayer.experiments.compression import check_prunable
+from cutlayer.experiments.execution.scheme_run import make_world, run_scheme, scheme_learner
 from cutlayer.experiments.experiment import Experiment
 from cutlayer.experiments.preparation import prepare
-from cutlayer.experiments.scheme_run import make_world, run_scheme, scheme_learner
 from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
 from cutlayer.models.compression.filter_removal import remove_filters
 from cutlayer.models.compression.filters import filter_layers

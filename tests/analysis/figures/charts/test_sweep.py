@@ -20,15 +20,15 @@ from cutlayer.analysis.figures.charts.sweep import sweep_figure
 from cutlayer.analysis.figures.figure_format import FigureFormat
 from cutlayer.analysis.figures.palette import curve_style
 from cutlayer.analysis.results.confidence_intervals import FEW_SEEDS_NOTE, Range, centre_and_interval
-from cutlayer.analysis.results.sweep_folder import SweepResult
-from cutlayer.analysis.results.sweep_gaps import gap_notes
-from cutlayer.analysis.results.sweep_statistics import (
+from cutlayer.analysis.results.sweeps.sweep_folder import SweepResult
+from cutlayer.analysis.results.sweeps.sweep_gaps import gap_notes
+from cutlayer.analysis.results.sweeps.sweep_statistics import (
     figure_table,
     lines_without_best_value,
     overlapping_keys,
     unknown_names,
 )
-from cutlayer.analysis.results.sweep_tables import point_table
+from cutlayer.analysis.results.sweeps.sweep_tables import point_table
 from cutlayer.scenarios.schema.sweep import SweepFigure
 
 COUNTS, RATES, SEEDS = (5, 10, 15), (1e-3, 1e-2), range(8)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from cutlayer.analysis.results.recorded_tables import RecordWriter
+from cutlayer.experiments.execution.scheme_run import make_world, run_scheme, scheme_learner
 from cutlayer.experiments.preparation import prepare
-from cutlayer.experiments.scheme_run import make_world, run_scheme, scheme_learner
 from cutlayer.models.compression.cut_layer_codec import CutLayerCodec
 from cutlayer.models.unit_tables import named_unit_table
 from cutlayer.scenarios.errors import ScenarioError

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cutlayer.analysis.results.recorded_tables import RecordWriter
-from cutlayer.experiments.scheme_run import run_scheme
+from cutlayer.experiments.execution.scheme_run import run_scheme
 from cutlayer.scenarios.errors import ScenarioError
 from tests.support.worlds import experiment
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutlayer.analysis.results.recorded_tables import RecordWriter
+from cutlayer.experiments.execution.scheme_run import make_world, run_scheme
 from cutlayer.experiments.preparation import prepare
-from cutlayer.experiments.scheme_run import make_world, run_scheme
 from cutlayer.models.unit_tables import named_unit_table
 from cutlayer.scenarios.errors import ScenarioError
 from cutlayer.scenarios.loading.loader import RawScenario, check_scenario

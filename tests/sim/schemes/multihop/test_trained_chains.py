@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from torch import Tensor
 
+from cutlayer.experiments.execution.scheme_run import make_world, scheme_learner
 from cutlayer.experiments.experiment import Experiment
-from cutlayer.experiments.scheme_run import make_world, scheme_learner
 from cutlayer.sim.schemes.round_loop import RoundResult, run_rounds
 from tests.support.learners import gap, state
 from tests.support.networks import own_links

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ...scenarios.schema.sweep import SweepFigure
+from ....scenarios.schema.sweep import SweepFigure
 from .sweep_folder import SweepResult
 
 __all__ = ["gap_notes", "reached_text", "with_gaps"]

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from ..analysis.results.round_tables import ROUND_COLUMNS, scheme_summary
-from ..scenarios.loading.scheme_labels import paper_label
-from ..scenarios.text import described_error
-from ..sim.schemes.base import Scheme
-from ..sim.schemes.planning.plan import SchemePlan
-from .experiment import Experiment
+from ...analysis.results.round_tables import ROUND_COLUMNS, scheme_summary
+from ...scenarios.loading.scheme_labels import paper_label
+from ...scenarios.text import described_error
+from ...sim.schemes.base import Scheme
+from ...sim.schemes.planning.plan import SchemePlan
+from ..experiment import Experiment
 
 __all__ = ["Failure", "SchemeRun", "failure_of", "run_without_rounds"]
 

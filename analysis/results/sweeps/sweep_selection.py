@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ...scenarios.schema.sweep import SweepFigure
+from ....scenarios.schema.sweep import SweepFigure
 from .sweep_folder import SweepResult
 
 __all__ = ["points_where", "selected", "selected_points", "unknown_values"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ...scenarios.schema.sweep import SweepFigure
-from ...scenarios.yaml_lines import parse_yaml
+from ....scenarios.schema.sweep import SweepFigure
+from ....scenarios.yaml_lines import parse_yaml
 from .sweep_folder import SweepResult
 
 __all__ = ["SWEEP", "recorded_figures", "target_accuracy"]

@@ -21,11 +21,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TypeAlias
 
-from ..analysis.results.run import Run
-from ..analysis.results.run_folder import TABLES
-from ..scenarios.suggestions import closest
-from ..scenarios.text import described_error
-from .processes.process_guards import interruptible
+from ...analysis.results.run import Run
+from ...analysis.results.run_folder import TABLES
+from ...scenarios.suggestions import closest
+from ...scenarios.text import described_error
+from ..processes.process_guards import interruptible
 
 __all__ = ["METHODS", "CallbackError", "Callbacks", "Row", "RunObserver", "named_callback"]
 

@@ -19,10 +19,10 @@ from typing import Any
 
 import pandas as pd
 
-from .atomic_files import RunFolderError, check_writable, write_whole
-from .run import Run, failed_schemes
-from .run_files import ERRORS, read_csv
-from .run_folder import load_run
+from ..atomic_files import RunFolderError, check_writable, write_whole
+from ..run import Run, failed_schemes
+from ..run_files import ERRORS, read_csv
+from ..run_folder import load_run
 from .sweep_tables import scheme_rows
 
 __all__ = [
@@ -111,10 +111,10 @@ class SweepResult:
         ValueError
             If a point has none of the rounds.
         """
-        from ..report.requirement import require_bokeh
+        from ...report.requirement import require_bokeh
 
         require_bokeh()
-        from ..report.report import FILE_NAME, write_sweep_report  # it needs this class
+        from ...report.report import FILE_NAME, write_sweep_report  # it needs this class
 
         target = self.folder / FILE_NAME if path is None else Path(path)
         return write_sweep_report(self, target, rounds=rounds, points=points)

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..scenarios.model_costs.training_memory import NO_MEMORY, PartMemory
-from ..sim.radio.units import BITS_PER_MIB, linear_to_db
-from ..sim.schemes.base import Scheme
-from ..sim.schemes.planning.plan import SchemePlan
-from ..sim.schemes.round_loop import Accuracy
-from ..sim.schemes.round_planners.round_planner import DevicePlan
-from ..sim.timeline.event_log import EventKind
-from ..sim.world.world import World
-from .experiment import Experiment
+from ...scenarios.model_costs.training_memory import NO_MEMORY, PartMemory
+from ...sim.radio.units import BITS_PER_MIB, linear_to_db
+from ...sim.schemes.base import Scheme
+from ...sim.schemes.planning.plan import SchemePlan
+from ...sim.schemes.round_loop import Accuracy
+from ...sim.schemes.round_planners.round_planner import DevicePlan
+from ...sim.timeline.event_log import EventKind
+from ...sim.world.world import World
+from ..experiment import Experiment
 from .record_streams import EventStream
 
 __all__ = [

@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from ..analysis.results.recorded_tables import GROUP_ROWS, RecordWriter, TableWriter
-from ..analysis.results.round_tables import RoundTotals, StageTotals
-from ..sim.timeline.event_log import EventKind, LoggedEvent
-from ..sim.timeline.interval_record import IntervalRecord, Rows, TimelineHash, lasting
+from ...analysis.results.recorded_tables import GROUP_ROWS, RecordWriter, TableWriter
+from ...analysis.results.round_tables import RoundTotals, StageTotals
+from ...sim.timeline.event_log import EventKind, LoggedEvent
+from ...sim.timeline.interval_record import IntervalRecord, Rows, TimelineHash, lasting
 
 __all__ = ["EventStream", "IntervalStream", "RecordStreams", "Recorded"]
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cutlayer.analysis.results.run_files import read_csv
-from cutlayer.analysis.results.sweep_tables import scheme_rows
+from cutlayer.analysis.results.sweeps.sweep_tables import scheme_rows
 
 
 @pytest.mark.parametrize(

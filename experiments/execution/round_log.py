@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from ..analysis.results.round_tables import ROUND_COLUMNS
-from ..sim.schemes.round_loop import Accuracy, RoundResult
-from ..sim.world.rounds.round_times import RoundTimes
+from ...analysis.results.round_tables import ROUND_COLUMNS
+from ...sim.schemes.round_loop import Accuracy, RoundResult
+from ...sim.world.rounds.round_times import RoundTimes
 
 __all__ = ["LoggedRounds", "RoundLog", "RoundLogSnapshot"]
 

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ...scenarios.yaml_lines import parse_yaml
-from .atomic_files import RunFolderError, write_whole
-from .round_tables import target_results
-from .run_files import SCENARIO, SUMMARY, read_csv, summary_text
+from ....scenarios.yaml_lines import parse_yaml
+from ..atomic_files import RunFolderError, write_whole
+from ..round_tables import target_results
+from ..run_files import SCENARIO, SUMMARY, read_csv, summary_text
 
 __all__ = ["renew_target"]
 

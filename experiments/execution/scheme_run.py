@@ -8,32 +8,32 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..analysis.results.atomic_files import RunFolderError
-from ..analysis.results.recorded_tables import RecordWriter
-from ..analysis.results.round_tables import scheme_summary
-from ..scenarios.loading.scheme_labels import paper_label
-from ..sim.links.lossy_link import retries_of
-from ..sim.schemes.base import Scheme
-from ..sim.schemes.planning.plan import SchemePlan
-from ..sim.schemes.round_loop import RoundCursor, RoundResult, run_rounds
-from ..sim.schemes.round_planners.fixed_plan import FixedPlan
-from ..sim.schemes.round_planners.planning_context import links_and_schedulers
-from ..sim.schemes.round_planners.replanning import Replanner
-from ..sim.schemes.round_planners.round_planner import PlannerSnapshot, RoundPlanner
-from ..sim.schemes.round_planners.sampled_clients import SampledClients, client_sampler
-from ..sim.world.rounds.round_policy import round_policy_of
-from ..sim.world.snapshots import NotAtRoundEndError, restore, take_snapshot
-from ..sim.world.world import World
-from .callbacks import RunObserver
-from .checkpoints import (
+from ...analysis.results.atomic_files import RunFolderError
+from ...analysis.results.recorded_tables import RecordWriter
+from ...analysis.results.round_tables import scheme_summary
+from ...scenarios.loading.scheme_labels import paper_label
+from ...sim.links.lossy_link import retries_of
+from ...sim.schemes.base import Scheme
+from ...sim.schemes.planning.plan import SchemePlan
+from ...sim.schemes.round_loop import RoundCursor, RoundResult, run_rounds
+from ...sim.schemes.round_planners.fixed_plan import FixedPlan
+from ...sim.schemes.round_planners.planning_context import links_and_schedulers
+from ...sim.schemes.round_planners.replanning import Replanner
+from ...sim.schemes.round_planners.round_planner import PlannerSnapshot, RoundPlanner
+from ...sim.schemes.round_planners.sampled_clients import SampledClients, client_sampler
+from ...sim.world.rounds.round_policy import round_policy_of
+from ...sim.world.snapshots import NotAtRoundEndError, restore, take_snapshot
+from ...sim.world.world import World
+from ..checkpoints import (
     CheckpointError,
     CheckpointIncrement,
     FinishedScheme,
     SchemeCheckpoint,
     SchemeCheckpoints,
 )
-from .experiment import Experiment
-from .processes.process_guards import deferred_interrupt, frozen_gc, interruptible
+from ..experiment import Experiment
+from ..processes.process_guards import deferred_interrupt, frozen_gc, interruptible
+from .callbacks import RunObserver
 from .record_streams import Recorded, RecordStreams
 from .result_tables import (
     device_table,
@@ -205,7 +205,7 @@ def scheme_learner(experiment: Experiment, scheme: Scheme, plan: SchemePlan) -> 
     scenario = experiment.loaded.scenario
     if scenario.learning is None or experiment.data is None:
         return None
-    from ..models.learning.factory import make_learner
+    from ...models.learning.factory import make_learner
 
     different = len(set(plan.cuts.of_clients)) > 1
     return make_learner(

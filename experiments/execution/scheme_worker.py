@@ -13,17 +13,17 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
 
-from ..analysis.results.atomic_files import RunFolderError
-from ..analysis.results.recorded_tables import RecordedTables, RecordWriter
-from ..scenarios.loading.loader import LoadedScenario
-from ..scenarios.text import one_line
-from ..sim.schemes.round_loop import RoundResult
+from ...analysis.results.atomic_files import RunFolderError
+from ...analysis.results.recorded_tables import RecordedTables, RecordWriter
+from ...scenarios.loading.loader import LoadedScenario
+from ...scenarios.text import one_line
+from ...sim.schemes.round_loop import RoundResult
+from ..checkpoints import SchemeCheckpoints
+from ..experiment import Experiment
+from ..preparation import prepare
+from ..processes.process_guards import INTERRUPTS, deferred_interrupt
+from ..processes.worker_processes import picklable_error
 from .callbacks import Row
-from .checkpoints import SchemeCheckpoints
-from .experiment import Experiment
-from .preparation import prepare
-from .processes.process_guards import INTERRUPTS, deferred_interrupt
-from .processes.worker_processes import picklable_error
 from .scheme_results import Failure, SchemeRun, run_without_rounds
 from .scheme_run import run_scheme
 

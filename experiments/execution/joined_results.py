@@ -7,14 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from ..analysis.results.recorded_tables import RecordedTables
-from ..analysis.results.run import Run
-from ..analysis.results.run_folder import FORMAT, TABLES
-from ..analysis.results.table_formats import EVENTS, INTERVALS
-from ..scenarios.loading.loader import scenario_yaml
-from .experiment import Experiment
-from .provenance.machine import machine
-from .provenance.versions import versions
+from ...analysis.results.recorded_tables import RecordedTables
+from ...analysis.results.run import Run
+from ...analysis.results.run_folder import FORMAT, TABLES
+from ...analysis.results.table_formats import EVENTS, INTERVALS
+from ...scenarios.loading.loader import scenario_yaml
+from ..experiment import Experiment
+from ..provenance.machine import machine
+from ..provenance.versions import versions
 from .scheme_results import SchemeRun
 
 __all__ = ["joined_run"]

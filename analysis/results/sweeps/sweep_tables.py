@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from .run import failed_schemes
+from ..run import failed_schemes
 
 __all__ = ["point_table", "scheme_rows"]
 

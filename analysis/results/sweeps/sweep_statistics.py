@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ...scenarios.schema.sweep import BestOver, SweepFigure
-from .confidence_intervals import Range, centre_and_interval, is_accuracy, range_of
-from .paper_labels import paper_labels_of_table
+from ....scenarios.schema.sweep import BestOver, SweepFigure
+from ..confidence_intervals import Range, centre_and_interval, is_accuracy, range_of
+from ..paper_labels import paper_labels_of_table
 from .sweep_folder import SweepResult
 from .sweep_gaps import with_gaps
 from .sweep_selection import selected, selected_points, unknown_values

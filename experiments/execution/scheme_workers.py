@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from ..analysis.results.recorded_tables import RecordedTables
-from ..scenarios.loading.loader import LoadedScenario
-from ..scenarios.plugins import loaded_plugins
-from ..scenarios.schema.scenario import Scenario
-from .callbacks import RunObserver
-from .checkpoints import Checkpoints
-from .processes.process_guards import InterruptCount, count_interrupts
-from .processes.worker_processes import (
+from ...analysis.results.recorded_tables import RecordedTables
+from ...scenarios.loading.loader import LoadedScenario
+from ...scenarios.plugins import loaded_plugins
+from ...scenarios.schema.scenario import Scenario
+from ..checkpoints import Checkpoints
+from ..processes.process_guards import InterruptCount, count_interrupts
+from ..processes.worker_processes import (
     FAILED_TO_START,
     WorkerDiedError,
     WorkerProcess,
@@ -30,6 +29,7 @@ from .processes.worker_processes import (
     cores,
     exit_if_reimported,
 )
+from .callbacks import RunObserver
 from .scheme_run import OnRound
 from .scheme_worker import (
     ObservedRound,
