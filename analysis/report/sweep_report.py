@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..comparison.experiment_groups import ContradictoryRunsError
 from ..comparison.report import notes as comparison_notes
 from ..comparison.table import comparison
 from ..figures.axis_text import axis_label, labelled_value, value_text
+from ..results.paper_labels import paper_labels_of_table
 from ..results.run_folder import load_run
 from ..results.sweeps.sweep_folder import SweepResult, load_runs
 from ..results.sweeps.sweep_statistics import num_diverged
@@ -53,6 +55,7 @@ def sweep_page(sweep: SweepResult, base: Path, file_name: str) -> str:
     finished = [p for p in sweep.points["point"] if (sweep.folder / str(p) / "summary.json").is_file()]
     first = load_run(sweep.folder / str(finished[0]))
     counts = sweep.points["status"].value_counts()
+    sweep = _with_paper_labels(sweep)
     introduction = [
         joined(
             [
@@ -67,6 +70,15 @@ def sweep_page(sweep: SweepResult, base: Path, file_name: str) -> str:
     sections += [scenario_section(first.scenario, title="Scenario of the first point")]
     sections.append(versions_section(first.summary, title="Versions of the first point"))
     return render(f"{first.summary['name']}: sweep", introduction, sections)
+
+
+def _with_paper_labels(sweep: SweepResult) -> SweepResult:
+    papers = paper_labels_of_table(sweep.schemes)
+    schemes, rounds = (
+        table.assign(label=table["label"].astype(str).map(papers)) if len(table) else table
+        for table in (sweep.schemes, sweep.rounds)
+    )
+    return replace(sweep, schemes=schemes, rounds=rounds)
 
 
 def _states(sweep: SweepResult) -> Iterator[str]:
