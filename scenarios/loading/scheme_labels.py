@@ -16,17 +16,21 @@ def default_label(scheme: SchemeParameters) -> str:
 def paper_label(scheme: SchemeParameters) -> str:
     """Return the label of a scheme as papers write it: ``EPSL (φ = 0.5)``.
 
-    A user's own label stays as it is, unless it is the name of the scheme.
+    A user's own label stays as it is, unless it is the default one, or a beginning of it such as the name of
+    the scheme alone.
 
     Raises
     ------
     UnknownNameError
         If no scheme has the name.
     """
-    name, details = lookup("scheme", scheme.name).display_name, ", ".join(_details(scheme))
-    if scheme.label in (None, default_label(scheme)):
-        return f"{name} ({details.replace('=', ' = ')})" if details else name
-    return name if scheme.label == scheme.name else str(scheme.label)
+    name, details = lookup("scheme", scheme.name).display_name, _details(scheme)
+    label = default_label(scheme) if scheme.label is None else str(scheme.label)
+    for count in range(len(details), -1, -1):
+        if label == " ".join((scheme.name, *details[:count])):
+            shown = ", ".join(details[:count]).replace("=", " = ")
+            return f"{name} ({shown})" if shown else name
+    return label
 
 
 def _details(scheme: SchemeParameters) -> tuple[str, ...]:

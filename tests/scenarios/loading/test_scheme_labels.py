@@ -44,7 +44,9 @@ def test_a_default_label_has_a_form_for_papers(
 
 
 def test_a_label_of_the_user_stays_as_it_is() -> None:
-    """A given label is shown unchanged, unless it is just the name of the scheme."""
+    """A given label is shown unchanged, unless it is a beginning of the default one."""
+    times_of_the_paper = parameters("epsl", charge_second_forward=False, label="epsl φ=0.5")
+    assert "EPSL (φ = 0.5)" == paper_label(times_of_the_paper)
     assert "epsl at one half" == paper_label(parameters("epsl", label="epsl at one half"))
     assert "EPSL-PT" == paper_label(parameters("epsl_pt", label="epsl_pt"))
 
