@@ -16,7 +16,7 @@ from pathlib import Path
 
 from measuring import Figure, interleaved, ratios, show
 
-from cutlayer.api import run
+from cutlayer.api.running import run
 from cutlayer.experiments.sweep.sweep import SweepRun
 
 __all__ = ["figures"]
@@ -34,7 +34,7 @@ sweep: {seeds: 1}
 LONG = "stop.rounds=16000"  # some seconds for each point, much longer than the start of the workers
 BARE = """\
 import sys
-from cutlayer.api import run
+from cutlayer.api.running import run
 for seed in range(int(sys.argv[2]), int(sys.argv[3])):
     run(sys.argv[1], overrides=[sys.argv[4]], seed=seed)
 """

@@ -54,12 +54,12 @@ LIBRARIES = [
     "typer",
     "yaml",
 ]
-SUB_PACKAGES = ("analysis", "cli", "experiments", "models", "scenarios", "sim")
+SUB_PACKAGES = ("analysis", "api", "cli", "experiments", "models", "progress", "scenarios", "sim")
 
 
 def modules() -> list[str]:
     """Return the names of all modules of the package."""
-    names = ["cutlayer", "cutlayer.__main__", "cutlayer.api"]
+    names = ["cutlayer", "cutlayer.__main__"]
     for sub_package in SUB_PACKAGES:
         folder = Path(str(resources.files(f"cutlayer.{sub_package}")))
         for path in sorted(folder.rglob("*.py")):

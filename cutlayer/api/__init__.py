@@ -1,0 +1,1 @@
+"""The Python interface. ``cutlayer/__init__.pyi`` lists its names."""
