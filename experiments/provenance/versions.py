@@ -32,7 +32,7 @@ NOT_FINGERPRINTED = (
 _PLUGIN = "plug-in "
 """The prefix of the name of a plug-in among the versions."""
 
-_SUB_PACKAGES = ("analysis", "experiments", "models", "scenarios", "sim")
+_SUB_PACKAGES = ("analysis", "api", "experiments", "models", "scenarios", "sim")
 
 
 def versions(*, trained: bool) -> dict[str, str]:
@@ -94,7 +94,7 @@ def source_files() -> Iterator[tuple[str, Traversable]]:
     All folders of the package count except :data:`NOT_FINGERPRINTED`, so that a new file is never forgotten.
     """
     package = resources.files("cutlayer")
-    yield from (("api.py", package / "api.py"), ("__init__.py", package / "__init__.py"))
+    yield "__init__.py", package / "__init__.py"
     for sub_package in _SUB_PACKAGES:
         yield from _files(sub_package, resources.files(f"cutlayer.{sub_package}"))
 
