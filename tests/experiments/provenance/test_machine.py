@@ -10,6 +10,7 @@ import torch
 
 import cutlayer
 from cutlayer.experiments import runner
+from cutlayer.experiments.execution import joined_results
 from tests.support.stopped_runs import contents
 
 SCENARIO = """\
@@ -45,7 +46,7 @@ def test_the_machine_changes_nothing_else(path: Path, monkeypatch: pytest.Monkey
     """Two runs on one machine have the same bytes; on another machine only its record differs."""
     for name in ("first", "second", "elsewhere"):
         if name == "elsewhere":
-            monkeypatch.setattr(runner, "machine", lambda learning: {"processor": "another one"})
+            monkeypatch.setattr(joined_results, "machine", lambda learning: {"processor": "another one"})
         cutlayer.run(path, out=path.parent / name, figures=False)
     first, second, elsewhere = (contents(path.parent / n) for n in ("first", "second", "elsewhere"))
     assert first == second
@@ -64,6 +65,6 @@ def test_a_run_goes_on_on_another_machine(path: Path, monkeypatch: pytest.Monkey
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(runner, "save_run", interrupted)
         cutlayer.run(path, out=path.parent / "out", checkpoint_every=1)
-    monkeypatch.setattr(runner, "machine", lambda learning: {"processor": "another one"})
+    monkeypatch.setattr(joined_results, "machine", lambda learning: {"processor": "another one"})
     run = cutlayer.run(path, out=path.parent / "out", checkpoint_every=1, figures=False)
     assert 2 == len(run.rounds)
