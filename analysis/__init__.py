@@ -1,1 +1,4 @@
-"""The results of finished runs: tables, comparisons and figures. Read ``results/run_folder.py`` first."""
+"""The results of finished runs: tables, comparisons, figures, explanations, timelines, traces and reports.
+
+Read ``results/run.py`` first.
+"""

@@ -3,6 +3,7 @@ from .analysis.comparison.experiment_groups import ContradictoryRunsError as Con
 from .analysis.comparison.paired_differences import UnknownReferenceError as UnknownReferenceError
 from .analysis.explain.explanation import Explanation as Explanation
 from .analysis.explain.explanation import UnknownRoundError as UnknownRoundError
+from .analysis.redraw.named_figures import UnknownFigureError as UnknownFigureError
 from .analysis.report.requirement import MissingPackageError as MissingPackageError
 from .analysis.results.atomic_files import RunFolderError as RunFolderError
 from .analysis.results.run import Run as Run
@@ -27,6 +28,7 @@ from .scenarios.errors import ScenarioIssue as ScenarioIssue
 from .scenarios.plugins import PluginError as PluginError
 from .scenarios.registry import UnknownNameError as UnknownNameError
 from .scenarios.registry import register as register
+from .scenarios.scheme_names import UnknownSchemeError as UnknownSchemeError
 from .sim.schemes.contract.check import SchemeContractError as SchemeContractError
 from .sim.schemes.contract.check import check_scheme as check_scheme
 

@@ -21,11 +21,11 @@ _MAP = re.compile(r"(<!-- map (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 _FOLDERS = {
     "cutlayer/cli": "one module for each command",
-    "cutlayer/api": "the Python interface: run, plan, sweep, load, compare, figure",
+    "cutlayer/api": "the Python interface: run, sweep, load, compare, figure",
     "experiments": "where both clocks meet: prepare, run, checkpoints, sweeps",
     "sim": "simulated time: schemes, radio, links, nodes, allocation",
     "models": "learning: networks, data sets, learners, compression",
-    "analysis": "results: tables, comparison, figures",
+    "analysis": "results: tables, comparison, figures, explanations, traces, reports",
     "scenarios": "the schema, loading, the registry, the library of YAML files",
 }
 _SIM_FOLDERS = {

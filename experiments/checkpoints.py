@@ -3,7 +3,7 @@
 The folder ``DIR.checkpoint/`` is next to the run folder ``DIR``:
 
 - ``run.json`` identifies the run: scenario, versions, and digests of its files and samples.
-  The number of rounds may differ in a later process that goes on to a later end.
+  A later process may have a later end or another target accuracy.
 - ``N.log`` is the log of scheme number N. Each checkpoint appends the new rows, events and results to it, so
   that the cost of a checkpoint does not grow with the rounds before it.
 - ``N.state`` is the rest of the scheme's latest checkpoint.

@@ -34,7 +34,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """The columns of the comparison of each name."""
 IDENTITY = ("experiment", "scheme", "label", "paper_label", "runs")
-"""The columns that say of what a row is."""
+"""The columns that identify a row."""
 
 
 class UnknownColumnError(ValueError):

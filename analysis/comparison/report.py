@@ -216,8 +216,7 @@ def _stops(run: Run) -> Iterator[str]:
     """Yield a note for each scheme that a callback of the user has ended."""
     for label, figures in run.summary["schemes"].items():
         if reason := figures.get("stopped_by"):
-            seed, rounds = run.summary["seed"], figures["rounds"]
-            yield f"{label}, seed {seed}: a callback ended it after round {rounds}: {reason}"
+            yield f"{_run_name(run, label)}: a callback ended it after round {figures['rounds']}: {reason}"
 
 
 def _empty_batteries(run: Run) -> Iterator[str]:

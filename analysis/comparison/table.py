@@ -77,6 +77,9 @@ def comparison(runs: Sequence[Run], reference: str | None = None) -> pd.DataFram
     UnknownReferenceError
         If no experiment has the reference.
     """
+    if reference is not None:
+        papers = {paper: label for run in runs for label, paper in run.paper_labels.items()}
+        reference = papers.get(reference, reference)
     grouped_runs = group_runs(runs)
     frame = pd.DataFrame(
         [

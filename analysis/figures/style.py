@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import io
 import os
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,7 +41,6 @@ __all__ = [
     "thinning",
     "time_unit",
     "title_pt",
-    "wrapped",
     "wrapped_to",
 ]
 
@@ -165,11 +163,6 @@ def time_unit(longest_s: float) -> TimeUnit:
         if longest_s < below_s:
             return unit
     return TimeUnit("h", 3600.0)
-
-
-def wrapped(text: str, characters: int) -> str:
-    """Return the text broken into lines of at most this many characters."""
-    return "\n".join(textwrap.wrap(text, characters)) or text
 
 
 def wrapped_to(text: str, width_pt: float, size_pt: float) -> str:

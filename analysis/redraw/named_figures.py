@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ...scenarios.schema.sweep import SweepFigure
+from ...scenarios.scheme_names import labels_of
 from ...scenarios.suggestions import closest
 from ..comparison.columns import COLUMNS, column_names
 from ..comparison.experiment_groups import group_runs
@@ -24,7 +25,6 @@ from ..figures.memory import memory_figure
 from ..figures.visible_rows import plotted_events, plotted_intervals
 from ..results.confidence_intervals import FEW_SEEDS, FEW_SEEDS_NOTE
 from ..results.run import Run
-from ..results.scheme_names import labels_of
 
 __all__ = ["Drawing", "FigureRequest", "NamedFigure", "UnknownFigureError", "figure_named", "run_figures"]
 
@@ -67,7 +67,7 @@ class FigureRequest:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawn figure, with notes on what it shows and lacks.
+    """A drawn figure, with notes, for example on missing points.
 
     ``numbers`` and ``section`` are the table and the section of a figure of a sweep; other figures have none.
     """

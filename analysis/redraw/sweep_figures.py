@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ...scenarios.schema.sweep import SweepFigure
+from ...scenarios.scheme_names import labels_of
 from ..comparison.sweep_report import figure_notes, figure_of_table
 from ..figures.axis_text import axis_label
 from ..results.paper_labels import paper_labels_of_table
 from ..results.run import Run
-from ..results.scheme_names import labels_of
 from ..results.sweeps.sweep_folder import SweepResult, is_sweep_folder, load_points, load_runs, load_sweep
 from ..results.sweeps.sweep_sections import recorded_figures
 from ..results.sweeps.sweep_selection import points_where

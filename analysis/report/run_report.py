@@ -70,10 +70,11 @@ def states(run: Run) -> Iterator[str]:
         yield "The run was interrupted. Its results are of the finished rounds."
     for label, error in run.failed.items():
         finished = run.summary["schemes"][label]["rounds"]
-        yield f"{label} failed after round {finished}: {error}"
+        yield f"{run.paper_labels[label]} failed after round {finished}: {error}"
     for label, figures in run.summary["schemes"].items():
-        if figures.get("diverged_in_round") is not None:
-            yield f"{label} diverged in round {figures['diverged_in_round']}: its model is not finite."
+        number = figures.get("diverged_in_round")
+        if number is not None:
+            yield f"{run.paper_labels[label]} diverged in round {number}: its model is not finite."
     if run.is_record_lost:
         yield "The intervals of the run are lost: there is no Gantt chart and no breakdown of the time."
 

@@ -25,7 +25,7 @@ __all__ = ["bottleneck_section", "energy_section", "latency_section", "node_sect
 _MAX_NODES = 60
 _MOST_OPEN_ROWS = 12
 _MAX_INTERVALS = 400_000
-"""Intervals from which on the time of nodes is counted in the first rounds alone."""
+"""Above this number of intervals, the time of nodes covers only the first rounds."""
 _IDLE = "idle: "
 _IDLE_COLOURS = {
     IdleCause.OFFLINE: "#555555",
@@ -164,7 +164,7 @@ def _counted_rounds(run: Run) -> tuple[int, int]:
 def _node_bars(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the mean times of a round, one row a node and one column a phase or a cause of idle time.
 
-    Idle is a node whose processor is idle, and no other lane of it is busy.
+    A node counts as idle while its processor is idle and none of its other lanes is busy.
     """
     rows = rows[~rows["node"].str.contains(">")]
     computing = set(rows.loc[rows["lane"] == "compute", "node"])

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ...scenarios.scheme_names import labels_of
 from .atomic_files import RunFolderError, check_place
 from .paper_labels import paper_labels
 from .recorded_tables import RecordedTable
-from .scheme_names import labels_of
 from .table_formats import EVENTS
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Run:
         """
         from ..explain.explanation import explain_run  # it needs this class
 
-        return explain_run(self, schemes, number)
+        return explain_run(self, self.known_labels(schemes), number)
 
     def breakdown(self, rounds: tuple[int, int] | None = None) -> pd.DataFrame:
         """Return the time of each lane of each node: busy by phase, and idle by cause.

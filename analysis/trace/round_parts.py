@@ -10,7 +10,7 @@ import pandas as pd
 __all__ = ["PIECE_ROWS", "Part", "whole_rounds"]
 
 PIECE_ROWS = 2**13
-"""Intervals that are looked at together, besides the rest of their last rounds."""
+"""Number of rows of the interval table that are read at once."""
 
 
 @dataclass(frozen=True)

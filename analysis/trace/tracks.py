@@ -8,7 +8,7 @@ from .trace_file import TraceFile, Track
 __all__ = ["Tracks"]
 
 _THREADS = 1000
-"""Numbers between two processes. Threads have numbers of their own in between."""
+"""Distance between the numbers of two processes; those in between number their tracks."""
 _LANES = ("rounds", "compute", "uplink", "downlink", "wire")
 _FIRST_DEVICE = 1_000_000
 _SCHEME_POSITIONS = 10_000_000

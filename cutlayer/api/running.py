@@ -80,6 +80,12 @@ def run(
         Schemes that run side by side, each in a worker process that imports the calling script anew. Above 1,
         call this function under ``if __name__ == "__main__":``. None chooses the number of cores where
         schemes train. Results do not depend on it.
+    overwrite : bool
+        Replace a run in ``out``.
+    callbacks : Sequence[object]
+        Objects that follow the run and may end a scheme early; see docs/guides/callbacks.md.
+    progress : bool | None
+        Whether to show the progress; by default only in a notebook.
 
     Returns
     -------

@@ -101,7 +101,7 @@ def matching_labels(run: Run, wanted: Sequence[str]) -> list[str]:
     InputError
         If the run has no such scheme.
     """
-    from cutlayer.analysis.results.scheme_names import UnknownSchemeError
+    from cutlayer.scenarios.scheme_names import UnknownSchemeError
 
     try:
         return run.known_labels(wanted)

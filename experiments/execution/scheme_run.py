@@ -60,7 +60,7 @@ it is called once, with the last round."""
 
 
 SPILL_ROWS = 2**17
-"""The number of rows in the event loop's record from which on they leave it at the end of a round."""
+"""From this number of rows on, rows leave the event loop's record at the end of a round."""
 SPILL_EVENTS = 2**14
 """The same number for the events, each of which takes more memory."""
 

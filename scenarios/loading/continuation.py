@@ -14,7 +14,7 @@ _END_KEYS = ("stop", "target_accuracy")
 
 
 def may_continue(now: str, before: str) -> bool:
-    """Return whether every round that a run has made before its end is a round of another run too.
+    """Return whether a run can continue from the checkpoints of a run of another scenario.
 
     This holds if the scenarios differ in nothing but the target accuracy and the end of the run, and if no
     limit of the end has become smaller or is new.

@@ -15,12 +15,12 @@ from ..schema.cross_checks import cross_check
 from ..schema.scenario import Scenario
 from ..schema.sweep import figure_key_issues
 from ..schema.unit_warnings import unit_warnings
-from ..suggestions import closest
+from ..scheme_names import UnknownSchemeError, labels_of
 from ..yaml_lines import dump_yaml, parse_yaml
 from .library import missing_scenario, named_scenario
 from .overrides import override
 from .plain_data import plain_data
-from .scheme_labels import default_label
+from .scheme_labels import default_label, paper_label
 
 __all__ = [
     "LoadedScenario",
@@ -203,25 +203,20 @@ def _labelled(scenario: Scenario) -> Scenario:
 
 
 def with_schemes(loaded: LoadedScenario, requested: Sequence[str]) -> LoadedScenario:
-    """Return the scenario with the requested schemes only, given by name or label.
+    """Return the scenario with the requested schemes only, given by name or label; all if none are.
 
     Raises
     ------
     ScenarioError
         If the scenario has no such scheme.
     """
-    names = [name for scheme in loaded.scenario.schemes for name in (scheme.name, str(scheme.label))]
-    allowed = ", ".join(dict.fromkeys(names))
-    issues = [
-        ScenarioIssue(
-            (), f"the scenario has no scheme {name!r}; it has: {allowed}{closest(name, names)}", "--schemes"
-        )
-        for name in requested
-        if name not in names
-    ]
-    if issues:
-        raise loaded.error(issues)
-    schemes = tuple(s for s in loaded.scenario.schemes if {s.name, s.label} & set(requested))
+    schemes = loaded.scenario.schemes
+    names = {str(scheme.label): (scheme.name, paper_label(scheme)) for scheme in schemes}
+    try:
+        labels = labels_of(requested, names)
+    except UnknownSchemeError as error:
+        raise loaded.error([ScenarioIssue((), str(error), "--schemes")]) from None
+    schemes = tuple(scheme for scheme in schemes if scheme.label in labels)
     return replace(loaded, scenario=loaded.scenario.model_copy(update={"schemes": schemes}))
 
 

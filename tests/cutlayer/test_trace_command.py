@@ -81,7 +81,7 @@ def test_validate_takes_a_seed_and_schemes(tmp_path: Path) -> None:
     (tmp_path / "two.yaml").write_text(SCENARIO, encoding="utf-8")
     printed = cli("validate", tmp_path / "two.yaml", "--schemes", "epsl", "--seed", 3).stdout
     assert printed.startswith("epsl φ=1: ") and 2 == len(printed.splitlines())
-    assert "the scenario has no scheme 'pls'" in refused(
+    assert "no scheme is named 'pls'" in refused(
         "validate", tmp_path / "two.yaml", "--schemes", "pls"
     )
 

@@ -1,4 +1,4 @@
-"""Compute the results of a finished run again that depend on the target accuracy, which changes no round."""
+"""Recompute the results of a finished run that depend on its target accuracy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEY = "target_accuracy"
 
 
 def renew_target(folder: Path, scenario: str) -> bool:
-    """Give the run in a folder the target accuracy of a scenario that differs in nothing else.
+    """Set the target accuracy of a finished run, if the scenario is otherwise equal.
 
     The files become those of a run of this scenario. A run of any other scenario stays as it is.
 

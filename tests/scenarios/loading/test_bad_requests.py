@@ -174,7 +174,7 @@ OPTIONS = [
     Row(
         "scheme that is not run",
         GOOD,
-        ("--schemes: the scenario has no scheme 'pls'; it has: psl; did you mean 'psl'?",),
+        ("--schemes: no scheme is named 'pls'; there are: psl; did you mean 'psl'?",),
         ("--schemes", "psl,pls"),
     ),
     Row(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ...scenarios.suggestions import closest
+from .suggestions import closest
 
 __all__ = ["UnknownSchemeError", "labels_of"]
 
