@@ -193,13 +193,15 @@ class Checkpoints:
             " the folder"
         )
 
-    def begin(self, data: ClientData | None) -> None:
+    def begin(self, data: ClientData | None, *, has_callbacks: bool = False) -> None:
         """Create the folder, or remove the drafts that a killed process has left in it.
 
         Parameters
         ----------
         data : ClientData or None
             The clients' samples; None for a timeline alone.
+        has_callbacks : bool
+            Whether callbacks follow the run. Without them, a scheme that a callback had ended goes on.
 
         Raises
         ------
@@ -215,9 +217,9 @@ class Checkpoints:
             if not self.exist:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 self.folder.mkdir(parents=True)
-            if self._changed:  # finished schemes go on from their last checkpoint, to the new end
-                for finished in self.folder.glob("*.done"):
-                    finished.unlink()
+            for done in self.folder.glob("*.done"):  # such schemes go on from their last checkpoint
+                if self._changed or (not has_callbacks and _ended_by_callback(done)):
+                    done.unlink()
             if self._changed or not self.exist:
                 identity = {
                     "scenario": self._scenario,
@@ -320,6 +322,11 @@ def _write_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CheckpointError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _ended_by_callback(done: Path) -> bool:
+    _, finished = _load(done)
+    return finished is not None and finished.run.summary.get("stopped_by") is not None
 
 
 def _load(path: Path) -> tuple[int, Any]:

@@ -223,7 +223,7 @@ def run_experiment(
         The error of the first scheme that failed, if no round of any scheme is finished.
     """
     if checkpoints is not None:
-        checkpoints.begin(experiment.data)
+        checkpoints.begin(experiment.data, has_callbacks=callbacks is not None)
         folder = checkpoints.folder / "intervals"
     writer = RecordWriter(folder)
     if workers is not None:

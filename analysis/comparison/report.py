@@ -9,7 +9,6 @@ import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
-from tabulate import tabulate
 
 from ..results.confidence_intervals import CONFIDENCE, FEW_SEEDS, FEW_SEEDS_NOTE
 from ..results.run import Run
@@ -17,6 +16,7 @@ from .columns import chosen_table
 from .display import text_table
 from .experiment_groups import group_runs, provenance, records_contents
 from .latex import latex_table
+from .markdown import markdown_table
 from .plan_gaps import plan_gap_notes
 from .table import comparison
 
@@ -89,6 +89,7 @@ def _column_notes(table: pd.DataFrame, runs: Sequence[Run], columns: Sequence[st
             " over the same seeds; from two seeds on with its 95 % confidence interval"
         )
     if shows("latency", "planned"):
+        yield from _plan_notes(runs)
         yield from plan_gap_notes(table, runs)
     yield from _seed_notes(table, runs)
     if shows("device_memory", "node_memory") and table["memory_counts"].any():
@@ -122,6 +123,15 @@ def _event_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
         yield "failed: the results are those of the rounds before the error"
     if any(run.interrupted for run in runs):
         yield "interrupted: the results are those of the finished rounds"
+
+
+def _plan_notes(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield a note if plans reckon with rounds that vary."""
+    kinds = {figures.get("plan_for") for run in runs for figures in run.summary["schemes"].values()}
+    if "simulated" in kinds:
+        yield "planned: plans were chosen by simulated rounds, with slow states, faults and fading"
+    if "mean" in kinds:
+        yield "planned: plans were made for the stationary means of slow states, faults and fading"
 
 
 def _target_notes(table: pd.DataFrame, runs: Sequence[Run]) -> Iterator[str]:
@@ -293,14 +303,7 @@ def formatted(
         shown = shown.rename(columns={"experiment": "Experiment", "scheme": "Scheme"})
     if form == "latex":
         return latex_table(shown, num_texts, caption=caption, label=label, remarks=remarks)
-    shown = shown.map(lambda cell: cell.replace("|", r"\|"))  # a bar would start another cell
-    text: str = tabulate(
-        shown.values.tolist(),
-        headers=list(shown.columns),
-        tablefmt="github",
-        disable_numparse=True,
-        colalign=["left"] * num_texts + ["right"] * (len(shown.columns) - num_texts),
-    )
+    text = markdown_table(shown, num_texts)
     above = [] if caption is None else [f"**{caption}**", ""]
     return (
         "\n".join([*above, text, *([""] if remarks else []), *(f"- {remark}" for remark in remarks)]) + "\n"

@@ -39,6 +39,7 @@ def round_times(run: Run, explained: Mapping[str, int]) -> pd.DataFrame:
                 "paper_label": run.paper_labels[label],
                 "rounds": len(latency_s),
                 "explained": count,
+                "plan_for": str(figures.get("plan_for", "nominal")),
                 "planned_s": planned_s,
                 "mean_s": mean_s,
                 **{f"p{p}_s": float(value) for p, value in zip(_PERCENTILES, percentiles, strict=True)},

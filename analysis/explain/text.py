@@ -92,6 +92,10 @@ def notes(explanation: Explanation) -> list[str]:
     lines = [*explanation.bottlenecks]
     if explanation.rounds["explained"].between(2, explanation.rounds["rounds"] - 1).any():
         lines.append("explained: evenly spaced rounds; percentiles are of all rounds")
+    if (explanation.rounds["plan_for"] != "nominal").any():
+        lines.append(
+            "plans reckon with slow states, so that blame shows less than their whole cost; --what-if shows it"
+        )
     if len(explanation.path["round"].unique()) > 1:
         lengths_s = explanation.path.groupby(["label", "round"], sort=False)["duration_s"].sum().reset_index()
         longest = lengths_s.iloc[int(lengths_s["duration_s"].argmax())]

@@ -7,10 +7,10 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
-from tabulate import tabulate
 
 from ...scenarios.schema.sweep import SweepFigure
 from ..comparison.latex import latex_table
+from ..comparison.markdown import markdown_table
 from ..comparison.number_text import with_interval
 from ..comparison.sweep_report import last_rounds
 from ..figures.axis_text import AxisUnit, axis_label, axis_unit, label_and_unit, value_text, with_unit
@@ -87,11 +87,4 @@ def formatted_numbers(table: pd.DataFrame, figure: SweepFigure, form: str) -> st
         heading += f", at the best {axis_label(figure.best_over.key).lower()}"
     if form == "latex":
         return latex_table(wide, num_texts, caption=heading)
-    text: str = tabulate(
-        wide.map(lambda cell: cell.replace("|", r"\|")).values.tolist(),
-        headers=[name.replace("|", r"\|") for name in wide.columns],
-        tablefmt="github",
-        disable_numparse=True,
-        colalign=["right"] * num_texts + ["left"] * (len(wide.columns) - num_texts),
-    )
-    return f"{heading}:\n\n{text}\n"
+    return f"{heading}:\n\n{markdown_table(wide, num_texts)}\n"

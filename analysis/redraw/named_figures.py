@@ -20,9 +20,8 @@ from ..figures.axis_text import experiment_text
 from ..figures.charts.comparison import comparison_figure
 from ..figures.charts.learning_curves import Abscissa, accuracy_figure
 from ..figures.figure_format import DEFAULT_FORMAT, FigureFormat
-from ..figures.gantt import gantt_figure
 from ..figures.memory import memory_figure
-from ..figures.visible_rows import plotted_events, plotted_intervals
+from ..figures.run import run_gantt
 from ..results.confidence_intervals import FEW_SEEDS, FEW_SEEDS_NOTE
 from ..results.run import Run
 
@@ -168,16 +167,8 @@ def _labels(runs: Sequence[Run], wanted: Sequence[str]) -> list[str]:
 
 
 def _gantt(run: Run, request: FigureRequest) -> Drawing:
-    intervals = plotted_intervals(run)
-    events = plotted_events(run, intervals)
-    return Drawing(
-        gantt_figure(
-            run.with_shown_labels(intervals),
-            labels=[run.shown_label(label) for label in _labels([run], request.schemes)],
-            events=run.with_shown_labels(events),
-            form=request.form or DEFAULT_FORMAT,
-        )
-    )
+    labels = _labels([run], request.schemes)
+    return Drawing(run_gantt(run, labels=labels, form=request.form or DEFAULT_FORMAT))
 
 
 def _memory(run: Run, request: FigureRequest) -> Drawing:

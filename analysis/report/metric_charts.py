@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,9 +22,7 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from ..figures.axis_text import axis_label, label_and_unit, labelled_value, value_text, with_unit
-from ..figures.style import time_unit
-from ..results.confidence_intervals import is_accuracy
+from ..figures.axis_text import axis_label, axis_unit, label_and_unit, labelled_value, value_text, with_unit
 from ..results.sweeps.sweep_folder import SweepResult
 from ..results.sweeps.sweep_statistics import grouped
 from .charts import CurveStyle, curve_styles, legend_below, new_chart, plain
@@ -67,15 +66,10 @@ def metric_panels(sweep: SweepResult, metric: str) -> UIElement:
     """
     axes = _axes(sweep)
     means = _means(sweep, metric, axes)
-    label, unit = label_and_unit(metric)
-    scale = 1.0
-    if is_accuracy(metric):
-        scale = 100.0
-    elif metric.endswith("_s"):
-        longest = time_unit(float(means[metric].max())) if means[metric].notna().any() else time_unit(1.0)
-        scale, unit = 1 / longest.seconds, longest.symbol
-    columns = [metric, f"{metric}_low", f"{metric}_high"]
-    means[columns] *= scale
+    label, _ = label_and_unit(metric)
+    largest = float(means[metric].abs().max())
+    unit = axis_unit(metric, 1.0 if math.isnan(largest) else largest)
+    means[[metric, f"{metric}_low", f"{metric}_high"]] /= unit.size
     names = _line_names(means, axes)
     schemes = sweep.schemes.drop_duplicates("label").set_index("label")["scheme"].astype(str)
     styles = curve_styles({name: schemes[label] for name, label in names.items()})
@@ -84,7 +78,7 @@ def metric_panels(sweep: SweepResult, metric: str) -> UIElement:
     for facet in facets:
         rows = means[means[axes.facet] == facet] if axes.facet else means
         chart = _chart(
-            rows, means, metric, axes, with_unit(label, unit), styles, charts[0] if charts else None
+            rows, means, metric, axes, with_unit(label, unit.symbol), styles, charts[0] if charts else None
         )
         if axes.facet:
             chart.title.text = plain(f"{axis_label(axes.facet)}: {value_text(facet)}")
@@ -147,7 +141,7 @@ def _chart(
     options: dict[str, Any] = {} if first is None else {"y_range": first.y_range}
     if not numeric:
         options["x_range"] = FactorRange(*dict.fromkeys(plain(value_text(value)) for value in all_rows[x]))
-    x_label = plain(with_unit(*label_and_unit(axes.x))) if axes.x else "Scheme"
+    x_label = plain(axis_label(axes.x)) if axes.x else "Scheme"
     chart = new_chart(
         height=_HEIGHT_PX, zoom="both", x_axis_label=x_label, y_axis_label=plain(y_label), **options
     )

@@ -139,10 +139,14 @@ def _interval_of_mean(values: NDArray[np.float64], mean: float, value_range: Ran
     scale = float(np.abs(values).max())  # the squares of large values would exceed the range of floats
     error = float((values / scale).std(ddof=1)) * scale / math.sqrt(len(values))
     half = _student_quantile(len(values) - 1) * error
-    if value_range is Range.POSITIVE and values.min() >= 0:
+    is_fraction = value_range is Range.FRACTION and values.min() >= 0 and values.max() <= 1
+    is_positive = value_range is Range.POSITIVE and values.min() >= 0
+    if (is_positive and mean == 0) or (is_fraction and mean in (0, 1)):
+        return mean, mean, mean  # rounded to the end of the range
+    if is_positive:
         factor = math.exp(half / mean)
         return mean, mean / factor, mean * factor
-    if value_range is Range.FRACTION and values.min() >= 0 and values.max() <= 1:
+    if is_fraction:
         logit, width = special.logit(mean), half / (mean * (1 - mean))
         return mean, float(special.expit(logit - width)), float(special.expit(logit + width))
     return mean, mean - half, mean + half

@@ -19,10 +19,13 @@ def paper_labels(recorded: Mapping[str, str | None]) -> dict[str, str]:
         The recorded ``paper_label`` of each label; None in a run folder of an earlier version. If two labels
         have the same one, or none is recorded, the label itself is returned.
     """
-    counts = Counter(recorded.values())
-    return {
-        label: text if text is not None and counts[text] == 1 else label for label, text in recorded.items()
-    }
+    shown = {label: label if text is None else text for label, text in recorded.items()}
+    while True:
+        counts = Counter(shown.values())
+        doubled = {label: label for label, text in shown.items() if counts[text] > 1 and text != label}
+        if not doubled:
+            return shown
+        shown |= doubled  # labels are unique
 
 
 def paper_labels_of_table(table: pd.DataFrame) -> dict[str, str]:

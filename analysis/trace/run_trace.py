@@ -63,10 +63,14 @@ def write_trace(
         raise UntraceableRunError(f"{path.name} must end in {' or '.join(SUFFIXES)}")
     if run.recorded.lost:
         raise UntraceableRunError(f"the intervals of the run are lost: {run.recorded.lost}")
+    if not len(run.rounds):
+        raise UntraceableRunError("the run has no round")
     last = int(run.rounds["round"].max())
     first_shown, last_shown = rounds or (1, last)
-    if first_shown > last:
-        raise UntraceableRunError(f"the run has no round {first_shown}; rounds count from 1 to {last}")
+    if not 1 <= first_shown <= min(last_shown, last):
+        raise UntraceableRunError(
+            f"the run has no rounds {first_shown} to {last_shown}; rounds count from 1 to {last}"
+        )
     shown = [label for label in run.summary["schemes"] if not labels or label in labels]
     details = {
         "run": run.summary["name"],

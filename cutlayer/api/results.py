@@ -13,7 +13,7 @@ import pandas as pd
 from cutlayer.analysis.comparison.columns import chosen_table
 from cutlayer.analysis.comparison.table import comparison
 from cutlayer.analysis.figures.figure_format import FigureFormat, font_family, width_in
-from cutlayer.analysis.figures.style import save_figure
+from cutlayer.analysis.figures.style import save_figure, shown_in_notebooks
 from cutlayer.analysis.redraw.named_figures import FigureRequest, figure_named, run_figures
 from cutlayer.analysis.redraw.sweep_figures import figures_of_folders
 from cutlayer.analysis.results.run import Run
@@ -101,7 +101,7 @@ def figure(
         save_figure(drawing.figure, Path(output))
     for note in drawing.notes:
         warnings.warn(note, stacklevel=2)
-    return drawing.figure
+    return shown_in_notebooks(drawing.figure)
 
 
 def compare(

@@ -42,7 +42,7 @@ def test_trace_takes_rounds_schemes_and_a_file(option: str, run_folder: Path, tm
     ("options", "message"),
     [
         (("--rounds", "x"), "--rounds: 'x' is no span of rounds such as 2 or 1-3"),
-        (("--rounds", "7"), "the run has no round 7; rounds count from 1 to 3"),
+        (("--rounds", "7"), "the run has no rounds 7 to 7; rounds count from 1 to 3"),
         (("--output", "trace.txt"), "trace.txt must end in .json.gz or .json"),
         (
             ("--schemes", "epls"),
@@ -81,9 +81,7 @@ def test_validate_takes_a_seed_and_schemes(tmp_path: Path) -> None:
     (tmp_path / "two.yaml").write_text(SCENARIO, encoding="utf-8")
     printed = cli("validate", tmp_path / "two.yaml", "--schemes", "epsl", "--seed", 3).stdout
     assert printed.startswith("epsl φ=1: ") and 2 == len(printed.splitlines())
-    assert "no scheme is named 'pls'" in refused(
-        "validate", tmp_path / "two.yaml", "--schemes", "pls"
-    )
+    assert "no scheme is named 'pls'" in refused("validate", tmp_path / "two.yaml", "--schemes", "pls")
 
 
 def test_sweep_takes_a_seed_and_schemes(tmp_path: Path) -> None:

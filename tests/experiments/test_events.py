@@ -15,7 +15,7 @@ import cutlayer
 from cutlayer.analysis.figures import run as run_figures
 from cutlayer.analysis.results import recorded_tables
 from cutlayer.analysis.results.table_formats import EVENTS
-from cutlayer.experiments import record_streams, scheme_run
+from cutlayer.experiments.execution import record_streams, scheme_run
 from cutlayer.sim.schemes.base import RoundContext
 from cutlayer.sim.schemes.epsl import EPSL
 from cutlayer.sim.timeline.event_log import EventKind, EventLog

@@ -26,7 +26,7 @@ import signal, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from cutlayer.cli import main as cli
 from cutlayer.progress import displays as progress
-from cutlayer.experiments import scheme_run as experiment
+from cutlayer.experiments.execution import scheme_run as experiment
 """
 TELL_ROUND_5 = """\
 show = progress.RunProgress.on_round

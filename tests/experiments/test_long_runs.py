@@ -18,8 +18,8 @@ from cutlayer.analysis.figures.visible_rows import plotted_intervals, round_span
 from cutlayer.analysis.results import recorded_tables
 from cutlayer.analysis.results.round_tables import StageTotals
 from cutlayer.analysis.results.table_formats import INTERVALS
-from cutlayer.experiments import record_streams
-from cutlayer.experiments import scheme_run as experiment
+from cutlayer.experiments.execution import record_streams
+from cutlayer.experiments.execution import scheme_run as experiment
 
 SCENARIO = """\
 name: long

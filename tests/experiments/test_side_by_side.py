@@ -16,7 +16,7 @@ import pytest
 
 import cutlayer
 from cutlayer.analysis.results import recorded_tables
-from cutlayer.experiments import record_streams, scheme_workers
+from cutlayer.experiments.execution import record_streams, scheme_workers
 from cutlayer.experiments.execution.scheme_workers import default_jobs
 from cutlayer.scenarios import plugins, registry
 from cutlayer.scenarios.loading.loader import load_scenario
@@ -29,7 +29,7 @@ import os
 import signal
 import cutlayer
 from cutlayer.analysis.results import recorded_tables
-from cutlayer.experiments import record_streams
+from cutlayer.experiments.execution import record_streams
 from cutlayer.scenarios.schema.registered import SchemeParameters
 from cutlayer.sim.schemes.sl import SL
 

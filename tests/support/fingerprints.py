@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 import cutlayer
+from cutlayer.experiments.provenance.machine import machine
 from cutlayer.scenarios.loading.library import library
 
 __all__ = ["CASES", "Case", "compute", "current_machine", "frozen"]
@@ -99,6 +100,7 @@ def current_machine() -> dict[str, Any]:
     """Return the properties of this machine on which the last bits of timelines and weights depend."""
     return {
         "torch": torch.__version__,
+        "processor": machine(None)["processor"],
         "vector_instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
     }

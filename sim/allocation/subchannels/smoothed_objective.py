@@ -271,7 +271,7 @@ def _least_power_with_cap(best_first: list[float], nats: float, cap_nats: float)
     if num_at_cap < last:
         used, inverse_sum, log_level = _water_level(best_first[num_at_cap:], remaining[num_at_cap])
         return at_cap + used * _exp(log_level) - inverse_sum
-    return at_cap if remaining[last] <= 0.0 else UNREACHABLE_W_PER_HZ * (1.0 + remaining[last])
+    return at_cap if remaining[last] <= _ROUNDING * nats else UNREACHABLE_W_PER_HZ * (1.0 + remaining[last])
 
 
 def _exp(exponent: float) -> float:

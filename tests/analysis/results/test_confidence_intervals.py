@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -152,3 +153,9 @@ def test_equal_values_are_their_own_interval(value: float, count: int, value_ran
 def test_changes_may_be_negative(column: str) -> None:
     """A change has the range of all numbers, whatever its unit."""
     assert Range.REAL is range_of(column)
+
+
+def test_means_that_round_to_the_end_of_the_range_are_intervals_of_one_point() -> None:
+    """Values next to 0 or 1 give an interval within the range, and no error."""
+    assert (1.0, 1.0, 1.0) == centre_and_interval([1.0, math.nextafter(1.0, 0.0)], Range.FRACTION)
+    assert (0.0, 0.0, 0.0) == centre_and_interval([0.0, 5e-324], Range.POSITIVE)

@@ -50,7 +50,7 @@ def check_sums(run: cutlayer.Run, events: list[Event]) -> None:
     stages = run.stages[run.stages["intervals"] > 0]
     assert len(stages)
     for stage in stages.itertuples():
-        number, total_ns = totals[f"{stage.label} · {stage.node}", str(stage.phase)]
+        number, total_ns = totals[f"{run.shown_label(stage.label)} · {stage.node}", str(stage.phase)]
         assert number == stage.intervals
         assert total_ns == pytest.approx(1e9 * float(str(stage.busy_s)), rel=1e-9, abs=number)
 
@@ -101,7 +101,7 @@ def test_the_critical_path_of_each_round_is_a_chain(tmp_path: Path) -> None:
     path = run.explain().path
     path = path[path["row"] >= 0]
     starts_ns = [round(1e9 * start_s) for start_s in path["start_s"]]
-    each = [(f"{row.label} · {row.node}", row.phase) for row in path.itertuples()]
+    each = [(f"{run.shown_label(row.label)} · {row.node}", row.phase) for row in path.itertuples()]
     assert sorted(shown) == sorted((*known, start) for known, start in zip(each, starts_ns, strict=True))
 
 
@@ -137,7 +137,7 @@ def test_the_memory_of_compute_nodes_is_shown(tmp_path: Path) -> None:
     end_s = run.rounds.loc[run.rounds["label"] == "mpsl", "end_s"].max()
     in_run = run.memory[(run.memory["label"] == "mpsl") & (run.memory["time_s"] <= end_s)]
     held = in_run.groupby("node", observed=True)["held_bits"].last() / (8 * 2**20)
-    assert {f"mpsl · {node}": value for node, value in held.items()} == last
+    assert {f"MP-SL · {node}": value for node, value in held.items()} == last
 
 
 def test_chosen_rounds_and_schemes_alone_are_shown(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_what_cannot_be_traced_is_refused(tmp_path: Path) -> None:
     run = cutlayer.run("timeline_only", overrides=["stop.rounds=2"], schemes=["psl"])
     with pytest.raises(UntraceableRunError, match=r"trace.txt must end in .json.gz or .json"):
         write_trace(run, tmp_path / "trace.txt")
-    with pytest.raises(UntraceableRunError, match="the run has no round 3; rounds count from 1 to 2"):
+    with pytest.raises(UntraceableRunError, match="the run has no rounds 3 to 3; rounds count from 1 to 2"):
         write_trace(run, tmp_path / "trace.json", rounds=(3, 4))
     with pytest.raises(cutlayer.RunFolderError, match=r"cannot write .*: No such file"):
         write_trace(run, tmp_path / "missing" / "trace.json")
