@@ -57,8 +57,8 @@ class Explanation:
         been later without changing the round's end, and ``phase``, where it had that little slack.
     rounds : DataFrame
         One row a scheme: its ``label``, and ``paper_label`` for texts; ``rounds``, how many of them are
-        ``explained``, ``plan_for``, ``planned_s``, ``mean_s``, ``p50_s, p95_s, p99_s`` of all round times, and
-        ``measured_over_planned``.
+        ``explained``, ``plan_for``, ``planned_s``, ``mean_s``, ``p50_s, p95_s, p99_s`` of all round times,
+        and ``measured_over_planned``.
     idle : DataFrame
         One row a scheme and node: ``busy_s``, and ``idle_share`` of the whole simulated time.
     """

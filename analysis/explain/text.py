@@ -94,7 +94,7 @@ def notes(explanation: Explanation) -> list[str]:
         lines.append("explained: evenly spaced rounds; percentiles are of all rounds")
     if (explanation.rounds["plan_for"] != "nominal").any():
         lines.append(
-            "plans reckon with slow states, so that blame shows less than their whole cost; --what-if shows it"
+            "plans reckon with slow states, so blame shows less than their whole cost; --what-if shows it"
         )
     if len(explanation.path["round"].unique()) > 1:
         lengths_s = explanation.path.groupby(["label", "round"], sort=False)["duration_s"].sum().reset_index()

@@ -92,7 +92,7 @@ def test_unknown_rounds_and_schemes_are_named(stragglers: Run) -> None:
     """The message says which rounds and schemes there are."""
     with pytest.raises(UnknownRoundError, match=r"no scheme has a round 31; rounds count from 1 to 30"):
         stragglers.explain(number=31)
-    with pytest.raises(UnknownRoundError, match=r"the run has no sl; it has: sfl, psl, epsl φ=0.5"):
+    with pytest.raises(cutlayer.UnknownSchemeError, match=r"no scheme is named 'sl'; there are: sfl, psl"):
         stragglers.explain(["sl"])
 
 

@@ -118,9 +118,9 @@ def test_failures_divergence_and_interrupts_are_said(timeline: Run) -> None:
     run = replace(run, summary={**run.summary, "schemes": schemes, "interrupted": True})
     page = run_page(run)
     text = shown_text(page)
-    assert "psl failed after round 5: ValueError in round 6: <no luck>" in text
+    assert "PSL failed after round 5: ValueError in round 6: <no luck>" in text
     assert "<no luck>" not in page
-    assert "sl diverged in round 2" in text
+    assert "SL diverged in round 2" in text
     assert "The run was interrupted" in text
 
 

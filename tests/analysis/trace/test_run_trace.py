@@ -173,7 +173,7 @@ def test_what_cannot_be_traced_is_refused(tmp_path: Path) -> None:
     run = cutlayer.run("timeline_only", overrides=["stop.rounds=2"], schemes=["psl"])
     with pytest.raises(UntraceableRunError, match=r"trace.txt must end in .json.gz or .json"):
         write_trace(run, tmp_path / "trace.txt")
-    with pytest.raises(UntraceableRunError, match="the run has no rounds 3 to 3; rounds count from 1 to 2"):
+    with pytest.raises(UntraceableRunError, match="the run has no rounds 3 to 4; rounds count from 1 to 2"):
         write_trace(run, tmp_path / "trace.json", rounds=(3, 4))
     with pytest.raises(cutlayer.RunFolderError, match=r"cannot write .*: No such file"):
         write_trace(run, tmp_path / "missing" / "trace.json")
