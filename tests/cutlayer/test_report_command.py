@@ -57,7 +57,7 @@ def test_wrong_input_is_refused(run_folder: Path, tmp_path: Path) -> None:
     for arguments, message in (
         ((run_folder, "--rounds", "9"), "--rounds: rounds 9 to 9: the table's rounds are 1 to"),
         ((run_folder, "--rounds", "x"), "no span of rounds"),
-        ((tmp_path / "nothing",), "is no run folder"),
+        ((tmp_path / "nothing",), "does not exist"),
         ((run_folder, "--output", tmp_path / "no" / "page.html"), "there is no folder"),
     ):
         assert message in refused(

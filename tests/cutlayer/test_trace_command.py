@@ -34,7 +34,7 @@ def test_trace_takes_rounds_schemes_and_a_file(option: str, run_folder: Path, tm
     cli("trace", run_folder, "--rounds", "2", option, "epsl", "--output", path)
     events = trace_events(path)
     names = {e["args"]["name"].split(" · ")[0] for e in events if e["name"] == "process_name"}
-    assert {"epsl φ=1"} == names
+    assert {"EPSL (φ = 1)"} == names
     assert {2} == {e["args"]["round"] for e in events if "round" in e.get("args", {})}
 
 

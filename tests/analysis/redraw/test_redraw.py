@@ -175,7 +175,7 @@ def test_wrong_input_names_the_fault_and_writes_nothing(
         "there are no bars of it": ("comparison", "--columns", "cut"),
     }.items():
         assert expected in cli(2, "figure", sweep, *arguments).stderr
-    assert "is no run folder" in cli(2, "figure", tmp_path, "gantt").stderr.replace("\n", " ")
+    assert "is not a run folder" in cli(2, "figure", tmp_path, "gantt").stderr.replace("\n", " ")
     assert "not of one sweep" in cli(2, "figure", runs[0], "comparison", "--where", "seed=1").stderr
     assert "cutlayer compare prints" in cli(2, "figure", runs[0], "gantt", "--table", "csv").stderr
     assert before == sorted(sweep.iterdir())

@@ -131,14 +131,14 @@ def test_a_scheme_can_be_hidden(page: Page) -> None:
 def test_the_buttons_choose_the_scheme_of_a_chart_and_of_a_table(page: Page) -> None:
     """Time by node and the plan show one scheme at a time."""
     page.evaluate("window.groups = all.filter((m) => m.type == 'RadioButtonGroup'); 0")
-    assert [[LABEL, "epsl φ=0.5"]] * 2 == page.evaluate("groups.map((buttons) => buttons.labels)")
+    assert [[LABEL, "EPSL (φ = 0.5)"]] * 2 == page.evaluate("groups.map((buttons) => buttons.labels)")
     shown = """
         all.filter((m) => m.type == 'CDSView' && m.filter.column_name == 'group').map((m) => m.filter.group)
             .filter((group) => group)
     """
     assert {LABEL} == set(page.evaluate(shown))
     page.evaluate("groups.forEach((buttons) => { buttons.active = 1 })")
-    assert {"epsl φ=0.5"} == set(page.evaluate(shown))
+    assert {"EPSL (φ = 0.5)"} == set(page.evaluate(shown))
 
 
 def test_a_click_on_the_legend_hides_a_phase_in_all_panels(page: Page) -> None:

@@ -149,5 +149,7 @@ def test_a_run_reports_the_validation_accuracy() -> None:
 
 def test_a_share_without_a_sample_is_wrong_input() -> None:
     """The message states the key, the share and the resulting number of samples."""
-    with pytest.raises(ScenarioError, match=r"learning\.validation_share: .* 1e-05 of .* 0 held out"):
+    with pytest.raises(
+        ScenarioError, match=r"learning\.validation_share: .* 1e-05 of .* gives 0 for validation"
+    ):
         cutlayer.run("quickstart", overrides=[*RUN, "learning.validation_share=0.00001"])
