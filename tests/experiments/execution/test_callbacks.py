@@ -204,7 +204,7 @@ def test_a_wrong_name_is_wrong_input(
 def test_without_callbacks_a_scheme_that_one_has_ended_goes_on(tmp_path: Path) -> None:
     """Repeating the command without the callback gives the bytes of a run that had none."""
     path = scenario(tmp_path, schemes=SCHEMES)
-    checkpoints_kept = {"checkpoint_every": 1, "keep_checkpoints": True}
+    checkpoints_kept: dict[str, Any] = {"checkpoint_every": 1, "keep_checkpoints": True}
     cutlayer.run(path, out=tmp_path / "run", callbacks=[after(3)], **checkpoints_kept)
     cutlayer.run(path, out=tmp_path / "run", overwrite=True, **checkpoints_kept)
     cutlayer.run(path, out=tmp_path / "at once")
