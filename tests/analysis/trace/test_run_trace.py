@@ -50,7 +50,7 @@ def check_sums(run: cutlayer.Run, events: list[Event]) -> None:
     stages = run.stages[run.stages["intervals"] > 0]
     assert len(stages)
     for stage in stages.itertuples():
-        number, total_ns = totals[f"{run.shown_label(stage.label)} · {stage.node}", str(stage.phase)]
+        number, total_ns = totals[f"{run.shown_label(str(stage.label))} · {stage.node}", str(stage.phase)]
         assert number == stage.intervals
         assert total_ns == pytest.approx(1e9 * float(str(stage.busy_s)), rel=1e-9, abs=number)
 
@@ -101,7 +101,7 @@ def test_the_critical_path_of_each_round_is_a_chain(tmp_path: Path) -> None:
     path = run.explain().path
     path = path[path["row"] >= 0]
     starts_ns = [round(1e9 * start_s) for start_s in path["start_s"]]
-    each = [(f"{run.shown_label(row.label)} · {row.node}", row.phase) for row in path.itertuples()]
+    each = [(f"{run.shown_label(str(row.label))} · {row.node}", row.phase) for row in path.itertuples()]
     assert sorted(shown) == sorted((*known, start) for known, start in zip(each, starts_ns, strict=True))
 
 
