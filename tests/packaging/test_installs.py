@@ -35,8 +35,6 @@ NOT_SOURCE = (
     "*.egg-info",
     "build",
     "dist",
-    "runs",
-    "sweeps",
 )
 
 USER_SCRIPT = """\
@@ -110,7 +108,13 @@ def use(python: Path, folder: Path) -> Path:
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the repository, with a scratch file at its root that belongs into no package."""
     copy = tmp_path_factory.mktemp("source") / "cutlayer"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_SOURCE))
+    patterns = shutil.ignore_patterns(*NOT_SOURCE)
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        results = {"runs", "sweeps"} if Path(folder) == ROOT else set[str]()
+        return {*patterns(folder, names), *results}
+
+    shutil.copytree(ROOT, copy, ignore=ignored)
     for gate in (".ci", ".pre-commit-config.yaml"):
         assert (copy / gate).exists()
     (copy / "scratch.py").write_text("raise SystemExit('a scratch file')\n", encoding="utf-8")
