@@ -32,6 +32,7 @@ INTEGER_SUMS = {
     "analysis/results/recorded_tables.py": 1,  # rows of a table
     "analysis/results/sweeps/sweep_folder.py": 1,  # points
     "analysis/trace/tracks.py": 1,  # tracks
+    "analysis/report/gantt_chart.py": 1,  # devices
     "experiments/provenance/named_files.py": 1,  # bytes
     "experiments/execution/scheme_workers.py": 1,  # idle workers
     "models/compression/part_sizes.py": 4,  # weights, filters and bits

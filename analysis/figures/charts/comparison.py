@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ....scenarios.ordered_sum import ordered_sum
 from ...results.confidence_intervals import CONFIDENCE
 from ..axis_text import AxisUnit, axis_unit, experiment_text, label_and_unit, with_unit
 from ..figure_format import DEFAULT_FORMAT, FigureFormat
@@ -69,7 +70,7 @@ def comparison_figure(
     across = panels_across(form.width_in - 0.6, columns, _LEAST_IN)
     bands = [(e, columns[n : n + across]) for e in experiments for n in range(0, len(columns), across)]
     heights = [len(shown[shown["experiment"] == experiment]) * _BAR_IN + _AXES_IN for experiment, _ in bands]
-    figure = Figure(figsize=(form.width_in, sum(heights)), layout="constrained")
+    figure = Figure(figsize=(form.width_in, ordered_sum(heights)), layout="constrained")
     grid = figure.subplots(len(bands), across, squeeze=False, height_ratios=heights)
     panel_pt = 72 * form.width_in / (across + 0.6)
     units = {column: _unit(shown, column) for column in columns}

@@ -29,14 +29,14 @@ def test_the_map_has_every_subchannel_of_every_device() -> None:
     shown = set(zip(cells["group"], cells["device"], cells["index"], strict=True))
     psl = run.devices[run.devices["label"] == "psl"]
     expected = {
-        ("psl", f"device {number}", int(index))
+        ("PSL", f"device {number}", int(index))
         for number, text in zip(psl["device"], psl["subchannels"], strict=True)
         for index in text.split("|")
     }
-    assert expected == {cell for cell in shown if cell[0] == "psl"}
+    assert expected == {cell for cell in shown if cell[0] == "PSL"}
     last = max(index for _, _, index in expected)
     assert {(f"device {i}", j) for i in range(5) for j in range(last + 1)} == {
-        cell[1:] for cell in shown if cell[0] == "sl"
+        cell[1:] for cell in shown if cell[0] == "SL"
     }
 
 

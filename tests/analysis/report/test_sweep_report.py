@@ -35,10 +35,11 @@ def test_the_page_has_the_means_over_seeds(folder: Path, page: str) -> None:
     schemes = load_sweep(folder).schemes
     means = schemes.groupby(["label", "devices.count"])["mean_latency_s"].mean()
     curves = [columns for columns in columns_of(page) if "mean" in columns][:2]
-    assert ["psl", "sl"] == sorted(columns["line"][0] for columns in curves)
+    assert ["PSL", "SL"] == sorted(columns["line"][0] for columns in curves)
     for columns in curves:
-        scale = columns["mean"][0] / means[columns["line"][0]].iloc[0]
-        assert (scale * means[columns["line"][0]]).tolist() == pytest.approx(columns["mean"])
+        of_label = means[columns["line"][0].lower()]
+        scale = columns["mean"][0] / of_label.iloc[0]
+        assert (scale * of_label).tolist() == pytest.approx(columns["mean"])
         assert all(
             low < mean < high
             for low, mean, high in zip(columns["low"], columns["mean"], columns["high"], strict=True)
